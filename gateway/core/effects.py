@@ -1,0 +1,197 @@
+"""What a message may do to a dossier: a closed list. A new message type chooses from it; a new effect is a change of the core."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Opens a dossier, or updates what is known of it. From HS01 (and HS14 at the receiving agency)."""
+
+    trang_thai: int  # 1..10
+    ma_tthc: str
+    goc: str | None = None
+    ten_tthc: str | None = None
+    kenh_thuc_hien: str | None = None  # 1 direct, 2 online, 3 postal
+    ngay_nop: datetime | None = None
+    ngay_tiep_nhan: datetime | None = None
+    ngay_hen_tra: datetime | None = None
+    ngay_ket_thuc: datetime | None = None
+    ngay_tra: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Asks for the next state. From HS03–HS06, HS08, HS11–HS13."""
+
+    to: int | None  # 1..10; None: back to the state before 5 or 7
+    goc: str | None = None  # as the sender's own system calls it
+    at: datetime | None = None  # when, if not at the message's own time
+    ly_do: bool = False  # whether a reason was given; the text stays in the message
+    ngay_tiep_nhan: datetime | None = None
+    ngay_hen_tra: datetime | None = None
+    ngay_ket_thuc: datetime | None = None
+    ngay_tra: datetime | None = None
+    han: datetime | None = None  # ThoiHanBoSung of a supplement request
+    nguoi_xu_ly: str | None = None  # officer, office: named on the event (R29, R64)
+    phong_ban: str | None = None
+    answers: bool = False  # answers another party's act (withdrawal): it may arrive before that act is known
+    result_kind: str | None = None  # "tra-lai" for a withdrawal or return closed with 9
+    privileged: bool = False  # recall of a delivered result, step back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """A line in the history, no move. From HS07, HS21 and others."""
+
+    what: str  # a key of the glossary, not free text: "bo-sung-da-nop", "danh-gia", …
+    ref: str | None = None  # HoSoBoSungId and the like
+    value: str | None = None  # a code or a number, never a text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redates:
+    """A new appointment; the old one is kept. From HS08, HS16."""
+
+    ngay_hen_tra: datetime
+    truoc: datetime | None = None  # NgayHenTraTruoc as the sender states it
+    xin_loi: bool = False  # HS16: with apology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owes:
+    """A payment is asked for. From HS09."""
+
+    so_tien: Decimal  # VND
+    han_nop: datetime | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pays:
+    """A payment was made, or failed. From HS10."""
+
+    so_tien: Decimal  # VND
+    da_thanh_toan: bool = True
+    ma_tra_cuu: str | None = None
+    thoi_gian: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """Copy to the next agency. From HS14."""
+
+    don_vi_nhan: str  # agency identifier
+    han_xu_ly: datetime | None = None
+    ma_ho_so_goc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returns:
+    """The next agency's answer to the lead. From HS15."""
+
+    ket_qua: str | None = None
+    trang_thai: int | None = None  # the next agency's own state; the lead keeps the dossier's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """A query. From HS17, HS18, HS19; the gateway answers those addressed to it."""
+
+    what: str  # "ho-so", "danh-muc", "doi-soat"
+    key: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The reply to a query."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishes:
+    """A catalogue version. From HS18 DanhMuc."""
+
+    danh_muc: str
+    phien_ban: str
+
+
+class KetQua(StrEnum):
+    """KetQua of HS02 (domain section 7)."""
+
+    CHAP_NHAN = "CHAP_NHAN"
+    TU_CHOI = "TU_CHOI"
+    TRUNG_LAP = "TRUNG_LAP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledges:
+    """Settles the delivery it answers. From HS02."""
+
+    ma_thong_diep_goc: str
+    ket_qua: KetQua
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalls:
+    """Cancels what is still queued of an earlier message and informs who has it. From HS20."""
+
+    ma_thong_diep_goc: str
+
+
+Effect = (
+    Files | Moves | Notes | Redates | Owes | Pays | Transfers | Returns | Asks | Answers | Publishes | Acknowledges | Recalls
+)
+
+_BY_NAME: dict[str, type[Any]] = {cls.__name__: cls for cls in typing.get_args(Effect)}
+
+
+def to_dict(effect: Effect) -> dict[str, Any]:
+    """The effect as plain JSON values, with its kind under ``effect``; fields at their default None are left out."""
+    row: dict[str, Any] = {"effect": type(effect).__name__}
+    for f in fields(effect):
+        value = getattr(effect, f.name)
+        if value is None:
+            continue
+        row[f.name] = value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
+    return row
+
+
+def from_dict(row: Mapping[str, Any]) -> Effect:
+    """The reverse of :func:`to_dict`. Raises KeyError for a kind that is not on the list."""
+    cls = _BY_NAME[row["effect"]]
+    hints = _hints(cls)
+    known = {name: _back(hints[name], value) for name, value in row.items() if name != "effect"}
+    if cls is Moves:
+        known.setdefault("to", None)
+    effect: Effect = cls(**known)
+    return effect
+
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]
+
+
+def _back(hint: Any, value: Any) -> Any:
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if datetime in kinds:
+        return datetime.fromisoformat(value)
+    if Decimal in kinds:
+        return Decimal(value)
+    if KetQua in kinds:
+        return KetQua(value)
+    return value

@@ -1,0 +1,206 @@
+"""Registered parties and their profiles (a file of settings for each; docs/operate.md explains every key)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from gateway.core.model import PartyId
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Role(StrEnum):
+    """What a party is on the line."""
+
+    PORTAL = "portal"
+    ONE_STOP = "one-stop"
+    OVERSIGHT = "oversight"  # reads, never sends
+    GATEWAY = "gateway"  # ourselves
+
+
+class Receives(StrEnum):
+    """How a party gets what is addressed to it."""
+
+    PUSH = "push"
+    PULL = "pull"
+
+
+class Demand(StrEnum):
+    """Whether a message must be signed. The registry says so, never the message."""
+
+    REQUIRED = "required"
+    ACCEPTED = "accepted"  # checked when there, not demanded
+    OFF = "off"  # not looked at; believed on the word of the channel
+
+
+class WhenUnknown(StrEnum):
+    """What to do while a certificate's status cannot be known."""
+
+    HOLD = "hold"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How a party proves itself at the door. Only hashes are kept."""
+
+    token_sha256: tuple[str, ...] = ()  # of the whole bearer token; two at once for roll-over
+    client_certificate_sha256: tuple[str, ...] = ()  # of the DER
+    basic: Mapping[str, str] = field(default_factory=dict)  # user name -> SHA-256 of "user:password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningCertificate:
+    """A certificate registered for signing; two may be active at once for roll-over."""
+
+    der: bytes
+    fingerprint: str  # SHA-256 of the DER, lower-case hex
+    tree: str | None = None  # the trust tree that must vouch for it; None: the registration itself is the trust
+    valid_from: datetime | None = None  # beside the certificate's own dates
+    valid_to: datetime | None = None
+    purposes: frozenset[str] = frozenset({"message"})  # "message", "document" (signed PDFs), "seal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePolicy:
+    """What a party's signatures must be."""
+
+    default: Demand = Demand.REQUIRED
+    by_type: Mapping[str, Demand] = field(default_factory=dict)  # HS17 -> accepted
+    status_unknown: WhenUnknown = WhenUnknown.HOLD
+    algorithms: frozenset[str] = frozenset()  # signature method URIs; empty: the whole profile
+    xades: bool = False  # demand XAdES
+    timestamp: bool = False  # demand an RFC 3161 time-stamp
+    signed_pdf: frozenset[str] = frozenset()  # types that must carry a valid signed PDF, {"HS11"}
+
+    def demand(self, loai: str | None) -> Demand:
+        """What is demanded of a message of this type."""
+        return self.by_type.get(loai or "", self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How long to be patient with a party."""
+
+    longest_s: int = 3600  # the longest wait between two tries
+    give_up_after_h: float = 168.0  # after the first try; then a person must look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One registered party. A party's file is its whole configuration."""
+
+    id: PartyId
+    name: str
+    role: Role
+    identifiers: tuple[str, ...]  # the first is what we write, the others are aliases
+    receives: Receives = Receives.PULL
+    enabled: bool = True  # False: locked, an explicit act with reason and author in the log
+    disabled_reason: str | None = None
+    credentials: Credentials = field(default_factory=Credentials)
+    certificates: tuple[SigningCertificate, ...] = ()
+    signature: SignaturePolicy = field(default_factory=SignaturePolicy)
+    connector: str | None = None  # a name of the entry-point group lienthong.connectors
+    connector_settings: Mapping[str, Any] = field(default_factory=dict)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    lane_after_failure: str = "hold"  # or "continue"
+    trang_8_la_tam_dung: bool | None = None  # whether this party's state 8 is a pause; declared, never inferred
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field -> theirs -> ours
+    formats: Mapping[str, str] = field(default_factory=dict)  # field -> date form
+    limits: Mapping[str, int] = field(default_factory=dict)  # field -> characters
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS05 -> ("1.0",) what it can read
+    typed_submissions: bool = False  # whether it may send unsigned typed submissions
+    rate_per_s: float | None = None  # at our door
+    may_send_to: tuple[str, ...] | None = None  # party ids; None: any
+    privileges: frozenset[str] = frozenset()  # "recall-result", "step-back", "by-decree"
+    contact: str | None = None  # a unit, not a person
+
+
+def identifier_key(identifier: str) -> str:
+    """The key under which both spellings of an agency identifier meet.
+
+    Old style ``000.00.06.H56`` (four groups, province last) and new style ``H56.06`` are different identifiers of law, and
+    stay different; what is normalised is case and surrounding space (domain section 4.1). Aliases are declared in the profile.
+    """
+    return identifier.strip().upper()
+
+
+class Parties:
+    """The registry, as one frozen view that is replaced as a whole."""
+
+    def __init__(self, parties: Iterable[Party], version: int = 0) -> None:
+        """Raises ValueError when two parties share an id, an identifier, a token or a signing certificate."""
+        self.version = version
+        self._by_id: dict[PartyId, Party] = {}
+        self._by_identifier: dict[str, Party] = {}
+        self._by_token: dict[str, Party] = {}
+        self._by_client_certificate: dict[str, Party] = {}
+        self._by_basic: dict[str, Party] = {}
+        self._by_fingerprint: dict[str, tuple[Party, SigningCertificate]] = {}
+        for party in parties:
+            _put(self._by_id, party.id, party, "id")
+            for identifier in party.identifiers:
+                _put(self._by_identifier, identifier_key(identifier), party, "identifier")
+            for token in party.credentials.token_sha256:
+                _put(self._by_token, token.lower(), party, "token")
+            for fingerprint in party.credentials.client_certificate_sha256:
+                _put(self._by_client_certificate, fingerprint.lower(), party, "client certificate")
+            for user in party.credentials.basic:
+                _put(self._by_basic, user, party, "user name")
+            for certificate in party.certificates:
+                _put(self._by_fingerprint, certificate.fingerprint, (party, certificate), "signing certificate")
+
+    def __iter__(self) -> Iterator[Party]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, party: PartyId | str | None) -> Party | None:
+        """The party of this id."""
+        return self._by_id.get(PartyId(party)) if party else None
+
+    def by_identifier(self, identifier: str) -> Party | None:
+        """The party that bears this agency identifier, alias or not."""
+        return self._by_identifier.get(identifier_key(identifier))
+
+    def by_token_sha256(self, digest: str) -> Party | None:
+        """The party whose bearer token has this SHA-256."""
+        return self._by_token.get(digest)
+
+    def by_client_certificate(self, fingerprint: str) -> Party | None:
+        """The party whose client certificate has this SHA-256."""
+        return self._by_client_certificate.get(fingerprint)
+
+    def by_basic_user(self, user: str) -> Party | None:
+        """The party with this user name."""
+        return self._by_basic.get(user)
+
+    def by_signing_certificate(self, fingerprint: str) -> tuple[Party, SigningCertificate] | None:
+        """The party and registration of a signing certificate."""
+        return self._by_fingerprint.get(fingerprint)
+
+    def agency_of(self, ma_ho_so: str) -> Party | None:
+        """The party whose identifier is the agency part of a dossier code."""
+        return self.by_identifier(agency_part(ma_ho_so) or "")
+
+
+_MA_HO_SO = re.compile(r"(.+)-([0-9]{6}|[0-9]{8})-([0-9]{4,7})")
+
+
+def agency_part(ma_ho_so: str) -> str | None:
+    """The agency identifier inside a dossier code, or None where the code has not that form (domain section 4.2)."""
+    match = _MA_HO_SO.fullmatch(ma_ho_so)
+    return match.group(1) if match else None
+
+
+def _put(table: dict[_K, _V], key: _K, value: _V, what: str) -> None:
+    if key in table:
+        raise ValueError(f"{what} {key} is registered twice")
+    table[key] = value

@@ -1,0 +1,164 @@
+"""The one word for trouble: a Problem, and the catalogue that gives it words.
+
+The catalogue is the ``*.toml`` files beside this module, one for each family of codes (the families follow the stations).
+A problem carries facts; its wording in Vietnamese and English is rendered when somebody looks, so that a sentence mended
+today also mends yesterday's list.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Self
+
+
+class Outcome(StrEnum):
+    """The three answers of a judgement, as a problem states them."""
+
+    FAILED = "failed"  # the document is refused
+    UNDETERMINED = "undetermined"  # not known yet: the document is held
+    NOTE = "note"  # a remark; the document is accepted
+
+
+class Side(StrEnum):
+    """Whose turn it is to do something."""
+
+    SENDER = "sender"
+    RECEIVER = "receiver"
+    GATEWAY = "gateway"
+
+
+class Lang(StrEnum):
+    """The languages every text of the gateway exists in."""
+
+    VI = "vi"
+    EN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a document. Lines and columns count from 1; the XPath is absolute, positional, with prefixes as written."""
+
+    line: int | None = None
+    column: int | None = None
+    xpath: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One code of the catalogue."""
+
+    code: str  # XSD-021: what a person looks up; never reused
+    token: str  # SCHEMA_KHONG_HOP_LE: what a program switches on (domain section 9.3)
+    outcome: Outcome
+    side: Side
+    retry: bool  # may the same bytes succeed later without anybody changing them?
+    status: int | None  # HTTP status where the general table of (outcome, side) does not fit
+    message: Mapping[Lang, str]
+    remedy: Mapping[Lang, str]
+    source: str  # the standard and clause, or "liên thông" for a rule of our own; never 3788
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, where, with the facts that the sentence needs. Facts quote codes, never personal data."""
+
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    at: Location | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """The catalogue's entry. Raises KeyError for a code that is not in it."""
+        return catalogue()[self.code]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether this refuses, holds or only remarks."""
+        return self.entry.outcome
+
+    @property
+    def token(self) -> str:
+        """The stable token of domain section 9.3."""
+        return self.entry.token
+
+    def message(self, lang: Lang = Lang.VI) -> str:
+        """The sentence, with this problem's facts filled in."""
+        return fill(self.entry.message[lang], self.facts)
+
+    def remedy(self, lang: Lang = Lang.VI) -> str:
+        """What to do about it."""
+        return fill(self.entry.remedy[lang], self.facts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form in which problems are stored: code, facts and place, no words."""
+        at = self.at
+        return {
+            "code": self.code,
+            "facts": dict(self.facts),
+            "at": None if at is None else {"line": at.line, "column": at.column, "xpath": at.xpath},
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`as_dict`."""
+        at = row.get("at")
+        return cls(row["code"], row.get("facts", {}), Location(**at) if at else None)
+
+
+class Stopped(Exception):  # noqa: N818 - a verdict, not an error of the program
+    """A document cannot go on. Carries every problem that its station found, at least one."""
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise ValueError("Stopped needs at least one problem")
+        super().__init__(*problems)
+        self.problems: tuple[Problem, ...] = problems
+
+    def __str__(self) -> str:
+        return "; ".join(f"{p.code} {p.message(Lang.EN)}" for p in self.problems)
+
+
+class _Gaps(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def fill(template: str, facts: Mapping[str, Any]) -> str:
+    """The template with ``{name}`` replaced by the fact of that name, or by "…" where the fact is missing."""
+    return template.format_map(_Gaps({k: _shown(v) for k, v in facts.items()}))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(str(item) for item in value)
+    return "–" if value is None else str(value)
+
+
+@cache
+def catalogue() -> Mapping[str, Entry]:
+    """Every code there is. Raises ValueError when the files contradict themselves."""
+    entries: dict[str, Entry] = {}
+    for file in sorted(resources.files(__package__).iterdir(), key=lambda f: f.name):
+        if not file.name.endswith(".toml"):
+            continue
+        for code, row in tomllib.loads(file.read_text("utf-8")).items():
+            if code in entries:
+                raise ValueError(f"{code} stands twice in the problem catalogue")
+            entries[code] = Entry(
+                code=code,
+                token=row["token"],
+                outcome=Outcome(row["outcome"]),
+                side=Side(row["side"]),
+                retry=row.get("retry", False),
+                status=row.get("status"),
+                message={Lang.VI: row["vi"], Lang.EN: row["en"]},
+                remedy={Lang.VI: row["remedy_vi"], Lang.EN: row["remedy_en"]},
+                source=row["source"],
+            )
+    return MappingProxyType(entries)

@@ -1,0 +1,1 @@
+"""Floor 3: what documents look like: schemas, readers, writers."""

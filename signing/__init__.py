@@ -1,0 +1,1 @@
+"""Floor 3: whose document it is: signatures, certificates, trust."""
