@@ -26,6 +26,7 @@ class Files:
     ngay_hen_tra: datetime | None = None
     ngay_ket_thuc: datetime | None = None
     ngay_tra: datetime | None = None
+    moves: bool = True  # whether a repeated filing may move the state: an agency's does, a portal's never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,19 @@ class Recalls:
 
 
 Effect = (
-    Files | Moves | Notes | Redates | Owes | Pays | Transfers | Returns | Asks | Answers | Publishes | Acknowledges | Recalls
+    Files
+    | Moves
+    | Notes
+    | Redates
+    | Owes
+    | Pays
+    | Transfers
+    | Returns
+    | Asks
+    | Answers
+    | Publishes
+    | Acknowledges
+    | Recalls
 )
 
 _BY_NAME: dict[str, type[Any]] = {cls.__name__: cls for cls in typing.get_args(Effect)}
@@ -162,7 +175,9 @@ def to_dict(effect: Effect) -> dict[str, Any]:
         value = getattr(effect, f.name)
         if value is None:
             continue
-        row[f.name] = value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
+        row[f.name] = (
+            value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
+        )
     return row
 
 

@@ -1,0 +1,72 @@
+# One place for the commands that people and CI both run. `make help` lists them.
+# Needs: Python 3.11 or later with venv, git, make. The first target that needs packages installs them into .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+    "$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): requirements/dev.txt pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Cần Python từ 3.11 trở lên, có venv và ensurepip (Debian: apt-get install python3-venv)." \
+	    "/ Python 3.11 or later with venv and ensurepip is needed."; exit 2; }
+	@[ -x $(BIN)/python ] || { echo "Tạo .venv, lần đầu mất một hai phút. / Making .venv; the first time takes a minute or two."; \
+	    "$(PYTHON)" -m venv .venv; }
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(READY)  ## install what is needed into .venv
+
+.PHONY: test
+test: $(READY)  ## run the whole test suite
+	$(BIN)/pytest -q
+
+.PHONY: lint
+lint: $(READY)  ## ruff: style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(READY)  ## ruff: mend what can be mended by machine
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: floors
+floors: $(READY)  ## import-linter: a floor imports only floors below it
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: coverage
+coverage: $(READY)  ## test coverage by branch, for reading; no number fails the build
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage report --skip-covered --skip-empty --sort=miss
+
+.PHONY: pins
+pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes and without addresses
+	$(PIP) install uv
+	for set in run dev; do \
+	  env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    $$([ $$set = dev ] && echo "--extra dev --constraint requirements/run.txt") pyproject.toml -o requirements/$$set.txt; \
+	done
+
+.PHONY: clean
+clean:  ## remove what these targets made, .venv excepted
+	rm -rf build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.PHONY: ci
+ci: lint types floors test  ## everything that must hold before a change is taken
