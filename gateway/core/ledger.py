@@ -1,0 +1,284 @@
+"""The counter's book: one finding set against what is on record, in memory.
+
+The store opens a Ledger (claims taken, dossiers locked), :func:`enter` decides, the store writes what was decided. Nothing here
+touches the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.core import access
+from gateway.core.effects import Acknowledges, KetQua, Recalls, Transfers
+from gateway.core.lifecycle import LifeRules, follow
+from gateway.core.model import (
+    Acknowledgement,
+    Change,
+    Claim,
+    Delivery,
+    Dossier,
+    Fate,
+    Finding,
+    InboxEntry,
+    MaHoSo,
+    MaThongDiep,
+    MessageId,
+    PartyId,
+    ThongDiep,
+)
+from gateway.core.parties import Parties, Party, Role
+from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.routing import receivers_of, route
+
+Seal = Callable[[Finding, Fate, tuple[Problem, ...]], bytes | None]  # makes and signs a BienNhan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What an accepted message does to deliveries that are already on record."""
+
+    kind: str  # "acknowledge" (HS02) or "recall" (HS20)
+    party: PartyId  # who says so
+    ma_thong_diep_goc: MaThongDiep
+    ket_qua: KetQua | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One thing that happened, for the chained log: names, codes and digests, no personal data."""
+
+    what: str  # "message.accepted", "message.rejected", "message.held", "delivery.replayed", …
+    who: str  # a party id, "gateway", or "operator:<name>"
+    message: MessageId | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What was decided about one finding; everything the store has to write for it."""
+
+    finding: Finding
+    ack: Acknowledgement
+    owns_id: bool  # accepted and held messages own their id; a rejected one gives it back
+    change: Change | None = None
+    dossier: Dossier | None = None  # its new state, with the change
+    deliveries: tuple[Delivery, ...] = ()
+    inbox: tuple[InboxEntry, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
+    log: tuple[LogLine, ...] = ()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What is on record about the ids and dossiers of one tray, and what has been entered so far."""
+
+    claims: dict[tuple[PartyId, MaThongDiep], Claim] = field(default_factory=dict)  # ids that are owned
+    by_digest: dict[tuple[PartyId, str], Claim] = field(default_factory=dict)  # the same owners, by the bytes they sent
+    dossiers: dict[MaHoSo, Dossier] = field(default_factory=dict)  # locked, with all their changes
+    fresh: set[tuple[PartyId, MaThongDiep]] = field(default_factory=set)  # ids this transaction took; released if nobody keeps them
+    recheck: bool = False  # the findings are of messages that are on record already (held, or replayed)
+    entries: list[Entry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """Who stands behind the counter: the registry, how each agency reads its states, who signs receipts."""
+
+    parties: Parties
+    seal: Seal
+    audience: Callable[[ThongDiep], access.Audience]
+
+    def rules(self, agency: Party | None) -> LifeRules:
+        """How the handling agency's profile says its states are to be read."""
+        if agency is None:
+            return LifeRules()
+        return LifeRules(trang_8_la_tam_dung=bool(agency.trang_8_la_tam_dung), by_decree="by-decree" in agency.privileges)
+
+
+def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
+    """Set one finding against what is on record, and note what has to be written. Touches nothing but the ledger."""
+    envelope, sender = finding.envelope, finding.envelope.caller.party
+    first = ledger.by_digest.get((sender, envelope.digest))
+    if first is not None and not _own(first, finding, ledger):
+        return _repeat(finding, first)
+    thong_diep = finding.thong_diep
+    if thong_diep is None:
+        return _keep(finding, ledger, counter, now)
+    other = ledger.claims.get((sender, thong_diep.ma_thong_diep))
+    if other is not None and not _own(other, finding, ledger):
+        facts = {"ma_thong_diep": other.ma_thong_diep, "first": other.digest, "second": envelope.digest}
+        return _keep(finding, ledger, counter, now, Problem("DUP-010", facts))
+    if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems):
+        return _hold(thong_diep, finding, ledger, now)
+    try:
+        return _accept(thong_diep, finding, ledger, counter, now)
+    except Stopped as stop:
+        return _keep(finding, ledger, counter, now, *stop.problems)
+
+
+def _own(claim: Claim, finding: Finding, ledger: Ledger) -> bool:
+    """A message that is judged again meets its own claim."""
+    return ledger.recheck and claim.message == finding.envelope.id
+
+
+def _repeat(finding: Finding, first: Claim) -> Acknowledgement:
+    """Same sender, same bytes: the first answer, byte for byte, whatever we would think of it today. Nothing is written."""
+    return Acknowledgement(
+        message=first.message,
+        fate=first.fate,
+        recorded_at=first.recorded_at,
+        digest=finding.envelope.digest,
+        ma_thong_diep=first.ma_thong_diep,
+        problems=first.problems,
+        receipt=first.receipt,
+        repeated=True,
+    )
+
+
+def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
+    envelope = finding.envelope
+    parties = counter.parties
+    sender, named = access.authorise(thong_diep, envelope.caller, parties, counter.audience(thong_diep))
+    ma_ho_so = thong_diep.content.ma_ho_so
+    change, dossier, notes = None, None, finding.problems
+    if ma_ho_so is not None and thong_diep.content.effects and _keeps_history(thong_diep):
+        dossier = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties)
+        agency = parties.get(dossier.agency)
+        followed = follow(
+            thong_diep,
+            dossier,
+            sender.id,
+            counter.rules(agency),
+            message=envelope.id,
+            now=now,
+            privileged=bool({"recall-result", "step-back"} & sender.privileges),
+        )
+        change, dossier = followed.change, _joined(followed.dossier, thong_diep, parties)
+        notes = (*notes, *followed.notes)
+    receivers = receivers_of(thong_diep, sender.id, dossier, parties)
+    if not receivers and not any(p.role is Role.GATEWAY for p in named) and not _settlements(thong_diep, sender.id):
+        raise Stopped(Problem("AUT-015", {"loai": thong_diep.loai}))
+    deliveries, inbox = route(thong_diep, envelope, receivers, dossier, now, notes=notes, digests=finding.copies)
+    receipt = finding.receipt if notes == finding.problems and finding.receipt else counter.seal(finding, Fate.ACCEPTED, notes)
+    ack = _ack(finding, Fate.ACCEPTED, now, notes, receipt)
+    ledger.entries.append(
+        Entry(
+            finding=finding,
+            ack=ack,
+            owns_id=True,
+            change=change,
+            dossier=dossier,
+            deliveries=tuple(deliveries),
+            inbox=tuple(inbox),
+            settlements=_settlements(thong_diep, sender.id),
+            log=(_line("message.accepted", finding, notes, receivers=[r.id for r in receivers]),),
+        )
+    )
+    if dossier is not None:
+        ledger.dossiers[dossier.ma_ho_so] = dossier
+    _claimed(ledger, sender.id, thong_diep.ma_thong_diep, ack)
+    return ack
+
+
+def _keeps_history(thong_diep: ThongDiep) -> bool:
+    """Acknowledgements, queries and recalls are about a dossier without being events of its life."""
+    return not all(type(e).__name__ in {"Acknowledges", "Recalls", "Asks", "Answers", "Publishes"} for e in thong_diep.content.effects)
+
+
+def _dossier(
+    ma_ho_so: MaHoSo, thong_diep: ThongDiep, sender: Party, named: tuple[Party, ...], ledger: Ledger, parties: Parties
+) -> Dossier:
+    dossier = ledger.dossiers.get(ma_ho_so)
+    if dossier is None or not dossier.changes:
+        if not access.opens(thong_diep):
+            raise Stopped(Problem("DOS-001", {"ma_ho_so": ma_ho_so}))
+        return access.parties_of_new(thong_diep, sender, named, parties)
+    access.may_touch(dossier, sender.id)
+    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if hasattr(e, "ma_tthc")), None)
+    if ma_tthc is not None and dossier.ma_tthc is not None and ma_tthc[:8] != dossier.ma_tthc[:8]:
+        raise Stopped(Problem("DOS-002", {"ma_ho_so": ma_ho_so, "first": dossier.ma_tthc, "second": ma_tthc}))
+    return dossier
+
+
+def _joined(dossier: Dossier, thong_diep: ThongDiep, parties: Parties) -> Dossier:
+    """An agency that a copy is sent to may speak about the dossier from then on."""
+    joined = {
+        party.id
+        for effect in thong_diep.content.effects
+        if isinstance(effect, Transfers) and (party := parties.by_identifier(effect.don_vi_nhan)) is not None
+    }
+    return replace(dossier, others=dossier.others | (joined - {dossier.portal, dossier.agency})) if joined else dossier
+
+
+def _settlements(thong_diep: ThongDiep, sender: PartyId) -> tuple[Settlement, ...]:
+    found = []
+    for effect in thong_diep.content.effects:
+        if isinstance(effect, Acknowledges):
+            goc = MaThongDiep(effect.ma_thong_diep_goc)
+            found.append(Settlement(kind="acknowledge", party=sender, ma_thong_diep_goc=goc, ket_qua=effect.ket_qua))
+        elif isinstance(effect, Recalls):
+            found.append(Settlement(kind="recall", party=sender, ma_thong_diep_goc=MaThongDiep(effect.ma_thong_diep_goc)))
+    return tuple(found)
+
+
+def _keep(finding: Finding, ledger: Ledger, counter: Counter, now: datetime, *found: Problem) -> Acknowledgement:
+    """Rejected, and recorded all the same. It gives its id back: a failed first attempt never burns the id."""
+    problems = (*finding.problems, *found)
+    receipt = counter.seal(finding, Fate.REJECTED, problems) if found or finding.receipt is None else finding.receipt
+    ack = _ack(finding, Fate.REJECTED, now, problems, receipt)
+    ledger.entries.append(Entry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),)))
+    return ack
+
+
+def _hold(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, now: datetime) -> Acknowledgement:
+    """Nothing failed, something is not known yet. The message owns its id; the signed receipt follows when we know."""
+    ack = _ack(finding, Fate.HELD, now, finding.problems, None)
+    ledger.entries.append(Entry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),)))
+    _claimed(ledger, finding.envelope.caller.party, thong_diep.ma_thong_diep, ack)
+    return ack
+
+
+def _ack(finding: Finding, fate: Fate, now: datetime, problems: tuple[Problem, ...], receipt: bytes | None) -> Acknowledgement:
+    return Acknowledgement(
+        message=finding.envelope.id,
+        fate=fate,
+        recorded_at=now,
+        digest=finding.envelope.digest,
+        ma_thong_diep=finding.thong_diep.ma_thong_diep if finding.thong_diep else finding.ma_thong_diep,
+        problems=problems,
+        receipt=receipt,
+    )
+
+
+def _claimed(ledger: Ledger, sender: PartyId, ma_thong_diep: MaThongDiep, ack: Acknowledgement) -> None:
+    claim = Claim(
+        sender=sender,
+        ma_thong_diep=ma_thong_diep,
+        digest=ack.digest,
+        message=ack.message,
+        fate=ack.fate,
+        receipt=ack.receipt,
+        recorded_at=ack.recorded_at,
+        problems=ack.problems,
+    )
+    ledger.claims[sender, ma_thong_diep] = claim
+    ledger.by_digest[sender, ack.digest] = claim
+
+
+def _line(what: str, finding: Finding, problems: tuple[Problem, ...], **facts: Any) -> LogLine:
+    envelope = finding.envelope
+    return LogLine(
+        what=what,
+        who=envelope.caller.party,
+        message=envelope.id,
+        facts={
+            "digest": envelope.digest,
+            "ma_thong_diep": finding.ma_thong_diep or (finding.thong_diep.ma_thong_diep if finding.thong_diep else None),
+            "loai": finding.loai or (finding.thong_diep.loai if finding.thong_diep else None),
+            "codes": [problem.code for problem in problems],
+            **facts,
+        },
+    )

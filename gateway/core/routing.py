@@ -1,0 +1,78 @@
+"""What each receiver is owed: a delivery if we push to it, a place in its inbox if it pulls."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from gateway.core.effects import Files, Moves
+from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, PartyId, ThongDiep
+from gateway.core.parties import Parties, Party, Receives, Role
+from gateway.core.problems import Problem
+
+
+def receivers_of(thong_diep: ThongDiep, sender: PartyId, dossier: Dossier | None, parties: Parties) -> tuple[Party, ...]:
+    """The parties named in NoiNhan; where none is named, the dossier's other parties. Never the sender, never ourselves."""
+    named = [parties.by_identifier(address.ma_dinh_danh) for address in thong_diep.noi_nhan]
+    if not named and dossier is not None:
+        named = [parties.get(party) for party in sorted(dossier.parties)]
+    found: list[Party] = []
+    for party in named:
+        if party is not None and party.id != sender and party.role is not Role.GATEWAY and party not in found:
+            found.append(party)
+    return tuple(found)
+
+
+def route(
+    thong_diep: ThongDiep,
+    envelope: Envelope,
+    receivers: Collection[Party],
+    dossier: Dossier | None,
+    now: datetime,
+    *,
+    notes: tuple[Problem, ...] = (),
+    digests: Mapping[PartyId, str] | None = None,
+) -> tuple[list[Delivery], list[InboxEntry]]:
+    """The deliveries and inbox entries that one accepted message causes.
+
+    ``digests`` names other bytes than the original for a receiver that reads only an older version; the original stays on record.
+    """
+    deliveries: list[Delivery] = []
+    entries: list[InboxEntry] = []
+    stated = next((e for e in thong_diep.content.effects if isinstance(e, Moves | Files)), None)
+    ma_ho_so = thong_diep.content.ma_ho_so or thong_diep.ma_ho_so
+    for party in receivers:
+        digest = (digests or {}).get(party.id, envelope.digest)
+        if party.receives is Receives.PUSH:
+            deliveries.append(
+                Delivery(
+                    id=DeliveryId(f"{envelope.id}.{party.id}"),
+                    message=envelope.id,
+                    ma_thong_diep=thong_diep.ma_thong_diep,
+                    loai=thong_diep.loai,
+                    party=party.id,
+                    lane=ma_ho_so or envelope.id,
+                    digest=digest,
+                    due_at=now,
+                    created_at=now,
+                    blocking=party.lane_after_failure == "hold",
+                )
+            )
+        else:
+            entries.append(
+                InboxEntry(
+                    party=party.id,
+                    message=envelope.id,
+                    ma_thong_diep=thong_diep.ma_thong_diep,
+                    loai=thong_diep.loai,
+                    goc=thong_diep.goc,
+                    sender=envelope.caller.party,
+                    ma_ho_so=ma_ho_so,
+                    digest=digest,
+                    recorded_at=now,
+                    trang_thai=dossier.trang_thai if dossier else None,
+                    trang_thai_goc=stated.goc if stated else None,
+                    problems=notes,
+                )
+            )
+    return deliveries, entries
