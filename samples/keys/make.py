@@ -1,13 +1,13 @@
 """Makes the throwaway test PKI of the samples: two roots, their issuers, good and bad leaves, revocation lists.
 
     python samples/keys/make.py            make what is missing
-    python samples/keys/make.py --all      throw everything away and make it anew (every signed sample must then be made anew)
+    python samples/keys/make.py --all      make everything anew (then every signed sample must be made anew too)
 
 TEST ONLY. Anybody can read these private keys, so nothing that is signed with them means anything. No certificate here
 comes from, imitates the key of, or is trusted by a real authority.
 
-Root A stands for the national tree, Root B for the government's (domain section 12.3). Dates are fixed and far apart, so
-that the samples are judged the same for many years; the keys are random, so they are made once and committed.
+Root A stands for the national tree, Root B for the government's (domain section 12.3). Dates are fixed and far apart,
+so that the samples are judged the same for many years; the keys are random, so they are made once and committed.
 """
 
 from __future__ import annotations
@@ -85,39 +85,103 @@ LEAVES = (
     # The parties of the demo, one algorithm each
     Leaf(name="cong-dvc", subject="Cong dich vu cong (thu nghiem)", issuer="issuing-b"),
     Leaf(name="so-tu-phap", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa2048"),
-    Leaf(name="so-tu-phap-2", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa3072"),  # roll-over: also active
+    Leaf(
+        name="so-tu-phap-2", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa3072"
+    ),  # roll-over: also active
     Leaf(name="ubnd-xa-thu-nghiem", subject="UBND xa Thu Nghiem", issuer="issuing-a", kind="p384"),
-    Leaf(name="so-xay-dung", subject="So Xay dung (thu nghiem)", issuer="issuing-a", kind="p521", purposes=(DOCUMENT_SIGNING,)),
+    Leaf(
+        name="so-xay-dung",
+        subject="So Xay dung (thu nghiem)",
+        issuer="issuing-a",
+        kind="p521",
+        purposes=(DOCUMENT_SIGNING,),
+    ),
     Leaf(name="gateway", subject="Truc lien thong tinh Dong Nai (thu nghiem)", issuer="issuing-b", purposes=()),
-    Leaf(name="gateway-rsa", subject="Truc lien thong tinh Dong Nai (thu nghiem)", issuer="issuing-b", kind="rsa2048", purposes=()),
+    Leaf(
+        name="gateway-rsa",
+        subject="Truc lien thong tinh Dong Nai (thu nghiem)",
+        issuer="issuing-b",
+        kind="rsa2048",
+        purposes=(),
+    ),
     # Broken in one way each; all of them registered for the party don-vi-loi
-    Leaf(name="expired", subject="Don vi loi: expired", issuer="issuing-b",
-         starts=datetime(2020, 1, 1, tzinfo=UTC), ends=datetime(2024, 1, 1, tzinfo=UTC)),
-    Leaf(name="not-yet-valid", subject="Don vi loi: not yet valid", issuer="issuing-b",
-         starts=datetime(2052, 1, 1, tzinfo=UTC), ends=datetime(2053, 1, 1, tzinfo=UTC)),
+    Leaf(
+        name="expired",
+        subject="Don vi loi: expired",
+        issuer="issuing-b",
+        starts=datetime(2020, 1, 1, tzinfo=UTC),
+        ends=datetime(2024, 1, 1, tzinfo=UTC),
+    ),
+    Leaf(
+        name="not-yet-valid",
+        subject="Don vi loi: not yet valid",
+        issuer="issuing-b",
+        starts=datetime(2052, 1, 1, tzinfo=UTC),
+        ends=datetime(2053, 1, 1, tzinfo=UTC),
+    ),
     Leaf(name="revoked", subject="Don vi loi: revoked", issuer="issuing-b"),
     Leaf(name="revoked-a", subject="Don vi loi: revoked in tree A", issuer="issuing-a"),
-    Leaf(name="wrong-eku", subject="Don vi loi: TLS server only", issuer="issuing-b", purposes=(ExtendedKeyUsageOID.SERVER_AUTH,)),
-    Leaf(name="code-only", subject="Don vi loi: code signing only", issuer="issuing-b", purposes=(ExtendedKeyUsageOID.CODE_SIGNING,)),
-    Leaf(name="ca-signer", subject="Don vi loi: CA as signer", issuer="issuing-b", ca=True, purposes=(),
-         usage=frozenset({"digital_signature", "key_cert_sign", "crl_sign"})),
+    Leaf(
+        name="wrong-eku",
+        subject="Don vi loi: TLS server only",
+        issuer="issuing-b",
+        purposes=(ExtendedKeyUsageOID.SERVER_AUTH,),
+    ),
+    Leaf(
+        name="code-only",
+        subject="Don vi loi: code signing only",
+        issuer="issuing-b",
+        purposes=(ExtendedKeyUsageOID.CODE_SIGNING,),
+    ),
+    Leaf(
+        name="ca-signer",
+        subject="Don vi loi: CA as signer",
+        issuer="issuing-b",
+        ca=True,
+        purposes=(),
+        usage=frozenset({"digital_signature", "key_cert_sign", "crl_sign"}),
+    ),
     Leaf(name="rsa-1024", subject="Don vi loi: RSA 1024", issuer="issuing-b", kind="rsa1024"),
-    Leaf(name="no-digital-signature", subject="Don vi loi: key encipherment only", issuer="issuing-b", kind="rsa2048",
-         usage=frozenset({"key_encipherment"})),
+    Leaf(
+        name="no-digital-signature",
+        subject="Don vi loi: key encipherment only",
+        issuer="issuing-b",
+        kind="rsa2048",
+        usage=frozenset({"key_encipherment"}),
+    ),
     Leaf(name="sha1-issued", subject="Don vi loi: issued with SHA-1", issuer="issuing-b", sha1=True),
     Leaf(name="wrong-tree", subject="Don vi loi: from the other tree", issuer="issuing-a"),
     Leaf(name="stranger", subject="Don vi loi: root of nobody", issuer="root-stranger"),
     Leaf(name="unknown-status", subject="Don vi loi: issuer without CRL", issuer="issuing-silent"),
     # Good certificates that nobody registered
     Leaf(name="unregistered", subject="Don vi chua dang ky", issuer="issuing-b"),
-    Leaf(name="look-alike", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa2048"),  # same subject, other key
+    Leaf(
+        name="look-alike", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa2048"
+    ),  # same subject, other key
     # Servants of the PKI itself
-    Leaf(name="ocsp-a", subject="TEST OCSP A1", issuer="issuing-a", purposes=(ExtendedKeyUsageOID.OCSP_SIGNING,),
-         extensions=(x509.OCSPNoCheck(),)),
-    Leaf(name="ocsp-b", subject="TEST OCSP B1", issuer="issuing-b", kind="rsa2048", purposes=(ExtendedKeyUsageOID.OCSP_SIGNING,),
-         extensions=(x509.OCSPNoCheck(),)),
-    Leaf(name="tsa", subject="TEST Time stamping A", issuer="issuing-a", kind="rsa2048",
-         purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), purposes_critical=True),
+    Leaf(
+        name="ocsp-a",
+        subject="TEST OCSP A1",
+        issuer="issuing-a",
+        purposes=(ExtendedKeyUsageOID.OCSP_SIGNING,),
+        extensions=(x509.OCSPNoCheck(),),
+    ),
+    Leaf(
+        name="ocsp-b",
+        subject="TEST OCSP B1",
+        issuer="issuing-b",
+        kind="rsa2048",
+        purposes=(ExtendedKeyUsageOID.OCSP_SIGNING,),
+        extensions=(x509.OCSPNoCheck(),),
+    ),
+    Leaf(
+        name="tsa",
+        subject="TEST Time stamping A",
+        issuer="issuing-a",
+        kind="rsa2048",
+        purposes=(ExtendedKeyUsageOID.TIME_STAMPING,),
+        purposes_critical=True,
+    ),
 )
 
 
@@ -129,7 +193,7 @@ def new_key(kind: str) -> Key:
     return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
 
 
-def hash_for(key: Key) -> hashes.HashAlgorithm:
+def hash_for(key: Key) -> hashes.SHA256 | hashes.SHA384:
     """The hash that goes with an issuer's key."""
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size >= 384:
         return hashes.SHA384()
@@ -161,7 +225,9 @@ def key_usage(bits: frozenset[str]) -> x509.KeyUsage:
     return x509.KeyUsage(**{bit: bit in bits for bit in every})
 
 
-def issue_authority(authority: Authority, key: Key, issuer: x509.Certificate | None, issuer_key: Key) -> x509.Certificate:
+def issue_authority(
+    authority: Authority, key: Key, issuer: x509.Certificate | None, issuer_key: Key
+) -> x509.Certificate:
     """The certificate of a root or an issuer."""
     root = issuer is None
     subject = name_of(authority.subject)
@@ -213,7 +279,7 @@ def resigned_with_sha1(certificate: x509.Certificate, issuer_key: Key) -> x509.C
     paper["tbs_certificate"]["signature"] = algorithm
     paper["signature_algorithm"] = algorithm
     tbs = paper["tbs_certificate"].dump(force=True)
-    paper["signature_value"] = issuer_key.sign(tbs, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - the flaw that is wanted
+    paper["signature_value"] = issuer_key.sign(tbs, padding.PKCS1v15(), hashes.SHA1())  # the flaw that is wanted
     return x509.load_der_x509_certificate(paper.dump(force=True))
 
 
@@ -288,7 +354,7 @@ def write_key(name: str, key: Key, folder: Path) -> None:
     ).decode()
     path = key_path(name, folder)
     path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(MARK + pem)
 
 
