@@ -22,10 +22,10 @@ from typing import Any, TypeVar
 from gateway.core.problems import Lang, Location, Problem, Stopped
 
 T = TypeVar("T")
-Key = tuple[str | int, ...]  # ("web", "port"), ("certificates", 0, "file")
+KeyPath = tuple[str | int, ...]  # ("web", "port"), ("certificates", 0, "file")
 
 
-def setting(  # noqa: PLR0913 - a setting is described by all of these
+def setting(
     default: Any = dataclasses.MISSING,
     *,
     vi: str,
@@ -56,15 +56,15 @@ class Written:
 
     file: str
     data: Mapping[str, Any]
-    places: Mapping[Key, Location]
+    places: Mapping[KeyPath, Location]
 
-    def place(self, key: Key) -> Location:
+    def place(self, key: KeyPath) -> Location:
         """Where the key stands, or the nearest table around it that is written down."""
         while key and key not in self.places:
             key = key[:-1]
         return self.places.get(key, Location(1, 1))
 
-    def problem(self, code: str, key: Key, **facts: Any) -> Problem:
+    def problem(self, code: str, key: KeyPath, **facts: Any) -> Problem:
         """A problem of this file at the place of this key."""
         return Problem(code, {"file": self.file, "key": dotted(key), **facts}, self.place(key))
 
@@ -81,7 +81,7 @@ def read(text: str, file: str) -> Written:
     return Written(file, data, dict(_Walk(text).places()))
 
 
-def dotted(key: Key) -> str:
+def dotted(key: KeyPath) -> str:
     """The key as a person writes it: ``web.port``, ``certificates[1].file`` (counted from 1)."""
     out = ""
     for part in key:
@@ -98,11 +98,13 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def decode(kind: type[T], written: Written, *, base: Path, row: Mapping[str, Any] | None = None, key: Key = ()) -> T:
+def decode(
+    kind: type[T], written: Written, *, base: Path, row: Mapping[str, Any] | None = None, key: KeyPath = ()
+) -> T:
     """The written values as a ``kind`` (a dataclass), paths relative to ``base``.
 
-    Raises Stopped with every mistake: SYS-012 unknown key, SYS-013 wrong type, SYS-014 value not allowed, SYS-015 out of
-    range, SYS-016 missing.
+    Raises Stopped with every mistake: SYS-012 unknown key, SYS-013 wrong type, SYS-014 value not allowed,
+    SYS-015 out of range, SYS-016 missing, SYS-017 wrong form.
     """
     clerk = _Clerk(written, base)
     value = clerk.table(kind, written.data if row is None else row, key)
@@ -123,7 +125,7 @@ _NAMES = {
 }
 
 
-class _Wrong(Exception):  # noqa: N818 - control flow inside this file; the problem is already noted
+class _Wrong(Exception):  # control flow inside this file; the problem is already noted
     pass
 
 
@@ -135,7 +137,7 @@ class _Clerk:
         self.base = base
         self.problems: list[Problem] = []
 
-    def table(self, kind: type[Any], row: Any, key: Key) -> Any:
+    def table(self, kind: type[Any], row: Any, key: KeyPath) -> Any:
         if not isinstance(row, Mapping):
             self._wrong_type(key, row, "table")
         hints = typing.get_type_hints(kind)
@@ -163,7 +165,7 @@ class _Clerk:
             return None
         return kind(**values)
 
-    def value(self, hint: Any, value: Any, key: Key) -> Any:
+    def value(self, hint: Any, value: Any, key: KeyPath) -> Any:
         origin, args = typing.get_origin(hint), typing.get_args(hint)
         if origin in (types.UnionType, typing.Union):
             kinds = [a for a in args if a is not type(None)]
@@ -180,10 +182,12 @@ class _Clerk:
                 self._wrong_type(key, value, "table")
             return self._all(args[1], value.items(), key)
         if dataclasses.is_dataclass(hint):
-            return self.table(typing.cast("type[Any]", hint), value, key)  # is_dataclass also admits instances; a hint is a type
+            return self.table(
+                typing.cast("type[Any]", hint), value, key
+            )  # is_dataclass also admits instances; a hint is a type
         return self._single(hint, value, key)
 
-    def _all(self, hint: Any, items: Any, key: Key) -> dict[Any, Any]:
+    def _all(self, hint: Any, items: Any, key: KeyPath) -> dict[Any, Any]:
         done: dict[Any, Any] = {}
         sound = True
         for name, item in items:
@@ -195,7 +199,7 @@ class _Clerk:
             raise _Wrong
         return done
 
-    def _single(self, hint: Any, value: Any, key: Key) -> Any:
+    def _single(self, hint: Any, value: Any, key: KeyPath) -> Any:
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             allowed = [str(member) for member in hint]
             if value not in allowed:
@@ -218,7 +222,7 @@ class _Clerk:
             self._wrong_type(key, value, _NAMES.get(supertype, getattr(supertype, "__name__", str(supertype))))
         return value
 
-    def _checked(self, f: dataclasses.Field[Any], value: Any, key: Key) -> Any:
+    def _checked(self, f: dataclasses.Field[Any], value: Any, key: KeyPath) -> Any:
         rules = f.metadata
         among = rules.get("among")
         for item in value if isinstance(value, (tuple, frozenset)) else (value,):
@@ -238,23 +242,23 @@ class _Clerk:
                     raise _Wrong
         return value
 
-    def _wrong_type(self, key: Key, value: Any, expected: str) -> typing.NoReturn:
+    def _wrong_type(self, key: KeyPath, value: Any, expected: str) -> typing.NoReturn:
         self._note("SYS-013", key, expected=expected, found=_NAMES.get(type(value), type(value).__name__))
         raise _Wrong
 
-    def _note(self, code: str, key: Key, **facts: Any) -> None:
+    def _note(self, code: str, key: KeyPath, **facts: Any) -> None:
         self.problems.append(self.written.problem(code, key, **facts))
 
 
 class _Walk:
-    """Finds where each key of a valid TOML text stands. tomllib has read the text before: no error handling is needed."""
+    """Finds where each key of a valid TOML text stands. tomllib has read it before: no error handling needed."""
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
         self.at = 0
-        self.found: dict[Key, int] = {}
+        self.found: dict[KeyPath, int] = {}
 
-    def places(self) -> Iterator[tuple[Key, Location]]:
+    def places(self) -> Iterator[tuple[KeyPath, Location]]:
         self._document()
         starts = [0, *(m.end() for m in re.finditer("\n", self.text))]
         line = 0
@@ -264,8 +268,8 @@ class _Walk:
             yield key, Location(line + 1, offset - starts[line] + 1)
 
     def _document(self) -> None:
-        counts: dict[Key, int] = {}
-        table: Key = ()
+        counts: dict[KeyPath, int] = {}
+        table: KeyPath = ()
         while self._skip(blank=" \t\n"):
             start = self.at
             if self.text.startswith("[[", self.at):
@@ -285,16 +289,16 @@ class _Walk:
             else:
                 self._pair(table)
 
-    def _resolve(self, key: Key, counts: Mapping[Key, int]) -> Key:
+    def _resolve(self, key: KeyPath, counts: Mapping[KeyPath, int]) -> KeyPath:
         """A header under an array of tables speaks of its last element."""
-        out: Key = ()
+        out: KeyPath = ()
         for number, part in enumerate(key):
             out = (*out, part)
             if out in counts and number + 1 < len(key):
                 out = (*out, counts[out] - 1)
         return out
 
-    def _pair(self, table: Key) -> None:
+    def _pair(self, table: KeyPath) -> None:
         start = self.at
         path = table
         for part in self._key():
@@ -304,7 +308,7 @@ class _Walk:
         self.at += 1  # =
         self._value(path)
 
-    def _value(self, path: Key) -> None:
+    def _value(self, path: KeyPath) -> None:
         self._skip(blank=" \t\n")
         char = self.text[self.at]
         if char == "{":
@@ -326,7 +330,7 @@ class _Walk:
             match = re.compile(r"[^,\]}\n#]*").match(self.text, self.at)
             self.at = match.end() if match else len(self.text)
 
-    def _key(self) -> Key:
+    def _key(self) -> KeyPath:
         parts: list[str] = []
         while True:
             self._skip(blank=" \t")
@@ -350,7 +354,7 @@ class _Walk:
         while not self.text.startswith(quotes, self.at):
             self.at += 2 if mark == '"' and self.text[self.at] == "\\" else 1
         self.at += len(quotes)
-        while len(quotes) == 3 and self.at < len(self.text) and self.text[self.at] == mark:  # noqa: PLR2004 - """a"""" ends late
+        while len(quotes) == 3 and self.at < len(self.text) and self.text[self.at] == mark:  # """a"""" ends late
             self.at += 1
         return self.text[start : self.at]
 
@@ -370,7 +374,7 @@ class _Walk:
         return False
 
 
-def flat(value: Any, key: Key = ()) -> Iterator[tuple[Key, dataclasses.Field[Any] | None, Any]]:
+def flat(value: Any, key: KeyPath = ()) -> Iterator[tuple[KeyPath, dataclasses.Field[Any] | None, Any]]:
     """Every leaf of nested dataclasses: key, the field it belongs to, value. Tables and arrays count as leaves."""
     for f in dataclasses.fields(value):
         inner = getattr(value, f.name)
@@ -380,4 +384,4 @@ def flat(value: Any, key: Key = ()) -> Iterator[tuple[Key, dataclasses.Field[Any
             yield (*key, f.name), f, inner
 
 
-__all__: Sequence[str] = ["Key", "Written", "decode", "dotted", "flat", "meaning", "nearest", "read", "setting"]
+__all__: Sequence[str] = ["KeyPath", "Written", "decode", "dotted", "flat", "meaning", "nearest", "read", "setting"]

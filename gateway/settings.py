@@ -1,0 +1,712 @@
+"""Settings of one node: one TOML file read into frozen dataclasses, whose defaults and texts are the documentation.
+
+Order of precedence: command line, environment (``LIENTHONG_WEB_PORT`` for ``web.port``), file, default. Every value
+knows where it came from. Secrets never stand in the file: it names a file or an environment variable. Paths are
+relative to the file. ``docs/settings.md`` is generated from this module.
+"""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from gateway.core.problems import Lang, Location, Problem, Stopped
+from gateway.core.written import KeyPath, Written, decode, dotted, flat, nearest, read, setting
+
+CONFIG_NAME = "lienthong.toml"
+ENV_PREFIX = "LIENTHONG_"
+# Options of the command line that have an environment variable of their own; they are no settings.
+OWN_VARIABLES = frozenset({"LIENTHONG_CONFIG", "LIENTHONG_LANG", "LIENTHONG_AS", "LIENTHONG_JSON", "LIENTHONG_VERBOSE"})
+
+
+class OperatorRole(StrEnum):
+    """What a person at the command line may do; each role includes those before it, the auditor's is apart."""
+
+    VIEWER = "viewer"  # find and look
+    AUDITOR = "auditor"  # look, and verify or export the log
+    OPERATOR = "operator"  # replay, skip
+    ADMINISTRATOR = "administrator"  # parties, database, keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Who this gateway is."""
+
+    identifier: str = setting(
+        "H19.900",
+        pattern=r"[0-9A-Za-z.]{1,35}",
+        vi="Mã định danh của trục, ghi vào NoiGui của biên nhận.",
+        en="The gateway's own agency identifier; it stands in NoiGui of receipts.",
+    )
+    name: str = setting(
+        "Trục liên thông tỉnh Đồng Nai (thử nghiệm)",
+        vi="Tên của trục, ghi vào biên nhận.",
+        en="The gateway's name; it stands in receipts.",
+    )
+    system: str = setting(
+        "lienthong",
+        vi="Tên hệ thống (HeThong) trong biên nhận.",
+        en="The system name (HeThong) in receipts.",
+    )
+    lang: Lang = setting(
+        Lang.VI,
+        vi="Ngôn ngữ khi người gọi không chọn: vi hoặc en.",
+        en="The language when a caller does not choose: vi or en.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where everything is recorded."""
+
+    url: str = setting(
+        "sqlite:///lienthong.sqlite3",
+        vi="Cơ sở dữ liệu: sqlite:///tệp (tính từ thư mục cấu hình) hoặc postgresql+psycopg://…; "
+        "mật khẩu để trong password_file hoặc PGPASSWORD.",
+        en="The database: sqlite:///file (relative to the configuration) or postgresql+psycopg://…; "
+        "the password stands in password_file or PGPASSWORD.",
+    )
+    password_file: Path | None = setting(
+        None,
+        vi="Tệp chứa mật khẩu cơ sở dữ liệu (quyền 600).",
+        en="A file that holds the database password (mode 600).",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """The gateway's signing key: it signs receipts, composed messages and log heads."""
+
+    file: Path | None = setting(
+        None,
+        vi="Khóa bí mật dạng PEM, quyền 600.",
+        en="The private key in PEM, mode 600.",
+    )
+    certificate: Path | None = setting(
+        None,
+        vi="Chứng thư của khóa, dạng PEM.",
+        en="The key's certificate in PEM.",
+    )
+    password_file: Path | None = setting(
+        None,
+        vi="Tệp chứa mật khẩu của khóa (quyền 600), nếu khóa có mật khẩu.",
+        en="A file that holds the key's password (mode 600), if it has one.",
+    )
+    password_env: str | None = setting(
+        None,
+        vi="Tên biến môi trường chứa mật khẩu của khóa.",
+        en="The name of the environment variable that holds the key's password.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The door: HTTP server for REST and SOAP."""
+
+    host: str = setting("127.0.0.1", vi="Địa chỉ lắng nghe.", en="The address to listen on.")
+    port: int = setting(
+        8310,
+        at_least=0,
+        at_most=65535,
+        vi="Cổng lắng nghe; 0: cổng trống bất kỳ.",
+        en="The port to listen on; 0: any free one.",
+    )
+    workers: int = setting(
+        1,
+        at_least=1,
+        at_most=64,
+        vi="Số tiến trình nhận thông điệp; nên bằng số nhân CPU.",
+        en="Processes that take messages; as many as CPU cores is right.",
+    )
+    public_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Địa chỉ mà bên ngoài gọi tới, ghi trong WSDL và OpenAPI; bỏ trống: lấy từ yêu cầu.",
+        en="The address outsiders call, written into WSDL and OpenAPI; empty: taken from the request.",
+    )
+    tls_certificate: Path | None = setting(
+        None, vi="Chứng thư TLS của máy chủ (PEM, cả chuỗi).", en="The server's TLS certificate (PEM, with its chain)."
+    )
+    tls_key: Path | None = setting(
+        None, vi="Khóa TLS của máy chủ (PEM, quyền 600).", en="The server's TLS key (PEM, mode 600)."
+    )
+    client_ca: Path | None = setting(
+        None,
+        vi="Gốc tin cậy của chứng thư khách (PEM); có nó thì bên gọi được dùng chứng thư khách thay thẻ.",
+        en="Trust roots for client certificates (PEM); callers may then use one instead of a token.",
+    )
+    header_timeout_s: float = setting(
+        10.0,
+        at_least=0.1,
+        at_most=600,
+        vi="Thời gian tối đa để nhận hết phần đầu yêu cầu, giây.",
+        en="The longest a request's header may take, seconds.",
+    )
+    body_timeout_s: float = setting(
+        30.0,
+        at_least=0.1,
+        at_most=3600,
+        vi="Thời gian tối đa để nhận hết thân yêu cầu, giây.",
+        en="The longest a request's body may take, seconds.",
+    )
+    idle_timeout_s: float = setting(
+        75.0,
+        at_least=1,
+        at_most=3600,
+        vi="Kết nối rảnh bị đóng sau chừng này giây.",
+        en="An idle connection is closed after this many seconds.",
+    )
+    connections: int = setting(
+        1000,
+        at_least=1,
+        at_most=100_000,
+        vi="Số kết nối đồng thời tối đa mỗi tiến trình.",
+        en="The most connections at once, per process.",
+    )
+    drain_s: float = setting(
+        20.0,
+        at_least=0,
+        at_most=600,
+        vi="Khi dừng: chờ chừng này giây cho các yêu cầu dở dang.",
+        en="When stopping: wait this many seconds for requests under way.",
+    )
+    wait_s: float = setting(
+        30.0,
+        at_least=0,
+        at_most=300,
+        vi="Thời gian chờ dài nhất của GET /v1/inbox?wait=, giây.",
+        en="The longest wait of GET /v1/inbox?wait=, seconds.",
+    )
+    page: int = setting(
+        500,
+        at_least=1,
+        at_most=10_000,
+        vi="Số mục nhiều nhất trong một trang hộp thư.",
+        en="The most entries in one page of an inbox.",
+    )
+    memory_mb: int | None = setting(
+        None,
+        at_least=128,
+        vi="Giới hạn bộ nhớ của mỗi tiến trình nhận, MB; bỏ trống: không đặt.",
+        en="The memory limit of each worker, MB; empty: none.",
+    )
+    stall_s: float = setting(
+        60.0,
+        at_least=5,
+        at_most=3600,
+        vi="Tiến trình nhận không báo sống trong chừng này giây thì bị thay.",
+        en="A worker that shows no life for this many seconds is replaced.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tray:
+    """Batch intake: what is ready is judged together and recorded in one transaction."""
+
+    documents: int = setting(
+        64, at_least=1, at_most=1000, vi="Số thông điệp nhiều nhất trong một mẻ.", en="The most messages in one tray."
+    )
+    judge_ms: float = setting(
+        10.0,
+        at_least=1,
+        at_most=1000,
+        vi="Xét tối đa chừng này mili giây rồi ghi mẻ.",
+        en="Judge for at most this many milliseconds, then record the tray.",
+    )
+    large_bytes: int = setting(
+        100_000,
+        at_least=1000,
+        vi="Thông điệp lớn hơn chừng này byte được xét ở luồng riêng.",
+        en="Messages over this many bytes are judged in a thread of their own.",
+    )
+    large_threads: int = setting(
+        2, at_least=1, at_most=16, vi="Số luồng cho thông điệp lớn.", en="Threads for large messages."
+    )
+    waiting: int = setting(
+        2000,
+        at_least=1,
+        at_most=100_000,
+        vi="Số thông điệp chờ nhiều nhất; hơn nữa thì trả lời 503 (SYS-003).",
+        en="The most messages waiting; more are answered 503 (SYS-003).",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Budgets of one XML document; going over any is refused with its own XML code."""
+
+    body_bytes: int = setting(
+        4 * 2**20,
+        at_least=1024,
+        at_most=2**30,
+        vi="Độ dài tối đa của một thông điệp, byte.",
+        en="The longest message, bytes.",
+    )
+    depth: int = setting(40, at_least=8, at_most=250, vi="Độ sâu lồng nhau tối đa.", en="The deepest nesting.")
+    elements: int = setting(20_000, at_least=100, vi="Số phần tử tối đa.", en="The most elements.")
+    attributes: int = setting(
+        32, at_least=8, vi="Số thuộc tính tối đa của một phần tử.", en="The most attributes of one element."
+    )
+    namespaces: int = setting(
+        64,
+        at_least=8,
+        vi="Số không gian tên tối đa có hiệu lực tại một phần tử.",
+        en="The most namespaces in scope at one element.",
+    )
+    text_bytes: int = setting(
+        3 * 2**20,
+        at_least=1024,
+        vi="Độ dài tối đa của một đoạn chữ (kể cả base64), byte.",
+        en="The longest single text (base64 included), bytes.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The process that delivers, checks certificates and watches."""
+
+    deliveries: int = setting(
+        32, at_least=1, at_most=1000, vi="Số lượt gửi đồng thời.", en="Deliveries under way at once."
+    )
+    per_party: int = setting(
+        4,
+        at_least=1,
+        at_most=1000,
+        vi="Số lượt gửi đồng thời tới một bên.",
+        en="Deliveries under way at once to one party.",
+    )
+    claim: int = setting(
+        10, at_least=1, at_most=1000, vi="Mỗi lần nhận việc lấy chừng này lượt gửi.", en="Deliveries leased in one go."
+    )
+    lease_s: float = setting(
+        120.0,
+        at_least=1,
+        at_most=86_400,
+        vi="Thời hạn giữ một lượt gửi, giây; phải dài hơn thời gian chờ dài nhất của mọi bộ kết nối.",
+        en="How long a delivery is leased, seconds; longer than the longest connector timeout.",
+    )
+    poll_s: float = setting(
+        0.5,
+        at_least=0.01,
+        at_most=60,
+        vi="Khi không có việc, xem lại sau chừng này giây.",
+        en="When there is nothing to do, look again after this many seconds.",
+    )
+    recheck_s: float = setting(
+        300.0,
+        at_least=1,
+        at_most=86_400,
+        vi="Xét lại thông điệp đang giữ sau mỗi chừng này giây.",
+        en="Held messages are judged again this often, seconds.",
+    )
+    hold_for_h: float = setting(
+        72.0,
+        at_least=0.01,
+        at_most=8760,
+        vi="Giữ một thông điệp chưa xác định tối đa chừng này giờ, rồi từ chối.",
+        en="An undetermined message is held for at most this many hours, then rejected.",
+    )
+    trust_s: float = setting(
+        3600.0,
+        at_least=10,
+        at_most=86_400,
+        vi="Hỏi lại tình trạng chứng thư sau mỗi chừng này giây.",
+        en="Certificate status is refreshed this often, seconds.",
+    )
+    log_head_s: float = setting(
+        3600.0,
+        at_least=1,
+        at_most=86_400,
+        vi="Ký đầu chuỗi nhật ký sau mỗi chừng này giây.",
+        en="The log's head is signed this often, seconds.",
+    )
+    private_addresses: bool = setting(
+        False,
+        vi="Cho gửi tới địa chỉ mạng riêng và loopback.",
+        en="Whether deliveries may go to private and loopback addresses.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """One dated trust tree: whose certificates are believed, and from when to when."""
+
+    name: str = setting(
+        pattern=r"[a-z0-9][a-z0-9-]{0,39}",
+        vi="Tên cây, để hồ sơ của bên nhắc tới.",
+        en="The tree's name, as party profiles call it.",
+    )
+    files: tuple[Path, ...] = setting(
+        vi="Các tệp PEM: chứng thư gốc và trung gian.", en="PEM files: roots and intermediates."
+    )
+    crls: tuple[Path, ...] = setting(
+        (), vi="Các tệp danh sách thu hồi (CRL) để sẵn.", en="Revocation lists (CRL) kept as files."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Certificates: trust trees and what to do while a status is not known."""
+
+    trees: tuple[Tree, ...] = setting(
+        (), vi="Các cây tin cậy ([[trust.trees]]).", en="The trust trees ([[trust.trees]])."
+    )
+    grace_h: float = setting(
+        24.0,
+        at_least=0,
+        at_most=720,
+        vi="Khi nguồn thu hồi mất, tin câu trả lời tốt gần nhất thêm chừng này giờ.",
+        en="While a revocation source is down, the last good answer counts this many hours more.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schemas:
+    """Document schemas beside those in the package."""
+
+    declarations: Path | None = setting(
+        None, vi="Thư mục XSD tờ khai theo thủ tục.", en="Folder with declaration schemas, one for each procedure."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """Where the party profiles are written."""
+
+    folder: Path = setting(
+        Path("parties"),
+        vi="Thư mục tệp hồ sơ các bên (parties/*.toml).",
+        en="Folder of the party profiles (parties/*.toml).",
+    )
+    reload_s: float = setting(
+        5.0,
+        at_least=0.1,
+        at_most=3600,
+        vi="Tiến trình nhận xem lại sổ đăng ký sau mỗi chừng này giây.",
+        en="Workers look for a new registry version this often, seconds.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The technical log, on standard error. Never personal data, never bodies."""
+
+    level: str = setting("INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"), vi="Mức ghi.", en="The level.")
+    form: str = setting(
+        "text",
+        among=("text", "json"),
+        vi="Dạng: text cho người, json cho máy.",
+        en="The form: text for people, json for machines.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from."""
+
+    kind: str  # "default", "file", "environment", "command line"
+    place: str = ""  # "lienthong.toml:12", "LIENTHONG_WEB_PORT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that concerns this node."""
+
+    node: Node = field(default_factory=Node)
+    database: Database = field(default_factory=Database)
+    key: Key = field(default_factory=Key)
+    web: Web = field(default_factory=Web)
+    tray: Tray = field(default_factory=Tray)
+    limits: Limits = field(default_factory=Limits)
+    work: Work = field(default_factory=Work)
+    trust: Trust = field(default_factory=Trust)
+    schemas: Schemas = field(default_factory=Schemas)
+    parties: Registry = field(default_factory=Registry)
+    operators: Mapping[str, OperatorRole] = setting(
+        {},
+        vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, administrator). "
+        "Để trống: chủ của tệp cấu hình là administrator.",
+        en="Account of the operating system = role (viewer, auditor, operator, administrator). "
+        "Empty: whoever owns the configuration file is administrator.",
+    )
+    log: Log = field(default_factory=Log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings in force, and where each came from."""
+
+    settings: Settings
+    file: Path | None
+    base: Path  # the folder that paths are relative to
+    origins: Mapping[str, Origin]  # "web.port" -> where it came from
+    notes: tuple[Problem, ...] = ()
+
+    def origin(self, key: str) -> Origin:
+        """Where this setting came from; a default unless something set it."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            key = key.rpartition(".")[0]
+        return Origin("default")
+
+
+def find(start: Path, named: Path | None = None) -> Path | None:
+    """The configuration file: the named one, or ``lienthong.toml`` in ``start`` or above it; None if there is none."""
+    if named is not None:
+        return named
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
+
+
+def load(file: Path | None, env: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None) -> Loaded:
+    """The settings of a node: defaults, then the file, then the environment, then what the command line gave.
+
+    ``given`` maps dotted keys to values. Raises Stopped with every mistake: SYS-010 no such file, SYS-011 not TOML,
+    SYS-012 to SYS-018 and SYS-024 what a setting may not be.
+    """
+    env = os.environ if env is None else env
+    base = file.resolve().parent if file is not None else Path.cwd()
+    written = _written(file)
+    origins = {dotted(key): Origin("file", f"{written.file}:{at.line}") for key, at in written.places.items()}
+    data = _copy(written.data)
+    for variable, key, snippet in _from_environment(env):
+        decode(Settings, snippet, base=base)
+        _set(data, key, snippet.data)
+        origins[dotted(key)] = Origin("environment", variable)
+    settings = decode(Settings, Written(written.file, data, written.places), base=base)
+    for name, value in (given or {}).items():
+        settings = _replaced(settings, tuple(name.split(".")), value)
+        origins[name] = Origin("command line")
+    settings = _anchored(settings, base)
+    if problems := [*validate(settings, written)]:
+        raise Stopped(*problems)
+    return Loaded(
+        settings=settings,
+        file=file.resolve() if file is not None else None,
+        base=base,
+        origins=MappingProxyType(origins),
+        notes=tuple(_unknown_variables(env)),
+    )
+
+
+def validate(settings: Settings, written: Written) -> Iterable[Problem]:
+    """The rules across settings."""
+    web, key, limits, work = settings.web, settings.key, settings.limits, settings.work
+    apart = written.problem
+
+    def clash(one: str, other: str, vi: str, en: str) -> Problem:
+        return apart("SYS-018", tuple(one.split(".")), other=other, rule_vi=vi, rule_en=en)
+
+    if (web.tls_certificate is None) != (web.tls_key is None):
+        yield clash("web.tls_certificate", "web.tls_key", "phải có cả hai hoặc không có", "both or neither")
+    if web.client_ca is not None and web.tls_certificate is None:
+        yield clash("web.client_ca", "web.tls_certificate", "chứng thư khách cần TLS", "client certificates need TLS")
+    if (key.file is None) != (key.certificate is None):
+        yield clash("key.file", "key.certificate", "phải có cả hai hoặc không có", "both or neither")
+    if key.password_file is not None and key.password_env is not None:
+        yield clash(
+            "key.password_file", "key.password_env", "chỉ dùng một nguồn mật khẩu", "only one source of the password"
+        )
+    if limits.text_bytes > limits.body_bytes:
+        yield clash(
+            "limits.text_bytes",
+            "limits.body_bytes",
+            "một đoạn chữ không dài hơn cả thông điệp",
+            "a text is not longer than its message",
+        )
+    if settings.tray.large_bytes > limits.body_bytes:
+        yield clash(
+            "tray.large_bytes",
+            "limits.body_bytes",
+            "ngưỡng lớn không vượt độ dài tối đa",
+            "the threshold does not exceed the longest message",
+        )
+    if work.recheck_s >= work.hold_for_h * 3600:
+        yield clash(
+            "work.recheck_s",
+            "work.hold_for_h",
+            "phải xét lại ít nhất một lần trước khi hết hạn giữ",
+            "a held message is judged again at least once before its time is up",
+        )
+    if work.claim > work.deliveries:
+        yield clash(
+            "work.claim",
+            "work.deliveries",
+            "không nhận nhiều việc hơn số lượt gửi đồng thời",
+            "no more is leased than can be under way",
+        )
+    if _has_password(str(_in(written.data, "database").get("url", ""))):  # one from the environment is allowed
+        yield apart("SYS-024", ("database", "url"))
+    names = [tree.name for tree in settings.trust.trees]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            first = names.index(name) + 1
+            yield apart(
+                "SYS-025",
+                ("trust", "trees", number, "name"),
+                what="trust tree",
+                value=name,
+                first=f"trees[{first}]",
+                second=f"trees[{number + 1}]",
+            )
+
+
+def variable(key: KeyPath) -> str:
+    """The environment variable of a setting."""
+    return ENV_PREFIX + "_".join(str(part) for part in key).upper()
+
+
+def database_url(settings: Settings) -> str:
+    """The database's address with its password, which the file does not hold. Raises Stopped(SYS-020)."""
+    database = settings.database
+    password = None
+    if database.password_file is not None:
+        password = secret(database.password_file, "database.password_file")
+    if password is None or "://" not in database.url:
+        return database.url
+    scheme, _, rest = database.url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user}:{quote(password, safe='')}{at}{place}" if at else database.url
+
+
+def secret(file: Path, key: str) -> str:
+    """The first line of a secret file. Raises Stopped: SYS-020 unreadable, SYS-023 readable by others."""
+    try:
+        mode = file.stat().st_mode & 0o777
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Stopped(
+            Problem("SYS-020", {"path": str(file), "key": key, "file": CONFIG_NAME, "reason": reason})
+        ) from error
+    if mode & 0o077 and os.name == "posix":
+        raise Stopped(Problem("SYS-023", {"path": str(file), "mode": f"{mode:03o}"}))
+    return text.partition("\n")[0].rstrip("\r")
+
+
+def leaves(settings: Settings) -> list[tuple[str, Any, Any]]:
+    """Every setting: dotted key, field, value in force."""
+    return [(dotted(key), f, value) for key, f, value in flat(settings)]
+
+
+def _written(file: Path | None) -> Written:
+    if file is None:
+        return Written("–", {}, {})
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise Stopped(Problem("SYS-010", {"file": str(file)})) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise Stopped(
+            Problem("SYS-020", {"path": str(file), "key": "--config", "file": str(file), "reason": reason})
+        ) from error
+    return read(text, str(file))
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[str, KeyPath, Written]]:
+    for key, hint in _scalars(Settings):
+        name = variable(key)
+        if name not in env:
+            continue
+        value = env[name]
+        if hint in (int, float, bool):
+            literal: Any = {"true": True, "false": False}.get(value.lower()) if hint is bool else _number(value)
+            literal = value if literal is None else literal
+        else:
+            literal = value
+        nested: Any = literal
+        for part in reversed(key):
+            nested = {part: nested}
+        yield name, key, Written(name, nested, {(): Location(1, 1)})
+
+
+def _scalars(kind: type[Any], key: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]]:
+    hints = typing.get_type_hints(kind)
+    for f in fields(kind):
+        hint = hints[f.name]
+        if is_dataclass(hint):
+            yield from _scalars(
+                typing.cast("type[Any]", hint), (*key, f.name)
+            )  # is_dataclass admits instances; hints are types
+            continue
+        kinds = [a for a in typing.get_args(hint) if a is not type(None)] or [hint]
+        if isinstance(kinds[0], type) and not typing.get_args(kinds[0]) and len(kinds) == 1:
+            yield (*key, f.name), kinds[0]
+
+
+def _unknown_variables(env: Mapping[str, str]) -> Iterable[Problem]:
+    known = {variable(key) for key, _ in _scalars(Settings)}
+    for name in sorted(env):
+        if name.startswith(ENV_PREFIX) and name not in known and name not in OWN_VARIABLES:
+            meant = nearest(name, [k.lower() for k in known])
+            yield Problem("SYS-029", {"key": name, "nearest": meant.upper() if meant else "–"})
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _copy(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _copy(value) if isinstance(value, Mapping) else value for name, value in row.items()}
+
+
+def _set(data: dict[str, Any], key: KeyPath, source: Mapping[str, Any]) -> None:
+    into, value = data, source
+    for part in key[:-1]:
+        inner = into.setdefault(str(part), {})
+        if not isinstance(inner, dict):
+            return  # a wrong type in the file: decoding says so
+        into, value = inner, value[str(part)]
+    into[str(key[-1])] = value[str(key[-1])]
+
+
+def _replaced(value: Any, key: KeyPath, new: Any) -> Any:
+    name = str(key[0])
+    return replace(value, **{name: _replaced(getattr(value, name), key[1:], new) if len(key) > 1 else new})
+
+
+def _anchored(value: Any, base: Path) -> Any:
+    """Relative paths that stand in defaults, and SQLite files, taken from the configuration's folder."""
+    changes: dict[str, Any] = {}
+    for f in fields(value):
+        inner = getattr(value, f.name)
+        if is_dataclass(inner):
+            changes[f.name] = _anchored(inner, base)
+        elif isinstance(inner, Path) and not inner.is_absolute():
+            changes[f.name] = base / inner
+        elif (
+            f.name == "url"
+            and isinstance(inner, str)
+            and inner.startswith("sqlite:///")
+            and not inner.startswith("sqlite:////")
+        ):
+            changes[f.name] = f"sqlite:///{(base / inner.removeprefix('sqlite:///')).resolve()}"
+    return replace(value, **changes) if changes else value
+
+
+def _in(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    inner = data.get(name)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _has_password(url: str) -> bool:
+    _, _, rest = url.partition("://")
+    credentials, at, _ = rest.rpartition("@")
+    return bool(at) and ":" in credentials
