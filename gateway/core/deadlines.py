@@ -1,0 +1,116 @@
+"""What is due when: NgayHenTra, the six hours of hand-over, transfers, supplements. Pure functions of history and time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
+from enum import StrEnum
+
+from gateway.core.lifecycle import DANG_XU_LY, FINISHED_STATES, OPEN_STATES, Trace
+
+GIO_VIET_NAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh has been +07:00 all year since 1975
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingCalendar:
+    """Working hours and holidays. Holidays are data: the operator's list, by decision of the Prime Minister each year."""
+
+    holidays: frozenset[date] = frozenset()
+    worked_weekends: frozenset[date] = frozenset()  # days worked instead, as the yearly decision orders
+    hours: tuple[tuple[time, time], ...] = ((time(7, 30), time(11, 30)), (time(13, 30), time(17, 0)))
+    weekdays: frozenset[int] = field(default_factory=lambda: frozenset(range(5)))  # Monday is 0
+
+    def works(self, day: date) -> bool:
+        """Whether the office is open that day."""
+        if day in self.worked_weekends:
+            return True
+        return day.weekday() in self.weekdays and day not in self.holidays
+
+    def add(self, start: datetime, span: timedelta) -> datetime:
+        """The instant after so much working time. ``span`` counts open hours only."""
+        left, at = span, start.astimezone(GIO_VIET_NAM)
+        for _ in range(4000):  # eleven years of days; a calendar without an open day must not hang
+            if self.works(at.date()):
+                for opens, closes in self.hours:
+                    begin = max(at, datetime.combine(at.date(), opens, GIO_VIET_NAM))
+                    end = datetime.combine(at.date(), closes, GIO_VIET_NAM)
+                    if begin >= end:
+                        continue
+                    if end - begin >= left:
+                        return (begin + left).astimezone(start.tzinfo)
+                    left -= end - begin
+            at = datetime.combine(at.date() + timedelta(days=1), time(0), GIO_VIET_NAM)
+        raise ValueError("the working calendar has no open day in eleven years")
+
+
+class Due(StrEnum):
+    """What is waited for."""
+
+    KET_QUA = "ket-qua"  # NgayHenTra
+    CHUYEN_XU_LY = "chuyen-xu-ly"  # the six hours of Art. 4.3.a (R27)
+    CHUYEN_HO_SO = "chuyen-ho-so"  # answer to a transfer (HS15)
+    BO_SUNG = "bo-sung"  # ThoiHanBoSung
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineRules:
+    """How time limits are counted."""
+
+    hand_over_h: float = 6.0  # "Sau 6 tiếng": the text does not say clock or working hours; the default is the literal one
+    hand_over_in_working_hours: bool = False
+    calendar: WorkingCalendar = field(default_factory=WorkingCalendar)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """One time limit of one dossier."""
+
+    what: Due
+    due: datetime
+    met_at: datetime | None = None  # when it was met; None while it is open
+
+    def late(self, now: datetime) -> bool:
+        """Whether it was met too late, or is open and has passed."""
+        return (self.met_at or now) > self.due
+
+
+def deadlines(read: Trace, rules: DeadlineRules) -> tuple[Deadline, ...]:
+    """Every time limit that the dossier's history sets, met or open. Paused ones (state 5) have no running limit."""
+    found: list[Deadline] = []
+    if read.ngay_hen_tra is not None and (read.trang_thai in OPEN_STATES or read.trang_thai in FINISHED_STATES):
+        found.append(Deadline(what=Due.KET_QUA, due=read.ngay_hen_tra, met_at=read.ngay_ket_thuc))
+    if read.complete_since is not None:
+        met = next((span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= read.complete_since), None)
+        met = met or read.ngay_ket_thuc
+        if met is not None or read.trang_thai in OPEN_STATES:
+            found.append(Deadline(what=Due.CHUYEN_XU_LY, due=hand_over_due(read.complete_since, rules), met_at=met))
+    found += [
+        Deadline(what=Due.CHUYEN_HO_SO, due=transfer.han_xu_ly, met_at=transfer.returned_at)
+        for transfer in read.transfers
+        if transfer.han_xu_ly is not None
+    ]
+    if read.han_bo_sung is not None:
+        found.append(Deadline(what=Due.BO_SUNG, due=read.han_bo_sung))
+    return tuple(found)
+
+
+def hand_over_due(complete_since: datetime, rules: DeadlineRules) -> datetime:
+    """The latest moment of the hand-over to the specialised office (Decision 33/2015 Art. 4.3.a)."""
+    span = timedelta(hours=rules.hand_over_h)
+    if rules.hand_over_in_working_hours:
+        return rules.calendar.add(complete_since, span)
+    return complete_since + span
+
+
+def time_in_states(read: Trace, now: datetime) -> dict[int, timedelta]:
+    """How long the dossier has been in each state, the present one up to now."""
+    total: dict[int, timedelta] = {}
+    for span in read.spans:
+        total[span.trang_thai] = total.get(span.trang_thai, timedelta(0)) + max((span.until or now) - span.since, timedelta(0))
+    return total
+
+
+def holidays_of(days: Collection[str]) -> frozenset[date]:
+    """Holiday list as written in configuration: ISO dates. Raises ValueError naming the first one that is none."""
+    return frozenset(date.fromisoformat(day) for day in days)

@@ -1,0 +1,245 @@
+"""Stations 2 to 6: judge what arrived, record it in one transaction, answer after the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from gateway.core import access
+from gateway.core.effects import KetQua
+from gateway.core.ledger import Counter, enter
+from gateway.core.model import (
+    Acknowledgement,
+    Address,
+    Caller,
+    Envelope,
+    Fate,
+    Finding,
+    Form,
+    MaThongDiep,
+    MessageId,
+    ThongDiep,
+)
+from gateway.core.parties import Parties
+from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.documents import Attested, Document, Kind, Limits, header_claims, parse
+from gateway.store import Store, StoreError
+from schemas import write
+from schemas.catalog import Catalog
+from schemas.check import check
+from schemas.read import read
+from signing.sign import SigningKey, sign
+from signing.trust import Trust
+from signing.verify import verify
+
+log = logging.getLogger("lienthong.intake")
+
+SIG_HELD_TOO_LONG = "SIG-091"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The gateway's own name in the messages that it signs."""
+
+    ma_dinh_danh: str
+    ten_co_quan: str
+    he_thong: str = "LienThong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Everything a judgement needs, as frozen views that are replaced as a whole. Made by gateway.wiring, nowhere else."""
+
+    catalog: Catalog
+    trust: Trust
+    parties: Parties
+    key: SigningKey | None  # None only where nothing is answered: `lienthong check`
+    identity: Identity
+    limits: Limits = field(default_factory=Limits)
+    store: Store | None = None  # None for `lienthong check`
+    hold_for: timedelta = timedelta(days=3)
+
+    def seal(self, finding: Finding, fate: Fate, problems: tuple[Problem, ...]) -> bytes | None:
+        """The signed BienNhan (HS02) for this outcome; None where the message's own id could not be read, or it is held."""
+        ma_thong_diep = finding.thong_diep.ma_thong_diep if finding.thong_diep else finding.ma_thong_diep
+        if self.key is None or ma_thong_diep is None or fate is Fate.HELD:
+            return None
+        return sign(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
+
+    def _bien_nhan(self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]) -> bytes:
+        envelope = finding.envelope
+        sender = self.parties.get(envelope.caller.party)
+        header = write.Header(
+            ma_thong_diep=receipt_id(envelope),
+            loai="HS02",
+            phien_ban="1.0",
+            noi_gui=Address(
+                ma_dinh_danh=self.identity.ma_dinh_danh,
+                ten_co_quan=self.identity.ten_co_quan,
+                he_thong=self.identity.he_thong,
+            ),
+            noi_nhan=(Address(ma_dinh_danh=sender.identifiers[0], ten_co_quan=sender.name),) if sender else (),
+            ma_thong_diep_goc=ma_thong_diep,
+            ma_ho_so=finding.ma_ho_so,
+            thoi_diem_tao=envelope.received_at,
+        )
+        return write.bien_nhan(
+            header,
+            ma_thong_diep_goc=ma_thong_diep,
+            ket_qua=_ket_qua(fate, problems),
+            loi=problems,
+            thoi_diem=envelope.received_at,
+            bam_noi_dung=envelope.digest,
+            so_tiep_nhan=envelope.id,
+        )
+
+    def counter(self) -> Counter:
+        """What the ledger needs of us."""
+        return Counter(parties=self.parties, seal=self.seal, audience=self.audience)
+
+    def audience(self, thong_diep: ThongDiep) -> access.Audience:
+        """Who may send this type of message, and to whom: the reader's declaration."""
+        return self.catalog.audience(Kind(loai=thong_diep.loai, goc=thong_diep.goc, phien_ban=thong_diep.phien_ban))
+
+
+def receipt_id(envelope: Envelope) -> MaThongDiep:
+    """The MaThongDiep of the receipt of one arrival: a UUID derived from its id and digest, so that remaking it changes nothing."""
+    digest = hashlib.sha256(f"bien-nhan:{envelope.id}:{envelope.digest}".encode()).hexdigest()
+    return MaThongDiep(f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}")
+
+
+def _ket_qua(fate: Fate, problems: tuple[Problem, ...]) -> KetQua:
+    if fate is Fate.ACCEPTED:
+        return KetQua.CHAP_NHAN
+    return KetQua.TRUNG_LAP if any(problem.code == "DUP-010" for problem in problems) else KetQua.TU_CHOI
+
+
+def new_message_id(at: datetime) -> MessageId:
+    """A fresh id for an arrival: sorts by time, says nothing else."""
+    return MessageId(f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(5)}")
+
+
+def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Acknowledgement]:
+    """Judge what is ready, record it in one transaction, answer all. Whatever each verdict, it is on disk by then.
+
+    Raises StoreError when nothing could be recorded: nobody is told otherwise.
+    """
+    return record([judge(envelope, gate, now) for envelope in envelopes], gate, now)
+
+
+def judge(envelope: Envelope, gate: Gate, now: datetime) -> Finding:
+    """All that can be said about one message without the database. `lienthong check` is this."""
+    claims: dict[str, str | None] = {}
+    try:
+        document = parse(compose(envelope, gate, now), gate.limits)
+        claims = _claims(document)
+        checked = check(document, gate.catalog)
+        attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
+        _shape_again(attested, checked.kind, gate)
+        thong_diep = read(attested, gate.catalog)
+        access.authorise(thong_diep, envelope.caller, gate.parties, gate.audience(thong_diep))
+        finding = Finding(
+            envelope=envelope,
+            thong_diep=thong_diep,
+            problems=(*checked.problems, *attested.doubts),
+            verdict=attested.verdict,
+            signed_bytes=attested.signed_bytes,
+            evidence=attested.evidence,
+            **_known(claims),
+        )
+    except Stopped as stop:
+        finding = Finding(envelope=envelope, problems=stop.problems, **_known(claims))
+    except Exception as error:  # our bug costs this message alone; its neighbours do not notice
+        log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
+        finding = Finding(envelope=envelope, problems=(Problem("SYS-001", {"id": envelope.id}),), **_known(claims))
+    return sealed(finding, gate)
+
+
+def sealed(finding: Finding, gate: Gate) -> Finding:
+    """The finding with the receipt for the outcome that judging leads to, signed before any lock is taken."""
+    return replace(finding, receipt=gate.seal(finding, expected(finding), finding.problems))
+
+
+def expected(finding: Finding) -> Fate:
+    """What the message will become, unless the records say otherwise."""
+    if finding.thong_diep is None:
+        return Fate.REJECTED
+    return Fate.HELD if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems) else Fate.ACCEPTED
+
+
+def compose(envelope: Envelope, gate: Gate, now: datetime) -> Envelope:
+    """A typed submission becomes a ThongDiep here; everything else is taken as it came."""
+    if envelope.form is Form.THONG_DIEP:
+        return envelope
+    raise Stopped(Problem("SYS-001", {"id": envelope.id}))
+
+
+def _claims(document: Document) -> dict[str, str | None]:
+    claims = header_claims(document.root)
+    return {"ma_thong_diep": claims.ma_thong_diep, "loai": claims.loai, "ma_ho_so": claims.ma_ho_so}
+
+
+def _known(claims: Mapping[str, str | None]) -> dict[str, str | None]:
+    return {name: claims.get(name) for name in ("ma_thong_diep", "loai", "ma_ho_so")}
+
+
+def _shape_again(attested: Attested, kind: Kind, gate: Gate) -> None:
+    """The schema is asked once more, of the verified tree: the check before was for shape, this one counts."""
+    if attested.signed_bytes is None:
+        return
+    again = check(Document(envelope=attested.envelope, body=attested.signed_bytes, root=attested.root), gate.catalog)
+    if again.kind != kind:
+        raise Stopped(Problem("SIG-001"))
+
+
+def record(findings: Sequence[Finding], gate: Gate, now: datetime) -> list[Acknowledgement]:
+    """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour."""
+    try:
+        return commit(findings, gate, now)
+    except StoreError:
+        if len(findings) == 1:
+            raise
+        return [commit([finding], gate, now)[0] for finding in findings]
+
+
+def commit(findings: Sequence[Finding], gate: Gate, now: datetime, *, recheck: bool = False) -> list[Acknowledgement]:
+    """Enter findings in the book and write it. Answers exist only after the commit."""
+    assert gate.store is not None
+    counter = gate.counter()
+    with gate.store.begin() as tx:
+        ledger = tx.open(findings, recheck=recheck)
+        answers = [enter(finding, ledger, counter, now) for finding in findings]
+        tx.write(ledger)
+    return answers
+
+
+def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Acknowledgement]:
+    """Judge stored bytes again as of their arrival, and enter the verdict in the same book.
+
+    For held messages whose certificate status may be known by now, and for rejected ones that an operator replays after mending
+    a schema or the trust. A new verdict stands beside the old one; an id that was taken since then is a conflict here too.
+    """
+    assert gate.store is not None
+    answers: list[Acknowledgement] = []
+    for message in messages:
+        with gate.store.read() as view:
+            envelope = view.envelope(message)
+        finding = judge(envelope, gate, now)
+        overdue = expected(finding) is Fate.HELD and now - envelope.received_at > gate.hold_for
+        if overdue:
+            problem = Problem(SIG_HELD_TOO_LONG, {"hours": round(gate.hold_for.total_seconds() / 3600)})
+            finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, problem)), gate)
+        answers += commit([finding], gate, now, recheck=True)
+    return answers
+
+
+def operator(name: str) -> Caller:
+    """The caller of a message that somebody at the desk enters by hand."""
+    return Caller(party=name, by="operator")  # type: ignore[arg-type]
+
+
+Clock = Callable[[], datetime]
