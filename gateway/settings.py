@@ -143,54 +143,12 @@ class Web:
         vi="Gốc tin cậy của chứng thư khách (PEM); có nó thì bên gọi được dùng chứng thư khách thay thẻ.",
         en="Trust roots for client certificates (PEM); callers may then use one instead of a token.",
     )
-    header_timeout_s: float = setting(
-        10.0,
-        at_least=0.1,
-        at_most=600,
-        vi="Thời gian tối đa để nhận hết phần đầu yêu cầu, giây.",
-        en="The longest a request's header may take, seconds.",
-    )
-    body_timeout_s: float = setting(
-        30.0,
-        at_least=0.1,
-        at_most=3600,
-        vi="Thời gian tối đa để nhận hết thân yêu cầu, giây.",
-        en="The longest a request's body may take, seconds.",
-    )
-    idle_timeout_s: float = setting(
-        75.0,
-        at_least=1,
-        at_most=3600,
-        vi="Kết nối rảnh bị đóng sau chừng này giây.",
-        en="An idle connection is closed after this many seconds.",
-    )
-    connections: int = setting(
-        1000,
-        at_least=1,
-        at_most=100_000,
-        vi="Số kết nối đồng thời tối đa mỗi tiến trình.",
-        en="The most connections at once, per process.",
-    )
     drain_s: float = setting(
         20.0,
         at_least=0,
         at_most=600,
         vi="Khi dừng: chờ chừng này giây cho các yêu cầu dở dang.",
         en="When stopping: wait this many seconds for requests under way.",
-    )
-    wait_s: float = setting(
-        30.0,
-        at_least=0,
-        at_most=300,
-        vi="Thời gian chờ dài nhất của GET /v1/inbox?wait=, giây.",
-        en="The longest wait of GET /v1/inbox?wait=, seconds.",
-    )
-    page: int = setting(
-        500,
-        at_least=1,
-        at_most=10_000,
-        vi="Số mục nhiều nhất trong một trang hộp thư.",
-        en="The most entries in one page of an inbox.",
     )
     memory_mb: int | None = setting(
         None,
@@ -208,34 +166,130 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tray:
-    """Batch intake: what is ready is judged together and recorded in one transaction."""
+class Door:
+    """Patience, limits and trust of the HTTP door. The longest message is limits.body_bytes."""
 
-    documents: int = setting(
-        64, at_least=1, at_most=1000, vi="Số thông điệp nhiều nhất trong một mẻ.", en="The most messages in one tray."
+    header_bytes: int = setting(
+        8190,
+        at_least=1024,
+        vi="Độ dài tối đa của dòng yêu cầu hay một trường phần đầu, byte.",
+        en="The longest request line or header field, bytes.",
     )
-    judge_ms: float = setting(
+    headers: int = setting(
+        64,
+        at_least=16,
+        vi="Số trường phần đầu tối đa của một yêu cầu.",
+        en="The most header fields of one request.",
+    )
+    connections: int = setting(
+        2000,
+        at_least=1,
+        vi="Số kết nối mở cùng lúc, mỗi tiến trình; kết nối rảnh lâu nhất phải nhường chỗ.",
+        en="Connections open at once, per worker; the one that idles longest makes room.",
+    )
+    header_s: float = setting(
+        10.0,
+        at_least=0.1,
+        vi="Từ byte đầu của yêu cầu tới hết phần đầu, giây.",
+        en="From the first byte of a request to the end of its header, seconds.",
+    )
+    idle_s: float = setting(
+        75.0,
+        at_least=1,
+        vi="Kết nối im lặng bị đóng sau chừng này giây; nên dài hơn proxy phía trước.",
+        en="A silent connection is closed after this many seconds; longer than the proxy in front.",
+    )
+    body_grace_s: float = setting(
+        20.0,
+        at_least=0.1,
+        vi="Thân yêu cầu được nhận thong thả chừng này giây, sau đó phải giữ tốc độ body_bytes_per_s.",
+        en="A body may take this many seconds; beyond, it must keep body_bytes_per_s on average.",
+    )
+    body_bytes_per_s: int = setting(
+        8192,
+        at_least=1,
+        vi="Tốc độ tối thiểu của thân yêu cầu, byte/giây.",
+        en="The least speed of a body, bytes a second.",
+    )
+    exchange_s: float = setting(
+        180.0,
+        at_least=1,
+        vi="Cả lượt trao đổi, kể cả trả lời, giây; dài hơn wait_s.",
+        en="The whole exchange, the answer included, seconds; longer than wait_s.",
+    )
+    linger_s: float = setting(
+        5.0,
+        at_least=0,
+        vi="Đọc bỏ phần còn lại của yêu cầu bị từ chối tối đa chừng này giây, để bên gửi thấy trả lời.",
+        en="The rest of a refused body is read away for at most this long, so that the sender sees the answer.",
+    )
+    wait_s: float = setting(
+        60.0,
+        at_least=0,
+        vi="Thời gian chờ dài nhất của GET /v1/inbox?wait=, giây.",
+        en="The longest wait of GET /v1/inbox?wait=, seconds.",
+    )
+    page: int = setting(
+        500,
+        at_least=1,
+        vi="Số mục nhiều nhất trong một trang hộp thư.",
+        en="The most entries in one page of an inbox.",
+    )
+    queue: int = setting(
+        512,
+        at_least=1,
+        vi="Số thông điệp chờ nhiều nhất, mỗi tiến trình; hơn nữa thì trả lời SYS-003.",
+        en="The most messages waiting, per worker; more are answered SYS-003.",
+    )
+    tray_documents: int = setting(
+        64,
+        at_least=1,
+        vi="Số thông điệp nhiều nhất trong một mẻ ghi.",
+        en="The most messages in one tray.",
+    )
+    tray_ms: float = setting(
         10.0,
         at_least=1,
-        at_most=1000,
         vi="Xét tối đa chừng này mili giây rồi ghi mẻ.",
         en="Judge for at most this many milliseconds, then record the tray.",
     )
-    large_bytes: int = setting(
+    big_bytes: int = setting(
         100_000,
         at_least=1000,
         vi="Thông điệp lớn hơn chừng này byte được xét ở luồng riêng.",
-        en="Messages over this many bytes are judged in a thread of their own.",
+        en="Messages over this many bytes are judged in threads, beside the trays.",
     )
-    large_threads: int = setting(
-        2, at_least=1, at_most=16, vi="Số luồng cho thông điệp lớn.", en="Threads for large messages."
+    rate_per_s: float | None = setting(
+        None,
+        at_least=0.01,
+        vi="Số yêu cầu mỗi giây của một bên khi hồ sơ bên không nói; bỏ trống: không giới hạn.",
+        en="Requests a second of one party, where its profile says nothing; empty: no limit.",
     )
-    waiting: int = setting(
-        2000,
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        vi="Địa chỉ hay dải mạng của proxy được tin khi chuyển chứng thư khách.",
+        en="Addresses or networks of proxies that are believed when they hand on a client certificate.",
+    )
+    client_certificate_header: str | None = setting(
+        None,
+        vi="Trường phần đầu mà proxy ghi chứng thư khách (PEM mã hóa URL, DER base64 hoặc SHA-256).",
+        en="The header in which the proxy hands on the client certificate (URL-encoded PEM, base64 DER or SHA-256).",
+    )
+    operator_tokens_sha256: tuple[str, ...] = setting(
+        (),
+        vi="SHA-256 của thẻ được đọc /metrics và chi tiết tình trạng.",
+        en="SHA-256 of the tokens that may read /metrics and probe details.",
+    )
+    read_threads: int = setting(
+        4,
         at_least=1,
-        at_most=100_000,
-        vi="Số thông điệp chờ nhiều nhất; hơn nữa thì trả lời 503 (SYS-003).",
-        en="The most messages waiting; more are answered 503 (SYS-003).",
+        vi="Số luồng đọc cơ sở dữ liệu.",
+        en="Threads for reading the database.",
+    )
+    access_log: bool = setting(
+        True,
+        vi="Ghi một dòng cho mỗi yêu cầu, không có dữ liệu cá nhân.",
+        en="One line for each request, without personal data.",
     )
 
 
@@ -424,7 +478,7 @@ class Settings:
     database: Database = field(default_factory=Database)
     key: Key = field(default_factory=Key)
     web: Web = field(default_factory=Web)
-    tray: Tray = field(default_factory=Tray)
+    door: Door = field(default_factory=Door)
     limits: Limits = field(default_factory=Limits)
     work: Work = field(default_factory=Work)
     trust: Trust = field(default_factory=Trust)
@@ -525,9 +579,16 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
             "một đoạn chữ không dài hơn cả thông điệp",
             "a text is not longer than its message",
         )
-    if settings.tray.large_bytes > limits.body_bytes:
+    if settings.door.wait_s >= settings.door.exchange_s:
         yield clash(
-            "tray.large_bytes",
+            "door.wait_s",
+            "door.exchange_s",
+            "cả lượt trao đổi phải dài hơn thời gian chờ",
+            "an exchange must last longer than its wait",
+        )
+    if settings.door.big_bytes > limits.body_bytes:
+        yield clash(
+            "door.big_bytes",
             "limits.body_bytes",
             "ngưỡng lớn không vượt độ dài tối đa",
             "the threshold does not exceed the longest message",
