@@ -91,12 +91,6 @@ class Counter:
     seal: Seal
     audience: Callable[[ThongDiep], access.Audience]
 
-    def rules(self, agency: Party | None) -> LifeRules:
-        """How the handling agency's profile says its states are to be read."""
-        if agency is None:
-            return LifeRules()
-        return LifeRules(trang_8_la_tam_dung=bool(agency.trang_8_la_tam_dung), by_decree="by-decree" in agency.privileges)
-
 
 def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
     """Set one finding against what is on record, and note what has to be written. Touches nothing but the ledger."""
@@ -151,7 +145,7 @@ def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Co
             thong_diep,
             dossier,
             sender.id,
-            counter.rules(agency),
+            LifeRules.of(agency),
             message=envelope.id,
             now=now,
             privileged=bool({"recall-result", "step-back"} & sender.privileges),

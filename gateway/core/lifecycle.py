@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from gateway.core.effects import Effect, Files, Moves, Owes, Pays, Redates, Returns, Transfers
 from gateway.core.model import Change, Dossier, PartyId, ThongDiep
+from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 
 MOI_DANG_KY = 1
@@ -147,6 +148,13 @@ class LifeRules:
 
     trang_8_la_tam_dung: bool = False  # whether 8 is a pause, like 5, or a stop (domain section 8.2, conflict on 8)
     by_decree: bool = False  # whether the full time limit is counted anew after a supplement
+
+    @classmethod
+    def of(cls, agency: Party | None) -> LifeRules:
+        """As the handling agency's profile declares them."""
+        if agency is None:
+            return cls()
+        return cls(trang_8_la_tam_dung=bool(agency.trang_8_la_tam_dung), by_decree="by-decree" in agency.privileges)
 
 
 class Reading(StrEnum):

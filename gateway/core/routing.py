@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from gateway.core.effects import Files, Moves
+from gateway.core.effects import Asks, Files, Moves
 from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, PartyId, ThongDiep
 from gateway.core.parties import Parties, Party, Receives, Role
 from gateway.core.problems import Problem
 
 
 def receivers_of(thong_diep: ThongDiep, sender: PartyId, dossier: Dossier | None, parties: Parties) -> tuple[Party, ...]:
-    """The parties named in NoiNhan; where none is named, the dossier's other parties. Never the sender, never ourselves."""
+    """The parties named in NoiNhan; where none is named, the dossier's other parties. Never the sender.
+
+    A query addressed to the gateway is a delivery to ourselves, so that it is answered as durably as everything else.
+    """
+    asks = any(isinstance(effect, Asks) for effect in thong_diep.content.effects)
     named = [parties.by_identifier(address.ma_dinh_danh) for address in thong_diep.noi_nhan]
     if not named and dossier is not None:
         named = [parties.get(party) for party in sorted(dossier.parties)]
     found: list[Party] = []
     for party in named:
-        if party is not None and party.id != sender and party.role is not Role.GATEWAY and party not in found:
+        ours = party is not None and party.role is Role.GATEWAY
+        if party is not None and party.id != sender and (asks or not ours) and party not in found:
             found.append(party)
     return tuple(found)
 
@@ -43,7 +48,7 @@ def route(
     ma_ho_so = thong_diep.content.ma_ho_so or thong_diep.ma_ho_so
     for party in receivers:
         digest = (digests or {}).get(party.id, envelope.digest)
-        if party.receives is Receives.PUSH:
+        if party.receives is Receives.PUSH or party.role is Role.GATEWAY:
             deliveries.append(
                 Delivery(
                     id=DeliveryId(f"{envelope.id}.{party.id}"),

@@ -1,0 +1,143 @@
+"""The timeline of one dossier: what the portal, an agency, an operator and the reports all read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.core.deadlines import DeadlineRules, Due, deadlines, time_in_states
+from gateway.core.effects import Files, Moves
+from gateway.core.lifecycle import LABELS, LifeRules, Reading, Trace, possible, trace
+from gateway.core.model import Dossier, MaHoSo, PartyId
+from gateway.core.parties import Parties, Role
+from gateway.core.problems import Lang
+from gateway.store import Store
+
+READINGS: dict[Reading, tuple[str, str]] = {
+    Reading.APPLIED: ("có hiệu lực", "applied"),
+    Reading.SAME: ("đã ở trạng thái này", "already in this state"),
+    Reading.NOTED: ("ghi nhận", "noted"),
+    Reading.WAITING: ("chờ sự kiện trước", "waiting for an earlier event"),
+    Reading.LATE: ("đến muộn, không đổi trạng thái", "late, moves nothing"),
+}
+
+DUES: dict[Due, tuple[str, str]] = {
+    Due.KET_QUA: ("Ngày hẹn trả", "Result due"),
+    Due.CHUYEN_XU_LY: ("Chuyển xử lý (6 giờ)", "Hand-over (6 hours)"),
+    Due.CHUYEN_HO_SO: ("Trả lời hồ sơ chuyển", "Answer to the transfer"),
+    Due.BO_SUNG: ("Thời hạn bổ sung", "Supplement due"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A dossier with everything that follows from its history at one moment. No personal data: codes, names of states, times."""
+
+    dossier: Dossier
+    read: Trace
+    rules: DeadlineRules = field(default_factory=DeadlineRules)
+    at: datetime
+
+    def as_dict(self, lang: Lang = Lang.VI) -> dict[str, Any]:
+        """The timeline as plain JSON values. Times are ISO 8601 in UTC, spans are whole seconds."""
+        dossier, read = self.dossier, self.read
+        return {
+            "MaHoSo": dossier.ma_ho_so,
+            "MaTTHC": dossier.ma_tthc,
+            "CongDichVu": dossier.portal,
+            "CoQuanXuLy": dossier.agency,
+            "CoQuanKhac": sorted(dossier.others),
+            "TrangThai": read.trang_thai,
+            "TenTrangThai": state_name(read.trang_thai, lang),
+            "TrangThaiGoc": read.trang_thai_goc,
+            "CoTheChuyen": list(possible(read.trang_thai)),
+            "NgayNopHoSo": _iso(read.ngay_nop),
+            "NgayTiepNhan": _iso(read.ngay_tiep_nhan),
+            "NgayHenTra": _iso(read.ngay_hen_tra),
+            "CacNgayHenTra": [{"tu": _iso(since), "NgayHenTra": _iso(due)} for since, due in read.hen_tra],
+            "NgayKetThucXuLy": _iso(read.ngay_ket_thuc),
+            "NgayTra": _iso(read.ngay_tra),
+            "SoLanBoSung": read.supplements,
+            "DaRut": read.withdrawn,
+            "DanhSachSuKien": [self._step(index, lang) for index in range(len(read.steps))],
+            "ThoiGianTheoTrangThai": [
+                {"TrangThai": state, "TenTrangThai": state_name(state, lang), "giay": int(span.total_seconds())}
+                for state, span in sorted(time_in_states(read, self.at).items())
+            ],
+            "ThoiHan": [
+                {
+                    "loai": deadline.what.value,
+                    "ten": DUES[deadline.what][lang is Lang.EN],
+                    "han": _iso(deadline.due),
+                    "xong": _iso(deadline.met_at),
+                    "tre": deadline.late(self.at),
+                }
+                for deadline in deadlines(read, self.rules)
+            ],
+            "ThanhToan": [
+                {
+                    "ref": payment.ref,
+                    "SoTien": str(payment.so_tien),
+                    "DaTra": str(payment.da_tra),
+                    "TrangThaiThanhToan": payment.state.value,
+                    "HanNop": _iso(payment.han_nop),
+                }
+                for payment in read.payments
+            ],
+            "ChuyenHoSo": [
+                {
+                    "DonViNhan": transfer.don_vi_nhan,
+                    "NgayChuyen": _iso(transfer.sent_at),
+                    "HanXuLy": _iso(transfer.han_xu_ly),
+                    "NgayTraLoi": _iso(transfer.returned_at),
+                    "TrangThai": transfer.trang_thai,
+                }
+                for transfer in read.transfers
+            ],
+        }
+
+    def _step(self, index: int, lang: Lang) -> dict[str, Any]:
+        step = self.read.steps[index]
+        change, effect = step.change, step.effect
+        stated = effect.to if isinstance(effect, Moves) else effect.trang_thai if isinstance(effect, Files) else None
+        return {
+            "ThoiDiem": _iso(step.at),
+            "NhanLuc": _iso(change.recorded_at),
+            "LoaiThongDiep": change.loai,
+            "ThanPhan": change.goc,
+            "NoiGui": change.sender,
+            "MaThongDiep": change.ma_thong_diep,
+            "ThuTu": change.thu_tu,
+            "TrangThaiGoc": step.trang_thai_goc,
+            "TrangThaiNeu": stated,
+            "TuTrangThai": step.before,
+            "DenTrangThai": step.after,
+            "TenTrangThai": state_name(step.after, lang),
+            "KetQua": step.reading.value,
+            "DienGiai": READINGS[step.reading][lang is Lang.EN],
+        }
+
+
+def state_name(state: int | None, lang: Lang) -> str | None:
+    """The label of a state code."""
+    return LABELS[state][lang is Lang.EN] if state in LABELS else None
+
+
+def timeline(store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rules: DeadlineRules | None = None) -> Timeline | None:
+    """The timeline of a dossier at a moment, found by its code or an alias; None where there is none."""
+    with store.read() as view:
+        dossier = view.dossier(ma_ho_so)
+    if dossier is None or not dossier.changes:
+        return None
+    return Timeline(dossier=dossier, read=trace(dossier.changes, LifeRules.of(parties.get(dossier.agency))), rules=rules or DeadlineRules(), at=at)
+
+
+def may_read(dossier: Dossier, party: PartyId, parties: Parties) -> bool:
+    """A party reads its own dossiers; oversight reads all, without their content (R61)."""
+    known = parties.get(party)
+    return party in dossier.parties or (known is not None and known.role is Role.OVERSIGHT)
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
