@@ -40,9 +40,9 @@ class Backoff:
 def next_try(delivery: Delivery, policy: Backoff, now: datetime) -> datetime | None:
     """When to try again, or None when it is time for a person.
 
-    Waits 1 min, 4 min, 9 min, … (``first_s`` × tries²), at most ``longest_s`` seconds, ±10 % by the delivery's id so that
-    a recovered party is not met by everyone at once. The last try is made ``give_up_after_h`` hours after the first one;
-    when that has failed too, the answer is None.
+    Waits 1 min, 4 min, 9 min, … (``first_s`` × tries²), at most ``longest_s`` seconds, ±10 % by the delivery's id so
+    that a recovered party is not met by everyone at once. The last try is made ``give_up_after_h`` hours after the
+    first one; when that has failed too, the answer is None.
     """
     first = delivery.first_tried_at or now
     last = first + policy.patience

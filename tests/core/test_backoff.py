@@ -27,7 +27,7 @@ def owed(tries: int = 1, first: datetime | None = NOW, key: str = "d-1") -> Deli
     )
 
 
-@pytest.mark.parametrize(("tries", "minutes"), [(1, 1), (2, 4), (3, 9), (7, 49), (8, 60), (500, 60)])
+@pytest.mark.parametrize("tries, minutes", [(1, 1), (2, 4), (3, 9), (7, 49), (8, 60), (500, 60)])
 def test_the_waits_grow_with_the_square_of_the_tries_up_to_the_longest(tries: int, minutes: int) -> None:
     due = next_try(owed(tries), Backoff(), NOW)
     assert due is not None
@@ -68,7 +68,9 @@ def test_a_wait_of_nothing_is_refused(wrong: dict[str, float]) -> None:
     age=st.timedeltas(timedelta(0), timedelta(days=30)),
     key=st.text(max_size=40),
 )
-def test_the_next_try_lies_ahead_within_the_longest_wait_and_within_patience(tries: int, age: timedelta, key: str) -> None:
+def test_the_next_try_lies_ahead_within_the_longest_wait_and_within_patience(
+    tries: int, age: timedelta, key: str
+) -> None:
     policy = Backoff()
     due = next_try(owed(tries, first=NOW - age, key=key), policy, NOW)
     if age >= policy.patience:

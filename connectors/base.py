@@ -1,0 +1,207 @@
+"""What a connector is: a name, settings, and one to three functions that speak to a party's system.
+
+A connector tells four outcomes apart and decides nothing about retries:
+
+* it returns a :class:`Receipt`: the party has it;
+* it raises :class:`Refused`: their final no;
+* it raises :class:`Unreachable`: certainly not taken, so it may simply be sent again;
+* it raises :class:`Uncertain`: it left, and no clear answer came. The gateway then asks (``query``) or sends the same
+  bytes under the same id once more.
+
+Anything else that a connector raises is a bug in it: the delivery counts as uncertain, and the operator is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from connectors.settings import Common, keys_of, read
+from gateway.core.model import Attempt, Delivery, DeliveryId, MaThongDiep
+from gateway.core.parties import Party
+from gateway.core.problems import Problem, Stopped
+from gateway.core.written import nearest
+
+if TYPE_CHECKING:
+    from connectors.http import Http
+
+S = TypeVar("S")
+
+RECEIPT_BYTES = 64 * 1024  # what is kept of an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A delivery with its bytes, ready to go out. The bytes are the original's, never changed on the way."""
+
+    delivery: Delivery
+    body: bytes
+    party: Party
+    attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
+    before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
+
+    @property
+    def id(self) -> DeliveryId:
+        """The idempotency key of every try."""
+        return self.delivery.id
+
+    @property
+    def ma_thong_diep(self) -> MaThongDiep:
+        """The message's id."""
+        return self.delivery.ma_thong_diep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The party has it."""
+
+    reference: str | None = None  # the party's own number for it, or what the connector must remember of its state
+    body: bytes | None = None  # what it answered; the first 64 KiB are kept
+    pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The party was asked and does not have it."""
+
+
+class Answered(Exception):
+    """What came instead of a receipt. Always one of the three below."""
+
+    def __init__(self, problem: Problem, *, answer: bytes | None = None, retry_after_s: float | None = None) -> None:
+        """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds."""
+        super().__init__(problem)
+        self.problem = problem
+        self.answer = answer
+        self.retry_after_s = retry_after_s
+
+
+class Refused(Answered):
+    """The party's final no. The lane is held until a person has looked."""
+
+
+class Unreachable(Answered):
+    """Certainly not taken."""
+
+
+class Uncertain(Answered):
+    """It left, and nobody knows whether it arrived."""
+
+
+Send = Callable[[Parcel, S, "Http"], Awaitable[Receipt]]
+Query = Callable[[Parcel, S, "Http"], Awaitable[Receipt | NotThere | None]]
+Fetch = Callable[[Party, S, "Http"], AsyncIterator[bytes]]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured(Generic[S]):
+    """A party's ``connector`` table, read."""
+
+    common: Common
+    settings: S
+
+
+class Connector(Generic[S]):
+    """A name, a settings class, and what it can do. Filled at import by the decorators below, only read after that."""
+
+    def __init__(self, name: str, settings: type[S]) -> None:
+        self.name = name
+        self.settings = settings
+        self._send: Send[S] | None = None
+        self._query: Query[S] | None = None
+        self._fetch: Fetch[S] | None = None
+
+    def __repr__(self) -> str:
+        return f"Connector({self.name!r})"
+
+    def send(self, function: _F) -> _F:
+        """Decorator: this is how one parcel is delivered, once."""
+        self._send = _only(self._send, function, f"{self.name}.send")
+        return function
+
+    def query(self, function: _F) -> _F:
+        """Decorator: this is how the party is asked whether an earlier try arrived.
+
+        Raises Unreachable when it cannot say now; returns None where this party's settings give no way to ask.
+        """
+        self._query = _only(self._query, function, f"{self.name}.query")
+        return function
+
+    def fetch(self, function: _F) -> _F:
+        """Decorator: this is how messages are fetched from a party that cannot push; yields each one's original bytes.
+
+        The next one is asked for only when the one before is on record, so going on is the acknowledgement.
+        """
+        self._fetch = _only(self._fetch, function, f"{self.name}.fetch")
+        return function
+
+    @property
+    def sends(self) -> bool:
+        """Whether it can deliver."""
+        return self._send is not None
+
+    @property
+    def queries(self) -> bool:
+        """Whether a party can be asked about an earlier try."""
+        return self._query is not None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether it can fetch."""
+        return self._fetch is not None
+
+    def configure(self, values: Mapping[str, Any], *, where: str = "connector", base: Path = Path()) -> Configured[S]:
+        """A party's settings for this connector, paths relative to ``base``.
+
+        Raises Stopped with every mistake: unknown key with the nearest known one, missing key, wrong type or value.
+        """
+        own, shared = keys_of(self.settings), keys_of(Common)
+        mine = {k: v for k, v in values.items() if k in own or k not in shared | {"name"}}
+        try:
+            settings = read(self.settings, mine, where=where, base=base)
+        except Stopped as stop:
+            raise Stopped(*(_with_shared(problem, shared) for problem in stop.problems)) from stop
+        return Configured(
+            common=read(Common, {k: v for k, v in values.items() if k in shared}, where=where, base=base),
+            settings=settings,
+        )
+
+    async def deliver(self, parcel: Parcel, settings: S, http: Http) -> Receipt:
+        """Deliver once."""
+        if self._send is None:
+            raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "send"}))
+        return await self._send(parcel, settings, http)
+
+    async def ask(self, parcel: Parcel, settings: S, http: Http) -> Receipt | NotThere | None:
+        """What the party says of an earlier try; None when this party cannot be asked."""
+        return await self._query(parcel, settings, http) if self._query is not None else None
+
+    def pull(self, party: Party, settings: S, http: Http) -> AsyncIterator[bytes]:
+        """What the party has for us, oldest first."""
+        if self._fetch is None:
+            raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "fetch"}))
+        return self._fetch(party, settings, http)
+
+
+def connector(name: str, settings: type[S]) -> Connector[S]:
+    """A new connector. Give it to the entry-point group ``lienthong.connectors`` under the same name."""
+    return Connector(name, settings)
+
+
+def _with_shared(problem: Problem, shared: Collection[str]) -> Problem:
+    """An unknown key may have been meant for one of the keys that every connector has."""
+    if problem.code != "SYS-012":
+        return problem
+    known = sorted({*problem.facts["known"], *shared})
+    meant = nearest(str(problem.facts["key"]), known)
+    return Problem(problem.code, {**problem.facts, "known": known, "nearest": meant or "–"}, problem.at)
+
+
+def _only(there: _F | None, new: _F, what: str) -> _F:
+    if there is not None:
+        raise ValueError(f"{what} is declared twice")
+    return new

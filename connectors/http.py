@@ -1,0 +1,494 @@
+"""How HTTP is spoken to parties: few connections kept open, every wait bounded, and the truth about what has left.
+
+A :class:`Line` belongs to a worker and holds its connection pools; an :class:`Http` is one party's view of it, with
+that party's limits, authorities and table of answers. Whatever goes wrong becomes ``Unreachable`` while nothing of the
+request has left this machine, and ``Uncertain`` from its first byte on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import ipaddress
+import json
+import logging
+import socket
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from enum import IntEnum
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from lxml import etree
+from yarl import URL
+
+from connectors.base import Refused, Uncertain, Unreachable
+from connectors.settings import Answer, Common, Secret, secret
+from gateway import documents
+from gateway.core.problems import Problem, Stopped
+
+log = logging.getLogger("lienthong.connectors.http")
+
+IDLE_S = 15.0  # a kept connection is dropped after this; longer, and the far side drops it just as we write
+CHUNK = 64 * 1024
+
+# What an HTTP status says about a message that was posted, unless the party's profile says otherwise. Not taken are
+# those that speak of the way (who we are, where we knocked, how busy they are) and not of the message; a person mends
+# them once for the whole party, and everything flows again by itself. The server's own errors may come after the
+# message was kept.
+BY_STATUS: Mapping[int, Answer] = MappingProxyType(
+    {
+        401: Answer.UNREACHABLE,
+        403: Answer.UNREACHABLE,
+        404: Answer.UNREACHABLE,
+        405: Answer.UNREACHABLE,
+        407: Answer.UNREACHABLE,
+        408: Answer.UNREACHABLE,
+        421: Answer.UNREACHABLE,
+        425: Answer.UNREACHABLE,
+        426: Answer.UNREACHABLE,
+        429: Answer.UNREACHABLE,
+        501: Answer.UNREACHABLE,
+        503: Answer.UNREACHABLE,
+        505: Answer.UNREACHABLE,
+        511: Answer.UNREACHABLE,
+    }
+)
+BY_CLASS: Mapping[int, Answer] = MappingProxyType(
+    {1: Answer.UNCERTAIN, 2: Answer.DELIVERED, 3: Answer.UNREACHABLE, 4: Answer.REFUSED, 5: Answer.UNCERTAIN}
+)
+
+
+def meaning(status: int, overrides: Mapping[str, Answer] = MappingProxyType({})) -> Answer:
+    """What a status says: the party's word for this status, its word for the class, then the table above."""
+    hundred = status // 100
+    return (
+        overrides.get(str(status))
+        or overrides.get(f"{hundred}xx")
+        or BY_STATUS.get(status)
+        or BY_CLASS.get(hundred, Answer.UNCERTAIN)
+    )
+
+
+class Stage(IntEnum):
+    """How far one exchange has come."""
+
+    CONNECTING = 0  # nothing has left
+    SENDING = 1  # the first byte may have left
+    ANSWERING = 2  # all of the request is with the operating system
+    READING = 3  # the status line has come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a party answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool = False  # it was longer than allowed, or broke off
+
+    @property
+    def media_type(self) -> str:
+        """The media type in lower case, without parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_xml(self) -> bool:
+        """Whether it says that it is XML."""
+        return self.media_type in {"application/xml", "text/xml"} or self.media_type.endswith("+xml")
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it says that it is JSON."""
+        return self.media_type == "application/json" or self.media_type.endswith("+json")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Uncertain when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise Uncertain(Problem("DLV-023", {"what": "JSON"}), answer=self.body) from error
+
+    def xml(self) -> etree._Element:
+        """The body's root, parsed through the gateway's own gate. Raises Uncertain when that refuses it."""
+        try:
+            return documents.parse_bytes(self.body)
+        except Stopped as stop:
+            raise Uncertain(Problem("DLV-023", {"what": f"XML, {stop.problems[0].code}"}), answer=self.body) from stop
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that the party asks for, in seconds."""
+        wish = self.headers.get("Retry-After", "").strip()
+        if wish.isascii() and wish.isdigit():
+            return float(wish[:9])
+        try:
+            until, now = parsedate_to_datetime(wish), parsedate_to_datetime(self.headers.get("Date", ""))
+            return max((until - now).total_seconds(), 0.0)
+        except (ValueError, TypeError):
+            return None
+
+
+class Forbidden(OSError):
+    """An address that this party may not live on."""
+
+
+def allowed(address: str, private: bool) -> bool:
+    """Whether a party may live on this address.
+
+    Private and loopback addresses only by the party's profile; addresses that are no host of anybody (link-local, where
+    clouds keep their credentials; multicast; unspecified; reserved) never.
+    """
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip in _NAT64 and ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)) or None
+        if inner:
+            return allowed(str(inner), private)
+    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _BROADCAST:
+        return False
+    return ip.is_global or (private and (ip.is_private or ip in _SHARED))
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT: neither private nor global to the standard library
+_BROADCAST = ipaddress.ip_network("255.255.255.255/32")
+
+
+class _Pinned(AbstractResolver):
+    """Resolves a name and gives back only addresses that may be called; exactly these are then connected to.
+
+    So a name that changes its address between look and call (DNS rebinding) gains nothing: there is one look.
+    """
+
+    def __init__(self, private: bool) -> None:
+        self._private = private
+        self._inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        good = [row for row in found if allowed(row["host"], self._private)]
+        if found and not good:
+            raise Forbidden(errno.EACCES, "address not allowed")
+        return good
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class Line:
+    """A worker's connections to all parties. Make it inside a running loop, close it at the end."""
+
+    def __init__(self, *, agent: str = "lienthong", at_most: int = 200, private_addresses: bool = False) -> None:
+        """At most ``at_most`` connections over all parties; ``private_addresses``: every party may live on one."""
+        self._agent = agent
+        self._private = private_addresses
+        self._at_most = at_most
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
+
+    def http(self, common: Common) -> Http:
+        """One party's view."""
+        return Http(self, replace(common, private_addresses=True) if self._private else common)
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def session(self, private: bool) -> aiohttp.ClientSession:
+        """The pool for parties that may, or may not, live on private addresses. They never share a connection."""
+        if private not in self._sessions:
+            self._sessions[private] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._at_most,
+                    resolver=_Pinned(private),
+                    socket_factory=lambda info: _socket(info, private),
+                    keepalive_timeout=IDLE_S,
+                    ttl_dns_cache=30,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),  # a session of one party is nobody else's business
+                timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None),
+                headers={"User-Agent": self._agent, "Accept-Encoding": "identity"},
+                auto_decompress=False,
+                trust_env=False,  # no proxy, no netrc by surprise
+                trace_configs=[_tracing()],
+            )
+        return self._sessions[private]
+
+    def context(self, common: Common) -> ssl.SSLContext:
+        """The party's TLS: its authorities, our certificate. Read again when a file has changed."""
+        files = [file for file in (common.ca, common.client_certificate, common.client_key) if file]
+        key = (common.ca, common.client_certificate, common.client_key, *(file.stat().st_mtime_ns for file in files))
+        if key not in self._contexts:
+            context = ssl.create_default_context() if common.ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2  # Circular 15/2025, Annex I
+            if common.ca is not None:
+                context.load_verify_locations(cafile=common.ca)
+            if common.client_certificate is not None:
+                # An encrypted key would make OpenSSL ask on the terminal; the empty answer turns that into an error.
+                context.load_cert_chain(common.client_certificate, common.client_key, password="")
+            self._contexts[key] = context
+        return self._contexts[key]
+
+
+def _socket(info: Any, private: bool) -> socket.socket:
+    """The last look at an address before it is called; the only one for addresses written as numbers."""
+    family, kind, proto, _, address = info
+    if not allowed(str(address[0]), private):
+        raise Forbidden(errno.EACCES, "address not allowed")
+    return socket.socket(family=family, type=kind, proto=proto)
+
+
+@dataclass(slots=True)
+class _Trip:
+    """Where one exchange stands, and until when it may stand there."""
+
+    common: Common
+    body_bytes: int
+    timer: asyncio.Timeout
+    end: float  # of the whole exchange, on the loop's clock
+    stage: Stage = Stage.CONNECTING
+    written: int = 0
+
+    def reach(self, stage: Stage) -> None:
+        """The exchange has come this far: the clock of this stage starts."""
+        if stage <= self.stage:
+            return
+        self.stage = stage
+        limit = {Stage.SENDING: self.common.send_timeout_s}.get(stage)
+        now = asyncio.get_running_loop().time()
+        if not self.timer.expired():
+            self.timer.reschedule(self.end if limit is None else min(self.end, now + limit))
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """The hooks by which we know what has left."""
+
+    async def headers_sent(_: object, context: SimpleNamespace, __: object) -> None:
+        # aiohttp says so just before the bytes go to the socket: from here on we cannot rule out that they left.
+        trip: _Trip = context.trace_request_ctx
+        trip.reach(Stage.SENDING if trip.body_bytes else Stage.ANSWERING)
+
+    async def chunk_sent(_: object, context: SimpleNamespace, params: aiohttp.TraceRequestChunkSentParams) -> None:
+        trip: _Trip = context.trace_request_ctx
+        trip.written += len(params.chunk)
+        if trip.written >= trip.body_bytes:
+            trip.reach(Stage.ANSWERING)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(headers_sent)
+    tracing.on_request_chunk_sent.append(chunk_sent)
+    return tracing
+
+
+class Http:
+    """HTTP to one party."""
+
+    def __init__(self, line: Line, common: Common) -> None:
+        self._line = line
+        self.common = common
+
+    async def post(
+        self,
+        url: str,
+        *,
+        body: bytes | None = None,
+        json: Any = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        key: str | None = None,
+        judged: bool = True,
+    ) -> Reply:
+        """Post, and give back the answer that says "taken"; every other one is raised. ``key`` is the idempotency key.
+
+        With ``judged=False`` any answer is given back, and the caller judges it (a SOAP fault comes with status 500).
+        """
+        if json is not None:
+            body, content_type = encode_json(json), content_type or "application/json"
+        sent = {**headers, "Content-Type": content_type or "application/xml"}
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        reply = await self._exchange("POST", url, body or b"", sent)
+        return self.judge(reply) if judged else reply
+
+    async def get(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
+        """Ask for something: any whole answer. Raises Unreachable when there is none, for asking changes nothing."""
+        try:
+            reply = await self._exchange("GET", url, b"", headers)
+        except Uncertain as error:
+            raise Unreachable(error.problem, answer=error.answer) from error
+        if reply.cut:
+            raise Unreachable(Problem("DLV-024", {"limit": self.common.answer_bytes}), answer=reply.body)
+        return reply
+
+    def judge(self, reply: Reply) -> Reply:
+        """The reply when it says "taken"; otherwise what it says is raised."""
+        status = reply.status
+        match meaning(status, self.common.answers):
+            case Answer.DELIVERED:
+                if reply.cut:
+                    raise Uncertain(Problem("DLV-024", {"limit": self.common.answer_bytes}), answer=reply.body)
+                return reply
+            case Answer.REFUSED:
+                raise Refused(Problem("DLV-030", {"status": status}), answer=reply.body)
+            case Answer.UNREACHABLE:
+                code = {401: "DLV-005", 403: "DLV-005", 407: "DLV-005", 429: "DLV-004", 503: "DLV-004"}.get(status)
+                problem = Problem(code or ("DLV-006" if status // 100 == 3 else "DLV-007"), {"status": status})
+                raise Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
+            case _:
+                raise Uncertain(
+                    Problem("DLV-022", {"status": status}), answer=reply.body, retry_after_s=reply.retry_after_s
+                )
+
+    async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """One request and its answer, whatever its status."""
+        common = self.common
+        target = self._target(url)
+        sent = dict(headers)
+        try:
+            tls = self._line.context(common) if target.scheme == "https" else None
+        except (OSError, ssl.SSLError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise Unreachable(Problem("DLV-002", {"why": f"{why}"})) from error
+        if common.authorization is not None and "Authorization" not in sent:
+            sent["Authorization"] = _authorization(common.authorization)
+        now = asyncio.get_running_loop().time()
+        end = now + common.timeout_s
+        trip: _Trip | None = None
+        try:
+            async with asyncio.timeout_at(min(end, now + common.connect_timeout_s)) as timer:
+                trip = _Trip(common, len(body), timer, end)
+                async with self._line.session(common.private_addresses).request(
+                    method,
+                    target,
+                    data=io.BytesIO(body) if body else None,  # in pieces, so that we see how far it came
+                    headers={**sent, "Content-Length": str(len(body))} if method == "POST" else sent,
+                    ssl=tls if tls is not None else True,
+                    allow_redirects=False,
+                    trace_request_ctx=trip,
+                ) as response:
+                    trip.reach(Stage.READING)
+                    text, cut = await _read(response, common.answer_bytes)
+                    return Reply(status=response.status, headers=response.headers, body=text, cut=cut)
+        except TimeoutError as error:
+            raise _timed_out(trip, common) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _broke(trip, error) from error
+
+    def _target(self, url: str) -> URL:
+        """The address to call. Raises Unreachable for one that must not be called."""
+        try:
+            target = URL(url)
+            host, _ = target.host or "", target.port
+        except ValueError as error:
+            raise Unreachable(Problem("DLV-003", {"why": "URL"})) from error
+        if target.scheme not in {"http", "https"} or not host or target.user is not None:
+            raise Unreachable(Problem("DLV-003", {"why": "URL"}))
+        if target.scheme == "http" and not self.common.private_addresses:
+            raise Unreachable(Problem("DLV-003", {"why": "http"}))
+        return target
+
+
+def segment(text: str) -> str:
+    """The text as one segment of a URL's path."""
+    return quote(text, safe="").replace(".", "%2E") if set(text) <= {"."} else quote(text, safe="")
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact UTF-8 JSON whose bytes are the same for the same value: a retry sends what the first try sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _authorization(where: Secret) -> str:
+    """The header's value. Raises Unreachable when it is not there, or no header could hold it."""
+    try:
+        value = secret(where)
+    except Stopped as stop:
+        raise Unreachable(stop.problems[0]) from stop
+    if not (value.isascii() and value.isprintable()):
+        raise Unreachable(Problem("DLV-055", {"where": where, "why": "text"}))
+    return value
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """The answer's body, at most ``limit`` bytes of it, unpacked; and whether that is not all of it."""
+    packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+    unpack = zlib.decompressobj(wbits=47) if packed in {"gzip", "deflate", "x-gzip"} else None  # 47: zlib or gzip
+    text = bytearray()
+    try:
+        async for chunk in response.content.iter_chunked(CHUNK):
+            # One byte more than allowed is enough to know, and the most that a zip bomb can make us hold.
+            text += unpack.decompress(chunk, limit + 1 - len(text)) if unpack else chunk
+            if len(text) > limit:
+                response.close()
+                return bytes(text[:limit]), True
+    except (aiohttp.ClientError, zlib.error, OSError):
+        if response.status // 100 == 2:
+            raise
+        return bytes(text), True  # the status line was answer enough
+    broken = packed not in {"", "identity"} and (unpack is None or not unpack.eof)
+    return bytes(text), broken
+
+
+_STAGE = {Stage.SENDING: "send", Stage.ANSWERING: "answer", Stage.READING: "read"}
+
+
+def _timed_out(trip: _Trip | None, common: Common) -> Unreachable | Uncertain:
+    if trip is None or trip.stage is Stage.CONNECTING:
+        return Unreachable(
+            Problem("DLV-001", {"why": f"timeout {min(common.connect_timeout_s, common.timeout_s):g} s"})
+        )
+    limit = common.send_timeout_s if trip.stage is Stage.SENDING else common.timeout_s
+    return Uncertain(Problem("DLV-020", {"seconds": f"{min(limit, common.timeout_s):g}", "stage": _STAGE[trip.stage]}))
+
+
+def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
+    """What a broken exchange means: it depends on how far it had come."""
+    if trip is not None and trip.stage > Stage.CONNECTING:
+        if isinstance(error, (aiohttp.ClientResponseError, zlib.error)):
+            return Uncertain(Problem("DLV-023", {"what": "HTTP"}))
+        return Uncertain(Problem("DLV-021", {"stage": _STAGE[trip.stage]}))
+    inner = error.__cause__ if error.__cause__ is not None else error
+    os_error = getattr(error, "os_error", None) or inner
+    if isinstance(os_error, Forbidden) or isinstance(inner, Forbidden):
+        return Unreachable(Problem("DLV-003", {"why": "private"}))
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
+        return Unreachable(Problem("DLV-002", {"why": _tls_reason(error)}))
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Unreachable(Problem("DLV-001", {"why": "DNS"}))
+    number = getattr(os_error, "errno", None)
+    return Unreachable(Problem("DLV-001", {"why": errno.errorcode.get(number or 0, type(error).__name__)}))
+
+
+def _tls_reason(error: Exception) -> str:
+    for candidate in (
+        getattr(error, "certificate_error", None),
+        getattr(error, "os_error", None),
+        error.__cause__,
+        error,
+    ):
+        if isinstance(candidate, ssl.SSLCertVerificationError):
+            return str(candidate.verify_message)
+        if isinstance(candidate, ssl.SSLError) and candidate.reason:
+            return str(candidate.reason)
+    return type(error).__name__
