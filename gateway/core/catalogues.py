@@ -1,0 +1,169 @@
+"""Catalogues: services with the 17 items of Decision 33/2015 Art. 4.1.b, procedures, agencies, code lists. Versions with validity."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from gateway.core.problems import Location, Problem, Stopped
+
+#: The 17 items of Art. 4.1.b in their order (domain section 1.5). The list of the Decision ends with "…": more may be added.
+DICH_VU_ITEMS = (
+    "TenDichVu",
+    "LinhVuc",
+    "MucDo",
+    "TrinhTuThucHien",
+    "CachThucThucHien",
+    "ThanhPhanHoSo",
+    "ThoiHanGiaiQuyet",
+    "DoiTuongThucHien",
+    "CoQuanThucHien",
+    "KetQuaThucHien",
+    "PhiLePhi",
+    "MauDonToKhai",
+    "YeuCauDieuKien",
+    "CanCuPhapLy",
+    "ThoiDiemSuDung",
+    "ThongTinDangKy",
+    "HuongDanSuDung",
+)
+DICH_VU_OPTIONAL = frozenset({"PhiLePhi", "ThongTinDangKy"})  # "nếu có"
+
+#: What a catalogue's entries must say beside Ma and Ten. Catalogues that are not named here are plain code lists.
+REQUIRED: Mapping[str, frozenset[str]] = {
+    "DichVu": frozenset({"MaTTHC"} | (set(DICH_VU_ITEMS) - {"TenDichVu"} - DICH_VU_OPTIONAL)),
+    "ThuTuc": frozenset({"MaLinhVuc"}),
+    "CoQuan": frozenset(),
+}
+
+_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")  # N1: UpperCamelCase, ASCII
+_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,49}")
+_OWN = ("Ma", "Ten", "HieuLucTu", "HieuLucDen", "MaThayThe")
+ALIASES = "BiDanh"  # CoQuan: other identifiers of the same agency, separated by spaces or semicolons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muc:
+    """One entry of a catalogue."""
+
+    ma: str
+    ten: str
+    hieu_luc_tu: date | None = None
+    hieu_luc_den: date | None = None  # the last day
+    ma_thay_the: str | None = None  # what replaces it
+    fields: Mapping[str, str] = field(default_factory=dict)  # the items of its kind, and whatever else was given
+
+    def valid_on(self, day: date) -> bool:
+        """Whether the entry is in force that day."""
+        return (self.hieu_luc_tu is None or self.hieu_luc_tu <= day) and (self.hieu_luc_den is None or day <= self.hieu_luc_den)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other identifiers of the same agency."""
+        return tuple(self.fields.get(ALIASES, "").replace(";", " ").split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What a new version would change."""
+
+    added: tuple[Muc, ...]
+    changed: tuple[tuple[Muc, Muc], ...]  # before, after
+    removed: tuple[Muc, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+def difference(before: Iterable[Muc], after: Iterable[Muc]) -> Difference:
+    """What the second set of entries changes in the first."""
+    old, new = {m.ma: m for m in before}, {m.ma: m for m in after}
+    return Difference(
+        added=tuple(new[ma] for ma in new if ma not in old),
+        changed=tuple((old[ma], new[ma]) for ma in new if ma in old and old[ma] != new[ma]),
+        removed=tuple(old[ma] for ma in old if ma not in new),
+    )
+
+
+def changed_fields(before: Muc, after: Muc) -> tuple[str, ...]:
+    """The names of what differs between two versions of one entry."""
+    pairs = {**{name: None for name in before.fields}, **after.fields}
+    names = [name for name in pairs if before.fields.get(name) != after.fields.get(name)]
+    own = [("Ten", "ten"), ("HieuLucTu", "hieu_luc_tu"), ("HieuLucDen", "hieu_luc_den"), ("MaThayThe", "ma_thay_the")]
+    return tuple([n for n, attribute in own if getattr(before, attribute) != getattr(after, attribute)] + names)
+
+
+def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
+    """The entries of a CSV table with a header row of field names. Raises Stopped with every problem, each with its line."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    header = [name.strip() for name in next(reader, [])]
+    problems = [Problem("CAT-002", {"name": name}, Location(line=1)) for name in header if not _NAME.fullmatch(name)]
+    problems += [Problem("CAT-003", {"name": name}, Location(line=1)) for name in sorted({n for n in header if header.count(n) > 1})]
+    problems += [Problem("CAT-001", {"name": name}, Location(line=1)) for name in ("Ma", "Ten") if name not in header]
+    if problems:
+        raise Stopped(*problems)
+    rows = []
+    for row in reader:
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(header):
+            problems.append(Problem("CAT-004", {"found": len(row), "expected": len(header)}, Location(line=reader.line_num)))
+            continue
+        rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
+    return entries(danh_muc, rows, problems)
+
+
+def entries(danh_muc: str, rows: Sequence[tuple[int | None, Mapping[str, str]]], found: Sequence[Problem] = ()) -> tuple[Muc, ...]:
+    """Entries of rows of text, each with its line. Raises Stopped with every problem, those already ``found`` included."""
+    problems = list(found)
+    seen: dict[str, int | None] = {}
+    made: list[Muc] = []
+    for line, row in rows:
+        at = Location(line=line)
+        ma = row.get("Ma", "")
+        if not _CODE.fullmatch(ma):
+            problems.append(Problem("CAT-005", {"value": ma[:50]}, at))
+            continue
+        if ma in seen:
+            problems.append(Problem("CAT-006", {"ma": ma, "first": seen[ma]}, at))
+            continue
+        seen[ma] = line
+        missing = sorted(name for name in {"Ten", *REQUIRED.get(danh_muc, ())} if not row.get(name))
+        problems += [Problem("CAT-007", {"ma": ma, "name": name, "danh_muc": danh_muc}, at) for name in missing]
+        since, until = _day(row, "HieuLucTu", at, problems), _day(row, "HieuLucDen", at, problems)
+        if since and until and until < since:
+            problems.append(Problem("CAT-009", {"ma": ma, "since": since.isoformat(), "until": until.isoformat()}, at))
+        made.append(
+            Muc(
+                ma=ma,
+                ten=row.get("Ten", ""),
+                hieu_luc_tu=since,
+                hieu_luc_den=until,
+                ma_thay_the=row.get("MaThayThe") or None,
+                fields={name: value for name, value in row.items() if name not in _OWN and value},
+            )
+        )
+    codes = set(seen)
+    problems += [
+        Problem("CAT-010", {"ma": muc.ma, "other": muc.ma_thay_the}, Location(line=seen[muc.ma]))
+        for muc in made
+        if muc.ma_thay_the is not None and muc.ma_thay_the not in codes
+    ]
+    if problems:
+        raise Stopped(*problems)
+    return tuple(made)
+
+
+def _day(row: Mapping[str, str], name: str, at: Location, problems: list[Problem]) -> date | None:
+    value = row.get(name, "")
+    if not value:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        problems.append(Problem("CAT-008", {"name": name, "value": value[:20]}, at))
+        return None

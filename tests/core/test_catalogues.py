@@ -1,0 +1,59 @@
+"""Catalogues as an operator imports them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from gateway.core.catalogues import changed_fields, difference, from_csv
+from gateway.core.problems import Stopped
+
+GOOD = "\ufeffMa,Ten,HieuLucTu,HieuLucDen,MaThayThe,BiDanh\nH19.901,Sở Thử nghiệm,2025-07-01,,,000.99.01.H19; 000.99.03.H19\n"
+
+
+def problems(text: str, danh_muc: str = "CoQuan") -> list[tuple[str, int | None]]:
+    with pytest.raises(Stopped) as stop:
+        from_csv(danh_muc, text)
+    return [(p.code, p.at.line if p.at else None) for p in stop.value.problems]
+
+
+def test_an_agency_keeps_its_other_identifiers_and_its_validity() -> None:
+    (muc,) = from_csv("CoQuan", GOOD)
+    assert muc.aliases == ("000.99.01.H19", "000.99.03.H19")
+    assert muc.valid_on(date(2026, 1, 1))
+    assert not muc.valid_on(date(2025, 6, 30))
+
+
+def test_every_fault_of_a_table_is_told_with_its_line() -> None:
+    text = "Ma,Ten,HieuLucTu,HieuLucDen,MaThayThe\nA,Một,2026-13-01,,\nA,Hai,,,\n B C,Ba,,,\nD,,,,\nE,Năm,2026-02-01,2026-01-01,Z\nF,x\n"
+    assert sorted(problems(text)) == [
+        ("CAT-004", 7),
+        ("CAT-005", 4),
+        ("CAT-006", 3),
+        ("CAT-007", 5),
+        ("CAT-008", 2),
+        ("CAT-009", 6),
+        ("CAT-010", 6),
+    ]
+
+
+def test_a_service_must_say_the_items_of_article_4() -> None:
+    codes = problems("Ma,Ten\n1.001193,Đăng ký khai sinh\n", "DichVu")
+    assert {code for code, _ in codes} == {"CAT-007"}
+    assert len(codes) == 15  # MaTTHC and fourteen items; fees and registration only "if any"
+
+
+@pytest.mark.parametrize(("header", "code"), [("Ma", "CAT-001"), ("Ma,Ten,ten cột", "CAT-002"), ("Ma,Ten,Ten", "CAT-003")])
+def test_a_wrong_header_is_told_before_the_rows(header: str, code: str) -> None:
+    assert (code, 1) in problems(header + "\n")
+
+
+def test_what_a_version_changes_is_known_before_it_is_applied() -> None:
+    before = from_csv("CoQuan", GOOD + "X,Cũ,,,,\n")
+    after = from_csv("CoQuan", GOOD.replace("Sở Thử nghiệm", "Sở Thử nghiệm mới") + "Y,Mới,,,,\n")
+    found = difference(before, after)
+    assert [m.ma for m in found.added] == ["Y"]
+    assert [m.ma for m in found.removed] == ["X"]
+    assert [changed_fields(*pair) for pair in found.changed] == [("Ten",)]
+    assert not difference(before, before)
