@@ -173,9 +173,10 @@ class _Clerk:
         if hint is Any:
             return value
         if origin in (tuple, frozenset, set):
-            if not isinstance(value, list):
+            if isinstance(value, Mapping):
                 self._wrong_type(key, value, "array")
-            items = self._all(args[0], enumerate(value), key)
+            listed = value if isinstance(value, list) else [value]  # one stands for [one]
+            items = self._all(args[0], enumerate(listed), key)
             return tuple(items.values()) if origin is tuple else frozenset(items.values())
         if origin is not None and issubclass(origin, Mapping):
             if not isinstance(value, Mapping):

@@ -1,0 +1,585 @@
+"""Party profiles: files written by people, validated, compared with what is in force, applied with author and reason.
+
+A file alone changes nothing. What is applied is kept in the database as a self-contained text (certificates inside), a
+new version of the whole registry each time, so that every node and every later judgement sees the same parties.
+"""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import ssl
+import typing
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from connectors.registry import Registry
+from connectors.settings import SECRET, Common
+from gateway.core.model import PartyId
+from gateway.core.parties import (
+    Credentials,
+    Demand,
+    Parties,
+    Party,
+    Receives,
+    RetryPolicy,
+    Role,
+    SignaturePolicy,
+    SigningCertificate,
+    WhenUnknown,
+    identifier_key,
+)
+from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.written import KeyPath, Written, decode, dotted, nearest, read, setting
+
+AGENCY = (
+    r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"  # domain section 4.4
+)
+SHA256 = r"[0-9a-f]{64}"
+PRIVILEGES = ("recall-result", "step-back", "by-decree")
+LOAI = re.compile(r"HS[0-9]{2}")
+TRANG_THAI = tuple(str(state) for state in range(1, 11))
+
+
+class AfterFailure(StrEnum):
+    """What a refused or dead delivery does to its lane."""
+
+    HOLD = "hold"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsForm:
+    """How the party proves itself at the door; hashes only."""
+
+    token_sha256: tuple[str, ...] = setting(
+        (),
+        pattern=SHA256,
+        vi="SHA-256 của thẻ truy cập (Bearer); hai thẻ cùng lúc khi thay.",
+        en="SHA-256 of the bearer token; two at once for roll-over.",
+    )
+    client_certificate_sha256: tuple[str, ...] = setting(
+        (),
+        pattern=SHA256,
+        vi="SHA-256 (DER) của chứng thư khách.",
+        en="SHA-256 of the client certificate (DER).",
+    )
+    basic: Mapping[str, str] = setting(
+        {},
+        vi="Tên người dùng = SHA-256 của “tên:mật khẩu”.",
+        en="User name = SHA-256 of “user:password”.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateForm:
+    """A certificate registered for signing."""
+
+    file: Path = setting(vi="Tệp PEM hoặc DER.", en="PEM or DER file.")
+    tree: str | None = setting(
+        None,
+        vi="Cây tin cậy phải bảo đảm cho chứng thư; bỏ trống: việc đăng ký là đủ.",
+        en="The trust tree that must vouch for it; empty: the registration is enough.",
+    )
+    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
+    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
+    purposes: frozenset[str] = setting(
+        frozenset({"message"}),
+        among=("message", "document", "seal"),
+        vi="Dùng để ký: message (thông điệp), document (tài liệu PDF), seal (dấu cơ quan).",
+        en="What it signs: message, document (PDF), seal.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureForm:
+    """What the party's signatures must be. A message type (HS17 = "accepted") may have a demand of its own."""
+
+    default: Demand = setting(
+        Demand.REQUIRED,
+        vi="required: bắt buộc ký; accepted: có thì kiểm; off: không xét.",
+        en="required: must be signed; accepted: checked when there; off: not looked at.",
+    )
+    by_type: Mapping[str, Demand] = setting({}, vi="Riêng cho từng loại thông điệp.", en="For single message types.")
+    status_unknown: WhenUnknown = setting(
+        WhenUnknown.HOLD,
+        vi="Khi chưa biết tình trạng chứng thư: hold (giữ) hay warn (nhận, có cảnh báo).",
+        en="While a certificate's status is unknown: hold, or warn (accept with a warning).",
+    )
+    algorithms: frozenset[str] = setting(
+        frozenset(),
+        vi="URI thuật toán được dùng; trống: cả hồ sơ ký.",
+        en="Allowed method URIs; empty: the whole profile.",
+    )
+    xades: bool = setting(False, vi="Bắt buộc XAdES.", en="Whether XAdES is demanded.")
+    timestamp: bool = setting(
+        False, vi="Bắt buộc dấu thời gian RFC 3161.", en="Whether an RFC 3161 time-stamp is demanded."
+    )
+    signed_pdf: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Loại thông điệp phải kèm PDF đã ký số hợp lệ.",
+        en="Message types that must carry a validly signed PDF.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeaningForm:
+    """What the party's codes mean where that differs."""
+
+    Trang8LaTamDung: bool | None = setting(
+        None,
+        vi="Trạng thái 8 của bên này là tạm dừng (true) hay chấm dứt (false); phải khai, không suy đoán.",
+        en="Whether this party's state 8 is a pause (true) or an end (false); declared, never inferred.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryForm:
+    """How long to be patient."""
+
+    longest_s: int = setting(
+        3600,
+        at_least=1,
+        at_most=86_400,
+        vi="Khoảng chờ dài nhất giữa hai lần gửi, giây.",
+        en="The longest wait between two tries, seconds.",
+    )
+    give_up_after_h: float = setting(
+        168.0,
+        at_least=0.001,
+        at_most=8760,
+        vi="Sau lần gửi đầu chừng này giờ thì gọi người.",
+        en="This many hours after the first try a person is called.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneForm:
+    """Order per dossier."""
+
+    after_failure: AfterFailure = setting(
+        AfterFailure.HOLD,
+        vi="Khi một lượt gửi bị từ chối: hold (giữ các lượt sau của hồ sơ đó) hay continue.",
+        en="After a refused delivery: hold the later ones of that dossier, or continue.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One file parties/<id>.toml, as it is written."""
+
+    id: str = setting(
+        pattern=r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?",
+        vi="Tên ngắn của bên, trùng tên tệp.",
+        en="The party's short name, the same as the file's.",
+    )
+    name: str = setting(vi="Tên đầy đủ.", en="The full name.")
+    role: Role = setting(vi="portal, one-stop hoặc oversight.", en="portal, one-stop or oversight.")
+    identifiers: tuple[str, ...] = setting(
+        pattern=AGENCY,
+        vi="Mã định danh; mã đầu là mã ta ghi, các mã sau là bí danh.",
+        en="Agency identifiers; the first is what we write, the others are aliases.",
+    )
+    receives: Receives = setting(
+        Receives.PULL,
+        vi="push: trục gửi tới; pull: bên tự lấy hộp thư.",
+        en="push: we deliver; pull: the party reads its inbox.",
+    )
+    enabled: bool = setting(True, vi="false: khóa bên này.", en="false: the party is locked.")
+    disabled_reason: str | None = setting(None, vi="Lý do khóa.", en="Why it is locked.")
+    credentials: CredentialsForm = setting(
+        CredentialsForm(), vi="Cách chứng minh danh tính.", en="How it proves itself."
+    )
+    certificates: tuple[CertificateForm, ...] = setting(
+        (), vi="Chứng thư ký đã đăng ký.", en="Certificates registered for signing."
+    )
+    signature: SignatureForm = setting(SignatureForm(), vi="Yêu cầu về chữ ký.", en="What signatures must be.")
+    connector: Mapping[str, Any] = setting(
+        {}, vi="Bộ kết nối: name và các thiết lập của nó.", en="The connector: its name and settings."
+    )
+    maps: Mapping[str, Mapping[str, Any]] = setting(
+        {}, vi="Bảng mã: trường -> mã của họ -> mã của ta.", en="Code tables: field -> theirs -> ours."
+    )
+    formats: Mapping[str, str] = setting({}, vi="Dạng ngày giờ của từng trường.", en="Date form of single fields.")
+    limits: Mapping[str, int] = setting(
+        {}, vi="Độ dài tối đa của từng trường, ký tự.", en="The longest text of single fields, characters."
+    )
+    meaning: MeaningForm = setting(MeaningForm(), vi="Nghĩa của mã.", en="What codes mean.")
+    retry: RetryForm = setting(RetryForm(), vi="Độ kiên nhẫn khi gửi lại.", en="Patience with retries.")
+    lane: LaneForm = setting(LaneForm(), vi="Thứ tự theo hồ sơ.", en="Order per dossier.")
+    versions: Mapping[str, tuple[str, ...]] = setting(
+        {}, vi='Phiên bản mà bên này đọc được: HS05 = ["1.0"].', en='Versions it can read: HS05 = ["1.0"].'
+    )
+    typed_submissions: bool = setting(
+        False, vi="Được nộp gói dữ liệu không ký (DongBoHoSoMC…).", en="Whether it may send unsigned typed submissions."
+    )
+    rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
+    may_send_to: tuple[str, ...] | None = setting(
+        None, vi="Chỉ được gửi tới các bên này.", en="The only parties it may send to."
+    )
+    privileges: frozenset[str] = setting(frozenset(), among=PRIVILEGES, vi="Quyền đặc biệt.", en="Special privileges.")
+    contact: str | None = setting(
+        None, vi="Đầu mối liên hệ (đơn vị, không phải người).", en="Contact: a unit, not a person."
+    )
+
+
+def read_file(file: Path, trees: Collection[str] | None = None, connectors: Registry | None = None) -> Party:
+    """The party of one file. Raises Stopped with every mistake, each with line and column.
+
+    ``trees`` are the names of the trust trees that there are, ``connectors`` those installed; what is None is not
+    looked at (loading connectors costs most of a second, and a judgement without delivery needs none).
+    """
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "?") if isinstance(error, OSError) else "not UTF-8"
+        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": reason})) from error
+    written = _by_type(read(text, str(file)))
+    profile = decode(Profile, written, base=file.resolve().parent)
+    problems = [*_rules(profile, written, file, trees)]
+    certificates: list[SigningCertificate] = []
+    for number, form in enumerate(profile.certificates):
+        try:
+            certificates.append(_certificate(form, written, ("certificates", number)))
+        except Stopped as stop:
+            problems += stop.problems
+    if len({c.fingerprint for c in certificates}) < len(certificates):
+        problems.append(
+            written.problem(
+                "SYS-025", ("certificates",), what="certificate", value="…", first=file.name, second=file.name
+            )
+        )
+    settings, wrong = _connector(profile, written, file.resolve().parent, connectors)
+    problems += wrong
+    if problems:
+        raise Stopped(*problems)
+    return _party(profile, tuple(certificates), settings)
+
+
+def read_folder(folder: Path, trees: Collection[str] | None = None, connectors: Registry | None = None) -> list[Party]:
+    """The parties of every file ``*.toml`` of the folder, by name. Raises Stopped with every mistake of all files."""
+    if not folder.is_dir():
+        raise Stopped(Problem("SYS-033", {"folder": str(folder)}))
+    parties: list[Party] = []
+    places: dict[PartyId, str] = {}
+    problems: list[Problem] = []
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            party = read_file(file, trees, connectors)
+        except Stopped as stop:
+            problems += stop.problems
+        else:
+            parties.append(party)
+            places[party.id] = str(file)
+    problems += _twice(parties, places)
+    problems += _strangers(parties, places, {file.stem for file in folder.glob("*.toml")})
+    if problems:
+        raise Stopped(*problems)
+    return parties
+
+
+def _by_type(written: Written) -> Written:
+    """``signature = { HS17 = "accepted" }`` read as ``signature.by_type``."""
+    signature = written.data.get("signature")
+    if not isinstance(signature, Mapping):
+        return written
+    own = {name: value for name, value in signature.items() if LOAI.fullmatch(name)}
+    rest = {name: value for name, value in signature.items() if name not in own}
+    if own:
+        rest["by_type"] = own
+    places: dict[KeyPath, Location] = {
+        **written.places,
+        **{("signature", "by_type", name): written.place(("signature", name)) for name in own},
+    }
+    return Written(written.file, {**written.data, "signature": rest}, places)
+
+
+def _rules(profile: Profile, written: Written, file: Path, trees: Collection[str] | None) -> Iterable[Problem]:
+    problem = written.problem
+    if profile.id != file.stem:
+        yield problem("SYS-014", ("id",), value=profile.id, allowed=[file.stem], nearest=file.stem)
+    if not profile.identifiers:
+        yield problem("SYS-016", ("identifiers",))
+    if profile.role is Role.GATEWAY:
+        allowed = [role for role in Role if role is not Role.GATEWAY]
+        yield problem("SYS-014", ("role",), value=profile.role, allowed=allowed, nearest=Role.ONE_STOP)
+    if profile.receives is Receives.PUSH and not profile.connector.get("name"):
+        yield problem("SYS-016", ("connector", "name"))
+    if not profile.enabled and not (profile.disabled_reason or "").strip():
+        yield problem("SYS-016", ("disabled_reason",))
+    for user, digest in profile.credentials.basic.items():
+        if not re.fullmatch(SHA256, digest):
+            yield problem("SYS-017", ("credentials", "basic", user), value="…", pattern=SHA256)
+    for number, form in enumerate(profile.certificates):
+        if trees is not None and form.tree is not None and form.tree not in trees:
+            near = nearest(form.tree, trees) or "–"
+            yield problem(
+                "SYS-014", ("certificates", number, "tree"), value=form.tree, allowed=sorted(trees), nearest=near
+            )
+        if form.valid_from is not None and form.valid_to is not None and form.valid_from >= form.valid_to:
+            key = dotted(("certificates", number, "valid_to"))
+            rule = {"rule_vi": "phải sau valid_from", "rule_en": "must be later than valid_from"}
+            yield problem("SYS-018", ("certificates", number, "valid_from"), other=key, **rule)
+    for loai in (*profile.versions, *profile.signature.by_type):
+        if not LOAI.fullmatch(loai):
+            yield problem("SYS-017", ("versions", loai), value=loai, pattern=LOAI.pattern)
+    for theirs, ours in profile.maps.get("TrangThaiHoSo", {}).items():
+        if str(ours) not in TRANG_THAI:
+            yield problem("SYS-014", ("maps", "TrangThaiHoSo", theirs), value=ours, allowed=TRANG_THAI, nearest="–")
+
+
+def _certificate(form: CertificateForm, written: Written, key: KeyPath) -> SigningCertificate:
+    path = {"path": str(form.file)}
+    try:
+        raw = form.file.read_bytes()
+    except OSError as error:
+        raise Stopped(written.problem("SYS-020", (*key, "file"), **path, reason=error.strerror or "?")) from error
+    try:
+        der = der_of(raw)
+    except ValueError as error:
+        raise Stopped(written.problem("SYS-021", (*key, "file"), **path, reason=str(error))) from error
+    return SigningCertificate(
+        der=der,
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        tree=form.tree,
+        valid_from=form.valid_from,
+        valid_to=form.valid_to,
+        purposes=form.purposes,
+    )
+
+
+def der_of(raw: bytes) -> bytes:
+    """The DER of the first certificate in PEM or DER bytes. Raises ValueError saying why there is none."""
+    start = raw.find(b"-----BEGIN CERTIFICATE-----")
+    if start >= 0:
+        end = raw.find(b"-----END CERTIFICATE-----", start)
+        if end < 0:
+            raise ValueError("no END CERTIFICATE")
+        der = ssl.PEM_cert_to_DER_cert(raw[start:end].decode("ascii", "replace") + "-----END CERTIFICATE-----\n")
+    elif b"-----BEGIN" in raw:
+        raise ValueError("PEM without a certificate")
+    else:
+        der = raw
+    if der[:1] != b"\x30" or len(der) < 100:
+        raise ValueError("neither PEM nor DER")
+    return der
+
+
+def _connector(
+    profile: Profile, written: Written, base: Path, connectors: Registry | None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The connector's own settings with absolute paths, and what is wrong with them."""
+    if not profile.connector:
+        return {}, []
+    name = profile.connector.get("name")
+    values = {key: value for key, value in profile.connector.items() if key != "name"}
+    if not isinstance(name, str):
+        return {}, [written.problem("SYS-016", ("connector", "name"))]
+    if connectors is None:
+        return values, []
+    try:
+        connector = connectors.named(name)
+        values = _absolute(values, connector.settings, base)
+        connector.configure(values, where=written.file, base=base)
+    except Stopped as stop:
+        placed = []
+        for problem in stop.problems:
+            key = str(problem.facts.get("key", ""))
+            place = written.place(("connector", *key.split("."))) if key else written.place(("connector", "name"))
+            placed.append(Problem(problem.code, {"file": written.file, **problem.facts}, place))
+        return {}, placed
+    return values, []
+
+
+def _absolute(values: Mapping[str, Any], settings: type[Any], base: Path) -> dict[str, Any]:
+    """Paths and secret files are taken from the profile's folder."""
+    hints = {**typing.get_type_hints(settings), **typing.get_type_hints(Common)}
+    secrets = {f.name for kind in (settings, Common) for f in fields(kind) if f.metadata.get("pattern") == SECRET}
+    done = dict(values)
+    for key, value in values.items():
+        if not isinstance(value, str):
+            continue
+        kind, _, name = value.partition(":")
+        if Path in (hints.get(key), *typing.get_args(hints.get(key))):
+            done[key] = str((base / Path(value).expanduser()).resolve())
+        elif key in secrets and kind == "file":
+            done[key] = f"file:{(base / Path(name).expanduser()).resolve()}"
+    return done
+
+
+def _party(
+    profile: Profile, certificates: tuple[SigningCertificate, ...], connector_settings: Mapping[str, Any]
+) -> Party:
+    signature = profile.signature
+    return Party(
+        id=PartyId(profile.id),
+        name=profile.name,
+        role=profile.role,
+        identifiers=profile.identifiers,
+        receives=profile.receives,
+        enabled=profile.enabled,
+        disabled_reason=profile.disabled_reason,
+        credentials=Credentials(
+            token_sha256=profile.credentials.token_sha256,
+            client_certificate_sha256=profile.credentials.client_certificate_sha256,
+            basic=profile.credentials.basic,
+        ),
+        certificates=certificates,
+        signature=SignaturePolicy(**{f.name: getattr(signature, f.name) for f in fields(SignaturePolicy)}),
+        connector=str(profile.connector["name"]) if profile.connector else None,
+        connector_settings=connector_settings,
+        retry=RetryPolicy(longest_s=profile.retry.longest_s, give_up_after_h=profile.retry.give_up_after_h),
+        lane_after_failure=str(profile.lane.after_failure),
+        trang_8_la_tam_dung=profile.meaning.Trang8LaTamDung,
+        maps={name: {theirs: str(ours) for theirs, ours in table.items()} for name, table in profile.maps.items()},
+        formats=profile.formats,
+        limits=profile.limits,
+        versions=profile.versions,
+        typed_submissions=profile.typed_submissions,
+        rate_per_s=profile.rate_per_s,
+        may_send_to=profile.may_send_to,
+        privileges=profile.privileges,
+        contact=profile.contact,
+    )
+
+
+def _twice(parties: Iterable[Party], places: Mapping[PartyId, str]) -> Iterable[Problem]:
+    """What may belong to one party only."""
+    owners: dict[tuple[str, str], PartyId] = {}
+    for party in parties:
+        claims = [
+            *(("identifier", identifier_key(i)) for i in party.identifiers),
+            *(("token", t) for t in party.credentials.token_sha256),
+            *(("client certificate", c) for c in party.credentials.client_certificate_sha256),
+            *(("user name", u) for u in party.credentials.basic),
+            *(("signing certificate", c.fingerprint) for c in party.certificates),
+        ]
+        for what, value in claims:
+            owner = owners.setdefault((what, value), party.id)
+            if owner != party.id:
+                shown = value if what in {"identifier", "user name"} else value[:12] + "…"
+                facts = {"what": what, "value": shown, "first": places[owner], "second": places[party.id]}
+                yield Problem("SYS-025", {"file": places[party.id], **facts}, Location(1, 1))
+
+
+def _strangers(parties: Iterable[Party], places: Mapping[PartyId, str], known: Collection[str]) -> Iterable[Problem]:
+    for party in parties:
+        for other in party.may_send_to or ():
+            if other not in known:
+                facts = {"file": places[party.id], "key": "may_send_to", "value": other, "allowed": sorted(known)}
+                yield Problem("SYS-014", {**facts, "nearest": nearest(other, known) or "–"}, Location(1, 1))
+
+
+def to_text(party: Party) -> str:
+    """The whole profile as one self-contained text, the same for equal profiles: what the registry keeps."""
+    return json.dumps(_plain(party), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def from_text(text: str) -> Party:
+    """The reverse of :func:`to_text`; fields that a later version no longer knows are left out."""
+    return typing.cast("Party", _rich(Party, json.loads(text)))  # what _rich makes of this hint
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(inner) for f in fields(value) if (inner := getattr(value, f.name)) is not None}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def _rich(hint: Any, value: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if args and type(None) in args:
+        return None if value is None else _rich(next(a for a in args if a is not type(None)), value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        hints = typing.get_type_hints(hint)
+        known = {f.name for f in fields(hint)}
+        return hint(**{name: _rich(hints[name], inner) for name, inner in value.items() if name in known})
+    if origin is frozenset:
+        return frozenset(_rich(args[0], item) for item in value)
+    if origin is tuple:
+        return tuple(_rich(args[0], item) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {name: _rich(args[1], inner) for name, inner in value.items()}
+    if hint is bytes:
+        return base64.b64decode(value)
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What applying would do to one party."""
+
+    party: PartyId
+    kind: str  # "added", "changed", "removed"
+    fields: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # name -> (in force, in the file)
+
+
+def difference(in_force: Parties, wanted: Iterable[Party], *, remove_missing: bool = False) -> list[Difference]:
+    """What is different, by party. Credentials are shown as the first characters of their hashes."""
+    found: list[Difference] = []
+    seen: set[PartyId] = set()
+    for party in wanted:
+        seen.add(party.id)
+        old = in_force.get(party.id)
+        before: dict[str, str] = {} if old is None else _shown(old)
+        after = _shown(party)
+        changed = {
+            name: (before.get(name), after.get(name))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        }
+        if old is None or changed:
+            found.append(Difference(party=party.id, kind="added" if old is None else "changed", fields=changed))
+    gone = [party.id for party in in_force if party.id not in seen and party.role is not Role.GATEWAY]
+    return [*found, *(Difference(party=party, kind="removed") for party in gone if remove_missing)]
+
+
+def _shown(party: Party, prefix: str = "") -> dict[str, str]:
+    rows: dict[str, str] = {}
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                walk(f"{name}.{key}" if name else str(key), inner)
+        elif name == "certificates":
+            for row in value:
+                der = base64.b64decode(row["der"])
+                about = [
+                    row.get("tree", "–"),
+                    ",".join(row["purposes"]),
+                    row.get("valid_from", ""),
+                    row.get("valid_to", ""),
+                ]
+                rows[f"certificates.{hashlib.sha256(der).hexdigest()[:16]}"] = " ".join(a for a in about if a)
+        elif name.startswith("credentials."):
+            items = value if isinstance(value, list) else [value]
+            rows[name] = ", ".join(str(item)[:12] + "…" for item in items)
+        elif isinstance(value, list):
+            rows[name] = ", ".join(str(item) for item in value)
+        else:
+            rows[name] = str(value)
+
+    walk(prefix, _plain(party))
+    return {name: value for name, value in rows.items() if value}
