@@ -1,0 +1,107 @@
+"""For a party that speaks our REST: the original bytes are posted to its address, and it answers with a BienNhan."""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connectors import receipts
+from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.http import Http, Reply, segment
+from gateway.core.problems import Problem
+from gateway.core.written import setting
+
+
+class Demand(StrEnum):
+    """Whether a BienNhan must be in the answer."""
+
+    OPTIONAL = "optional"  # 2xx with a BienNhan, with JSON, or with nothing, means taken
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the party listens."""
+
+    url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ nhận thông điệp (POST).", en="Where messages are posted.")
+    query_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Địa chỉ hỏi lại: trục gọi GET {query_url}/{MaThongDiep}; bỏ trống thì không hỏi mà gửi lại.",
+        en="Where to ask: the gateway calls GET {query_url}/{MaThongDiep}; without it, it sends again instead.",
+    )
+    receipt: Demand = setting(
+        Demand.OPTIONAL,
+        vi="optional: mã 2xx là đủ; required: phải có BienNhan trong trả lời.",
+        en="optional: a 2xx is enough; required: the answer must hold a BienNhan.",
+    )
+
+
+rest = connector("rest", Settings)
+
+
+@rest.send
+async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+    """Post the original bytes once."""
+    delivery = parcel.delivery
+    headers = {
+        "Accept": "application/xml, application/json;q=0.8",
+        "Lienthong-Message-Id": delivery.message,
+        "MaThongDiep": delivery.ma_thong_diep,
+        "LoaiThongDiep": delivery.loai,
+        "Content-Digest": content_digest(delivery.digest),
+    }
+    reply = await http.post(
+        settings.url, body=parcel.body, content_type="application/xml", headers=headers, key=parcel.id, judged=False
+    )
+    try:
+        http.judge(reply)
+    except Refused as refused:
+        codes = receipts.codes_in(reply)
+        if codes:
+            raise Refused(Problem("DLV-031", {"codes": list(codes)}), answer=reply.body) from refused
+        raise
+    return _receipt(reply, parcel, settings, http)
+
+
+@rest.query
+async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
+    """Ask whether they have it. What answers is a BienNhan, the original bytes, or 404."""
+    if settings.query_url is None:
+        return None
+    url = f"{settings.query_url.rstrip('/')}/{segment(parcel.ma_thong_diep)}"
+    reply = await http.get(url, headers={"Accept": "application/xml, application/json;q=0.8"})
+    if reply.status == 404:
+        return NotThere()
+    if reply.status != 200:
+        why = f"HTTP {reply.status}"
+        raise Unreachable(Problem("DLV-041", {"why": why}), answer=reply.body, retry_after_s=reply.retry_after_s)
+    if hashlib.sha256(reply.body).hexdigest() == parcel.delivery.digest:
+        return Receipt()
+    try:
+        bien_nhan = receipts.of(reply)
+        if bien_nhan is None:
+            raise Uncertain(Problem("DLV-023", {"what": receipts.shown(reply.media_type)}), answer=reply.body)
+        return receipts.settle(bien_nhan, parcel, reply.body)
+    except Uncertain as error:
+        raise Unreachable(error.problem, answer=reply.body) from error
+
+
+def content_digest(sha256: str) -> str:
+    """The digest as header Content-Digest wants it (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+
+
+def _receipt(reply: Reply, parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+    """What a 2xx says."""
+    bien_nhan = receipts.of(reply)
+    if bien_nhan is not None:
+        return receipts.settle(bien_nhan, parcel, reply.body)
+    silent = not reply.body.strip()
+    if not (silent or reply.is_json) or settings.receipt is Demand.REQUIRED:
+        what = "BienNhan" if silent or reply.is_json else receipts.shown(reply.media_type)
+        raise Uncertain(Problem("DLV-023", {"what": what}), answer=reply.body)
+    return Receipt(body=reply.body or None, pending=http.common.receipt_later_h is not None)
