@@ -23,9 +23,9 @@ def page(store: Store, party: PartyId, after: int, limit: int) -> Page:
     """What the party gets after a position. Asking after N confirms that everything up to N has been taken in."""
     with store.read() as view:
         entries = view.inbox_after(party, after, limit)
-        head = view.head(party)
-        confirmed = view.confirmed(party)
-    if min(after, head) > confirmed:
+        reader = view.reader(party)
+    if min(after, reader.head) > reader.confirmed:
         with store.begin() as tx:
-            tx.confirm(party, min(after, head))
-    return Page(entries=entries, after=after, last=entries[-1].position if entries else min(after, head), head=head)
+            tx.confirm(party, min(after, reader.head))
+    last = entries[-1].position if entries else min(after, reader.head)
+    return Page(entries=entries, after=after, last=last, head=reader.head)

@@ -1,0 +1,132 @@
+"""What a person should know before it hurts: late dossiers, held lanes, waiting events, unread inboxes, ending certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gateway.core.deadlines import Deadline, DeadlineRules, deadlines
+from gateway.core.lifecycle import OPEN_STATES, LifeRules, Reading, trace
+from gateway.core.model import MaHoSo, PartyId
+from gateway.core.parties import Parties
+from gateway.store import Store
+
+
+class Alarm(StrEnum):
+    """What an alert is about."""
+
+    LANE_HELD = "lane-held"  # a refused or dead delivery holds up a dossier's news to a party
+    UNCERTAIN = "uncertain"  # sent, and nobody knows whether it arrived
+    PARTY_SILENT = "party-silent"  # several tries in a row without an answer
+    INBOX_UNREAD = "inbox-unread"  # a party that pulls has not confirmed for too long: the two sides drift apart
+    EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
+    MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One thing that somebody should look at, and since when."""
+
+    alarm: Alarm
+    party: PartyId
+    subject: str  # a dossier, a message, or the party itself
+    since: datetime
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """One time limit that has passed, or will within the hours that were asked for."""
+
+    ma_ho_so: MaHoSo
+    agency: PartyId | None
+    trang_thai: int | None
+    deadline: Deadline
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long each thing may last before it is an alert."""
+
+    inbox_unread: timedelta = timedelta(hours=1)
+    event_waiting: timedelta = timedelta(hours=4)
+    party_failures: int = 5
+
+
+def late(store: Store, parties: Parties, now: datetime, within: timedelta, rules: DeadlineRules, agency: PartyId | None = None) -> list[Late]:
+    """Open time limits that have passed or will pass within a span, the longest overdue first."""
+    found: list[Late] = []
+    with store.read() as view:
+        for dossier in view.dossiers(agency=agency, states=OPEN_STATES):
+            read = trace(dossier.changes, LifeRules.of(parties.get(dossier.agency)))
+            found += [
+                Late(
+                    ma_ho_so=dossier.ma_ho_so,
+                    agency=dossier.agency,
+                    trang_thai=read.trang_thai,
+                    deadline=deadline,
+                    passed=deadline.late(now),
+                )
+                for deadline in deadlines(read, rules)
+                if deadline.met_at is None and deadline.due <= now + within
+            ]
+    return sorted(found, key=lambda one: (one.deadline.due, one.ma_ho_so))
+
+
+def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = Patience()) -> list[Alert]:  # noqa: B008 - frozen
+    """Everything that somebody should look at now, by kind."""
+    return [*_outbox(store, patience), *_inboxes(store, parties, now, patience), *_waiting(store, parties, now, patience)]
+
+
+def _outbox(store: Store, patience: Patience) -> Iterator[Alert]:
+    with store.read() as view:
+        lanes, queues = view.lanes(held_only=True), view.queues()
+    for lane in lanes:
+        facts = {"delivery": lane.first.id, "code": lane.first.problem.code if lane.first.problem else None, "waiting": lane.open - 1}
+        yield Alert(alarm=Alarm.LANE_HELD, party=lane.party, subject=lane.lane, since=lane.since, facts=facts)
+    for queue in queues:
+        if queue.failures >= patience.party_failures and queue.failing_since is not None:
+            facts = {"failures": queue.failures}
+            yield Alert(alarm=Alarm.PARTY_SILENT, party=queue.party, subject=queue.party, since=queue.failing_since, facts=facts)
+
+
+def _inboxes(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:
+    for party in parties:
+        with store.read() as view:
+            reader = view.reader(party.id)
+            first = view.inbox_after(party.id, reader.confirmed, 1)
+        if first and now - first[0].recorded_at > patience.inbox_unread:
+            facts = {"confirmed": reader.confirmed, "head": reader.head}
+            yield Alert(alarm=Alarm.INBOX_UNREAD, party=party.id, subject=party.id, since=first[0].recorded_at, facts=facts)
+
+
+def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:
+    with store.read() as view:
+        held = view.held(now)
+        for message in held:
+            yield Alert(
+                alarm=Alarm.MESSAGE_HELD,
+                party=message.party,
+                subject=message.id,
+                since=message.received_at,
+                facts={"codes": list(message.codes)},
+            )
+        for dossier in view.dossiers(states=OPEN_STATES):
+            if not any(change.thu_tu for change in dossier.changes):
+                continue
+            read = trace(dossier.changes, LifeRules.of(parties.get(dossier.agency)))
+            for step in read.steps:
+                if step.reading is Reading.WAITING and now - step.change.recorded_at > patience.event_waiting:
+                    yield Alert(
+                        alarm=Alarm.EVENT_WAITING,
+                        party=step.change.sender,
+                        subject=dossier.ma_ho_so,
+                        since=step.change.recorded_at,
+                        facts={"thu_tu": step.change.thu_tu, "loai": step.change.loai},
+                    )
+
+
