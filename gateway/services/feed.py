@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.core.model import InboxEntry, PartyId
 from gateway.store import Store
@@ -19,13 +20,13 @@ class Page:
     head: int  # the newest position there is
 
 
-def page(store: Store, party: PartyId, after: int, limit: int) -> Page:
+def page(store: Store, party: PartyId, after: int, limit: int, now: datetime) -> Page:
     """What the party gets after a position. Asking after N confirms that everything up to N has been taken in."""
     with store.read() as view:
         entries = view.inbox_after(party, after, limit)
         reader = view.reader(party)
     if min(after, reader.head) > reader.confirmed:
         with store.begin() as tx:
-            tx.confirm(party, min(after, reader.head))
+            tx.confirm(party, min(after, reader.head), now)
     last = entries[-1].position if entries else min(after, reader.head)
     return Page(entries=entries, after=after, last=last, head=reader.head)

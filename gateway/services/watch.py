@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.core.deadlines import Deadline, DeadlineRules, deadlines
 from gateway.core.lifecycle import OPEN_STATES, LifeRules, Reading, trace
-from gateway.core.model import MaHoSo, PartyId
+from gateway.core.model import DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties
 from gateway.store import Store
 
@@ -55,6 +55,7 @@ class Patience:
     inbox_unread: timedelta = timedelta(hours=1)
     event_waiting: timedelta = timedelta(hours=4)
     party_failures: int = 5
+    uncertain: timedelta = timedelta(minutes=15)
 
 
 def late(store: Store, parties: Parties, now: datetime, within: timedelta, rules: DeadlineRules, agency: PartyId | None = None) -> list[Late]:
@@ -79,15 +80,21 @@ def late(store: Store, parties: Parties, now: datetime, within: timedelta, rules
 
 def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = Patience()) -> list[Alert]:  # noqa: B008 - frozen
     """Everything that somebody should look at now, by kind."""
-    return [*_outbox(store, patience), *_inboxes(store, parties, now, patience), *_waiting(store, parties, now, patience)]
+    return [*_outbox(store, now, patience), *_inboxes(store, parties, now, patience), *_waiting(store, parties, now, patience)]
 
 
-def _outbox(store: Store, patience: Patience) -> Iterator[Alert]:
+def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
     with store.read() as view:
         lanes, queues = view.lanes(held_only=True), view.queues()
+        unclear = view.deliveries(states=[DeliveryState.UNKNOWN])
     for lane in lanes:
         facts = {"delivery": lane.first.id, "code": lane.first.problem.code if lane.first.problem else None, "waiting": lane.open - 1}
         yield Alert(alarm=Alarm.LANE_HELD, party=lane.party, subject=lane.lane, since=lane.since, facts=facts)
+    for delivery in unclear:
+        since = delivery.first_tried_at or now
+        if now - since > patience.uncertain:
+            facts = {"delivery": delivery.id, "tries": delivery.tries}
+            yield Alert(alarm=Alarm.UNCERTAIN, party=delivery.party, subject=delivery.lane, since=since, facts=facts)
     for queue in queues:
         if queue.failures >= patience.party_failures and queue.failing_since is not None:
             facts = {"failures": queue.failures}

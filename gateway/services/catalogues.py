@@ -1,0 +1,110 @@
+"""Catalogues on record: read a file, show what it would change, publish a version. Old versions stay readable (R22, R63)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from lxml import etree
+
+from gateway.core.catalogues import Difference, Muc, difference, entries, from_csv
+from gateway.core.problems import Location, Problem, Stopped
+from gateway.documents import parse_bytes
+from gateway.store import CatalogueRow, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of one catalogue."""
+
+    danh_muc: str
+    phien_ban: str
+    muc: tuple[Muc, ...]
+
+
+def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:
+    """The entries of a CSV or XML file; which of the two, its first character tells. Raises Stopped with located problems.
+
+    XML is one element for the catalogue with one ``Muc`` for each entry, whose children are named like the columns of the CSV:
+    the payload of HS18 ``DanhMuc`` is of that form, in whatever namespace.
+    """
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        root = parse_bytes(content)
+        found = [element for element in root.iter() if etree.QName(element).localname == "Muc"]
+        return entries(danh_muc, [(_line(element), _row(element)) for element in found])
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise Stopped(Problem("CAT-012", {"byte": f"0x{content[error.start]:02X}"}, Location(line=line))) from error
+    return from_csv(danh_muc, text)
+
+
+def _row(element: etree._Element) -> dict[str, str]:
+    return {etree.QName(child).localname: str(child.xpath("string()")).strip() for child in element}
+
+
+def _line(element: etree._Element) -> int | None:
+    return element.sourceline
+
+
+def current(store: Store, danh_muc: str, phien_ban: str | None = None, on: date | None = None) -> Version | None:
+    """A version of a catalogue, the newest when none is named; with ``on`` only what is in force that day. None: not on record."""
+    with store.read() as view:
+        versions = view.catalogue_versions(danh_muc)
+        chosen = phien_ban or (versions[-1] if versions else None)
+        if chosen is None or chosen not in versions:
+            return None
+        found = [_muc(row) for row in view.catalogue(danh_muc, chosen)]
+    return Version(danh_muc=danh_muc, phien_ban=chosen, muc=tuple(m for m in found if on is None or m.valid_on(on)))
+
+
+def plan(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc]) -> Difference:
+    """What publishing this version would change in the newest one. Raises Stopped (CAT-011) when the version exists and differs."""
+    same = current(store, danh_muc, phien_ban)
+    if same is not None and difference(same.muc, muc):
+        raise Stopped(Problem("CAT-011", {"danh_muc": danh_muc, "phien_ban": phien_ban}))
+    before = current(store, danh_muc)
+    return difference(before.muc if before else (), muc)
+
+
+def publish(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc], *, who: str, now: datetime) -> bool:
+    """Record a version. False when the same version with the same entries is on record already. Raises Stopped as plan() does."""
+    plan(store, danh_muc, phien_ban, muc)
+    if current(store, danh_muc, phien_ban) is not None:
+        return False
+    with store.begin() as tx:
+        tx.put_catalogue([_record(danh_muc, phien_ban, one) for one in muc], who=who, now=now)
+    return True
+
+
+def aliases(agencies: Iterable[Muc]) -> dict[str, str]:
+    """Every identifier of the catalogue CoQuan, old style or new, to the code of its entry."""
+    return {alias: muc.ma for muc in agencies for alias in (muc.ma, *muc.aliases)}
+
+
+def _record(danh_muc: str, phien_ban: str, muc: Muc) -> CatalogueRow:
+    return CatalogueRow(
+        danh_muc=danh_muc,
+        phien_ban=phien_ban,
+        ma=muc.ma,
+        muc={"Ten": muc.ten, "MaThayThe": muc.ma_thay_the, "fields": dict(muc.fields)},
+        hieu_luc_tu=_midnight(muc.hieu_luc_tu),
+        hieu_luc_den=_midnight(muc.hieu_luc_den),
+    )
+
+
+def _muc(row: CatalogueRow) -> Muc:
+    return Muc(
+        ma=row.ma,
+        ten=row.muc["Ten"],
+        ma_thay_the=row.muc["MaThayThe"],
+        fields=row.muc["fields"],
+        hieu_luc_tu=row.hieu_luc_tu.date() if row.hieu_luc_tu else None,
+        hieu_luc_den=row.hieu_luc_den.date() if row.hieu_luc_den else None,
+    )
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(0), UTC) if day else None
