@@ -1,0 +1,111 @@
+"""What a party's signatures must be, beyond the profile that holds for everyone. The registry says so, never the message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from gateway.core.parties import Party, SignaturePolicy, SigningCertificate
+from signing.certificates import Certificate, unfit
+from signing.names import CURVES
+from signing.structure import Signature
+
+MESSAGE: Final = "message"  # the purpose for which a certificate is registered
+CLOCK_SKEW: Final = timedelta(minutes=5)  # how far a signer's clock may be ahead of ours (threats section 5.11)
+
+Finding = tuple[str, str, dict[str, Any]]  # code, XPath it points to, facts
+
+
+def certificate_findings(
+    signature: Signature, certificate: Certificate, registration: SigningCertificate | None, at: datetime
+) -> Iterator[Finding]:
+    """What is wrong with the certificate at this time, for signing messages. Registration None: one of our own."""
+    place = signature.certificate_xpath
+    moment = at.isoformat(timespec="seconds")
+    if registration is not None:
+        if MESSAGE not in registration.purposes:
+            yield "SIG-051", place, {"purposes": sorted(registration.purposes)}
+        if (registration.valid_from is not None and at < registration.valid_from) or (
+            registration.valid_to is not None and at > registration.valid_to
+        ):
+            yield "SIG-052", place, {"at": moment}
+    if at > certificate.not_after:
+        yield "SIG-053", place, {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment}
+    if at < certificate.not_before:
+        yield "SIG-054", place, {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment}
+    for code, facts in unfit(certificate):
+        yield code, place, facts
+
+
+def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Finding]:
+    """Whether method, key and hash belong together."""
+    wanted = "ec" if signature.family == "ecdsa" else "rsa"
+    if certificate.family != wanted:
+        yield "SIG-033", signature.method_xpath, {"algorithm": signature.method, "key": certificate.family}
+        return
+    if wanted == "ec" and certificate.curve in CURVES:
+        # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
+        if signature.bits < min(CURVES[certificate.curve][1], 512):
+            yield "SIG-035", signature.method_xpath, {"bits": signature.bits, "curve": certificate.curve}
+    if signature.key_value is not None and signature.key_value != _own_key_value(signature.key_value[0], certificate):
+        yield "SIG-043", signature.xpath, {}
+
+
+def policy_findings(signature: Signature, policy: SignaturePolicy) -> Iterator[Finding]:
+    """Whether the signature is of the kind this party must use."""
+    if policy.algorithms and signature.method not in policy.algorithms:
+        yield "SIG-032", signature.method_xpath, {"algorithm": signature.method, "allowed": sorted(policy.algorithms)}
+    if policy.xades and signature.properties is None:
+        yield "SIG-077", signature.xpath, {}
+    if policy.timestamp and not signature.timestamps:
+        yield "SIG-078", signature.xpath, {}
+
+
+def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Finding]:
+    """Whether the time a XAdES signer claims can be true; the certificate's digest is compared with the signed properties."""
+    properties = signature.properties
+    if properties is None:
+        return
+    claimed = properties.signing_time
+    if claimed > at + CLOCK_SKEW:
+        yield "SIG-074", properties.signing_time_xpath, {"claimed": _moment(claimed), "at": _moment(at)}
+    elif not certificate.not_before - CLOCK_SKEW <= claimed <= certificate.not_after:
+        yield "SIG-075", properties.signing_time_xpath, {"claimed": _moment(claimed)}
+
+
+def annex_i(signature: Signature) -> tuple[str, ...]:
+    """Where a signature departs from Annex I of Circular 15/2025/TT-BKHCN; empty when it conforms. Validity is another question."""
+    deviations = []
+    if signature.family == "rsa":
+        deviations.append("rsa-pkcs1-v1_5")  # Annex I: RSASSA-PSS to sign
+    if signature.properties is None:
+        deviations.append("not-xades")  # Annex I: XAdES, EN 319 132-1
+    return tuple(deviations)
+
+
+def demands(party: Party, loai: str | None) -> Any:
+    """The party's demand for a message of this type."""
+    return party.signature.demand(loai)
+
+
+def _moment(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")
+
+
+def _own_key_value(kind: str, certificate: Certificate) -> tuple[str, ...] | None:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = certificate.x509.public_key()
+    if kind == "rsa" and isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return ("rsa", _hex(numbers.n), _hex(numbers.e))
+    if kind == "ec" and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES:
+        point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return ("ec", CURVES[key.curve.name][0], point.hex())
+    return None
+
+
+def _hex(number: int) -> str:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big").hex()

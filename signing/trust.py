@@ -1,0 +1,238 @@
+"""Trust as one frozen view: who may sign what, under which tree, and what is known about each certificate's status.
+
+Decided elsewhere and beforehand (gateway.services.trust, signing.status); on the hot path it is a dictionary. A new view
+replaces the old one as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.core.parties import Parties, Party, Role, SigningCertificate
+from signing.certificates import Certificate, Unreadable, read_certificate
+
+
+class Status(StrEnum):
+    """What is known about a certificate."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """One verdict on one certificate: path and revocation together, with what it rests on."""
+
+    fingerprint: str  # SHA-256 of the DER, lower-case hex
+    status: Status
+    as_of: datetime  # of the evidence: thisUpdate, producedAt
+    until: datetime | None  # the evidence says nothing after this time (nextUpdate); None: it does not expire
+    grace_until: datetime | None = None  # a setting: how long the last good answer still counts when no newer one comes
+    reason: str = "ok"  # a word of REASONS in signing.verdict
+    source: str = "none"  # "crl", "ocsp", "registration", "path"
+    revoked_at: datetime | None = None
+    evidence: tuple[str, ...] = ()  # SHA-256 of the stored CRLs and OCSP answers
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, for the table certificate_status and the verdict."""
+        return {
+            "fingerprint": self.fingerprint,
+            "status": self.status.value,
+            "as_of": self.as_of.isoformat(),
+            "until": None if self.until is None else self.until.isoformat(),
+            "grace_until": None if self.grace_until is None else self.grace_until.isoformat(),
+            "reason": self.reason,
+            "source": self.source,
+            "revoked_at": None if self.revoked_at is None else self.revoked_at.isoformat(),
+            "evidence": list(self.evidence),
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`as_dict`."""
+        return cls(
+            fingerprint=row["fingerprint"],
+            status=Status(row["status"]),
+            as_of=datetime.fromisoformat(row["as_of"]),
+            until=_time(row.get("until")),
+            grace_until=_time(row.get("grace_until")),
+            reason=row.get("reason", "ok"),
+            source=row.get("source", "none"),
+            revoked_at=_time(row.get("revoked_at")),
+            evidence=tuple(row.get("evidence", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustTree:
+    """One tree of trust with the dates between which it may be used (domain section 12.3)."""
+
+    name: str
+    anchors: tuple[Certificate, ...]
+    intermediates: tuple[Certificate, ...] = ()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    def in_force(self, at: datetime) -> bool:
+        """Whether this tree may be used at this time."""
+        return _between(self.valid_from, at, self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known about a registered certificate at one time."""
+
+    status: Status
+    code: str | None  # the problem it makes, if any
+    reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    verdict: CertificateStatus | None = None
+
+
+class Trust:
+    """The frozen view. Make it with :meth:`build`."""
+
+    def __init__(
+        self,
+        *,
+        certificates: Mapping[str, Certificate],
+        trees: Mapping[str, TrustTree],
+        verdicts: Mapping[str, CertificateStatus],
+        own: frozenset[str],
+        version: int = 0,
+    ) -> None:
+        """Use build(); this only keeps what it is given."""
+        self.certificates = MappingProxyType(dict(certificates))
+        self.trees = MappingProxyType(dict(trees))
+        self.verdicts = MappingProxyType(dict(verdicts))
+        self.own = own
+        self.version = version
+
+    @classmethod
+    def build(
+        cls,
+        parties: Parties,
+        trees: Iterable[TrustTree] = (),
+        verdicts: Iterable[CertificateStatus] = (),
+        own: Iterable[bytes] = (),
+    ) -> Self:
+        """The view for these parties. ``own`` are the gateway's certificates (DER), old ones included for as long as they count.
+
+        Raises ValueError, naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own.
+        """
+        certificates: dict[str, Certificate] = {}
+        ours: set[str] = set()
+        for party in parties:
+            for registration in party.certificates:
+                certificate = _registered(party, registration)
+                certificates[certificate.fingerprint] = certificate
+                if party.role is Role.GATEWAY:
+                    ours.add(certificate.fingerprint)
+        for der in own:
+            certificate = read_certificate(der)
+            certificates[certificate.fingerprint] = certificate
+            ours.add(certificate.fingerprint)
+        return cls(
+            certificates=certificates,
+            trees={tree.name: tree for tree in trees},
+            verdicts={verdict.fingerprint: verdict for verdict in verdicts},
+            own=frozenset(ours),
+            version=parties.version,
+        )
+
+    def with_verdicts(self, verdicts: Iterable[CertificateStatus]) -> Trust:
+        """The same view with these verdicts in place of the old ones of the same certificates."""
+        merged = {**self.verdicts, **{verdict.fingerprint: verdict for verdict in verdicts}}
+        return Trust(certificates=self.certificates, trees=self.trees, verdicts=merged, own=self.own, version=self.version)
+
+    def standing(self, fingerprint: str, tree: str | None, at: datetime) -> Standing:
+        """What is known at this time about a certificate registered under this tree.
+
+        Without a tree the registration itself is the trust, and there is nothing to ask anybody. A good verdict counts until its
+        evidence ends, then for the configured grace; after that it is unknown. A revocation counts from its own date on, so a
+        message that came before it is not undone (Annex II 1.1 of Circular 15/2025).
+        """
+        if tree is None:
+            return Standing(Status.GOOD, None, "registered")
+        grown = self.trees.get(tree)
+        if grown is None:
+            return Standing(Status.UNKNOWN, "SIG-065", "no-tree", {"tree": tree})
+        if not grown.in_force(at):
+            return Standing(Status.BAD, "SIG-061", "tree-not-in-force", {"tree": tree})
+        verdict = self.verdicts.get(fingerprint)
+        if verdict is None:
+            return Standing(Status.UNKNOWN, "SIG-062", "not-checked-yet", {"until": None})
+        if verdict.status is Status.BAD:
+            if verdict.revoked_at is None:
+                return Standing(Status.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
+            if verdict.revoked_at <= at:
+                revoked = verdict.revoked_at.isoformat(timespec="seconds")
+                return Standing(Status.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
+            return Standing(Status.GOOD, None, "revoked-later", {}, verdict)
+        if verdict.status is Status.GOOD:
+            if verdict.until is None or at <= verdict.until:
+                return Standing(Status.GOOD, None, verdict.reason, {}, verdict)
+            until = verdict.until.isoformat(timespec="seconds")
+            if verdict.grace_until is not None and at <= verdict.grace_until:
+                return Standing(Status.GOOD, "SIG-064", "grace", {"until": until}, verdict)
+            return Standing(Status.UNKNOWN, "SIG-062", "evidence-expired", {"until": until}, verdict)
+        return Standing(Status.UNKNOWN, "SIG-062", verdict.reason, {"until": None}, verdict)
+
+
+def load_tree(
+    name: str,
+    pem: bytes,
+    *,
+    intermediates: bytes = b"",
+    valid_from: datetime | None = None,
+    valid_to: datetime | None = None,
+) -> TrustTree:
+    """A tree from PEM. Self-issued certificates of ``pem`` are its anchors; the others, and ``intermediates``, help to build paths.
+
+    Raises ValueError when there is no anchor or a certificate cannot be read.
+    """
+    anchors: list[Certificate] = []
+    between: list[Certificate] = []
+    for loaded in [*_pem(pem), *(_pem(intermediates) if intermediates.strip() else [])]:
+        (anchors if loaded.x509.subject == loaded.x509.issuer else between).append(loaded)
+    if not anchors:
+        raise ValueError(f"tree {name}: no self-issued certificate among those given, so nothing to start from")
+    return TrustTree(
+        name=name,
+        anchors=tuple(anchors),
+        intermediates=tuple(between),
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+
+
+def _pem(data: bytes) -> list[Certificate]:
+    return [read_certificate(loaded.public_bytes(Encoding.DER)) for loaded in x509.load_pem_x509_certificates(data)]
+
+
+def _registered(party: Party, registration: SigningCertificate) -> Certificate:
+    try:
+        certificate = read_certificate(registration.der)
+    except Unreadable as error:
+        raise ValueError(f"party {party.id}: a registered signing certificate cannot be read ({error})") from error
+    if hashlib.sha256(registration.der).hexdigest() != registration.fingerprint:
+        raise ValueError(f"party {party.id}: fingerprint {registration.fingerprint} is not that of its certificate")
+    return certificate
+
+
+def _between(start: datetime | None, at: datetime, end: datetime | None) -> bool:
+    return (start is None or start <= at) and (end is None or at <= end)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,345 @@
+"""Station 4: whose document it is. Paper, policy, trust and a time go in, a verdict comes out; no socket, no clock, no database."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from lxml import etree
+from signxml.exceptions import InvalidDigest
+
+from gateway.core.model import Basis, Form, Signer
+from gateway.core.parties import Demand, Parties, Party, SigningCertificate, WhenUnknown
+from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.documents import Attested, Checked, locate, parse_bytes
+from signing import verdict as v
+from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.engine import Proven, prove
+from signing.names import DIGESTS, PHONG_BI
+from signing.policy import (
+    Finding,
+    annex_i,
+    certificate_findings,
+    key_findings,
+    policy_findings,
+    xades_findings,
+)
+from signing.structure import ROOT, SIGNATURE, Signature, read_signature, signatures, stray
+from signing.trust import Standing, Status, Trust
+
+log = logging.getLogger("lienthong.signing")
+
+
+class Refused(Stopped):
+    """A document whose signature is refused. Carries the verdict, which is for the record and not for strangers."""
+
+    def __init__(self, verdict: dict[str, Any], *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.verdict = verdict
+
+
+def verify(checked: Checked, trust: Trust, parties: Parties, at: datetime) -> Attested:
+    """The document as it may be believed, judged as of ``at``.
+
+    Raises Refused (a Stopped) with every problem found. A certificate whose status is not known is a doubt on the Attested.
+    The caller must ask the schema of the returned root once more: what was checked before is the tree that arrived.
+    """
+    return _Judge(checked, trust, parties, at).judge()
+
+
+class _Judge:
+    def __init__(self, checked: Checked, trust: Trust, parties: Parties, at: datetime) -> None:
+        self.document = checked.document
+        self.kind = checked.kind
+        self.root = checked.document.root
+        self.trust = trust
+        self.parties = parties
+        self.at = at
+        self.composed = self.document.composed or self.document.envelope.form is not Form.THONG_DIEP
+        self.record = v.Judgement(Basis.COMPOSED if self.composed else Basis.SIGNATURE, at)
+
+    def judge(self) -> Attested:
+        party = self._sender()
+        if not self.composed and (plain := self._without_signature(party)) is not None:
+            return plain
+        signature = self._shape()
+        certificate, registration = self._certificate(signature, party)
+        self._facts(signature, certificate)
+        self._rules(signature, certificate, registration, party)
+        standing = self.trust.standing(certificate.fingerprint, registration.tree if registration else None, self.at)
+        proven = self._prove(signature, certificate)
+        root = self._read_again(proven, signature)
+        doubts = self._status(standing, signature, party)
+        return Attested(
+            envelope=self.document.envelope,
+            body=self.document.body,
+            root=root,
+            kind=self.kind,
+            basis=Basis.COMPOSED if self.composed else Basis.SIGNATURE,
+            signer=_signer(signature, certificate),
+            doubts=doubts,
+            verdict=self.record.as_dict(),
+            signed_bytes=proven.envelope,
+            evidence=standing.verdict.evidence if standing.verdict is not None else (),
+        )
+
+    # the steps, in order -------------------------------------------------------------------------------------------------
+
+    def _sender(self) -> Party:
+        """The registered party that NoiGui names."""
+        named = _sender_of(self.root)
+        party = self.parties.by_identifier(named) if named is not None else None
+        if party is None:
+            self.record.mark(v.FAILED, "not-registered", "2.1")
+            raise self._refuse(Problem("SIG-059", {"identifier": (named or "")[:40]}, Location(xpath=_NOI_GUI)))
+        return party
+
+    def _without_signature(self, party: Party) -> Attested | None:
+        """The document on the word of the channel, where the registry allows that; None when there is a signature to look at."""
+        demand = party.signature.demand(self.kind.loai)
+        present = bool(signatures(self.root))
+        if demand is not Demand.OFF:
+            if present:
+                return None
+            if problems := stray(self.root):
+                self.record.mark(v.FAILED, "structure", "2.4")
+                raise self._refuse(*problems)
+            if demand is Demand.REQUIRED:
+                self.record.mark(v.FAILED, "unsigned", "2.1", "2.2", "2.4")
+                raise self._refuse(Problem("SIG-002", {"loai": self.kind.loai}))
+        self.record.basis = Basis.CHANNEL
+        self.record.nothing("not-demanded" if present else "unsigned")
+        self.record.facts["signature_present"] = present
+        return Attested(
+            envelope=self.document.envelope,
+            body=self.document.body,
+            root=self.root,
+            kind=self.kind,
+            basis=Basis.CHANNEL,
+            verdict=self.record.as_dict(),
+        )
+
+    def _shape(self) -> Signature:
+        try:
+            return read_signature(self.root)
+        except Stopped as stop:
+            reason = "coverage" if any(problem.code in _COVERAGE for problem in stop.problems) else "structure"
+            self.record.mark(v.FAILED, reason, "2.4")
+            raise self._refuse(*stop.problems) from stop
+
+    def _certificate(self, signature: Signature, party: Party) -> tuple[Certificate, SigningCertificate | None]:
+        """The registered certificate this signature names; for what we composed ourselves, one of our own."""
+        fingerprint = hashlib.sha256(signature.certificate_der).hexdigest()
+        at = Location(xpath=signature.certificate_xpath)
+        if self.composed:
+            if fingerprint not in self.trust.own:
+                self.record.mark(v.FAILED, "not-registered", "2.1")
+                raise self._refuse(Problem("SIG-092", {"fingerprint": fingerprint}, at))
+            self.record.mark(v.PASSED, "own-key", "1.4", "2.1")
+            return self.trust.certificates[fingerprint], None
+        registered = self.parties.by_signing_certificate(fingerprint)
+        certificate = self.trust.certificates.get(fingerprint)
+        if registered is None or certificate is None or registered[0].id != party.id:
+            self.record.mark(v.FAILED, "not-registered", "2.1")
+            try:
+                read_certificate(signature.certificate_der)
+            except Unreadable as error:
+                raise self._refuse(Problem("SIG-044", {}, at)) from error
+            # Another party's certificate and an unknown one get the same answer: who is registered is nobody's business.
+            raise self._refuse(Problem("SIG-050", {"fingerprint": fingerprint, "sender": party.identifiers[0]}, at))
+        self.record.mark(v.PASSED, "registered-for-sender", "1.4", "2.1")
+        return certificate, registered[1]
+
+    def _rules(
+        self, signature: Signature, certificate: Certificate, registration: SigningCertificate | None, party: Party
+    ) -> None:
+        """Everything that is decided before the mathematics."""
+        self._mark_certificate(certificate)
+        findings = list(certificate_findings(signature, certificate, registration, self.at))
+        findings += key_findings(signature, certificate)
+        findings += xades_findings(signature, certificate, self.at)
+        if not self.composed:
+            findings += policy_findings(signature, party.signature)
+        if signature.properties is not None:
+            findings += _wrong_certificate_digest(signature)
+        for code, _, _ in findings:
+            status = v.FAILED
+            for prefix, reason, items in _FAILURES:
+                if code in prefix:
+                    self.record.mark(status, reason, *items)
+        if findings:
+            raise self._refuse(*_problems(findings))
+
+    def _mark_certificate(self, certificate: Certificate) -> None:
+        self.record.mark(v.PASSED, "by-receipt-time", "1.1", "2.3")
+        self.record.mark(v.PASSED, "key-fits", "1.3")
+        known = certificate.digital_signature is not None or certificate.uses is not None
+        self.record.mark(v.PASSED if known else v.NOT_APPLICABLE, "usage-fits" if known else "usage-absent", "1.5")
+
+    def _prove(self, signature: Signature, certificate: Certificate) -> Proven:
+        try:
+            proven = prove(self.document.body, signature, certificate.x509, self.at)
+        except Exception as error:  # noqa: BLE001 - signxml raises a dozen classes on hostile input (threats fact 8); each is a refusal
+            if isinstance(error, InvalidDigest):
+                self.record.mark(v.PASSED, "ok", "2.2")
+                self.record.mark(v.FAILED, "digest", "2.4")
+            else:
+                self.record.mark(v.FAILED, "mathematics", "2.2")
+            self.record.facts["failure"] = type(error).__name__
+            raise self._refuse(Problem("SIG-001")) from error
+        self.record.mark(v.PASSED, "ok", "2.2", "2.4")
+        return proven
+
+    def _read_again(self, proven: Proven, signature: Signature) -> etree._Element:
+        """The tree of the bytes that were signed. They must be the envelope that was checked; the rest of the program sees only these."""
+        try:
+            root = parse_bytes(proven.envelope)
+            same = root.tag == ROOT and _letter(root) == _letter(self.root) and not signatures(root)
+            if signature.properties is not None:
+                same = same and proven.properties is not None and _is_properties(proven.properties, signature)
+        except Stopped as stop:
+            self.record.mark(v.FAILED, "coverage", "2.4")
+            raise self._refuse(Problem("SIG-090")) from stop
+        if not same:
+            self.record.mark(v.FAILED, "coverage", "2.4")
+            raise self._refuse(Problem("SIG-090"))
+        return root
+
+    def _status(self, standing: Standing, signature: Signature, party: Party) -> tuple[Problem, ...]:
+        """What the certificate's status means for this message: nothing, a doubt, or a refusal."""
+        if standing.verdict is not None:
+            self.record.facts["status"] = standing.verdict.as_dict()
+        where = Location(xpath=signature.certificate_xpath)
+        if standing.status is Status.BAD:
+            self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.3")
+            raise self._refuse(Problem(standing.code or "SIG-061", standing.facts, where))
+        if standing.status is Status.UNKNOWN:
+            self.record.mark(v.UNDETERMINED, standing.reason, "1.1", "1.2", "2.3")
+            held = party.signature.status_unknown is WhenUnknown.HOLD
+            return tuple(self._placed([Problem(standing.code if held and standing.code else "SIG-063", standing.facts, where)]))
+        asked = standing.reason != "registered"
+        self.record.mark(v.PASSED if asked else v.NOT_APPLICABLE, standing.reason, "1.2")
+        if standing.code is None:
+            return ()
+        return tuple(self._placed([Problem(standing.code, standing.facts, where)]))
+
+    # for the record ------------------------------------------------------------------------------------------------------
+
+    def _facts(self, signature: Signature, certificate: Certificate) -> None:
+        self.record.deviations = annex_i(signature)
+        properties = signature.properties
+        self.record.facts.update(
+            {
+                "method": signature.method,
+                "digest": sorted(set(signature.digests)),
+                "canonicalisation": signature.canonicalisation,
+                "transforms": list(signature.transforms),
+                "reference": "id" if signature.by_id else "whole-document",
+                "references": signature.references,
+                "form": "xmldsig" if properties is None else "xades-b-t" if signature.timestamps else "xades-b-b",
+                "signing_time": None if properties is None else properties.signing_time.isoformat(),
+                "signature_policy_named": properties is not None and properties.policy,
+                "certificate": {
+                    "fingerprint": certificate.fingerprint,
+                    "subject": certificate.subject,
+                    "issuer": certificate.issuer,
+                    "serial": certificate.serial,
+                    "not_before": certificate.not_before.isoformat(),
+                    "not_after": certificate.not_after.isoformat(),
+                    "key": f"{certificate.family}-{certificate.bits}",
+                },
+            }
+        )
+
+    def _refuse(self, *problems: Problem) -> Refused:
+        verdict = self.record.as_dict()
+        log.info(
+            "signature refused: message %s, codes %s, failure %s",
+            self.document.envelope.id,
+            ",".join(problem.code for problem in problems),
+            self.record.facts.get("failure", "-"),
+        )
+        return Refused(verdict, *self._placed(problems))
+
+    def _placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems with line and column, where they point to a place."""
+        problems = list(problems)
+        wanted = {problem.at.xpath for problem in problems if problem.at is not None and problem.at.xpath is not None}
+        if not wanted:
+            return problems
+        places = locate(self.document.body, wanted)
+        return [
+            Problem(problem.code, problem.facts, places.get(problem.at.xpath, problem.at))
+            if problem.at is not None and problem.at.xpath is not None
+            else problem
+            for problem in problems
+        ]
+
+
+_COVERAGE = frozenset({"SIG-004", "SIG-015", "SIG-020", "SIG-021", "SIG-022", "SIG-023"})
+_FAILURES = (
+    (frozenset({"SIG-053", "SIG-054"}), "outside-validity", ("1.1", "2.3")),
+    (frozenset({"SIG-051", "SIG-052"}), "registration-unfit", ("1.4",)),
+    (frozenset({"SIG-033", "SIG-034", "SIG-035", "SIG-037", "SIG-058"}), "key-unfit", ("1.3",)),
+    (frozenset({"SIG-055", "SIG-056", "SIG-057"}), "usage-unfit", ("1.5",)),
+    (frozenset({"SIG-074", "SIG-075"}), "time-claim", ("1.1",)),
+    (frozenset({"SIG-032", "SIG-077", "SIG-078"}), "policy", ("1.3",)),
+    (frozenset({"SIG-043", "SIG-079"}), "structure", ("2.1",)),
+)
+
+_NOI_GUI = "/*/*[local-name()='NoiGui']"
+_LETTER = tuple(
+    f"{{{PHONG_BI}}}{name}"
+    for name in ("MaThongDiep", "LoaiThongDiep", "PhienBan", "MaHoSo", "ThuTu", "ThoiDiemTao", "MaThongDiepGoc")
+)
+
+
+def _sender_of(root: etree._Element) -> str | None:
+    """NoiGui/MaDinhDanh, when there is exactly one."""
+    found = root.findall(f"{{{PHONG_BI}}}NoiGui/{{{PHONG_BI}}}MaDinhDanh")
+    return "".join(found[0].itertext()).strip() if len(found) == 1 else None
+
+
+def _letter(root: etree._Element) -> tuple[Any, ...]:
+    """What identifies a letter: its header and the name of its payload. Arrived and returned tree must agree on it."""
+    payload = root.find(f"{{{PHONG_BI}}}ThanPhan/*")
+    return (
+        root.get("Id"),
+        _sender_of(root),
+        None if payload is None else payload.tag,
+        *(root.findtext(name) for name in _LETTER),
+        *(child.tag for child in root if child.tag != SIGNATURE),
+    )
+
+
+def _is_properties(canonical: bytes, signature: Signature) -> bool:
+    root = parse_bytes(canonical)
+    properties = signature.properties
+    return properties is not None and etree.QName(root).localname == "SignedProperties" and root.get("Id") == properties.id
+
+
+def _wrong_certificate_digest(signature: Signature) -> Iterable[Finding]:
+    """XAdES names the signing certificate by its digest, under the signature (EN 319 132-1, 5.2.2)."""
+    assert signature.properties is not None
+    for algorithm, value in signature.properties.certificate_digests:
+        if hashlib.new(DIGESTS[algorithm], signature.certificate_der).digest() != value:
+            yield "SIG-079", signature.properties.xpath, {}
+
+
+def _problems(findings: Iterable[Finding]) -> list[Problem]:
+    return [Problem(code, facts, Location(xpath=xpath)) for code, xpath, facts in findings]
+
+
+def _signer(signature: Signature, certificate: Certificate) -> Signer:
+    return Signer(
+        subject=certificate.subject,
+        issuer=certificate.issuer,
+        serial=certificate.serial,
+        fingerprint=certificate.fingerprint,
+        algorithm=signature.method,
+        signed_at=signature.properties.signing_time if signature.properties is not None else None,
+        annex_i=not annex_i(signature),
+    )
