@@ -1,0 +1,160 @@
+"""Opens the database. The only file that knows which database it is: everything else is written once for all of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
+_READING = "lienthong_reading"
+
+
+def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, pool_size: int = 4) -> Engine:
+    """An engine for ``sqlite:///path`` (a file, never memory) or ``postgresql://…``. Connects to nothing yet.
+
+    Raises ValueError for any other URL.
+    """
+    target = make_url(url)
+    backend = target.get_backend_name()
+    if backend == "sqlite":
+        if not target.database or target.database == ":memory:":
+            raise ValueError("the gateway keeps its records in a file: sqlite:///path/to/lienthong.db")
+        return _open_sqlite(url, busy_timeout_s, pool_size)
+    if backend == "postgresql":
+        return create_engine(
+            target.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=2 * pool_size,
+            pool_pre_ping=True,  # a database that was restarted costs no request
+            connect_args={
+                "connect_timeout": 10,
+                "application_name": "lienthong",
+                "options": f"-c lock_timeout={int(busy_timeout_s * 1000)} -c timezone=UTC"
+                " -c idle_in_transaction_session_timeout=60000",
+            },
+        )
+    raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
+
+
+def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=2 * pool_size, connect_args={"timeout": busy_timeout_s}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; we do, below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # NORMAL may lose acknowledged commits on power loss
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA cache_size=-32768")  # KiB
+        cursor.execute(
+            "PRAGMA wal_autocheckpoint=4000"
+        )  # pages; a checkpoint syncs the file, a tray is about 100 pages
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once and ignores the timeout: a writer says so at its start.
+        reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def reader_of(engine: Engine) -> Engine:
+    """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_READING: True})
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def insert(engine: Engine | Connection, table: Table) -> Any:
+    """The dialect's INSERT, which knows ON CONFLICT."""
+    make: Callable[[Table], Any] = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    return make(table)
+
+
+def append_only(connection: Connection, tables: Collection[str]) -> None:
+    """Triggers that refuse to change or remove a row of these tables, whoever asks."""
+    if connection.dialect.name == "sqlite":
+        for table in tables:
+            for act in ("UPDATE", "DELETE"):
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+        return
+    connection.exec_driver_sql(
+        "CREATE FUNCTION lienthong_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation'; END $$"
+    )
+    for table in tables:
+        connection.exec_driver_sql(
+            f'CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON "{table}" '
+            "FOR EACH STATEMENT EXECUTE FUNCTION lienthong_append_only()"
+        )
+
+
+def file_of(engine: Engine) -> Path | None:
+    """The file that holds the database, where it is one."""
+    return Path(engine.url.database) if engine.dialect.name == "sqlite" and engine.url.database else None
+
+
+class Trouble(Enum):
+    """What kind of failure it was, whatever the database calls it."""
+
+    BUSY = auto()
+    UNAVAILABLE = auto()
+    CONFLICT = auto()
+    UNSTORABLE = auto()
+    OTHER = auto()
+
+
+#: What a driver raises by itself, where SQLAlchemy has not wrapped it (while a connection is being prepared).
+DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+
+
+def trouble_of(original: BaseException | None) -> Trouble:
+    """Reads the drivers' own codes: SQLSTATE classes on PostgreSQL, result codes on SQLite."""
+    if isinstance(original, sqlite3.Error):
+        return _sqlite_trouble(original)
+    state: str = getattr(original, "sqlstate", None) or ""
+    if state[:2] == "23":  # among them restrict_violation, which our append-only triggers raise
+        return Trouble.CONFLICT
+    if state in ("40001", "40P01", "55P03", "57014", "25P03"):
+        return Trouble.BUSY
+    if state[:2] in ("08", "25", "28", "3D", "53", "57", "58") or state == "42501":
+        return Trouble.UNAVAILABLE
+    if isinstance(original, psycopg.DataError):
+        return Trouble.UNSTORABLE
+    if not state and isinstance(original, psycopg.OperationalError):  # no server, or it hung up
+        return Trouble.UNAVAILABLE
+    return Trouble.OTHER
+
+
+def _sqlite_trouble(error: sqlite3.Error) -> Trouble:
+    name: str = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Trouble.BUSY
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return Trouble.CONFLICT
+    if name.startswith(("SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")):
+        return Trouble.UNSTORABLE
+    if name.startswith(
+        ("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_PERM",
+         "SQLITE_AUTH", "SQLITE_NOLFS")
+    ):  # fmt: skip
+        return Trouble.UNAVAILABLE
+    return Trouble.OTHER

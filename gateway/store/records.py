@@ -1,0 +1,165 @@
+"""What the store answers with, where the core has no type of its own for it. Frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from gateway.core.model import (
+    Basis,
+    Channel,
+    Delivery,
+    DeliveryState,
+    Fate,
+    Form,
+    MaHoSo,
+    MaThongDiep,
+    MessageId,
+    PartyId,
+)
+from gateway.core.problems import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message on record, and how it stands. The problems are in its verdicts, the bytes under its digest."""
+
+    id: MessageId
+    party: PartyId  # who brought it
+    caller_by: str
+    channel: Channel
+    form: Form
+    own_key: str | None
+    content_type: str | None
+    digest: str
+    total_bytes: int
+    received_at: datetime
+    recorded_at: datetime
+    state: Fate
+    verdicts: int  # the number of the verdict that counts
+    judged_at: datetime
+    ma_thong_diep: MaThongDiep | None  # as claimed, until it was accepted
+    loai: str | None
+    goc: str | None
+    phien_ban: str | None
+    ma_ho_so: MaHoSo | None
+    basis: Basis | None
+    receipt: str | None  # digest of the signed BienNhan
+    codes: tuple[str, ...]  # of the verdict that counts, in order
+    xpath: str | None  # of its first problem, without positions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One judgement of a message. Never changed; a new judgement is a new one."""
+
+    message: MessageId
+    number: int
+    state: Fate
+    judged_at: datetime
+    who: str  # "gateway", or "operator:<name>" for a replay
+    problems: tuple[Problem, ...]
+    facts: Mapping[str, Any]  # the signature's verdict
+    evidence: tuple[str, ...]  # digests of the bodies it rests on
+    signed_digest: str | None  # SHA-256 of the canonical bytes that the signature covers
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """The open deliveries of one dossier to one party: what stands first, and how many wait behind it."""
+
+    party: PartyId
+    lane: str
+    open: int  # deliveries that are not final
+    first: Delivery
+    held: bool  # a person must look
+    since: datetime  # when the first one was created
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Failures of one cause, counted."""
+
+    code: str
+    party: PartyId  # who sent it, or of deliveries: who was to get it
+    xpath: str | None
+    count: int
+    first_at: datetime
+    last_at: datetime
+    example: str  # a message id, or of deliveries: a delivery id; the newest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How the outbox to one party stands."""
+
+    party: PartyId
+    counts: Mapping[DeliveryState, int]  # states that are not final
+    oldest_due: datetime | None  # of what waits to be sent
+    failures: int = 0  # tries in a row that the party did not answer
+    failing_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """How far a party that pulls has come with its inbox."""
+
+    party: PartyId
+    head: int
+    confirmed: int  # it asked for what comes after this one
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentLine:
+    """Money asked for or paid, as one message told it."""
+
+    ma_ho_so: MaHoSo
+    change: int
+    kind: str  # "owes" or "pays"
+    so_tien: Decimal  # VND
+    da_thanh_toan: bool | None
+    ref: str | None
+    due_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyVersion:
+    """One version of a party's profile."""
+
+    id: PartyId
+    version: int  # of the whole registry
+    profile: str | None  # the text as it was given; None: the party was removed
+    author: str
+    reason: str
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """What is known of a certificate, by whom it was vouched for, and until when that may be believed."""
+
+    fingerprint: str  # SHA-256 of the DER, lower-case hex
+    tree: str = ""  # the trust tree that was asked
+    status: str  # "good", "bad", "unknown"
+    as_of: datetime
+    until: datetime | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()  # digests of the bodies it rests on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRow:
+    """One row of a code list."""
+
+    danh_muc: str
+    phien_ban: str
+    ma: str
+    muc: Mapping[str, Any]
+    hieu_luc_tu: datetime | None = None
+    hieu_luc_den: datetime | None = None

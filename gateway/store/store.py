@@ -1,0 +1,45 @@
+"""The store's two doors: one to write through, one to read through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from gateway.store.engine import reader_of
+from gateway.store.errors import translated
+from gateway.store.schema import demand
+from gateway.store.tx import Tx
+from gateway.store.view import View
+
+
+class Store:
+    """The records of the gateway. Safe for use by many threads and processes; after a fork each process opens its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Raises SchemaMismatch when the database is of another revision, Unavailable when it cannot be reached."""
+        self.engine = engine
+        self._reader = reader_of(engine)
+        demand(engine)
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A transaction to write in: committed as a whole at the end, or undone as a whole when anything is raised.
+
+        Raises StoreError and its kinds; what the block itself raises flies on unchanged.
+        """
+        with translated(), self.engine.begin() as connection:
+            tx = Tx(connection)
+            yield tx
+            tx.close()
+
+    @contextmanager
+    def read(self) -> Iterator[View]:
+        """A transaction to read in: one snapshot, which waits for nobody and holds nobody up."""
+        with translated(), self._reader.begin() as connection:
+            yield View(connection)
+
+    def dispose(self) -> None:
+        """Closes the connections."""
+        self.engine.dispose()

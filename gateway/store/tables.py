@@ -1,0 +1,314 @@
+"""The tables, written once for every database (docs/architecture: Storage).
+
+Nothing is ever updated in ``verdict``, ``change``, ``attempt`` and ``log``: triggers refuse it (engine.append_only).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    column,
+)
+
+from gateway.core.model import AttemptOutcome, DeliveryState, Fate
+from gateway.store.types import Json, Serial, UtcDateTime, Vnd
+
+#: The Alembic revision that these tables are; a test compares.
+REVISION = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _among(name: str, values: type[Fate | DeliveryState | AttemptOutcome]) -> CheckConstraint:
+    return CheckConstraint(f"{name} IN ({', '.join(repr(v.value) for v in values)})", name=name)
+
+
+body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evidence
+    "body",
+    metadata,
+    Column("digest", String, primary_key=True),  # of all that arrived, also where it was not kept whole
+    Column("bytes", LargeBinary),  # None: erased by a retention rule
+    Column(
+        "kept", Serial, autoincrement=False, nullable=False
+    ),  # bytes kept; fewer than total when it was over the limit, -1 when erased
+    Column("total", Serial, autoincrement=False, nullable=False),  # bytes that arrived
+    Column("erased_at", UtcDateTime),
+)
+
+message = Table(  # one row for each message ever received, repeats excepted: they are the same message
+    "message",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("party", String, nullable=False),  # who brought it
+    Column("caller_by", String, nullable=False),  # how they proved who they are
+    Column("channel", String, nullable=False),
+    Column("form", String, nullable=False),
+    Column("own_key", String),
+    Column("content_type", String),
+    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("total_bytes", Serial, autoincrement=False, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("verdicts", Integer, nullable=False),  # the number of the verdict that counts
+    Column("judged_at", UtcDateTime, nullable=False),
+    Column("ma_thong_diep", String),  # as claimed, until it was accepted
+    Column("loai", String),
+    Column("goc", String),
+    Column("phien_ban", String),
+    Column("ma_ho_so", String),
+    Column("basis", String),
+    Column("receipt", String, ForeignKey("body.digest")),
+    Column("code", String),  # the first problem of the verdict that counts: the cause
+    Column("codes", String),  # all of them, searchable: ",XSD-021,XSD-030,"
+    Column("xpath", String),  # of the first problem, without positions: failures of one cause have one
+    _among("state", Fate),
+    Index(None, "digest"),
+    Index(None, "received_at", "id"),
+    Index(None, "ma_thong_diep"),
+    Index(None, "ma_ho_so"),
+    Index(None, "party", "received_at"),
+    Index(
+        "ix_message_open",
+        "state",
+        "judged_at",
+        sqlite_where=column("state") != "accepted",
+        postgresql_where=column("state") != "accepted",
+    ),
+)
+
+verdict = Table(  # one row for each judgement of a message
+    "verdict",
+    metadata,
+    Column("message", String, ForeignKey("message.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("judged_at", UtcDateTime, nullable=False),
+    Column("who", String, nullable=False),  # "gateway", or "operator:<name>" for a replay
+    Column("problems", Json, nullable=False),
+    Column("facts", Json, nullable=False),  # the signature's verdict
+    Column("evidence", Json, nullable=False),  # digests of the bodies it rests on
+    Column("signed_digest", String),  # SHA-256 of the canonical bytes that the signature covers
+    Column("receipt", String, ForeignKey("body.digest")),
+    _among("state", Fate),
+)
+
+claim = Table(  # the idempotency key: who owns a (sender, MaThongDiep)
+    "claim",
+    metadata,
+    Column("sender", String, primary_key=True),
+    Column("ma_thong_diep", String, primary_key=True),
+    # The claim is taken first and its message is written last, so the key is checked at the commit.
+    Column("message", String, ForeignKey("message.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Index(None, "message"),
+)
+
+dossier = Table(
+    "dossier",
+    metadata,
+    Column("ma_ho_so", String, primary_key=True),
+    Column("ma_tthc", String),
+    Column("portal", String),
+    Column("agency", String),
+    Column("others", Json),
+    Column("trang_thai", Integer),
+    Column("trang_thai_goc", String),
+    Column("opened_at", UtcDateTime),
+    Column("ngay_tiep_nhan", UtcDateTime),
+    Column("ngay_hen_tra", UtcDateTime),
+    Column("ngay_ket_thuc", UtcDateTime),
+    Column("changed_at", UtcDateTime),
+    Index(None, "agency", "trang_thai"),
+    Index(None, "ngay_hen_tra"),
+    Index(None, "changed_at"),
+)
+
+alias = Table(  # other codes that lead to a dossier: the lead agency's, of a copy (MaHoSoGoc of HS14)
+    "alias",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("ma_ho_so", String, ForeignKey("dossier.ma_ho_so"), primary_key=True),
+)
+
+change = Table(  # the history of each dossier, as its senders told it
+    "change",
+    metadata,
+    Column("ma_ho_so", String, ForeignKey("dossier.ma_ho_so"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("message", String, ForeignKey("message.id"), nullable=False),
+    Column("ma_thong_diep", String, nullable=False),
+    Column("loai", String, nullable=False),
+    Column("goc", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("effects", Json, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("thu_tu", Serial, autoincrement=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Index(None, "recorded_at"),
+)
+
+payment = Table(  # money asked for and money paid, one row for each effect of a change: for adding up
+    "payment",
+    metadata,
+    Column("ma_ho_so", String, primary_key=True),
+    Column("change", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),  # among the change's effects
+    Column("kind", String, nullable=False),  # "owes" or "pays"
+    Column("so_tien", Vnd, nullable=False),
+    Column("da_thanh_toan", Boolean),  # of "pays": whether it succeeded
+    Column("ref", String),
+    Column("due_at", UtcDateTime),  # HanNop of "owes"
+    Column("at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["ma_ho_so", "change"], ["change.ma_ho_so", "change.number"]),
+    Index(None, "at"),
+)
+
+_waiting = column("state").in_([DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value])
+_leased = column("state") == DeliveryState.SENDING.value
+_open = column("state").not_in([DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value])
+
+delivery = Table(  # the outbox
+    "delivery",
+    metadata,
+    # A tray takes its numbers under the lock of the dossier, so within a lane they stand in the order of commits.
+    Column("seq", Serial, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("message", String, ForeignKey("message.id"), nullable=False, index=True),
+    Column("ma_thong_diep", String, nullable=False),
+    Column("loai", String, nullable=False),
+    Column("party", String, nullable=False),
+    Column("lane", String, nullable=False),
+    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("first_tried_at", UtcDateTime),
+    Column("leased_at", UtcDateTime),
+    Column("lease_until", UtcDateTime),
+    Column("ask_first", Boolean, nullable=False),  # an earlier try had no clear answer
+    Column("blocking", Boolean, nullable=False),
+    Column("problem", Json),
+    Column("code", String),  # of the problem
+    Column("settled_at", UtcDateTime),
+    _among("state", DeliveryState),
+    Index("ix_delivery_due", "due_at", "seq", sqlite_where=_waiting, postgresql_where=_waiting),
+    Index("ix_delivery_lease", "lease_until", sqlite_where=_leased, postgresql_where=_leased),
+    Index("ix_delivery_lane", "party", "lane", "seq", sqlite_where=_open, postgresql_where=_open),
+    Index(None, "party", "ma_thong_diep"),
+)
+
+attempt = Table(  # every try of a delivery, for ever
+    "attempt",
+    metadata,
+    Column("delivery", String, ForeignKey("delivery.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # 1, 2, 3, … over replays
+    Column("kind", String, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reference", String),
+    Column("receipt", LargeBinary),
+    Column("problem", Json),
+    _among("outcome", AttemptOutcome),
+)
+
+inbox = Table(  # the ordered, gap-free feed of each party that pulls
+    "inbox",
+    metadata,
+    Column("party", String, primary_key=True),
+    Column("position", Serial, primary_key=True, autoincrement=False),
+    Column("message", String, ForeignKey("message.id"), nullable=False, index=True),
+    Column("ma_thong_diep", String, nullable=False),
+    Column("loai", String, nullable=False),
+    Column("goc", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("ma_ho_so", String),
+    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("trang_thai", Integer),
+    Column("trang_thai_goc", String),
+    Column("problems", Json),
+)
+
+counter = Table(  # a row for each feed, and the log's head; see counters.py for the names
+    "counter",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Serial, nullable=False, autoincrement=False),
+    Column("hash", String),  # of the log's last line
+    Column("at", UtcDateTime),
+)
+
+log = Table(  # what happened, in order, hash-chained (gateway.core.chain)
+    "log",
+    metadata,
+    Column("number", Serial, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("message", String),
+    Column("facts", Json, nullable=False),
+    Column("hash", String, nullable=False),
+    Index(None, "message"),
+    Index(None, "what", "number"),
+)
+
+party = Table(  # every version of every profile
+    "party",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version", Integer, primary_key=True),  # of the whole registry
+    Column("profile", Text),  # as it was given; None: removed
+    Column("author", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("applied_at", UtcDateTime, nullable=False),
+)
+
+certificate_status = Table(  # what is known of a certificate, and until when
+    "certificate_status",
+    metadata,
+    Column("fingerprint", String, primary_key=True),
+    Column(
+        "tree", String, primary_key=True
+    ),  # the trust tree that was asked; "" where the registration itself is the trust
+    Column("status", String, nullable=False),  # good, bad, unknown
+    Column("as_of", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Column("facts", Json, nullable=False),
+    Column("evidence", Json, nullable=False),
+    CheckConstraint("status IN ('good', 'bad', 'unknown')", name="status"),
+)
+
+catalogue = Table(  # DichVu and the code lists, by version, with validity
+    "catalogue",
+    metadata,
+    Column("danh_muc", String, primary_key=True),
+    Column("phien_ban", String, primary_key=True),
+    Column("ma", String, primary_key=True),
+    Column("muc", Json, nullable=False),
+    Column("hieu_luc_tu", UtcDateTime),
+    Column("hieu_luc_den", UtcDateTime),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+APPEND_ONLY = (verdict, change, attempt, log)

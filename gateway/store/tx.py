@@ -1,0 +1,816 @@
+"""Writing: a transaction's questions and acts.
+
+Locks are taken in one order, always: messages judged again, claims, dossiers, bodies, deliveries, each sorted, and last, just
+before the commit, the counters, sorted, and the log. What an act wants in an inbox or in the log is therefore collected and written
+by :meth:`Tx.close`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, select, update
+
+from gateway.core import chain
+from gateway.core.effects import KetQua, Owes, Pays, Transfers
+from gateway.core.ledger import Entry, Ledger, LogLine, Settlement
+from gateway.core.model import (
+    Attempt,
+    AttemptOutcome,
+    Change,
+    Claim,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Fate,
+    Finding,
+    InboxEntry,
+    MaHoSo,
+    MaThongDiep,
+    MessageId,
+    PartyId,
+)
+from gateway.core.problems import Problem
+from gateway.store import rows, tables
+from gateway.store.engine import insert
+from gateway.store.errors import Busy, Conflict, Unstorable
+from gateway.store.records import CatalogueRow, CertificateStatus
+from gateway.store.view import (
+    CATALOGUES,
+    FINAL,
+    HOLDING,
+    LOG,
+    PARTIES,
+    STATUSES,
+    WAITING,
+    View,
+    confirmed,
+    failing,
+    feed,
+    held_up,
+)
+
+_m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
+Key = tuple[PartyId, MaThongDiep]
+
+_OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
+_OWNERS = (
+    select(
+        _m.c.id,
+        _m.c.party,
+        _m.c.ma_thong_diep,
+        _m.c.digest,
+        _m.c.state,
+        _m.c.recorded_at,
+        _b.c.bytes,
+        tables.verdict.c.problems,
+    )
+    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
+    .outerjoin(_b, _b.c.digest == _m.c.receipt)
+)
+_BY_KEY = (
+    _OWNERS.add_columns(_c.c.sender, _c.c.ma_thong_diep.label("key"))
+    .join(_c, _c.c.message == _m.c.id)
+    .where(
+        _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
+    )
+)
+_BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
+_AGAIN = (
+    select(_m.c.id, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
+    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
+    .where(_m.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_m.c.id)
+    .with_for_update(of=_m, key_share=True)
+)
+_LOCK_DOSSIERS = (
+    select(tables.dossier)
+    .where(tables.dossier.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
+    .order_by(tables.dossier.c.ma_ho_so)
+    .with_for_update()
+)
+_UPDATE_DOSSIER = update(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which"))
+_DROP_DOSSIER = delete(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which"))
+_DROP_CLAIM = delete(_c).where(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
+_DROP_CLAIM_OF = delete(_c).where(_c.c.message == bindparam("whose"))
+_PASS_CLAIM = update(_c).where(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
+_UPDATE_MESSAGE = update(_m).where(_m.c.id == bindparam("which"))
+_NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
+    tables.attempt.c.delivery == bindparam("delivery")
+)
+
+#: From where each outcome of a try may lead; anything else is a mistake of the caller.
+SETTLED = frozenset(
+    {DeliveryState.DELIVERED, DeliveryState.REFUSED, DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.DEAD}
+)
+_UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A message that is judged again, as it stood when it was locked."""
+
+    state: Fate
+    verdicts: int
+    problems: list[dict[str, Any]]
+
+
+class Tx(View):
+    """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        """The transaction is the caller's."""
+        super().__init__(connection)
+        self._lines: list[tuple[datetime, LogLine]] = []
+        self._entries: list[InboxEntry] = []
+        self._standing: dict[MessageId, _Standing] = {}
+        self._owner: dict[Key, MessageId] = {}  # as the claims that this transaction took name them
+        self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
+        self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
+
+    def _many(self, statement: Any, values: Sequence[Mapping[str, Any]]) -> None:
+        if values:
+            self._connection.execute(statement, values)
+
+    # The counter: what is on record about a tray, and what was decided
+
+    def open(self, findings: Sequence[Finding], *, recheck: bool = False) -> Ledger:
+        """Takes the ids of these findings, locks their dossiers, and lays out what is on record about them.
+
+        ``recheck``: the findings are of messages on record (held, or rejected and replayed). Raises Conflict when one of them is
+        not on record or was accepted meanwhile; Busy when an id changes hands faster than it can be read.
+        """
+        if recheck:
+            self._lock_messages(findings)
+        ledger = Ledger(recheck=recheck)
+        self._take_claims(findings, ledger)
+        self._same_bytes(findings, ledger)
+        codes = {
+            code
+            for finding in findings
+            if (thong_diep := finding.thong_diep) is not None
+            and ((finding.envelope.caller.party, thong_diep.ma_thong_diep) in self._owner or recheck)
+            and (code := thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) is not None
+        }
+        ledger.dossiers.update(self._lock_dossiers(sorted(codes)))
+        return ledger
+
+    def _lock_messages(self, findings: Sequence[Finding]) -> None:
+        ids = sorted({finding.envelope.id for finding in findings})
+        for row in self._all(_AGAIN, ids=ids):
+            self._standing[row.id] = _Standing(Fate(row.state), row.verdicts, row.problems)
+        for message in ids:
+            if message not in self._standing:
+                raise Conflict(f"message {message} is not on record")
+            if self._standing[message].state is Fate.ACCEPTED:
+                raise Conflict(f"message {message} was accepted meanwhile")
+
+    def _take_claims(self, findings: Sequence[Finding], ledger: Ledger) -> None:
+        wanted: dict[Key, MessageId] = {}
+        for finding in findings:
+            if finding.thong_diep is not None:
+                key = finding.envelope.caller.party, finding.thong_diep.ma_thong_diep
+                wanted.setdefault(key, finding.envelope.id)
+        take = insert(self._connection, _c).on_conflict_do_nothing().returning(_c.c.sender, _c.c.ma_thong_diep)
+        missing = sorted(wanted)
+        for _ in range(8):
+            if not missing:
+                return
+            values = [{"sender": key[0], "ma_thong_diep": key[1], "message": wanted[key]} for key in missing]
+            for row in self._connection.execute(take, values):
+                key = row.sender, row.ma_thong_diep
+                self._owner[key] = wanted[key]
+                ledger.fresh.add(key)
+            missing = [key for key in missing if key not in ledger.fresh]
+            ledger.claims.update(self._claims(missing))
+            # Between our insert and our look, its owner may have been rejected and have given it back: take it, then.
+            missing = [key for key in missing if key not in ledger.claims]
+        raise Busy("an id changes hands faster than it can be read")
+
+    def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
+        if not keys:
+            return {}
+        wanted = set(keys)
+        found = self._all(_BY_KEY, senders=sorted({key[0] for key in keys}), ids=sorted({key[1] for key in keys}))
+        return {key: _claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
+
+    def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
+        wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
+        for row in self._all(_BY_DIGEST, digests=sorted({digest for _, digest in wanted})):
+            if (row.party, row.digest) in wanted:
+                ledger.by_digest[row.party, row.digest] = _claim(row, row.ma_thong_diep)
+
+    def _lock_dossiers(self, codes: Sequence[MaHoSo]) -> Mapping[MaHoSo, Any]:
+        if not codes:
+            return {}
+        # A row for each code first, so that a dossier can be locked before it exists and two nodes never both open it.
+        open_ = insert(self._connection, tables.dossier).on_conflict_do_nothing().returning(tables.dossier.c.ma_ho_so)
+        opened = self._connection.execute(open_, [{"ma_ho_so": code} for code in codes])
+        self._stubs.update(row.ma_ho_so for row in opened)
+        found = [row for row in self._all(_LOCK_DOSSIERS, codes=codes) if row.ma_ho_so not in self._stubs]
+        return self._with_changes(found)
+
+    def write(self, ledger: Ledger, *, who: str = "gateway") -> None:
+        """Writes all that was decided. ``who`` had the messages judged: the gateway, or the operator who replays them."""
+        entries = [entry for entry in ledger.entries if not self._unchanged(entry)]
+        self._keep_bodies(entries)
+        self._write_messages(entries, who)
+        self._still_held([entry for entry in ledger.entries if self._unchanged(entry)])
+        self._settle_claims(ledger)
+        self._write_dossiers(entries)
+        self._write_deliveries(entries)
+        for entry in entries:
+            self._entries.extend(entry.inbox)
+            self._lines.extend((entry.ack.recorded_at, line) for line in entry.log)
+        for entry in entries:
+            for settlement in entry.settlements:
+                self._apply(settlement, entry)
+
+    def _unchanged(self, entry: Entry) -> bool:
+        """Held before, held again for the same reasons: that is no news."""
+        before = self._standing.get(entry.finding.envelope.id)
+        return (
+            before is not None
+            and before.state is Fate.HELD
+            and entry.ack.fate is Fate.HELD
+            and [p["code"] for p in before.problems] == [p.code for p in entry.ack.problems]
+        )
+
+    def _still_held(self, entries: Sequence[Entry]) -> None:
+        values = [{"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at} for entry in entries]
+        self._many(_UPDATE_MESSAGE, values)
+
+    def _keep_bodies(self, entries: Sequence[Entry]) -> None:
+        bodies: dict[str, tuple[bytes, int]] = {}
+        for entry in entries:
+            envelope = entry.finding.envelope
+            if envelope.id not in self._standing:
+                bodies[envelope.digest] = envelope.body, envelope.total_bytes
+            for digest, content in entry.finding.bodies.items():
+                bodies[digest] = content, len(content)
+            if entry.ack.receipt is not None:
+                bodies[_sha256(entry.ack.receipt)] = entry.ack.receipt, len(entry.ack.receipt)
+        self._put(bodies)
+
+    def _put(self, bodies: Mapping[str, tuple[bytes, int]]) -> None:
+        put = insert(self._connection, _b)
+        # The same bytes are kept once. More of them than before replace less: they were cut at the limit, or erased.
+        put = put.on_conflict_do_update(
+            index_elements=[_b.c.digest],
+            set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": None},
+            where=_b.c.kept < put.excluded.kept,
+        )
+        values = [
+            {"digest": digest, "bytes": content, "kept": len(content), "total": total}
+            for digest, (content, total) in sorted(bodies.items())
+        ]
+        self._many(put, values)
+
+    def _write_messages(self, entries: Sequence[Entry], who: str) -> None:
+        arrived, again, verdicts = [], [], []
+        for entry in entries:
+            finding, ack = entry.finding, entry.ack
+            envelope, thong_diep = finding.envelope, finding.thong_diep
+            before = self._standing.get(envelope.id)
+            number = before.verdicts + 1 if before else 1
+            receipt = None if ack.receipt is None else _sha256(ack.receipt)
+            problems = ack.problems
+            row = {
+                "recorded_at": ack.recorded_at,
+                "state": ack.fate.value,
+                "verdicts": number,
+                "judged_at": ack.recorded_at,
+                "ma_thong_diep": thong_diep.ma_thong_diep if thong_diep else finding.ma_thong_diep,
+                "loai": thong_diep.loai if thong_diep else finding.loai,
+                "goc": thong_diep.goc if thong_diep else None,
+                "phien_ban": thong_diep.phien_ban if thong_diep else None,
+                "ma_ho_so": (thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) if thong_diep else finding.ma_ho_so,
+                "basis": thong_diep.basis.value if thong_diep else None,
+                "receipt": receipt,
+                "code": problems[0].code if problems else None,
+                "codes": rows.codes_in(problems),
+                "xpath": rows.cause_xpath(problems),
+            }
+            if before is None:
+                row |= {
+                    "id": envelope.id,
+                    "party": envelope.caller.party,
+                    "caller_by": envelope.caller.by,
+                    "channel": envelope.channel.value,
+                    "form": envelope.form.value,
+                    "own_key": envelope.own_key,
+                    "content_type": envelope.content_type,
+                    "digest": envelope.digest,
+                    "total_bytes": envelope.total_bytes,
+                    "received_at": envelope.received_at,
+                }
+                arrived.append(row)
+            else:
+                again.append(row | {"which": envelope.id})
+            verdicts.append(
+                {
+                    "message": envelope.id,
+                    "number": number,
+                    "state": ack.fate.value,
+                    "judged_at": ack.recorded_at,
+                    "who": who,
+                    "problems": rows.problems_in(problems),
+                    "facts": finding.verdict,
+                    "evidence": finding.evidence,
+                    "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
+                    "receipt": receipt,
+                }
+            )
+        self._many(insert(self._connection, _m), arrived)
+        self._many(_UPDATE_MESSAGE, again)
+        self._many(insert(self._connection, tables.verdict), verdicts)
+
+    def _settle_claims(self, ledger: Ledger) -> None:
+        """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
+        keeps = {
+            (entry.finding.envelope.caller.party, entry.finding.thong_diep.ma_thong_diep): entry.finding.envelope.id
+            for entry in ledger.entries
+            if entry.owns_id and entry.finding.thong_diep is not None
+        }
+        dropped = [key for key in sorted(self._owner) if key not in keeps]
+        passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
+        self._many(_DROP_CLAIM, [{"who": sender, "which": ma} for sender, ma in dropped])
+        self._many(_PASS_CLAIM, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
+        if self._standing:
+            rejected = sorted(entry.finding.envelope.id for entry in ledger.entries if not entry.owns_id)
+            self._many(_DROP_CLAIM_OF, [{"whose": message} for message in rejected])
+
+    def _write_dossiers(self, entries: Sequence[Entry]) -> None:
+        newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
+        values = [
+            {
+                "which": code,
+                "ma_tthc": dossier.ma_tthc,
+                "portal": dossier.portal,
+                "agency": dossier.agency,
+                "others": sorted(dossier.others) or None,
+                "trang_thai": dossier.trang_thai,
+                "trang_thai_goc": dossier.trang_thai_goc,
+                "opened_at": dossier.opened_at,
+                "ngay_tiep_nhan": dossier.ngay_tiep_nhan,
+                "ngay_hen_tra": dossier.ngay_hen_tra,
+                "ngay_ket_thuc": dossier.ngay_ket_thuc,
+                "changed_at": at,
+            }
+            for code, (dossier, at) in sorted(newest.items())
+        ]
+        self._many(_UPDATE_DOSSIER, values)
+        self._many(_DROP_DOSSIER, [{"which": code} for code in sorted(self._stubs - newest.keys())])
+        self._stubs.clear()
+        changes = [entry.change for entry in entries if entry.change is not None]
+        self._many(insert(self._connection, tables.change), [rows.change_in(change) for change in changes])
+        self._many(insert(self._connection, tables.payment), [row for change in changes for row in _payments(change)])
+        aliases = {
+            (effect.ma_ho_so_goc, change.ma_ho_so)
+            for change in changes
+            for effect in change.effects
+            if isinstance(effect, Transfers) and effect.ma_ho_so_goc not in (None, change.ma_ho_so)
+        }
+        put = insert(self._connection, tables.alias).on_conflict_do_nothing()
+        self._many(put, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)])
+
+    def _write_deliveries(self, entries: Sequence[Entry]) -> None:
+        self._many(
+            insert(self._connection, _d),
+            [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries],
+        )
+
+    def _apply(self, settlement: Settlement, entry: Entry) -> None:
+        message, now = entry.finding.envelope.id, entry.ack.recorded_at
+        found = select(_d).where(_d.c.ma_thong_diep == settlement.ma_thong_diep_goc).order_by(_d.c.id).with_for_update()
+        if settlement.kind == "recall":
+            sent = select(_m.c.id).where(
+                _m.c.party == settlement.party, _m.c.ma_thong_diep == settlement.ma_thong_diep_goc
+            )
+            found = found.where(_d.c.message.in_(sent), _d.c.state == DeliveryState.QUEUED.value)
+            for row in self._all(found):
+                self._move(row.id, DeliveryState.SKIPPED, now)
+                self._note(now, "delivery.recalled", settlement.party, row.message, delivery=row.id, by_message=message)
+            return
+        found = found.where(_d.c.party == settlement.party, _d.c.state.not_in(FINAL))
+        refused = settlement.ket_qua is KetQua.TU_CHOI
+        to = DeliveryState.REFUSED if refused else DeliveryState.DELIVERED
+        for row in self._all(found):
+            attempt = Attempt(
+                delivery=row.id,
+                number=0,
+                kind="acknowledged",
+                started_at=now,
+                ended_at=now,
+                outcome=AttemptOutcome.REFUSED if refused else AttemptOutcome.DELIVERED,
+                reference=message,
+            )
+            self._move(row.id, to, now)
+            self._add_attempt(attempt)
+            self._note(now, f"delivery.{to}", settlement.party, row.message, delivery=row.id, by_message=message)
+
+    def _move(self, delivery: DeliveryId | str, to: DeliveryState, now: datetime) -> None:
+        moved = update(_d).where(_d.c.id == delivery)
+        self._connection.execute(moved.values(state=to.value, due_at=None, lease_until=None, settled_at=now))
+
+    # Deliveries
+
+    def claim_due(
+        self,
+        now: datetime,
+        limit: int,
+        lease_s: float,
+        *,
+        only: Collection[PartyId] | None = None,
+        but_not: Collection[PartyId] = (),
+    ) -> list[Delivery]:
+        """Leases at most ``limit`` deliveries that are due and first in their lanes, the longest due first.
+
+        They are ``sending``, with one more try, until they are settled or ``lease_s`` seconds have passed. ``ask_first`` says that
+        an earlier try had no clear answer. ``only`` and ``but_not`` choose receivers.
+        """
+        due = select(_d.c.seq).where(_d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up())
+        if only is not None:
+            due = due.where(_d.c.party.in_(sorted(only)))
+        if but_not:
+            due = due.where(_d.c.party.not_in(sorted(but_not)))
+        # A CTE, because PostgreSQL may run the LIMIT of a bare subquery more than once.
+        chosen = due.order_by(_d.c.due_at, _d.c.seq).limit(limit).with_for_update(skip_locked=True, of=_d).cte("chosen")
+        lease = (
+            update(_d)
+            .where(_d.c.seq.in_(select(chosen.c.seq)))
+            .values(
+                state=DeliveryState.SENDING.value,
+                ask_first=_d.c.state == DeliveryState.UNKNOWN.value,
+                tries=_d.c.tries + 1,
+                first_tried_at=func.coalesce(_d.c.first_tried_at, bindparam("began", now, _d.c.first_tried_at.type)),
+                leased_at=now,
+                lease_until=now + timedelta(seconds=lease_s),
+            )
+            .returning(_d)
+        )
+        found = sorted(self._connection.execute(lease), key=lambda row: (row.due_at, row.seq))
+        return [rows.delivery_of(row) for row in found]
+
+    def settle(
+        self,
+        delivery: Delivery,
+        attempt: Attempt,
+        to: DeliveryState,
+        due_at: datetime | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> bool:
+        """Notes what a leased try came to. False, and nothing is changed, when the lease is not ours any more.
+
+        ``due_at`` is when to go on, for ``queued`` and ``unknown``. The attempt gets its number from the store: tries are counted
+        anew after a replay, attempts never are. ``now`` is the attempt's end where it is not given.
+        """
+        if to not in SETTLED:
+            raise ValueError(f"a try does not lead to {to}")
+        if (due_at is None) is (to in (DeliveryState.QUEUED, DeliveryState.UNKNOWN)):
+            raise ValueError(f"a delivery that is {to} is {'' if due_at is None else 'not '}due at some time")
+        now = now or attempt.ended_at
+        problem = attempt.problem
+        moved = self._connection.execute(
+            update(_d)
+            .where(
+                _d.c.id == delivery.id,
+                _d.c.state == DeliveryState.SENDING.value,
+                _d.c.tries == delivery.tries,
+                _d.c.lease_until == delivery.lease_until,  # tries start anew with a replay; a lease never comes back
+            )
+            .values(
+                state=to.value,
+                due_at=due_at,
+                lease_until=None,
+                ask_first=to is DeliveryState.UNKNOWN,
+                problem=problem.as_dict() if problem else None,
+                code=problem.code if problem else None,
+                settled_at=now,
+            )
+        )
+        if moved.rowcount != 1:
+            return False
+        self._add_attempt(replace(attempt, delivery=delivery.id))
+        self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
+        if to is not DeliveryState.QUEUED:
+            facts = {"delivery": delivery.id, "tries": delivery.tries, "code": problem.code if problem else None}
+            self._note(now, f"delivery.{to}", "gateway", delivery.message, party=delivery.party, **facts)
+        return True
+
+    def _add_attempt(self, attempt: Attempt) -> None:
+        number = self._connection.execute(_NUMBER, {"delivery": attempt.delivery}).scalar_one() + 1
+        self._connection.execute(insert(self._connection, tables.attempt), rows.attempt_in(attempt, number))
+
+    def _answered(self, party: PartyId, answered: bool, now: datetime) -> None:
+        reset, add, since = self._streaks.get(party, (False, 0, now))
+        self._streaks[party] = (True, 0, now) if answered else (reset, add + 1, since if add else now)
+
+    def rescue(self, now: datetime, problem: Problem | None = None, limit: int = 1000) -> list[Delivery]:
+        """Deliveries whose lease has run out become ``unknown``, due now: nobody knows whether they arrived."""
+        late = select(_d.c.seq).where(_d.c.state == DeliveryState.SENDING.value, _d.c.lease_until <= now)
+        chosen = late.order_by(_d.c.seq).limit(limit).with_for_update(skip_locked=True).cte("late")
+        found = list(
+            self._connection.execute(
+                update(_d)
+                .where(_d.c.seq.in_(select(chosen.c.seq)))
+                .values(
+                    state=DeliveryState.UNKNOWN.value,
+                    due_at=now,
+                    lease_until=None,
+                    ask_first=True,
+                    problem=problem.as_dict() if problem else None,
+                    code=problem.code if problem else None,
+                    settled_at=now,
+                )
+                .returning(_d)
+            )
+        )
+        for row in sorted(found, key=lambda row: row.seq):
+            attempt = Attempt(
+                delivery=row.id,
+                number=0,
+                kind="query" if row.ask_first else "send",
+                started_at=row.leased_at,
+                ended_at=now,
+                outcome=AttemptOutcome.UNCERTAIN,
+                problem=problem,
+            )
+            self._add_attempt(attempt)
+            self._note(
+                now, "delivery.rescued", "gateway", row.message, delivery=row.id, tries=row.tries, party=row.party
+            )
+        return [rows.delivery_of(row) for row in found]
+
+    def replay(self, ids: Collection[DeliveryId | str], *, who: str, reason: str, now: datetime) -> list[Delivery]:
+        """Refused and dead deliveries are queued again, tries counted anew, history kept. Gives those that were."""
+        moved = self._hand(
+            ids,
+            HOLDING,
+            {
+                "state": DeliveryState.QUEUED.value,
+                "tries": 0,
+                "due_at": now,
+                "first_tried_at": None,
+                "settled_at": None,
+            },
+        )
+        for row in moved:
+            self._note(now, "delivery.replayed", who, row.message, delivery=row.id, party=row.party, reason=reason)
+        return [rows.delivery_of(row) for row in moved]
+
+    def skip(self, delivery: DeliveryId | str, *, who: str, reason: str, now: datetime) -> Delivery:
+        """Gives a delivery up, so that its lane goes on. Raises Conflict when it is final, or being sent just now."""
+        moved = self._hand(
+            [delivery],
+            (*WAITING, *HOLDING),
+            {"state": DeliveryState.SKIPPED.value, "due_at": None, "settled_at": now},
+        )
+        if not moved:
+            known = self.delivery(delivery)
+            raise Conflict(f"delivery {delivery} is {known.state if known else 'not on record'}")
+        self._note(
+            now, "delivery.skipped", who, moved[0].message, delivery=delivery, party=moved[0].party, reason=reason
+        )
+        return rows.delivery_of(moved[0])
+
+    def _hand(self, ids: Collection[str], states: Collection[str], values: Mapping[str, Any]) -> list[rows.AnyRow]:
+        """What a person moves: those of these ids that are in one of these states, in the order in which they were recorded."""
+        which = select(_d.c.seq).where(_d.c.id.in_(sorted(ids)), _d.c.state.in_(sorted(states)))
+        chosen = which.order_by(_d.c.id).with_for_update().cte("chosen")
+        moved = update(_d).where(_d.c.seq.in_(select(chosen.c.seq))).values(**values).returning(_d)
+        return sorted(self._connection.execute(moved), key=lambda row: row.seq)
+
+    # Inboxes
+
+    def confirm(self, party: PartyId, up_to: int, now: datetime) -> int:
+        """A party asks for what comes after this position, so it has all up to it. Gives what is confirmed now; never goes back."""
+        up_to = min(up_to, self.head(party))
+        put = insert(self._connection, tables.counter).values(name=confirmed(party), value=up_to, at=now)
+        put = put.on_conflict_do_update(
+            index_elements=[tables.counter.c.name],
+            set_={"value": put.excluded.value, "at": put.excluded.at},
+            where=tables.counter.c.value <= put.excluded.value,
+        )
+        self._connection.execute(put)
+        return self._count(confirmed(party))
+
+    # Bodies
+
+    def keep(self, content: bytes) -> str:
+        """Keeps bytes (evidence, a signed log head) and gives their digest."""
+        digest = _sha256(content)
+        self._put({digest: (content, len(content))})
+        return digest
+
+    def erase(self, digests: Collection[str], *, who: str, reason: str, now: datetime) -> int:
+        """Erases bodies; their digests, verdicts and log lines stay, and the chain still verifies. Gives how many were there."""
+        there = update(_b).where(_b.c.digest.in_(sorted(digests)), _b.c.kept >= 0)
+        gone = list(self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now).returning(_b.c.digest)))
+        for row in sorted(gone, key=lambda row: row.digest):
+            self._note(now, "body.erased", who, None, digest=row.digest, reason=reason)
+        return len(gone)
+
+    # Registry, trust, catalogues
+
+    def apply_parties(
+        self, profiles: Mapping[PartyId | str, str | None], *, who: str, reason: str, now: datetime
+    ) -> int:
+        """A new version of the registry: these profiles, as they were written; None removes a party. Gives the version.
+
+        Profiles that are not named stay. What does not change what is in force is not written.
+        """
+        version = self._next(PARTIES, now)  # locked from here on: two people cannot apply at once
+        current = {known.id: known.profile for known in self.parties()}
+        news = {party: text for party, text in sorted(profiles.items()) if current.get(PartyId(party)) != text}
+        values = [
+            {"id": party, "version": version, "profile": text, "author": who, "reason": reason, "applied_at": now}
+            for party, text in news.items()
+        ]
+        self._many(insert(self._connection, tables.party), values)
+        for party, text in news.items():
+            digest = None if text is None else _sha256(text.encode())
+            what = "party.removed" if text is None else "party.applied"
+            self._note(now, what, who, None, party=party, version=version, digest=digest, reason=reason)
+        return version
+
+    def put_statuses(self, statuses: Iterable[CertificateStatus], now: datetime) -> None:
+        """What was learnt about certificates. What is newer replaces what is older."""
+        s = tables.certificate_status
+        put = insert(self._connection, s)
+        put = put.on_conflict_do_update(
+            index_elements=[s.c.fingerprint, s.c.tree],
+            set_={name: put.excluded[name] for name in ("status", "as_of", "until", "facts", "evidence")},
+            where=s.c.as_of <= put.excluded.as_of,
+        )
+        values = [
+            {
+                "fingerprint": status.fingerprint,
+                "tree": status.tree,
+                "status": status.status,
+                "as_of": status.as_of,
+                "until": status.until,
+                "facts": dict(status.facts),
+                "evidence": list(status.evidence),
+            }
+            for status in sorted(statuses, key=lambda status: (status.fingerprint, status.tree))
+        ]
+        if values:
+            self._many(put, values)
+            self._next(STATUSES, now)
+
+    def put_catalogue(self, new: Sequence[CatalogueRow], *, who: str, now: datetime) -> None:
+        """Records versions of code lists. Raises Conflict for a row that is on record already: a version never changes."""
+        values = [
+            {
+                "danh_muc": row.danh_muc,
+                "phien_ban": row.phien_ban,
+                "ma": row.ma,
+                "muc": dict(row.muc),
+                "hieu_luc_tu": row.hieu_luc_tu,
+                "hieu_luc_den": row.hieu_luc_den,
+                "recorded_at": now,
+            }
+            for row in new
+        ]
+        self._many(insert(self._connection, tables.catalogue), values)
+        for danh_muc, phien_ban in sorted({(row.danh_muc, row.phien_ban) for row in new}):
+            number = sum((row.danh_muc, row.phien_ban) == (danh_muc, phien_ban) for row in new)
+            self._note(now, "catalogue.published", who, None, danh_muc=danh_muc, phien_ban=phien_ban, rows=number)
+        if values:
+            self._next(CATALOGUES, now)
+
+    def _next(self, name: str, now: datetime) -> int:
+        put = insert(self._connection, tables.counter).values(name=name, value=1, at=now)
+        put = put.on_conflict_do_update(
+            index_elements=[tables.counter.c.name], set_={"value": tables.counter.c.value + 1, "at": put.excluded.at}
+        )
+        value: int = self._connection.execute(put.returning(tables.counter.c.value)).scalar_one()
+        return value
+
+    # What comes last
+
+    def note(self, line: LogLine, now: datetime) -> None:
+        """Puts a line into the log."""
+        self._lines.append((now, line))
+
+    def _note(self, now: datetime, what: str, who: str, message: str | None, **facts: Any) -> None:
+        line = LogLine(what=what, who=who, message=MessageId(message) if message else None, facts=facts)
+        self._lines.append((now, line))
+
+    def close(self) -> None:
+        """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it."""
+        self._count_failures()
+        self._give_positions()
+        self._link_log()
+
+    def _count_failures(self) -> None:
+        c = tables.counter
+        for party, (reset, add, since) in sorted(self._streaks.items()):
+            if not add:
+                self._connection.execute(
+                    update(c).where(c.c.name == failing(party), c.c.value > 0).values(value=0, at=since)
+                )
+                continue
+            put = insert(self._connection, c).values(name=failing(party), value=add, at=since)
+            if reset:
+                changed = {"value": put.excluded.value, "at": put.excluded.at}
+            else:
+                first = case((c.c.value == 0, put.excluded.at), else_=c.c.at)
+                changed = {"value": c.c.value + put.excluded.value, "at": first}
+            self._connection.execute(put.on_conflict_do_update(index_elements=[c.c.name], set_=changed))
+        self._streaks.clear()
+
+    def _give_positions(self) -> None:
+        by_party: dict[PartyId, list[InboxEntry]] = {}
+        for entry in self._entries:
+            by_party.setdefault(entry.party, []).append(entry)
+        values = []
+        # The row's lock is held to the commit, so positions become visible in order: a reader never steps over a late one.
+        put = insert(self._connection, tables.counter)
+        put = put.on_conflict_do_update(
+            index_elements=[tables.counter.c.name], set_={"value": tables.counter.c.value + put.excluded.value}
+        ).returning(tables.counter.c.value)
+        for party, entries in sorted(by_party.items()):
+            last = self._connection.execute(put, {"name": feed(party), "value": len(entries)}).scalar_one()
+            values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
+        self._many(insert(self._connection, tables.inbox), values)
+        self._entries.clear()
+
+    def _link_log(self) -> None:
+        if not self._lines:
+            return
+        c = tables.counter
+        first = insert(self._connection, c).values(name=LOG, value=0, hash=chain.GENESIS.hash)
+        # The upsert locks the head, whether it was there or not.
+        locked = first.on_conflict_do_update(index_elements=[c.c.name], set_={"value": c.c.value}).returning(
+            c.c.value, c.c.hash
+        )
+        number, head = self._connection.execute(locked).one()
+        values = []
+        for at, line in self._lines:
+            number += 1
+            try:
+                facts = chain.plain(line.facts)
+                entry = chain.LogEntry(
+                    number=number, at=at, who=line.who, what=line.what, message=line.message, facts=facts
+                )
+                head = chain.link(head, entry)
+            except ValueError as error:
+                raise Unstorable(str(error)) from error
+            values.append(
+                {
+                    "number": number,
+                    "at": at,
+                    "who": line.who,
+                    "what": line.what,
+                    "message": line.message,
+                    "facts": facts,
+                    "hash": head,
+                }
+            )
+        self._many(insert(self._connection, tables.log), values)
+        self._connection.execute(
+            update(c).where(c.c.name == LOG).values(value=number, hash=head, at=self._lines[-1][0])
+        )
+        self._lines.clear()
+
+
+def _claim(row: rows.AnyRow, ma_thong_diep: str) -> Claim:
+    return Claim(
+        sender=row.party,
+        ma_thong_diep=MaThongDiep(ma_thong_diep),
+        digest=row.digest,
+        message=row.id,
+        fate=Fate(row.state),
+        receipt=row.bytes,
+        recorded_at=row.recorded_at,
+        problems=rows.problems_out(row.problems),
+    )
+
+
+def _payments(change: Change) -> Iterable[dict[str, Any]]:
+    for position, effect in enumerate(change.effects):
+        if not isinstance(effect, (Owes, Pays)):
+            continue
+        owes = isinstance(effect, Owes)
+        yield {
+            "ma_ho_so": change.ma_ho_so,
+            "change": change.number,
+            "position": position,
+            "kind": "owes" if owes else "pays",
+            "so_tien": effect.so_tien,
+            "da_thanh_toan": None if isinstance(effect, Owes) else effect.da_thanh_toan,
+            "ref": effect.ref if isinstance(effect, Owes) else effect.ma_tra_cuu,
+            "due_at": effect.han_nop if isinstance(effect, Owes) else None,
+            "at": change.occurred_at if isinstance(effect, Owes) else effect.thoi_gian or change.occurred_at,
+        }
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,571 @@
+"""Reading: one method for each question that is asked. Every View is one snapshot: its answers agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
+
+from gateway.core.chain import GENESIS, Head, LogEntry
+from gateway.core.model import (
+    Attempt,
+    Caller,
+    Change,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Dossier,
+    Envelope,
+    Fate,
+    InboxEntry,
+    MaHoSo,
+    MaThongDiep,
+    MessageId,
+    PartyId,
+)
+from gateway.store import rows, tables
+from gateway.store.records import (
+    CatalogueRow,
+    Cause,
+    CertificateStatus,
+    Lane,
+    Message,
+    PartyVersion,
+    PaymentLine,
+    Queue,
+    Reader,
+    Verdict,
+)
+
+# Names in table counter. Where several are locked it is in the order of their names, the log last.
+LOG = "~log"
+PARTIES = "parties"
+CATALOGUES = "catalogues"
+STATUSES = "statuses"
+
+
+def feed(party: str) -> str:
+    """The last position given in a party's inbox."""
+    return f"inbox/{party}"
+
+
+def confirmed(party: str) -> str:
+    """The last position a party has confirmed."""
+    return f"confirmed/{party}"
+
+
+def failing(party: str) -> str:
+    """Tries in a row that a party did not answer."""
+    return f"failing/{party}"
+
+
+_m, _d, _b, _v = tables.message, tables.delivery, tables.body, tables.verdict
+
+FINAL = tuple(state.value for state in DeliveryState if state.is_final)
+WAITING = (DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value)
+HOLDING = tuple(state.value for state in DeliveryState if state.holds_lane)
+
+
+def held_up(d: Any = _d) -> Any:
+    """The lane rule, as a condition on a delivery: an earlier one of its lane is not through yet.
+
+    What waits, is under way or is uncertain always keeps its place. What was refused or given up holds the lane only where the
+    party's profile says so (``blocking``): a party with ``lane.after_failure = "continue"`` gets the news that come after.
+    """
+    earlier = tables.delivery.alias("earlier")
+    return (
+        select(1)
+        .where(
+            earlier.c.party == d.c.party,
+            earlier.c.lane == d.c.lane,
+            earlier.c.seq < d.c.seq,
+            # Written like this, so that the index over open deliveries serves it.
+            earlier.c.state.not_in(FINAL),
+            or_(earlier.c.state.not_in(HOLDING), earlier.c.blocking),
+        )
+        .exists()
+    )
+
+
+_INBOX = (
+    select(tables.inbox)
+    .where(tables.inbox.c.party == bindparam("party"), tables.inbox.c.position > bindparam("after"))
+    .order_by(tables.inbox.c.position)
+    .limit(bindparam("most"))
+)
+_COUNTER = select(tables.counter.c.value).where(tables.counter.c.name == bindparam("name"))
+_CHANGES = (
+    select(tables.change)
+    .where(tables.change.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
+    .order_by(tables.change.c.ma_ho_so, tables.change.c.number)
+)
+_NEXT_DUE = select(func.min(_d.c.due_at)).where(_d.c.state.in_(WAITING), ~held_up())
+_NEXT_LEASE = select(func.min(_d.c.lease_until)).where(_d.c.state == DeliveryState.SENDING.value)
+
+
+class View:
+    """What is on record, read in one transaction. Made by Store.read()."""
+
+    def __init__(self, connection: Connection) -> None:
+        """The transaction is the caller's."""
+        self._connection = connection
+
+    def _one(self, statement: Select[Any], **values: Any) -> rows.AnyRow | None:
+        return self._connection.execute(statement, values).first()
+
+    def _all(self, statement: Select[Any], **values: Any) -> Iterable[rows.AnyRow]:
+        return self._connection.execute(statement, values).all()
+
+    def _count(self, name: str) -> int:
+        value: int | None = self._connection.execute(_COUNTER, {"name": name}).scalar()
+        return value or 0
+
+    # Messages
+
+    def message(self, message: MessageId | str) -> Message | None:
+        """The message of this id of ours."""
+        row = self._one(select(_m).where(_m.c.id == message))
+        return rows.message_of(row) if row else None
+
+    def messages(
+        self,
+        *,
+        state: Fate | None = None,
+        party: PartyId | None = None,
+        loai: str | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ma_ho_so: MaHoSo | str | None = None,
+        before: MessageId | str | None = None,
+        limit: int = 50,
+    ) -> list[Message]:
+        """The newest messages first; ``before`` continues after the last one of the page before.
+
+        ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` out.
+        """
+        found = select(_m).order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
+        if state is not None:
+            found = found.where(_m.c.state == state.value)
+        if party is not None:
+            found = found.where(_m.c.party == party)
+        if loai is not None:
+            found = found.where(_m.c.loai == loai)
+        if code is not None:
+            found = found.where(_m.c.codes.contains(f",{code},", autoescape=True))
+        if since is not None:
+            found = found.where(_m.c.received_at >= since)
+        if until is not None:
+            found = found.where(_m.c.received_at < until)
+        if ma_ho_so is not None:
+            found = found.where(_m.c.ma_ho_so == ma_ho_so)
+        if before is not None:
+            last = self._one(select(_m.c.received_at, _m.c.id).where(_m.c.id == before))
+            if last is None:
+                return []
+            earlier, same = _m.c.received_at < last.received_at, _m.c.received_at == last.received_at
+            found = found.where(or_(earlier, and_(same, _m.c.id < last.id)))
+        return [rows.message_of(row) for row in self._all(found)]
+
+    def by_ma_thong_diep(self, party: PartyId, ma_thong_diep: MaThongDiep | str) -> Message | None:
+        """What a party calls by this id: the message of its own that owns it, else one that was sent to it, else its last try.
+
+        A party sees only what it sent and what it was sent.
+        """
+        owned = select(_m).join(tables.claim, tables.claim.c.message == _m.c.id)
+        owned = owned.where(tables.claim.c.sender == party, tables.claim.c.ma_thong_diep == ma_thong_diep)
+        inboxed = select(tables.inbox.c.message).where(
+            tables.inbox.c.party == party, tables.inbox.c.ma_thong_diep == ma_thong_diep
+        )
+        delivered = select(_d.c.message).where(_d.c.party == party, _d.c.ma_thong_diep == ma_thong_diep)
+        received = select(_m).where(
+            _m.c.ma_thong_diep == ma_thong_diep, or_(_m.c.id.in_(inboxed), _m.c.id.in_(delivered))
+        )
+        tried = select(_m).where(_m.c.party == party, _m.c.ma_thong_diep == ma_thong_diep)
+        for question in (owned, received, tried):
+            row = self._one(question.order_by(_m.c.recorded_at.desc(), _m.c.id.desc()).limit(1))
+            if row is not None:
+                return rows.message_of(row)
+        return None
+
+    def find(self, name: str, limit: int = 50) -> list[Message]:
+        """What an operator may mean by an id: our id of a message, a MaThongDiep of any sender, or a delivery's id."""
+        delivered = select(_d.c.message).where(_d.c.id == name)
+        found = select(_m).where(or_(_m.c.id == name, _m.c.ma_thong_diep == name, _m.c.id.in_(delivered)))
+        found = found.order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
+        return [rows.message_of(row) for row in self._all(found)]
+
+    def body(self, digest: str) -> bytes | None:
+        """The bytes of this SHA-256; None when they were never here or were erased. Only a prefix where they were over the limit."""
+        return self._connection.execute(select(_b.c.bytes).where(_b.c.digest == digest)).scalar()
+
+    def erased_at(self, digest: str) -> datetime | None:
+        """When a retention rule erased the bytes of this SHA-256."""
+        return self._connection.execute(select(_b.c.erased_at).where(_b.c.digest == digest)).scalar()
+
+    def envelope(self, message: MessageId | str) -> Envelope | None:
+        """The message as it arrived, to be judged again. None when it is not on record or its bytes were erased."""
+        row = self._one(select(_m, _b.c.bytes).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message))
+        if row is None or row.bytes is None:
+            return None
+        known = rows.message_of(row)
+        return Envelope(
+            id=known.id,
+            body=row.bytes,
+            digest=known.digest,
+            total_bytes=known.total_bytes,
+            caller=Caller(party=known.party, by=known.caller_by),
+            channel=known.channel,
+            received_at=known.received_at,
+            form=known.form,
+            own_key=known.own_key,
+            content_type=known.content_type,
+        )
+
+    def receipt(self, message: MessageId | str) -> bytes | None:
+        """The signed BienNhan that its sender got; None while it is held, or when it was erased."""
+        return self._connection.execute(
+            select(_b.c.bytes).join(_m, _m.c.receipt == _b.c.digest).where(_m.c.id == message)
+        ).scalar()
+
+    def verdicts(self, message: MessageId | str) -> list[Verdict]:
+        """Every judgement of it, the first one first; the last one counts."""
+        found = select(_v).where(_v.c.message == message).order_by(_v.c.number)
+        return [rows.verdict_of(row) for row in self._all(found)]
+
+    def held(self, judged_before: datetime, limit: int = 64) -> list[Message]:
+        """Held messages last judged before this time, the longest waiting first: to be judged again."""
+        found = select(_m).where(_m.c.state == Fate.HELD.value, _m.c.judged_at < judged_before)
+        return [rows.message_of(row) for row in self._all(found.order_by(_m.c.judged_at, _m.c.id).limit(limit))]
+
+    def failures(
+        self, *, since: datetime | None = None, until: datetime | None = None, limit: int = 100
+    ) -> list[Cause]:
+        """Rejected and held messages by cause (first code, sender, place), the most frequent first."""
+        found = select(
+            _m.c.code,
+            _m.c.party,
+            _m.c.xpath,
+            func.count().label("count"),
+            func.min(_m.c.received_at).label("first_at"),
+            func.max(_m.c.received_at).label("last_at"),
+            func.max(_m.c.id).label("example"),
+        ).where(_m.c.state != Fate.ACCEPTED.value, _m.c.code.is_not(None))
+        return self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
+
+    def delivery_failures(self, limit: int = 100) -> list[Cause]:
+        """Deliveries that are not through, by cause (code of the last try, receiver), the most frequent first."""
+        found = select(
+            _d.c.code,
+            _d.c.party,
+            bindparam("nowhere", None, _m.c.xpath.type).label("xpath"),
+            func.count().label("count"),
+            func.min(_d.c.created_at).label("first_at"),
+            func.max(_d.c.created_at).label("last_at"),
+            func.max(_d.c.id).label("example"),
+        ).where(_d.c.state.not_in(FINAL), _d.c.code.is_not(None))
+        return self._causes(found, _d.c.code, _d.c.party, None, limit)
+
+    def _causes(self, found: Select[Any], code: Any, party: Any, xpath: Any, limit: int) -> list[Cause]:
+        keys = [key for key in (code, party, xpath) if key is not None]
+        found = found.group_by(*keys).order_by(func.count().desc(), *keys).limit(limit)
+        return [
+            Cause(
+                code=row.code,
+                party=row.party,
+                xpath=row.xpath,
+                count=row._mapping["count"],  # noqa: SLF001 - a row's own count() hides the column
+                first_at=row.first_at,
+                last_at=row.last_at,
+                example=row.example,
+            )
+            for row in self._all(found)
+        ]
+
+    # Dossiers
+
+    def dossier(self, ma_ho_so: MaHoSo | str) -> Dossier | None:
+        """The dossier of this code, with its whole history."""
+        row = self._one(select(tables.dossier).where(tables.dossier.c.ma_ho_so == ma_ho_so))
+        return rows.dossier_of(row, self.changes(ma_ho_so)) if row else None
+
+    def changes(self, ma_ho_so: MaHoSo | str) -> list[Change]:
+        """Its history, in order of arrival."""
+        return [rows.change_of(row) for row in self._all(_CHANGES, codes=[ma_ho_so])]
+
+    def also_known_as(self, code: str) -> list[MaHoSo]:
+        """The dossiers that another code leads to: the copies of a dossier at other agencies (MaHoSoGoc)."""
+        found = select(tables.alias.c.ma_ho_so).where(tables.alias.c.code == code).order_by(tables.alias.c.ma_ho_so)
+        return [row.ma_ho_so for row in self._all(found)]
+
+    def dossiers(
+        self,
+        *,
+        agency: PartyId | None = None,
+        portal: PartyId | None = None,
+        states: Collection[int] | None = None,
+        due_before: datetime | None = None,
+        opened_since: datetime | None = None,
+        opened_before: datetime | None = None,
+        changed_since: datetime | None = None,
+        page: int = 500,
+    ) -> Iterator[Dossier]:
+        """Dossiers with their history, by code, for deadlines and statistics; read in pages, so any number may be asked for."""
+        d = tables.dossier
+        found = select(d).where(d.c.ma_ho_so > bindparam("after")).order_by(d.c.ma_ho_so).limit(page)
+        if agency is not None:
+            found = found.where(d.c.agency == agency)
+        if portal is not None:
+            found = found.where(d.c.portal == portal)
+        if states is not None:
+            found = found.where(d.c.trang_thai.in_(sorted(states)))
+        if due_before is not None:
+            found = found.where(d.c.ngay_hen_tra < due_before)
+        if opened_since is not None:
+            found = found.where(d.c.opened_at >= opened_since)
+        if opened_before is not None:
+            found = found.where(d.c.opened_at < opened_before)
+        if changed_since is not None:
+            found = found.where(d.c.changed_at >= changed_since)
+        after = ""
+        while batch := list(self._all(found, after=after)):
+            yield from self._with_changes(batch).values()
+            after = batch[-1].ma_ho_so
+
+    def _with_changes(self, dossiers: Collection[rows.AnyRow]) -> dict[MaHoSo, Dossier]:
+        history: dict[str, list[Change]] = {row.ma_ho_so: [] for row in dossiers}
+        if history:
+            for row in self._all(_CHANGES, codes=sorted(history)):
+                history[row.ma_ho_so].append(rows.change_of(row))
+        return {row.ma_ho_so: rows.dossier_of(row, history[row.ma_ho_so]) for row in dossiers}
+
+    def payments(
+        self, ma_ho_so: MaHoSo | str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[PaymentLine]:
+        """Money asked for and paid, as told, in the order in which it happened."""
+        p = tables.payment
+        found = _within(select(p), p.c.at, since, until)
+        if ma_ho_so is not None:
+            found = found.where(p.c.ma_ho_so == ma_ho_so)
+        return [
+            rows.payment_of(row) for row in self._all(found.order_by(p.c.at, p.c.ma_ho_so, p.c.change, p.c.position))
+        ]
+
+    # Inboxes
+
+    def inbox_after(self, party: PartyId, after: int, limit: int = 100) -> list[InboxEntry]:
+        """What stands in a party's inbox after this position, in order and without a gap."""
+        return [rows.entry_of(row) for row in self._all(_INBOX, party=party, after=after, most=limit)]
+
+    def head(self, party: PartyId) -> int:
+        """The last position of a party's inbox; 0 when nothing was ever put there. One small read, for long polls."""
+        return self._count(feed(party))
+
+    def inboxed(self, message: MessageId | str) -> list[InboxEntry]:
+        """The inbox places of a message, by party."""
+        i = tables.inbox
+        return [rows.entry_of(row) for row in self._all(select(i).where(i.c.message == message).order_by(i.c.party))]
+
+    def reader(self, party: PartyId) -> Reader:
+        """How far a party has come with its inbox."""
+        c = tables.counter
+        found = {row.name: row for row in self._all(select(c).where(c.c.name.in_([feed(party), confirmed(party)])))}
+        head, read = found.get(feed(party)), found.get(confirmed(party))
+        return Reader(
+            party=party,
+            head=head.value if head else 0,
+            confirmed=read.value if read else 0,
+            confirmed_at=read.at if read else None,
+        )
+
+    # Deliveries
+
+    def delivery(self, delivery: DeliveryId | str) -> Delivery | None:
+        """The delivery of this id."""
+        row = self._one(select(_d).where(_d.c.id == delivery))
+        return rows.delivery_of(row) if row else None
+
+    def deliveries(
+        self,
+        *,
+        message: MessageId | str | None = None,
+        party: PartyId | None = None,
+        lane: str | None = None,
+        states: Collection[DeliveryState] | None = None,
+        code: str | None = None,
+        ids: Collection[DeliveryId | str] | None = None,
+        limit: int = 1000,
+    ) -> list[Delivery]:
+        """Deliveries in the order in which they were recorded."""
+        found = select(_d).order_by(_d.c.seq).limit(limit)
+        if message is not None:
+            found = found.where(_d.c.message == message)
+        if party is not None:
+            found = found.where(_d.c.party == party)
+        if lane is not None:
+            found = found.where(_d.c.lane == lane)
+        if states is not None:
+            found = found.where(_d.c.state.in_(sorted(state.value for state in states)))
+        if code is not None:
+            found = found.where(_d.c.code == code)
+        if ids is not None:
+            found = found.where(_d.c.id.in_(sorted(ids)))
+        return [rows.delivery_of(row) for row in self._all(found)]
+
+    def attempts(self, delivery: DeliveryId | str) -> list[Attempt]:
+        """Every try of a delivery, the first one first, over replays."""
+        a = tables.attempt
+        return [
+            rows.attempt_of(row) for row in self._all(select(a).where(a.c.delivery == delivery).order_by(a.c.number))
+        ]
+
+    def lanes(self, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> list[Lane]:
+        """Lanes with open deliveries, the longest waiting first; ``held_only``: those where a person must look."""
+        holds = and_(_d.c.state.in_(HOLDING), _d.c.blocking)
+        lane = (
+            select(
+                _d.c.party,
+                _d.c.lane,
+                func.count().label("open"),
+                func.min(_d.c.seq).label("first"),
+                func.min(case((holds, _d.c.seq))).label("holder"),
+            )
+            .where(_d.c.state.not_in(FINAL))
+            .group_by(_d.c.party, _d.c.lane)
+            .subquery()
+        )
+        found = select(_d, lane.c.open, lane.c.holder).join(
+            lane, _d.c.seq == func.coalesce(lane.c.holder, lane.c.first)
+        )
+        if held_only:
+            found = found.where(lane.c.holder.is_not(None))
+        if party is not None:
+            found = found.where(_d.c.party == party)
+        return [
+            Lane(
+                party=row.party,
+                lane=row.lane,
+                open=row.open,
+                first=rows.delivery_of(row),
+                held=row.holder is not None,
+                since=row.created_at,
+            )
+            for row in self._all(found.order_by(_d.c.created_at, _d.c.seq).limit(limit))
+        ]
+
+    def next_due(self) -> datetime | None:
+        """The earliest time at which something may have to be done: a try that its lane allows, or a lease that runs out."""
+        times = [self._connection.execute(question).scalar() for question in (_NEXT_DUE, _NEXT_LEASE)]
+        return min((time for time in times if time is not None), default=None)
+
+    def queues(self) -> list[Queue]:
+        """How the outbox stands, by party: what is open, since when something waits, and whether the party answers."""
+        counted = select(
+            _d.c.party,
+            _d.c.state,
+            func.count().label("number"),
+            func.min(case((_d.c.state.in_(WAITING), _d.c.due_at))).label("oldest"),
+        )
+        counts: dict[str, dict[DeliveryState, int]] = {}
+        oldest: dict[str, datetime] = {}
+        for row in self._all(counted.where(_d.c.state.not_in(FINAL)).group_by(_d.c.party, _d.c.state)):
+            counts.setdefault(row.party, {})[DeliveryState(row.state)] = row.number
+            if row.oldest is not None:
+                oldest[row.party] = min(row.oldest, oldest.get(row.party, row.oldest))
+        c = tables.counter
+        streaks = self._all(select(c).where(c.c.name.startswith(failing(""), autoescape=True), c.c.value > 0))
+        streak = {row.name.removeprefix(failing("")): row for row in streaks}
+        return [
+            Queue(
+                party=PartyId(party),
+                counts=counts.get(party, {}),
+                oldest_due=oldest.get(party),
+                failures=streak[party].value if party in streak else 0,
+                failing_since=streak[party].at if party in streak else None,
+            )
+            for party in sorted(counts.keys() | streak.keys())
+        ]
+
+    # Registry, trust, catalogues
+
+    def parties_version(self) -> int:
+        """The version of the whole registry; it grows with every act. One small read, to see whether to load it anew."""
+        return self._count(PARTIES)
+
+    def parties(self) -> list[PartyVersion]:
+        """The profiles in force, by id."""
+        p = tables.party
+        newest = select(p.c.id, func.max(p.c.version).label("version")).group_by(p.c.id).subquery()
+        found = select(p).join(newest, and_(p.c.id == newest.c.id, p.c.version == newest.c.version))
+        return [rows.party_of(row) for row in self._all(found.where(p.c.profile.is_not(None)).order_by(p.c.id))]
+
+    def party_history(self, party: PartyId | str) -> list[PartyVersion]:
+        """Every version of one profile, the oldest first."""
+        p = tables.party
+        return [rows.party_of(row) for row in self._all(select(p).where(p.c.id == party).order_by(p.c.version))]
+
+    def statuses_version(self) -> int:
+        """Grows whenever something new is known of a certificate."""
+        return self._count(STATUSES)
+
+    def certificate_statuses(self) -> list[CertificateStatus]:
+        """What is known of certificates, by fingerprint and tree."""
+        s = tables.certificate_status
+        return [rows.status_of(row) for row in self._all(select(s).order_by(s.c.fingerprint, s.c.tree))]
+
+    def catalogue_versions(self, danh_muc: str) -> list[str]:
+        """The versions of a code list that are on record, the first one recorded first."""
+        c = tables.catalogue
+        found = select(c.c.phien_ban, func.min(c.c.recorded_at).label("since")).where(c.c.danh_muc == danh_muc)
+        return [row.phien_ban for row in self._all(found.group_by(c.c.phien_ban).order_by("since", c.c.phien_ban))]
+
+    def catalogue(self, danh_muc: str, phien_ban: str, *, at: datetime | None = None) -> list[CatalogueRow]:
+        """One version of a code list, by code; ``at``: only what is valid then."""
+        c = tables.catalogue
+        found = select(c).where(c.c.danh_muc == danh_muc, c.c.phien_ban == phien_ban).order_by(c.c.ma)
+        if at is not None:
+            found = found.where(
+                or_(c.c.hieu_luc_tu.is_(None), c.c.hieu_luc_tu <= at),
+                or_(c.c.hieu_luc_den.is_(None), c.c.hieu_luc_den > at),
+            )
+        return [rows.muc_of(row) for row in self._all(found)]
+
+    # The log
+
+    def log_head(self) -> Head:
+        """Where the log stands."""
+        row = self._one(select(tables.counter).where(tables.counter.c.name == LOG))
+        return Head(row.value, row.hash) if row else GENESIS
+
+    def log(
+        self, *, after: int = 0, limit: int = 1000, what: str | None = None, message: MessageId | str | None = None
+    ) -> list[LogEntry]:
+        """Lines of the log after this number, in order; ``what`` and ``message`` choose among them."""
+        found = select(tables.log).where(tables.log.c.number > after).order_by(tables.log.c.number).limit(limit)
+        if what is not None:
+            found = found.where(tables.log.c.what == what)
+        if message is not None:
+            found = found.where(tables.log.c.message == message)
+        return [rows.line_of(row) for row in self._all(found)]
+
+    def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
+        """The whole log after this number, read in pages: what chain.verify() is given."""
+        while lines := self.log(after=after, limit=page):
+            yield from lines
+            after = lines[-1].number
+
+    def last_logged(self, what: str) -> LogEntry | None:
+        """The newest line of one kind."""
+        found = select(tables.log).where(tables.log.c.what == what).order_by(tables.log.c.number.desc()).limit(1)
+        row = self._one(found)
+        return rows.line_of(row) if row else None
+
+
+def _within(found: Select[Any], at: Any, since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since is not None:
+        found = found.where(at >= since)
+    if until is not None:
+        found = found.where(at < until)
+    return found

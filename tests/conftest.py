@@ -1,0 +1,235 @@
+"""Real databases for tests: a SQLite file, and a throwaway PostgreSQL cluster on a socket of its own.
+
+A test that asks for ``store``, ``engine`` or ``database_url`` runs once on each. Where no PostgreSQL server program is found, the
+second run is skipped with a sentence; in CI (environment variable CI) that is a failure. LIENTHONG_TEST_POSTGRES_URL names a
+server to use instead; the user in it must be allowed to create databases.
+"""
+
+import ctypes
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+
+from gateway.store import Store, open_engine, upgrade
+
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=300)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory):
+    """An upgraded database file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:  # everything into the one file that is copied
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template, tmp_path):
+    """The URL of a fresh, upgraded SQLite database."""
+    path = tmp_path / f"lienthong-{next(_numbers)}.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server: makes and drops databases."""
+    given = os.environ.get("LIENTHONG_TEST_POSTGRES_URL")
+    if given:
+        yield PostgresServer(given)
+        return
+    binaries = _postgres_binaries()
+    if binaries is None:
+        sentence = "no PostgreSQL server program was found (initdb and postgres, on PATH or in /usr/lib/postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(f"{sentence}; CI must have one")
+        pytest.skip(f"{sentence}; install one, or set LIENTHONG_TEST_POSTGRES_URL")
+    with tempfile.TemporaryDirectory(prefix="lt-pg-") as folder:
+        yield from _cluster(binaries, Path(folder))
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres):
+    """The name of an upgraded database, to be copied."""
+    name = postgres.create()
+    engine = open_engine(postgres.url(name))
+    upgrade(engine)
+    engine.dispose()
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def postgres_url(postgres, postgres_template):
+    """The URL of a fresh, upgraded PostgreSQL database."""
+    name = postgres.create(postgres_template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request):
+    """The URL of a fresh, upgraded database; on each kind in turn."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=BOTH)
+def empty_database_url(request, tmp_path):
+    """The URL of a database without any table; on each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def engine(database_url):
+    """An engine on a fresh, upgraded database; on each kind in turn."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine):
+    """A store on a fresh database; on each kind in turn."""
+    return Store(engine)
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url):
+    """A store on a fresh SQLite file, for tests of what is above the store."""
+    engine = open_engine(sqlite_url)
+    yield Store(engine)
+    engine.dispose()
+
+
+class PostgresServer:
+    """A server on which databases come and go."""
+
+    def __init__(self, url):
+        self._url = url.replace("postgresql+psycopg://", "postgresql://")
+
+    def url(self, database):
+        """The URL of one of its databases."""
+        head, _, query = self._url.partition("?")
+        scheme, _, rest = head.partition("://")
+        authority = rest.partition("/")[0]
+        return f"{scheme}://{authority}/{database}" + (f"?{query}" if query else "")
+
+    def create(self, template="template0"):
+        """Makes a database and gives its name."""
+        name = f"lienthong_test_{os.getpid()}_{next(_numbers)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return name
+
+    def drop(self, name):
+        """Removes a database, whoever is still connected."""
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _execute(self, statement):
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _postgres_binaries():
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
+    for folder in [*os.environ.get("PATH", "").split(os.pathsep), *map(str, versions)]:
+        if folder and Path(folder, "initdb").exists() and Path(folder, "postgres").exists():
+            return Path(folder)
+    return None
+
+
+def _cluster(binaries, folder):
+    """A cluster in this folder, ended with the session, also when the session is killed."""
+    user = {}
+    if os.geteuid() == 0:  # the server refuses to run as root
+        account = pwd.getpwnam("postgres" if any(p.pw_name == "postgres" for p in pwd.getpwall()) else "nobody")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    data, out = folder / "data", folder / "server.log"
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "lienthong", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        **user,
+    )
+    settings_ = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",  # a test does not survive a power cut anyway
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "max_connections": "60",
+        "shared_buffers": "32MB",
+        "logging_collector": "off",
+    }
+    options = [part for name, value in settings_.items() for part in ("-c", f"{name}={value}")]
+    with out.open("wb") as log:
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", data, *options],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            preexec_fn=_end_with_parent,
+            **user,
+        )
+    url = f"postgresql://lienthong@/postgres?host={folder}"
+    try:
+        _await(url, server, out)
+        yield PostgresServer(url)
+    finally:
+        server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed, nothing is waited for
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _end_with_parent():
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
+
+
+def _await(url, server, out):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"PostgreSQL did not start: {out.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+        else:
+            return
