@@ -79,7 +79,7 @@ def read_certificate(der: bytes) -> Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read(der)
-    except Exception as error:  # noqa: BLE001 - hostile bytes: ValueError, TypeError, OverflowError and more have been seen
+    except Exception as error:
         raise Unreadable(type(error).__name__) from error
 
 

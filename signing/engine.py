@@ -16,8 +16,8 @@ from typing import Any
 
 from cryptography import x509
 from lxml import etree
-from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureConfiguration, SignatureMethod
-from signxml.verifier import XMLVerifier
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from signing.names import C14N_10, DIGESTS, DS, DS_MORE_2007, EXC_C14N, RSA_PSS, SIGNATURE_METHODS
 from signing.structure import ROOT, Signature
@@ -81,7 +81,8 @@ def canonical(
 
 def _again(node: etree._Element) -> etree._Element:
     """The element as the root of a document of its own, with the namespaces that were in scope. Bytes of ours, already parsed once."""
-    return etree.fromstring(etree.tostring(node, encoding="UTF-8", with_tail=False), _parser())
+    again: etree._Element = etree.fromstring(etree.tostring(node, encoding="UTF-8", with_tail=False), _parser())
+    return again
 
 
 def _parser() -> Any:
@@ -107,11 +108,11 @@ class _Verifier(XMLVerifier):
         return etree.tostring(xml_node, encoding="UTF-8", with_tail=False)
 
     def _get_inclusive_ns_prefixes(self, transform_node: Any) -> list[str] | None:
-        prefixes: list[str] | None = super()._get_inclusive_ns_prefixes(transform_node)
+        prefixes: list[str] | None = super()._get_inclusive_ns_prefixes(transform_node)  # type: ignore[no-untyped-call]
         return None if prefixes is None else " ".join(prefixes).split()
 
     def _find(self, element: Any, query: str, require: bool = True, xpath: str = "") -> Any:
-        found = super()._find(element, query, require=require, xpath=xpath)
+        found = super()._find(element, query, require=require, xpath=xpath)  # type: ignore[no-untyped-call]
         if query == "SignatureMethod" and found is not None and found.get("Algorithm") == RSA_PSS:
             # signxml does not know the form with parameters. structure.py has read them and let through only those that
             # say the same as this name does. The signed bytes are made from the element that stands in the document.

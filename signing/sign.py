@@ -53,7 +53,11 @@ from signing.structure import ROOT
 Stamper = Callable[[bytes], bytes]  # octets to be time-stamped -> DER of the RFC 3161 token
 RawSigner = Callable[[bytes, str, int], bytes]  # (octets, "rsa" | "pss" | "ecdsa", bits of the hash) -> SignatureValue
 
-_HASHES: Final = {256: hashes.SHA256, 384: hashes.SHA384, 512: hashes.SHA512}
+_HASHES: Final[dict[int, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
+    256: hashes.SHA256,
+    384: hashes.SHA384,
+    512: hashes.SHA512,
+}
 _DIGEST_URIS: Final = {256: SHA256, 384: SHA384, 512: SHA512}
 
 
@@ -67,7 +71,9 @@ class Variant:
     pss: bool = False  # RSASSA-PSS instead of PKCS#1 v1.5; RSA keys only
     bits: int | None = None  # of the hash; None: 256, or what the curve needs
     prefix: str = "ds"  # "" puts Signature into the default namespace, as JDK and .NET do
-    name_canonicalisation: bool = True  # a canonicalisation transform after enveloped-signature; else inclusive C14N is implied
+    name_canonicalisation: bool = (
+        True  # a canonicalisation transform after enveloped-signature; else inclusive C14N is implied
+    )
     key_value: bool = False  # KeyValue beside the certificate, as .NET does
     key_info_reference: bool = False  # a third reference, to KeyInfo; XAdES only
 
@@ -180,10 +186,12 @@ def sign(
     inherited = tuple((n, v) for n in (f"{{{XML}}}lang", f"{{{XML}}}space") if (v := root.get(n)) is not None)
     if variant.xades:
         standing = _in_frame(frame, draft)
-        properties = standing.find(f".//{{{XADES}}}SignedProperties")
-        draft.digests["properties"] = _digest(canonical(properties, variant.canonicalisation, None, inherited), digest_uri)
+        properties = next(standing.iter(f"{{{XADES}}}SignedProperties"))
+        draft.digests["properties"] = _digest(
+            canonical(properties, variant.canonicalisation, None, inherited), digest_uri
+        )
         if variant.key_info_reference:
-            info = standing.find(f"{{{DS}}}KeyInfo")
+            info = next(standing.iter(f"{{{DS}}}KeyInfo"))
             draft.digests["key"] = _digest(canonical(info, variant.canonicalisation, None, inherited), digest_uri)
     standing = _in_frame(frame, draft)
     draft.value = base64.b64encode(
@@ -191,7 +199,9 @@ def sign(
     ).decode()
     if stamper is not None:
         standing = _in_frame(frame, draft)
-        draft.token = base64.b64encode(stamper(canonical(standing[1], variant.canonicalisation, None, inherited))).decode()
+        draft.token = base64.b64encode(
+            stamper(canonical(standing[1], variant.canonicalisation, None, inherited))
+        ).decode()
     return _put(body, draft.text())
 
 
@@ -211,7 +221,9 @@ def _put(body: bytes, signature: str) -> bytes:
 def _frame(root: etree._Element) -> tuple[str, str]:
     """An empty envelope with the root's namespaces, so that the signature is canonicalised with all that it will inherit."""
     spaces = "".join(
-        f" xmlns{':' + prefix if prefix else ''}={quoteattr(space)}" for prefix, space in root.nsmap.items() if prefix != "xml"
+        f" xmlns{':' + prefix if prefix else ''}={quoteattr(space)}"
+        for prefix, space in root.nsmap.items()
+        if prefix != "xml"
     )
     name = f"{root.prefix}:ThongDiep" if root.prefix else "ThongDiep"
     return f"<{name}{spaces}>", f"</{name}>"

@@ -331,7 +331,13 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
     for child in element:
         tag = child.tag
         if not isinstance(tag, str) or tag not in rule.children:
-            yield _problem(rule.unwanted, child, element=_name(tag), parent=_name(element.tag), algorithm=_quote(element.get("Algorithm")))
+            yield _problem(
+                rule.unwanted,
+                child,
+                element=_name(tag),
+                parent=_name(element.tag),
+                algorithm=_quote(element.get("Algorithm")),
+            )
             continue
         counts[tag] = counts.get(tag, 0) + 1
         if counts[tag] > rule.children[tag][1]:
@@ -424,8 +430,8 @@ class _Reader:
             inherited=tuple((name, text) for name in _INHERITED if (text := self.root.get(name)) is not None),
         )
 
-    def _add(self, code: str, element: etree._Element, **facts: Any) -> None:
-        self.problems.append(_problem(code, element, **facts))
+    def _add(self, code: str, at: etree._Element, /, **facts: Any) -> None:
+        self.problems.append(_problem(code, at, **facts))
 
     def _canonicalisation(self, element: etree._Element) -> str:
         algorithm = element.get("Algorithm", "")
@@ -547,9 +553,7 @@ class _Reader:
         for transform in reference.iterfind(f"{ds('Transforms')}/{ds('Transform')}"):
             algorithm = transform.get("Algorithm", "")
             algorithms.append(algorithm)
-            if algorithm.removesuffix("#WithComments") in CANONICALISATIONS and algorithm not in CANONICALISATIONS:
-                self._add("SIG-026", transform, algorithm=_quote(algorithm))
-            elif algorithm == f"{EXC_C14N}WithComments":
+            if (algorithm.removesuffix("#WithComments") in CANONICALISATIONS and algorithm not in CANONICALISATIONS) or algorithm == f"{EXC_C14N}WithComments":
                 self._add("SIG-026", transform, algorithm=_quote(algorithm))
             elif algorithm != ENVELOPED and algorithm not in CANONICALISATIONS:
                 self._add("SIG-024", transform, algorithm=_quote(algorithm))
@@ -611,7 +615,9 @@ class _Reader:
             algorithm = C14N_10 if method is None else self._canonicalisation(method)
             token = element[-1]
             if token.get("Encoding") not in (None, _DER):
-                self._add("SIG-076", token, element="EncapsulatedTimeStamp/@Encoding", parent="xades:SignatureTimeStamp")
+                self._add(
+                    "SIG-076", token, element="EncapsulatedTimeStamp/@Encoding", parent="xades:SignatureTimeStamp"
+                )
             stamps.append(
                 TimeStamp(
                     token=_base64(token.text) or b"",
@@ -675,7 +681,15 @@ def _lies_in(element: etree._Element, ancestor: etree._Element | None) -> bool:
     return ancestor is not None and any(step is ancestor for step in element.iterancestors())
 
 
-_PREFIXES = {DS: "ds:", DS11: "dsig11:", XADES: "xades:", XADES_141: "xades141:", PHONG_BI: "lt:", XML: "xml:", EXC_C14N: "ec:"}
+_PREFIXES = {
+    DS: "ds:",
+    DS11: "dsig11:",
+    XADES: "xades:",
+    XADES_141: "xades141:",
+    PHONG_BI: "lt:",
+    XML: "xml:",
+    EXC_C14N: "ec:",
+}
 
 
 def _name(tag: object) -> str:
@@ -694,5 +708,5 @@ def _quote(text: str | None) -> str:
     return shown if len(shown) <= 120 else shown[:119] + "…"
 
 
-def _problem(code: str, element: etree._Element, **facts: Any) -> Problem:
-    return Problem(code, facts, Location(xpath=xpath_of(element)))
+def _problem(code: str, at: etree._Element, /, **facts: Any) -> Problem:
+    return Problem(code, facts, Location(xpath=xpath_of(at)))

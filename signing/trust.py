@@ -153,7 +153,9 @@ class Trust:
     def with_verdicts(self, verdicts: Iterable[CertificateStatus]) -> Trust:
         """The same view with these verdicts in place of the old ones of the same certificates."""
         merged = {**self.verdicts, **{verdict.fingerprint: verdict for verdict in verdicts}}
-        return Trust(certificates=self.certificates, trees=self.trees, verdicts=merged, own=self.own, version=self.version)
+        return Trust(
+            certificates=self.certificates, trees=self.trees, verdicts=merged, own=self.own, version=self.version
+        )
 
     def standing(self, fingerprint: str, tree: str | None, at: datetime) -> Standing:
         """What is known at this time about a certificate registered under this tree.

@@ -13,7 +13,7 @@ from signxml.exceptions import InvalidDigest
 
 from gateway.core.model import Basis, Form, Signer
 from gateway.core.parties import Demand, Parties, Party, SigningCertificate, WhenUnknown
-from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import Attested, Checked, locate, parse_bytes
 from signing import verdict as v
 from signing.certificates import Certificate, Unreadable, read_certificate
@@ -182,7 +182,7 @@ class _Judge:
     def _prove(self, signature: Signature, certificate: Certificate) -> Proven:
         try:
             proven = prove(self.document.body, signature, certificate.x509, self.at)
-        except Exception as error:  # noqa: BLE001 - signxml raises a dozen classes on hostile input (threats fact 8); each is a refusal
+        except Exception as error:
             if isinstance(error, InvalidDigest):
                 self.record.mark(v.PASSED, "ok", "2.2")
                 self.record.mark(v.FAILED, "digest", "2.4")
@@ -219,7 +219,9 @@ class _Judge:
         if standing.status is Status.UNKNOWN:
             self.record.mark(v.UNDETERMINED, standing.reason, "1.1", "1.2", "2.3")
             held = party.signature.status_unknown is WhenUnknown.HOLD
-            return tuple(self._placed([Problem(standing.code if held and standing.code else "SIG-063", standing.facts, where)]))
+            return tuple(
+                self._placed([Problem(standing.code if held and standing.code else "SIG-063", standing.facts, where)])
+            )
         asked = standing.reason != "registered"
         self.record.mark(v.PASSED if asked else v.NOT_APPLICABLE, standing.reason, "1.2")
         if standing.code is None:
@@ -318,7 +320,9 @@ def _letter(root: etree._Element) -> tuple[Any, ...]:
 def _is_properties(canonical: bytes, signature: Signature) -> bool:
     root = parse_bytes(canonical)
     properties = signature.properties
-    return properties is not None and etree.QName(root).localname == "SignedProperties" and root.get("Id") == properties.id
+    return (
+        properties is not None and etree.QName(root).localname == "SignedProperties" and root.get("Id") == properties.id
+    )
 
 
 def _wrong_certificate_digest(signature: Signature) -> Iterable[Finding]:
