@@ -25,8 +25,8 @@ _TYPES = {
 def media(accept: str, default: Media) -> Media:
     """The form the Accept header prefers; the default where it prefers neither.
 
-    Never a refusal: a caller that accepts neither gets the default (RFC 9110 section 12.5.1 allows that), since an answer
-    in the other form serves a sender better than none.
+    Never a refusal: a caller that accepts neither gets the default (RFC 9110 section 12.5.1 allows that), since an
+    answer in the other form serves a sender better than none.
     """
     ranges = _ranges(accept)
     if not ranges:
@@ -42,9 +42,9 @@ def language(accept_language: str) -> Lang:
     """The language of titles and sentences: Vietnamese unless English is preferred."""
     weight = {Lang.VI: 0.0, Lang.EN: 0.0}
     for name, quality in _ranges(accept_language).items():
-        for lang in weight:
+        for lang, known in weight.items():
             if name.split("-", 1)[0] == lang:
-                weight[lang] = max(weight[lang], quality)
+                weight[lang] = max(known, quality)
     return Lang.EN if weight[Lang.EN] > weight[Lang.VI] else Lang.VI
 
 

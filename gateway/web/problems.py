@@ -53,7 +53,7 @@ _XML_NAMESPACE = "urn:ietf:rfc:7807"  # RFC 9457 appendix B keeps the namespace 
 
 
 def status_of(problems: Collection[Problem]) -> int:
-    """The HTTP status that a list of problems leads to: that of the first failed one, else of the first undetermined one."""
+    """The HTTP status that problems lead to: that of the first failed one, else of the first undetermined one."""
     for outcome in (Outcome.FAILED, Outcome.UNDETERMINED, Outcome.NOTE):
         for problem in problems:
             entry = problem.entry

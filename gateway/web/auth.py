@@ -1,0 +1,230 @@
+"""Who is at the door. Decided from the request's head alone: nobody's body is read before it is known whose it is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import logging
+import math
+import re
+import ssl
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.model import Caller
+from gateway.core.parties import Parties, Party
+from gateway.settings import Door
+from gateway.web.rates import Rates
+from gateway.web.refusals import refuse
+
+log = logging.getLogger("lienthong.web.auth")
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lienthong", Basic realm="lienthong", charset="UTF-8"'}
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]{16,512}=*")
+_NOBODY = "0" * 64
+
+
+class Headers(Protocol):
+    """The part of a request's headers that is asked here."""
+
+    def getall(self, key: str, default: list[str], /) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A registered, open party and how it proved itself."""
+
+    party: Party
+    caller: Caller
+
+
+class Doorkeeper:
+    """Identifies callers by bearer token, HTTP Basic or client certificate; compares hashes only, in constant time."""
+
+    def __init__(self, door: Door, rates: Rates) -> None:
+        self._door = door
+        self._rates = rates
+        self._proxies = tuple(ipaddress.ip_network(address, strict=False) for address in door.trusted_proxies)
+        self._operators = tuple(digest.lower() for digest in door.operator_tokens_sha256)
+
+    def identify(self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties) -> Identity:
+        """The caller. Raises Refusal: 401 for nobody, 403 for a locked party, 429 for a guesser."""
+        by_header = self._by_authorization(headers, peer, parties)
+        by_certificate = self._by_certificate(headers, peer, tls, parties)
+        if by_header is None and by_certificate is None:
+            raise refuse("AUT-101", headers=_CHALLENGE)
+        if by_header is not None and by_certificate is not None and by_header.party.id != by_certificate.party.id:
+            raise refuse("AUT-104", headers=_CHALLENGE)
+        return self.admit(by_header or by_certificate)
+
+    def admit(self, identity: Identity | None) -> Identity:
+        """The same identity, if its party is open and within its rate. Raises Refusal."""
+        if identity is None:
+            raise refuse("AUT-101", headers=_CHALLENGE)
+        party = identity.party
+        if not party.enabled:
+            raise refuse("AUT-105", party=party.id)
+        per_s = party.rate_per_s or self._door.rate_per_s
+        if per_s:
+            wait = self._rates.wait_s(f"party:{party.id}", per_s, burst=2 * per_s)
+            if wait > 0:
+                raise refuse("SYS-116", headers={"Retry-After": str(math.ceil(wait))}, rate_per_s=f"{per_s:g}")
+        return identity
+
+    def is_operator(self, headers: Headers) -> bool:
+        """Whether the bearer token is one of the operators'."""
+        token = _bearer(_authorization(headers))
+        found = _sha256(token) if token is not None else _NOBODY
+        return sum(hmac.compare_digest(found, known) for known in self._operators) > 0  # all of them: constant time
+
+    def by_user(self, user: str, password: str, peer: str, parties: Parties, by: str) -> Identity:
+        """The party with this name and password. Raises Refusal."""
+        guesses = f"guess:{peer}:{user}"
+        wait = self._rates.wait_s(guesses, per_s=0.2, burst=10, take=False)
+        if wait > 0:  # not even compared: a password can be guessed, unlike a token
+            raise refuse("AUT-107", headers={"Retry-After": str(math.ceil(wait))})
+        party = parties.by_basic_user(user)
+        known = party.credentials.basic[user].lower() if party is not None else _NOBODY
+        if hmac.compare_digest(_sha256(f"{user}:{password}"), known) and party is not None:
+            return Identity(party, Caller(party=party.id, by=by))
+        self._rates.wait_s(guesses, per_s=0.2, burst=10)
+        log.info("refused", extra={"reason": "unknown name or password", "peer": peer})
+        raise refuse("AUT-102", headers=_CHALLENGE)
+
+    def _by_authorization(self, headers: Headers, peer: str, parties: Parties) -> Identity | None:
+        value = _authorization(headers)
+        if value is None:
+            return None
+        token = _bearer(value)
+        if token is not None:
+            digest = _sha256(token)
+            party = parties.by_token_sha256(digest)
+            tokens = party.credentials.token_sha256 if party is not None else ()
+            if party is None or not sum(hmac.compare_digest(digest, known.lower()) for known in tokens):
+                log.info("refused", extra={"reason": "unknown token", "key_id": _key_id(token), "peer": peer})
+                raise refuse("AUT-102", headers=_CHALLENGE)
+            return Identity(party, Caller(party=party.id, by="token"))
+        user, password = _basic(value)
+        return self.by_user(user, password, peer, parties, "basic")
+
+    def _by_certificate(
+        self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties
+    ) -> Identity | None:
+        der = tls.getpeercert(binary_form=True) if tls is not None else None
+        fingerprint = hashlib.sha256(der).hexdigest() if der else self._handed_on(headers, peer)
+        if fingerprint is None:
+            return None
+        party = parties.by_client_certificate(fingerprint)
+        if party is None:
+            log.info(
+                "refused", extra={"reason": "unknown client certificate", "fingerprint": fingerprint, "peer": peer}
+            )
+            raise refuse("AUT-102", headers=_CHALLENGE)
+        return Identity(party, Caller(party=party.id, by="client-certificate"))
+
+    def _handed_on(self, headers: Headers, peer: str) -> str | None:
+        """The fingerprint of the certificate that a trusted proxy saw. From anyone else the header means nothing."""
+        name = self._door.client_certificate_header
+        if name is None or not self._is_proxy(peer):
+            return None
+        values = headers.getall(name, [])
+        if not values or not values[0]:
+            return None
+        if len(values) > 1:
+            raise refuse("SYS-108", header=name, close=True)
+        fingerprint = _fingerprint(values[0])
+        if fingerprint is None:
+            raise refuse("SYS-109", header=name, expected="PEM (URL-encoded), DER (base64) | SHA-256 (hex)")
+        return fingerprint
+
+    def address(self, headers: Headers, peer: str) -> str:
+        """Where the caller itself is: the connection's address, or what a trusted proxy says of it."""
+        values = headers.getall("X-Forwarded-For", [])
+        if not values or not self._is_proxy(peer):
+            return peer
+        nearest = values[-1].rsplit(",", 1)[-1].strip()  # the one our proxy added; those before it are claims
+        try:
+            return str(ipaddress.ip_address(nearest))
+        except ValueError:
+            return peer
+
+    def _is_proxy(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+
+def _authorization(headers: Headers) -> str | None:
+    values = headers.getall("Authorization", [])
+    if len(values) > 1:
+        raise refuse("SYS-108", header="Authorization", close=True)
+    return values[0] if values else None
+
+
+def _bearer(value: str | None) -> str | None:
+    """The token of a Bearer header; None for another scheme. Raises Refusal when it cannot be a token."""
+    scheme, _, token = (value or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    token = token.strip()
+    if not _TOKEN68.fullmatch(token):
+        raise refuse("AUT-103", headers=_CHALLENGE)
+    return token
+
+
+def _basic(value: str) -> tuple[str, str]:
+    scheme, _, encoded = value.partition(" ")
+    if scheme.lower() != "basic":
+        raise refuse("AUT-103", headers=_CHALLENGE)
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise refuse("AUT-103", headers=_CHALLENGE) from error
+    if not colon or not user:
+        raise refuse("AUT-103", headers=_CHALLENGE)
+    return user, password
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _key_id(token: str) -> str | None:
+    """The part of a token that is no secret: ``lt_<key id>_<secret>``."""
+    pieces = token.split("_", 2)
+    return pieces[1][:32] if len(pieces) == 3 and pieces[0] == "lt" else None
+
+
+def _fingerprint(value: str) -> str | None:
+    """The SHA-256 of a certificate handed on by a proxy, in one of the forms proxies write."""
+    value = value.strip()
+    bare = value.replace(":", "").lower()
+    if re.fullmatch("[0-9a-f]{64}", bare):
+        return bare
+    text = urllib.parse.unquote(value)
+    try:
+        if "-----BEGIN CERTIFICATE-----" in text:
+            der = ssl.PEM_cert_to_DER_cert(_relined(text))
+        else:
+            der = base64.b64decode(value.strip(":"), validate=True)  # RFC 9440 puts colons round it
+    except (ValueError, binascii.Error):
+        return None
+    return hashlib.sha256(der).hexdigest() if der[:1] == b"\x30" else None
+
+
+def _relined(pem: str) -> str:
+    """PEM whose line breaks a proxy turned into blanks."""
+    inner = pem.split("-----BEGIN CERTIFICATE-----", 1)[1].split("-----END CERTIFICATE-----", 1)[0]
+    return "-----BEGIN CERTIFICATE-----\n" + "".join(inner.split()) + "\n-----END CERTIFICATE-----\n"
+
+
+def challenge() -> Mapping[str, str]:
+    """The header that every 401 carries."""
+    return _CHALLENGE

@@ -1,0 +1,251 @@
+"""One request and what is known about it: the value every handler of a door is given."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import ssl
+import urllib.parse
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import ClientConnectionError, ClientPayloadError, web
+from aiohttp.web_protocol import RequestPayloadError
+from multidict import CIMultiDict
+
+from gateway.core.problems import Lang, Problem
+from gateway.web import answers
+from gateway.web import problems as rendering
+from gateway.web.accept import Media, language, media
+from gateway.web.auth import Identity
+from gateway.web.refusals import Refusal, refuse
+
+if TYPE_CHECKING:
+    from gateway.web.app import App
+
+XML_TYPES = ("application/xml", "text/xml")
+JSON_TYPES = ("application/json",)
+
+_CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction")
+
+
+class BodyTooSlow(Exception):
+    """The body of a request kept us waiting for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What arrived as the body of a request."""
+
+    data: bytes  # all of it, or its first bytes when it went over the limit
+    digest: str  # SHA-256 of all that arrived, lower-case hex
+    total_bytes: int
+    most: int  # the limit
+
+    @property
+    def cut(self) -> bool:
+        """Whether it went over the limit."""
+        return self.total_bytes > self.most
+
+    def whole(self) -> bytes:
+        """The body, where only a whole one is of use. Raises Refusal (413)."""
+        if self.cut:
+            raise refuse("SYS-101", limit_bytes=self.most, close=True)
+        return self.data
+
+
+class Exchange:
+    """A request being answered: who asks, what for, and in which form they would like the answer."""
+
+    __slots__ = (
+        "app",
+        "correlation_id",
+        "identity",
+        "lang",
+        "media",
+        "path",
+        "query_string",
+        "request",
+        "route",
+        "variables",
+    )
+
+    def __init__(self, app: App, request: web.BaseRequest) -> None:
+        headers = request.headers
+        self.app = app
+        self.request = request
+        self.identity: Identity | None = None
+        self.route = ""  # the template of the address, for logs and metrics
+        self.variables: Mapping[str, str] = {}
+        self.path = ""
+        self.query_string = ""
+        claimed = headers.get("X-Request-Id", "")
+        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else uuid.uuid4().hex
+        self.lang: Lang = language(headers.get("Accept-Language", ""))
+        self.media: Media = media(headers.get("Accept", ""), self._natural(request))
+
+    @staticmethod
+    def _natural(request: web.BaseRequest) -> Media:
+        """XML for those who send XML, JSON for those who ask without saying more."""
+        sent = request.headers.get("Content-Type", "").lower()
+        return Media.XML if "xml" in sent or (request.method == "POST" and "json" not in sent) else Media.JSON
+
+    @property
+    def who(self) -> Identity:
+        """The caller of a route that admits only registered parties."""
+        if self.identity is None:
+            raise RuntimeError("a route for parties was reached without one")
+        return self.identity
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection; empty when it is gone."""
+        name = self.request.transport.get_extra_info("peername") if self.request.transport else None
+        return str(name[0]) if isinstance(name, tuple) and name else ""
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session, when the connection ends in this process."""
+        found = self.request.transport.get_extra_info("ssl_object") if self.request.transport else None
+        return found if found is not None else None
+
+    def check_framing(self) -> None:
+        """Refuses what a proxy before us might frame differently than we do. Raises Refusal."""
+        headers = self.request.headers
+        for name in _ONCE:
+            if len(headers.getall(name, [])) > 1:
+                raise refuse("SYS-108", header=name, close=True)
+        codings = headers.getall("Transfer-Encoding", [])
+        if codings and ([c.strip().lower() for c in codings] != ["chunked"] or self.request.version < (1, 1)):
+            raise refuse("SYS-105", found=", ".join(codings), close=True)
+        if "Upgrade" in headers and self.request.version < (1, 1):
+            raise refuse("SYS-106", close=True)
+
+    def check_expectation(self) -> None:
+        """Only 100-continue can be met. Raises Refusal (417)."""
+        expected = self.request.headers.get("Expect", "")
+        if expected and expected.lower() != "100-continue":
+            raise refuse("SYS-115", close=True)
+
+    def check_content(self, types: Collection[str]) -> str:
+        """The media type of the body, one of ``types``. Raises Refusal (415) for others, charsets and compression."""
+        headers = self.request.headers
+        coding = headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in ("identity", ""):
+            raise refuse("SYS-104", found=coding, close=True)
+        name, _, rest = headers.get("Content-Type", "").partition(";")
+        name = name.strip().lower()
+        if name not in types:
+            raise refuse("SYS-102", found=name or "–", expected=sorted(types))
+        for parameter in rest.split(";"):
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
+                raise refuse("SYS-103", found=value.strip().strip('"'))
+        return name
+
+    async def body(self, most: int) -> Body:
+        """The body, read with a cap. Raises Refusal when it stops on the way.
+
+        Over the cap the first ``most`` bytes are kept, what was read is counted and hashed, the rest is not waited for.
+        """
+        self.app.watch_body(self.request)
+        if self.request.headers.get("Expect"):
+            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.request.writer.output_size = 0
+        content = self.request.content
+        chunks: list[bytes] = []
+        total = 0
+        try:
+            while total <= most:
+                chunk = await content.readany()
+                if not chunk:
+                    break
+                chunks.append(chunk)
+                total += len(chunk)
+        except BodyTooSlow as error:
+            raise refuse("SYS-110", close=True) from error
+        except (
+            RequestPayloadError,
+            ClientPayloadError,
+            ClientConnectionError,
+            ConnectionError,
+            asyncio.IncompleteReadError,
+            EOFError,
+        ) as error:
+            raise refuse("SYS-111", close=True) from error
+        finally:
+            self.app.watch_body(self.request, done=True)
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return Body(data=data[:most], digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
+
+    def query(self, *names: str) -> dict[str, str]:
+        """The query parameters. Raises Refusal (400) for an unknown, repeated or unreadable one."""
+        found: dict[str, str] = {}
+        for piece in self.query_string.split("&") if self.query_string else ():
+            key, _, value = piece.partition("=")
+            name = decoded(key.replace("+", " "), "?")
+            if name not in names or name in found:
+                raise refuse("SYS-114", parameter=name[:50], expected=", ".join(names) or "–")
+            found[name] = decoded(value.replace("+", " "), name)
+        return found
+
+    def response(
+        self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
+    ) -> web.Response:
+        """A response of ours; the door adds what every answer carries."""
+        return web.Response(
+            status=status, body=body, headers=CIMultiDict({**(headers or {}), "Content-Type": content_type})
+        )
+
+    def answer(
+        self, status: int, name: str, values: answers.Answer, headers: Mapping[str, str] | None = None
+    ) -> web.Response:
+        """Values in the form the caller would like."""
+        if self.media is Media.JSON:
+            return self.response(status, answers.as_json(values), "application/json", headers)
+        return self.response(status, answers.as_xml(name, values), "application/xml; charset=utf-8", headers)
+
+    def problem(
+        self,
+        problems: Collection[Problem],
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> web.Response:
+        """A problem document (RFC 9457) with the status its problems lead to."""
+        status = status or rendering.status_of(problems)
+        document = rendering.document(
+            problems, status=status, lang=self.lang, correlation_id=self.correlation_id, **members
+        )
+        return self.response(
+            status,
+            rendering.render(document, self.media),
+            f"{rendering.PROBLEM_TYPES[self.media]}; charset=utf-8"
+            if self.media is Media.XML
+            else rendering.PROBLEM_TYPES[self.media],
+            {"Content-Language": str(self.lang), "Vary": "Accept, Accept-Language", **(headers or {})},
+        )
+
+    def refused(self, refusal: Refusal) -> web.Response:
+        """A refusal of the door as a response."""
+        response = self.problem([refusal.problem], headers=refusal.headers)
+        if refusal.close or not self.request.content.is_eof():
+            response.force_close()
+        return response
+
+
+def decoded(raw: str, name: str) -> str:
+    """A percent-encoded piece of an address. Raises Refusal (400) for what is no UTF-8 or holds control characters."""
+    try:
+        text = urllib.parse.unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeError as error:
+        raise refuse("SYS-114", parameter=name[:50], expected="UTF-8") from error
+    if len(text) > 200 or _BARE.search(text) or re.search("%(?![0-9A-Fa-f]{2})", raw):
+        raise refuse("SYS-114", parameter=name[:50] if name.isprintable() else "?", expected="≤ 200, UTF-8")
+    return text

@@ -1,0 +1,121 @@
+"""Is the process alive, can it serve, and how is it doing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+from prometheus_client.core import Metric
+
+from gateway.services.intake import Gate
+from gateway.web import metrics
+from gateway.web.app import App, Route, Who
+from gateway.web.exchange import Exchange
+from gateway.web.refusals import store_of
+
+_PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
+
+
+@dataclass(slots=True)
+class Probe:
+    """What is known of one thing we depend on."""
+
+    name: str
+    ok: bool
+    last_good: float | None = None  # monotonic seconds
+
+    def as_dict(self, now: float) -> dict[str, object]:
+        """For the answer; the age says how stale the good news is."""
+        age = None if self.last_good is None else round(now - self.last_good, 3)
+        return {"name": self.name, "ok": self.ok, "last_success_age_s": age}
+
+
+async def healthz(exchange: Exchange) -> web.Response:
+    """The process is alive. Says nothing about anything else, so that a restart is not triggered by a slow database."""
+    return exchange.response(200, b'{"status":"alive"}', "application/json")
+
+
+async def readyz(exchange: Exchange) -> web.Response:
+    """Each thing the gateway depends on; 503 names the first that fails."""
+    app = exchange.app
+    probes = [await _database(app), _stopping(app), _tray(app)]
+    now = time.monotonic()
+    failing = next((probe.name for probe in probes if not probe.ok), None)
+    body: dict[str, object] = {"status": "ready" if failing is None else "not ready"}
+    if failing is not None:
+        body["failing"] = failing
+    body["probes"] = [probe.as_dict(now) for probe in probes]
+    headers = {} if failing is None else {"Retry-After": "5"}
+    return exchange.response(200 if failing is None else 503, json.dumps(body).encode(), "application/json", headers)
+
+
+async def scrape(exchange: Exchange) -> web.Response:
+    """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
+    app = exchange.app
+    text = await app.read(lambda: app.metrics.text(lambda: _outbox(app.gate)))
+    return exchange.response(200, text, metrics.CONTENT_TYPE)
+
+
+async def _database(app: App) -> Probe:
+    """Whether the database answers a small question in time. A question still under way is not asked again."""
+    probe = Probe("database", ok=False, last_good=app.database_answered)
+    if app.database_probe is None or app.database_probe.done():
+        app.database_probe = asyncio.ensure_future(app.read(_ask, app.gate))
+    done, _ = await asyncio.wait({app.database_probe}, timeout=_PATIENCE_S)
+    if done and app.database_probe.exception() is None:
+        app.database_answered = probe.last_good = time.monotonic()
+        probe.ok = True
+    return probe
+
+
+def _ask(gate: Gate) -> int:
+    with store_of(gate).read() as view:
+        return view.parties_version()
+
+
+def _stopping(app: App) -> Probe:
+    return Probe("accepting", ok=not app.stopping.is_set(), last_good=time.monotonic())
+
+
+def _tray(app: App) -> Probe:
+    return Probe("tray", ok=app.tray.waiting < app.door.queue, last_good=time.monotonic())
+
+
+def _outbox(gate: Gate) -> Iterable[Metric]:
+    now = datetime.now(UTC)
+    with store_of(gate).read() as view:
+        queues = view.queues()
+        held = view.lanes(held_only=True)
+        log_head = view.log_head()
+    yield metrics.gauge(
+        "deliveries_open",
+        "Deliveries that are not through, by receiver and state.",
+        [((q.party, str(state)), float(number)) for q in queues for state, number in q.counts.items()],
+        ("party", "state"),
+    )
+    yield metrics.gauge(
+        "delivery_oldest_due_seconds",
+        "How long the oldest delivery has been due, by receiver.",
+        [((q.party,), max(0.0, (now - q.oldest_due).total_seconds())) for q in queues if q.oldest_due is not None],
+        ("party",),
+    )
+    yield metrics.gauge(
+        "party_failures_in_a_row",
+        "Tries in a row that a party did not answer.",
+        [((q.party,), float(q.failures)) for q in queues],
+        ("party",),
+    )
+    yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])
+    yield metrics.gauge("log_entries", "Entries of the chained log.", [((), float(log_head.number))])
+
+
+ROUTES = (
+    Route(method="GET", address="/healthz", who=Who.ANYONE, handler=healthz),
+    Route(method="GET", address="/readyz", who=Who.ANYONE, handler=readyz),
+    Route(method="GET", address="/metrics", who=Who.OPERATOR, handler=scrape),
+)

@@ -1,0 +1,112 @@
+"""Figures of the door, in the form Prometheus reads. No personal data: routes are templates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector  # type: ignore[no-untyped-call, unused-ignore]
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+
+
+class Metrics:
+    """The counters of one worker. With PROMETHEUS_MULTIPROC_DIR set, a scrape sees all workers of the node."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        name = "lienthong_"
+        labels = ("method", "route", "status")
+        self._requests = Counter(f"{name}http_requests", "Requests answered.", labels, registry=self.registry)
+        self._seconds = Histogram(
+            f"{name}http_request_seconds",
+            "From the head of a request to its answer.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._closed = Counter(
+            f"{name}http_connections_closed",
+            "Connections closed by the watchman, by what took too long.",
+            ("why",),
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            f"{name}door_refusals", "Requests refused before a message existed.", ("code",), registry=self.registry
+        )
+        self._messages = Counter(
+            f"{name}messages", "Messages answered after their commit.", ("fate", "channel"), registry=self.registry
+        )
+        self._problems = Counter(f"{name}problems", "Problems found in messages.", ("code",), registry=self.registry)
+        self._waiting = Gauge(
+            f"{name}tray_waiting", "Messages waiting for a tray.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self._trays = Counter(f"{name}trays", "Trays recorded.", registry=self.registry)
+        self._lost = Counter(
+            f"{name}messages_not_recorded", "Messages the database did not keep.", registry=self.registry
+        )
+
+    def request(self, method: str, route: str, status: int, took_s: float) -> None:
+        """One request was answered."""
+        known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS") else "other"
+        self._requests.labels(known, route or "none", str(status)).inc()
+        self._seconds.labels(route or "none").observe(took_s)
+
+    def closed(self, why: str) -> None:
+        """The watchman closed a connection."""
+        self._closed.labels(why).inc()
+
+    def refused(self, code: str) -> None:
+        """The door said no."""
+        self._refused.labels(code).inc()
+
+    def message(self, fate: str, channel: str, codes: Iterable[str]) -> None:
+        """A message was answered."""
+        self._messages.labels(fate, channel).inc()
+        for code in codes:
+            self._problems.labels(code).inc()
+
+    def tray(self, waiting: int, *, lost: int = 0) -> None:
+        """A tray was recorded."""
+        self._trays.inc()
+        self._waiting.set(waiting)
+        if lost:
+            self._lost.inc(lost)
+
+    def text(self, *more: Callable[[], Iterable[Metric]]) -> bytes:
+        """Everything, over all workers where they share a folder, with what ``more`` reads from the database now."""
+        registry = self.registry
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        for read in more:
+            registry = _with(registry, read)
+        return generate_latest(registry)
+
+
+class _Read(Collector):
+    def __init__(self, first: CollectorRegistry, read: Callable[[], Iterable[Metric]]) -> None:
+        self._first, self._read = first, read
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._first.collect()
+        yield from self._read()
+
+
+def _with(first: CollectorRegistry, read: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
+    both = CollectorRegistry(auto_describe=False)
+    both.register(_Read(first, read))
+    return both
+
+
+def gauge(name: str, what: str, rows: Iterable[tuple[tuple[str, ...], float]], labels: tuple[str, ...] = ()) -> Metric:
+    """A gauge read at the moment of the scrape."""
+    family = GaugeMetricFamily(f"lienthong_{name}", what, labels=labels)
+    for values, number in rows:
+        family.add_metric(values, number)
+    return family

@@ -1,0 +1,54 @@
+"""Rates without memory of single requests: the generic cell rate algorithm, one number for each key.
+
+The numbers may lie in a file that all workers of a node map, so that a party's rate is the node's and not each
+worker's. The clock is CLOCK_MONOTONIC, which all processes of a machine share. A number is one aligned double, read and
+written whole: two workers that meet at the same instant may let one request too many pass, never corrupt anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import time
+from pathlib import Path
+
+_SLOTS = 2**18  # 2 MiB, of which only touched pages take memory; a hundred parties collide with probability 2 %
+
+
+class Rates:
+    """How often each key may come."""
+
+    def __init__(self, shared: Path | None = None) -> None:
+        """``shared``: a file of the node's runtime folder, made if need be. Without it the rates are this process's."""
+        size = _SLOTS * 8
+        if shared is None:
+            self._map = mmap.mmap(-1, size)
+        else:
+            with shared.open("a+b") as file:
+                file.truncate(size)
+                self._map = mmap.mmap(file.fileno(), size)
+        self._due = memoryview(self._map).cast("d")
+
+    def wait_s(self, key: str, per_s: float, burst: float, *, take: bool = True, now: float | None = None) -> float:
+        """0.0 when the key may come now (and then it has come, if ``take``), else the seconds until it may.
+
+        At most ``burst`` at once, ``per_s`` a second in the long run.
+        """
+        now = time.monotonic() if now is None else now
+        slot = self._slot(key)
+        due = max(self._due[slot], now)
+        early = due - now - (max(burst, 1.0) - 1.0) / per_s
+        if early > 0:
+            return early
+        if take:
+            self._due[slot] = due + 1.0 / per_s
+        return 0.0
+
+    def close(self) -> None:
+        """Let go of the shared file."""
+        self._due.release()
+        self._map.close()
+
+    @staticmethod
+    def _slot(key: str) -> int:
+        return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=4).digest()) % _SLOTS

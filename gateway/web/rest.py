@@ -1,0 +1,302 @@
+"""The REST door: a message in, its fate and bytes out, a party's own inbox, a dossier's timeline."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId
+from gateway.core.parties import Role
+from gateway.core.problems import Outcome
+from gateway.services import dossiers, feed
+from gateway.services.intake import Gate, new_message_id
+from gateway.store.records import Message
+from gateway.web import answers
+from gateway.web.accept import Media
+from gateway.web.app import Route, Who
+from gateway.web.auth import Identity
+from gateway.web.exchange import XML_TYPES, Body, Exchange
+from gateway.web.problems import status_of
+from gateway.web.refusals import refuse, store_of
+from gateway.web.tray import Full, NotRecorded
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
+
+
+# -- a message in -----------------------------------------------------------------------------------------------------
+
+
+def unwrap(exchange: Exchange, body: Body, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
+    """The envelope of a request: the bytes as they came, and who brought them."""
+    now = exchange.app.clock()
+    return Envelope(
+        id=new_message_id(now),
+        body=body.data,
+        digest=body.digest,
+        total_bytes=body.total_bytes,
+        caller=exchange.who.caller,
+        channel=Channel.REST,
+        received_at=now,
+        form=form,
+        own_key=own_key,
+        content_type=exchange.request.headers.get("Content-Type", "")[:200] or None,
+    )
+
+
+async def post_message(exchange: Exchange) -> web.Response:
+    """Takes a message: 201 with the signed BienNhan, 200 for a repeat, 202 when held, else a problem document."""
+    exchange.query()
+    exchange.check_content(XML_TYPES)
+    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    envelope = unwrap(exchange, body)
+    ack = await laid(exchange, envelope)
+    return acknowledged(exchange, ack)
+
+
+async def laid(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
+    """The acknowledgement of an envelope laid on the tray. Raises Refusal (503) when it was not recorded."""
+    app = exchange.app
+    try:
+        ack = await app.tray.lay(envelope)
+    except Full as error:
+        raise refuse("SYS-003", headers={"Retry-After": "2"}) from error
+    except NotRecorded as error:
+        raise refuse(error.problem.code, headers={"Retry-After": "5"}) from error
+    app.metrics.message(ack.fate, envelope.channel, (problem.code for problem in ack.problems))
+    return ack
+
+
+def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
+    """An acknowledgement in the form the sender would like."""
+    headers = {"Lienthong-Message-Id": ack.message, "ETag": f'"{ack.digest}"', "Vary": "Accept"}
+    if ack.fate is Fate.REJECTED:
+        status = status_of([p for p in ack.problems if p.outcome is Outcome.FAILED] or ack.problems)
+        return exchange.problem(
+            ack.problems,
+            status=status if status >= 400 else 422,
+            headers=headers,
+            instance=f"/v1/messages/{ack.message}",
+            outcome=str(ack.fate),
+            message_id=ack.message,
+            MaThongDiep=ack.ma_thong_diep,
+            digest=ack.digest,
+            receipt=ack.receipt,
+        )
+    headers["Location"] = f"/v1/messages/{ack.ma_thong_diep or ack.message}"
+    status = 202 if ack.fate is Fate.HELD else 200 if ack.repeated else 201
+    if exchange.media is Media.XML and ack.receipt is not None:
+        return exchange.response(status, ack.receipt, "application/xml", headers)
+    return exchange.answer(status, "KetQuaGuiThongDiep", answers.acknowledgement(ack), headers)
+
+
+async def check_message(exchange: Exchange) -> web.Response:
+    """The same judgement without any effect: what a message would come to if it were sent now."""
+    exchange.query()
+    exchange.check_content(XML_TYPES)
+    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    ack = await looked_at(exchange, unwrap(exchange, body))
+    if ack.fate is Fate.REJECTED:
+        status = status_of(ack.problems)
+        return exchange.problem(
+            ack.problems,
+            status=status if status >= 400 else 422,
+            outcome=str(ack.fate),
+            MaThongDiep=ack.ma_thong_diep,
+            digest=ack.digest,
+        )
+    return exchange.answer(200, "KetQuaKiemTra", answers.judgement(ack))
+
+
+async def looked_at(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
+    """What an envelope would be answered. Raises Refusal (503) when that cannot be said now."""
+    try:
+        _, ack = await exchange.app.tray.look(envelope)
+    except Full as error:
+        raise refuse("SYS-003", headers={"Retry-After": "2"}) from error
+    except NotRecorded as error:
+        raise refuse(error.problem.code, headers={"Retry-After": "5"}) from error
+    return ack
+
+
+# -- what became of it ------------------------------------------------------------------------------------------------
+
+
+async def get_message(exchange: Exchange) -> web.Response:
+    """The fate of one message: conclusion, problems, deliveries with their tries."""
+    exchange.query()
+    values = await exchange.app.read(fate_of, exchange.app.gate, exchange.who, exchange.variables["id"])
+    return exchange.answer(200, "TrangThaiThongDiep", values)
+
+
+async def get_original(exchange: Exchange) -> web.Response:
+    """The message exactly as its sender signed it, byte for byte (or the version of it that the caller can read)."""
+    exchange.query()
+    digest, data, content_type = await exchange.app.read(
+        original_of, exchange.app.gate, exchange.who, exchange.variables["id"]
+    )
+    headers = {
+        "ETag": f'"{digest}"',
+        "Content-Disposition": "attachment",
+        "Repr-Digest": f"sha-256=:{_base64(digest)}:",
+    }
+    return exchange.response(200, data, content_type, headers)
+
+
+async def get_receipt(exchange: Exchange) -> web.Response:
+    """The signed BienNhan that its sender got."""
+    exchange.query()
+    data = await exchange.app.read(receipt_of, exchange.app.gate, exchange.who, exchange.variables["id"])
+    return exchange.response(200, data, "application/xml", {"Content-Disposition": "attachment"})
+
+
+def fate_of(gate: Gate, who: Identity, name: str) -> answers.Answer:
+    """What became of a message that the caller sent or was sent. Raises Refusal (404)."""
+    with store_of(gate).read() as view:
+        message = _message(view, who, name)
+        verdicts = view.verdicts(message.id)
+        mine = message.party == who.party.id or who.party.role is Role.OVERSIGHT
+        deliveries = view.deliveries(message=message.id, party=None if mine else who.party.id)
+        tries = [(delivery, view.attempts(delivery.id)) for delivery in deliveries]
+        places = [entry for entry in view.inboxed(message.id) if mine or entry.party == who.party.id]
+    sender = gate.parties.get(message.party)
+    known: answers.Answer = {
+        "KetQua": str(message.state),
+        "SoTiepNhan": message.id,
+        "MaThongDiep": message.ma_thong_diep,
+        "LoaiThongDiep": message.loai,
+        "ThanPhan": message.goc,
+        "PhienBan": message.phien_ban,
+        "MaHoSo": message.ma_ho_so,
+        "NoiGui": sender.identifiers[0] if sender else message.party,
+        "CanCu": str(message.basis) if message.basis else None,
+        "ThoiDiemNhan": message.received_at,
+        "ThoiDiemGhiNhan": message.recorded_at,
+        "BamNoiDung": message.digest,
+        "SoByte": message.total_bytes,
+        "CoBienNhan": message.receipt is not None,
+        "DanhSachHopThu": [{"NoiNhan": entry.party, "ViTri": entry.position} for entry in places] or None,
+    }
+    return answers.fate(known, verdicts[-1].problems if verdicts else (), tries)
+
+
+def original_of(gate: Gate, who: Identity, name: str) -> tuple[str, bytes, str]:
+    """Digest, bytes and media type of a message that the caller sent or was sent. Raises Refusal (404, 410)."""
+    with store_of(gate).read() as view:
+        message = _message(view, who, name)
+        if who.party.role is Role.OVERSIGHT and message.party != who.party.id:
+            raise refuse("SYS-121")  # oversight reads what happened, not what was written (R61)
+        digest = message.digest
+        if message.party != who.party.id:
+            owed = [e.digest for e in view.inboxed(message.id) if e.party == who.party.id]
+            owed += [d.digest for d in view.deliveries(message=message.id, party=who.party.id)]
+            digest = owed[0]
+        data = view.body(digest)
+    if data is None:
+        raise refuse("SYS-124")
+    typed = message.form is not Form.THONG_DIEP and digest == message.digest
+    return digest, data, (message.content_type or "application/octet-stream") if typed else "application/xml"
+
+
+def receipt_of(gate: Gate, who: Identity, name: str) -> bytes:
+    """The receipt of a message that the caller sent. Raises Refusal (404, 410)."""
+    with store_of(gate).read() as view:
+        message = _message(view, who, name)
+        if message.party != who.party.id:
+            raise refuse("SYS-121")
+        if message.receipt is None:
+            raise refuse("SYS-123" if message.state is Fate.HELD else "SYS-126")
+        data = view.receipt(message.id)
+    if data is None:
+        raise refuse("SYS-124")
+    return data
+
+
+def _message(view: Any, who: Identity, name: str) -> Message:
+    """The message of this name, if it is any business of the caller's. Raises Refusal (404): no word about others'."""
+    lower = name.lower()
+    message: Message | None = None
+    if _UUID.fullmatch(lower):
+        message = view.by_ma_thong_diep(who.party.id, lower)
+    elif _OURS.fullmatch(lower):
+        message = view.message(MessageId(lower))
+        if message is not None and not _concerns(view, who, message):
+            message = None
+    if message is None:
+        raise refuse("SYS-121")
+    return message
+
+
+def _concerns(view: Any, who: Identity, message: Message) -> bool:
+    if message.party == who.party.id or who.party.role is Role.OVERSIGHT:
+        return True
+    if any(entry.party == who.party.id for entry in view.inboxed(message.id)):
+        return True
+    return bool(view.deliveries(message=message.id, party=who.party.id, limit=1))
+
+
+# -- inbox and dossiers -----------------------------------------------------------------------------------------------
+
+
+async def get_inbox(exchange: Exchange) -> web.Response:
+    """What the caller was sent, in order and without a gap. Asking after N confirms everything up to N."""
+    query = exchange.query("after", "limit", "wait")
+    door = exchange.app.door
+    after = number(query, "after", 0, 0, 2**53)
+    limit = number(query, "limit", min(100, door.page), 1, door.page)
+    wait = number(query, "wait", 0, 0, int(door.wait_s))
+    return exchange.answer(200, "TrangCapNhat", await page_for(exchange, after, limit, wait))
+
+
+async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> answers.Answer:
+    """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
+    app, party = exchange.app, exchange.who.party.id
+    store = store_of(app.gate)
+    found = await app.read(feed.page, store, party, after, limit)
+    if not found.entries and wait_s > 0 and not app.stopping.is_set():
+        await app.waiters.wait(party, after, wait_s)
+        found = await app.read(feed.page, store, party, after, limit)
+    return answers.inbox(found, app.gate.parties)
+
+
+async def get_dossier(exchange: Exchange) -> web.Response:
+    """The timeline of a dossier, for its parties and for oversight."""
+    exchange.query()
+    values = await exchange.app.read(timeline_for, exchange, MaHoSo(exchange.variables["ma_ho_so"]))
+    return exchange.answer(200, "HoSo", values, {"Vary": "Accept, Accept-Language"})
+
+
+def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
+    """The timeline of a dossier that the caller may see. Raises Refusal (404): no word about others' dossiers."""
+    gate = exchange.app.gate
+    found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.app.clock())
+    if found is None or not dossiers.may_read(found.dossier, exchange.who.party.id, gate.parties):
+        raise refuse("SYS-122")
+    return answers.dossier(found, exchange.lang)
+
+
+def number(query: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A whole number from the query. Raises Refusal (400) outside its bounds."""
+    value = query.get(name)
+    if value is None:
+        return default
+    if not re.fullmatch("[0-9]{1,16}", value) or not least <= int(value) <= most:
+        raise refuse("SYS-114", parameter=name, expected=f"{least}…{most}")
+    return int(value)
+
+
+def _base64(digest: str) -> str:
+    return answers._scalar(bytes.fromhex(digest))  # noqa: SLF001
+
+
+ROUTES = (
+    Route(method="POST", address="/v1/messages", who=Who.PARTY, handler=post_message),
+    Route(method="POST", address="/v1/messages/check", who=Who.PARTY, handler=check_message),
+    Route(method="GET", address="/v1/messages/{id}", who=Who.PARTY, handler=get_message),
+    Route(method="GET", address="/v1/messages/{id}/original", who=Who.PARTY, handler=get_original),
+    Route(method="GET", address="/v1/messages/{id}/receipt", who=Who.PARTY, handler=get_receipt),
+    Route(method="GET", address="/v1/inbox", who=Who.PARTY, handler=get_inbox),
+    Route(method="GET", address="/v1/dossiers/{ma_ho_so}", who=Who.PARTY, handler=get_dossier),
+)

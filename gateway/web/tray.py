@@ -1,0 +1,222 @@
+"""A tray at a time: what is ready is judged back to back, recorded in one transaction, and answered after the commit.
+
+Checks back to back are cheaper than checks mixed with HTTP, and batches share a commit (docs/performance.md).
+Judging and committing happen in the event loop on purpose: a second thread with many short C calls passes the
+interpreter lock back and forth and costs more than it gives. Large documents are the exception: they have threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.core.ledger import enter
+from gateway.core.model import Acknowledgement, Envelope, Finding
+from gateway.core.problems import Problem
+from gateway.services import intake
+from gateway.services.intake import Gate
+from gateway.settings import Door
+from gateway.store import StoreError
+from gateway.web.refusals import store_of
+
+log = logging.getLogger("lienthong.web.tray")
+
+Answer = "asyncio.Future[Acknowledgement]"
+
+
+class Full(Exception):
+    """Too much is waiting already, or the worker is stopping. Nothing was taken."""
+
+
+class NotRecorded(Exception):
+    """The database did not keep the message; it is as if it had never arrived."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class Turns:
+    """What the tray did so far, for the metrics."""
+
+    trays: int = 0
+    messages: int = 0
+    judging_s: float = 0.0
+    recording_s: float = 0.0
+    alone: int = 0  # messages that had to be recorded one by one after a tray failed as a whole
+    lost: int = 0  # messages that could not be recorded
+
+
+class Tray:
+    """Takes envelopes from the doors of one worker and gives each its acknowledgement."""
+
+    def __init__(self, gate: Callable[[], Gate], door: Door, clock: Callable[[], datetime] | None = None) -> None:
+        """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one."""
+        self._gate = gate
+        self._door = door
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
+        self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
+        self._in_threads = 0
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+        self._something = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self.turns = Turns()
+
+    def start(self) -> None:
+        """Begin to work; call it inside the running loop."""
+        self._task = asyncio.create_task(self._work(), name="tray")
+
+    @property
+    def waiting(self) -> int:
+        """Messages taken in and not yet answered, as far as they are not in the turn that runs."""
+        return len(self._small) + len(self._judged) + self._in_threads
+
+    async def lay(self, envelope: Envelope) -> Acknowledgement:
+        """The acknowledgement of a message, after its commit. Raises Full or NotRecorded."""
+        if self._closing or self.waiting >= self._door.queue:
+            raise Full
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Acknowledgement] = loop.create_future()
+        if len(envelope.body) > self._door.big_bytes:
+            self._in_threads += 1
+            judging = loop.run_in_executor(self._threads, intake.judge, envelope, self._gate(), self._clock())
+            judging.add_done_callback(lambda done: self._joined(done, answer))
+        else:
+            self._small.append((envelope, answer))
+            self._something.set()
+        return await answer
+
+    async def look(self, envelope: Envelope) -> tuple[Finding, Acknowledgement]:
+        """What would become of a message, without any effect: judged, entered in the book, and the page torn out.
+
+        Raises Full or NotRecorded.
+        """
+        if self._closing or self.waiting >= self._door.queue:
+            raise Full
+        self._in_threads += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, _rehearse, envelope, self._gate(), self._clock())
+        finally:
+            self._in_threads -= 1
+            self._something.set()
+
+    async def close(self) -> None:
+        """Answer all that was taken in, then stop. Nothing more is taken from now on."""
+        self._closing = True
+        self._something.set()
+        if self._task is not None:
+            await self._task
+        self._threads.shutdown(wait=True)
+
+    def _joined(self, done: asyncio.Future[Finding], answer: asyncio.Future[Acknowledgement]) -> None:
+        """A large document was judged: its finding joins the next commit."""
+        self._in_threads -= 1
+        error = done.exception()
+        if error is None:
+            self._judged.append((done.result(), answer))
+        elif not answer.done():
+            answer.set_exception(error)
+        self._something.set()
+
+    async def _work(self) -> None:
+        while True:
+            if not self._small and not self._judged:
+                if self._closing and not self._in_threads:
+                    return
+                self._something.clear()
+                await self._something.wait()
+                continue
+            try:
+                self._turn()
+            except Exception:
+                log.exception("a turn of the tray failed")  # every answer was set before; the next turn is a new one
+            await asyncio.sleep(0)  # let the answers go out and new requests come in
+
+    def _turn(self) -> None:
+        gate, now = self._gate(), self._clock()
+        most, began = self._door.tray_documents, time.perf_counter()
+        until = began + self._door.tray_ms / 1000
+        findings: list[Finding] = []
+        answers: list[asyncio.Future[Acknowledgement]] = []
+        while self._judged and len(findings) < most:
+            finding, answer = self._judged.popleft()
+            findings.append(finding)
+            answers.append(answer)
+        while self._small and len(findings) < most:
+            envelope, answer = self._small.popleft()
+            try:
+                findings.append(intake.judge(envelope, gate, now))
+            except Exception as error:  # noqa: BLE001 - one message costs no other
+                _settle(answer, error)
+                continue
+            answers.append(answer)
+            if time.perf_counter() >= until:
+                break
+        judged = time.perf_counter()
+        self._record(findings, answers, gate, now)
+        self.turns.trays += 1
+        self.turns.messages += len(findings)
+        self.turns.judging_s += judged - began
+        self.turns.recording_s += time.perf_counter() - judged
+
+    def _record(
+        self, findings: Sequence[Finding], answers: Sequence[asyncio.Future[Acknowledgement]], gate: Gate, now: datetime
+    ) -> None:
+        """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour."""
+        if not findings:
+            return
+        try:
+            acks = intake.commit(findings, gate, now)
+        except Exception as error:  # noqa: BLE001 - whatever it was, each alone now
+            if len(findings) == 1:
+                self._lost(answers[0], error)
+                return
+            log.warning("a tray of %d was not recorded (%s); each alone now", len(findings), type(error).__name__)
+            for finding, answer in zip(findings, answers, strict=True):
+                self.turns.alone += 1
+                self._record([finding], [answer], gate, now)
+            return
+        for ack, answer in zip(acks, answers, strict=True):
+            if not answer.done():  # the sender may have gone; the message is recorded all the same
+                answer.set_result(ack)
+
+    def _lost(self, answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
+        self.turns.lost += 1
+        if isinstance(error, StoreError):
+            log.error("not recorded: %s", error)
+            _settle(answer, NotRecorded(Problem("SYS-002")))
+        else:
+            log.error("not recorded, a fault of ours", exc_info=error)
+            _settle(answer, error)
+
+
+def _settle(answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+class _TornOutError(Exception):
+    """Ends a transaction that must leave nothing behind."""
+
+
+def _rehearse(envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
+    finding = intake.judge(envelope, gate, now)
+    answers: list[Acknowledgement] = []
+    try:
+        with suppress(_TornOutError), store_of(gate).begin() as tx:
+            answers.append(enter(finding, tx.open([finding]), gate.counter(), now))
+            raise _TornOutError
+    except StoreError as error:
+        raise NotRecorded(Problem("SYS-119")) from error
+    return finding, answers[0]
