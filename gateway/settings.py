@@ -8,6 +8,7 @@ relative to the file. ``docs/settings.md`` is generated from this module.
 
 from __future__ import annotations
 
+import json
 import os
 import typing
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.core.problems import Lang, Location, Problem, Stopped
-from gateway.core.written import KeyPath, Written, decode, dotted, flat, nearest, read, setting
+from gateway.core.written import KeyPath, Written, decode, dotted, flat, meaning, nearest, read, setting
 
 CONFIG_NAME = "lienthong.toml"
 ENV_PREFIX = "LIENTHONG_"
@@ -315,6 +316,15 @@ class Limits:
         vi="Số không gian tên tối đa có hiệu lực tại một phần tử.",
         en="The most namespaces in scope at one element.",
     )
+    names: int = setting(
+        1_000,
+        at_least=100,
+        vi="Số tên phần tử và thuộc tính khác nhau tối đa.",
+        en="The most different names of elements and attributes.",
+    )
+    name_chars: int = setting(
+        256, at_least=64, vi="Độ dài tối đa của một tên, ký tự.", en="The longest name, characters."
+    )
     text_bytes: int = setting(
         3 * 2**20,
         at_least=1024,
@@ -511,6 +521,54 @@ class Loaded:
                 return self.origins[key]
             key = key.rpartition(".")[0]
         return Origin("default")
+
+
+SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "node": ("Nút này là ai.", "Who this node is."),
+        "database": ("Nơi ghi mọi thứ.", "Where everything is recorded."),
+        "key": ("Khóa ký của trục: biên nhận, thông điệp lập thay, đầu nhật ký.", "The gateway's signing key."),
+        "web": ("Máy chủ HTTP nhận REST và SOAP.", "The HTTP server for REST and SOAP."),
+        "door": ("Giới hạn và độ kiên nhẫn tại cửa.", "Limits and patience at the door."),
+        "limits": ("Ngân sách của một tài liệu XML.", "The budgets of one XML document."),
+        "work": ("Tiến trình gửi đi, xét lại, canh hạn.", "The process that delivers, judges again and watches."),
+        "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
+        "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),
+        "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
+        "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
+        "log": ("Nhật ký kỹ thuật.", "The technical log."),
+    }
+)
+
+
+def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
+    """A configuration file that explains every setting; those of ``values`` (dotted keys) are set, the others commented."""
+    values = values or {}
+    lines: list[str] = []
+    section = ""
+    for key, f, value in leaves(Settings()):
+        head, _, name = key.rpartition(".")
+        if (head or key) != section:
+            section = head or key
+            lines += ["", f"# {SECTIONS[section][lang is Lang.EN]}", f"[{section}]"]
+        lines += [f"# {meaning(f, lang)}"]
+        if not head:
+            lines += [f"{name} = {_toml(item)}" for name, item in values.get(key, {}).items()]
+        elif key in values:
+            lines.append(f"{name} = {_toml(values[key])}")
+        elif key != "trust.trees":
+            lines.append(f"#{name} = {'…' if value is None else _toml(value)}")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML basic string
 
 
 def find(start: Path, named: Path | None = None) -> Path | None:

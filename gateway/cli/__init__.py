@@ -1,1 +1,157 @@
-"""Floor 7: the command line."""
+"""Floor 7: the command line. One file for each group of commands; show.py is the one place that prints.
+
+Commands are imported when they run, so that ``lienthong --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from gateway.cli.base import FINE, OURS, PROBLEMS, USAGE, Call, Entry, Group, Misconfigured, say, take_common
+from gateway.core.problems import Problem, Stopped
+
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry(
+        "gateway.cli.demo:demo",
+        "Xem một hồ sơ đi trọn hai chiều, tự kết thúc.",
+        "Watch a dossier travel both ways; ends by itself.",
+    ),
+    "init": Entry(
+        "gateway.cli.node:init",
+        "Tạo một nút mới: cấu hình, khóa, thư mục các bên.",
+        "Make a new node: configuration, key, folder of parties.",
+    ),
+    "serve": Entry(
+        "gateway.cli.run:serve",
+        "Mở cửa: nhận thông điệp qua REST và SOAP.",
+        "Open the door: take messages by REST and SOAP.",
+    ),
+    "work": Entry("gateway.cli.run:work", "Gửi đi, xét lại, canh hạn.", "Deliver, judge again, watch."),
+    "check": Entry(
+        "gateway.cli.check:check",
+        "Xét các tệp như khi nhận, không cần máy chủ.",
+        "Judge files as on arrival; needs no server.",
+    ),
+    "sign": Entry("gateway.cli.check:sign", "Ký một tệp.", "Sign a file."),
+    "verify": Entry(
+        "gateway.cli.check:verify",
+        "Kiểm chữ ký một tệp và nói rõ ai ký, ký gì.",
+        "Verify a signature; say who signed and what.",
+    ),
+    "messages": Entry("gateway.cli.find:messages", "Tìm thông điệp.", "Find messages."),
+    "show": Entry(
+        "gateway.cli.find:show", "Mọi điều đã biết về một thông điệp.", "Everything known about one message."
+    ),
+    "dossier": Entry("gateway.cli.find:dossier", "Dòng thời gian của một hồ sơ.", "The timeline of a dossier."),
+    "inbox": Entry("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
+    "lanes": Entry(
+        "gateway.cli.find:lanes",
+        "Các làn gửi, làn bị giữ, lỗi gom theo nguyên nhân.",
+        "Delivery lanes, held ones, failures by cause.",
+    ),
+    "replay": Entry(
+        "gateway.cli.act:replay",
+        "Gửi lại hoặc xét lại, có kế hoạch trước.",
+        "Deliver or judge again, with a plan first.",
+    ),
+    "skip": Entry("gateway.cli.act:skip", "Bỏ qua một lượt gửi, có lý do.", "Skip a delivery, with a reason."),
+    "parties": Entry("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
+    "log": Entry("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
+    "db": Entry("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
+    "doctor": Entry(
+        "gateway.cli.node:doctor",
+        "Cái gì đang có hiệu lực, từ đâu, và có gì sai.",
+        "What is in force, where from, and what is wrong.",
+    ),
+}
+
+lienthong = Group(
+    "lienthong",
+    entries=COMMANDS,
+    vi="Liên Thông: trục trao đổi hồ sơ giữa cổng dịch vụ công và hệ thống một cửa các cơ quan.",
+    en="Liên Thông: the interoperability gateway between a province's portal and its agencies' one-stop systems.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+    no_args_is_help=True,
+    epilog="Exit: 0 · 1 problems · 2 usage · 3 undetermined · 70 our fault",
+)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"lienthong {version('lienthong')}")
+        ctx.exit(FINE)
+
+
+lienthong.params.append(
+    click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="1.2.3")
+)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code. Errors are sentences; a traceback is shown with --verbose only."""
+    call = Call()
+    try:
+        result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
+        code = result if isinstance(result, int) else FINE
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.UsageError as error:
+        code = _usage(error)
+    except click.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except Stopped as stop:
+        for problem in stop.problems:
+            call.screen.problem(problem, to_err=True)
+        code = USAGE if isinstance(stop, Misconfigured) else PROBLEMS
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; nothing more to say
+        code = FINE
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and exit code 70
+        if call.verbose:
+            import traceback
+
+            traceback.print_exc()
+        call.screen.problem(Problem("SYS-004", {"error": type(error).__name__}), to_err=True)
+        code = OURS
+    sys.exit(code)
+
+
+def _usage(error: click.UsageError) -> int:
+    ctx = error.ctx
+    if ctx is None:
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    take_common(ctx)
+    click.echo(ctx.get_usage(), err=True)
+    click.echo(_sentence(ctx, error), err=True)
+    hint = f"{ctx.command_path} --help"
+    click.echo(say(ctx, f"Xem “{hint}”.", f"See “{hint}”."), err=True)
+    return USAGE
+
+
+def _sentence(ctx: click.Context, error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        near = f" ({', '.join(error.possibilities)}?)" if error.possibilities else ""
+        return say(
+            ctx, f"Không có tùy chọn {error.option_name}{near}.", f"There is no option {error.option_name}{near}."
+        )
+    if isinstance(error, click.MissingParameter):
+        name = error.param.get_error_hint(ctx) if error.param else error.param_hint
+        return say(ctx, f"Thiếu {name}.", f"{name} is missing.")
+    if isinstance(error, click.BadParameter):
+        name = error.param.get_error_hint(ctx) if error.param else error.param_hint
+        return say(
+            ctx, f"Giá trị của {name} không dùng được: {error.message}", f"{name} cannot be used: {error.message}"
+        )
+    return error.format_message()
+
+
+__all__ = ["COMMANDS", "Call", "lienthong", "main"]

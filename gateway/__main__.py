@@ -1,0 +1,6 @@
+"""``python -m gateway`` is ``lienthong``."""
+
+from gateway.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Floor 6: the only place that constructs things. Settings in, a Gate out; nothing else finds its dependencies by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.core.model import PartyId
+from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
+from gateway.core.problems import Problem, Stopped
+from gateway.documents import Limits
+from gateway.services import parties as profiles
+from gateway.services.intake import Gate, Identity
+from gateway.settings import CONFIG_NAME, Loaded, Settings, database_url, secret
+from gateway.store import SchemaMismatch, Store, StoreError, open_engine
+from schemas.catalog import bundled
+from signing.sign import SigningKey
+from signing.trust import Trust, TrustTree, load_tree
+
+OURSELVES = PartyId("gateway")
+
+
+def build(settings: Settings, store: Store | None = None, parties: Parties | None = None) -> Gate:
+    """Everything a judgement needs, for this node.
+
+    With a store: the registry applied there, and what is known of certificates. Without one (`lienthong check`): the
+    registry of the profile files, and certificates judged by the revocation lists among the settings. Raises Stopped
+    with every SYS problem of files that cannot be used.
+    """
+    trees = load_trees(settings)
+    key = load_key(settings)
+    if parties is None:
+        parties = registry_of(store) if store is not None else registry_in_files(settings)
+    parties = with_ourselves(parties, settings, key)
+    return Gate(
+        catalog=bundled(settings.schemas.declarations),
+        trust=trust_of(parties, trees, settings, store),
+        parties=parties,
+        key=key,
+        identity=Identity(
+            ma_dinh_danh=settings.node.identifier, ten_co_quan=settings.node.name, he_thong=settings.node.system
+        ),
+        limits=limits_of(settings),
+        store=store,
+        hold_for=timedelta(hours=settings.work.hold_for_h),
+    )
+
+
+def renewed(gate: Gate, settings: Settings) -> Gate | None:
+    """The gate with the newest registry and certificate verdicts; None when nothing is newer. Two small reads.
+
+    For processes that go on for long: the new view takes the old one's place as a whole, between trays.
+    """
+    if gate.store is None:
+        return None
+    with gate.store.read() as view:
+        registry, statuses = view.parties_version(), view.statuses_version()
+    if (registry, statuses) == (gate.parties.version, gate.trust.statuses_version):
+        return None
+    parties = gate.parties
+    if registry != gate.parties.version:
+        parties = with_ourselves(registry_of(gate.store), settings, gate.key)
+    trust = trust_of(parties, gate.trust.trees.values(), settings, gate.store)
+    return replace(gate, parties=parties, trust=trust)
+
+
+def open_store(loaded: Loaded) -> Store:
+    """The database of this node. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
+    return store_at(database_url(loaded.settings))
+
+
+def store_at(url: str) -> Store:
+    """The database at this address. Raises Stopped as :func:`open_store`."""
+    try:
+        return Store(open_engine(url))
+    except SchemaMismatch as error:
+        facts = {"found": error.found or "–", "expected": error.expected}
+        raise Stopped(Problem("SYS-031", facts)) from error
+    except (StoreError, ValueError) as error:
+        raise Stopped(Problem("SYS-030", {"url": shown_url(url), "reason": str(error)})) from error
+
+
+def shown_url(url: str) -> str:
+    """A database's address without its password."""
+    scheme, sep, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}{sep}{user}{at}{place}"
+
+
+def load_key(settings: Settings) -> SigningKey | None:
+    """The gateway's signing key; None when none is configured. Raises Stopped: SYS-020, SYS-022, SYS-023."""
+    key = settings.key
+    if key.file is None or key.certificate is None:
+        return None
+    for name, path in (("key.file", key.file), ("key.certificate", key.certificate)):
+        try:
+            mode = path.stat().st_mode & 0o777
+            path.open("rb").close()
+        except OSError as error:
+            facts = {"path": str(path), "key": name, "file": CONFIG_NAME, "reason": error.strerror or "?"}
+            raise Stopped(Problem("SYS-020", facts)) from error
+        if name == "key.file" and mode & 0o077 and os.name == "posix":
+            raise Stopped(Problem("SYS-023", {"path": str(path), "mode": f"{mode:03o}"}))
+    try:
+        return SigningKey.load(key.file, key.certificate, password=_password(settings))
+    except ValueError as error:
+        raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": str(error)})) from error
+
+
+def _password(settings: Settings) -> bytes | None:
+    key = settings.key
+    if key.password_file is not None:
+        return secret(key.password_file, "key.password_file").encode()
+    if key.password_env is not None:
+        value = os.environ.get(key.password_env)
+        if value is None:
+            reason = f"environment variable {key.password_env} is not set"
+            raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": reason}))
+        return value.encode()
+    return None
+
+
+def load_trees(settings: Settings) -> list[TrustTree]:
+    """The trust trees. Raises Stopped with every file that cannot be used (SYS-020, SYS-034)."""
+    trees: list[TrustTree] = []
+    problems: list[Problem] = []
+    for number, tree in enumerate(settings.trust.trees):
+        key = f"trust.trees[{number + 1}].files"
+        try:
+            pem = b"\n".join([_bytes(path, key) for path in tree.files])
+        except Stopped as stop:
+            problems += stop.problems
+            continue
+        try:
+            trees.append(load_tree(tree.name, pem))
+        except ValueError as error:
+            path = ", ".join(str(file) for file in tree.files)
+            problems.append(Problem("SYS-034", {"path": path, "key": key, "reason": str(error)}))
+    if problems:
+        raise Stopped(*problems)
+    return trees
+
+
+def _bytes(path: Path, key: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": error.strerror or "?"}
+        raise Stopped(Problem("SYS-020", facts)) from error
+
+
+def registry_in_files(settings: Settings) -> Parties:
+    """The registry as the profile files have it, applied or not."""
+    trees = [tree.name for tree in settings.trust.trees]
+    return Parties(profiles.read_folder(settings.parties.folder, trees))
+
+
+def registry_of(store: Store) -> Parties:
+    """The registry in force."""
+    with store.read() as view:
+        version = view.parties_version()
+        rows = view.parties()
+    return Parties((profiles.from_text(row.profile) for row in rows if row.profile is not None), version)
+
+
+def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None) -> Parties:
+    """The registry with the gateway itself in it: queries may be addressed to it, and its receipts can be verified."""
+    der = key.certificate_der if key is not None else None
+    certificates = (SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest()),) if der else ()
+    ourselves = Party(
+        id=OURSELVES,
+        name=settings.node.name,
+        role=Role.GATEWAY,
+        identifiers=(settings.node.identifier,),
+        receives=Receives.PUSH,
+        certificates=certificates,
+    )
+    others = [party for party in parties if party.role is not Role.GATEWAY]
+    for party in others:
+        for identifier in party.identifiers:
+            if identifier.upper() == settings.node.identifier.upper():
+                facts = {"what": "identifier", "value": identifier, "first": CONFIG_NAME, "second": f"{party.id}.toml"}
+                raise Stopped(Problem("SYS-025", facts))
+    return Parties([*others, ourselves], parties.version)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The XML budgets, as the parser takes them."""
+    known = {f.name for f in fields(Limits)}
+    values: dict[str, Any] = {f.name: getattr(settings.limits, f.name) for f in fields(settings.limits)}
+    return Limits(**{name: value for name, value in values.items() if name in known})
+
+
+def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> Trust:
+    """Who may sign what, and what is known of each certificate."""
+    raise NotImplementedError
