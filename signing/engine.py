@@ -1,8 +1,9 @@
 """The mathematics: signxml, driven strictly, with canonicalisation as the standard says.
 
-signxml 5.2 canonicalises SignedInfo where it stands; lxml's inclusive C14N of an inner element then forgets the inherited default
-namespace, so that genuine signatures of the JDK and of .NET fail (threats section 2, fact 2). The remedy overrides a private
-method: the version is pinned, and tests/signing/test_engine.py fails when that method changes.
+signxml 5.2 canonicalises SignedInfo where it stands; lxml's inclusive C14N of an inner element then forgets the
+inherited default namespace, so that genuine signatures of the JDK and of .NET fail (threats section 2, fact 2). The
+remedy overrides a private method: the version is pinned, and tests/signing/test_engine.py fails when that method
+changes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class Proven:
 
 
 def prove(body: bytes, signature: Signature, certificate: x509.Certificate, at: datetime) -> Proven:
-    """The canonical bytes under a signature, when certificate's key made it. Raises anything at all when not (threats fact 8)."""
+    """The canonical bytes under a signature, when certificate's key made it.
+
+    Raises anything at all when not (threats fact 8).
+    """
     verifier = _Verifier(signature)
     results: Any = verifier.verify(
         body,
@@ -68,7 +72,10 @@ def prove(body: bytes, signature: Signature, certificate: x509.Certificate, at: 
 def canonical(
     node: etree._Element, algorithm: str, prefixes: list[str] | None = None, inherited: tuple[tuple[str, str], ...] = ()
 ) -> bytes:
-    """The canonical form of an element with all it inherits: in-scope namespaces, and for the inclusive forms xml:lang and xml:space."""
+    """The canonical form of an element with all it inherits.
+
+    That is: the namespaces in scope, and for the inclusive forms xml:lang and xml:space of ``inherited``.
+    """
     exclusive = algorithm == EXC_C14N
     if node.getparent() is not None:
         node = _again(node)
@@ -80,7 +87,10 @@ def canonical(
 
 
 def _again(node: etree._Element) -> etree._Element:
-    """The element as the root of a document of its own, with the namespaces that were in scope. Bytes of ours, already parsed once."""
+    """The element as the root of a document of its own, with the namespaces that were in scope.
+
+    Bytes of ours, already parsed once.
+    """
     again: etree._Element = etree.fromstring(etree.tostring(node, encoding="UTF-8", with_tail=False), _parser())
     return again
 
@@ -103,7 +113,7 @@ class _Verifier(XMLVerifier):
     def _c14n(self, nodes: Any, algorithm: CanonicalizationMethod, inclusive_ns_prefixes: Any = None) -> bytes:
         return canonical(nodes, algorithm.value, inclusive_ns_prefixes, self._inherited)
 
-    def _tostring(self, xml_node: Any, **kwargs: Any) -> bytes:
+    def _tostring(self, xml_node: Any, **_: Any) -> bytes:
         # Without the tail, which is not the node's; and not in ASCII, which turns Vietnamese into character references.
         return etree.tostring(xml_node, encoding="UTF-8", with_tail=False)
 

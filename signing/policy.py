@@ -1,4 +1,7 @@
-"""What a party's signatures must be, beyond the profile that holds for everyone. The registry says so, never the message."""
+"""What a party's signatures must be, beyond the profile that holds for everyone.
+
+The registry says so, never the message.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.core.parties import Party, SignaturePolicy, SigningCertificate
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gateway.core.parties import SignaturePolicy, SigningCertificate
 from signing.certificates import Certificate, unfit
 from signing.names import CURVES
 from signing.structure import Signature
@@ -44,10 +50,10 @@ def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Fin
     if certificate.family != wanted:
         yield "SIG-033", signature.method_xpath, {"algorithm": signature.method, "key": certificate.family}
         return
-    if wanted == "ec" and certificate.curve in CURVES:
-        # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
-        if signature.bits < min(CURVES[certificate.curve][1], 512):
-            yield "SIG-035", signature.method_xpath, {"bits": signature.bits, "curve": certificate.curve}
+    # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
+    least = min(CURVES[certificate.curve][1], 512) if wanted == "ec" and certificate.curve in CURVES else 0
+    if signature.bits < least:
+        yield "SIG-035", signature.method_xpath, {"bits": signature.bits, "curve": certificate.curve}
     if signature.key_value is not None and signature.key_value != _own_key_value(signature.key_value[0], certificate):
         yield "SIG-043", signature.xpath, {}
 
@@ -63,7 +69,10 @@ def policy_findings(signature: Signature, policy: SignaturePolicy) -> Iterator[F
 
 
 def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Finding]:
-    """Whether the time a XAdES signer claims can be true; the certificate's digest is compared with the signed properties."""
+    """Whether the time a XAdES signer claims can be true.
+
+    The certificate's digest is compared with the signed properties.
+    """
     properties = signature.properties
     if properties is None:
         return
@@ -75,7 +84,10 @@ def xades_findings(signature: Signature, certificate: Certificate, at: datetime)
 
 
 def annex_i(signature: Signature) -> tuple[str, ...]:
-    """Where a signature departs from Annex I of Circular 15/2025/TT-BKHCN; empty when it conforms. Validity is another question."""
+    """Where a signature departs from Annex I of Circular 15/2025/TT-BKHCN; empty when it conforms.
+
+    Validity is another question.
+    """
     deviations = []
     if signature.family == "rsa":
         deviations.append("rsa-pkcs1-v1_5")  # Annex I: RSASSA-PSS to sign
@@ -84,19 +96,11 @@ def annex_i(signature: Signature) -> tuple[str, ...]:
     return tuple(deviations)
 
 
-def demands(party: Party, loai: str | None) -> Any:
-    """The party's demand for a message of this type."""
-    return party.signature.demand(loai)
-
-
 def _moment(time: datetime) -> str:
     return time.isoformat(timespec="seconds")
 
 
 def _own_key_value(kind: str, certificate: Certificate) -> tuple[str, ...] | None:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     key = certificate.x509.public_key()
     if kind == "rsa" and isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()

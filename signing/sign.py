@@ -1,7 +1,8 @@
 """Signing: receipts, composed messages, and samples for integrators in every form that verify() accepts.
 
-What the gateway signs itself is XAdES B-B with exclusive canonicalisation (domain rule N14). The bytes that are given are not
-touched: the signature is put before the root's end tag, so a document keeps its line ends, its CDATA and its byte-order mark.
+What the gateway signs itself is XAdES B-B with exclusive canonicalisation (domain rule N14). The bytes that are given
+are not touched: the signature is put before the root's end tag, so a document keeps its line ends, its CDATA and its
+byte-order mark.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 from lxml import etree
 
@@ -111,7 +112,10 @@ class SigningKey:
 
     @classmethod
     def load(cls, key_pem: Path, cert_pem: Path, password: bytes | None = None, *, private_mode: bool = True) -> Self:
-        """The key of these files. Raises Stopped (SIG-10x): unreadable, readable by others (mode other than 0600), not a pair, unfit."""
+        """The key of these files.
+
+        Raises Stopped (SIG-10x): unreadable, readable by others (mode other than 0600), not a pair, unfit.
+        """
         certificate = _load_certificate(cert_pem)
         try:
             if private_mode and key_pem.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -125,7 +129,10 @@ class SigningKey:
 
     @classmethod
     def of(cls, key: Any, certificate: Certificate) -> Self:
-        """A key in memory. Raises Stopped when it is not the certificate's, or the certificate is not one that may sign."""
+        """A key in memory.
+
+        Raises Stopped when it is not the certificate's, or the certificate is not one that may sign.
+        """
         if key.public_key() != certificate.x509.public_key():
             raise Stopped(Problem("SIG-102", {"fingerprint": certificate.fingerprint}))
         return cls(certificate=fit(certificate), raw=_raw_signer(key))
@@ -159,8 +166,9 @@ def sign(
 ) -> bytes:
     """The document with a signature over the whole envelope as the last child of its root.
 
-    ``at`` is the SigningTime of XAdES. With a ``stamper`` the signature becomes B-T. Raises Stopped when the document is not a
-    ThongDiep that may be signed (already signed, not well-formed, not ours) or the variant does not fit the key.
+    ``at`` is the SigningTime of XAdES. With a ``stamper`` the signature becomes B-T. Raises Stopped when the document
+    is not a ThongDiep that may be signed (already signed, not well-formed, not ours) or the variant does not fit the
+    key.
     """
     family, bits, method = _method(key, variant)
     root = parse_bytes(body)
@@ -219,7 +227,7 @@ def _put(body: bytes, signature: str) -> bytes:
 
 
 def _frame(root: etree._Element) -> tuple[str, str]:
-    """An empty envelope with the root's namespaces, so that the signature is canonicalised with all that it will inherit."""
+    """An empty envelope with the root's namespaces: the signature is canonicalised with all that it will inherit."""
     spaces = "".join(
         f" xmlns{':' + prefix if prefix else ''}={quoteattr(space)}"
         for prefix, space in root.nsmap.items()
@@ -338,9 +346,8 @@ def _key_value(p: str, certificate: Certificate) -> str:
             f"<{p}KeyValue><{p}RSAKeyValue><{p}Modulus>{_number(numbers.n)}</{p}Modulus>"
             f"<{p}Exponent>{_number(numbers.e)}</{p}Exponent></{p}RSAKeyValue></{p}KeyValue>"
         )
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    from cryptography.hazmat.primitives.serialization import PublicFormat
-
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return ""
     point = base64.b64encode(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).decode()
     return (
         f'<{p}KeyValue><dsig11:ECKeyValue xmlns:dsig11="{DS11}"><dsig11:NamedCurve URI="{CURVES[key.curve.name][0]}"/>'

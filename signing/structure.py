@@ -1,9 +1,9 @@
 """The allow-list: what a signature may look like, decided on names and places before anything is computed.
 
-``read_signature`` takes the tree that arrived and gives a :class:`Signature`, the one shape that the rest of this package
-deals with, or stops with every problem it finds. Nothing here hashes, compares or fetches; what is refused here a sender can
-read off its own message, so each cause has a code of its own (threats section 3.2). The list is threats section 4; the
-attacks that it closes are sections 5.4 to 5.10.
+``read_signature`` takes the tree that arrived and gives a :class:`Signature`, the one shape that the rest of this
+package deals with, or stops with every problem it finds. Nothing here hashes, compares or fetches; what is refused
+here a sender can read off its own message, so each cause has a code of its own (threats section 3.2). The list is
+threats section 4; the attacks that it closes are sections 5.4 to 5.10.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import xpath_of
 from signing.names import (
     C14N_10,
+    C14N_11,
     CANONICALISATIONS,
     DIGESTS,
     DS,
@@ -316,7 +317,7 @@ _GRAMMAR: Final[dict[str, _Rule]] = {
 
 
 def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
-    for name in element.keys():
+    for name in element.attrib:
         if name not in rule.attributes:
             yield _problem("SIG-007", element, attribute=_name(name), element=_name(element.tag))
     if rule.free:
@@ -353,9 +354,8 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
 
 
 def _size(signature: etree._Element) -> Iterator[Problem]:
-    chars = elements = 0
-    for element in signature.iter():
-        elements += 1
+    chars = 0
+    for elements, element in enumerate(signature.iter(), 1):
         chars += len(element.text or "") + len(element.tail or "") + sum(map(len, element.values()))
         if chars > SIGNATURE_CHARS or elements > SIGNATURE_ELEMENTS:
             yield _problem("SIG-010", signature, chars=SIGNATURE_CHARS, elements=SIGNATURE_ELEMENTS)
@@ -368,7 +368,7 @@ _NCNAME = re.compile(r"[^\W\d][\w.\-\u00b7]*")
 
 
 def _ids(root: etree._Element) -> Iterator[Problem]:
-    """Signature libraries look for Id, ID and id by local name in any namespace: one spelling, no namespace, no twins."""
+    """One spelling, no namespace, no twins: signature libraries look for Id, ID and id by local name anywhere."""
     seen: set[str] = set()
     for value in _ID_ATTRIBUTES(root):
         element = value.getparent()
@@ -403,9 +403,8 @@ class _Reader:
         references = self._references(info, key_info, properties)
         timestamps = self._timestamps(holder) if holder is not None else ()
         certificate = key_info.find(f"{ds('X509Data')}/{ds('X509Certificate')}")
-        assert certificate is not None  # the grammar demands it
         key_value = self._key_value(key_info.find(ds("KeyValue")))
-        if self.problems or references is None:
+        if self.problems or references is None or certificate is None:
             raise Stopped(*self.problems)
         covers, at_properties, digests, transforms, by_id = references
         return Signature(
@@ -461,7 +460,10 @@ class _Reader:
         return method, family, bits
 
     def _pss_bits(self, element: etree._Element) -> int:
-        """The hash of an RSASSA-PSS with parameters; both hashes alike, salt as long as the hash, trailer 1 (RFC 9231 2.3.9)."""
+        """The hash of an RSASSA-PSS with parameters.
+
+        Both hashes alike, salt as long as the hash, trailer 1 (RFC 9231 2.3.9).
+        """
         parameters = element.find(_PSS)
         digest, mask, salt, trailer = SHA256, SHA256, None, "1"
         if parameters is not None:
@@ -553,7 +555,7 @@ class _Reader:
         for transform in reference.iterfind(f"{ds('Transforms')}/{ds('Transform')}"):
             algorithm = transform.get("Algorithm", "")
             algorithms.append(algorithm)
-            if (algorithm.removesuffix("#WithComments") in CANONICALISATIONS and algorithm not in CANONICALISATIONS) or algorithm == f"{EXC_C14N}WithComments":
+            if algorithm in _WITH_COMMENTS:
                 self._add("SIG-026", transform, algorithm=_quote(algorithm))
             elif algorithm != ENVELOPED and algorithm not in CANONICALISATIONS:
                 self._add("SIG-024", transform, algorithm=_quote(algorithm))
@@ -629,6 +631,7 @@ class _Reader:
         return tuple(stamps)
 
 
+_WITH_COMMENTS: Final = frozenset({f"{C14N_10}#WithComments", f"{C14N_11}#WithComments", f"{EXC_C14N}WithComments"})
 _DER: Final = "http://uri.etsi.org/01903/v1.2.2#DER"
 _INHERITED: Final = (f"{{{XML}}}lang", f"{{{XML}}}space")
 _DATE_TIME = re.compile(
@@ -665,7 +668,10 @@ _SPACES: Final = re.compile(r"[ \t\r\n]+")
 
 
 def _base64(text: str | None) -> bytes | None:
-    """The bytes, or None for anything that is not base64; only XML white space may stand between (threats section 5.4)."""
+    """The bytes, or None for anything that is not base64.
+
+    Only XML white space may stand between (threats section 5.4).
+    """
     packed = _SPACES.sub("", text or "")
     try:
         return base64.b64decode(packed, validate=True) or None

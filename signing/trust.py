@@ -1,7 +1,7 @@
 """Trust as one frozen view: who may sign what, under which tree, and what is known about each certificate's status.
 
-Decided elsewhere and beforehand (gateway.services.trust, signing.status); on the hot path it is a dictionary. A new view
-replaces the old one as a whole.
+Decided elsewhere and beforehand (gateway.services.trust, signing.status); on the hot path it is a dictionary. A new
+view replaces the old one as a whole.
 """
 
 from __future__ import annotations
@@ -126,9 +126,10 @@ class Trust:
         verdicts: Iterable[CertificateStatus] = (),
         own: Iterable[bytes] = (),
     ) -> Self:
-        """The view for these parties. ``own`` are the gateway's certificates (DER), old ones included for as long as they count.
+        """The view for these parties.
 
-        Raises ValueError, naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own.
+        ``own`` are the gateway's certificates (DER), old ones included for as long as they count. Raises ValueError,
+        naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own.
         """
         certificates: dict[str, Certificate] = {}
         ours: set[str] = set()
@@ -160,9 +161,9 @@ class Trust:
     def standing(self, fingerprint: str, tree: str | None, at: datetime) -> Standing:
         """What is known at this time about a certificate registered under this tree.
 
-        Without a tree the registration itself is the trust, and there is nothing to ask anybody. A good verdict counts until its
-        evidence ends, then for the configured grace; after that it is unknown. A revocation counts from its own date on, so a
-        message that came before it is not undone (Annex II 1.1 of Circular 15/2025).
+        Without a tree the registration itself is the trust, and there is nothing to ask anybody. A good verdict
+        counts until its evidence ends, then for the configured grace; after that it is unknown. A revocation counts
+        from its own date on, so a message that came before it is not undone (Annex II 1.1 of Circular 15/2025).
         """
         if tree is None:
             return Standing(Status.GOOD, None, "registered")
@@ -199,9 +200,10 @@ def load_tree(
     valid_from: datetime | None = None,
     valid_to: datetime | None = None,
 ) -> TrustTree:
-    """A tree from PEM. Self-issued certificates of ``pem`` are its anchors; the others, and ``intermediates``, help to build paths.
+    """A tree from PEM.
 
-    Raises ValueError when there is no anchor or a certificate cannot be read.
+    Self-issued certificates of ``pem`` are its anchors; the others, and ``intermediates``, help to build paths. Raises
+    ValueError when there is no anchor or a certificate cannot be read.
     """
     anchors: list[Certificate] = []
     between: list[Certificate] = []

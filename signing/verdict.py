@@ -1,8 +1,10 @@
-"""The verdict on a signature: facts apart from conclusions, with the checklist of Annex II of Circular 15/2025/TT-BKHCN.
+"""The verdict on a signature: facts apart from conclusions.
+
+Its checklist is Annex II of Circular 15/2025/TT-BKHCN.
 
 A verdict is a JSON-able dict, so that it can be stored, shown and checked again years later. Its reasons are words of
-``REASONS``; wording in Vietnamese and English is put beside them by :func:`explain` when somebody looks. Conformance to Annex I
-is reported apart from validity: RSASSA-PKCS1-v1_5 is valid, and flagged.
+``REASONS``; wording in Vietnamese and English is put beside them by :func:`explain` when somebody looks. Conformance
+to Annex I is reported apart from validity: RSASSA-PKCS1-v1_5 is valid, and flagged.
 """
 
 from __future__ import annotations

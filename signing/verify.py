@@ -1,4 +1,7 @@
-"""Station 4: whose document it is. Paper, policy, trust and a time go in, a verdict comes out; no socket, no clock, no database."""
+"""Station 4: whose document it is. Paper, policy, trust and a time go in, a verdict comes out.
+
+No socket, no clock, no database.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,9 @@ class Refused(Stopped):
 def verify(checked: Checked, trust: Trust, parties: Parties, at: datetime) -> Attested:
     """The document as it may be believed, judged as of ``at``.
 
-    Raises Refused (a Stopped) with every problem found. A certificate whose status is not known is a doubt on the Attested.
-    The caller must ask the schema of the returned root once more: what was checked before is the tree that arrived.
+    Raises Refused (a Stopped) with every problem found. A certificate whose status is not known is a doubt on the
+    Attested. The caller must ask the schema of the returned root once more: what was checked before is the tree that
+    arrived.
     """
     return _Judge(checked, trust, parties, at).judge()
 
@@ -86,7 +90,7 @@ class _Judge:
             evidence=standing.verdict.evidence if standing.verdict is not None else (),
         )
 
-    # the steps, in order -------------------------------------------------------------------------------------------------
+    # the steps, in order ----------------------------------------------------------------------------------------------
 
     def _sender(self) -> Party:
         """The registered party that NoiGui names."""
@@ -98,7 +102,10 @@ class _Judge:
         return party
 
     def _without_signature(self, party: Party) -> Attested | None:
-        """The document on the word of the channel, where the registry allows that; None when there is a signature to look at."""
+        """The document on the word of the channel, where the registry allows that.
+
+        None when there is a signature to look at.
+        """
         demand = party.signature.demand(self.kind.loai)
         present = bool(signatures(self.root))
         if demand is not Demand.OFF:
@@ -148,7 +155,7 @@ class _Judge:
                 read_certificate(signature.certificate_der)
             except Unreadable as error:
                 raise self._refuse(Problem("SIG-044", {}, at)) from error
-            # Another party's certificate and an unknown one get the same answer: who is registered is nobody's business.
+            # Another party's certificate and an unknown one get the same answer: who is registered is not told.
             raise self._refuse(Problem("SIG-050", {"fingerprint": fingerprint, "sender": party.identifiers[0]}, at))
         self.record.mark(v.PASSED, "registered-for-sender", "1.4", "2.1")
         return certificate, registered[1]
@@ -194,7 +201,10 @@ class _Judge:
         return proven
 
     def _read_again(self, proven: Proven, signature: Signature) -> etree._Element:
-        """The tree of the bytes that were signed. They must be the envelope that was checked; the rest of the program sees only these."""
+        """The tree of the bytes that were signed. They must be the envelope that was checked.
+
+        The rest of the program sees only these.
+        """
         try:
             root = parse_bytes(proven.envelope)
             same = root.tag == ROOT and _letter(root) == _letter(self.root) and not signatures(root)
@@ -228,7 +238,7 @@ class _Judge:
             return ()
         return tuple(self._placed([Problem(standing.code, standing.facts, where)]))
 
-    # for the record ------------------------------------------------------------------------------------------------------
+    # for the record ---------------------------------------------------------------------------------------------------
 
     def _facts(self, signature: Signature, certificate: Certificate) -> None:
         self.record.deviations = annex_i(signature)
@@ -327,7 +337,8 @@ def _is_properties(canonical: bytes, signature: Signature) -> bool:
 
 def _wrong_certificate_digest(signature: Signature) -> Iterable[Finding]:
     """XAdES names the signing certificate by its digest, under the signature (EN 319 132-1, 5.2.2)."""
-    assert signature.properties is not None
+    if signature.properties is None:
+        return
     for algorithm, value in signature.properties.certificate_digests:
         if hashlib.new(DIGESTS[algorithm], signature.certificate_der).digest() != value:
             yield "SIG-079", signature.properties.xpath, {}
