@@ -392,7 +392,7 @@ class Http:
                     return Reply(status=response.status, headers=response.headers, body=text, cut=cut)
         except TimeoutError as error:
             raise _timed_out(trip, common) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, zlib.error) as error:
             raise _broke(trip, error) from error
 
     def _target(self, url: str) -> URL:
@@ -442,12 +442,13 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
             if len(text) > limit:
                 response.close()
                 return bytes(text[:limit]), True
+        if packed not in {"", "identity"} and (unpack is None or not unpack.eof):
+            raise zlib.error(f"cannot unpack {packed}")
     except (aiohttp.ClientError, zlib.error, OSError):
         if response.status // 100 == 2:
             raise
         return bytes(text), True  # the status line was answer enough
-    broken = packed not in {"", "identity"} and (unpack is None or not unpack.eof)
-    return bytes(text), broken
+    return bytes(text), False
 
 
 _STAGE = {Stage.SENDING: "send", Stage.ANSWERING: "answer", Stage.READING: "read"}
