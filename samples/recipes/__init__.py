@@ -1,0 +1,1 @@
+"""What samples/make.py makes the samples from."""

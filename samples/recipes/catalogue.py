@@ -1,0 +1,38 @@
+"""Every sample there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from recipes.accepted import accepted
+from recipes.sample import Sample
+
+FOLDERS = ("accepted", "rejected", "undetermined", "journeys")
+
+
+@cache
+def samples() -> tuple[Sample, ...]:
+    """All, accepted ones first."""
+    found = (*accepted(),)
+    names = [sample.name for sample in found]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"two samples are called {sorted(twice)}")
+    return found
+
+
+@cache
+def _by_name() -> dict[str, Sample]:
+    return {sample.name: sample for sample in samples()}
+
+
+def path_of(name: str) -> str:
+    """Where the sample of this name lies, below samples/."""
+    sample = _by_name()[name]
+    return f"{sample.folder or sample.outcome}/{name}.xml"
+
+
+def other_files() -> Iterable[tuple[str, bytes]]:
+    """Files that are no samples of their own."""
+    return ()
