@@ -43,7 +43,7 @@ def prove(body: bytes, signature: Signature, certificate: x509.Certificate, at: 
 
     Raises anything at all when not (threats fact 8).
     """
-    verifier = _Verifier(signature)
+    verifier = (_ParametersVerifier if signature.method == RSA_PSS else _Verifier)(signature)
     results: Any = verifier.verify(
         body,
         x509_cert=certificate,
@@ -121,16 +121,6 @@ class _Verifier(XMLVerifier):
         prefixes: list[str] | None = super()._get_inclusive_ns_prefixes(transform_node)  # type: ignore[no-untyped-call]
         return None if prefixes is None else " ".join(prefixes).split()
 
-    def _find(self, element: Any, query: str, require: bool = True, xpath: str = "") -> Any:
-        found = super()._find(element, query, require=require, xpath=xpath)  # type: ignore[no-untyped-call]
-        if query == "SignatureMethod" and found is not None and found.get("Algorithm") == RSA_PSS:
-            # signxml does not know the form with parameters. structure.py has read them and let through only those that
-            # say the same as this name does. The signed bytes are made from the element that stands in the document.
-            named = etree.Element(f"{{{DS}}}SignatureMethod")
-            named.set("Algorithm", f"{DS_MORE_2007}sha{self._bits}-rsa-MGF1")
-            return named
-        return found
-
     @classmethod
     def schemas(cls) -> Any:
         """The schema of Signature, one per thread: a compiled schema shares its error log."""
@@ -138,6 +128,20 @@ class _Verifier(XMLVerifier):
         if held is None:
             held = _local.schemas = [_compile(name) for name in cls.schema_files]
         return held
+
+
+class _ParametersVerifier(_Verifier):
+    """For RSASSA-PSS with parameters, a name that signxml does not know."""
+
+    def _find(self, element: Any, query: str, require: bool = True, xpath: str = "") -> Any:
+        found = super()._find(element, query, require=require, xpath=xpath)  # type: ignore[no-untyped-call]
+        if query == "SignatureMethod" and found is not None and found.get("Algorithm") == RSA_PSS:
+            # structure.py has read the parameters and let through only those that say the same as this name does. The
+            # signed bytes are made from the element that stands in the document.
+            named = etree.Element(f"{{{DS}}}SignatureMethod")
+            named.set("Algorithm", f"{DS_MORE_2007}sha{self._bits}-rsa-MGF1")
+            return named
+        return found
 
 
 def _compile(name: str) -> etree.XMLSchema:

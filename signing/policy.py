@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from lxml import etree
 
 from gateway.core.parties import SignaturePolicy, SigningCertificate
 from signing.certificates import Certificate, unfit
@@ -20,14 +21,14 @@ from signing.structure import Signature
 MESSAGE: Final = "message"  # the purpose for which a certificate is registered
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far a signer's clock may be ahead of ours (threats section 5.11)
 
-Finding = tuple[str, str, dict[str, Any]]  # code, XPath it points to, facts
+Finding = tuple[str, etree._Element, dict[str, Any]]  # noqa: SLF001 - code, where it points to, facts
 
 
 def certificate_findings(
     signature: Signature, certificate: Certificate, registration: SigningCertificate | None, at: datetime
 ) -> Iterator[Finding]:
     """What is wrong with the certificate at this time, for signing messages. Registration None: one of our own."""
-    place = signature.certificate_xpath
+    place = signature.certificate_at
     moment = at.isoformat(timespec="seconds")
     if registration is not None:
         if MESSAGE not in registration.purposes:
@@ -48,24 +49,24 @@ def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Fin
     """Whether method, key and hash belong together."""
     wanted = "ec" if signature.family == "ecdsa" else "rsa"
     if certificate.family != wanted:
-        yield "SIG-033", signature.method_xpath, {"algorithm": signature.method, "key": certificate.family}
+        yield "SIG-033", signature.method_at, {"algorithm": signature.method, "key": certificate.family}
         return
     # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
     least = min(CURVES[certificate.curve][1], 512) if wanted == "ec" and certificate.curve in CURVES else 0
     if signature.bits < least:
-        yield "SIG-035", signature.method_xpath, {"bits": signature.bits, "curve": certificate.curve}
+        yield "SIG-035", signature.method_at, {"bits": signature.bits, "curve": certificate.curve}
     if signature.key_value is not None and signature.key_value != _own_key_value(signature.key_value[0], certificate):
-        yield "SIG-043", signature.xpath, {}
+        yield "SIG-043", signature.at, {}
 
 
 def policy_findings(signature: Signature, policy: SignaturePolicy) -> Iterator[Finding]:
     """Whether the signature is of the kind this party must use."""
     if policy.algorithms and signature.method not in policy.algorithms:
-        yield "SIG-032", signature.method_xpath, {"algorithm": signature.method, "allowed": sorted(policy.algorithms)}
+        yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(policy.algorithms)}
     if policy.xades and signature.properties is None:
-        yield "SIG-077", signature.xpath, {}
+        yield "SIG-077", signature.at, {}
     if policy.timestamp and not signature.timestamps:
-        yield "SIG-078", signature.xpath, {}
+        yield "SIG-078", signature.at, {}
 
 
 def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Finding]:
@@ -78,9 +79,9 @@ def xades_findings(signature: Signature, certificate: Certificate, at: datetime)
         return
     claimed = properties.signing_time
     if claimed > at + CLOCK_SKEW:
-        yield "SIG-074", properties.signing_time_xpath, {"claimed": _moment(claimed), "at": _moment(at)}
+        yield "SIG-074", properties.signing_time_at, {"claimed": _moment(claimed), "at": _moment(at)}
     elif not certificate.not_before - CLOCK_SKEW <= claimed <= certificate.not_after:
-        yield "SIG-075", properties.signing_time_xpath, {"claimed": _moment(claimed)}
+        yield "SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}
 
 
 def annex_i(signature: Signature) -> tuple[str, ...]:

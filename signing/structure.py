@@ -58,7 +58,7 @@ class TimeStamp:
     token: bytes  # DER of the RFC 3161 token
     canonicalisation: str  # how SignatureValue became octets
     prefixes: tuple[str, ...]  # PrefixList, exclusive canonicalisation only
-    xpath: str
+    at: etree._Element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class SignedProperties:
     """What the signer says about its signature, under the signature. XAdES baseline B (EN 319 132-1)."""
 
     id: str
-    xpath: str
+    at: etree._Element
     signing_time: datetime
-    signing_time_xpath: str
+    signing_time_at: etree._Element
     certificate_digests: tuple[tuple[str, bytes], ...]  # (digest URI, value) of the first Cert of each property
     policy: bool  # names a signature policy; recorded, never fetched
 
@@ -77,11 +77,11 @@ class SignedProperties:
 class Signature:
     """One signature whose shape is on the list. Everything in it is still a claim."""
 
-    xpath: str
+    at: etree._Element  # where it stands in the tree that arrived; for problems and time-stamps
     certificate_der: bytes
-    certificate_xpath: str
+    certificate_at: etree._Element
     method: str  # signature method URI
-    method_xpath: str
+    method_at: etree._Element
     family: str  # "rsa", "pss" or "ecdsa"
     bits: int  # of the hash that is signed
     canonicalisation: str  # of SignedInfo
@@ -152,6 +152,10 @@ class _Rule:
     unwanted: str = "SIG-006"  # the code for a child that is not listed
     missing: str = "SIG-014"
     too_many: str = "SIG-006"
+    order: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", {tag: place for place, tag in enumerate(self.children)})
 
 
 _ONE = (1, 1)
@@ -322,14 +326,17 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
             yield _problem("SIG-007", element, attribute=_name(name), element=_name(element.tag))
     if rule.free:
         return
-    if rule.text is None and _has_text(element):
+    if rule.text == "base64":
+        if _base64(element.text) is None:
+            yield _problem("SIG-009", element, element=_name(element.tag))
+    elif rule.text is None and (text := element.text) is not None and text.strip(_XML_SPACE):
         yield _problem("SIG-008", element, element=_name(element.tag))
-    elif rule.text == "base64" and _base64(element.text) is None:
-        yield _problem("SIG-009", element, element=_name(element.tag))
     counts: dict[str, int] = {}
     place = 0
-    order = list(rule.children)
+    order = rule.order
     for child in element:
+        if (tail := child.tail) is not None and tail.strip(_XML_SPACE):
+            yield _problem("SIG-008", element, element=_name(element.tag))
         tag = child.tag
         if not isinstance(tag, str) or tag not in rule.children:
             yield _problem(
@@ -344,9 +351,9 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
         if counts[tag] > rule.children[tag][1]:
             yield _problem(rule.too_many, child, element=_name(tag), parent=_name(element.tag))
             continue
-        if not rule.any_order and order.index(tag) < place:
+        if not rule.any_order and order[tag] < place:
             yield _problem("SIG-006", child, element=_name(tag), parent=_name(element.tag))
-        place = max(place, order.index(tag))
+        place = max(place, order[tag])
         yield from _fit(child, _GRAMMAR[tag])
     for tag, (least, _) in rule.children.items():
         if counts.get(tag, 0) < least:
@@ -408,11 +415,11 @@ class _Reader:
             raise Stopped(*self.problems)
         covers, at_properties, digests, transforms, by_id = references
         return Signature(
-            xpath=xpath_of(signature),
+            at=signature,
             certificate_der=_base64(certificate.text) or b"",
-            certificate_xpath=xpath_of(certificate),
+            certificate_at=certificate,
             method=method,
-            method_xpath=xpath_of(info[1]),
+            method_at=info[1],
             family=family,
             bits=bits,
             canonicalisation=canonicalisation,
@@ -602,9 +609,9 @@ class _Reader:
             return None
         return SignedProperties(
             id=own_id,
-            xpath=xpath_of(signed),
+            at=signed,
             signing_time=signing_time,
-            signing_time_xpath=xpath_of(when),
+            signing_time_at=when,
             certificate_digests=digests,
             policy=facts.find(xades("SignaturePolicyIdentifier")) is not None,
         )
@@ -625,7 +632,7 @@ class _Reader:
                     token=_base64(token.text) or b"",
                     canonicalisation=algorithm,
                     prefixes=() if method is None else tuple(_prefix_list(method)),
-                    xpath=xpath_of(element),
+                    at=element,
                 )
             )
         return tuple(stamps)
@@ -677,10 +684,6 @@ def _base64(text: str | None) -> bytes | None:
         return base64.b64decode(packed, validate=True) or None
     except (binascii.Error, ValueError):
         return None
-
-
-def _has_text(element: etree._Element) -> bool:
-    return any(part.strip(_XML_SPACE) for part in (element.text, *(child.tail for child in element)) if part)
 
 
 def _lies_in(element: etree._Element, ancestor: etree._Element | None) -> bool:

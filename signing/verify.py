@@ -17,7 +17,7 @@ from signxml.exceptions import InvalidDigest
 from gateway.core.model import Basis, Form, Signer
 from gateway.core.parties import Demand, Parties, Party, SigningCertificate, WhenUnknown
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import Attested, Checked, locate, parse_bytes
+from gateway.documents import Attested, Checked, locate, parse_bytes, xpath_of
 from signing import verdict as v
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import Proven, prove
@@ -98,7 +98,9 @@ class _Judge:
         party = self.parties.by_identifier(named) if named is not None else None
         if party is None:
             self.record.mark(v.FAILED, "not-registered", "2.1")
-            raise self._refuse(Problem("SIG-059", {"identifier": (named or "")[:40]}, Location(xpath=_NOI_GUI)))
+            sender = self.root.find(_SENDER)
+            place = None if sender is None else _place(sender)
+            raise self._refuse(Problem("SIG-059", {"identifier": (named or "")[:40]}, place))
         return party
 
     def _without_signature(self, party: Party) -> Attested | None:
@@ -140,11 +142,10 @@ class _Judge:
     def _certificate(self, signature: Signature, party: Party) -> tuple[Certificate, SigningCertificate | None]:
         """The registered certificate this signature names; for what we composed ourselves, one of our own."""
         fingerprint = hashlib.sha256(signature.certificate_der).hexdigest()
-        at = Location(xpath=signature.certificate_xpath)
         if self.composed:
             if fingerprint not in self.trust.own:
                 self.record.mark(v.FAILED, "not-registered", "2.1")
-                raise self._refuse(Problem("SIG-092", {"fingerprint": fingerprint}, at))
+                raise self._refuse(Problem("SIG-092", {"fingerprint": fingerprint}, _place(signature.certificate_at)))
             self.record.mark(v.PASSED, "own-key", "1.4", "2.1")
             return self.trust.certificates[fingerprint], None
         registered = self.parties.by_signing_certificate(fingerprint)
@@ -154,9 +155,10 @@ class _Judge:
             try:
                 read_certificate(signature.certificate_der)
             except Unreadable as error:
-                raise self._refuse(Problem("SIG-044", {}, at)) from error
+                raise self._refuse(Problem("SIG-044", {}, _place(signature.certificate_at))) from error
             # Another party's certificate and an unknown one get the same answer: who is registered is not told.
-            raise self._refuse(Problem("SIG-050", {"fingerprint": fingerprint, "sender": party.identifiers[0]}, at))
+            facts = {"fingerprint": fingerprint, "sender": party.identifiers[0]}
+            raise self._refuse(Problem("SIG-050", facts, _place(signature.certificate_at)))
         self.record.mark(v.PASSED, "registered-for-sender", "1.4", "2.1")
         return certificate, registered[1]
 
@@ -222,21 +224,20 @@ class _Judge:
         """What the certificate's status means for this message: nothing, a doubt, or a refusal."""
         if standing.verdict is not None:
             self.record.facts["status"] = standing.verdict.as_dict()
-        where = Location(xpath=signature.certificate_xpath)
         if standing.status is Status.BAD:
             self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.3")
-            raise self._refuse(Problem(standing.code or "SIG-061", standing.facts, where))
+            raise self._refuse(Problem(standing.code or "SIG-061", standing.facts, _place(signature.certificate_at)))
+        asked = standing.reason != "registered"
+        code = standing.code
         if standing.status is Status.UNKNOWN:
             self.record.mark(v.UNDETERMINED, standing.reason, "1.1", "1.2", "2.3")
-            held = party.signature.status_unknown is WhenUnknown.HOLD
-            return tuple(
-                self._placed([Problem(standing.code if held and standing.code else "SIG-063", standing.facts, where)])
-            )
-        asked = standing.reason != "registered"
-        self.record.mark(v.PASSED if asked else v.NOT_APPLICABLE, standing.reason, "1.2")
-        if standing.code is None:
+            if party.signature.status_unknown is WhenUnknown.WARN:
+                code = "SIG-063"
+        else:
+            self.record.mark(v.PASSED if asked else v.NOT_APPLICABLE, standing.reason, "1.2")
+        if code is None:
             return ()
-        return tuple(self._placed([Problem(standing.code, standing.facts, where)]))
+        return tuple(self._placed([Problem(code, standing.facts, _place(signature.certificate_at))]))
 
     # for the record ---------------------------------------------------------------------------------------------------
 
@@ -302,29 +303,29 @@ _FAILURES = (
     (frozenset({"SIG-043", "SIG-079"}), "structure", ("2.1",)),
 )
 
-_NOI_GUI = "/*/*[local-name()='NoiGui']"
-_LETTER = tuple(
-    f"{{{PHONG_BI}}}{name}"
-    for name in ("MaThongDiep", "LoaiThongDiep", "PhienBan", "MaHoSo", "ThuTu", "ThoiDiemTao", "MaThongDiepGoc")
-)
+_SENDER = f"{{{PHONG_BI}}}NoiGui"
+_SENDER_ID = f"{_SENDER}/{{{PHONG_BI}}}MaDinhDanh"
+_BODY = f"{{{PHONG_BI}}}ThanPhan"
 
 
 def _sender_of(root: etree._Element) -> str | None:
     """NoiGui/MaDinhDanh, when there is exactly one."""
-    found = root.findall(f"{{{PHONG_BI}}}NoiGui/{{{PHONG_BI}}}MaDinhDanh")
+    found = root.findall(_SENDER_ID)
     return "".join(found[0].itertext()).strip() if len(found) == 1 else None
 
 
 def _letter(root: etree._Element) -> tuple[Any, ...]:
-    """What identifies a letter: its header and the name of its payload. Arrived and returned tree must agree on it."""
-    payload = root.find(f"{{{PHONG_BI}}}ThanPhan/*")
-    return (
-        root.get("Id"),
-        _sender_of(root),
-        None if payload is None else payload.tag,
-        *(root.findtext(name) for name in _LETTER),
-        *(child.tag for child in root if child.tag != SIGNATURE),
-    )
+    """What identifies a letter, and must be the same in the tree that arrived and the one that was signed."""
+    header: list[Any] = [root.get("Id")]
+    for child in root:
+        tag = child.tag
+        if tag == _BODY:
+            header += [tag, *(payload.tag for payload in child)]
+        elif tag == _SENDER:
+            header += [tag, *(part.text for part in child)]
+        elif tag != SIGNATURE:
+            header += [tag, child.text]
+    return tuple(header)
 
 
 def _is_properties(canonical: bytes, signature: Signature) -> bool:
@@ -341,11 +342,15 @@ def _wrong_certificate_digest(signature: Signature) -> Iterable[Finding]:
         return
     for algorithm, value in signature.properties.certificate_digests:
         if hashlib.new(DIGESTS[algorithm], signature.certificate_der).digest() != value:
-            yield "SIG-079", signature.properties.xpath, {}
+            yield "SIG-079", signature.properties.at, {}
 
 
 def _problems(findings: Iterable[Finding]) -> list[Problem]:
-    return [Problem(code, facts, Location(xpath=xpath)) for code, xpath, facts in findings]
+    return [Problem(code, facts, _place(at)) for code, at, facts in findings]
+
+
+def _place(element: etree._Element) -> Location:
+    return Location(xpath=xpath_of(element))
 
 
 def _signer(signature: Signature, certificate: Certificate) -> Signer:
