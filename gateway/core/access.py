@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from gateway.core.effects import Files
 from gateway.core.model import Caller, Dossier, PartyId, ThongDiep
 from gateway.core.parties import Parties, Party, Role, agency_part
-from gateway.core.problems import Problem, Stopped
-
-IDENTITY_XPATH = "NoiGui"
+from gateway.core.problems import Location, Problem, Stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +42,19 @@ def authorise(thong_diep: ThongDiep, caller: Caller, parties: Parties, audience:
         allowed = sorted(audience.sent_by)
         problems.append(Problem("AUT-004", {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": allowed}))
     receivers: list[Party] = []
-    for address in thong_diep.noi_nhan:
+    for number, address in enumerate(thong_diep.noi_nhan, start=1):
+        at = Location(xpath=f"DanhSachNoiNhan/NoiNhan[{number}]/MaDinhDanh")  # below the root; intake makes it absolute
         receiver = parties.by_identifier(address.ma_dinh_danh)
         if receiver is None:
-            problems.append(Problem("AUT-010", {"ma": address.ma_dinh_danh}))
+            problems.append(Problem("AUT-010", {"ma": address.ma_dinh_danh}, at))
         elif not receiver.enabled:
-            problems.append(Problem("AUT-011", {"ma": address.ma_dinh_danh}))
+            problems.append(Problem("AUT-011", {"ma": address.ma_dinh_danh}, at))
         elif receiver.role is not Role.GATEWAY and receiver.role not in audience.sent_to:
-            problems.append(Problem("AUT-012", {"ma": address.ma_dinh_danh, "loai": thong_diep.loai, "role": receiver.role}))
+            problems.append(Problem("AUT-012", {"ma": address.ma_dinh_danh, "loai": thong_diep.loai, "role": receiver.role}, at))
         elif sender is not None and not _open_to(sender, receiver):
-            problems.append(Problem("AUT-013", {"ma": address.ma_dinh_danh, "caller": caller.party}))
+            problems.append(Problem("AUT-013", {"ma": address.ma_dinh_danh, "caller": caller.party}, at))
         elif sender is not None and receiver.id == sender.id:
-            problems.append(Problem("AUT-014", {"ma": address.ma_dinh_danh}))
+            problems.append(Problem("AUT-014", {"ma": address.ma_dinh_danh}, at))
         elif receiver not in receivers:
             receivers.append(receiver)
     if problems:

@@ -90,6 +90,7 @@ class Counter:
     parties: Parties
     seal: Seal
     audience: Callable[[ThongDiep], access.Audience]
+    place: Callable[[Finding, tuple[Problem, ...]], tuple[Problem, ...]]  # gives problems their places in the document
 
 
 def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
@@ -151,11 +152,11 @@ def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Co
             privileged=bool({"recall-result", "step-back"} & sender.privileges),
         )
         change, dossier = followed.change, _joined(followed.dossier, thong_diep, parties)
-        notes = (*notes, *followed.notes)
+        notes = (*notes, *(counter.place(finding, followed.notes) if followed.notes else ()))
     receivers = receivers_of(thong_diep, sender.id, dossier, parties)
     if not receivers and not any(p.role is Role.GATEWAY for p in named) and not _settlements(thong_diep, sender.id):
         raise Stopped(Problem("AUT-015", {"loai": thong_diep.loai}))
-    deliveries, inbox = route(thong_diep, envelope, receivers, dossier, now, notes=notes, digests=finding.copies)
+    deliveries, inbox = route(thong_diep, envelope, receivers, dossier, now, notes=notes, digest=finding.composed, digests=finding.copies)
     receipt = finding.receipt if notes == finding.problems and finding.receipt else counter.seal(finding, Fate.ACCEPTED, notes)
     ack = _ack(finding, Fate.ACCEPTED, now, notes, receipt)
     ledger.entries.append(
@@ -220,7 +221,7 @@ def _settlements(thong_diep: ThongDiep, sender: PartyId) -> tuple[Settlement, ..
 
 def _keep(finding: Finding, ledger: Ledger, counter: Counter, now: datetime, *found: Problem) -> Acknowledgement:
     """Rejected, and recorded all the same. It gives its id back: a failed first attempt never burns the id."""
-    problems = (*finding.problems, *found)
+    problems = (*finding.problems, *(counter.place(finding, found) if found else ()))
     receipt = counter.seal(finding, Fate.REJECTED, problems) if found or finding.receipt is None else finding.receipt
     ack = _ack(finding, Fate.REJECTED, now, problems, receipt)
     ledger.entries.append(Entry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),)))

@@ -157,6 +157,7 @@ class ThongDiep:
     thoi_han: datetime | None = None
     dinh_kem: tuple[DinhKem, ...] = ()
     signer: Signer | None = None
+    notes: tuple[Problem, ...] = ()  # remarks of the reader; the letter stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +174,7 @@ class Finding:
     signed_bytes: bytes | None = None  # what the signature covers, canonical; None when unsigned
     receipt: bytes | None = None  # the signed BienNhan for the outcome that judging leads to
     evidence: tuple[str, ...] = ()  # digests of bodies that the verdict rests on (CRL, OCSP)
+    composed: str | None = None  # digest of the ThongDiep composed from a typed submission; receivers get that one
     copies: Mapping[PartyId, str] = field(default_factory=dict)  # receiver -> digest of other bytes it gets (an older version)
     bodies: Mapping[str, bytes] = field(default_factory=dict)  # further bodies to keep, by digest: composed bytes, copies, receipts
 

@@ -36,18 +36,19 @@ def route(
     now: datetime,
     *,
     notes: tuple[Problem, ...] = (),
+    digest: str | None = None,
     digests: Mapping[PartyId, str] | None = None,
 ) -> tuple[list[Delivery], list[InboxEntry]]:
     """The deliveries and inbox entries that one accepted message causes.
 
-    ``digests`` names other bytes than the original for a receiver that reads only an older version; the original stays on record.
+    ``digest`` names the ThongDiep composed from a typed submission, ``digests`` other bytes than the original for a receiver that reads only an older version; the original stays on record.
     """
     deliveries: list[Delivery] = []
     entries: list[InboxEntry] = []
     stated = next((e for e in thong_diep.content.effects if isinstance(e, Moves | Files)), None)
     ma_ho_so = thong_diep.content.ma_ho_so or thong_diep.ma_ho_so
     for party in receivers:
-        digest = (digests or {}).get(party.id, envelope.digest)
+        sent = (digests or {}).get(party.id, digest or envelope.digest)
         if party.receives is Receives.PUSH or party.role is Role.GATEWAY:
             deliveries.append(
                 Delivery(
@@ -57,7 +58,7 @@ def route(
                     loai=thong_diep.loai,
                     party=party.id,
                     lane=ma_ho_so or envelope.id,
-                    digest=digest,
+                    digest=sent,
                     due_at=now,
                     created_at=now,
                     blocking=party.lane_after_failure == "hold",
@@ -73,7 +74,7 @@ def route(
                     goc=thong_diep.goc,
                     sender=envelope.caller.party,
                     ma_ho_so=ma_ho_so,
-                    digest=digest,
+                    digest=sent,
                     recorded_at=now,
                     trang_thai=dossier.trang_thai if dossier else None,
                     trang_thai_goc=stated.goc if stated else None,

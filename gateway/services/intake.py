@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+
+from lxml import etree
 
 from gateway.core import access
 from gateway.core.effects import KetQua
@@ -15,18 +17,18 @@ from gateway.core.ledger import Counter, enter
 from gateway.core.model import (
     Acknowledgement,
     Address,
-    Caller,
     Envelope,
     Fate,
     Finding,
     Form,
+    MaHoSo,
     MaThongDiep,
     MessageId,
     ThongDiep,
 )
 from gateway.core.parties import Parties
-from gateway.core.problems import Outcome, Problem, Stopped
-from gateway.documents import Attested, Document, Kind, Limits, header_claims, parse
+from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.documents import Attested, Document, Kind, Limits, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
 from schemas import write
 from schemas.catalog import Catalog
@@ -99,7 +101,15 @@ class Gate:
 
     def counter(self) -> Counter:
         """What the ledger needs of us."""
-        return Counter(parties=self.parties, seal=self.seal, audience=self.audience)
+        return Counter(parties=self.parties, seal=self.seal, audience=self.audience, place=self.place)
+
+    def place(self, finding: Finding, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """Problems that the counter found, with their places in the document. Only what is refused pays for the second reading."""
+        try:
+            document = parse_any(finding.envelope, self, finding.envelope.received_at)
+        except Stopped:
+            return problems
+        return located(document.root, document.body, problems)
 
     def audience(self, thong_diep: ThongDiep) -> access.Audience:
         """Who may send this type of message, and to whom: the reader's declaration."""
@@ -133,29 +143,24 @@ def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Ac
 
 def judge(envelope: Envelope, gate: Gate, now: datetime) -> Finding:
     """All that can be said about one message without the database. `lienthong check` is this."""
-    claims: dict[str, str | None] = {}
+    finding = Finding(envelope=envelope)
     try:
-        document = parse(compose(envelope, gate, now), gate.limits)
-        claims = _claims(document)
+        document = parse_any(envelope, gate, now)
+        finding = _claimed(finding, document)
         checked = check(document, gate.catalog)
         attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
-        _shape_again(attested, checked.kind, gate)
-        thong_diep = read(attested, gate.catalog)
-        access.authorise(thong_diep, envelope.caller, gate.parties, gate.audience(thong_diep))
-        finding = Finding(
-            envelope=envelope,
-            thong_diep=thong_diep,
-            problems=(*checked.problems, *attested.doubts),
-            verdict=attested.verdict,
-            signed_bytes=attested.signed_bytes,
-            evidence=attested.evidence,
-            **_known(claims),
+        finding = replace(
+            finding, verdict=attested.verdict, signed_bytes=attested.signed_bytes, evidence=attested.evidence
         )
+        thong_diep = read(attested, gate.catalog)
+        _authorised(thong_diep, attested, gate)
+        problems = (*checked.problems, *attested.doubts, *thong_diep.notes)
+        finding = replace(finding, thong_diep=thong_diep, problems=problems)
     except Stopped as stop:
-        finding = Finding(envelope=envelope, problems=stop.problems, **_known(claims))
+        finding = replace(finding, problems=stop.problems)
     except Exception as error:  # our bug costs this message alone; its neighbours do not notice
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
-        finding = Finding(envelope=envelope, problems=(Problem("SYS-001", {"id": envelope.id}),), **_known(claims))
+        finding = replace(finding, problems=(Problem("SYS-001", {"id": envelope.id}),))
     return sealed(finding, gate)
 
 
@@ -171,29 +176,74 @@ def expected(finding: Finding) -> Fate:
     return Fate.HELD if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems) else Fate.ACCEPTED
 
 
-def compose(envelope: Envelope, gate: Gate, now: datetime) -> Envelope:
-    """A typed submission becomes a ThongDiep here; everything else is taken as it came."""
+def parse_any(envelope: Envelope, gate: Gate, now: datetime) -> Document:
+    """Station 2. A typed submission becomes a ThongDiep here; everything else is taken as it came."""
     if envelope.form is Form.THONG_DIEP:
-        return envelope
+        return parse(envelope, gate.limits)
     raise Stopped(Problem("SYS-001", {"id": envelope.id}))
 
 
-def _claims(document: Document) -> dict[str, str | None]:
+def _claimed(finding: Finding, document: Document) -> Finding:
     claims = header_claims(document.root)
-    return {"ma_thong_diep": claims.ma_thong_diep, "loai": claims.loai, "ma_ho_so": claims.ma_ho_so}
+    return replace(
+        finding,
+        ma_thong_diep=MaThongDiep(claims.ma_thong_diep) if claims.ma_thong_diep else None,
+        loai=claims.loai,
+        ma_ho_so=MaHoSo(claims.ma_ho_so) if claims.ma_ho_so else None,
+        bodies={document.digest: document.body} if document.composed else {},
+        composed=document.digest if document.composed else None,
+    )
 
 
-def _known(claims: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {name: claims.get(name) for name in ("ma_thong_diep", "loai", "ma_ho_so")}
+# Where the cause of a problem stands that is found beside the document. The first place that exists is taken.
+PLACES: Mapping[str, tuple[str, ...]] = {
+    "AUT-001": ("NoiGui/MaDinhDanh",),
+    "AUT-002": ("NoiGui/MaDinhDanh",),
+    "AUT-003": ("NoiGui/MaDinhDanh",),
+    "AUT-004": ("LoaiThongDiep",),
+    "AUT-015": ("DanhSachNoiNhan", "NoiGui"),
+    "AUT-020": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
+    "AUT-021": ("ThanPhan/*/MaHoSo", "MaHoSo"),
+    "DUP-010": ("MaThongDiep",),
+    "DOS-001": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo", "ThanPhan/*"),
+    "DOS-002": ("ThanPhan/*/MaTTHC", "ThanPhan/*"),
+    "DOS-010": ("ThanPhan/*/TrangThai", "ThanPhan/*/TrangThaiHoSo", "ThanPhan/*"),
+    "DOS-011": ("ThanPhan/*/TrangThai", "ThanPhan/*/TrangThaiHoSo", "ThanPhan/*"),
+    "DOS-013": ("ThanPhan/*/TrangThai", "ThanPhan/*/TrangThaiHoSo", "ThanPhan/*"),
+    "DOS-020": ("ThuTu", "ThanPhan/*/ThuTu", "ThanPhan/*"),
+    "DOS-021": ("ThanPhan/*/ThoiDiemXuLy", "ThanPhan/*"),
+    "DOS-022": ("ThanPhan/*",),
+}
 
 
-def _shape_again(attested: Attested, kind: Kind, gate: Gate) -> None:
-    """The schema is asked once more, of the verified tree: the check before was for shape, this one counts."""
-    if attested.signed_bytes is None:
-        return
-    again = check(Document(envelope=attested.envelope, body=attested.signed_bytes, root=attested.root), gate.catalog)
-    if again.kind != kind:
-        raise Stopped(Problem("SIG-001"))
+def located(root: etree._Element, body: bytes, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """The problems with XPath, line and column: those of :data:`PLACES`, and those that name a place below the root."""
+    paths: dict[int, str] = {}
+    for index, problem in enumerate(problems):
+        named = problem.at.xpath if problem.at else None
+        if named is not None and named.startswith("/"):
+            continue
+        for path in (named,) if named else PLACES.get(problem.code, ()):
+            found = root.find(_steps(path))
+            if found is not None:
+                paths[index] = xpath_of(found)
+                break
+    places = locate(body, set(paths.values())) if paths else {}
+    return tuple(
+        replace(problem, at=places.get(paths[index], Location(xpath=paths[index]))) if index in paths else problem
+        for index, problem in enumerate(problems)
+    )
+
+
+def _steps(path: str) -> str:
+    return "/".join(step if step == "*" else f"{{*}}{step}" for step in path.split("/"))
+
+
+def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> None:
+    try:
+        access.authorise(thong_diep, attested.envelope.caller, gate.parties, gate.audience(thong_diep))
+    except Stopped as stop:
+        raise Stopped(*located(attested.root, attested.body, stop.problems)) from stop
 
 
 def record(findings: Sequence[Finding], gate: Gate, now: datetime) -> list[Acknowledgement]:
@@ -222,12 +272,15 @@ def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Ac
 
     For held messages whose certificate status may be known by now, and for rejected ones that an operator replays after mending
     a schema or the trust. A new verdict stands beside the old one; an id that was taken since then is a conflict here too.
+    Raises LookupError for a message whose bytes are not here.
     """
     assert gate.store is not None
     answers: list[Acknowledgement] = []
     for message in messages:
         with gate.store.read() as view:
             envelope = view.envelope(message)
+        if envelope is None:
+            raise LookupError(f"message {message} is not on record, or its bytes were erased")
         finding = judge(envelope, gate, now)
         overdue = expected(finding) is Fate.HELD and now - envelope.received_at > gate.hold_for
         if overdue:
@@ -235,11 +288,3 @@ def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Ac
             finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, problem)), gate)
         answers += commit([finding], gate, now, recheck=True)
     return answers
-
-
-def operator(name: str) -> Caller:
-    """The caller of a message that somebody at the desk enters by hand."""
-    return Caller(party=name, by="operator")  # type: ignore[arg-type]
-
-
-Clock = Callable[[], datetime]
