@@ -157,6 +157,7 @@ class ThongDiep:
     thoi_han: datetime | None = None
     dinh_kem: tuple[DinhKem, ...] = ()
     signer: Signer | None = None
+    notes: tuple[Problem, ...] = ()  # remarks of the rules beyond the schema; the letter is accepted with them
     notes: tuple[Problem, ...] = ()  # remarks of the reader; the letter stands
 
 
