@@ -46,28 +46,33 @@ class LogEntry:
 def canonical(entry: LogEntry) -> bytes:
     """The bytes that are hashed: JSON with sorted keys and no spaces, in UTF-8, the time in UTC with microseconds.
 
-    Raises ValueError for what has no single spelling in JSON (fractions, integers beyond 2^53, keys that are not text) and for
-    a time without a zone.
+    Raises ValueError for a time without a zone, and for facts that are not plain().
     """
     if entry.at.tzinfo is None:
         raise ValueError("a log entry needs a time with a zone")
     row = {
-        "at": entry.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "facts": plain(entry.facts),
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z",
+        "facts": entry.facts,
         "form": FORM,
         "message": entry.message,
         "number": entry.number,
         "what": entry.what,
         "who": entry.who,
     }
-    return _JSON.encode(row).encode()
+    try:
+        return _JSON.encode(row).encode()
+    except TypeError as error:
+        raise ValueError("the facts of a log entry are not plain") from error
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
 def plain(value: Any) -> Any:
-    """The value as plain JSON: tuples become lists, sets sorted lists, enumerations their text. Raises ValueError as canonical()."""
+    """The value as plain JSON: tuples become lists, sets sorted lists, enumerations their text.
+
+    Raises ValueError for what has no single spelling in JSON: fractions, integers beyond 2^53, keys that are not text.
+    """
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return value

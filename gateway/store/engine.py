@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -80,10 +82,69 @@ def reader_of(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def insert(engine: Engine | Connection, table: Table) -> Any:
+Insert = Callable[[Table], Any]
+
+
+def insert(connection: Connection, table: Table) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT."""
-    make: Callable[[Table], Any] = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-    return make(table)
+    return _insert_of(connection.dialect)(table)
+
+
+def _insert_of(dialect: Dialect) -> Insert:
+    return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+
+
+class Bulk:
+    """A statement for many rows at once, compiled once for each kind of database.
+
+    Binding a row through Connection.execute() costs more than SQLite needs to store it (docs/performance.md). So the statement is
+    written in SQLAlchemy and compiled by it, and its rows go to the driver directly.
+    """
+
+    def __init__(self, make: Callable[[Insert], Any], columns: Sequence[str]) -> None:
+        """``make`` gets the dialect's insert() and gives the statement; ``columns`` are the keys of its rows."""
+        self._make = make
+        self._columns = list(columns)
+        self._ready: dict[str, _Ready] = {}
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs the statement for each row, in this order; for no row, it does nothing."""
+        if not rows:
+            return
+        dialect = connection.dialect
+        ready = self._ready.get(dialect.name)
+        if ready is None:
+            ready = self._ready[dialect.name] = _ready(self._make(_insert_of(dialect)), self._columns, dialect)
+        values = [list(ready.pick(row)) for row in rows]
+        for place, process in ready.processors:
+            for value in values:
+                value[place] = process(value[place])
+        if ready.names is None:
+            connection.exec_driver_sql(ready.sql, [tuple(value) for value in values])
+        else:
+            connection.exec_driver_sql(ready.sql, [dict(zip(ready.names, value, strict=True)) for value in values])
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    sql: str
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    names: list[str] | None  # of the parameters; None where they are told by their position
+    processors: list[tuple[int, Callable[[Any], Any]]]
+
+
+def _ready(statement: Any, columns: list[str], dialect: Dialect) -> _Ready:
+    compiled = statement.compile(dialect=dialect, column_keys=columns)
+    keys = {bind: name for bind, name in compiled.bind_names.items()}
+    order = list(compiled.positiontup) if compiled.positional else list(compiled.binds)
+    types = {name: bind.type for bind, name in keys.items()}
+    found = [(place, types[name].dialect_impl(dialect).bind_processor(dialect)) for place, name in enumerate(order)]
+    return _Ready(
+        sql=str(compiled),
+        pick=itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],),
+        names=None if compiled.positional else order,
+        processors=[(place, process) for place, process in found if process is not None],
+    )
 
 
 def append_only(connection: Connection, tables: Collection[str]) -> None:

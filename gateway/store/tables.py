@@ -5,6 +5,8 @@ Nothing is ever updated in ``verdict``, ``change``, ``attempt`` and ``log``: tri
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -41,6 +43,9 @@ metadata = MetaData(
 def _among(name: str, values: type[Fate | DeliveryState | AttemptOutcome]) -> CheckConstraint:
     return CheckConstraint(f"{name} IN ({', '.join(repr(v.value) for v in values)})", name=name)
 
+
+#: Small rows that are found by their key lie in the key's own tree on SQLite, instead of in one beside it.
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
 body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evidence
     "body",
@@ -94,6 +99,7 @@ message = Table(  # one row for each message ever received, repeats excepted: th
         sqlite_where=column("state") != "accepted",
         postgresql_where=column("state") != "accepted",
     ),
+    **_CLUSTERED,
 )
 
 verdict = Table(  # one row for each judgement of a message
@@ -110,6 +116,7 @@ verdict = Table(  # one row for each judgement of a message
     Column("signed_digest", String),  # SHA-256 of the canonical bytes that the signature covers
     Column("receipt", String, ForeignKey("body.digest")),
     _among("state", Fate),
+    **_CLUSTERED,
 )
 
 claim = Table(  # the idempotency key: who owns a (sender, MaThongDiep)
@@ -120,6 +127,7 @@ claim = Table(  # the idempotency key: who owns a (sender, MaThongDiep)
     # The claim is taken first and its message is written last, so the key is checked at the commit.
     Column("message", String, ForeignKey("message.id", deferrable=True, initially="DEFERRED"), nullable=False),
     Index(None, "message"),
+    **_CLUSTERED,
 )
 
 dossier = Table(
@@ -140,6 +148,7 @@ dossier = Table(
     Index(None, "agency", "trang_thai"),
     Index(None, "ngay_hen_tra"),
     Index(None, "changed_at"),
+    **_CLUSTERED,
 )
 
 alias = Table(  # other codes that lead to a dossier: the lead agency's, of a copy (MaHoSoGoc of HS14)
@@ -147,6 +156,7 @@ alias = Table(  # other codes that lead to a dossier: the lead agency's, of a co
     metadata,
     Column("code", String, primary_key=True),
     Column("ma_ho_so", String, ForeignKey("dossier.ma_ho_so"), primary_key=True),
+    **_CLUSTERED,
 )
 
 change = Table(  # the history of each dossier, as its senders told it
@@ -164,6 +174,7 @@ change = Table(  # the history of each dossier, as its senders told it
     Column("thu_tu", Serial, autoincrement=False),
     Column("recorded_at", UtcDateTime, nullable=False),
     Index(None, "recorded_at"),
+    **_CLUSTERED,
 )
 
 payment = Table(  # money asked for and money paid, one row for each effect of a change: for adding up
@@ -180,6 +191,7 @@ payment = Table(  # money asked for and money paid, one row for each effect of a
     Column("at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["ma_ho_so", "change"], ["change.ma_ho_so", "change.number"]),
     Index(None, "at"),
+    **_CLUSTERED,
 )
 
 _waiting = column("state").in_([DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value])
@@ -214,7 +226,6 @@ delivery = Table(  # the outbox
     Index("ix_delivery_due", "due_at", "seq", sqlite_where=_waiting, postgresql_where=_waiting),
     Index("ix_delivery_lease", "lease_until", sqlite_where=_leased, postgresql_where=_leased),
     Index("ix_delivery_lane", "party", "lane", "seq", sqlite_where=_open, postgresql_where=_open),
-    Index(None, "party", "ma_thong_diep"),
 )
 
 attempt = Table(  # every try of a delivery, for ever
@@ -248,15 +259,17 @@ inbox = Table(  # the ordered, gap-free feed of each party that pulls
     Column("trang_thai", Integer),
     Column("trang_thai_goc", String),
     Column("problems", Json),
+    **_CLUSTERED,
 )
 
-counter = Table(  # a row for each feed, and the log's head; see counters.py for the names
+counter = Table(  # a row for each feed, and the log's head; view.py has their names
     "counter",
     metadata,
     Column("name", String, primary_key=True),
     Column("value", Serial, nullable=False, autoincrement=False),
     Column("hash", String),  # of the log's last line
     Column("at", UtcDateTime),
+    **_CLUSTERED,
 )
 
 log = Table(  # what happened, in order, hash-chained (gateway.core.chain)
@@ -282,6 +295,7 @@ party = Table(  # every version of every profile
     Column("author", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("applied_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
 )
 
 certificate_status = Table(  # what is known of a certificate, and until when
@@ -297,6 +311,7 @@ certificate_status = Table(  # what is known of a certificate, and until when
     Column("facts", Json, nullable=False),
     Column("evidence", Json, nullable=False),
     CheckConstraint("status IN ('good', 'bad', 'unknown')", name="status"),
+    **_CLUSTERED,
 )
 
 catalogue = Table(  # DichVu and the code lists, by version, with validity
@@ -309,6 +324,7 @@ catalogue = Table(  # DichVu and the code lists, by version, with validity
     Column("hieu_luc_tu", UtcDateTime),
     Column("hieu_luc_den", UtcDateTime),
     Column("recorded_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
 )
 
 APPEND_ONLY = (verdict, change, attempt, log)

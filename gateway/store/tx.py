@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, case, delete, func, null, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -36,7 +36,7 @@ from gateway.core.model import (
 )
 from gateway.core.problems import Problem
 from gateway.store import rows, tables
-from gateway.store.engine import insert
+from gateway.store.engine import Bulk, Insert, insert
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.records import CatalogueRow, CertificateStatus
 from gateway.store.view import (
@@ -93,12 +93,51 @@ _LOCK_DOSSIERS = (
     .order_by(tables.dossier.c.ma_ho_so)
     .with_for_update()
 )
-_UPDATE_DOSSIER = update(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which"))
-_DROP_DOSSIER = delete(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which"))
-_DROP_CLAIM = delete(_c).where(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
-_DROP_CLAIM_OF = delete(_c).where(_c.c.message == bindparam("whose"))
-_PASS_CLAIM = update(_c).where(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
-_UPDATE_MESSAGE = update(_m).where(_m.c.id == bindparam("which"))
+_JUDGED = (
+    "recorded_at", "state", "verdicts", "judged_at", "ma_thong_diep", "loai", "goc", "phien_ban", "ma_ho_so", "basis", "receipt",
+    "code", "codes", "xpath",
+)  # fmt: skip
+_DOSSIER = tuple(column.name for column in tables.dossier.columns if column.name != "ma_ho_so")
+_QUEUED = tuple(column.name for column in _d.columns if column.name != "seq")
+
+
+def _into(table: Table, columns: Sequence[str] | None = None) -> Bulk:
+    return Bulk(lambda insert: insert(table), columns or table.columns.keys())
+
+
+def _more_of_the_same(insert: Insert) -> Any:
+    """The same bytes are kept once. More of them than before replace less: those were cut at the limit, or erased."""
+    put = insert(_b)
+    return put.on_conflict_do_update(
+        index_elements=[_b.c.digest],
+        set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null()},
+        where=_b.c.kept < put.excluded.kept,
+    )
+
+
+_PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
+_PUT_MESSAGES = _into(_m)
+_PUT_VERDICTS = _into(tables.verdict)
+_PUT_CHANGES = _into(tables.change)
+_PUT_PAYMENTS = _into(tables.payment)
+_PUT_ALIASES = Bulk(lambda insert: insert(tables.alias).on_conflict_do_nothing(), ["code", "ma_ho_so"])
+_PUT_DELIVERIES = _into(_d, _QUEUED)
+_PUT_INBOX = _into(tables.inbox)
+_PUT_LOG = _into(tables.log)
+_PUT_PARTIES = _into(tables.party)
+_PUT_CATALOGUE = _into(tables.catalogue)
+_JUDGE_AGAIN = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), [*_JUDGED, "which"])
+_STILL_HELD = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), ["judged_at", "which"])
+_UPDATE_DOSSIERS = Bulk(
+    lambda _: update(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), [*_DOSSIER, "which"]
+)
+_DROP_DOSSIERS = Bulk(
+    lambda _: delete(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), ["which"]
+)
+_THIS_CLAIM = and_(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
+_DROP_CLAIMS = Bulk(lambda _: delete(_c).where(_THIS_CLAIM), ["who", "which"])
+_PASS_CLAIMS = Bulk(lambda _: update(_c).where(_THIS_CLAIM), ["message", "who", "which"])
+_DROP_CLAIMS_OF = Bulk(lambda _: delete(_c).where(_c.c.message == bindparam("which")), ["which"])
 _NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
     tables.attempt.c.delivery == bindparam("delivery")
 )
@@ -130,11 +169,8 @@ class Tx(View):
         self._standing: dict[MessageId, _Standing] = {}
         self._owner: dict[Key, MessageId] = {}  # as the claims that this transaction took name them
         self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
+        self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
-
-    def _many(self, statement: Any, values: Sequence[Mapping[str, Any]]) -> None:
-        if values:
-            self._connection.execute(statement, values)
 
     # The counter: what is on record about a tray, and what was decided
 
@@ -242,7 +278,7 @@ class Tx(View):
 
     def _still_held(self, entries: Sequence[Entry]) -> None:
         values = [{"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at} for entry in entries]
-        self._many(_UPDATE_MESSAGE, values)
+        _STILL_HELD(self._connection, values)
 
     def _keep_bodies(self, entries: Sequence[Entry]) -> None:
         bodies: dict[str, tuple[bytes, int]] = {}
@@ -253,22 +289,16 @@ class Tx(View):
             for digest, content in entry.finding.bodies.items():
                 bodies[digest] = content, len(content)
             if entry.ack.receipt is not None:
-                bodies[_sha256(entry.ack.receipt)] = entry.ack.receipt, len(entry.ack.receipt)
+                digest = self._receipts[envelope.id] = _sha256(entry.ack.receipt)
+                bodies[digest] = entry.ack.receipt, len(entry.ack.receipt)
         self._put(bodies)
 
     def _put(self, bodies: Mapping[str, tuple[bytes, int]]) -> None:
-        put = insert(self._connection, _b)
-        # The same bytes are kept once. More of them than before replace less: they were cut at the limit, or erased.
-        put = put.on_conflict_do_update(
-            index_elements=[_b.c.digest],
-            set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": None},
-            where=_b.c.kept < put.excluded.kept,
-        )
         values = [
             {"digest": digest, "bytes": content, "kept": len(content), "total": total}
             for digest, (content, total) in sorted(bodies.items())
         ]
-        self._many(put, values)
+        _PUT_BODIES(self._connection, values)
 
     def _write_messages(self, entries: Sequence[Entry], who: str) -> None:
         arrived, again, verdicts = [], [], []
@@ -277,7 +307,7 @@ class Tx(View):
             envelope, thong_diep = finding.envelope, finding.thong_diep
             before = self._standing.get(envelope.id)
             number = before.verdicts + 1 if before else 1
-            receipt = None if ack.receipt is None else _sha256(ack.receipt)
+            receipt = self._receipts.get(envelope.id)
             problems = ack.problems
             row = {
                 "recorded_at": ack.recorded_at,
@@ -325,9 +355,9 @@ class Tx(View):
                     "receipt": receipt,
                 }
             )
-        self._many(insert(self._connection, _m), arrived)
-        self._many(_UPDATE_MESSAGE, again)
-        self._many(insert(self._connection, tables.verdict), verdicts)
+        _PUT_MESSAGES(self._connection, arrived)
+        _JUDGE_AGAIN(self._connection, again)
+        _PUT_VERDICTS(self._connection, verdicts)
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
@@ -338,11 +368,11 @@ class Tx(View):
         }
         dropped = [key for key in sorted(self._owner) if key not in keeps]
         passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
-        self._many(_DROP_CLAIM, [{"who": sender, "which": ma} for sender, ma in dropped])
-        self._many(_PASS_CLAIM, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
+        _DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
+        _PASS_CLAIMS(self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
         if self._standing:
             rejected = sorted(entry.finding.envelope.id for entry in ledger.entries if not entry.owns_id)
-            self._many(_DROP_CLAIM_OF, [{"whose": message} for message in rejected])
+            _DROP_CLAIMS_OF(self._connection, [{"which": message} for message in rejected])
 
     def _write_dossiers(self, entries: Sequence[Entry]) -> None:
         newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
@@ -363,26 +393,25 @@ class Tx(View):
             }
             for code, (dossier, at) in sorted(newest.items())
         ]
-        self._many(_UPDATE_DOSSIER, values)
-        self._many(_DROP_DOSSIER, [{"which": code} for code in sorted(self._stubs - newest.keys())])
+        _UPDATE_DOSSIERS(self._connection, values)
+        _DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
         self._stubs.clear()
         changes = [entry.change for entry in entries if entry.change is not None]
-        self._many(insert(self._connection, tables.change), [rows.change_in(change) for change in changes])
-        self._many(insert(self._connection, tables.payment), [row for change in changes for row in _payments(change)])
+        _PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
+        _PUT_PAYMENTS(self._connection, [row for change in changes for row in _payments(change)])
         aliases = {
             (effect.ma_ho_so_goc, change.ma_ho_so)
             for change in changes
             for effect in change.effects
             if isinstance(effect, Transfers) and effect.ma_ho_so_goc not in (None, change.ma_ho_so)
         }
-        put = insert(self._connection, tables.alias).on_conflict_do_nothing()
-        self._many(put, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)])
+        _PUT_ALIASES(
+            self._connection, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)]
+        )
 
     def _write_deliveries(self, entries: Sequence[Entry]) -> None:
-        self._many(
-            insert(self._connection, _d),
-            [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries],
-        )
+        queued = [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries]
+        _PUT_DELIVERIES(self._connection, queued)
 
     def _apply(self, settlement: Settlement, entry: Entry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
@@ -632,7 +661,7 @@ class Tx(View):
             {"id": party, "version": version, "profile": text, "author": who, "reason": reason, "applied_at": now}
             for party, text in news.items()
         ]
-        self._many(insert(self._connection, tables.party), values)
+        _PUT_PARTIES(self._connection, values)
         for party, text in news.items():
             digest = None if text is None else _sha256(text.encode())
             what = "party.removed" if text is None else "party.applied"
@@ -661,7 +690,7 @@ class Tx(View):
             for status in sorted(statuses, key=lambda status: (status.fingerprint, status.tree))
         ]
         if values:
-            self._many(put, values)
+            self._connection.execute(put, values)
             self._next(STATUSES, now)
 
     def put_catalogue(self, new: Sequence[CatalogueRow], *, who: str, now: datetime) -> None:
@@ -678,7 +707,7 @@ class Tx(View):
             }
             for row in new
         ]
-        self._many(insert(self._connection, tables.catalogue), values)
+        _PUT_CATALOGUE(self._connection, values)
         for danh_muc, phien_ban in sorted({(row.danh_muc, row.phien_ban) for row in new}):
             number = sum((row.danh_muc, row.phien_ban) == (danh_muc, phien_ban) for row in new)
             self._note(now, "catalogue.published", who, None, danh_muc=danh_muc, phien_ban=phien_ban, rows=number)
@@ -739,7 +768,7 @@ class Tx(View):
         for party, entries in sorted(by_party.items()):
             last = self._connection.execute(put, {"name": feed(party), "value": len(entries)}).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
-        self._many(insert(self._connection, tables.inbox), values)
+        _PUT_INBOX(self._connection, values)
         self._entries.clear()
 
     def _link_log(self) -> None:
@@ -774,7 +803,7 @@ class Tx(View):
                     "hash": head,
                 }
             )
-        self._many(insert(self._connection, tables.log), values)
+        _PUT_LOG(self._connection, values)
         self._connection.execute(
             update(c).where(c.c.name == LOG).values(value=number, hash=head, at=self._lines[-1][0])
         )

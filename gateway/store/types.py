@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,13 +23,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        """Written out, because a tray binds hundreds of instants: asks for the zone once and formats by C code."""
+        """As text on SQLite, with its zone on PostgreSQL."""
         if dialect.name == "sqlite":
-
-            def as_text(value: datetime | None) -> str | None:
-                return None if value is None else _utc(value).isoformat(" ", "microseconds")
-
-            return as_text
+            return _as_text
 
         def as_utc(value: datetime | None) -> datetime | None:
             return None if value is None else _utc(value).replace(tzinfo=UTC)
@@ -48,6 +45,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None if value is None else value.astimezone(UTC)
 
         return from_zone
+
+
+@lru_cache(maxsize=1024)  # a tray says the same few instants hundreds of times
+def _as_text(value: datetime | None) -> str | None:
+    return None if value is None else _utc(value).isoformat(" ", "microseconds")
 
 
 def _utc(value: datetime) -> datetime:

@@ -71,7 +71,7 @@ class Desk:
             for party, role in roles.items()
         )
         everyone = frozenset(Role)
-        return Counter(parties=parties, seal=self._seal, audience=lambda _: Audience(sent_by=everyone, sent_to=everyone))
+        return Counter(parties=parties, seal=self._seal, audience=lambda _: Audience(sent_by=everyone, sent_to=everyone), place=lambda _, problems: problems)
 
     def _seal(self, finding, fate, problems):
         self.seals += 1

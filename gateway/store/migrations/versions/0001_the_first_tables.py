@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("hieu_luc_den", UtcDateTime(), nullable=True),
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("danh_muc", "phien_ban", "ma", name=op.f("pk_catalogue")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "certificate_status",
@@ -43,6 +44,7 @@ def upgrade() -> None:
         sa.Column("evidence", Json(), nullable=False),
         sa.CheckConstraint("status IN ('good', 'bad', 'unknown')", name=op.f("ck_certificate_status_status")),
         sa.PrimaryKeyConstraint("fingerprint", "tree", name=op.f("pk_certificate_status")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "counter",
@@ -51,6 +53,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_counter")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "dossier",
@@ -67,6 +70,7 @@ def upgrade() -> None:
         sa.Column("ngay_ket_thuc", UtcDateTime(), nullable=True),
         sa.Column("changed_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("ma_ho_so", name=op.f("pk_dossier")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("dossier") as batch_op:
         batch_op.create_index(batch_op.f("ix_dossier_agency_trang_thai"), ["agency", "trang_thai"])
@@ -97,6 +101,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("applied_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_party")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "alias",
@@ -104,6 +109,7 @@ def upgrade() -> None:
         sa.Column("ma_ho_so", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["ma_ho_so"], ["dossier.ma_ho_so"], name=op.f("fk_alias_ma_ho_so")),
         sa.PrimaryKeyConstraint("code", "ma_ho_so", name=op.f("pk_alias")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "message",
@@ -135,6 +141,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["digest"], ["body.digest"], name=op.f("fk_message_digest")),
         sa.ForeignKeyConstraint(["receipt"], ["body.digest"], name=op.f("fk_message_receipt")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("message") as batch_op:
         batch_op.create_index(batch_op.f("ix_message_digest"), ["digest"])
@@ -165,6 +172,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ma_ho_so"], ["dossier.ma_ho_so"], name=op.f("fk_change_ma_ho_so")),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_change_message")),
         sa.PrimaryKeyConstraint("ma_ho_so", "number", name=op.f("pk_change")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("change") as batch_op:
         batch_op.create_index(batch_op.f("ix_change_recorded_at"), ["recorded_at"])
@@ -178,6 +186,7 @@ def upgrade() -> None:
             ["message"], ["message.id"], name=op.f("fk_claim_message"), initially="DEFERRED", deferrable=True
         ),
         sa.PrimaryKeyConstraint("sender", "ma_thong_diep", name=op.f("pk_claim")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("claim") as batch_op:
         batch_op.create_index(batch_op.f("ix_claim_message"), ["message"])
@@ -233,7 +242,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'sending'"),
         )
         batch_op.create_index(batch_op.f("ix_delivery_message"), ["message"])
-        batch_op.create_index(batch_op.f("ix_delivery_party_ma_thong_diep"), ["party", "ma_thong_diep"])
 
     op.create_table(
         "inbox",
@@ -253,6 +261,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["digest"], ["body.digest"], name=op.f("fk_inbox_digest")),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_inbox_message")),
         sa.PrimaryKeyConstraint("party", "position", name=op.f("pk_inbox")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("inbox") as batch_op:
         batch_op.create_index(batch_op.f("ix_inbox_message"), ["message"])
@@ -273,6 +282,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_verdict_message")),
         sa.ForeignKeyConstraint(["receipt"], ["body.digest"], name=op.f("fk_verdict_receipt")),
         sa.PrimaryKeyConstraint("message", "number", name=op.f("pk_verdict")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "attempt",
@@ -307,6 +317,7 @@ def upgrade() -> None:
             ["ma_ho_so", "change"], ["change.ma_ho_so", "change.number"], name=op.f("fk_payment_ma_ho_so_change")
         ),
         sa.PrimaryKeyConstraint("ma_ho_so", "change", "position", name=op.f("pk_payment")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("payment") as batch_op:
         batch_op.create_index(batch_op.f("ix_payment_at"), ["at"])
