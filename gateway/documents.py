@@ -1,18 +1,32 @@
 """Floor 2: the paper. How bytes become a Document, and the three grades of trust a document may have.
 
-The only place where an XML parser is made (a test greps for others).
+The only place where an XML parser is made (tests/architecture greps for others). Three readers look at the bytes, each
+for what it is good at:
+
+* the *gate* looks at them as bytes: size, encoding, declaration, what stands before the root. A DOCTYPE ends here,
+  before any parser has seen it (one of fifty bytes can end a process);
+* the *walk* streams over them with expat, counts, and says with line, column and XPath what is wrong, all of it at
+  once. It accepts nothing: it runs over whatever the gate could not clear by counting, and over whatever was refused;
+* lxml makes the one tree that everybody reads, and has the last word on what is well-formed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import threading
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import Any
+from xml.parsers import expat
 
 from lxml import etree
 
 from gateway.core.model import Basis, Envelope, Signer
-from gateway.core.problems import Problem
+from gateway.core.problems import Location, Problem, Stopped
+
+# --- three grades of paper --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +40,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Well-formed, within all limits, free of DOCTYPE, comments and processing instructions. Believed in nothing yet."""
+    """Well-formed, within all limits, without DOCTYPE, comments, processing instructions. Believed in nothing yet."""
 
     envelope: Envelope
     body: bytes  # the bytes the tree was made from: the envelope's, or those composed from a typed submission
     root: etree._Element
     composed: bool = False  # built by us from a typed submission
+    digest: str = ""  # SHA-256 of body, when composed; the envelope's own otherwise
+    problems: tuple[Problem, ...] = ()  # notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +61,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """What may be believed: the tree that verification returned, never the one that arrived. Only verify() makes one."""
+    """What may be believed: the tree verification returned, never the one that arrived. Only verify() makes one."""
 
     envelope: Envelope
     body: bytes
@@ -57,3 +73,662 @@ class Attested:
     verdict: Mapping[str, Any] = field(default_factory=dict)  # JSON-able facts: the checklist of Annex II
     signed_bytes: bytes | None = None
     evidence: tuple[str, ...] = ()  # SHA-256 of the stored CRL/OCSP answers it rests on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What an unverified envelope says of itself. For the operator's list; never a ground for a decision."""
+
+    ma_thong_diep: str | None = None
+    loai: str | None = None
+    ma_ho_so: str | None = None
+    noi_gui: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large and how deep a document may be. lxml's own limits stand behind these (10 MB of one text)."""
+
+    body_bytes: int = 4 * 2**20
+    depth: int = 40  # elements above and including the innermost
+    elements: int = 20_000
+    attributes: int = 32  # per element, declarations of namespaces not counted
+    namespaces: int = 64  # in scope at any one element; inclusive C14N is cubic in them
+    text_bytes: int = 3 * 2**20  # from the start of one tag to the start of the next
+    name_bytes: int = 128 * 2**10  # all different names of elements and attributes together: lxml never forgets a name
+
+
+DEFAULT_LIMITS = Limits()
+
+MOST_PROBLEMS = 25  # reported of one document; the twenty-sixth comment teaches nobody anything
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+XML = "http://www.w3.org/XML/1998/namespace"
+XMLNS = "http://www.w3.org/2000/xmlns/"
+FORBIDDEN = {  # namespaces that would bring in content from elsewhere
+    "http://www.w3.org/2001/XInclude": "XML-143",
+    "http://www.w3.org/2003/XInclude": "XML-143",
+    "http://www.w3.org/2004/08/xop/include": "XML-144",
+}
+
+
+# --- from bytes to tree -----------------------------------------------------------------------------------------------
+
+
+def parse(envelope: Envelope, limits: Limits = DEFAULT_LIMITS) -> Document:
+    """The document in an envelope. Raises Stopped with every XML-xxx problem that can be found at once."""
+    if envelope.cut:
+        raise Stopped(_too_large(envelope.total_bytes, limits))
+    root = parse_bytes(envelope.body, limits)
+    return Document(envelope=envelope, body=envelope.body, root=root, problems=_not_composed(envelope.body))
+
+
+def parse_bytes(body: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
+    """The root of any other XML we must read (signed bytes, SOAP, receipts), by the same rules. Raises Stopped."""
+    places = _Places(body.removeprefix(_BOM))
+    _gate(places, limits)
+    if not _cheap(places.body, limits):
+        _stop(_why(places, limits))
+    reader = _reader(limits)
+    try:
+        root = etree.fromstring(places.body, reader.parser)
+        suspicious = reader.suspicious(root)
+    except Exception as error:  # whatever libxml2 raises, the document is refused
+        raise Stopped(*(_why(places, limits) or [_unexplained(error)])) from error
+    if suspicious:
+        raise Stopped(*(_why(places, limits) or [Problem("XML-199", {"chi_tiet": "XPath"})]))
+    return root
+
+
+def _stop(problems: list[Problem]) -> None:
+    if problems:
+        raise Stopped(*problems[:MOST_PROBLEMS])
+
+
+def _why(places: _Places, limits: Limits) -> list[Problem]:
+    return _bad_characters(places) or _Walk(places, limits).problems()
+
+
+def _too_large(so_byte: int, limits: Limits) -> Problem:
+    return Problem("XML-002", {"so_byte": so_byte, "gioi_han": limits.body_bytes})
+
+
+def _unexplained(error: Exception) -> Problem:
+    if isinstance(error, etree.XMLSyntaxError):
+        line, column = error.position
+        # the number only: libxml2's sentences quote the document
+        return Problem("XML-199", {"chi_tiet": f"libxml2 {error.code}"}, Location(line or None, column or None))
+    return Problem("XML-199", {"chi_tiet": type(error).__name__})
+
+
+class _Reader:
+    """A parser, and the question asked of every tree it makes. One for each thread: a parser holds a lock."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.parser = etree.XMLParser(
+            encoding="UTF-8",  # the gate has proven it; no declaration may say otherwise
+            resolve_entities=False,
+            load_dtd=False,
+            dtd_validation=False,
+            attribute_defaults=False,
+            no_network=True,
+            huge_tree=False,
+            recover=False,
+            remove_comments=False,
+            remove_pis=False,
+            collect_ids=False,
+        )
+        # Steps without predicates on elements: ten times quicker than the same with them.
+        self.suspicious = etree.XPath(
+            "/*" * (limits.depth + 1) + f" or /descendant::*/@*[{limits.attributes + 1}]"
+            " or /descendant::comment() or /descendant::processing-instruction()"
+            " or /descendant::*/@xsi:type or /descendant::*/@xml:base or /descendant::*/@xml:id",
+            namespaces={"xsi": XSI},
+        )
+
+
+_desk = threading.local()
+
+
+def _reader(limits: Limits) -> _Reader:
+    reader: _Reader | None = getattr(_desk, "reader", None)
+    if reader is None or reader.limits != limits:
+        reader = _desk.reader = _Reader(limits)
+    return reader
+
+
+# --- the gate ---------------------------------------------------------------------------------------------------------
+
+_BOM = b"\xef\xbb\xbf"
+_FOREIGN = (  # how a document begins that is in none of the encodings we read; the longer ones first
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\x00<", "UTF-32"),
+    (b"<\x00\x00\x00", "UTF-32"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\x00<", "UTF-16"),
+    (b"<\x00", "UTF-16"),
+    (b"\x4c\x6f\xa7\x94", "EBCDIC"),
+)
+_NOT_CHARACTERS = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_DECLARATION = re.compile(
+    rb"<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:\"([^\"<&]*)\"|'([^'<&]*)')"
+    rb"(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:\"([A-Za-z][A-Za-z0-9._:-]*)\"|'([A-Za-z][A-Za-z0-9._:-]*)'))?"
+    rb"(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:\"(?:yes|no)\"|'(?:yes|no)'))?[ \t\r\n]*\?>"
+)
+_START_TAG = re.compile(rb"<[A-Za-z_:\x80-\xff]")
+_DECLARED = re.compile(rb"<\?[Xx][Mm][Ll][ \t\r\n?]")
+_FOR_THE_WALK = frozenset({"XML-111", "XML-112"})  # no danger to a parser: the walk finds these, and others with them
+_TAG = re.compile(rb"<[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+|'[^'<]*+'[^<>\"']*+)*+>")
+_NAMESPACE = re.compile(rb"xmlns(?:[^=<>]*=[ \t\r\n]*(?:\"([^\"<]*)\"|'([^'<]*)'))?")
+_PLAIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9/.:#_~%?=+-]*")
+_NOT_PLAIN = frozenset(uri.encode() for uri in (*FORBIDDEN, XML, XMLNS))
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]*")
+
+
+def _gate(places: _Places, limits: Limits) -> None:
+    """Lets pass what a parser may see: UTF-8, XML 1.0, no DOCTYPE. Raises Stopped."""
+    body = places.body
+    if len(body) > limits.body_bytes:
+        raise Stopped(_too_large(len(body), limits))
+    if not body.strip(b" \t\r\n"):
+        raise Stopped(Problem("XML-001"))
+    for opening, encoding in _FOREIGN:
+        if body.startswith(opening):
+            raise Stopped(Problem("XML-101", {"bang_ma": encoding}, Location(1, 1)))
+    if body.startswith(_BOM):
+        raise Stopped(Problem("XML-104", {}, Location(1, 1)))
+    end, declaration = _declaration(places)
+    prolog = _prolog(places, end)
+    try:
+        body.decode()
+        characters = _bad_characters(places) if b"\0" in body else []
+    except UnicodeDecodeError as error:
+        byte = Problem("XML-103", {"byte": f"0x{body[error.start]:02X}"}, places.at(error.start))
+        characters = [] if declaration else [byte]  # another encoding, where one is declared, explains it already
+    if characters or declaration or not all(problem.code in _FOR_THE_WALK for problem in prolog):
+        _stop([*declaration, *prolog, *characters])
+
+
+def _declaration(places: _Places) -> tuple[int, list[Problem]]:
+    """Where the document goes on behind its XML declaration, and what is wrong with that."""
+    body = places.body
+    if not _DECLARED.match(body):
+        return 0, []
+    match = _DECLARATION.match(body)
+    if match is None:
+        end = body.find(b"?>")
+        return end + 2 if end >= 0 else len(body), [Problem("XML-107", {}, places.at(0))]
+    version, encoding = match[1] or match[2] or b"", match[3] or match[4] or b"UTF-8"
+    problems: list[Problem] = []
+    if version != b"1.0":
+        at = places.at(max(match.start(1), match.start(2)))
+        problems.append(Problem("XML-106", {"phien_ban": version.decode("ascii", "replace")[:20]}, at))
+    if encoding.upper() != b"UTF-8":
+        at = places.at(max(match.start(3), match.start(4)))
+        problems.append(Problem("XML-102", {"bang_ma": encoding.decode("ascii")[:40]}, at))
+    return match.end(), problems
+
+
+def _prolog(places: _Places, at: int) -> list[Problem]:
+    """What stands before the root's start tag, where nothing but white space may stand."""
+    body, problems = places.body, list[Problem]()
+    comments = instructions = 0
+    while len(problems) < MOST_PROBLEMS:
+        at += len(_SPACE.match(body, at)[0])  # type: ignore[index]  # it matches nothing, too
+        if _START_TAG.match(body, at):
+            break
+        if body.startswith(b"<!--", at) and (end := body.find(b"-->", at + 4)) >= 0:
+            comments += 1
+            problems.append(Problem("XML-111", {}, places.at(at, f"/comment()[{comments}]")))
+            at = end + 3
+        elif body.startswith(b"<?", at) and (end := body.find(b"?>", at)) >= 0:
+            if _DECLARED.match(body, at):
+                problems.append(Problem("XML-108", {}, places.at(at)))
+            else:
+                instructions += 1
+                where = places.at(at, f"/processing-instruction()[{instructions}]")
+                problems.append(Problem("XML-112", {"ten": _name_at(body, at + 2)}, where))
+            at = end + 2
+        else:
+            code = "XML-115" if at == len(body) else "XML-110" if body.startswith(b"<!DOCTYPE", at) else "XML-113"
+            problems.append(Problem(code, {}, places.at(at)))
+            break
+    return problems
+
+
+def _bad_characters(places: _Places) -> list[Problem]:
+    """Every character that XML does not allow."""
+    text = places.body.decode()
+    return [
+        Problem("XML-105", {"ky_tu": f"U+{ord(match[0]):04X}"}, places.at(len(text[: match.start()].encode())))
+        for match in islice(_NOT_CHARACTERS.finditer(text), MOST_PROBLEMS)
+    ]
+
+
+def _cheap(body: bytes, limits: Limits) -> bool:
+    """Whether counting alone shows that lxml can be asked at once: no limit can be exceeded that would be dear to it.
+
+    """Whether counting alone shows that lxml may be asked at once: no limit can be exceeded that would cost it dear.
+    canonicalised. Names cannot be written with character references, so the declarations of namespaces can be counted
+    in the bytes; their values can, so a value that is not plain goes to the walk.
+    """
+    namespaces = _NAMESPACE.findall(body)
+    tags = body.count(b"<")
+    return (
+        len(body) <= limits.text_bytes
+        and len(namespaces) <= limits.namespaces
+        and all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
+        and (tags <= limits.elements or (b"<!" not in body and tags - body.count(b"</") <= limits.elements))
+        and (len(body) <= limits.name_bytes or _markup_bytes(body) <= limits.name_bytes)
+    )
+
+
+def _markup_bytes(body: bytes) -> int:
+    """How many bytes the different tags have, all together; more than the body where something is no tag."""
+    tags = _TAG.findall(body)
+    return sum(map(len, set(tags))) if len(tags) == body.count(b"<") else len(body) + 1
+
+
+def _not_composed(body: bytes) -> tuple[Problem, ...]:
+    """A remark where text is not in NFC (domain N10). The bytes may be signed: only their sender can mend them."""
+    if body.isascii() or unicodedata.is_normalized("NFC", text := body.decode("utf-8-sig")):
+        return ()
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        if not unicodedata.is_normalized("NFC", line):
+            pairs = zip(line, unicodedata.normalize("NFC", line), strict=False)
+            offset += len("".join(takewhile(lambda c: c, (a if a == b else "" for a, b in pairs))).encode())
+            break
+        offset += len(line.encode())
+    walk = _Walk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, until=offset)
+    walk.run()
+    return (Problem("XML-150", {}, walk.places.at(offset, walk.path())),)
+
+
+# --- the walk ---------------------------------------------------------------------------------------------------------
+
+_CHUNK = 64 * 2**10
+_LONGEST_TAG = 256 * 2**10  # bytes of one tag, comment or processing instruction
+_BARE = re.compile(rb"&[^;<&\s]*\Z|<\Z|&[^;<&\s]*.\Z|<[^/]\Z", re.DOTALL)  # right before, or at, the place of the error
+_NAME_AT = re.compile(rb"[</&\s]*([^\s<>/&=;]*)")
+
+
+class _Errors:
+    """expat's numbers, under names that a case can match."""
+
+    NO_ELEMENTS = expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
+    INVALID_TOKEN = expat.errors.codes[expat.errors.XML_ERROR_INVALID_TOKEN]
+    UNCLOSED_TOKEN = expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]
+    TAG_MISMATCH = expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]
+    DUPLICATE_ATTRIBUTE = expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]
+    JUNK_AFTER_DOC_ELEMENT = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
+    UNDEFINED_ENTITY = expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]
+    BAD_CHAR_REF = expat.errors.codes[expat.errors.XML_ERROR_BAD_CHAR_REF]
+    MISPLACED_XML_PI = expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]
+
+
+class _Enough(Exception):
+    """There is nothing more to learn from this document."""
+
+
+class _Places:
+    """Lines and columns of byte offsets, quick in ascending order. Columns count characters; CR LF is one break."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._offset, self._line, self._column = 0, 1, 1
+
+    def at(self, offset: int, xpath: str | None = None) -> Location:
+        """The place of a byte. Offsets count without a byte order mark."""
+        if offset < self._offset:
+            self._offset, self._line, self._column = 0, 1, 1
+        between = self.body[self._offset : offset].decode("utf-8", "replace")
+        breaks = between.replace("\r\n", "\n").replace("\r", "\n")
+        if between.endswith("\r") and self.body[offset : offset + 1] == b"\n":
+            breaks = breaks[:-1]  # the middle of a CR LF still belongs to the line it ends
+        lines = breaks.count("\n")
+        self._line += lines
+        self._column = len(breaks) - breaks.rfind("\n") if lines else self._column + len(breaks)
+        self._offset = offset
+        return Location(self._line, self._column, xpath)
+
+
+class _Frame:
+    """An open element."""
+
+    __slots__ = ("counts", "name", "offset", "path", "scope")
+
+    def __init__(self, name: str, path: str, offset: int, scope: _Scope) -> None:
+        self.name = name
+        self.path = path
+        self.offset = offset
+        self.scope = scope
+        self.counts: dict[str, int] = {}  # children so far, by expanded name
+
+
+class _Scope:
+    """The namespaces in scope, with the names already resolved in it."""
+
+    __slots__ = ("known", "prefixes")
+
+    def __init__(self, prefixes: dict[str, str]) -> None:
+        self.prefixes = prefixes
+        self.known: dict[str, str | None] = {}
+
+    def expanded(self, name: str) -> str | None:
+        """``{namespace}local`` of an element's name, or None where its prefix is not declared."""
+        if name not in self.known:
+            prefix, colon, local = name.rpartition(":")
+            uri = self.prefixes.get(prefix) if colon else self.prefixes.get("", "")
+            self.known[name] = None if uri is None else f"{{{uri}}}{local}"
+        return self.known[name]
+
+
+class _Walk:
+    """Streams over a document and writes down what is wrong with it, and where what was asked for stands."""
+
+    def __init__(
+        self, places: _Places, limits: Limits, *, until: int | None = None, wanted: Collection[str] = frozenset()
+    ) -> None:
+        self.places = places
+        self.limits = limits
+        self.until = until  # an offset at which to stop, to see what is open there
+        self.wanted = set(wanted)
+        self.found: dict[str, Location] = {}
+        self._problems: list[Problem] = []
+        self._open: list[_Frame] = []
+        self._top: dict[str, int] = {}  # what stands beside the root
+        self._names: set[str] = set()
+        self._name_bytes = 0
+        self._elements = 0
+        self._last = 0  # offset of the last tag
+        self._parser = expat.ParserCreate("UTF-8")
+        self._parser.ordered_attributes = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CommentHandler = self._comment
+        self._parser.ProcessingInstructionHandler = self._instruction
+
+    def problems(self) -> list[Problem]:
+        """Everything wrong with the document, in its order."""
+        self.run()
+        return self._problems
+
+    def run(self) -> None:
+        body = self.places.body
+        try:
+            for fed in range(_CHUNK, len(body) + _CHUNK, _CHUNK):
+                self._parser.Parse(body[fed - _CHUNK : fed], False)
+                read = max(self._parser.CurrentByteIndex, 0)
+                if min(fed, len(body)) - read > _LONGEST_TAG:
+                    self._stuck(read)
+            self._parser.Parse(b"", True)
+        except _Enough:
+            pass
+        except expat.ExpatError as error:
+            self._add(self._malformed(error))
+
+    def path(self) -> str | None:
+        """The XPath of the innermost element that is open."""
+        return self._open[-1].path if self._open else None
+
+    # What expat calls
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        at = self._step()
+        self._elements += 1
+        limits = self.limits
+        parent = self._open[-1] if self._open else None
+        scope = parent.scope if parent else _Scope({"xml": XML})
+        plain: list[tuple[str, str]] = []
+        if attributes:
+            declared = None
+            for key, value in zip(attributes[::2], attributes[1::2], strict=True):
+                if key == "xmlns" or key.startswith("xmlns:"):
+                    declared = dict(scope.prefixes) if declared is None else declared
+                    self._declare(declared, key, value, name, at, parent)
+                else:
+                    plain.append((key, value))
+            if declared is not None:
+                scope = _Scope(declared)
+        expanded = scope.expanded(name)
+        counts = parent.counts if parent else self._top
+        number = counts[expanded or name] = counts.get(expanded or name, 0) + 1
+        frame = _Frame(name, f"{parent.path}/{name}[{number}]" if parent else f"/{name}", at, scope)
+        self._open.append(frame)
+        if self.wanted:
+            self._note(frame, plain)
+
+        if self._elements > limits.elements:
+            self._last_words(Problem("XML-131", {"gioi_han": limits.elements}, self.places.at(at, frame.path)))
+        if len(self._open) > limits.depth:
+            self._last_words(Problem("XML-130", {"gioi_han": limits.depth}, self.places.at(at, frame.path)))
+        if len(scope.prefixes) - 1 > limits.namespaces:
+            facts = {"ten": _shown(name), "gioi_han": limits.namespaces}
+            self._last_words(Problem("XML-133", facts, self.places.at(at, frame.path)))
+        self._name(name, frame)
+        if expanded is None and _is_qname(name):
+            self._add(Problem("XML-121", {"tien_to": _shown(name.partition(":")[0])}, self.places.at(at, frame.path)))
+        elif expanded is not None and (code := FORBIDDEN.get(expanded[1:].partition("}")[0])):
+            self._add(Problem(code, {"ten": _shown(name)}, self.places.at(at, frame.path)))
+        if plain:
+            self._attributes(plain, frame)
+
+    def _attributes(self, plain: list[tuple[str, str]], frame: _Frame) -> None:
+        if len(plain) > self.limits.attributes:
+            facts = {"ten": _shown(frame.name), "gioi_han": self.limits.attributes}
+            self._add(Problem("XML-132", facts, self.places.at(frame.offset, frame.path)))
+            return
+        seen: set[tuple[str, str]] = set()
+        for key, _ in plain:
+            self._name(key, frame)
+            prefix, colon, local = key.partition(":")
+            if not colon or not _is_qname(key):
+                continue
+            uri = frame.scope.prefixes.get(prefix)
+            if uri is None:
+                code = "XML-121"
+            elif (uri, local) in seen:
+                code = "XML-120"
+            elif (uri, local) == (XSI, "type"):
+                code = "XML-140"
+            elif uri == XML and local in ("base", "id"):
+                code = "XML-141" if local == "base" else "XML-142"
+            elif uri in FORBIDDEN:
+                code = FORBIDDEN[uri]
+            else:
+                code = None
+            seen.add((uri or prefix, local))
+            if code:
+                facts = {"tien_to": _shown(prefix)} if code == "XML-121" else {"ten": _shown(key)}
+                self._add(Problem(code, facts, self._attribute_place(frame, key)))
+
+    def _declare(
+        self, declared: dict[str, str], key: str, value: str, name: str, at: int, parent: _Frame | None
+    ) -> None:
+        prefix = key[6:]
+        bad = (
+            (key != "xmlns" and not value)
+            or prefix == "xmlns"
+            or (prefix == "xml") != (value == XML)
+            or value == XMLNS
+            or ":" in prefix
+        )
+        code = "XML-123" if bad else None if not value or _ABSOLUTE.fullmatch(value) else "XML-124"
+        if code:
+            where = f"{parent.path}/{name}" if parent else f"/{name}"
+            self._add(Problem(code, {"ten": _shown(key)}, self.places.at(self._offset_of(key, at), where)))
+        if value:
+            declared[prefix] = value
+        elif prefix not in ("", "xml"):
+            declared.setdefault(prefix, "")
+        else:
+            declared.pop(prefix, None)
+
+    def _end(self, _name: str) -> None:
+        self._step()
+        self._open.pop()
+
+    def _comment(self, _text: str) -> None:
+        at = self._step()
+        self._add(Problem("XML-111", {}, self.places.at(at, self._beside("comment()"))))
+
+    def _instruction(self, target: str, _data: str) -> None:
+        at = self._step()
+        path = self._beside("processing-instruction()")
+        self._add(Problem("XML-112", {"ten": _shown(target)}, self.places.at(at, path)))
+
+    # What it writes down
+
+    def _step(self) -> int:
+        at = self._parser.CurrentByteIndex
+        if self.until is not None and at > self.until:
+            raise _Enough
+        if at - self._last > self.limits.text_bytes:
+            path = self.path()
+            self._last_words(Problem("XML-134", {"gioi_han": self.limits.text_bytes}, self.places.at(self._last, path)))
+        self._last = at
+        return at
+
+    def _beside(self, step: str) -> str:
+        counts = self._open[-1].counts if self._open else self._top
+        counts[step] = counts.get(step, 0) + 1
+        return f"{self.path() or ''}/{step}[{counts[step]}]"
+
+    def _name(self, name: str, frame: _Frame) -> None:
+        if name in self._names:
+            return
+        self._names.add(name)
+        self._name_bytes += len(name.encode())
+        if self._name_bytes > self.limits.name_bytes:
+            place = self.places.at(frame.offset, frame.path)
+            self._last_words(Problem("XML-135", {"gioi_han": self.limits.name_bytes}, place))
+        if not _is_qname(name):
+            self._add(Problem("XML-122", {"ten": _shown(name)}, self.places.at(frame.offset, frame.path)))
+
+    def _note(self, frame: _Frame, plain: list[tuple[str, str]]) -> None:
+        if frame.path in self.wanted:
+            self.found[frame.path] = self.places.at(frame.offset, frame.path)
+        for key, _ in plain:
+            if (path := f"{frame.path}/@{key}") in self.wanted:
+                self.found[path] = self._attribute_place(frame, key)
+        if len(self.found) == len(self.wanted):
+            raise _Enough
+
+    def _attribute_place(self, frame: _Frame, key: str) -> Location:
+        return self.places.at(self._offset_of(key, frame.offset), f"{frame.path}/@{key}")
+
+    def _offset_of(self, key: str, tag: int) -> int:
+        match = re.compile(rb"[ \t\r\n]" + re.escape(key.encode()) + rb"[ \t\r\n]*=").search(self.places.body, tag)
+        return match.start() + 1 if match else tag
+
+    def _add(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        if len(self._problems) >= MOST_PROBLEMS:
+            raise _Enough
+
+    def _last_words(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        raise _Enough
+
+    def _stuck(self, at: int) -> None:
+        self._last_words(Problem("XML-136", {"gioi_han": _LONGEST_TAG}, self.places.at(at, self.path())))
+
+    def _malformed(self, error: expat.ExpatError) -> Problem:
+        """What expat's error means to the person who has to mend the document."""
+        at, body = max(self._parser.ErrorByteIndex, 0), self.places.body
+        comment = body.rfind(b"<!--", 0, at + 4)
+        if comment >= self._last and body.find(b"-->", comment, at) < 0:
+            return Problem("XML-111", {}, self.places.at(comment, self._beside("comment()")))
+        code, facts = "XML-129", {"chi_tiet": expat.ErrorString(error.code)}
+        match error.code:
+            case _Errors.TAG_MISMATCH:
+                at -= len(b"</")
+                inner = self._open[-1]
+                code, facts = "XML-118", {"dong_the": _name_at(body, at), **self._opened("mo_the", inner)}
+            case _Errors.NO_ELEMENTS | _Errors.UNCLOSED_TOKEN if self._open:
+                code, facts = "XML-119", self._opened("ten", self._open[-1])
+            case _ if not self._open and self._elements and self._last:
+                code, facts = "XML-114", {}
+            case _Errors.JUNK_AFTER_DOC_ELEMENT:
+                code, facts = "XML-114", {}
+            case _Errors.UNDEFINED_ENTITY:
+                code, facts = "XML-116", {"ten": _name_at(body, at)}
+            case _Errors.BAD_CHAR_REF:
+                code, facts = "XML-105", {"ky_tu": body[at : body.find(b";", at) + 1].decode()[:20]}
+            case _Errors.DUPLICATE_ATTRIBUTE:
+                code, facts = "XML-120", {"ten": _name_at(body, at)}
+            case _Errors.MISPLACED_XML_PI:
+                code, facts = "XML-108", {}
+            case _Errors.INVALID_TOKEN if body.startswith(b"<!DOCTYPE", at - 2):
+                code, facts, at = "XML-110", {}, at - 2
+            case _Errors.INVALID_TOKEN if (bare := _BARE.search(body, max(self._last, at - 80), at + 1)) is not None:
+                code, facts, at = "XML-117", {}, bare.start()
+        return Problem(code, facts, self.places.at(at, self.path()))
+
+    def _opened(self, fact: str, frame: _Frame) -> dict[str, Any]:
+        return {fact: _shown(frame.name), "dong_mo": self.places.at(frame.offset).line}
+
+
+def _is_qname(name: str) -> bool:
+    return ":" not in name or (name.count(":") == 1 and name[0] != ":" and name[-1] != ":")
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 80 else name[:79] + "…"
+
+
+def _name_at(body: bytes, at: int) -> str:
+    match = _NAME_AT.match(body, at)
+    return _shown(match[1].decode("utf-8", "replace")) if match else ""
+
+
+# --- places and claims ------------------------------------------------------------------------------------------------
+
+
+def locate(body: bytes, xpaths: Collection[str]) -> dict[str, Location]:
+    """Where elements and attributes stand, by the absolute XPaths that xpath_of() writes (``…/@Id`` for attributes).
+
+    For bytes that parse_bytes() has taken; asked only when there is something to report. A path that is not in the
+    document is not in the answer.
+    """
+    walk = _Walk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, wanted=xpaths)
+    if xpaths:
+        walk.run()
+    return walk.found
+
+
+def xpath_of(element: etree._Element) -> str:
+    """The absolute XPath, prefixes as written, every step below the root numbered: ``/lt:ThongDiep/lt:ThanPhan[1]``."""
+    steps: list[str] = []
+    step: etree._Element | None = element
+    while step is not None:
+        local = etree.QName(step).localname
+        written = f"{step.prefix}:{local}" if step.prefix else local
+        before = sum(1 for _ in step.itersiblings(str(step.tag), preceding=True))
+        steps.append(written if step.getparent() is None else f"{written}[{before + 1}]")
+        step = step.getparent()
+    return "/" + "/".join(reversed(steps))
+
+
+_CLAIM = re.compile(r"[0-9A-Za-z._:-]{1,64}")
+
+
+def header_claims(root: etree._Element) -> Claims:
+    """What an unverified tree claims to be. Whatever is missing, nested oddly or not a code is None; never raises."""
+    return Claims(
+        ma_thong_diep=_claim(root, "MaThongDiep"),
+        loai=_claim(root, "LoaiThongDiep"),
+        ma_ho_so=_claim(root, "MaHoSo") or _claim(root, "ThanPhan", "*", "MaHoSo"),
+        noi_gui=_claim(root, "NoiGui", "MaDinhDanh"),
+    )
+
+
+def _claim(root: etree._Element, *path: str) -> str | None:
+    element = root.find("/".join(step if step == "*" else f"{{*}}{step}" for step in path))
+    text = "".join(element.itertext()).strip() if element is not None and len(element) == 0 else ""
+    return text if _CLAIM.fullmatch(text) else None
