@@ -17,7 +17,7 @@ import threading
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
@@ -223,7 +223,9 @@ _START_TAG = re.compile(rb"<[A-Za-z_:\x80-\xff]")
 _DECLARED = re.compile(rb"<\?[Xx][Mm][Ll][ \t\r\n?]")
 _FOR_THE_WALK = frozenset({"XML-111", "XML-112"})  # no danger to a parser: the walk finds these, and others with them
 _TAG = re.compile(rb"<[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+|'[^'<]*+'[^<>\"']*+)*+>")
-_NAMESPACE = re.compile(rb"xmlns(?:[^=<>]*=[ \t\r\n]*(?:\"([^\"<]*)\"|'([^'<]*)'))?")
+_NAMESPACE = re.compile(
+    rb"xmlns(?:(?::[^\s=<>\"'/:]*+)?[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"<]*+)\"|'([^'<]*+)'))?"  # possessive: linear on any bytes
+)
 _PLAIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9/.:#_~%?=+-]*")
 _NOT_PLAIN = frozenset(uri.encode() for uri in (*FORBIDDEN, XML, XMLNS))
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]*")
@@ -278,7 +280,7 @@ def _prolog(places: _Places, at: int) -> list[Problem]:
     body, problems = places.body, list[Problem]()
     comments = instructions = 0
     while len(problems) < MOST_PROBLEMS:
-        at += len(_SPACE.match(body, at)[0])  # type: ignore[index]  # it matches nothing, too
+        at = _SPACE.match(body, at).end()  # type: ignore[union-attr]  # it matches nothing, too
         if _START_TAG.match(body, at):
             break
         if body.startswith(b"<!--", at) and (end := body.find(b"-->", at + 4)) >= 0:
@@ -310,18 +312,18 @@ def _bad_characters(places: _Places) -> list[Problem]:
 
 
 def _cheap(body: bytes, limits: Limits) -> bool:
-    """Whether counting alone shows that lxml can be asked at once: no limit can be exceeded that would be dear to it.
-
     """Whether counting alone shows that lxml may be asked at once: no limit can be exceeded that would cost it dear.
-    canonicalised. Names cannot be written with character references, so the declarations of namespaces can be counted
+
+    Depth and attributes are asked of the tree: lxml's own limit of depth is 256, and attributes are cheap until they
+    are canonicalised. Names cannot be written with character references, so declarations of namespaces can be counted
     in the bytes; their values can, so a value that is not plain goes to the walk.
     """
+    if len(body) > limits.text_bytes or body.count(b"xmlns") > limits.namespaces:
+        return False
     namespaces = _NAMESPACE.findall(body)
     tags = body.count(b"<")
     return (
-        len(body) <= limits.text_bytes
-        and len(namespaces) <= limits.namespaces
-        and all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
+        all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
         and (tags <= limits.elements or (b"<!" not in body and tags - body.count(b"</") <= limits.elements))
         and (len(body) <= limits.name_bytes or _markup_bytes(body) <= limits.name_bytes)
     )
@@ -340,8 +342,9 @@ def _not_composed(body: bytes) -> tuple[Problem, ...]:
     offset = 0
     for line in text.splitlines(keepends=True):
         if not unicodedata.is_normalized("NFC", line):
-            pairs = zip(line, unicodedata.normalize("NFC", line), strict=False)
-            offset += len("".join(takewhile(lambda c: c, (a if a == b else "" for a, b in pairs))).encode())
+            composed = unicodedata.normalize("NFC", line)
+            same = next((i for i, (a, b) in enumerate(zip(line, composed, strict=False)) if a != b), len(composed))
+            offset += len(line[:same].encode())
             break
         offset += len(line.encode())
     walk = _Walk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, until=offset)
