@@ -1,0 +1,251 @@
+"""The register of message types and what each needs: a schema, a reader, and who may send it to whom.
+
+A message type is one file under ``schemas/messages`` and one XSD; :func:`reader` enters it here at import. A :class:`Catalog` is a
+frozen view over the register, the operator's declaration schemas and the settings of the rules; a new view replaces the old one as
+a whole. Compiled libxml2 schemas live one for each thread, since a schema shares its error log.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from lxml import etree
+
+from gateway.core.access import Audience
+from gateway.core.model import Content
+from gateway.core.parties import Role
+from gateway.core.problems import Location, Problem, Stopped
+from gateway.documents import Kind, xpath_of
+from schemas import names
+from schemas.compiling import compile_judge, compile_schema, safe_closure
+from schemas.declarations import Declarations
+from schemas.names import local, namespace, pb
+from schemas.rules import RuleSettings
+
+if TYPE_CHECKING:
+    import xmlschema
+
+    from schemas.read import Fields
+
+C = TypeVar("C", bound=Content)
+Read = Callable[["Fields"], Content]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One entry of the register."""
+
+    kind: Kind
+    read: Read
+    audience: Audience
+    xsd: Path  # the file that declares the payload's root
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The schema documents this kind is made of, before their imports."""
+        return names.ENVELOPE_XSD, self.xsd
+
+
+_REGISTER: dict[Kind, Reader] = {}
+
+
+def reader(
+    loai: str, goc: str, *phien_ban: str, sent_by: Collection[Role], sent_to: Collection[Role], xsd: Path | None = None
+) -> Callable[[Callable[[Fields], C]], Callable[[Fields], C]]:
+    """Enter a function in the register as the reader of these versions of a payload.
+
+    The payload's schema is ``xsd/hoso/<version>/<root>.xsd`` unless ``xsd`` names a folder of the same layout elsewhere.
+    Raises ValueError when the kind has a reader already.
+    """
+
+    def enter(function: Callable[[Fields], C]) -> Callable[[Fields], C]:
+        for version in phien_ban:
+            kind = Kind(loai=loai, goc=goc, phien_ban=version)
+            file = (xsd or names.XSD_FOLDER / "hoso") / version / f"{goc}.xsd"
+            entry = Reader(
+                kind=kind,
+                read=function,
+                audience=Audience(sent_by=frozenset(sent_by), sent_to=frozenset(sent_to)),
+                xsd=file,
+            )
+            if _REGISTER.get(kind, entry).read.__qualname__ != function.__qualname__:
+                raise ValueError(f"{loai} {goc} {version} has two readers")
+            _REGISTER[kind] = entry
+        return function
+
+    return enter
+
+
+class Catalog:
+    """Every kind of document that is known, with all that is needed to check and read it. A frozen view."""
+
+    def __init__(
+        self,
+        readers: Iterable[Reader],
+        *,
+        declarations: Declarations | None = None,
+        rules: RuleSettings | None = None,
+    ) -> None:
+        """Raises ValueError when two entries share a kind, or a schema document is missing or reaches outside the bundle."""
+        self.declarations = declarations if declarations is not None else Declarations()
+        self.rules = rules if rules is not None else RuleSettings()
+        self._readers: dict[Kind, Reader] = {}
+        self._versions: dict[str, dict[str, set[str]]] = {}  # HS05 -> root -> versions
+        for entry in readers:
+            if entry.kind in self._readers:
+                raise ValueError(f"{entry.kind} stands twice in the catalogue")
+            self._readers[entry.kind] = entry
+            roots = self._versions.setdefault(entry.kind.loai, {})
+            roots.setdefault(entry.kind.goc, set()).add(entry.kind.phien_ban)
+            safe_closure(entry.files, within=(names.XSD_FOLDER, entry.xsd.parent.parent))
+        self._here = threading.local()
+        self._judges: dict[Kind | None, xmlschema.XMLSchema10] = {}
+        self._lock = threading.Lock()
+
+    def replace(self, *, declarations: Declarations | None = None, rules: RuleSettings | None = None) -> Catalog:
+        """The same register with other declarations or other settings of the rules: how both are changed while running."""
+        return Catalog(
+            self._readers.values(),
+            declarations=self.declarations if declarations is None else declarations,
+            rules=self.rules if rules is None else rules,
+        )
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """Every kind, sorted."""
+        return tuple(sorted(self._readers, key=lambda k: (k.loai, k.goc, _numbers(k.phien_ban))))
+
+    def versions(self, loai: str, goc: str) -> tuple[str, ...]:
+        """The versions of a payload that are served, oldest first."""
+        return tuple(sorted(self._versions.get(loai, {}).get(goc, ()), key=_numbers))
+
+    def roots(self, loai: str) -> tuple[str, ...]:
+        """The payload roots of a message type, sorted."""
+        return tuple(sorted(self._versions.get(loai, {})))
+
+    def reader(self, kind: Kind) -> Reader:
+        """The register's entry. Raises KeyError for a kind that is not in it."""
+        return self._readers[kind]
+
+    def audience(self, kind: Kind) -> Audience:
+        """Which roles may send this kind, and to which."""
+        return self._readers[kind].audience
+
+    def kind_of(self, root: etree._Element) -> Kind:
+        """Which kind a document claims to be. Raises Stopped with what keeps it from being any (XSD-001 to XSD-006)."""
+        if root.tag == names.THONG_DIEP:
+            loai = root.find(_LOAI)
+            phien_ban = root.find(_PHIEN_BAN)
+            than_phan = root.find(names.THAN_PHAN)
+            if loai is not None and phien_ban is not None and than_phan is not None and len(than_phan):
+                payload = than_phan[0]
+                if namespace(payload.tag) == names.HO_SO:
+                    kind = Kind(
+                        loai=(loai.text or "").strip(), goc=local(payload.tag), phien_ban=(phien_ban.text or "").strip()
+                    )
+                    if kind in self._readers:
+                        return kind
+        raise Stopped(*(self._strange(root) or [Problem("XSD-007", {}, Location(xpath=xpath_of(root)))]))
+
+    def schema(self, kind: Kind) -> etree.XMLSchema:
+        """This thread's compiled schema of a kind: libxml2, which decides."""
+        schemas: dict[Kind, etree.XMLSchema] | None = getattr(self._here, "schemas", None)
+        if schemas is None:
+            schemas = self._here.schemas = {}
+        found = schemas.get(kind)
+        if found is None:
+            found = schemas[kind] = compile_schema(self._readers[kind].files)
+        return found
+
+    def judge(self, kind: Kind | None) -> xmlschema.XMLSchema10:
+        """The explaining schema of a kind, or of the envelope alone: xmlschema, built when something is first refused."""
+        with self._lock:
+            found = self._judges.get(kind)
+            if found is None:
+                files = (names.ENVELOPE_XSD,) if kind is None else self._readers[kind].files
+                found = self._judges[kind] = compile_judge(files)
+            return found
+
+    def nearest(self, root: etree._Element) -> Kind | None:
+        """The kind whose schema explains a document best that is of no kind: by its payload's root, then by its type."""
+        than_phan = root.find(names.THAN_PHAN)
+        goc = local(than_phan[0].tag) if than_phan is not None and len(than_phan) else None
+        loai = _text(root.find(_LOAI))
+        version = _text(root.find(_PHIEN_BAN))
+        same_root = [kind for kind in self.kinds() if kind.goc == goc]
+        if not same_root:
+            return None
+        best = [kind for kind in same_root if kind.phien_ban == version] or same_root
+        return next((kind for kind in best if kind.loai == loai), best[-1])
+
+    def _strange(self, root: etree._Element) -> list[Problem]:
+        """Why a document is of no kind, as far as type, version and payload say; what is simply missing the schema tells."""
+        if root.tag != names.THONG_DIEP:
+            return [_wrong_root(root)]
+        problems: list[Problem] = []
+        loai_element, version_element, than_phan = root.find(_LOAI), root.find(_PHIEN_BAN), root.find(names.THAN_PHAN)
+        loai, version = _text(loai_element), _text(version_element)
+        payload = than_phan[0] if than_phan is not None and len(than_phan) else None
+        if loai_element is not None and loai not in self._versions:
+            facts = {"value": quotable(loai), "known": sorted(self._versions)}
+            problems.append(Problem("XSD-003", facts, Location(xpath=xpath_of(loai_element))))
+        if payload is None:
+            return problems
+        goc, at = local(payload.tag), Location(xpath=xpath_of(payload))
+        if namespace(payload.tag) != names.HO_SO:
+            facts = {"element": quotable(goc), "found": quotable(namespace(payload.tag)), "expected": names.HO_SO}
+            problems.append(Problem("XSD-006", facts, at))
+        elif loai in self._versions and goc not in self._versions[loai]:
+            problems.append(Problem("XSD-005", {"element": quotable(goc), "loai": loai, "known": self.roots(loai)}, at))
+        elif loai in self._versions and version_element is not None and version not in self._versions[loai][goc]:
+            facts = {"value": quotable(version), "loai": loai, "goc": goc, "known": self.versions(loai, goc)}
+            problems.append(Problem("XSD-004", facts, Location(xpath=xpath_of(version_element))))
+        return problems
+
+
+def registered() -> Mapping[Kind, Reader]:
+    """The register, with every file of ``schemas/messages`` imported."""
+    package = importlib.import_module("schemas.messages")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"schemas.messages.{module.name}")
+    return MappingProxyType(_REGISTER)
+
+
+def bundled(declarations: Path | None = None, *, rules: RuleSettings | None = None) -> Catalog:
+    """Everything this program knows, with the declaration schemas of a folder. Raises Stopped when one of those is no good."""
+    loaded = Declarations.load(declarations) if declarations is not None else Declarations()
+    return Catalog(registered().values(), declarations=loaded, rules=rules)
+
+
+_LOAI = pb("LoaiThongDiep")
+_PHIEN_BAN = pb("PhienBan")
+
+
+def quotable(value: str | None, longest: int = 60) -> str:
+    """A value as a problem may quote it: names and codes, never longer than a line."""
+    text = "" if value is None else value.strip()
+    if any(not character.isprintable() for character in text):
+        text = "".join(c if c.isprintable() else "·" for c in text)
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _wrong_root(root: etree._Element) -> Problem:
+    at = Location(xpath=xpath_of(root))
+    if local(root.tag) == "ThongDiep":
+        found = namespace(root.tag)
+        return Problem("XSD-002", {"found": quotable(found, 120) or "–", "expected": names.PHONG_BI}, at)
+    return Problem("XSD-001", {"found": quotable(local(root.tag))}, at)
+
+
+def _text(element: etree._Element | None) -> str | None:
+    return None if element is None else (element.text or "").strip()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")) if names.PHIEN_BAN.fullmatch(version) else (0,)

@@ -1,0 +1,74 @@
+"""Station 3: does the document fit the schema of its kind? libxml2 decides, fast; only what it refuses is explained.
+
+The decision record "fast yes, slow why" has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from lxml import etree
+
+from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.documents import Checked, Document, locate, xpath_of
+from schemas import declarations, names
+from schemas.catalog import Catalog
+from schemas.explain import explain
+
+
+def check(document: Document, catalog: Catalog) -> Checked:
+    """The document as checked. Raises Stopped with every schema problem found, each with line, column and XPath."""
+    root = document.root
+    try:
+        kind = catalog.kind_of(root)
+    except Stopped as stop:
+        raise Stopped(*placed(document.body, _of_no_kind(document, catalog, stop.problems))) from stop
+    schema = catalog.schema(kind)
+    try:
+        fits = schema.validate(root)
+    except etree.LxmlError as error:  # libxml2 could not answer: an internal error on some pattern
+        problem = Problem("XSD-090", {"reason": type(error).__name__}, Location(xpath=xpath_of(root)))
+        raise Stopped(*placed(document.body, [problem])) from error
+    problems = [] if fits else explain(document.body, root, catalog.judge(kind), schema.error_log)
+    problems += declarations.declared(document.body, root, catalog.declarations, document.envelope.received_at)
+    if problems:
+        problems = placed(document.body, problems)
+        if any(problem.outcome is not Outcome.NOTE for problem in problems):
+            raise Stopped(*problems)
+    return Checked(document=document, kind=kind, problems=(*document.problems, *problems))
+
+
+def _of_no_kind(document: Document, catalog: Catalog, found: Sequence[Problem]) -> list[Problem]:
+    """What keeps it from being of any kind, and what the nearest schema has to say about the rest."""
+    root = document.root
+    if root.tag != names.THONG_DIEP:
+        return list(found)
+    problems = [problem for problem in found if problem.code != "XSD-007"]  # what is missing says the same, better
+    nearest = catalog.nearest(root)
+    told = {problem.at.xpath for problem in problems if problem.at is not None}
+    judge = catalog.judge(nearest)
+    inside = () if nearest is not None else (names.THAN_PHAN,)
+    problems += [
+        problem
+        for problem in explain(document.body, root, judge, None, skip=inside)
+        if problem.at is None or problem.at.xpath not in told
+    ]
+    return problems or list(found)
+
+
+def placed(body: bytes, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with line and column found in the bytes, in the order of the document."""
+    problems = list(problems)
+    wanted = {p.at.xpath for p in problems if p.at is not None and p.at.xpath is not None and p.at.line is None}
+    found = locate(body, wanted) if wanted else {}
+    done = [_with_place(problem, found) for problem in problems]
+    return sorted(done, key=lambda p: (p.at.line or 0, p.at.column or 0) if p.at is not None else (0, 0))
+
+
+def _with_place(problem: Problem, found: dict[str, Location]) -> Problem:
+    at = problem.at
+    if at is None or at.xpath is None or at.line is not None or at.xpath not in found:
+        return problem
+    place = found[at.xpath]
+    return replace(problem, at=Location(line=place.line, column=place.column, xpath=at.xpath))

@@ -1,0 +1,629 @@
+"""Why a document does not fit its schema, as problems that a clerk can act on: what was found, what was expected, where, how to fix it.
+
+xmlschema names every fault with its element; what is wrong with the order of an element's children is worked out here, since
+neither judge says more than "not expected". Where a fix can be told it goes with the problem as machine-usable facts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import xmlschema
+from lxml import etree
+from xmlschema.validators import exceptions as judged
+from xmlschema.validators import facets
+
+from gateway.core.problems import Location, Problem
+from gateway.documents import xpath_of
+from schemas import names
+from schemas.names import local, namespace
+
+LARGEST = 2**20  # bytes of document that xmlschema is asked about: at 20 MB it took 2.6 s and 900 MiB (architecture section 9)
+MOST = 500  # problems told of one document; one more says that there are others
+
+# Elements whose values are codes, numbers and moments of the administration and may be quoted. Everything else may be personal.
+QUOTABLE = frozenset(
+    (
+        "MaThongDiep LoaiThongDiep PhienBan MaDinhDanh MaThongDiepGoc MaTuongQuan MaHoSo MaHoSoGoc ThuTu ThoiDiemTao ThoiHan ThoiDiem "
+        "BamNoiDung BamSHA256 SoByte LoaiTep MaDinhKem DangGoc NgonNgu DinhDang Ngay "
+        "MaTTHC MaLinhVuc LoaiDoiTuong NgayTiepNhan NgayHenTra TrangThaiHoSo NgayTra HinhThuc NgayKetThucXuLy NgayNopHoSo KenhThucHien "
+        "LoaiDinhDanh NoiNopHoSo HoSoCoThanhPhanSoHoa TaiKhoanDuocXacThucVoiVNeID DuocThanhToanTrucTuyen NgayTuChoi MaCSDL TrangThaiGoc "
+        "TepDinhKemId IsDeleted MaThanhPhanHoSo DuocSoHoa DuocTaiSuDung DuocLayTuKhoDMQG MaKetQuaThayThe LoaiBan SoLuong LoaiGiayTo "
+        "HoSoBoSungId NgayBoSung ThoiHanBoSung NgayTiepNhanBoSung TrangThaiBoSung NgayHenTraTruoc NgayHenTraMoi MaPhiLePhi HinhThucThu "
+        "Gia TongTien LoaiPhiLePhi GiayToId MaGiayToKetQua NgayBanHanh MaTinh MaHuyen MaXa UyQuyen KetQua Ma MaChiTiet Dong Cot MucDo "
+        "SoTiepNhan ThoiDiemXuLy TrangThai NgayBatDau NgayKetThucTheoQuyDinh NoiXuLy LoaiKetQua HanNop NgayQD MaCoQuanQD SoTien "
+        "ThoiGianThanhToan TrangThaiThanhToan KenhThanhToan NgayYeuCau NgayDung NgayTiepTuc NgayNop DonViChuyen DonViNhan HanXuLy "
+        "TenDanhMuc HieuLucTu HieuLucDen MaThayThe MucDo KyTu KyDen LoaiLech Diem LyDoTrong Id QuyetDinh"
+    ).split()
+)
+
+# What a value of a type looks like, for the sentence; types of the schemas, domain section 15.
+EXAMPLES: Mapping[str, str] = {
+    "MaDinhDanhType": "H19.901",
+    "MaHoSoType": "H19.901-260115-0001",
+    "MaTTHCType": "1.001193",
+    "MaThongDiepType": "0b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90",
+    "MaTuongQuanType": "H19.901-260115-0001",
+    "MaDinhKemType": "tep-1",
+    "MaType": "KQ-01",
+    "LoaiThongDiepType": "HS05",
+    "PhienBanType": "1.0",
+    "ThoiDiemType": "2026-01-15T08:30:00+07:00",
+    "NgayType": "2026-01-15",
+    "BamSHA256Type": "64 × [0-9a-f]",
+    "DuongDanType": "https://tep.example.vn/ket-qua.pdf",
+    "LoaiTepType": "application/pdf",
+    "TenTepType": "don.pdf",
+    "EmailType": "ten@example.com",
+    "DienThoaiType": "0251 000 0001",
+    "SoDinhDanhType": "PPP9YYNNNNNN",
+    "NgonNguType": "vi",
+    "SoTienType": "150000",
+    "date": "2026-01-15",
+    "dateTime": "2026-01-15T08:30:00+07:00",
+    "boolean": "true, false",
+    "decimal": "150000",
+    "int": "1",
+    "long": "1",
+    "integer": "1",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """The smallest change that mends a problem. ``xpath`` is where; ``text`` is XML for an insert, a value for a replace."""
+
+    do: str  # "insert", "replace", "remove", "move", "rename"
+    xpath: str  # the parent for an insert, else the element or attribute itself
+    text: str | None = None
+    before: str | None = None  # insert, move: the sibling it must stand before; None: as the last child
+    namespace: str | None = None  # insert, rename: the namespace of the new element
+
+
+def fix_hint(problem: Problem) -> Fix | None:
+    """The change proposed for a problem, or None where only its author can know what was meant."""
+    fix = problem.facts.get("fix")
+    return Fix(**fix) if fix else None
+
+
+def explain(
+    body: bytes,
+    root: etree._Element,
+    judge: xmlschema.XMLSchema10,
+    log: etree._ListErrorLog | None,
+    skip: Collection[str] = (),
+) -> list[Problem]:
+    """Every problem that the judge finds, at most MOST. ``log`` is libxml2's, which stands where xmlschema finds nothing.
+
+    ``skip`` names elements (Clark names) below which nothing is said.
+    """
+    problems: list[Problem] = []
+    if log is None or len(body) <= LARGEST:
+        problems = _without_surplus(list(islice(_distinct(_problems(root, judge, skip)), MOST + 1)))
+        if len(problems) > MOST:
+            problems[MOST:] = [Problem("XSD-099", {"shown": MOST}, Location(xpath=xpath_of(root)))]
+    if not problems and log is not None:
+        problems = list(_distinct(_own_words(root, log)))
+    return problems
+
+
+def _without_surplus(problems: list[Problem]) -> list[Problem]:
+    """What is wrong inside an element that must go altogether is of no interest."""
+    surplus = {p.at.xpath for p in problems if p.code in ("XSD-017", "XSD-018") and p.at is not None and "fix" in p.facts}
+    if not surplus:
+        return problems
+    return [p for p in problems if p.at is None or p.code in ("XSD-017", "XSD-018") or not _inside(p.at.xpath, surplus)]
+
+
+def _inside(xpath: str | None, surplus: Collection[str | None]) -> bool:
+    return xpath is not None and any(xpath == s or xpath.startswith(f"{s}/") for s in surplus)
+
+
+def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
+    seen = set()
+    for problem in problems:
+        key = (problem.code, problem.at, str(problem.facts.get("element")), str(problem.facts.get("attribute")))
+        if key not in seen:
+            seen.add(key)
+            yield problem
+
+
+def _problems(root: etree._Element, judge: xmlschema.XMLSchema10, skip: Collection[str]) -> Iterator[Problem]:
+    court = _Court(judge, root)
+    children_told: set[etree._Element] = set()  # holds them: lxml keeps one proxy for an element only while somebody does
+    for error in judge.iter_errors(root):
+        element = error.elem if error.elem is not None else root
+        if not isinstance(element, etree._Element) or _below(element, skip):
+            continue
+        if isinstance(error, judged.XMLSchemaChildrenValidationError):
+            if element not in children_told:
+                children_told.add(element)
+                yield from _children(element, error, court)
+        else:
+            yield from _one(element, error, court)
+    yield from _stray_text(root, skip)
+
+
+def _below(element: etree._Element, skip: Collection[str]) -> bool:
+    return bool(skip) and (element.tag in skip or any(above.tag in skip for above in element.iterancestors()))
+
+
+# --- children: missing, unexpected, misplaced, too many -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Court:
+    judge: xmlschema.XMLSchema10
+    top: etree._Element  # the element that was judged: a message, or a declaration inside one
+
+
+@dataclass(frozen=True, slots=True)
+class _Particle:
+    names: tuple[str, ...]  # Clark names; several for a choice; empty for a wildcard
+    spaces: tuple[str, ...]  # namespaces of a wildcard
+    least: int
+    most: int | None
+
+    def takes(self, tag: str) -> bool:
+        return tag in self.names if self.names else namespace(tag) in self.spaces
+
+    @property
+    def shown(self) -> str:
+        return " | ".join(local(name) for name in self.names) if self.names else "…"
+
+
+def _flat(group: Any) -> list[_Particle] | None:
+    """The content model as a plain sequence, or None where it is more than that."""
+    if group.model != "sequence" or (group.min_occurs, group.max_occurs) != (1, 1):
+        return None
+    particles = []
+    for item in group:
+        if isinstance(item, xmlschema.XsdElement):
+            found = _Particle((item.name or "",), (), item.min_occurs, item.max_occurs)
+        elif isinstance(item, xmlschema.validators.XsdAnyElement):
+            spaces = tuple(item.namespace) if isinstance(item.namespace, (list, tuple, set)) else (str(item.namespace),)
+            found = _Particle((), spaces, item.min_occurs, item.max_occurs)
+        elif item.model == "choice" and all(isinstance(x, xmlschema.XsdElement) for x in item) and item.max_occurs == 1:
+            least = 0 if item.min_occurs == 0 or any(x.min_occurs == 0 for x in item) else 1
+            found = _Particle(tuple(x.name or "" for x in item), (), least, 1)
+        else:
+            return None
+        particles.append(found)
+    return particles
+
+
+def _children(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem]:
+    particles = _flat(error.validator) if hasattr(error.validator, "model") else None
+    if particles is None:
+        yield from _children_of_a_richer_model(element, error)
+        return
+    found = list(islice(_align(element, particles, court), MOST + 1))
+    yield from found or _children_of_a_richer_model(element, error)
+
+
+def _align(element: etree._Element, particles: Sequence[_Particle], court: _Court) -> Iterator[Problem]:
+    parent = local(element.tag)
+    children = [child for child in element if isinstance(child.tag, str)]
+    places = [next((i for i, p in enumerate(particles) if p.takes(child.tag)), None) for child in children]
+    in_order = _longest_run([place for place in places if place is not None])
+    kept: dict[int, list[etree._Element]] = {}
+    standing: list[tuple[int, etree._Element]] = []  # children in their right place, in order
+    run = iter(in_order)
+    expected_place = next(run, None)
+    meant: set[int] = set()  # particles that a mistaken child stands for
+    for child, place in zip(children, places, strict=True):
+        if place is None:
+            problem, stands_for = _stranger(child, parent, particles)
+            meant |= stands_for
+            yield problem
+            continue
+        kept.setdefault(place, []).append(child)
+        most = particles[place].most
+        if most is not None and len(kept[place]) > most:
+            yield _too_many(child, parent, particles[place])
+        elif place == expected_place:
+            standing.append((place, child))
+        if place == expected_place:
+            expected_place = next(run, None)
+        elif not (most is not None and len(kept[place]) > most):
+            yield _misplaced(child, place, parent, particles, children, places)
+    for place, particle in enumerate(particles):
+        if len(kept.get(place, ())) < particle.least and place not in meant:
+            yield _missing(element, particle, place, standing, court)
+
+
+def _longest_run(places: Sequence[int]) -> list[int]:
+    """A longest non-decreasing subsequence: the children that need not be moved. O(n log n), a list may be hostile."""
+    ends: list[int] = []  # the smallest last place of a run of each length
+    ends_at: list[int] = []  # where in places that is
+    before: list[int | None] = []
+    for number, place in enumerate(places):
+        length = bisect_right(ends, place)
+        before.append(ends_at[length - 1] if length else None)
+        ends[length : length + 1] = [place]
+        ends_at[length : length + 1] = [number]
+    run: list[int] = []
+    step = ends_at[-1] if ends_at else None
+    while step is not None:
+        run.append(places[step])
+        step = before[step]
+    return run[::-1]
+
+
+def _stranger(child: etree._Element, parent: str, particles: Sequence[_Particle]) -> tuple[Problem, set[int]]:
+    name, at = local(child.tag), Location(xpath=xpath_of(child))
+    if namespace(child.tag) == names.DS and name == "Signature":
+        return Problem("XSD-019", {"parent": parent}, at), set()
+    allowed = {local(n): (i, n) for i, p in enumerate(particles) for n in p.names}
+    if name in allowed:
+        place, wanted = allowed[name]
+        found = namespace(child.tag) or "–"
+        fix = {"do": "rename", "xpath": at.xpath, "text": name, "namespace": namespace(wanted)}
+        facts = {"element": name, "parent": parent, "found": found[:120], "expected": namespace(wanted), "fix": fix}
+        return Problem("XSD-014", facts, at), {place}
+    shown = name if re.fullmatch(r"[A-Za-z_][\w.\-]{0,59}", name, re.ASCII) else "…"
+    near = _nearest(name, allowed)
+    if near is not None:
+        place, wanted = allowed[near]
+        fix = {"do": "rename", "xpath": at.xpath, "text": near, "namespace": namespace(wanted)}
+        return Problem("XSD-012", {"element": shown, "parent": parent, "meant": near, "fix": fix}, at), {place}
+    fix = {"do": "remove", "xpath": at.xpath}
+    known = sorted(allowed)
+    return Problem("XSD-011", {"element": shown, "parent": parent, "known": known or "–", "fix": fix}, at), set()
+
+
+def _nearest(name: str, allowed: Collection[str]) -> str | None:
+    by_key = {_plain(n): n for n in allowed}
+    found = difflib.get_close_matches(_plain(name), list(by_key), n=1, cutoff=0.82)
+    return by_key[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _too_many(child: etree._Element, parent: str, particle: _Particle) -> Problem:
+    at = Location(xpath=xpath_of(child))
+    facts = {"element": local(child.tag), "parent": parent, "most": particle.most, "fix": {"do": "remove", "xpath": at.xpath}}
+    if child.tag == f"{{{names.DS}}}Signature":
+        return Problem("XSD-019", facts, at)
+    if parent == "ThanPhan" and not particle.names:
+        return Problem("XSD-018", facts, at)
+    return Problem("XSD-017", facts, at)
+
+
+def _misplaced(
+    child: etree._Element,
+    place: int,
+    parent: str,
+    particles: Sequence[_Particle],
+    children: Sequence[etree._Element],
+    places: Sequence[int | None],
+) -> Problem:
+    at = Location(xpath=xpath_of(child))
+    if child.tag == f"{{{names.DS}}}Signature":
+        return Problem("XSD-019", {"parent": parent}, at)
+    later = [other for other, p in zip(children, places, strict=True) if p is not None and p > place]
+    earlier = [other for other, p in zip(children, places, strict=True) if p is not None and p < place]
+    after = local(earlier[-1].tag) if earlier else None
+    before = local(later[0].tag) if later else None
+    fix = {"do": "move", "xpath": at.xpath, "before": xpath_of(later[0]) if later else None}
+    facts = {"element": local(child.tag), "parent": parent, "after": after, "before": before, "fix": fix}
+    return Problem("XSD-013", facts, at)
+
+
+def _missing(
+    element: etree._Element,
+    particle: _Particle,
+    place: int,
+    standing: Sequence[tuple[int, etree._Element]],
+    court: _Court,
+) -> Problem:
+    at = Location(xpath=xpath_of(element))
+    parent = local(element.tag)
+    if parent == "ThanPhan" and not particle.names:
+        return Problem("XSD-018", {"element": "…", "parent": parent, "most": 1}, at)
+    after = [child for p, child in standing if p < place]
+    before = [child for p, child in standing if p > place]
+    name = particle.names[0] if particle.names else ""
+    fix = {
+        "do": "insert",
+        "xpath": at.xpath,
+        "text": _sample_element(name, element, court),
+        "before": xpath_of(before[0]) if before else None,
+        "namespace": namespace(name),
+    }
+    facts = {
+        "element": particle.shown,
+        "parent": parent,
+        "after": local(after[-1].tag) if after else "–",
+        "before": local(before[0].tag) if before else "–",
+        "fix": fix,
+    }
+    return Problem("XSD-010", facts, at)
+
+
+def _sample_element(name: str, parent: etree._Element, court: _Court) -> str:
+    """The element to insert, as XML with the prefix that its parent's document uses for the namespace."""
+    prefix = next((p for p, uri in parent.nsmap.items() if uri == namespace(name)), None)
+    tag = f"{prefix}:{local(name)}" if prefix else local(name)
+    value = ""
+    component = _component(parent, court)
+    if component is not None and not component.type.is_simple() and hasattr(component.type.content, "iter_elements"):
+        for child in component.type.content.iter_elements():
+            if getattr(child, "name", None) == name:
+                value = _sample_value(child.type)
+    return f"<{tag}>{value}</{tag}>"
+
+
+def _sample_value(kind: Any) -> str:
+    simple = _simple(kind)
+    if simple is None:
+        return ""
+    if simple.enumeration:
+        return str(simple.enumeration[0])
+    example = _example(simple)
+    return example if example is not None and " " not in example else "…"
+
+
+def _simple(kind: Any) -> Any | None:
+    """The simple type that an element's text is of, or None where it has children."""
+    if kind.is_simple():
+        return kind
+    return kind.content if kind.has_simple_content() else None
+
+
+def _component(element: etree._Element, court: _Court) -> Any | None:
+    """The schema's declaration of an element, found from the root down; None inside wildcards that are skipped."""
+    chain = [element]
+    while chain[0] is not court.top and (above := chain[0].getparent()) is not None:
+        chain.insert(0, above)
+    component: Any = court.judge.maps.elements.get(chain[0].tag)
+    for step in chain[1:]:
+        if component is None or component.type.is_simple() or not hasattr(component.type.content, "iter_elements"):
+            return None
+        found = None
+        for child in component.type.content.iter_elements():
+            if getattr(child, "name", None) == step.tag:
+                found = child
+                break
+            if isinstance(child, xmlschema.validators.XsdAnyElement) and child.process_contents != "skip":
+                found = court.judge.maps.elements.get(step.tag)
+        component = found
+    return component
+
+
+def _children_of_a_richer_model(element: etree._Element, error: Any) -> Iterator[Problem]:
+    """For content models with nested groups (declarations): what xmlschema says, in our words."""
+    parent = local(element.tag)
+    expected = sorted({local(e.name) for e in error.expected or () if getattr(e, "name", None)})
+    child = error.invalid_child if isinstance(error.invalid_child, etree._Element) else None
+    if child is not None:
+        facts = {"element": local(child.tag), "parent": parent, "known": expected or "–"}
+        yield Problem("XSD-011", facts, Location(xpath=xpath_of(child)))
+    else:
+        facts = {"element": " | ".join(expected) or "…", "parent": parent, "after": "–", "before": "–"}
+        yield Problem("XSD-010", facts, Location(xpath=xpath_of(element)))
+
+
+# --- one element or attribute --------------------------------------------------------------------------------------------------
+
+
+def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem]:
+    reason = str(error.reason or "")
+    at, name = Location(xpath=xpath_of(element)), local(element.tag)
+    validator = error.validator
+    of_attribute = re.match(r"attribute ([\w.:\-{}/]+)=", reason)
+    if of_attribute:
+        yield _attribute_value(element, of_attribute[1])
+    elif isinstance(validator, xmlschema.validators.XsdAttributeGroup):
+        yield _attribute(element, reason)
+    elif isinstance(validator, (xmlschema.validators.XsdUnique, xmlschema.validators.XsdKey)):
+        yield _duplicate(element, error)
+    elif "not nillable" in reason:
+        facts = {"element": name, "fix": {"do": "remove", "xpath": f"{at.xpath}/@xsi:nil"}}
+        yield Problem("XSD-030", facts, at)
+    elif "nil" in reason and ("not empty" in reason or "must be empty" in reason or "value" in reason):
+        yield Problem("XSD-031", {"element": name}, at)
+    elif "can't have child elements" in reason:
+        yield Problem("XSD-011", {"element": _first_child(element), "parent": name, "known": "–"}, at)
+    elif "character data" in reason:
+        yield Problem("XSD-015", {"element": name}, at)
+    else:
+        component = _component(element, court)
+        if component is None:
+            yield Problem("XSD-091", {"element": name}, at)
+        else:
+            yield _value(element, validator, component)
+
+
+def _first_child(element: etree._Element) -> str:
+    return local(element[0].tag) if len(element) and isinstance(element[0].tag, str) else "…"
+
+
+def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
+    """One value that its type refuses, by the facet that refused it."""
+    at, name = Location(xpath=xpath_of(element)), local(element.tag)
+    kind = _simple(component.type) or component.type
+    text = element.text or ""
+    value = text if kind.white_space == "preserve" else " ".join(text.split())
+    facts: dict[str, Any] = {"element": name, "value": _quoted(name, value)}
+    if isinstance(validator, facets.XsdEnumerationFacets):
+        known = [str(v) for v in validator.enumeration]
+        near = _nearest(value, known)
+        if near is not None:
+            facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": near}
+        return Problem("XSD-022", {**facts, "known": known}, at)
+    if not value and not isinstance(validator, facets.XsdPatternFacets):
+        return Problem("XSD-024", facts, at)
+    if isinstance(validator, facets.XsdMaxLengthFacet):
+        return Problem("XSD-023", {**facts, "most": validator.value, "found": len(value)}, at)
+    if isinstance(validator, (facets.XsdMinLengthFacet, facets.XsdLengthFacet)):
+        return Problem("XSD-024", facts, at)
+    if isinstance(validator, (facets.XsdMinInclusiveFacet, facets.XsdMinExclusiveFacet)):
+        return Problem("XSD-027", {**facts, "least": str(validator.value), "most": "–"}, at)
+    if isinstance(validator, (facets.XsdMaxInclusiveFacet, facets.XsdMaxExclusiveFacet)):
+        return Problem("XSD-027", {**facts, "least": "–", "most": str(validator.value)}, at)
+    if isinstance(validator, (facets.XsdTotalDigitsFacet, facets.XsdFractionDigitsFacet)):
+        return Problem("XSD-028", {**facts, "most": validator.value}, at)
+    primitive = local(kind.primitive_type.name or "") if kind.primitive_type is not None else ""
+    if primitive in ("dateTime", "date", "time"):
+        return _moment(facts, value, primitive, at, name)
+    facts["expected"] = _example(kind) or "…"
+    if isinstance(validator, facets.XsdPatternFacets):
+        if not value:
+            return Problem("XSD-024", facts, at)
+        corrected = value.upper() if _fits(kind, value.upper()) else value.lower() if _fits(kind, value.lower()) else None
+        if corrected is not None and name in QUOTABLE:
+            facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": corrected}
+        return Problem("XSD-021", facts, at)
+    facts["type"] = primitive or "…"
+    return Problem("XSD-020", facts, at)
+
+
+def _fits(kind: Any, value: str) -> bool:
+    return bool(kind.is_valid(value))
+
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?")
+_FORMS = ("%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M")
+_DAYS = ("%Y%m%d", "%Y/%m/%d", "%d/%m/%Y", "%d-%m-%Y", "%Y-%m-%d")  # month first is never guessed
+
+
+def _moment(facts: dict[str, Any], value: str, primitive: str, at: Location, name: str) -> Problem:
+    expected = EXAMPLES["date" if primitive == "date" else "dateTime"]
+    facts = {**facts, "expected": expected}
+    if primitive == "dateTime" and _ISO.fullmatch(value):
+        moment = _parsed(value, ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"))
+        if moment is not None:
+            if name in QUOTABLE:
+                facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": f"{value}+07:00"}
+            return Problem("XSD-026", facts, at)
+    moment = _parsed(value, _FORMS) if primitive == "dateTime" else _parsed(value, (*_DAYS, "%Y-%m-%d%z"))
+    if moment is not None and name in QUOTABLE:
+        text = f"{moment:%Y-%m-%dT%H:%M:%S}+07:00" if primitive == "dateTime" else f"{moment:%Y-%m-%d}"
+        facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": text}
+    return Problem("XSD-025", facts, at)
+
+
+def _parsed(value: str, forms: Iterable[str]) -> datetime | None:
+    for form in forms:
+        try:
+            return datetime.strptime(value, form)  # noqa: DTZ007 - only its digits are used
+        except ValueError:
+            continue
+    return None
+
+
+def _example(kind: Any) -> str | None:
+    """What a value of this type looks like: by the nearest named type that is known here, else its pattern."""
+    step = kind
+    while step is not None:
+        known = EXAMPLES.get(local(step.name or ""))
+        if known is not None:
+            return known
+        step = step.base_type
+    patterns = getattr(kind, "patterns", None)
+    return " | ".join(patterns.regexps)[:120] if patterns is not None and hasattr(patterns, "regexps") else None
+
+
+def _quoted(name: str, value: str) -> str:
+    """The value where it is a code; else how long it is. Personal data never enters a problem."""
+    codelike = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:+/\- ]{0,59}", value)
+    personal = re.fullmatch(r"[0-9]{9}|[0-9]{12}", value) and name not in ("SoByte", "Gia", "TongTien", "SoTien")
+    if name in QUOTABLE and codelike and not personal:
+        return value
+    return f"[{len(value)}]" if value else "[0]"
+
+
+def _attribute(element: etree._Element, reason: str) -> Problem:
+    at, name = Location(xpath=xpath_of(element)), local(element.tag)
+    missing = re.search(r"missing required attribute '([^']+)'", reason)
+    if missing:
+        return Problem("XSD-042", {"attribute": local(missing[1]), "element": name}, at)
+    found = re.search(r"'([^']+)' attribute not allowed", reason)
+    whole = found[1] if found else "…"
+    attribute = local(whole).rpartition(":")[2]
+    shown = attribute if re.fullmatch(r"[\w.\-]{1,60}", attribute, re.ASCII) else "…"
+    if whole == attribute and shown != "…":  # in no namespace: its own place can be named
+        at = Location(xpath=f"{at.xpath}/@{attribute}")
+        return Problem("XSD-016", {"attribute": shown, "element": name, "fix": {"do": "remove", "xpath": at.xpath}}, at)
+    return Problem("XSD-016", {"attribute": shown, "element": name}, at)
+
+
+def _attribute_value(element: etree._Element, attribute: str) -> Problem:
+    name, above = local(attribute), xpath_of(element)
+    at = Location(xpath=f"{above}/@{attribute}" if attribute == name else above)
+    value = element.get(attribute) or ""
+    facts: dict[str, Any] = {"attribute": name, "element": local(element.tag), "value": _quoted(name, value)}
+    if name == "Id":
+        return Problem("XSD-041", facts, at)
+    if name == names.LY_DO_TRONG:
+        known = ["KHONG_CO", "KHONG_DUOC_CHIA_SE", "CHUA_XAC_DINH", "KHONG_DAY_DU"]
+        return Problem("XSD-022", {**facts, "element": f"@{name}", "known": known}, at)
+    return Problem("XSD-043", facts, at)
+
+
+def _duplicate(element: etree._Element, error: Any) -> Problem:
+    """A value that must be unique and is not; told at its second place."""
+    at = Location(xpath=xpath_of(element))
+    field = names.pb("MaDinhKem")
+    seen: set[str] = set()
+    for row in element.iter(names.pb("DinhKem")):
+        value = (row.findtext(field) or "").strip()
+        if value in seen:
+            return Problem("XSD-040", {"element": "MaDinhKem", "value": value}, Location(xpath=xpath_of(row)))
+        seen.add(value)
+    return Problem("XSD-040", {"element": local(element.tag), "value": "…"}, at)
+
+
+def _stray_text(root: etree._Element, skip: Collection[str]) -> Iterator[Problem]:
+    """Text between elements. xmlschema 4.3 does not see it beside a lone wildcard (ThanPhan, ToKhai); libxml2 does."""
+    for tag in (names.THAN_PHAN, names.hs("ToKhai")):
+        for element in root.iter(tag):
+            if not _below(element, skip) and _has_text(element):
+                yield Problem("XSD-015", {"element": local(tag)}, Location(xpath=xpath_of(element)))
+
+
+def _has_text(element: etree._Element) -> bool:
+    return any((text or "").strip() for text in (element.text, *(child.tail for child in element)))
+
+
+# --- libxml2's own words -----------------------------------------------------------------------------------------------------------
+
+
+def _own_words(root: etree._Element, log: etree._ListErrorLog) -> Iterator[Problem]:
+    """What libxml2 said, for what xmlschema was not asked about or does not find. Values are cut out of its sentences."""
+    for entry in islice(log, MOST):
+        element = _at_path(root, entry.path or "")
+        said = re.sub(r"\{[^}]*\}", "", entry.message)
+        said = re.sub(r"The value '.*?' (?=is|has|exceeds)", "The value ", said, flags=re.DOTALL)
+        said = re.sub(r": '.*?' is not a valid value", ": not a valid value", said, flags=re.DOTALL)
+        at = Location(line=None if element is not None else entry.line, xpath=xpath_of(element) if element is not None else None)
+        name = local(element.tag) if element is not None else "…"
+        yield Problem("XSD-091", {"element": name, "said": said[:300]}, at)
+
+
+def _at_path(root: etree._Element, path: str) -> etree._Element | None:
+    """The element that libxml2's path names (``/*/*[8]/hs:CapNhatTienDo``); its stars stand for elements without a prefix."""
+    steps = path.strip("/").split("/")
+    element = root
+    for step in steps[1:]:
+        match = re.fullmatch(r"(\*|[^\[\]]+)(?:\[(\d+)\])?", step)
+        if match is None:
+            return None
+        name, number = match[1], int(match[2] or 1)
+        children = [c for c in element if isinstance(c.tag, str)]
+        if name != "*":
+            children = [c for c in children if (f"{c.prefix}:" if c.prefix else "") + local(c.tag) == name]
+        if len(children) < number:
+            return None
+        element = children[number - 1]
+    return element

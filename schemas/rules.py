@@ -1,0 +1,506 @@
+"""The rules beyond the schema, all of them, each with its code, source and default severity.
+
+A rule looks at one letter and tells where it is broken. What that leads to is a setting: ``reject``, ``warn`` (a note with the
+rule's second code travels with the letter) or ``off``, for all types or for one. Rules that guard integrity (a digest, a reference)
+are locked: they always reject.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from lxml import etree
+
+from gateway.core import written
+from gateway.core.model import ThongDiep
+from gateway.core.problems import Location, Problem
+from gateway.documents import xpath_of
+from schemas import names
+from schemas.attachments import Attachment, declared_fits, digest, nature
+from schemas.names import hs, local, pb
+
+
+class Severity(StrEnum):
+    """What a broken rule leads to."""
+
+    REJECT = "reject"
+    WARN = "warn"
+    OFF = "off"
+
+
+OPEN_FORMATS = (
+    "application/pdf",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.presentation",
+    "application/vnd.oasis.opendocument.graphics",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",  # ISO/IEC 29500
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/rtf",
+    "application/xml",
+    "application/json",
+    "text/plain",
+    "text/csv",
+    "text/xml",
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/gif",
+    "image/webp",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """How strict the rules are. Decoded from TOML like every other setting; the defaults are those of the rules."""
+
+    severity: Mapping[str, Severity] = written.setting(
+        {},
+        vi="Mức áp dụng từng quy tắc: “tên-quy-tắc” hoặc “HS05.tên-quy-tắc” = reject, warn hoặc off",
+        en="Severity of a rule: “rule-name” or “HS05.rule-name” = reject, warn or off",
+    )
+    window_past_days: int = written.setting(
+        366, vi="ThoiDiemTao cũ nhất được nhận, ngày", en="Oldest ThoiDiemTao that is taken, days", at_least=1
+    )
+    window_future_s: int = written.setting(
+        300, vi="ThoiDiemTao đi trước đồng hồ của trục nhiều nhất, giây", en="Furthest ThoiDiemTao may be ahead, seconds", at_least=0
+    )
+    open_formats: tuple[str, ...] = written.setting(
+        OPEN_FORMATS, vi="Kiểu nội dung được nhận ở tệp đính kèm", en="Media types taken as attachments"
+    )
+    procedures: tuple[str, ...] = written.setting(
+        (), vi="Mã thủ tục (8 ký tự đầu) được nhận; để trống là nhận mọi mã", en="Procedure stems that are known; empty: all"
+    )
+
+    def of(self, rule: Rule, loai: str) -> Severity:
+        """The severity of a rule for a type: the type's own setting, else the general one, else the rule's default."""
+        if rule.locked:
+            return Severity.REJECT
+        own = self.severity.get(f"{loai}.{rule.name}")
+        return own if own is not None else self.severity.get(rule.name, rule.default)
+
+    def unknown(self) -> list[str]:
+        """Settings that speak of no rule, or of one that is locked: a mistake in the configuration."""
+        settable = {rule.name for rule in RULES if not rule.locked}
+        return sorted(key for key in self.severity if re.sub(r"^HS\d\d\.", "", key) not in settable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a rule may look at."""
+
+    thong_diep: ThongDiep
+    root: etree._Element
+    payload: etree._Element
+    attachments: tuple[Attachment, ...]
+    at: datetime  # when it was received
+    settings: RuleSettings = field(default_factory=RuleSettings)
+
+    @property
+    def content(self) -> Any:
+        """The payload as read."""
+        return self.thong_diep.content
+
+    def header(self, name: str) -> etree._Element:
+        """An envelope element, or the root where it is not there."""
+        found = self.root.find(pb(name))
+        return self.root if found is None else found
+
+    def within(self, name: str) -> etree._Element:
+        """A payload element, or the payload where it is not there."""
+        found = self.payload.find(hs(name))
+        return self.payload if found is None else found
+
+
+Broken = tuple[etree._Element, Mapping[str, Any]]  # where, and the facts for the sentence
+Look = Callable[[Letter], Iterable[Broken]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. ``code`` rejects; ``note`` is the same sentence as a remark."""
+
+    name: str  # in settings and documentation
+    code: str
+    note: str | None
+    default: Severity
+    types: frozenset[str]  # HS01…; empty: all
+    source: str
+    look: Look
+
+    @property
+    def locked(self) -> bool:
+        """Whether its severity cannot be set."""
+        return self.note is None
+
+
+RULES: list[Rule] = []
+
+
+def rule(
+    name: str,
+    code: str,
+    *,
+    source: str,
+    types: Iterable[str] = (),
+    default: Severity = Severity.REJECT,
+    locked: bool = False,
+) -> Callable[[Look], Look]:
+    """Enter a rule. Its note has the code's number plus 100 (XSD-104 → XSD-204)."""
+
+    def enter(look: Look) -> Look:
+        note = None if locked else f"XSD-{int(code.removeprefix('XSD-')) + 100}"
+        RULES.append(
+            Rule(name=name, code=code, note=note, default=default, types=frozenset(types), source=source, look=look)
+        )
+        return look
+
+    return enter
+
+
+def judge(letter: Letter) -> list[Problem]:
+    """Every rule that the letter breaks, by the settings."""
+    problems = []
+    loai = letter.thong_diep.loai
+    for one in RULES:
+        if one.types and loai not in one.types:
+            continue
+        severity = letter.settings.of(one, loai)
+        if severity is Severity.OFF:
+            continue
+        code = one.code if severity is Severity.REJECT or one.note is None else one.note
+        problems += [Problem(code, facts, Location(xpath=xpath_of(element))) for element, facts in one.look(letter)]
+    return problems
+
+
+# --- the envelope ------------------------------------------------------------------------------------------------------------------
+
+
+@rule("ma-ho-so-co-ngay-that", "XSD-101", source="domain §4.2: the date inside a dossier code is a calendar date")
+def dossier_codes_have_real_dates(letter: Letter) -> Iterator[Broken]:
+    for element in letter.root.iter(pb("MaHoSo"), hs("MaHoSo"), hs("MaHoSoGoc")):
+        digits = (element.text or "").strip().split("-")
+        if len(digits) == 3 and not _real_date(digits[1]):
+            yield element, {"element": local(element.tag), "value": (element.text or "").strip(), "date": digits[1]}
+
+
+def _real_date(digits: str) -> bool:
+    """yyMMdd (this century) or yyyyMMdd."""
+    if len(digits) == 6:
+        digits = f"20{digits}"
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    return year >= 1900 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+
+
+@rule("ma-ho-so-khop", "XSD-102", source="domain §9.1: the envelope's MaHoSo is the payload's", locked=True)
+def header_and_payload_name_one_dossier(letter: Letter) -> Iterator[Broken]:
+    outer, inner = letter.root.find(pb("MaHoSo")), letter.content.ma_ho_so
+    value = (outer.text or "").strip() if outer is not None else None
+    if outer is not None and inner is not None and value != inner:
+        yield outer, {"value": value, "other": inner}
+
+
+@rule("thu-tu-khop", "XSD-103", source="domain §9.1, §9.2: ThuTu of envelope and payload agree", types=["HS05"])
+def header_and_payload_count_alike(letter: Letter) -> Iterator[Broken]:
+    outer, inner = letter.root.findtext(pb("ThuTu")), letter.payload.findtext(hs("ThuTu"))
+    if outer is not None and inner is not None and int(outer) != int(inner):
+        yield letter.within("ThuTu"), {"value": inner.strip(), "other": outer.strip()}
+
+
+@rule("thoi-diem-tao-tuong-lai", "XSD-104", source="threats.md §5.11: ThoiDiemTao at most five minutes ahead")
+def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
+    made = letter.thong_diep.thoi_diem_tao
+    if made > letter.at + timedelta(seconds=letter.settings.window_future_s):
+        yield letter.header("ThoiDiemTao"), {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_future_s}
+
+
+@rule("thoi-diem-tao-qua-cu", "XSD-105", source="threats.md §5.11: ThoiDiemTao inside the window")
+def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
+    made = letter.thong_diep.thoi_diem_tao
+    if made < letter.at - timedelta(days=letter.settings.window_past_days):
+        yield letter.header("ThoiDiemTao"), {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_past_days}
+
+
+@rule("thoi-han-con", "XSD-106", source="domain §9.1, §9.3: QUA_THOI_HAN_THONG_DIEP")
+def still_in_time(letter: Letter) -> Iterator[Broken]:
+    limit = letter.thong_diep.thoi_han
+    if limit is not None and limit < letter.at:
+        yield letter.header("ThoiHan"), {"value": _shown(limit), "at": _shown(letter.at)}
+
+
+@rule("thoi-han-sau-luc-tao", "XSD-107", source="domain §9.1: ThoiHan after ThoiDiemTao")
+def limit_after_its_making(letter: Letter) -> Iterator[Broken]:
+    limit, made = letter.thong_diep.thoi_han, letter.thong_diep.thoi_diem_tao
+    if limit is not None and limit <= made:
+        yield letter.header("ThoiHan"), {"value": _shown(limit), "other": _shown(made)}
+
+
+@rule("noi-nhan-khong-lap", "XSD-108", source="liên thông: a receiver is named once")
+def receivers_named_once(letter: Letter) -> Iterator[Broken]:
+    seen: set[str] = set()
+    for element in letter.root.iterfind(f"{pb('DanhSachNoiNhan')}/{pb('NoiNhan')}/{pb('MaDinhDanh')}"):
+        value = (element.text or "").strip()
+        if value in seen:
+            yield element, {"value": value}
+        seen.add(value)
+
+
+@rule("thong-diep-goc-khop", "XSD-109", source="domain §9.1, §9.2: the envelope's MaThongDiepGoc is the payload's", types=["HS02", "HS20"])
+def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
+    outer, inner = letter.thong_diep.ma_thong_diep_goc, letter.payload.findtext(hs("MaThongDiepGoc"))
+    if outer is not None and inner is not None and outer != inner.strip():
+        yield letter.within("MaThongDiepGoc"), {"value": inner.strip(), "other": outer}
+
+
+# --- attachments -------------------------------------------------------------------------------------------------------------------
+
+
+@rule("dinh-kem-base64", "XSD-120", source="RFC 4648; domain N13", locked=True)
+def inline_content_is_base64(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if not file.legible:
+            yield _of(file, "NoiDung"), {"ma": file.row.id}
+
+
+@rule("dinh-kem-dung-kich-thuoc", "XSD-121", source="domain N13: size in the manifest", locked=True)
+def sizes_are_right(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if file.content is not None and len(file.content) != file.row.so_byte:
+            yield _of(file, "SoByte"), {"ma": file.row.id, "value": file.row.so_byte, "found": len(file.content)}
+
+
+@rule("dinh-kem-dung-bam", "XSD-122", source="domain N13: SHA-256 in the manifest", locked=True)
+def digests_are_right(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if file.content is not None and digest(file.content) != file.row.sha256:
+            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": digest(file.content)}
+
+
+@rule("dinh-kem-co-trong-bang-ke", "XSD-123", source="domain N13: what the payload points to is in the manifest", locked=True)
+def references_are_listed(letter: Letter) -> Iterator[Broken]:
+    listed = {file.row.id for file in letter.attachments}
+    for element in letter.payload.iter(hs("MaDinhKem")):
+        value = (element.text or "").strip()
+        if value not in listed:
+            yield element, {"ma": value, "known": sorted(listed) or "–"}
+
+
+@rule("dinh-kem-duoc-dung", "XSD-124", source="domain N13: what the manifest lists is used by the payload")
+def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
+    used = {(element.text or "").strip() for element in letter.payload.iter(hs("MaDinhKem"))}
+    for file in letter.attachments:
+        if file.row.id not in used:
+            yield _of(file, "MaDinhKem"), {"ma": file.row.id}
+
+
+@rule("dinh-kem-dung-kieu", "XSD-125", source="domain R40: the media type is what the bytes are, whatever the name says")
+def media_types_are_true(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if file.content is not None:
+            real = nature(file.content).media_type
+            if not declared_fits(file.row.loai, real):
+                yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": file.row.loai, "found": real}
+
+
+@rule("dinh-kem-dinh-dang-mo", "XSD-126", source="domain R40: open document formats (Circular 39/2017/TT-BTTTT)")
+def formats_are_open(letter: Letter) -> Iterator[Broken]:
+    allowed = letter.settings.open_formats
+    for file in letter.attachments:
+        real = file.row.loai if file.content is None else nature(file.content).media_type
+        if real not in allowed or file.row.loai not in allowed:
+            shown = file.row.loai if file.row.loai not in allowed else real
+            yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": shown, "known": list(allowed)}
+
+
+@rule("dinh-kem-qua-https", "XSD-127", source="domain §12.1: TLS 1.2 or newer", default=Severity.WARN)
+def addresses_are_encrypted(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if file.row.duong_dan is not None and not file.row.duong_dan.lower().startswith("https://"):
+            yield _of(file, "DuongDan"), {"ma": file.row.id}
+
+
+@rule("dinh-kem-khong-macro", "XSD-128", source="domain R53: no code in documents")
+def documents_hold_no_code(letter: Letter) -> Iterator[Broken]:
+    for file in letter.attachments:
+        if file.content is not None and nature(file.content).macros:
+            yield _of(file, "LoaiTep"), {"ma": file.row.id}
+
+
+def _of(file: Attachment, name: str) -> etree._Element:
+    found = file.element.find(pb(name))
+    return file.element if found is None else found
+
+
+# --- the dossier -------------------------------------------------------------------------------------------------------------------
+
+_RECEIVED = frozenset({"2", "4", "6", "8", "9", "10"})  # states that a dossier reaches only after the desk has received it
+
+
+@rule("truong-theo-trang-thai", "XSD-130", source="domain §9.2 HS01, §8.2: what each state needs", types=["HS01", "HS14"])
+def fields_fit_the_state(letter: Letter) -> Iterator[Broken]:
+    for ho_so in _dossiers(letter):
+        state = _value(ho_so, "TrangThaiHoSo")
+        needed: list[str] = []
+        if state == "1":
+            needed = ["NgayNopHoSo"]
+        elif state in _RECEIVED:
+            needed = ["NgayTiepNhan", "DonViXuLy"]
+        if state == "3":
+            needed = [*needed, "NgayTuChoi"]
+        if state in ("9", "10"):
+            needed = [*needed, "NgayKetThucXuLy"]
+        if state == "10":
+            needed = [*needed, "NgayTra"]
+        for name in needed:
+            if _value(ho_so, name) is None:
+                yield ho_so, {"element": name, "state": state}
+
+
+# Which date must not come before which, in one structure. Equal is allowed unless the last word says "strict".
+_ORDER: tuple[tuple[str, str, bool], ...] = (
+    ("NgayNopHoSo", "NgayTiepNhan", False),
+    ("NgayNopHoSo", "NgayTuChoi", False),
+    ("NgayTiepNhan", "NgayHenTra", False),
+    ("NgayTiepNhan", "NgayKetThucXuLy", False),
+    ("NgayKetThucXuLy", "NgayTra", False),
+    ("NgayBatDau", "NgayKetThucTheoQuyDinh", False),
+    ("NgayBoSung", "NgayTiepNhanBoSung", False),
+    ("NgayHenTraTruoc", "NgayHenTraMoi", False),
+    ("KyTu", "KyDen", False),
+    ("HieuLucTu", "HieuLucDen", False),
+)
+
+
+@rule("ngay-theo-thu-tu", "XSD-131", source="threats.md §5.11: an end is not before its start; domain §8.2")
+def dates_follow_each_other(letter: Letter) -> Iterator[Broken]:
+    for structure in (letter.payload, *letter.payload.iterdescendants()):
+        if not len(structure):
+            continue
+        dates = {local(child.tag): child for child in structure if child.text and names.namespace(child.tag) == names.HO_SO}
+        for first, second, _ in _ORDER:
+            if first in dates and second in dates:
+                start, end = _moment(dates[first]), _moment(dates[second])
+                if start is not None and end is not None and end < start:
+                    facts = {"element": second, "other": first, "value": _text(dates[second]), "limit": _text(dates[first])}
+                    yield dates[second], facts
+
+
+@rule("su-kien-khong-tuong-lai", "XSD-132", source="threats.md §5.11: what happened has happened")
+def events_are_past(letter: Letter) -> Iterator[Broken]:
+    latest = letter.at + timedelta(seconds=letter.settings.window_future_s)
+    for name in _HAPPENED:
+        for element in letter.payload.iter(hs(name)):
+            moment = _moment(element)
+            if moment is not None and moment > latest:
+                yield element, {"element": name, "value": _text(element), "at": _shown(letter.at)}
+
+
+_HAPPENED = (
+    "ThoiDiemXuLy NgayTiepNhan NgayNopHoSo NgayTuChoi NgayKetThucXuLy NgayTra NgayBoSung NgayTiepNhanBoSung NgayNop ThoiGianThanhToan "
+    "NgayYeuCau NgayDung NgayTiepTuc NgayQuyetDinh"
+).split()
+
+
+@rule("ly-do-khi-dung-hoac-tu-choi", "XSD-133", source="Quyết định 33/2015 Điều 4.3.b (R33); domain §8.2", types=["HS05", "HS11"])
+def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
+    payload = letter.payload
+    if letter.thong_diep.loai == "HS05":
+        state = _value(payload, "TrangThai")
+        if state in ("3", "8") and _value(payload, "NoiDungXuLy") is None and _value(payload, "LyDo") is None:
+            yield letter.within("TrangThai"), {"element": "TrangThai", "value": state}
+    elif _value(payload, "LoaiKetQua") == "TRA_LAI" and _value(payload, "LyDo") is None:
+        yield letter.within("LoaiKetQua"), {"element": "LoaiKetQua", "value": "TRA_LAI"}
+
+
+@rule("tong-phi-dung", "XSD-134", source="issue 4: the fees sum up", types=["HS09"])
+def fees_sum_up(letter: Letter) -> Iterator[Broken]:
+    total = letter.payload.find(hs("TongTien"))
+    if total is not None:
+        found = sum((Decimal(_text(gia)) for gia in letter.payload.iter(hs("Gia"))), Decimal(0))
+        if found != Decimal(_text(total)):
+            yield total, {"value": _text(total), "found": str(found)}
+
+
+@rule("thu-tuc-da-biet", "XSD-135", source="domain R2, §4.3: the procedure is in the catalogue", types=["HS01", "HS14"])
+def procedures_are_known(letter: Letter) -> Iterator[Broken]:
+    known = letter.settings.procedures
+    if known:
+        stems = {code[: names.STEM] for code in known}
+        for ho_so in _dossiers(letter):
+            value = _value(ho_so, "MaTTHC") or ""
+            if value[: names.STEM] not in stems:
+                yield _child(ho_so, "MaTTHC"), {"value": value}
+
+
+@rule("so-dinh-danh-dung-loai", "XSD-136", source="domain §7 LoaiDinhDanh: 12 digits, or 9", types=["HS01", "HS14"])
+def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
+    lengths = {"1": 12, "2": 9}
+    for kind in letter.payload.iter(hs("LoaiDinhDanh")):
+        parent = kind.getparent()
+        number = parent.find(hs("SoDinhDanh")) if parent is not None else None
+        if number is not None and number.text:
+            value, wanted = _text(number), lengths[_text(kind)]
+            if not re.fullmatch(rf"[0-9]{{{wanted}}}", value):
+                yield number, {"kind": _text(kind), "wanted": wanted, "found": len(value)}
+
+
+@rule("so-dinh-danh-khong-gia", "XSD-137", source="domain §13, §15: no filler numbers; absence has its own form (Circular 13/2017)")
+def identity_numbers_are_no_fillers(letter: Letter) -> Iterator[Broken]:
+    for element in letter.payload.iter(hs("SoDinhDanh"), hs("SoGiayToChuHoSo")):
+        value = _text(element)
+        if re.fullmatch(r"0{6,}[0-9]{1,3}|(\d)\1{8,}|123456789(012)?", value):
+            yield element, {"element": local(element.tag)}
+
+
+@rule("ngay-sinh-da-qua", "XSD-138", source="threats.md §5.11: no birth date in the future", types=["HS01", "HS14"])
+def births_are_past(letter: Letter) -> Iterator[Broken]:
+    today = (letter.at + timedelta(hours=7)).date()
+    for element in letter.payload.iter(hs("NgaySinh")):
+        if element.text and date.fromisoformat(_text(element)) > today:
+            yield element, {"element": "NgaySinh"}
+
+
+def _dossiers(letter: Letter) -> Iterator[etree._Element]:
+    """The dossier that HS01 is, or that HS14 carries a copy of."""
+    if letter.thong_diep.loai == "HS01":
+        yield letter.payload
+    else:
+        yield from letter.payload.iterfind(hs("HoSo"))
+
+
+def _child(parent: etree._Element, name: str) -> etree._Element:
+    found = parent.find(hs(name))
+    return parent if found is None else found
+
+
+def _value(parent: etree._Element, name: str) -> str | None:
+    found = parent.find(hs(name))
+    return None if found is None or not (found.text or "").strip() else _text(found)
+
+
+def _text(element: etree._Element) -> str:
+    return " ".join((element.text or "").split())
+
+
+def _moment(element: etree._Element) -> datetime | None:
+    """A date or moment as a moment, for comparing; a date is its first instant at home."""
+    value = _text(element)
+    try:
+        if names.THOI_DIEM.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        day = date.fromisoformat(value)
+    except (ValueError, OverflowError):
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=7)
+
+
+def _shown(moment: datetime) -> str:
+    return (moment + timedelta(hours=7)).strftime("%Y-%m-%dT%H:%M:%S") + "+07:00"
