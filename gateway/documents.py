@@ -223,12 +223,12 @@ _START_TAG = re.compile(rb"<[A-Za-z_:\x80-\xff]")
 _DECLARED = re.compile(rb"<\?[Xx][Mm][Ll][ \t\r\n?]")
 _FOR_THE_WALK = frozenset({"XML-111", "XML-112"})  # no danger to a parser: the walk finds these, and others with them
 _TAG = re.compile(rb"<[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+|'[^'<]*+'[^<>\"']*+)*+>")
-_NAMESPACE = re.compile(
-    rb"xmlns(?:(?::[^\s=<>\"'/:]*+)?[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"<]*+)\"|'([^'<]*+)'))?"  # possessive: linear on any bytes
+_NAMESPACE = re.compile(  # possessive: linear on any bytes
+    rb"xmlns(?:(?::[^\s=<>\"'/:]*+)?[ \t\r\n]*+=[ \t\r\n]*+(?:\"([^\"<]*+)\"|'([^'<]*+)'))?"
 )
 _PLAIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9/.:#_~%?=+-]*")
 _NOT_PLAIN = frozenset(uri.encode() for uri in (*FORBIDDEN, XML, XMLNS))
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20<>\"{}|\\^`]*")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*")  # RFC 3986, as libxml2 wants it
 
 
 def _gate(places: _Places, limits: Limits) -> None:
@@ -489,11 +489,11 @@ class _Walk:
         scope = parent.scope if parent else _Scope({"xml": XML})
         plain: list[tuple[str, str]] = []
         if attributes:
-            declared = None
+            declared: dict[str, str] | None = None
             for key, value in zip(attributes[::2], attributes[1::2], strict=True):
                 if key == "xmlns" or key.startswith("xmlns:"):
                     declared = dict(scope.prefixes) if declared is None else declared
-                    self._declare(declared, key, value, name, at, parent)
+                    _declare(declared, key[6:], value)
                 else:
                     plain.append((key, value))
             if declared is not None:
@@ -518,6 +518,8 @@ class _Walk:
             self._add(Problem("XML-121", {"tien_to": _shown(name.partition(":")[0])}, self.places.at(at, frame.path)))
         elif expanded is not None and (code := FORBIDDEN.get(expanded[1:].partition("}")[0])):
             self._add(Problem(code, {"ten": _shown(name)}, self.places.at(at, frame.path)))
+        if scope is not (parent and parent.scope):
+            self._declarations(attributes, frame)
         if plain:
             self._attributes(plain, frame)
 
@@ -550,27 +552,20 @@ class _Walk:
                 facts = {"tien_to": _shown(prefix)} if code == "XML-121" else {"ten": _shown(key)}
                 self._add(Problem(code, facts, self._attribute_place(frame, key)))
 
-    def _declare(
-        self, declared: dict[str, str], key: str, value: str, name: str, at: int, parent: _Frame | None
-    ) -> None:
-        prefix = key[6:]
-        bad = (
-            (key != "xmlns" and not value)
-            or prefix == "xmlns"
-            or (prefix == "xml") != (value == XML)
-            or value == XMLNS
-            or ":" in prefix
-        )
-        code = "XML-123" if bad else None if not value or _ABSOLUTE.fullmatch(value) else "XML-124"
-        if code:
-            where = f"{parent.path}/{name}" if parent else f"/{name}"
-            self._add(Problem(code, {"ten": _shown(key)}, self.places.at(self._offset_of(key, at), where)))
-        if value:
-            declared[prefix] = value
-        elif prefix not in ("", "xml"):
-            declared.setdefault(prefix, "")
-        else:
-            declared.pop(prefix, None)
+    def _declarations(self, attributes: list[str], frame: _Frame) -> None:
+        for key, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if key != "xmlns" and not key.startswith("xmlns:"):
+                continue
+            prefix = key[6:]
+            reserved = prefix == "xmlns" or (prefix == "xml") != (value == XML) or value == XMLNS
+            if reserved or ":" in prefix or (key != "xmlns" and not value):
+                code = "XML-123"
+            elif value and not _ABSOLUTE.fullmatch(value):
+                code = "XML-124"
+            else:
+                continue
+            where = self.places.at(self._offset_of(key, frame.offset), frame.path)
+            self._add(Problem(code, {"ten": _shown(key)}, where))
 
     def _end(self, _name: str) -> None:
         self._step()
@@ -675,6 +670,13 @@ class _Walk:
 
     def _opened(self, fact: str, frame: _Frame) -> dict[str, Any]:
         return {fact: _shown(frame.name), "dong_mo": self.places.at(frame.offset).line}
+
+
+def _declare(prefixes: dict[str, str], prefix: str, uri: str) -> None:
+    if uri or prefix:  # an empty one is no namespace, but its prefix is no second trouble
+        prefixes[prefix] = uri
+    else:
+        prefixes.pop("", None)
 
 
 def _is_qname(name: str) -> bool:
