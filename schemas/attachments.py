@@ -19,7 +19,10 @@ from schemas.names import pb
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """One row of the manifest with its decoded content. ``content`` is None where it lies elsewhere or is not base64."""
+    """One row of the manifest with its decoded content.
+
+    ``content`` is None where it lies elsewhere or is not base64.
+    """
 
     row: DinhKem
     element: etree._Element
@@ -68,7 +71,9 @@ _WHITE = str.maketrans("", "", " \t\r\n")
 
 
 def decode(text: str) -> bytes | None:
-    """The bytes of base64 text with any white space between, or None where it is not strictly base64 (RFC 4648, with padding)."""
+    """The bytes of base64 text with any white space between, or None where it is not strictly base64 (RFC 4648,
+    with padding).
+    """
     try:
         return binascii.a2b_base64(text.translate(_WHITE).encode("ascii"), strict_mode=True)
     except (binascii.Error, ValueError):
@@ -80,7 +85,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-# --- what the bytes are ------------------------------------------------------------------------------------------------------------
+# --- what the bytes are -----------------------------------------------------------------------------------------------
 
 UNKNOWN = "application/octet-stream"
 
@@ -120,11 +125,16 @@ class Nature:
 
 
 def nature(content: bytes) -> Nature:
-    """The nature of a content by its bytes alone; a name proves nothing (threats.md, R40). Nothing is unpacked but a zip's directory."""
+    """The nature of a content by its bytes alone; a name proves nothing (threats.md, R40).
+
+    Nothing is unpacked but a zip's directory.
+    """
     if content.startswith(b"PK\x03\x04"):
         return _zip(content)
     for offset, magic, media_type in _MAGIC:
-        if content[offset : offset + len(magic)] == magic and (media_type != "image/webp" or content.startswith(b"RIFF")):
+        if content[offset : offset + len(magic)] == magic and (
+            media_type != "image/webp" or content.startswith(b"RIFF")
+        ):
             return Nature(media_type)
     return Nature(_textual(content))
 

@@ -1,8 +1,9 @@
 """The register of message types and what each needs: a schema, a reader, and who may send it to whom.
 
-A message type is one file under ``schemas/messages`` and one XSD; :func:`reader` enters it here at import. A :class:`Catalog` is a
-frozen view over the register, the operator's declaration schemas and the settings of the rules; a new view replaces the old one as
-a whole. Compiled libxml2 schemas live one for each thread, since a schema shares its error log.
+A message type is one file under ``schemas/messages`` and one XSD; :func:`reader` enters it here at import. A
+:class:`Catalog` is a frozen view over the register, the operator's declaration schemas and the settings of the rules;
+a new view replaces the old one as a whole. Compiled libxml2 schemas live one for each thread, since a schema shares
+its error log.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def reader(
 ) -> Callable[[Callable[[Fields], C]], Callable[[Fields], C]]:
     """Enter a function in the register as the reader of these versions of a payload.
 
-    The payload's schema is ``xsd/hoso/<version>/<root>.xsd`` unless ``xsd`` names a folder of the same layout elsewhere.
-    Raises ValueError when the kind has a reader already.
+    The payload's schema is ``xsd/hoso/<version>/<root>.xsd`` unless ``xsd`` names a folder of the same layout
+    elsewhere. Raises ValueError when the kind has a reader already.
     """
 
     def enter(function: Callable[[Fields], C]) -> Callable[[Fields], C]:
@@ -93,7 +94,9 @@ class Catalog:
         declarations: Declarations | None = None,
         rules: RuleSettings | None = None,
     ) -> None:
-        """Raises ValueError when two entries share a kind, or a schema document is missing or reaches outside the bundle."""
+        """Raises ValueError when two entries share a kind, or a schema document is missing or reaches outside the
+        bundle.
+        """
         self.declarations = declarations if declarations is not None else Declarations()
         self.rules = rules if rules is not None else RuleSettings()
         self._readers: dict[Kind, Reader] = {}
@@ -110,7 +113,9 @@ class Catalog:
         self._lock = threading.Lock()
 
     def replace(self, *, declarations: Declarations | None = None, rules: RuleSettings | None = None) -> Catalog:
-        """The same register with other declarations or other settings of the rules: how both are changed while running."""
+        """The same register with other declarations or other settings of the rules: how both are changed while
+        running.
+        """
         return Catalog(
             self._readers.values(),
             declarations=self.declarations if declarations is None else declarations,
@@ -164,7 +169,9 @@ class Catalog:
         return found
 
     def judge(self, kind: Kind | None) -> xmlschema.XMLSchema10:
-        """The explaining schema of a kind, or of the envelope alone: xmlschema, built when something is first refused."""
+        """The explaining schema of a kind, or of the envelope alone: xmlschema, built when something is first
+        refused.
+        """
         with self._lock:
             found = self._judges.get(kind)
             if found is None:
@@ -173,7 +180,9 @@ class Catalog:
             return found
 
     def nearest(self, root: etree._Element) -> Kind | None:
-        """The kind whose schema explains a document best that is of no kind: by its payload's root, then by its type."""
+        """The kind whose schema explains a document best that is of no kind: by its payload's root, then by its
+        type.
+        """
         than_phan = root.find(names.THAN_PHAN)
         goc = local(than_phan[0].tag) if than_phan is not None and len(than_phan) else None
         loai = _text(root.find(_LOAI))
@@ -185,7 +194,9 @@ class Catalog:
         return next((kind for kind in best if kind.loai == loai), best[-1])
 
     def _strange(self, root: etree._Element) -> list[Problem]:
-        """Why a document is of no kind, as far as type, version and payload say; what is simply missing the schema tells."""
+        """Why a document is of no kind, as far as type, version and payload say; what is simply missing the schema
+        tells.
+        """
         if root.tag != names.THONG_DIEP:
             return [_wrong_root(root)]
         problems: list[Problem] = []
@@ -218,7 +229,10 @@ def registered() -> Mapping[Kind, Reader]:
 
 
 def bundled(declarations: Path | None = None, *, rules: RuleSettings | None = None) -> Catalog:
-    """Everything this program knows, with the declaration schemas of a folder. Raises Stopped when one of those is no good."""
+    """Everything this program knows, with the declaration schemas of a folder.
+
+    Raises Stopped when one of those is no good.
+    """
     loaded = Declarations.load(declarations) if declarations is not None else Declarations()
     return Catalog(registered().values(), declarations=loaded, rules=rules)
 

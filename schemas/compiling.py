@@ -1,8 +1,9 @@
 """Schema documents become judges: libxml2's, which decides, and xmlschema's, which explains.
 
-libxml2 silently leaves out an import it cannot load, and a second import of the same namespace from another file: what comes out is
-a weaker schema (measured, threats.md 5.16). So every file that a schema reaches is looked at first, nothing outside the allowed
-folders is ever read, nothing is fetched, and a compiled schema that has a single warning to its name is refused.
+libxml2 silently leaves out an import it cannot load, and a second import of the same namespace from another file: what
+comes out is a weaker schema (measured, threats.md 5.16). So every file that a schema reaches is looked at first,
+nothing outside the allowed folders is ever read, nothing is fetched, and a compiled schema that has a single warning
+to its name is refused.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ class SchemaFault(ValueError):
 
 
 def safe_closure(files: Iterable[Path], within: Sequence[Path]) -> dict[Path, etree._Element]:
-    """Every schema document that these reach, parsed. Raises SchemaFault where one is missing, remote, outside or of no use."""
+    """Every schema document that these reach, parsed.
+
+    Raises SchemaFault where one is missing, remote, outside or of no use.
+    """
     allowed = [folder.resolve() for folder in within]
-    todo, seen = [file.resolve() for file in files], dict[Path, etree._Element]()
+    todo = [file.resolve() for file in files]
+    seen: dict[Path, etree._Element] = {}
     imported: dict[str, Path] = {}
     while todo:
         file = todo.pop()
@@ -69,7 +74,9 @@ def safe_closure(files: Iterable[Path], within: Sequence[Path]) -> dict[Path, et
 
 
 def _parsed(file: Path) -> etree._Element:
-    """A schema document through the same gate as everything else; comments, which people write in schemas, are left out first."""
+    """A schema document through the same gate as everything else; comments, which people write in schemas, are
+    left out first.
+    """
     body = file.read_bytes()
     if b"<!--" in body and b"<![CDATA[" not in body:  # in CDATA the same characters would be no comment
         body = re.sub(rb"<!--.*?-->", b"", body, flags=re.DOTALL)
@@ -94,10 +101,15 @@ def _imports(files: Iterable[Path]) -> list[tuple[str, str]]:
 
 
 def compile_schema(files: Sequence[Path]) -> etree.XMLSchema:
-    """libxml2's schema of these documents together. They must have gone through :func:`safe_closure`. Raises SchemaFault."""
+    """libxml2's schema of these documents together.
+
+    They must have gone through :func:`safe_closure`. Raises SchemaFault.
+    """
     driver = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS})
     for space, location in _imports(files):
-        etree.SubElement(driver, f"{{{XS}}}import", {"schemaLocation": location} | ({"namespace": space} if space else {}))
+        etree.SubElement(
+            driver, f"{{{XS}}}import", {"schemaLocation": location} | ({"namespace": space} if space else {})
+        )
     try:
         schema = etree.XMLSchema(driver)
     except etree.XMLSchemaParseError as error:

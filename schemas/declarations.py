@@ -1,9 +1,11 @@
 """Declarations (ToKhai): a schema per procedure, dropped into a folder by the operator and enforced from then on.
 
-``<MaTTHC>.xsd`` serves that procedure (``1.001193.xsd``, ``1.001193-2.xsd``). A file of any other name needs a sidecar TOML of
-the same name that says which procedures it serves, and may say more (:class:`Sidecar`). Files that others include need neither. The
-namespace of a declaration is the operator's own, never one of the gateway's.
+``<MaTTHC>.xsd`` serves that procedure (``1.001193.xsd``, ``1.001193-2.xsd``). A file of any other name needs a sidecar
+TOML of the same name that says which procedures it serves, and may say more (:class:`Sidecar`). Files that others
+include need neither. The namespace of a declaration is the operator's own, never one of the gateway's.
 """
+
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Sidecar:
         (), vi="Các mã thủ tục hành chính mà lược đồ này phục vụ", en="Procedure codes that this schema serves"
     )
     root: str | None = written.setting(
-        None, vi="Phần tử gốc của tờ khai, khi lược đồ có nhiều", en="Root element of the declaration, where there are several"
+        None,
+        vi="Phần tử gốc của tờ khai, khi lược đồ có nhiều",
+        en="Root element of the declaration, where there are several",
     )
     version: str | None = written.setting(None, vi="Phiên bản, để hiển thị", en="Version, for display")
     valid_from: datetime | None = written.setting(None, vi="Có hiệu lực từ", en="In force from")
@@ -60,7 +64,9 @@ class Declaration:
 
     def serves(self, ma_tthc: str) -> bool:
         """Whether it serves this procedure: the same code, or the national stem of it."""
-        return any(code == ma_tthc or (len(code) == names.STEM and ma_tthc.startswith(code)) for code in self.procedures)
+        return any(
+            code == ma_tthc or (len(code) == names.STEM and ma_tthc.startswith(code)) for code in self.procedures
+        )
 
     def in_force(self, at: datetime) -> bool:
         """Whether it is in force at a time."""
@@ -105,7 +111,9 @@ class Declarations:
         return cls(found)
 
     def of(self, ma_tthc: str, at: datetime) -> tuple[Declaration, ...]:
-        """What serves a procedure at a time: a full code before its stem, so that a province may be stricter than the nation."""
+        """What serves a procedure at a time: a full code before its stem, so that a province may be stricter than
+        the nation.
+        """
         serving = [d for d in self._all if d.serves(ma_tthc) and d.in_force(at)]
         exact = [d for d in serving if ma_tthc in d.procedures]
         return tuple(exact or serving)
@@ -133,7 +141,12 @@ def _read_folder(folder: Path) -> tuple[list[Declaration], list[Problem]]:
         for other in found[:number]:
             shared = set(one.procedures) & set(other.procedures)
             if shared and one.root == other.root and _overlap(one, other):
-                facts = {"file": one.file.name, "other": other.file.name, "procedure": sorted(shared), "root": local(one.root)}
+                facts = {
+                    "file": one.file.name,
+                    "other": other.file.name,
+                    "procedure": sorted(shared),
+                    "root": local(one.root),
+                }
                 problems.append(Problem("XSD-306", facts))
     return found, problems
 
@@ -172,7 +185,9 @@ def _read_file(file: Path, *, alone: bool) -> tuple[Declaration | None, list[Pro
     if not procedures:
         problems.append(Problem("XSD-302", {"file": file.name}))
     problems += [
-        Problem("XSD-307", {"file": file.name, "procedure": code[:60]}) for code in procedures if not names.MA_TTHC.fullmatch(code)
+        Problem("XSD-307", {"file": file.name, "procedure": code[:60]})
+        for code in procedures
+        if not names.MA_TTHC.fullmatch(code)
     ]
     try:
         closure = safe_closure([file], within=(file.parent,))
@@ -216,7 +231,9 @@ def _sidecar(file: Path) -> Sidecar:
 def _fault(file: Path, fault: SchemaFault) -> Problem:
     facts: dict[str, Any] = {"file": fault.facts.get("file", file.name), "reason": fault.facts.get("reason", "–")}
     if fault.why in ("invalid", "unreadable", "no-schema"):
-        return Problem("XSD-304", {**facts, "reason": fault.facts.get("reason") or fault.facts.get("code") or fault.why})
+        return Problem(
+            "XSD-304", {**facts, "reason": fault.facts.get("reason") or fault.facts.get("code") or fault.why}
+        )
     return Problem("XSD-305", {**facts, "why": fault.why})
 
 
@@ -249,7 +266,7 @@ def _lint(file: Path, schema: etree._Element) -> list[Problem]:
     return problems
 
 
-# --- in a message -------------------------------------------------------------------------------------------------------------------
+# --- in a message -----------------------------------------------------------------------------------------------------
 
 
 def declared(body: bytes, root: etree._Element, declarations: Declarations, at: datetime) -> list[Problem]:

@@ -1,7 +1,9 @@
-"""Why a document does not fit its schema, as problems that a clerk can act on: what was found, what was expected, where, how to fix it.
+"""Why a document does not fit its schema, as problems that a clerk can act on: what was found, what was expected,
+where, how to fix it.
 
-xmlschema names every fault with its element; what is wrong with the order of an element's children is worked out here, since
-neither judge says more than "not expected". Where a fix can be told it goes with the problem as machine-usable facts.
+xmlschema names every fault with its element; what is wrong with the order of an element's children is worked out here,
+since neither judge says more than "not expected". Where a fix can be told it goes with the problem as machine-usable
+facts.
 """
 
 from __future__ import annotations
@@ -25,23 +27,123 @@ from gateway.documents import xpath_of
 from schemas import names
 from schemas.names import local, namespace
 
-LARGEST = 2**20  # bytes of document that xmlschema is asked about: at 20 MB it took 2.6 s and 900 MiB (architecture section 9)
+LARGEST = (
+    2**20
+)  # bytes of document that xmlschema is asked about: at 20 MB it took 2.6 s and 900 MiB (architecture section 9)
 MOST = 500  # problems told of one document; one more says that there are others
 
-# Elements whose values are codes, numbers and moments of the administration and may be quoted. Everything else may be personal.
+# Elements whose values are codes, numbers and moments of the administration and may be quoted. Everything else may be
+# personal.
 QUOTABLE = frozenset(
-    (
-        "MaThongDiep LoaiThongDiep PhienBan MaDinhDanh MaThongDiepGoc MaTuongQuan MaHoSo MaHoSoGoc ThuTu ThoiDiemTao ThoiHan ThoiDiem "
-        "BamNoiDung BamSHA256 SoByte LoaiTep MaDinhKem DangGoc NgonNgu DinhDang Ngay "
-        "MaTTHC MaLinhVuc LoaiDoiTuong NgayTiepNhan NgayHenTra TrangThaiHoSo NgayTra HinhThuc NgayKetThucXuLy NgayNopHoSo KenhThucHien "
-        "LoaiDinhDanh NoiNopHoSo HoSoCoThanhPhanSoHoa TaiKhoanDuocXacThucVoiVNeID DuocThanhToanTrucTuyen NgayTuChoi MaCSDL TrangThaiGoc "
-        "TepDinhKemId IsDeleted MaThanhPhanHoSo DuocSoHoa DuocTaiSuDung DuocLayTuKhoDMQG MaKetQuaThayThe LoaiBan SoLuong LoaiGiayTo "
-        "HoSoBoSungId NgayBoSung ThoiHanBoSung NgayTiepNhanBoSung TrangThaiBoSung NgayHenTraTruoc NgayHenTraMoi MaPhiLePhi HinhThucThu "
-        "Gia TongTien LoaiPhiLePhi GiayToId MaGiayToKetQua NgayBanHanh MaTinh MaHuyen MaXa UyQuyen KetQua Ma MaChiTiet Dong Cot MucDo "
-        "SoTiepNhan ThoiDiemXuLy TrangThai NgayBatDau NgayKetThucTheoQuyDinh NoiXuLy LoaiKetQua HanNop NgayQD MaCoQuanQD SoTien "
-        "ThoiGianThanhToan TrangThaiThanhToan KenhThanhToan NgayYeuCau NgayDung NgayTiepTuc NgayNop DonViChuyen DonViNhan HanXuLy "
-        "TenDanhMuc HieuLucTu HieuLucDen MaThayThe MucDo KyTu KyDen LoaiLech Diem LyDoTrong Id QuyetDinh"
-    ).split()
+    {
+        "BamNoiDung",
+        "BamSHA256",
+        "Cot",
+        "DangGoc",
+        "Diem",
+        "DinhDang",
+        "DonViChuyen",
+        "DonViNhan",
+        "Dong",
+        "DuocLayTuKhoDMQG",
+        "DuocSoHoa",
+        "DuocTaiSuDung",
+        "DuocThanhToanTrucTuyen",
+        "Gia",
+        "GiayToId",
+        "HanNop",
+        "HanXuLy",
+        "HieuLucDen",
+        "HieuLucTu",
+        "HinhThuc",
+        "HinhThucThu",
+        "HoSoBoSungId",
+        "HoSoCoThanhPhanSoHoa",
+        "Id",
+        "IsDeleted",
+        "KenhThanhToan",
+        "KenhThucHien",
+        "KetQua",
+        "KyDen",
+        "KyTu",
+        "LoaiBan",
+        "LoaiDinhDanh",
+        "LoaiDoiTuong",
+        "LoaiGiayTo",
+        "LoaiKetQua",
+        "LoaiLech",
+        "LoaiPhiLePhi",
+        "LoaiTep",
+        "LoaiThongDiep",
+        "LyDoTrong",
+        "Ma",
+        "MaCSDL",
+        "MaChiTiet",
+        "MaCoQuanQD",
+        "MaDinhDanh",
+        "MaDinhKem",
+        "MaGiayToKetQua",
+        "MaHoSo",
+        "MaHoSoGoc",
+        "MaHuyen",
+        "MaKetQuaThayThe",
+        "MaLinhVuc",
+        "MaPhiLePhi",
+        "MaTTHC",
+        "MaThanhPhanHoSo",
+        "MaThayThe",
+        "MaThongDiep",
+        "MaThongDiepGoc",
+        "MaTinh",
+        "MaTuongQuan",
+        "MaXa",
+        "MucDo",
+        "Ngay",
+        "NgayBanHanh",
+        "NgayBatDau",
+        "NgayBoSung",
+        "NgayDung",
+        "NgayHenTra",
+        "NgayHenTraMoi",
+        "NgayHenTraTruoc",
+        "NgayKetThucTheoQuyDinh",
+        "NgayKetThucXuLy",
+        "NgayNop",
+        "NgayNopHoSo",
+        "NgayQD",
+        "NgayTiepNhan",
+        "NgayTiepNhanBoSung",
+        "NgayTiepTuc",
+        "NgayTra",
+        "NgayTuChoi",
+        "NgayYeuCau",
+        "NgonNgu",
+        "NoiNopHoSo",
+        "NoiXuLy",
+        "PhienBan",
+        "QuyetDinh",
+        "SoByte",
+        "SoLuong",
+        "SoTien",
+        "SoTiepNhan",
+        "TaiKhoanDuocXacThucVoiVNeID",
+        "TenDanhMuc",
+        "TepDinhKemId",
+        "ThoiDiem",
+        "ThoiDiemTao",
+        "ThoiDiemXuLy",
+        "ThoiGianThanhToan",
+        "ThoiHan",
+        "ThoiHanBoSung",
+        "ThuTu",
+        "TongTien",
+        "TrangThai",
+        "TrangThaiBoSung",
+        "TrangThaiGoc",
+        "TrangThaiHoSo",
+        "TrangThaiThanhToan",
+        "UyQuyen",
+    }
 )
 
 # What a value of a type looks like, for the sentence; types of the schemas, domain section 15.
@@ -78,7 +180,10 @@ EXAMPLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """The smallest change that mends a problem. ``xpath`` is where; ``text`` is XML for an insert, a value for a replace."""
+    """The smallest change that mends a problem.
+
+    ``xpath`` is where; ``text`` is XML for an insert, a value for a replace.
+    """
 
     do: str  # "insert", "replace", "remove", "move", "rename"
     xpath: str  # the parent for an insert, else the element or attribute itself
@@ -100,7 +205,8 @@ def explain(
     log: etree._ListErrorLog | None,
     skip: Collection[str] = (),
 ) -> list[Problem]:
-    """Every problem that the judge finds, at most MOST. ``log`` is libxml2's, which stands where xmlschema finds nothing.
+    """Every problem that the judge finds, at most MOST. ``log`` is libxml2's, which stands where xmlschema finds
+    nothing.
 
     ``skip`` names elements (Clark names) below which nothing is said.
     """
@@ -116,7 +222,9 @@ def explain(
 
 def _without_surplus(problems: list[Problem]) -> list[Problem]:
     """What is wrong inside an element that must go altogether is of no interest."""
-    surplus = {p.at.xpath for p in problems if p.code in ("XSD-017", "XSD-018") and p.at is not None and "fix" in p.facts}
+    surplus = {
+        p.at.xpath for p in problems if p.code in ("XSD-017", "XSD-018") and p.at is not None and "fix" in p.facts
+    }
     if not surplus:
         return problems
     return [p for p in problems if p.at is None or p.code in ("XSD-017", "XSD-018") or not _inside(p.at.xpath, surplus)]
@@ -137,10 +245,12 @@ def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
 
 def _problems(root: etree._Element, judge: xmlschema.XMLSchema10, skip: Collection[str]) -> Iterator[Problem]:
     court = _Court(judge, root)
-    children_told: set[etree._Element] = set()  # holds them: lxml keeps one proxy for an element only while somebody does
-    for error in judge.iter_errors(root):
+    children_told: set[etree._Element] = (
+        set()
+    )  # holds them: lxml keeps one proxy for an element only while somebody does
+    for error in judge.iter_errors(root):  # type: ignore[arg-type]  # it takes lxml's elements too
         element = error.elem if error.elem is not None else root
-        if not isinstance(element, etree._Element) or _below(element, skip):
+        if not etree.iselement(element) or _below(element, skip):
             continue
         if isinstance(error, judged.XMLSchemaChildrenValidationError):
             if element not in children_told:
@@ -155,7 +265,7 @@ def _below(element: etree._Element, skip: Collection[str]) -> bool:
     return bool(skip) and (element.tag in skip or any(above.tag in skip for above in element.iterancestors()))
 
 
-# --- children: missing, unexpected, misplaced, too many -----------------------------------------------------------------------
+# --- children: missing, unexpected, misplaced, too many ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +281,7 @@ class _Particle:
     least: int
     most: int | None
 
-    def takes(self, tag: str) -> bool:
+    def takes(self, tag: object) -> bool:
         return tag in self.names if self.names else namespace(tag) in self.spaces
 
     @property
@@ -233,7 +343,7 @@ def _align(element: etree._Element, particles: Sequence[_Particle], court: _Cour
         if place == expected_place:
             expected_place = next(run, None)
         elif not (most is not None and len(kept[place]) > most):
-            yield _misplaced(child, place, parent, particles, children, places)
+            yield _misplaced(child, place, parent, children, places)
     for place, particle in enumerate(particles):
         if len(kept.get(place, ())) < particle.least and place not in meant:
             yield _missing(element, particle, place, standing, court)
@@ -291,7 +401,12 @@ def _plain(name: str) -> str:
 
 def _too_many(child: etree._Element, parent: str, particle: _Particle) -> Problem:
     at = Location(xpath=xpath_of(child))
-    facts = {"element": local(child.tag), "parent": parent, "most": particle.most, "fix": {"do": "remove", "xpath": at.xpath}}
+    facts = {
+        "element": local(child.tag),
+        "parent": parent,
+        "most": particle.most,
+        "fix": {"do": "remove", "xpath": at.xpath},
+    }
     if child.tag == f"{{{names.DS}}}Signature":
         return Problem("XSD-019", facts, at)
     if parent == "ThanPhan" and not particle.names:
@@ -303,7 +418,6 @@ def _misplaced(
     child: etree._Element,
     place: int,
     parent: str,
-    particles: Sequence[_Particle],
     children: Sequence[etree._Element],
     places: Sequence[int | None],
 ) -> Problem:
@@ -385,7 +499,7 @@ def _component(element: etree._Element, court: _Court) -> Any | None:
     chain = [element]
     while chain[0] is not court.top and (above := chain[0].getparent()) is not None:
         chain.insert(0, above)
-    component: Any = court.judge.maps.elements.get(chain[0].tag)
+    component: Any = court.judge.maps.elements.get(str(chain[0].tag))
     for step in chain[1:]:
         if component is None or component.type.is_simple() or not hasattr(component.type.content, "iter_elements"):
             return None
@@ -395,7 +509,7 @@ def _component(element: etree._Element, court: _Court) -> Any | None:
                 found = child
                 break
             if isinstance(child, xmlschema.validators.XsdAnyElement) and child.process_contents != "skip":
-                found = court.judge.maps.elements.get(step.tag)
+                found = court.judge.maps.elements.get(str(step.tag))
         component = found
     return component
 
@@ -404,7 +518,7 @@ def _children_of_a_richer_model(element: etree._Element, error: Any) -> Iterator
     """For content models with nested groups (declarations): what xmlschema says, in our words."""
     parent = local(element.tag)
     expected = sorted({local(e.name) for e in error.expected or () if getattr(e, "name", None)})
-    child = error.invalid_child if isinstance(error.invalid_child, etree._Element) else None
+    child = error.invalid_child if etree.iselement(error.invalid_child) else None
     if child is not None:
         facts = {"element": local(child.tag), "parent": parent, "known": expected or "–"}
         yield Problem("XSD-011", facts, Location(xpath=xpath_of(child)))
@@ -413,7 +527,7 @@ def _children_of_a_richer_model(element: etree._Element, error: Any) -> Iterator
         yield Problem("XSD-010", facts, Location(xpath=xpath_of(element)))
 
 
-# --- one element or attribute --------------------------------------------------------------------------------------------------
+# --- one element or attribute -----------------------------------------------------------------------------------------
 
 
 def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem]:
@@ -426,7 +540,7 @@ def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem
     elif isinstance(validator, xmlschema.validators.XsdAttributeGroup):
         yield _attribute(element, reason)
     elif isinstance(validator, (xmlschema.validators.XsdUnique, xmlschema.validators.XsdKey)):
-        yield _duplicate(element, error)
+        yield _duplicate(element)
     elif "not nillable" in reason:
         facts = {"element": name, "fix": {"do": "remove", "xpath": f"{at.xpath}/@xsi:nil"}}
         yield Problem("XSD-030", facts, at)
@@ -480,7 +594,9 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     if isinstance(validator, facets.XsdPatternFacets):
         if not value:
             return Problem("XSD-024", facts, at)
-        corrected = value.upper() if _fits(kind, value.upper()) else value.lower() if _fits(kind, value.lower()) else None
+        corrected = (
+            value.upper() if _fits(kind, value.upper()) else value.lower() if _fits(kind, value.lower()) else None
+        )
         if corrected is not None and name in QUOTABLE:
             facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": corrected}
         return Problem("XSD-021", facts, at)
@@ -493,7 +609,14 @@ def _fits(kind: Any, value: str) -> bool:
 
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?")
-_FORMS = ("%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M")
+_FORMS = (
+    "%Y%m%d%H%M%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%Y-%m-%dT%H:%M",
+)
 _DAYS = ("%Y%m%d", "%Y/%m/%d", "%d/%m/%Y", "%d-%m-%Y", "%Y-%m-%d")  # month first is never guessed
 
 
@@ -571,7 +694,7 @@ def _attribute_value(element: etree._Element, attribute: str) -> Problem:
     return Problem("XSD-043", facts, at)
 
 
-def _duplicate(element: etree._Element, error: Any) -> Problem:
+def _duplicate(element: etree._Element) -> Problem:
     """A value that must be unique and is not; told at its second place."""
     at = Location(xpath=xpath_of(element))
     field = names.pb("MaDinhKem")
@@ -596,23 +719,30 @@ def _has_text(element: etree._Element) -> bool:
     return any((text or "").strip() for text in (element.text, *(child.tail for child in element)))
 
 
-# --- libxml2's own words -----------------------------------------------------------------------------------------------------------
+# --- libxml2's own words ----------------------------------------------------------------------------------------------
 
 
 def _own_words(root: etree._Element, log: etree._ListErrorLog) -> Iterator[Problem]:
-    """What libxml2 said, for what xmlschema was not asked about or does not find. Values are cut out of its sentences."""
+    """What libxml2 said, for what xmlschema was not asked about or does not find.
+
+    Values are cut out of its sentences.
+    """
     for entry in islice(log, MOST):
         element = _at_path(root, entry.path or "")
         said = re.sub(r"\{[^}]*\}", "", entry.message)
         said = re.sub(r"The value '.*?' (?=is|has|exceeds)", "The value ", said, flags=re.DOTALL)
         said = re.sub(r": '.*?' is not a valid value", ": not a valid value", said, flags=re.DOTALL)
-        at = Location(line=None if element is not None else entry.line, xpath=xpath_of(element) if element is not None else None)
+        at = Location(
+            line=None if element is not None else entry.line, xpath=xpath_of(element) if element is not None else None
+        )
         name = local(element.tag) if element is not None else "…"
         yield Problem("XSD-091", {"element": name, "said": said[:300]}, at)
 
 
 def _at_path(root: etree._Element, path: str) -> etree._Element | None:
-    """The element that libxml2's path names (``/*/*[8]/hs:CapNhatTienDo``); its stars stand for elements without a prefix."""
+    """The element that libxml2's path names (``/*/*[8]/hs:CapNhatTienDo``); its stars stand for elements without a
+    prefix.
+    """
     steps = path.strip("/").split("/")
     element = root
     for step in steps[1:]:

@@ -1,4 +1,6 @@
-"""The names of our documents: namespaces, Clark names, and the patterns of their codes (the same as in the schemas; a test compares)."""
+"""The names of our documents: namespaces, Clark names, and the patterns of their codes (the same as in the
+schemas; a test compares).
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,15 @@ def hs(name: str) -> str:
     return f"{{{HO_SO}}}{name}"
 
 
-def local(tag: str) -> str:
-    """The local part of a Clark name."""
-    return tag.rpartition("}")[2]
+def local(tag: object) -> str:
+    """The local part of a Clark name, or of an element's tag."""
+    return str(tag).rpartition("}")[2]
 
 
-def namespace(tag: str) -> str:
-    """The namespace of a Clark name; empty when it has none."""
-    return tag[1:].partition("}")[0] if tag.startswith("{") else ""
+def namespace(tag: object) -> str:
+    """The namespace of a Clark name, or of an element's tag; empty when it has none."""
+    name = str(tag)
+    return name[1:].partition("}")[0] if name.startswith("{") else ""
 
 
 THONG_DIEP = pb("ThongDiep")

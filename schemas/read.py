@@ -1,7 +1,7 @@
 """Station 5, first half: what the verified letter says, as a ThongDiep. Reads attested.root and nothing else.
 
-The schema has been asked before; here stands what a schema cannot say: values that exist in the calendar, absence with a reason,
-and the rules of :mod:`schemas.rules`.
+The schema has been asked before; here stands what a schema cannot say: values that exist in the calendar, absence with
+a reason, and the rules of :mod:`schemas.rules`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from lxml import etree
 
@@ -24,17 +24,23 @@ from schemas.check import placed
 from schemas.names import hs, local, pb
 from schemas.rules import Letter, judge
 
+V = TypeVar("V")
+
 NOWHEN = datetime(1, 1, 1, tzinfo=UTC)  # stands for a moment that could not be read; such a letter is never accepted
 
 
 def read(attested: Attested, catalog: Catalog) -> ThongDiep:
-    """The letter. Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in its ``notes``."""
+    """The letter.
+
+    Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in its ``notes``.
+    """
     root, kind = attested.root, attested.kind
     if catalog.kind_of(root) != kind or not catalog.schema(kind).validate(root):
         raise Stopped(Problem("XSD-092", {"loai": kind.loai, "goc": kind.goc}, Location(xpath=xpath_of(root))))
     problems: list[Problem] = list(_absences(root))
     header = Fields(root, problems, names.PHONG_BI)
-    payload = Fields(root.find(names.THAN_PHAN)[0], problems, names.HO_SO)  # type: ignore[index]  # the schema demands one
+    than_phan = header.child("ThanPhan").element
+    payload = Fields(than_phan[0], problems, names.HO_SO)
     content = catalog.reader(kind).read(payload)
     files = attachments(root, problems)
     thong_diep = _letter(header, kind, content, files, attested)
@@ -113,7 +119,8 @@ def _absences(root: etree._Element) -> Iterator[Problem]:
 class Fields:
     """One element's children by name, with a type. A getter that fails notes a located problem and gives a stand-in.
 
-    ``…_or_none`` is for what may be missing; a nilled element is None there and a problem elsewhere. Moments are aware, in UTC.
+    ``…_or_none`` is for what may be missing; a nilled element is None there and a problem elsewhere. Moments are
+    aware, in UTC.
     """
 
     element: etree._Element
@@ -125,8 +132,9 @@ class Fields:
         start = f"{{{self.space}}}"
         self._at = {}
         for child in self.element:
-            if child.tag.startswith(start):
-                self._at.setdefault(child.tag[len(start) :], child)
+            tag = str(child.tag)
+            if tag.startswith(start):
+                self._at.setdefault(tag[len(start) :], child)
 
     # --- structures
 
@@ -255,7 +263,7 @@ class Fields:
         """A calendar date that must be there."""
         return self._needed(name, self.day_or_none(name), NOWHEN.date())
 
-    def _needed(self, name: str, value: Any, stand_in: Any) -> Any:
+    def _needed(self, name: str, value: V | None, stand_in: V) -> V:
         if value is None:
             if name in self._at:
                 self.problems.append(Problem("XSD-030", {"element": name}, Location(xpath=xpath_of(self._at[name]))))
@@ -277,7 +285,9 @@ def _nilled(element: etree._Element) -> bool:
 
 
 def instant(value: str) -> datetime | None:
-    """A canonical moment in UTC, or None where it is none that can be held: xs:dateTime knows 24:00 and the year 999999999."""
+    """A canonical moment in UTC, or None where it is none that can be held: xs:dateTime knows 24:00 and the year
+    999999999.
+    """
     if not names.THOI_DIEM.fullmatch(value):
         return None
     try:

@@ -1,8 +1,8 @@
 """The rules beyond the schema, all of them, each with its code, source and default severity.
 
-A rule looks at one letter and tells where it is broken. What that leads to is a setting: ``reject``, ``warn`` (a note with the
-rule's second code travels with the letter) or ``off``, for all types or for one. Rules that guard integrity (a digest, a reference)
-are locked: they always reject.
+A rule looks at one letter and tells where it is broken. What that leads to is a setting: ``reject``, ``warn`` (a note
+with the rule's second code travels with the letter) or ``off``, for all types or for one. Rules that guard integrity
+(a digest, a reference) are locked: they always reject.
 """
 
 from __future__ import annotations
@@ -71,13 +71,18 @@ class RuleSettings:
         366, vi="ThoiDiemTao cũ nhất được nhận, ngày", en="Oldest ThoiDiemTao that is taken, days", at_least=1
     )
     window_future_s: int = written.setting(
-        300, vi="ThoiDiemTao đi trước đồng hồ của trục nhiều nhất, giây", en="Furthest ThoiDiemTao may be ahead, seconds", at_least=0
+        300,
+        vi="ThoiDiemTao đi trước đồng hồ của trục nhiều nhất, giây",
+        en="Furthest ThoiDiemTao may be ahead, seconds",
+        at_least=0,
     )
     open_formats: tuple[str, ...] = written.setting(
         OPEN_FORMATS, vi="Kiểu nội dung được nhận ở tệp đính kèm", en="Media types taken as attachments"
     )
     procedures: tuple[str, ...] = written.setting(
-        (), vi="Mã thủ tục (8 ký tự đầu) được nhận; để trống là nhận mọi mã", en="Procedure stems that are known; empty: all"
+        (),
+        vi="Mã thủ tục (8 ký tự đầu) được nhận; để trống là nhận mọi mã",
+        en="Procedure stems that are known; empty: all",
     )
 
     def of(self, rule: Rule, loai: str) -> Severity:
@@ -120,7 +125,7 @@ class Letter:
         return self.payload if found is None else found
 
 
-Broken = tuple[etree._Element, Mapping[str, Any]]  # where, and the facts for the sentence
+Broken = tuple[etree._Element, Mapping[str, Any]]  # noqa: SLF001 - lxml's name; where, and the facts
 Look = Callable[[Letter], Iterable[Broken]]
 
 
@@ -181,7 +186,7 @@ def judge(letter: Letter) -> list[Problem]:
     return problems
 
 
-# --- the envelope ------------------------------------------------------------------------------------------------------------------
+# --- the envelope -----------------------------------------------------------------------------------------------------
 
 
 @rule("ma-ho-so-co-ngay-that", "XSD-101", source="domain §4.2: the date inside a dossier code is a calendar date")
@@ -219,14 +224,20 @@ def header_and_payload_count_alike(letter: Letter) -> Iterator[Broken]:
 def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
     if made > letter.at + timedelta(seconds=letter.settings.window_future_s):
-        yield letter.header("ThoiDiemTao"), {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_future_s}
+        yield (
+            letter.header("ThoiDiemTao"),
+            {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_future_s},
+        )
 
 
 @rule("thoi-diem-tao-qua-cu", "XSD-105", source="threats.md §5.11: ThoiDiemTao inside the window")
 def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
     if made < letter.at - timedelta(days=letter.settings.window_past_days):
-        yield letter.header("ThoiDiemTao"), {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_past_days}
+        yield (
+            letter.header("ThoiDiemTao"),
+            {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_past_days},
+        )
 
 
 @rule("thoi-han-con", "XSD-106", source="domain §9.1, §9.3: QUA_THOI_HAN_THONG_DIEP")
@@ -253,14 +264,19 @@ def receivers_named_once(letter: Letter) -> Iterator[Broken]:
         seen.add(value)
 
 
-@rule("thong-diep-goc-khop", "XSD-109", source="domain §9.1, §9.2: the envelope's MaThongDiepGoc is the payload's", types=["HS02", "HS20"])
+@rule(
+    "thong-diep-goc-khop",
+    "XSD-109",
+    source="domain §9.1, §9.2: the envelope's MaThongDiepGoc is the payload's",
+    types=["HS02", "HS20"],
+)
 def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
     outer, inner = letter.thong_diep.ma_thong_diep_goc, letter.payload.findtext(hs("MaThongDiepGoc"))
     if outer is not None and inner is not None and outer != inner.strip():
         yield letter.within("MaThongDiepGoc"), {"value": inner.strip(), "other": outer}
 
 
-# --- attachments -------------------------------------------------------------------------------------------------------------------
+# --- attachments ------------------------------------------------------------------------------------------------------
 
 
 @rule("dinh-kem-base64", "XSD-120", source="RFC 4648; domain N13", locked=True)
@@ -284,7 +300,12 @@ def digests_are_right(letter: Letter) -> Iterator[Broken]:
             yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": digest(file.content)}
 
 
-@rule("dinh-kem-co-trong-bang-ke", "XSD-123", source="domain N13: what the payload points to is in the manifest", locked=True)
+@rule(
+    "dinh-kem-co-trong-bang-ke",
+    "XSD-123",
+    source="domain N13: what the payload points to is in the manifest",
+    locked=True,
+)
 def references_are_listed(letter: Letter) -> Iterator[Broken]:
     listed = {file.row.id for file in letter.attachments}
     for element in letter.payload.iter(hs("MaDinhKem")):
@@ -301,7 +322,9 @@ def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
             yield _of(file, "MaDinhKem"), {"ma": file.row.id}
 
 
-@rule("dinh-kem-dung-kieu", "XSD-125", source="domain R40: the media type is what the bytes are, whatever the name says")
+@rule(
+    "dinh-kem-dung-kieu", "XSD-125", source="domain R40: the media type is what the bytes are, whatever the name says"
+)
 def media_types_are_true(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None:
@@ -339,12 +362,16 @@ def _of(file: Attachment, name: str) -> etree._Element:
     return file.element if found is None else found
 
 
-# --- the dossier -------------------------------------------------------------------------------------------------------------------
+# --- the dossier ------------------------------------------------------------------------------------------------------
 
-_RECEIVED = frozenset({"2", "4", "6", "8", "9", "10"})  # states that a dossier reaches only after the desk has received it
+_RECEIVED = frozenset(
+    {"2", "4", "6", "8", "9", "10"}
+)  # states that a dossier reaches only after the desk has received it
 
 
-@rule("truong-theo-trang-thai", "XSD-130", source="domain §9.2 HS01, §8.2: what each state needs", types=["HS01", "HS14"])
+@rule(
+    "truong-theo-trang-thai", "XSD-130", source="domain §9.2 HS01, §8.2: what each state needs", types=["HS01", "HS14"]
+)
 def fields_fit_the_state(letter: Letter) -> Iterator[Broken]:
     for ho_so in _dossiers(letter):
         state = _value(ho_so, "TrangThaiHoSo")
@@ -384,12 +411,19 @@ def dates_follow_each_other(letter: Letter) -> Iterator[Broken]:
     for structure in (letter.payload, *letter.payload.iterdescendants()):
         if not len(structure):
             continue
-        dates = {local(child.tag): child for child in structure if child.text and names.namespace(child.tag) == names.HO_SO}
+        dates = {
+            local(child.tag): child for child in structure if child.text and names.namespace(child.tag) == names.HO_SO
+        }
         for first, second, _ in _ORDER:
             if first in dates and second in dates:
                 start, end = _moment(dates[first]), _moment(dates[second])
                 if start is not None and end is not None and end < start:
-                    facts = {"element": second, "other": first, "value": _text(dates[second]), "limit": _text(dates[first])}
+                    facts = {
+                        "element": second,
+                        "other": first,
+                        "value": _text(dates[second]),
+                        "limit": _text(dates[first]),
+                    }
                     yield dates[second], facts
 
 
@@ -404,12 +438,29 @@ def events_are_past(letter: Letter) -> Iterator[Broken]:
 
 
 _HAPPENED = (
-    "ThoiDiemXuLy NgayTiepNhan NgayNopHoSo NgayTuChoi NgayKetThucXuLy NgayTra NgayBoSung NgayTiepNhanBoSung NgayNop ThoiGianThanhToan "
-    "NgayYeuCau NgayDung NgayTiepTuc NgayQuyetDinh"
-).split()
+    "ThoiDiemXuLy",
+    "NgayTiepNhan",
+    "NgayNopHoSo",
+    "NgayTuChoi",
+    "NgayKetThucXuLy",
+    "NgayTra",
+    "NgayBoSung",
+    "NgayTiepNhanBoSung",
+    "NgayNop",
+    "ThoiGianThanhToan",
+    "NgayYeuCau",
+    "NgayDung",
+    "NgayTiepTuc",
+    "NgayQuyetDinh",
+)
 
 
-@rule("ly-do-khi-dung-hoac-tu-choi", "XSD-133", source="Quyết định 33/2015 Điều 4.3.b (R33); domain §8.2", types=["HS05", "HS11"])
+@rule(
+    "ly-do-khi-dung-hoac-tu-choi",
+    "XSD-133",
+    source="Quyết định 33/2015 Điều 4.3.b (R33); domain §8.2",
+    types=["HS05", "HS11"],
+)
 def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
     payload = letter.payload
     if letter.thong_diep.loai == "HS05":
@@ -452,7 +503,11 @@ def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
                 yield number, {"kind": _text(kind), "wanted": wanted, "found": len(value)}
 
 
-@rule("so-dinh-danh-khong-gia", "XSD-137", source="domain §13, §15: no filler numbers; absence has its own form (Circular 13/2017)")
+@rule(
+    "so-dinh-danh-khong-gia",
+    "XSD-137",
+    source="domain §13, §15: no filler numbers; absence has its own form (Circular 13/2017)",
+)
 def identity_numbers_are_no_fillers(letter: Letter) -> Iterator[Broken]:
     for element in letter.payload.iter(hs("SoDinhDanh"), hs("SoGiayToChuHoSo")):
         value = _text(element)

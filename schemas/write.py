@@ -1,4 +1,7 @@
-"""Header and content become bytes: receipts, answers, composed messages, samples. NFC, deterministic, and valid by our own schema."""
+"""Header and content become bytes: receipts, answers, composed messages, samples.
+
+NFC, deterministic, and valid by our own schema.
+"""
 
 from __future__ import annotations
 
@@ -82,9 +85,9 @@ Fields = Mapping[str, Any]
 def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_kem: Sequence[Tep] = ()) -> bytes:
     """The message as UTF-8 bytes with XML declaration, unsigned.
 
-    ``fields`` are the payload's children in the order of the schema: text, numbers, moments, dates, booleans, nested mappings,
-    sequences for what repeats, :class:`Trong` for absence with a reason, None for left out; or the payload's element itself.
-    Raises ValueError when the message names no receiver.
+    ``fields`` are the payload's children in the order of the schema: text, numbers, moments, dates, booleans, nested
+    mappings, sequences for what repeats, :class:`Trong` for absence with a reason, None for left out; or the payload's
+    element itself. Raises ValueError when the message names no receiver.
     """
     if not header.noi_nhan:
         raise ValueError("a message needs a receiver")
@@ -169,7 +172,9 @@ def _header(header: Header) -> Fields:
         "ThuTu": header.thu_tu,
         "ThoiDiemTao": header.thoi_diem_tao,
         "ThoiHan": header.thoi_han,
-        "DanhSachDauVet": {"DauVet": [{"MaDinhDanh": ma, "ThoiDiem": at} for ma, at in header.dau_vet]} if header.dau_vet else None,
+        "DanhSachDauVet": {"DauVet": [{"MaDinhDanh": ma, "ThoiDiem": at} for ma, at in header.dau_vet]}
+        if header.dau_vet
+        else None,
         "LapThay": _lap_thay(header.lap_thay),
         "SieuDuLieu": header.sieu_du_lieu,
     }
@@ -225,7 +230,7 @@ def _put(parent: etree._Element, space: str, name: str, value: Any) -> None:
     elif isinstance(value, Trong):
         element.set(names.NIL, "true")
         element.set(names.LY_DO_TRONG, value.ly_do)
-    elif isinstance(value, etree._Element):
+    elif etree.iselement(value):
         element.append(value)
     else:
         element.text = written(value)

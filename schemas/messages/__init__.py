@@ -1,1 +1,4 @@
-"""The message types: one file each, and nothing in any list elsewhere. Importing a file enters its readers in the register."""
+"""The message types: one file each, and nothing in any list elsewhere.
+
+Importing a file enters its readers in the register.
+"""

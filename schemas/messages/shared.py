@@ -99,7 +99,9 @@ def van_ban(row: Fields | None) -> VanBan | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoSo:
-    """What the gateway itself needs of a dossier's data; the whole of it stays in the message's bytes (domain section 6.1)."""
+    """What the gateway itself needs of a dossier's data; the whole of it stays in the message's bytes (domain
+    section 6.1).
+    """
 
     ma_ho_so: str
     ma_tthc: str
@@ -120,7 +122,9 @@ class HoSo:
 
     @property
     def as_of(self) -> datetime | None:
-        """When the state it states came about, where the data say so; None where only the message's own time is known."""
+        """When the state it states came about, where the data say so; None where only the message's own time is
+        known.
+        """
         return {
             1: self.ngay_nop,
             2: self.ngay_tiep_nhan,
