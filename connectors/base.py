@@ -108,9 +108,10 @@ class Configured(Generic[S]):
 class Connector(Generic[S]):
     """A name, a settings class, and what it can do. Filled at import by the decorators below, only read after that."""
 
-    def __init__(self, name: str, settings: type[S]) -> None:
+    def __init__(self, name: str, settings: type[S], *, remembers: bool = False) -> None:
         self.name = name
         self.settings = settings
+        self.remembers = remembers
         self._send: Send[S] | None = None
         self._query: Query[S] | None = None
         self._fetch: Fetch[S] | None = None
@@ -187,9 +188,12 @@ class Connector(Generic[S]):
         return self._fetch(party, settings, http)
 
 
-def connector(name: str, settings: type[S]) -> Connector[S]:
-    """A new connector. Give it to the entry-point group ``lienthong.connectors`` under the same name."""
-    return Connector(name, settings)
+def connector(name: str, settings: type[S], *, remembers: bool = False) -> Connector[S]:
+    """A new connector. Give it to the entry-point group ``lienthong.connectors`` under the same name.
+
+    ``remembers``: it wants to know what the party took of the same lane before (``parcel.before``).
+    """
+    return Connector(name, settings, remembers=remembers)
 
 
 def _with_shared(problem: Problem, shared: Collection[str]) -> Problem:

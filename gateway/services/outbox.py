@@ -1,0 +1,678 @@
+"""The outbox: what is owed to parties that are pushed to is claimed, sent or asked about, and settled.
+
+One worker runs :func:`work`. It never decides twice about a delivery: a try is leased, carried out by the party's
+connector, and settled under the lease, so that a worker that slept through its lease changes nothing. What a try came
+to decides where the delivery goes (:func:`judge`, pure); the table is in docs/states.md.
+
+A party that does not answer costs nobody else anything: each party has its own room, and after five failures in a row
+its lanes wait behind one probe (:class:`Breaker`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from connectors.base import (
+    RECEIPT_BYTES,
+    Answered,
+    Configured,
+    Connector,
+    NotThere,
+    Parcel,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
+from connectors.http import Line
+from connectors.registry import Registry
+from connectors.settings import Common
+from gateway.core.backoff import Backoff, next_try
+from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
+from gateway.core.parties import Parties, Party, Role
+from gateway.core.problems import Lang, Problem, Stopped
+from gateway.store import Queue, Store, StoreError, View
+
+T = TypeVar("T")
+
+log = logging.getLogger("lienthong.outbox")
+
+THRESHOLD = 5  # failures in a row after which a party counts as unreachable
+RESCUE_EVERY_S = 5.0
+RELOOK_EVERY_S = 60.0  # how often a worker takes over what other workers know of the parties
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a worker goes. The values of the node's [work] table."""
+
+    deliveries: int = 32  # under way at once, over all parties
+    per_party: int = 4  # under way at once to one party, unless its profile says otherwise
+    claim: int = 10  # leased in one go
+    lease_s: float = 120.0  # longer than the longest exchange
+    poll_s: float = 0.2  # when there is nothing to do
+    first_s: float = 60.0  # the wait after a first failed try; later ones grow with its square
+    grace_s: float = 20.0  # how long a stopping worker waits for what is under way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """What one try came to."""
+
+    kind: str  # "send" or "query"
+    outcome: AttemptOutcome
+    receipt: Receipt | None = None
+    problem: Problem | None = None
+    answer: bytes | None = None
+    retry_after_s: float | None = None
+    answered: bool = False  # whether anything at all came back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Where a delivery goes from here."""
+
+    state: DeliveryState
+    due_at: datetime | None = None
+    problem: Problem | None = None
+
+
+def judge(
+    delivery: Delivery,
+    came: Came,
+    policy: Backoff,
+    now: datetime,
+    *,
+    receipt_later_h: float | None = None,
+    patient_since: datetime | None = None,
+) -> Verdict:
+    """Where a try leads. ``patient_since``: the party was unreachable until then, which nobody's patience pays for."""
+    match came.outcome:
+        case AttemptOutcome.DELIVERED if came.receipt is not None and came.receipt.pending:
+            if policy.patience <= now - (delivery.first_tried_at or now):
+                return Verdict(state=DeliveryState.DEAD, problem=_given_up(delivery, Problem("DLV-028"), now))
+            later = now + timedelta(hours=receipt_later_h or policy.longest_s / 3600)
+            return Verdict(state=DeliveryState.UNKNOWN, due_at=later, problem=Problem("DLV-028"))
+        case AttemptOutcome.DELIVERED:
+            return Verdict(state=DeliveryState.DELIVERED)
+        case AttemptOutcome.REFUSED:
+            return Verdict(state=DeliveryState.REFUSED, problem=came.problem)
+        case AttemptOutcome.NOT_THERE:
+            return Verdict(state=DeliveryState.QUEUED, due_at=now, problem=came.problem)
+    # Not taken, or not known. What was uncertain before stays so: that this try failed says nothing of the earlier one.
+    unsure = came.outcome is AttemptOutcome.UNCERTAIN or delivery.ask_first
+    counted = delivery
+    if patient_since is not None and delivery.first_tried_at is not None and delivery.first_tried_at < patient_since:
+        counted = replace(delivery, first_tried_at=patient_since)
+    due = next_try(counted, policy, now)
+    if due is None:
+        return Verdict(state=DeliveryState.DEAD, problem=_given_up(delivery, came.problem, now))
+    if came.retry_after_s is not None:
+        due = max(due, now + timedelta(seconds=min(came.retry_after_s, policy.longest_s)))
+    return Verdict(state=DeliveryState.UNKNOWN if unsure else DeliveryState.QUEUED, due_at=due, problem=came.problem)
+
+
+def _given_up(delivery: Delivery, last: Problem | None, now: datetime) -> Problem:
+    hours = (now - (delivery.first_tried_at or now)).total_seconds() / 3600
+    facts = {"tries": delivery.tries, "hours": f"{hours:.1f}", "last": last.code if last else "–"}
+    return Problem("DLV-060", facts)
+
+
+class Standing(StrEnum):
+    """Whether a party's lanes flow."""
+
+    CLOSED = "closed"  # the circuit is closed: they flow
+    OPEN = "open"  # they wait
+    HALF_OPEN = "half-open"  # one probe is under way
+
+
+@dataclass(slots=True)
+class Breaker:
+    """What a worker knows of whether a party answers.
+
+    Five failures in a row open it. Then one delivery at a time is tried, at growing intervals; the first answer closes
+    it, and the party is met by one delivery, then two, then three: nobody who has just stood up is run over.
+    """
+
+    first_s: float
+    longest_s: float
+    failures: int = 0
+    room: int | None = None  # after an outage: how many at once, so far; None when there is no such limit
+    probe_at: datetime | None = None
+    since: datetime | None = None  # of the first failure in a row
+    recovered_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its lanes wait."""
+        return self.failures >= THRESHOLD
+
+    def allows(self, at_once: int, now: datetime) -> int:
+        """How many may be under way now."""
+        if self.is_open:
+            return 1 if self.probe_at is None or now >= self.probe_at else 0
+        return at_once if self.room is None else min(self.room, at_once)
+
+    def failed(self, now: datetime) -> bool:
+        """Another one in a row. True when this one opened it."""
+        self.failures += 1
+        self.since = self.since or now
+        self.room = None
+        if not self.is_open:
+            return False
+        wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, self.longest_s)
+        self.probe_at = now + timedelta(seconds=wait_s)
+        return self.failures == THRESHOLD
+
+    def answered(self, at_once: int, now: datetime) -> bool:
+        """The party answered. True when this closed it."""
+        closed = self.is_open
+        if closed:
+            self.room, self.recovered_at = 1, now
+        elif self.room is not None:
+            self.room = self.room + 1 if self.room < at_once else None
+        self.failures, self.probe_at, self.since = 0, None, None
+        return closed
+
+    def retry_now(self) -> None:
+        """Something changed on our side: do not wait for the next probe."""
+        self.probe_at = None
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A rate: what is begun in a second, saved up for one second at most."""
+
+    per_second: float
+    tokens: float = 1.0
+    filled_at: datetime | None = None
+
+    def available(self, now: datetime) -> int:
+        """How many may begin now."""
+        if self.filled_at is not None:
+            gone = (now - self.filled_at).total_seconds()
+            self.tokens = min(self.tokens + gone * self.per_second, max(self.per_second, 1.0))
+        self.filled_at = now
+        return int(self.tokens)
+
+    def take(self, count: int) -> None:
+        """So many begin."""
+        self.tokens -= count
+
+
+@dataclass(slots=True)
+class _Way:
+    """One party as the worker sees it: how to speak to it, and how it stands."""
+
+    id: PartyId
+    breaker: Breaker
+    party: Party | None = None
+    connector: Connector[Any] | None = None
+    configured: Configured[Any] | None = None
+    problem: Problem | None = None  # why it cannot be spoken to
+    bucket: Bucket | None = None
+    under_way: int = 0
+
+    @property
+    def common(self) -> Common:
+        return self.configured.common if self.configured else Common()
+
+    def at_once(self, pace: Pace) -> int:
+        return self.common.at_once or pace.per_party
+
+    def room(self, pace: Pace, now: datetime) -> int:
+        """How many more may begin now."""
+        if self.party is not None and (not self.party.enabled or self.party.role is Role.GATEWAY):
+            return 0  # locked: nothing goes out, nothing ages; ourselves: answered by another service
+        free = self.breaker.allows(self.at_once(pace), now) - self.under_way
+        if self.bucket is not None:
+            free = min(free, self.bucket.available(now))
+        return max(free, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    delivery: Delivery
+    attempt: Attempt
+    verdict: Verdict
+    done: asyncio.Future[bool] = field(compare=False)
+
+
+Clock = Callable[[], datetime]
+
+
+class Outbox:
+    """A worker's outbox. :func:`work` is its loop; a test turns it by hand."""
+
+    def __init__(
+        self,
+        store: Store,
+        parties: Parties | Callable[[], Parties],
+        connectors: Registry | Mapping[str, Connector[Any]],
+        clock: Clock,
+        line: Line,
+        pace: Pace | None = None,
+    ) -> None:
+        self._store = store
+        self._parties = parties if callable(parties) else lambda: parties
+        self._connectors = connectors
+        self._clock = clock
+        self._line = line
+        self._pace = pace or Pace()
+        self._ways: dict[PartyId, _Way] = {}
+        self._view: Parties | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settlements: list[_Settlement] = []
+        self._news = asyncio.Event()
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")  # so that no commit holds up the wire
+        self._rescued_at: datetime | None = None
+        self._looked_at: datetime | None = None
+
+    # What a worker can be asked
+
+    @property
+    def under_way(self) -> int:
+        """Deliveries being carried out now."""
+        return len(self._tasks)
+
+    def standings(self) -> dict[PartyId, Standing]:
+        """How each party stands, as this worker sees it."""
+        return {
+            way.id: Standing.CLOSED
+            if not way.breaker.is_open
+            else Standing.HALF_OPEN
+            if way.under_way
+            else Standing.OPEN
+            for way in self._ways.values()
+        }
+
+    # The loop's parts
+
+    async def turn(self) -> int:
+        """Begin what may begin now. Gives how many deliveries were begun; they go on by themselves."""
+        now = self._clock()
+        if _due(self._looked_at, now, RELOOK_EVERY_S):
+            self._take_over(await self._ask(lambda view: view.queues()))
+            self._looked_at = now
+        self._renew()
+        if _due(self._rescued_at, now, RESCUE_EVERY_S):
+            self._rescued_at = now
+            await self._in_database(self._rescue, now)
+        room = {way.id: way.room(self._pace, now) for way in self._ways.values()}
+        total = min(self._pace.claim, self._pace.deliveries - len(self._tasks))
+        parcels = await self._in_database(self._claim, now, room, total) if total > 0 else []
+        for delivery, parcel in parcels:
+            way = self._way(delivery.party)
+            way.under_way += 1
+            if way.bucket is not None:
+                way.bucket.take(1)
+            task = asyncio.create_task(self._carry(delivery, parcel, way), name=f"delivery {delivery.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._over)
+        return len(parcels)
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def pause(self, stop: asyncio.Event, seconds: float) -> None:
+        """Wait until a delivery is over, or somebody says stop, or so many seconds have passed."""
+        waiting = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        self._news.clear()
+
+    async def finish(self) -> None:
+        """Let what is under way end, for a while; what does not is noted as uncertain."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._pace.grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._database.shutdown()
+
+    # Parties
+
+    def _renew(self) -> None:
+        """Take over the registry's newest view: new settings are tried at once."""
+        newest = self._parties()
+        if newest is self._view:
+            return
+        self._view = newest
+        for party in newest:
+            way = self._way(party.id)
+            before = (way.party, way.problem)
+            self._configure(way, party)
+            if before != (way.party, way.problem):
+                way.breaker.retry_now()
+        for way in self._ways.values():
+            if newest.get(way.id) is None:
+                way.party, way.connector, way.configured = None, None, None
+                way.problem = Problem("DLV-063", {"party": way.id})
+
+    def _way(self, party: PartyId) -> _Way:
+        if party not in self._ways:
+            self._ways[party] = _Way(
+                party,
+                Breaker(self._pace.first_s, 3600.0),
+                problem=Problem("DLV-063", {"party": party}),
+            )
+        return self._ways[party]
+
+    def _configure(self, way: _Way, party: Party) -> None:
+        way.party, way.connector, way.configured, way.problem, way.bucket = party, None, None, None, None
+        way.breaker.longest_s = party.retry.longest_s
+        if party.connector is None:
+            way.problem = Problem("DLV-053", {"party": party.id})
+            return
+        try:
+            way.connector = _named(self._connectors, party.connector)
+            way.configured = way.connector.configure(party.connector_settings, where=party.id)
+        except Stopped as stop:
+            facts = {"party": party.id, "reason": stop.problems[0].message(Lang.VI), "code": stop.problems[0].code}
+            way.problem = Problem("DLV-058", facts)
+            return
+        if way.common.per_second is not None:
+            way.bucket = Bucket(way.common.per_second)
+
+    def _take_over(self, queues: Iterable[Queue]) -> None:
+        """What the database knows of failures in a row, over all workers and restarts."""
+        failures = {queue.party: queue for queue in queues}
+        for party in failures.keys() | self._ways.keys():
+            breaker, queue = self._way(party).breaker, failures.get(party)
+            if queue is not None and queue.failures > breaker.failures:
+                breaker.failures, breaker.since = queue.failures, queue.failing_since
+            elif breaker.is_open and (queue is None or queue.failures < breaker.failures):
+                breaker.retry_now()  # another worker got an answer
+
+    # Claiming
+
+    def _claim(self, now: datetime, room: dict[PartyId, int], total: int) -> list[tuple[Delivery, Parcel | Problem]]:
+        """Lease what there is room for."""
+        claimed: list[Delivery] = []
+        if self._anything_due(now):
+            with self._store.begin() as tx:
+                while len(claimed) < total:
+                    # No party may get more than it has room for, so one claim takes no more than the smallest room.
+                    free = [r for r in room.values() if r > 0]
+                    limit = min([total - len(claimed), *free]) if free else 1
+                    full = {party for party, r in room.items() if r <= 0}
+                    found = tx.claim_due(now, limit, self._pace.lease_s, but_not=full)
+                    for delivery in found:
+                        room[delivery.party] = room.get(delivery.party, 1) - 1
+                    claimed += found
+                    if len(found) < limit:
+                        break
+        if not claimed:
+            return []
+        with self._store.read() as view:
+            return [(delivery, self._parcel(delivery, view)) for delivery in claimed]
+
+    def _anything_due(self, now: datetime) -> bool:
+        """A look that takes no lock."""
+        with self._store.read() as view:
+            due = view.next_due()
+        return due is not None and due <= now
+
+    def _parcel(self, delivery: Delivery, view: View) -> Parcel | Problem:
+        """The delivery with its bytes and what went before, or why it cannot be sent at all."""
+        way = self._ways.get(delivery.party)
+        if way is None or way.party is None or way.connector is None:
+            return (
+                way.problem
+                if way is not None and way.problem is not None
+                else Problem("DLV-063", {"party": delivery.party})
+            )
+        body = view.body(delivery.digest)
+        if body is None:
+            return Problem("DLV-061", {"digest": delivery.digest})
+        before = None
+        if way.connector.remembers:
+            earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
+            taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
+            before = taken[-1] if taken else None
+        return Parcel(
+            delivery=delivery,
+            body=body,
+            party=way.party,
+            attempts=tuple(view.attempts(delivery.id)),
+            before=before,
+        )
+
+    def _rescue(self, now: datetime) -> None:
+        """Leases of workers that died: nobody knows what became of those."""
+        with self._store.begin() as tx:
+            rescued = tx.rescue(now, Problem("DLV-026"))
+        for delivery in rescued:
+            log.warning("lease of delivery %s ran out; it is uncertain now", delivery.id)
+
+    # One delivery
+
+    async def _carry(self, delivery: Delivery, parcel: Parcel | Problem, way: _Way) -> None:
+        """Try once, and settle."""
+        began = self._clock()
+        try:
+            if isinstance(parcel, Problem):
+                came = _hindered(parcel)
+            else:
+                came = await self._try(parcel, way)
+        except asyncio.CancelledError:
+            came = Came(kind=_kind(delivery, way), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026"))
+            self._settle_all([self._settlement(delivery, came, way, began)])  # the loop ends: no waiting for others
+            raise
+        await self._settle(self._settlement(delivery, came, way, began))
+        self._note(way, came, delivery)
+
+    async def _try(self, parcel: Parcel, way: _Way) -> Came:
+        """Ask first where an earlier try was uncertain and the party can be asked; otherwise send."""
+        connector, configured = way.connector, way.configured
+        assert connector is not None and configured is not None  # noqa: S101, PT018 - a parcel is only made for such
+        http = self._line.http(configured.common)
+        kind = _kind(parcel.delivery, way)
+        try:
+            async with asyncio.timeout(self._pace.lease_s * 0.9):
+                if kind == "query":
+                    found = await connector.ask(parcel, configured.settings, http)
+                    if isinstance(found, NotThere):
+                        problem = Problem("DLV-040")
+                        return Came(kind=kind, outcome=AttemptOutcome.NOT_THERE, problem=problem, answered=True)
+                    if found is not None:
+                        return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=found, answered=True)
+                    kind = "send"
+                receipt = await connector.deliver(parcel, configured.settings, http)
+                return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
+        except Answered as answer:
+            return _came(kind, answer)
+        except TimeoutError:
+            facts = {"seconds": f"{self._pace.lease_s * 0.9:g}", "stage": "connector"}
+            return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-020", facts))
+        except Exception as error:  # a bug in a connector, perhaps a foreign one: it costs this try and nothing else
+            log.exception("connector %s failed on delivery %s", connector.name, parcel.id)
+            facts = {"connector": connector.name, "error": type(error).__name__}
+            return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-027", facts))
+
+    def _settlement(self, delivery: Delivery, came: Came, way: _Way, began: datetime) -> _Settlement:
+        now = self._clock()
+        policy = Backoff.of(way.party.retry, self._pace.first_s) if way.party else Backoff(first_s=self._pace.first_s)
+        later_h = way.common.receipt_later_h
+        verdict = judge(delivery, came, policy, now, receipt_later_h=later_h, patient_since=way.breaker.recovered_at)
+        silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered
+        if way.breaker.is_open and silent and verdict.due_at is not None and delivery.due_at is not None:
+            # The probe of a party that is not there keeps its place, so that one delivery ages and not all in turn.
+            verdict = replace(verdict, due_at=min(delivery.due_at, now))
+        receipt = came.receipt
+        answer = receipt.body if receipt is not None else came.answer
+        attempt = Attempt(
+            delivery=delivery.id,
+            number=0,  # the store numbers them
+            kind=came.kind,
+            started_at=began,
+            ended_at=now,
+            outcome=came.outcome,
+            reference=receipt.reference if receipt is not None else None,
+            receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
+            problem=verdict.problem,
+        )
+        return _Settlement(delivery, attempt, verdict, asyncio.get_running_loop().create_future())
+
+    def _note(self, way: _Way, came: Came, delivery: Delivery) -> None:
+        """What this try says of the party."""
+        now = self._clock()
+        if came.outcome in {AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN}:
+            log.info("delivery %s to %s: %s", delivery.id, way.id, came.problem.code if came.problem else came.outcome)
+            if way.breaker.failed(now):
+                problem = Problem("DLV-062", {"party": way.id, "failures": way.breaker.failures})
+                log.warning("%s %s", problem.code, problem.message(Lang.EN))
+        elif way.breaker.answered(way.at_once(self._pace), now):
+            log.warning("party %s answers again", way.id)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._news.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s: %s; its lease will run out", task.get_name(), type(error).__name__, exc_info=error)
+
+    # Settling
+
+    async def _settle(self, settlement: _Settlement) -> None:
+        """Commit, together with whatever else is over at this moment."""
+        self._settlements.append(settlement)
+        try:
+            if len(self._settlements) == 1:
+                await asyncio.sleep(0)  # whoever else is over in this round of the loop comes along
+                batch, self._settlements = self._settlements, []
+                await self._commit(batch)
+            if not await settlement.done:
+                log.warning("delivery %s was settled by somebody else meanwhile", settlement.delivery.id)
+        finally:
+            way = self._ways[settlement.delivery.party]
+            way.under_way -= 1
+
+    async def _commit(self, batch: list[_Settlement]) -> None:
+        """Settle them all, and tell each; whatever happens, nobody is left waiting."""
+        try:
+            results = await self._in_database(self._settle_all, batch)
+            for one, kept in zip(batch, results, strict=True):
+                if not one.done.done():
+                    one.done.set_result(kept)
+        finally:
+            for one in batch:
+                one.done.cancel()
+
+    def _settle_all(self, batch: list[_Settlement]) -> list[bool]:
+        """One transaction for all; should it fail, one for each."""
+        with suppress(StoreError), self._store.begin() as tx:
+            return [tx.settle(s.delivery, s.attempt, s.verdict.state, s.verdict.due_at) for s in batch]
+        return [self._settle_alone(settlement) for settlement in batch]
+
+    def _settle_alone(self, settlement: _Settlement) -> bool:
+        try:
+            with self._store.begin() as tx:
+                verdict = settlement.verdict
+                return tx.settle(settlement.delivery, settlement.attempt, verdict.state, verdict.due_at)
+        except StoreError:
+            # What the party said is lost to the record: the lease runs out, and it is asked about, or sent again.
+            log.exception("delivery %s cannot be settled; its lease will run out", settlement.delivery.id)
+            return False
+
+    async def _in_database(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._database, function, *arguments)
+
+    async def _ask(self, question: Callable[[View], T]) -> T:
+        def asked() -> T:
+            with self._store.read() as view:
+                return question(view)
+
+        return await self._in_database(asked)
+
+
+async def work(
+    store: Store,
+    parties: Parties | Callable[[], Parties],
+    connectors: Registry | Mapping[str, Connector[Any]],
+    stop: asyncio.Event,
+    clock: Clock,
+    *,
+    pace: Pace | None = None,
+    private_addresses: bool = False,
+) -> None:
+    """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
+
+    ``parties`` may be a function: a new view of the registry is taken over between two turns.
+    """
+    pace = pace or Pace()
+    async with Line(private_addresses=private_addresses) as line:
+        outbox = Outbox(store, parties, connectors, clock, line, pace)
+        try:
+            while not stop.is_set():
+                try:
+                    begun = await outbox.turn()
+                except StoreError:
+                    log.exception("the outbox cannot reach its database; trying again")
+                    await outbox.pause(stop, max(pace.poll_s, 2.0))
+                    continue
+                if not begun:
+                    await outbox.pause(stop, pace.poll_s)
+        finally:
+            await outbox.finish()
+
+
+def standing(queue: Queue) -> Standing:
+    """How a party stands, as the database tells it: for the command line and the metrics of any process."""
+    return Standing.OPEN if queue.failures >= THRESHOLD else Standing.CLOSED
+
+
+def _named(connectors: Registry | Mapping[str, Connector[Any]], name: str) -> Connector[Any]:
+    if isinstance(connectors, Registry):
+        return connectors.named(name)
+    if name not in connectors:
+        raise Stopped(Problem("DLV-056", {"connector": name, "nearest": ", ".join(sorted(connectors))}))
+    return connectors[name]
+
+
+def _kind(delivery: Delivery, way: _Way) -> str:
+    """What the next try is: a question where an earlier one was uncertain and the party can be asked."""
+    return "query" if delivery.ask_first and way.connector is not None and way.connector.queries else "send"
+
+
+def _hindered(problem: Problem) -> Came:
+    """A delivery that did not get as far as a connector."""
+    outcome = AttemptOutcome.REFUSED if problem.code == "DLV-061" else AttemptOutcome.UNREACHABLE
+    return Came(kind="send", outcome=outcome, problem=problem)
+
+
+def _came(kind: str, answer: Answered) -> Came:
+    outcome = {
+        Refused: AttemptOutcome.REFUSED,
+        Unreachable: AttemptOutcome.UNREACHABLE,
+        Uncertain: AttemptOutcome.UNCERTAIN,
+    }[next(c for c in (Refused, Unreachable, Uncertain) if isinstance(answer, c))]
+    if kind == "query" and outcome is AttemptOutcome.UNCERTAIN:
+        outcome = (
+            AttemptOutcome.UNREACHABLE
+        )  # a question leaves no doubt behind; the delivery is as uncertain as before
+    return Came(
+        kind=kind,
+        outcome=outcome,
+        problem=answer.problem,
+        answer=answer.answer,
+        retry_after_s=answer.retry_after_s,
+        answered=answer.answer is not None,
+    )
+
+
+def _due(last: datetime | None, now: datetime, every_s: float) -> bool:
+    return last is None or (now - last).total_seconds() >= every_s
