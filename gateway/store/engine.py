@@ -85,11 +85,6 @@ def reader_of(engine: Engine) -> Engine:
 Insert = Callable[[Table], Any]
 
 
-def insert(connection: Connection, table: Table) -> Any:
-    """The dialect's INSERT, which knows ON CONFLICT."""
-    return _insert_of(connection.dialect)(table)
-
-
 def _insert_of(dialect: Dialect) -> Insert:
     return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
 
@@ -107,10 +102,10 @@ class Bulk:
         self._columns = list(columns)
         self._ready: dict[str, _Ready] = {}
 
-    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Runs the statement for each row, in this order; for no row, it does nothing."""
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Runs the statement for each row, in this order; for no row, it does nothing. Gives how many rows it touched."""
         if not rows:
-            return
+            return 0
         dialect = connection.dialect
         ready = self._ready.get(dialect.name)
         if ready is None:
@@ -120,9 +115,28 @@ class Bulk:
             for value in values:
                 value[place] = process(value[place])
         if ready.names is None:
-            connection.exec_driver_sql(ready.sql, [tuple(value) for value in values])
+            done = connection.exec_driver_sql(ready.sql, [tuple(value) for value in values])
         else:
-            connection.exec_driver_sql(ready.sql, [dict(zip(ready.names, value, strict=True)) for value in values])
+            done = connection.exec_driver_sql(
+                ready.sql, [dict(zip(ready.names, value, strict=True)) for value in values]
+            )
+        return done.rowcount
+
+
+class Once:
+    """A statement that knows ON CONFLICT, built once for each kind of database."""
+
+    def __init__(self, make: Callable[[Insert], Any]) -> None:
+        """``make`` gets the dialect's insert() and gives the statement."""
+        self._make = make
+        self._ready: dict[str, Any] = {}
+
+    def __call__(self, connection: Connection) -> Any:
+        """The statement for this connection's database."""
+        name = connection.dialect.name
+        if name not in self._ready:
+            self._ready[name] = self._make(_insert_of(connection.dialect))
+        return self._ready[name]
 
 
 @dataclass(frozen=True, slots=True)

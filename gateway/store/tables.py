@@ -91,7 +91,6 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Index(None, "received_at", "id"),
     Index(None, "ma_thong_diep"),
     Index(None, "ma_ho_so"),
-    Index(None, "party", "received_at"),
     Index(
         "ix_message_open",
         "state",
@@ -126,7 +125,6 @@ claim = Table(  # the idempotency key: who owns a (sender, MaThongDiep)
     Column("ma_thong_diep", String, primary_key=True),
     # The claim is taken first and its message is written last, so the key is checked at the commit.
     Column("message", String, ForeignKey("message.id", deferrable=True, initially="DEFERRED"), nullable=False),
-    Index(None, "message"),
     **_CLUSTERED,
 )
 
@@ -145,9 +143,7 @@ dossier = Table(
     Column("ngay_hen_tra", UtcDateTime),
     Column("ngay_ket_thuc", UtcDateTime),
     Column("changed_at", UtcDateTime),
-    Index(None, "agency", "trang_thai"),
-    Index(None, "ngay_hen_tra"),
-    Index(None, "changed_at"),
+    Index(None, "trang_thai", "agency"),
     **_CLUSTERED,
 )
 
@@ -173,7 +169,6 @@ change = Table(  # the history of each dossier, as its senders told it
     Column("occurred_at", UtcDateTime, nullable=False),
     Column("thu_tu", Serial, autoincrement=False),
     Column("recorded_at", UtcDateTime, nullable=False),
-    Index(None, "recorded_at"),
     **_CLUSTERED,
 )
 
@@ -272,6 +267,8 @@ counter = Table(  # a row for each feed, and the log's head; view.py has their n
     **_CLUSTERED,
 )
 
+_of_no_message = column("message").is_(None)
+
 log = Table(  # what happened, in order, hash-chained (gateway.core.chain)
     "log",
     metadata,
@@ -283,7 +280,7 @@ log = Table(  # what happened, in order, hash-chained (gateway.core.chain)
     Column("facts", Json, nullable=False),
     Column("hash", String, nullable=False),
     Index(None, "message"),
-    Index(None, "what", "number"),
+    Index("ix_log_acts", "what", "number", sqlite_where=_of_no_message, postgresql_where=_of_no_message),
 )
 
 party = Table(  # every version of every profile

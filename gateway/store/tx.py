@@ -8,7 +8,7 @@ by :meth:`Tx.close`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ from gateway.core.model import (
 )
 from gateway.core.problems import Problem
 from gateway.store import rows, tables
-from gateway.store.engine import Bulk, Insert, insert
+from gateway.store.engine import Bulk, Insert, Once
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.records import CatalogueRow, CertificateStatus
 from gateway.store.view import (
@@ -79,6 +79,9 @@ _BY_KEY = (
         _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
     )
 )
+_OWNERS_OF = select(_c).where(
+    _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
+)
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 _AGAIN = (
     select(_m.c.id, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
@@ -115,6 +118,8 @@ def _more_of_the_same(insert: Insert) -> Any:
     )
 
 
+_TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
+_OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
 _PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
 _PUT_MESSAGES = _into(_m)
 _PUT_VERDICTS = _into(tables.verdict)
@@ -123,6 +128,7 @@ _PUT_PAYMENTS = _into(tables.payment)
 _PUT_ALIASES = Bulk(lambda insert: insert(tables.alias).on_conflict_do_nothing(), ["code", "ma_ho_so"])
 _PUT_DELIVERIES = _into(_d, _QUEUED)
 _PUT_INBOX = _into(tables.inbox)
+_PUT_ATTEMPTS = _into(tables.attempt)
 _PUT_LOG = _into(tables.log)
 _PUT_PARTIES = _into(tables.party)
 _PUT_CATALOGUE = _into(tables.catalogue)
@@ -137,7 +143,50 @@ _DROP_DOSSIERS = Bulk(
 _THIS_CLAIM = and_(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
 _DROP_CLAIMS = Bulk(lambda _: delete(_c).where(_THIS_CLAIM), ["who", "which"])
 _PASS_CLAIMS = Bulk(lambda _: update(_c).where(_THIS_CLAIM), ["message", "who", "which"])
-_DROP_CLAIMS_OF = Bulk(lambda _: delete(_c).where(_c.c.message == bindparam("which")), ["which"])
+
+
+def _upsert(
+    insert: Insert, change: Callable[[Any], Mapping[str, Any]], *, only_if: Callable[[Any], Any] | None = None
+) -> Any:
+    """A counter's row, made or changed; it stays locked to the commit."""
+    put = insert(tables.counter)
+    condition = only_if(put.excluded) if only_if else None
+    return put.on_conflict_do_update(index_elements=[_k.name], set_=change(put.excluded), where=condition).returning(
+        _k.value, _k.hash
+    )
+
+
+def _newer_status(insert: Insert) -> Any:
+    """What is newer replaces what is older."""
+    s = tables.certificate_status.c
+    put = insert(tables.certificate_status)
+    news = {name: put.excluded[name] for name in ("status", "as_of", "until", "facts", "evidence")}
+    return put.on_conflict_do_update(
+        index_elements=[s.fingerprint, s.tree], set_=news, where=s.as_of <= put.excluded.as_of
+    )
+
+
+_k = tables.counter.c
+_ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
+_SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
+_FAIL_ON = Once(
+    lambda insert: _upsert(
+        insert, lambda new: {"value": _k.value + new.value, "at": case((_k.value == 0, new.at), else_=_k.at)}
+    )
+)
+_CONFIRM = Once(
+    lambda insert: _upsert(
+        insert, lambda new: {"value": new.value, "at": new.at}, only_if=lambda new: _k.value <= new.value
+    )
+)
+_ANSWERED = update(tables.counter).where(_k.name == bindparam("which"), _k.value > 0).values(value=0)
+_LOCK_LOG = Once(
+    lambda insert: _upsert(
+        lambda table: insert(table).values(name=LOG, value=0, hash=chain.GENESIS.hash), lambda _: {"value": _k.value}
+    )
+)
+_SET_LOG = update(tables.counter).where(_k.name == LOG)
+_PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())
 _NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
     tables.attempt.c.delivery == bindparam("delivery")
 )
@@ -211,27 +260,29 @@ class Tx(View):
             if finding.thong_diep is not None:
                 key = finding.envelope.caller.party, finding.thong_diep.ma_thong_diep
                 wanted.setdefault(key, finding.envelope.id)
-        take = insert(self._connection, _c).on_conflict_do_nothing().returning(_c.c.sender, _c.c.ma_thong_diep)
         missing = sorted(wanted)
         for _ in range(8):
+            taken = [{"sender": key[0], "ma_thong_diep": key[1], "message": wanted[key]} for key in missing]
+            if _TAKE_CLAIMS(self._connection, taken) < len(missing):
+                # Some were owned. Whose, is read afterwards: an owner that was in flight has committed by now.
+                ledger.claims.update(self._claims(missing))
+                owners = {
+                    (row.sender, row.ma_thong_diep): row.message for row in self._all(_OWNERS_OF, **_keys(missing))
+                }
+                ours = [key for key in missing if owners.get(key) == wanted[key]]
+            else:
+                ours = missing
+            self._owner.update((key, wanted[key]) for key in ours)
+            ledger.fresh.update(ours)
+            # Between our insert and our look, an owner may have been rejected and have given its id back: take it, then.
+            missing = [key for key in missing if key not in ledger.claims and key not in self._owner]
             if not missing:
                 return
-            values = [{"sender": key[0], "ma_thong_diep": key[1], "message": wanted[key]} for key in missing]
-            for row in self._connection.execute(take, values):
-                key = row.sender, row.ma_thong_diep
-                self._owner[key] = wanted[key]
-                ledger.fresh.add(key)
-            missing = [key for key in missing if key not in ledger.fresh]
-            ledger.claims.update(self._claims(missing))
-            # Between our insert and our look, its owner may have been rejected and have given it back: take it, then.
-            missing = [key for key in missing if key not in ledger.claims]
         raise Busy("an id changes hands faster than it can be read")
 
     def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
-        if not keys:
-            return {}
         wanted = set(keys)
-        found = self._all(_BY_KEY, senders=sorted({key[0] for key in keys}), ids=sorted({key[1] for key in keys}))
+        found = self._all(_BY_KEY, **_keys(keys))
         return {key: _claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
 
     def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
@@ -244,11 +295,13 @@ class Tx(View):
         if not codes:
             return {}
         # A row for each code first, so that a dossier can be locked before it exists and two nodes never both open it.
-        open_ = insert(self._connection, tables.dossier).on_conflict_do_nothing().returning(tables.dossier.c.ma_ho_so)
-        opened = self._connection.execute(open_, [{"ma_ho_so": code} for code in codes])
-        self._stubs.update(row.ma_ho_so for row in opened)
-        found = [row for row in self._all(_LOCK_DOSSIERS, codes=codes) if row.ma_ho_so not in self._stubs]
-        return self._with_changes(found)
+        if _OPEN_DOSSIERS(self._connection, [{"ma_ho_so": code} for code in codes]) == len(codes):
+            self._stubs.update(codes)
+            return {}
+        locked = self._all(_LOCK_DOSSIERS, codes=codes)
+        # A row without a change is one that we have just made: nobody commits one.
+        self._stubs.update(row.ma_ho_so for row in locked if row.changed_at is None)
+        return self._with_changes([row for row in locked if row.changed_at is not None])
 
     def write(self, ledger: Ledger, *, who: str = "gateway") -> None:
         """Writes all that was decided. ``who`` had the messages judged: the gateway, or the operator who replays them."""
@@ -370,9 +423,6 @@ class Tx(View):
         passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
         _DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
         _PASS_CLAIMS(self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
-        if self._standing:
-            rejected = sorted(entry.finding.envelope.id for entry in ledger.entries if not entry.owns_id)
-            _DROP_CLAIMS_OF(self._connection, [{"which": message} for message in rejected])
 
     def _write_dossiers(self, entries: Sequence[Entry]) -> None:
         newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
@@ -415,11 +465,10 @@ class Tx(View):
 
     def _apply(self, settlement: Settlement, entry: Entry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
-        found = select(_d).where(_d.c.ma_thong_diep == settlement.ma_thong_diep_goc).order_by(_d.c.id).with_for_update()
+        about = select(_m.c.id).where(_m.c.ma_thong_diep == settlement.ma_thong_diep_goc)
+        found = select(_d).where(_d.c.message.in_(about)).order_by(_d.c.id).with_for_update()
         if settlement.kind == "recall":
-            sent = select(_m.c.id).where(
-                _m.c.party == settlement.party, _m.c.ma_thong_diep == settlement.ma_thong_diep_goc
-            )
+            sent = about.where(_m.c.party == settlement.party)
             found = found.where(_d.c.message.in_(sent), _d.c.state == DeliveryState.QUEUED.value)
             for row in self._all(found):
                 self._move(row.id, DeliveryState.SKIPPED, now)
@@ -534,7 +583,7 @@ class Tx(View):
 
     def _add_attempt(self, attempt: Attempt) -> None:
         number = self._connection.execute(_NUMBER, {"delivery": attempt.delivery}).scalar_one() + 1
-        self._connection.execute(insert(self._connection, tables.attempt), rows.attempt_in(attempt, number))
+        _PUT_ATTEMPTS(self._connection, [rows.attempt_in(attempt, number)])
 
     def _answered(self, party: PartyId, answered: bool, now: datetime) -> None:
         reset, add, since = self._streaks.get(party, (False, 0, now))
@@ -620,13 +669,7 @@ class Tx(View):
     def confirm(self, party: PartyId, up_to: int, now: datetime) -> int:
         """A party asks for what comes after this position, so it has all up to it. Gives what is confirmed now; never goes back."""
         up_to = min(up_to, self.head(party))
-        put = insert(self._connection, tables.counter).values(name=confirmed(party), value=up_to, at=now)
-        put = put.on_conflict_do_update(
-            index_elements=[tables.counter.c.name],
-            set_={"value": put.excluded.value, "at": put.excluded.at},
-            where=tables.counter.c.value <= put.excluded.value,
-        )
-        self._connection.execute(put)
+        self._connection.execute(_CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now})
         return self._count(confirmed(party))
 
     # Bodies
@@ -670,13 +713,6 @@ class Tx(View):
 
     def put_statuses(self, statuses: Iterable[CertificateStatus], now: datetime) -> None:
         """What was learnt about certificates. What is newer replaces what is older."""
-        s = tables.certificate_status
-        put = insert(self._connection, s)
-        put = put.on_conflict_do_update(
-            index_elements=[s.c.fingerprint, s.c.tree],
-            set_={name: put.excluded[name] for name in ("status", "as_of", "until", "facts", "evidence")},
-            where=s.c.as_of <= put.excluded.as_of,
-        )
         values = [
             {
                 "fingerprint": status.fingerprint,
@@ -690,7 +726,7 @@ class Tx(View):
             for status in sorted(statuses, key=lambda status: (status.fingerprint, status.tree))
         ]
         if values:
-            self._connection.execute(put, values)
+            _PUT_STATUSES(self._connection, values)
             self._next(STATUSES, now)
 
     def put_catalogue(self, new: Sequence[CatalogueRow], *, who: str, now: datetime) -> None:
@@ -715,11 +751,9 @@ class Tx(View):
             self._next(CATALOGUES, now)
 
     def _next(self, name: str, now: datetime) -> int:
-        put = insert(self._connection, tables.counter).values(name=name, value=1, at=now)
-        put = put.on_conflict_do_update(
-            index_elements=[tables.counter.c.name], set_={"value": tables.counter.c.value + 1, "at": put.excluded.at}
-        )
-        value: int = self._connection.execute(put.returning(tables.counter.c.value)).scalar_one()
+        value: int = self._connection.execute(
+            _ADD(self._connection), {"name": name, "value": 1, "at": now}
+        ).scalar_one()
         return value
 
     # What comes last
@@ -739,20 +773,14 @@ class Tx(View):
         self._link_log()
 
     def _count_failures(self) -> None:
-        c = tables.counter
         for party, (reset, add, since) in sorted(self._streaks.items()):
+            values = {"name": failing(party), "value": add, "at": since}
             if not add:
-                self._connection.execute(
-                    update(c).where(c.c.name == failing(party), c.c.value > 0).values(value=0, at=since)
-                )
-                continue
-            put = insert(self._connection, c).values(name=failing(party), value=add, at=since)
-            if reset:
-                changed = {"value": put.excluded.value, "at": put.excluded.at}
+                self._connection.execute(_ANSWERED, {"which": failing(party)})
+            elif reset:
+                self._connection.execute(_SET(self._connection), values)
             else:
-                first = case((c.c.value == 0, put.excluded.at), else_=c.c.at)
-                changed = {"value": c.c.value + put.excluded.value, "at": first}
-            self._connection.execute(put.on_conflict_do_update(index_elements=[c.c.name], set_=changed))
+                self._connection.execute(_FAIL_ON(self._connection), values)
         self._streaks.clear()
 
     def _give_positions(self) -> None:
@@ -761,12 +789,10 @@ class Tx(View):
             by_party.setdefault(entry.party, []).append(entry)
         values = []
         # The row's lock is held to the commit, so positions become visible in order: a reader never steps over a late one.
-        put = insert(self._connection, tables.counter)
-        put = put.on_conflict_do_update(
-            index_elements=[tables.counter.c.name], set_={"value": tables.counter.c.value + put.excluded.value}
-        ).returning(tables.counter.c.value)
+        add = _ADD(self._connection)
         for party, entries in sorted(by_party.items()):
-            last = self._connection.execute(put, {"name": feed(party), "value": len(entries)}).scalar_one()
+            values_ = {"name": feed(party), "value": len(entries), "at": entries[-1].recorded_at}
+            last = self._connection.execute(add, values_).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
         _PUT_INBOX(self._connection, values)
         self._entries.clear()
@@ -774,13 +800,8 @@ class Tx(View):
     def _link_log(self) -> None:
         if not self._lines:
             return
-        c = tables.counter
-        first = insert(self._connection, c).values(name=LOG, value=0, hash=chain.GENESIS.hash)
         # The upsert locks the head, whether it was there or not.
-        locked = first.on_conflict_do_update(index_elements=[c.c.name], set_={"value": c.c.value}).returning(
-            c.c.value, c.c.hash
-        )
-        number, head = self._connection.execute(locked).one()
+        number, head = self._connection.execute(_LOCK_LOG(self._connection)).one()
         values = []
         for at, line in self._lines:
             number += 1
@@ -804,10 +825,12 @@ class Tx(View):
                 }
             )
         _PUT_LOG(self._connection, values)
-        self._connection.execute(
-            update(c).where(c.c.name == LOG).values(value=number, hash=head, at=self._lines[-1][0])
-        )
+        self._connection.execute(_SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
         self._lines.clear()
+
+
+def _keys(keys: Collection[Key]) -> dict[str, list[str]]:
+    return {"senders": sorted({key[0] for key in keys}), "ids": sorted({key[1] for key in keys})}
 
 
 def _claim(row: rows.AnyRow, ma_thong_diep: str) -> Claim:

@@ -71,8 +71,8 @@ HOLDING = tuple(state.value for state in DeliveryState if state.holds_lane)
 def held_up(d: Any = _d) -> Any:
     """The lane rule, as a condition on a delivery: an earlier one of its lane is not through yet.
 
-    What waits, is under way or is uncertain always keeps its place. What was refused or given up holds the lane only where the
-    party's profile says so (``blocking``): a party with ``lane.after_failure = "continue"`` gets the news that come after.
+    What waits, is under way or is uncertain always keeps its place. What was refused or given up holds the lane only
+    where the party's profile says so (``blocking``): with ``lane.after_failure = "continue"`` later news go on.
     """
     earlier = tables.delivery.alias("earlier")
     return (
@@ -144,7 +144,7 @@ class View:
     ) -> list[Message]:
         """The newest messages first; ``before`` continues after the last one of the page before.
 
-        ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` out.
+        ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` not.
         """
         found = select(_m).order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
         if state is not None:
@@ -170,18 +170,19 @@ class View:
         return [rows.message_of(row) for row in self._all(found)]
 
     def by_ma_thong_diep(self, party: PartyId, ma_thong_diep: MaThongDiep | str) -> Message | None:
-        """What a party calls by this id: the message of its own that owns it, else one that was sent to it, else its last try.
+        """What a party calls by this id: its own message that owns it, else one that was sent to it, else its last try.
 
         A party sees only what it sent and what it was sent.
         """
         owned = select(_m).join(tables.claim, tables.claim.c.message == _m.c.id)
         owned = owned.where(tables.claim.c.sender == party, tables.claim.c.ma_thong_diep == ma_thong_diep)
-        inboxed = select(tables.inbox.c.message).where(
-            tables.inbox.c.party == party, tables.inbox.c.ma_thong_diep == ma_thong_diep
-        )
-        delivered = select(_d.c.message).where(_d.c.party == party, _d.c.ma_thong_diep == ma_thong_diep)
+        i = tables.inbox
         received = select(_m).where(
-            _m.c.ma_thong_diep == ma_thong_diep, or_(_m.c.id.in_(inboxed), _m.c.id.in_(delivered))
+            _m.c.ma_thong_diep == ma_thong_diep,
+            or_(
+                select(1).where(i.c.message == _m.c.id, i.c.party == party).exists(),
+                select(1).where(_d.c.message == _m.c.id, _d.c.party == party).exists(),
+            ),
         )
         tried = select(_m).where(_m.c.party == party, _m.c.ma_thong_diep == ma_thong_diep)
         for question in (owned, received, tried):
@@ -198,7 +199,10 @@ class View:
         return [rows.message_of(row) for row in self._all(found)]
 
     def body(self, digest: str) -> bytes | None:
-        """The bytes of this SHA-256; None when they were never here or were erased. Only a prefix where they were over the limit."""
+        """The bytes of this SHA-256; None when they were never here, or were erased.
+
+        Only their beginning, where they were over the limit at the door.
+        """
         return self._connection.execute(select(_b.c.bytes).where(_b.c.digest == digest)).scalar()
 
     def erased_at(self, digest: str) -> datetime | None:
@@ -312,7 +316,7 @@ class View:
         changed_since: datetime | None = None,
         page: int = 500,
     ) -> Iterator[Dossier]:
-        """Dossiers with their history, by code, for deadlines and statistics; read in pages, so any number may be asked for."""
+        """Dossiers with their history, by code, for deadlines and statistics; read in pages, however many there are."""
         d = tables.dossier
         found = select(d).where(d.c.ma_ho_so > bindparam("after")).order_by(d.c.ma_ho_so).limit(page)
         if agency is not None:
@@ -456,7 +460,7 @@ class View:
         ]
 
     def next_due(self) -> datetime | None:
-        """The earliest time at which something may have to be done: a try that its lane allows, or a lease that runs out."""
+        """The earliest time at which something may have to be done: a try that its lane allows, or a lease running out."""
         times = [self._connection.execute(question).scalar() for question in (_NEXT_DUE, _NEXT_LEASE)]
         return min((time for time in times if time is not None), default=None)
 
@@ -491,7 +495,7 @@ class View:
     # Registry, trust, catalogues
 
     def parties_version(self) -> int:
-        """The version of the whole registry; it grows with every act. One small read, to see whether to load it anew."""
+        """The version of the whole registry; it grows with every act. One small read, to see whether to load anew."""
         return self._count(PARTIES)
 
     def parties(self) -> list[PartyVersion]:
@@ -556,9 +560,10 @@ class View:
             yield from lines
             after = lines[-1].number
 
-    def last_logged(self, what: str) -> LogEntry | None:
-        """The newest line of one kind."""
-        found = select(tables.log).where(tables.log.c.what == what).order_by(tables.log.c.number.desc()).limit(1)
+    def last_act(self, what: str) -> LogEntry | None:
+        """The newest line of one kind that is about no message: a signed head, an applied profile."""
+        found = select(tables.log).where(tables.log.c.what == what, tables.log.c.message.is_(None))
+        found = found.order_by(tables.log.c.number.desc()).limit(1)
         row = self._one(found)
         return rows.line_of(row) if row else None
 

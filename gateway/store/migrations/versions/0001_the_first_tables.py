@@ -73,9 +73,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("dossier") as batch_op:
-        batch_op.create_index(batch_op.f("ix_dossier_agency_trang_thai"), ["agency", "trang_thai"])
-        batch_op.create_index(batch_op.f("ix_dossier_changed_at"), ["changed_at"])
-        batch_op.create_index(batch_op.f("ix_dossier_ngay_hen_tra"), ["ngay_hen_tra"])
+        batch_op.create_index(batch_op.f("ix_dossier_trang_thai_agency"), ["trang_thai", "agency"])
 
     op.create_table(
         "log",
@@ -89,8 +87,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_log")),
     )
     with op.batch_alter_table("log") as batch_op:
+        batch_op.create_index(
+            "ix_log_acts",
+            ["what", "number"],
+            sqlite_where=sa.text("message IS NULL"),
+            postgresql_where=sa.text("message IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_log_message"), ["message"])
-        batch_op.create_index(batch_op.f("ix_log_what_number"), ["what", "number"])
 
     op.create_table(
         "party",
@@ -153,7 +156,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("state != 'accepted'"),
             postgresql_where=sa.text("state != 'accepted'"),
         )
-        batch_op.create_index(batch_op.f("ix_message_party_received_at"), ["party", "received_at"])
         batch_op.create_index(batch_op.f("ix_message_received_at_id"), ["received_at", "id"])
 
     op.create_table(
@@ -174,9 +176,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ma_ho_so", "number", name=op.f("pk_change")),
         sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("change") as batch_op:
-        batch_op.create_index(batch_op.f("ix_change_recorded_at"), ["recorded_at"])
-
     op.create_table(
         "claim",
         sa.Column("sender", sa.String(), nullable=False),
@@ -188,9 +187,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sender", "ma_thong_diep", name=op.f("pk_claim")),
         sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("claim") as batch_op:
-        batch_op.create_index(batch_op.f("ix_claim_message"), ["message"])
-
     op.create_table(
         "delivery",
         sa.Column("seq", Serial, nullable=False),
