@@ -364,6 +364,20 @@ class Work:
         vi="Khi không có việc, xem lại sau chừng này giây.",
         en="When there is nothing to do, look again after this many seconds.",
     )
+    first_s: float = setting(
+        60.0,
+        at_least=0.05,
+        at_most=3600,
+        vi="Chờ chừng này giây sau lần gửi hỏng đầu tiên; các lần sau tăng theo bình phương.",
+        en="The wait after a first failed try, seconds; later ones grow with its square.",
+    )
+    grace_s: float = setting(
+        20.0,
+        at_least=0,
+        at_most=600,
+        vi="Khi dừng: chờ chừng này giây cho các lượt gửi dở dang.",
+        en="When stopping: wait this many seconds for deliveries under way.",
+    )
     recheck_s: float = setting(
         300.0,
         at_least=1,
@@ -542,7 +556,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
-    """A configuration file that explains every setting; those of ``values`` (dotted keys) are set, the others commented."""
+    """A configuration file that explains every setting; those of ``values`` (dotted keys) are set, others commented."""
     values = values or {}
     lines: list[str] = []
     section = ""

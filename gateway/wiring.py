@@ -1,9 +1,12 @@
-"""Floor 6: the only place that constructs things. Settings in, a Gate out; nothing else finds its dependencies by itself."""
+"""Floor 6: the only place that constructs things. Settings in, a Gate out; nothing finds its dependencies by itself."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
+import sys
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -17,10 +20,11 @@ from gateway.documents import Limits
 from gateway.services import parties as profiles
 from gateway.services.intake import Gate, Identity
 from gateway.settings import CONFIG_NAME, Loaded, Settings, database_url, secret
+from gateway.store import CertificateStatus as StoredStatus
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 from schemas.catalog import bundled
 from signing.sign import SigningKey
-from signing.trust import Trust, TrustTree, load_tree
+from signing.trust import CertificateStatus, Trust, TrustTree, load_tree
 
 OURSELVES = PartyId("gateway")
 
@@ -60,7 +64,7 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
         return None
     with gate.store.read() as view:
         registry, statuses = view.parties_version(), view.statuses_version()
-    if (registry, statuses) == (gate.parties.version, gate.trust.statuses_version):
+    if (registry, statuses) == (gate.parties.version, gate.trust.version):
         return None
     parties = gate.parties
     if registry != gate.parties.version:
@@ -94,23 +98,11 @@ def shown_url(url: str) -> str:
 
 
 def load_key(settings: Settings) -> SigningKey | None:
-    """The gateway's signing key; None when none is configured. Raises Stopped: SYS-020, SYS-022, SYS-023."""
+    """The gateway's signing key; None when none is configured. Raises Stopped (SIG-10x, SYS-020, SYS-022, SYS-023)."""
     key = settings.key
     if key.file is None or key.certificate is None:
         return None
-    for name, path in (("key.file", key.file), ("key.certificate", key.certificate)):
-        try:
-            mode = path.stat().st_mode & 0o777
-            path.open("rb").close()
-        except OSError as error:
-            facts = {"path": str(path), "key": name, "file": CONFIG_NAME, "reason": error.strerror or "?"}
-            raise Stopped(Problem("SYS-020", facts)) from error
-        if name == "key.file" and mode & 0o077 and os.name == "posix":
-            raise Stopped(Problem("SYS-023", {"path": str(path), "mode": f"{mode:03o}"}))
-    try:
-        return SigningKey.load(key.file, key.certificate, password=_password(settings))
-    except ValueError as error:
-        raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": str(error)})) from error
+    return SigningKey.load(key.file, key.certificate, _password(settings))
 
 
 def _password(settings: Settings) -> bytes | None:
@@ -198,5 +190,69 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> Trust:
-    """Who may sign what, and what is known of each certificate."""
-    raise NotImplementedError
+    """Who may sign what, and what is known of each certificate; its version is that of what is known."""
+    version, verdicts = 0, []
+    if store is not None:
+        with store.read() as view:
+            version = view.statuses_version()
+            verdicts = [status_of(row) for row in view.certificate_statuses()]
+    built = Trust.build(parties, trees, verdicts)
+    return Trust(
+        certificates=built.certificates, trees=built.trees, verdicts=built.verdicts, own=built.own, version=version
+    )
+
+
+def status_of(row: StoredStatus) -> CertificateStatus:
+    """What is known of a certificate, as the store keeps it."""
+    return CertificateStatus.from_dict(
+        {
+            **row.facts,
+            "fingerprint": row.fingerprint,
+            "status": row.status,
+            "as_of": row.as_of.isoformat(),
+            "until": row.until.isoformat() if row.until else None,
+            "evidence": row.evidence,
+        }
+    )
+
+
+NOISY = ("signxml", "zeep", "urllib3", "aiohttp", "xmlschema", "asyncio", "pyhanko", "pyhanko_certvalidator", "alembic")
+
+
+def start_logging(settings: Settings) -> None:
+    """The technical log on standard error, in text or JSON. What others log is kept quiet: they quote documents."""
+    import structlog
+
+    def inert(_logger: Any, _name: str, event: Any) -> Any:
+        return {name: _inert(value) if isinstance(value, str) else value for name, value in event.items()}
+
+    before: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        inert,
+    ]
+    last: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log.form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "logger", "event"], drop_missing=True)
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last], foreign_pre_chain=before
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log.level)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _inert(text: str) -> str:
+    return re.sub(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda m: f"\\u{ord(m.group()):04x}", text
+    )

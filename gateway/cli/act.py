@@ -1,0 +1,222 @@
+"""replay, skip: what an operator does about failures. A plan first, a reason always, the person in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, command, option, reason_of
+from gateway.cli.check import Moment
+from gateway.cli.find import delivery_row, fate_word, one_party, state_word
+from gateway.cli.show import Screen
+from gateway.core.model import Acknowledgement, Delivery
+from gateway.core.problems import Outcome
+from gateway.services import desk
+from gateway.settings import OperatorRole
+
+SHOWN = 20  # of each list; the rest is counted
+
+
+@command(
+    "replay",
+    vi="Gửi lại các lượt gửi bị từ chối hoặc quá hạn, xét lại các thông điệp bị từ chối hoặc đang giữ: theo mã, hoặc "
+    "theo bộ lọc. Trước hết in kế hoạch: bao nhiêu, cái nào bên nhận đã có, cái nào bây giờ vẫn sẽ hỏng. "
+    "Mã và nội dung giữ nguyên.",
+    en="Send refused or dead deliveries again, judge rejected or held messages again: by id, or by filter. First comes "
+    "the plan: how many, which the receiver has already, which would fail even now. Ids and bytes stay what they are.",
+)
+@argument("ids", nargs=-1, metavar="[ID…]")
+@option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(["refused", "dead", "rejected", "held"]),
+    vi="Mọi lượt gửi refused/dead, hay mọi thông điệp rejected/held.",
+    en="All deliveries refused/dead, or all messages rejected/held.",
+)
+@option(
+    "--party",
+    metavar="PARTY",
+    vi="Bên nhận của lượt gửi, bên gửi của thông điệp.",
+    en="Receiver of deliveries, sender of messages.",
+)
+@option("--code", metavar="DLV-020", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
+@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
+@option(
+    "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
+)
+@option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
+@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
+@acting
+def replay(
+    call: Call,
+    ids: tuple[str, ...],
+    states: tuple[str, ...],
+    party: str | None,
+    code: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    dry_run: bool,
+    yes: bool,
+    reason: str | None,
+) -> int:
+    """Plans, asks, acts, and says what came of it."""
+    from gateway.services.intake import judge, recheck
+    from gateway.wiring import build
+
+    screen = call.screen
+    if not ids and not states:
+        raise click.UsageError(
+            screen.text(
+                "Nêu ID, hoặc --state (refused, dead, rejected, held).",
+                "Name an ID, or --state (refused, dead, rejected, held).",
+            )
+        )
+    if not dry_run:
+        call.need(OperatorRole.OPERATOR, "replay")
+    store = call.store
+    gate = build(call.settings, store)
+    choice = desk.Choice(
+        ids=ids,
+        states=frozenset(states),
+        party=one_party(call, party) if party else None,
+        code=code,
+        since=since,
+        until=until,
+        limit=limit,
+    )
+    plan = desk.plan(store, choice, lambda envelope: judge(envelope, gate, call.now))
+    _print_plan(screen, plan)
+    if dry_run or not plan.count:
+        return PROBLEMS if plan.would_fail else FINE
+    why = reason_of(call, reason, "replay")
+    if (
+        not yes
+        and screen.interactive
+        and not click.confirm(screen.text(f"Làm {plan.count} việc này?", f"Do these {plan.count}?"), err=True)
+    ):
+        return FINE
+    who = f"operator:{call.person}"
+    queued = desk.replay_deliveries(store, plan, who=who, reason=why, now=call.now)
+    answers: list[Acknowledgement] = []
+    if plan.messages:
+        desk.note_rechecks(store, plan, who=who, reason=why, now=call.now)
+        answers = recheck([message.id for message in plan.messages], gate, call.now)
+    _print_done(screen, queued, answers)
+    return PROBLEMS if any(str(answer.fate) == "rejected" for answer in answers) else FINE
+
+
+def _print_plan(screen: Screen, plan: desk.Plan) -> None:
+    if screen.as_json:
+        screen.row(
+            {
+                "plan": {
+                    "deliveries": [delivery_row(screen, delivery) for delivery in plan.deliveries],
+                    "messages": [{"id": m.id, "state": str(m.state), "codes": list(m.codes)} for m in plan.messages],
+                    "already_delivered": [delivery.id for delivery in plan.delivered],
+                    "on_their_way": [delivery.id for delivery in plan.waiting],
+                    "skipped": [delivery.id for delivery in plan.skipped],
+                    "nothing_to_do": [message.id for message in plan.settled],
+                    "behind": plan.behind,
+                    "would_fail": [
+                        {
+                            "message": doubt.subject,
+                            "problems": [screen.problem_row(problem) for problem in doubt.problems],
+                        }
+                        for doubt in plan.would_fail
+                    ],
+                    "more": plan.cut,
+                }
+            }
+        )
+        return
+    screen.line(
+        f"Kế hoạch: gửi lại {len(plan.deliveries)} lượt, xét lại {len(plan.messages)} thông điệp.",
+        f"Plan: send {len(plan.deliveries)} deliveries again, judge {len(plan.messages)} messages again.",
+    )
+    for delivery in plan.deliveries[:SHOWN]:
+        code = f" {delivery.problem.code}" if delivery.problem else ""
+        screen.line(
+            f"  {delivery.id} → {delivery.party} · {delivery.lane} · {state_word(screen, delivery.state)}{code}"
+        )
+    for message in plan.messages[:SHOWN]:
+        screen.line(f"  {message.id} · {message.party} · {fate_word(screen, message.state)} {' '.join(message.codes)}")
+    _print_counts(screen, plan)
+    for doubt in plan.would_fail[:SHOWN]:
+        screen.line(f"Bây giờ vẫn sẽ hỏng: {doubt.subject}", f"Would fail even now: {doubt.subject}")
+        for problem in doubt.problems:
+            screen.problem(problem)
+    if plan.cut:
+        screen.line(
+            "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
+        )
+
+
+def _print_counts(screen: Screen, plan: desk.Plan) -> None:
+    counts: Mapping[tuple[str, str], int] = {
+        ("bên nhận đã có rồi, không gửi nữa", "the receiver has already; not sent again"): len(plan.delivered),
+        ("đang tự đi, không cần làm gì", "on their way by themselves"): len(plan.waiting),
+        ("đã bỏ qua trước đây", "were skipped before"): len(plan.skipped),
+        ("đã xong, không còn gì để gửi", "done, nothing left to send"): len(plan.settled),
+        ("lượt đang chờ phía sau sẽ đi tiếp", "deliveries waiting behind will follow"): plan.behind,
+    }
+    for (vi, en), count in counts.items():
+        if count:
+            screen.line(f"  {count} {vi}", f"  {count} {en}")
+
+
+def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledgement]) -> None:
+    if screen.as_json:
+        for delivery in queued:
+            screen.row({"replayed": delivery_row(screen, delivery)})
+        for answer in answers:
+            screen.row(
+                {"judged": answer.message, "state": str(answer.fate), "codes": [p.code for p in answer.problems]}
+            )
+        return
+    if queued:
+        screen.line(
+            f"Đã xếp hàng lại {len(queued)} lượt gửi; “lienthong work” sẽ gửi.",
+            f"Queued {len(queued)} deliveries again; “lienthong work” sends them.",
+        )
+    for answer in answers:
+        screen.line(f"{answer.message}: {fate_word(screen, answer.fate)}")
+        for problem in answer.problems:
+            if problem.outcome is not Outcome.NOTE:
+                screen.problem(problem)
+
+
+@command(
+    "skip",
+    vi="Bỏ một lượt gửi, để các lượt sau của hồ sơ đó đi tiếp. Bên nhận sẽ không có thông điệp này.",
+    en="Give one delivery up, so that later ones of its dossier go on. The receiver will not have this message.",
+)
+@argument("delivery", metavar="DELIVERY")
+@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
+@acting
+def skip(call: Call, delivery: str, yes: bool, reason: str | None) -> int:
+    """Skips one delivery."""
+    screen = call.screen
+    call.need(OperatorRole.OPERATOR, "skip")
+    why = reason_of(call, reason, "skip")
+    if (
+        not yes
+        and screen.interactive
+        and not click.confirm(
+            screen.text(f"Bỏ hẳn lượt gửi {delivery}?", f"Give delivery {delivery} up for good?"), err=True
+        )
+    ):
+        return FINE
+    skipped = desk.skip(call.store, delivery, who=f"operator:{call.person}", reason=why, now=call.now)
+    if screen.as_json:
+        screen.row({"skipped": delivery_row(screen, skipped)})
+    else:
+        screen.line(
+            f"Đã bỏ qua {skipped.id}; làn {skipped.lane} tới {skipped.party} đi tiếp.",
+            f"Skipped {skipped.id}; lane {skipped.lane} to {skipped.party} goes on.",
+        )
+    return FINE

@@ -1,0 +1,535 @@
+"""check, sign, verify: stations 2 to 5 for files, without a server and without a database."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, argument, command, option
+from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
+from gateway.core.parties import Parties, Party, Role, SigningCertificate
+from gateway.core.problems import Outcome, Problem, Stopped
+
+STDIN = "-"
+WORDS = {  # fate -> Vietnamese, English
+    Fate.ACCEPTED: ("CHẤP NHẬN", "ACCEPTED"),
+    Fate.REJECTED: ("TỪ CHỐI", "REJECTED"),
+    Fate.HELD: ("CHƯA XÁC ĐỊNH", "UNDETERMINED"),
+}
+STATUS_WORDS = {
+    "passed": ("đạt", "passed"),
+    "failed": ("không đạt", "failed"),
+    "undetermined": ("chưa xác định", "undetermined"),
+    "not-applicable": ("không áp dụng", "not applicable"),
+}
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with a zone, ISO 8601; a date alone is its first moment in Vietnam."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time in UTC."""
+        if isinstance(value, datetime):
+            return value
+        text = f"{value}T00:00:00+07:00" if len(value) == len("2026-01-01") else value
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail("2026-01-31, 2026-01-31T08:00:00+07:00", param, ctx)
+        if moment.tzinfo is None:
+            self.fail("2026-01-31T08:00:00+07:00 (+07:00?)", param, ctx)
+        return moment.astimezone(UTC)
+
+
+@command(
+    "check",
+    vi="Xét các tệp đúng như khi trục nhận chúng: đọc được không, đúng lược đồ không, chữ ký và quyền của bên gửi. "
+    "Không cần máy chủ, không cần cơ sở dữ liệu; sổ đăng ký lấy từ thư mục hồ sơ các bên. “-” là đầu vào chuẩn, "
+    "thư mục là mọi tệp .xml trong đó.",
+    en="Judge files just as the gateway would on arrival: readable, right by schema, by whom signed, allowed or not. "
+    "Needs no server and no database; the registry is that of the party profiles. “-” is standard input, "
+    "a folder is every .xml file in it.",
+)
+@argument("files", nargs=-1, required=True, type=click.Path(path_type=str), metavar="FILE…")
+@option(
+    "--party",
+    metavar="PARTY",
+    vi="Bên gửi tới cửa (mặc định: bên mà NoiGui của từng tệp nêu).",
+    en="The party at the door (default: the one that NoiGui of each file names).",
+)
+@option(
+    "--at",
+    type=Moment(),
+    vi="Xét như nhận vào lúc này (mặc định: bây giờ).",
+    en="Judge as of this time (default: now).",
+)
+def check(call: Call, files: tuple[str, ...], party: str | None, at: datetime | None) -> int:
+    """Judges every file; the exit code is that of the worst."""
+    bench = Bench(call, party, at or call.now)
+    fates: list[Fate] = []
+    for name in _expanded(files):
+        try:
+            finding = bench.judge(name)
+        except Stopped as stop:
+            fates.append(Fate.REJECTED)
+            _print(call, name, Fate.REJECTED, None, stop.problems)
+            continue
+        fate = bench.expected(finding)
+        fates.append(fate)
+        _print(call, name, fate, finding, finding.problems)
+    _sum_up(call, fates)
+    return PROBLEMS if Fate.REJECTED in fates else UNDETERMINED if Fate.HELD in fates else FINE
+
+
+class Bench:
+    """Judges files with the registry of the profile files; the configuration is the one around each file."""
+
+    def __init__(self, call: Call, party: str | None, at: datetime) -> None:
+        self.call = call
+        self.party = party
+        self.at = at
+        self.gates: dict[Path | None, Any] = {}
+
+    def gate(self, name: str) -> Any:
+        """The gate for a file: by --config, by the current folder, or by the file's own folder and those above it."""
+        from gateway.cli.base import Misconfigured
+        from gateway.wiring import build
+
+        loaded = self.call.load_near(Path.cwd(), needed=False)
+        if loaded.file is None and name != STDIN:
+            loaded = self.call.load_near(Path(name).resolve().parent, needed=False)
+        if loaded.file is None:
+            loaded = self.call.load_near(Path.cwd(), needed=True)
+        if loaded.file not in self.gates:
+            try:
+                self.gates[loaded.file] = build(loaded.settings)
+            except Stopped as stop:
+                raise Misconfigured(*stop.problems) from stop
+        return self.gates[loaded.file]
+
+    def judge(self, name: str) -> Finding:
+        """All that can be said about one file. Raises Stopped (SYS-045) when it cannot be read."""
+        from gateway.services.intake import judge
+
+        gate = self.gate(name)
+        body, digest, total = _read(name, gate.limits.body_bytes)
+        envelope = Envelope(
+            id=MessageId(f"check-{digest[:16]}"),
+            body=body,
+            digest=digest,
+            total_bytes=total,
+            caller=Caller(party=self._caller(body, gate), by="operator"),
+            channel=Channel.CLI,
+            received_at=self.at,
+        )
+        return judge(envelope, gate, self.at)
+
+    def _caller(self, body: bytes, gate: Any) -> PartyId:
+        from gateway.documents import header_claims, parse_bytes
+
+        if self.party is not None:
+            known = gate.parties.get(self.party) or gate.parties.by_identifier(self.party)
+            if known is None:
+                raise Stopped(Problem("SYS-042", {"what": "party", "value": self.party}))
+            return PartyId(known.id)
+        try:
+            claims = header_claims(parse_bytes(body, gate.limits))
+        except Stopped:
+            return PartyId("–")  # whoever it is from, it is unreadable
+        named = gate.parties.by_identifier(claims.noi_gui) if claims.noi_gui else None
+        return PartyId(named.id if named is not None else "–")
+
+    def expected(self, finding: Finding) -> Fate:
+        """What the gateway would make of it, unless its records say otherwise."""
+        from gateway.services.intake import expected
+
+        return expected(finding)
+
+
+def _expanded(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        if name != STDIN and Path(name).is_dir():
+            yield from sorted(str(file) for file in Path(name).rglob("*.xml"))
+        else:
+            yield name
+
+
+def _read(name: str, most: int) -> tuple[bytes, str, int]:
+    """The bytes up to the limit, the SHA-256 of all, and how many there are."""
+    digest, total, kept = hashlib.sha256(), 0, bytearray()
+    try:
+        stream = sys.stdin.buffer if name == STDIN else Path(name).open("rb")  # noqa: SIM115 - closed below; stdin is not
+        try:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                total += len(chunk)
+                if len(kept) < most:
+                    kept += chunk[: most - len(kept)]
+        finally:
+            if name != STDIN:
+                stream.close()
+    except OSError as error:
+        raise Stopped(Problem("SYS-045", {"path": name, "reason": error.strerror or "?"})) from error
+    return bytes(kept), digest.hexdigest(), total
+
+
+def _print(call: Call, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...]) -> None:
+    screen = call.screen
+    shown = "<stdin>" if name == STDIN else name
+    letter = finding.thong_diep if finding is not None else None
+    signer = letter.signer if letter is not None else None
+    if screen.as_json:
+        screen.row(
+            {
+                "file": shown,
+                "outcome": str(fate),
+                "ma_thong_diep": finding.ma_thong_diep if finding else None,
+                "loai": finding.loai if finding else None,
+                "ma_ho_so": finding.ma_ho_so if finding else None,
+                "digest": finding.envelope.digest if finding else None,
+                "basis": str(letter.basis) if letter else None,
+                "signer": {"subject": signer.subject, "fingerprint": signer.fingerprint} if signer else None,
+                "problems": [screen.problem_row(problem, shown) for problem in problems],
+            }
+        )
+        return
+    about = " ".join(part for part in (finding.loai, finding.ma_ho_so) if part) if finding else ""
+    words = WORDS[fate]
+    screen.line(
+        f"{shown}: {words[0]}" + (f" ({about})" if about else ""),
+        f"{shown}: {words[1]}" + (f" ({about})" if about else ""),
+    )
+    for problem in problems:
+        screen.problem(problem, shown)
+
+
+def _sum_up(call: Call, fates: list[Fate]) -> None:
+    if len(fates) < 2:
+        return
+    counts = {fate: fates.count(fate) for fate in Fate}
+    call.screen.line(
+        f"{len(fates)} tệp: {counts[Fate.ACCEPTED]} chấp nhận, {counts[Fate.REJECTED]} từ chối, "
+        f"{counts[Fate.HELD]} chưa xác định.",
+        f"{len(fates)} files: {counts[Fate.ACCEPTED]} accepted, {counts[Fate.REJECTED]} rejected, "
+        f"{counts[Fate.HELD]} undetermined.",
+    )
+
+
+@command(
+    "sign",
+    vi="Ký một ThongDiep bằng khóa của mình, ra đầu ra chuẩn hoặc --output. Mặc định: XAdES B-B, exclusive C14N.",
+    en="Sign a ThongDiep with your key, to standard output or --output. Default: XAdES B-B, exclusive C14N.",
+)
+@argument("file", type=click.Path(path_type=str))
+@option(
+    "--key",
+    "key_file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Khóa bí mật (PEM).",
+    en="The private key (PEM).",
+)
+@option(
+    "--cert",
+    "certificate",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Chứng thư (PEM).",
+    en="The certificate (PEM).",
+)
+@option(
+    "--password-env",
+    metavar="NAME",
+    vi="Biến môi trường chứa mật khẩu khóa.",
+    en="Environment variable with the key's password.",
+)
+@option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), vi="Ghi vào tệp này.", en="Write to this file."
+)
+@option(
+    "--form",
+    type=click.Choice(["xades", "xmldsig"]),
+    default="xades",
+    show_default=True,
+    vi="Dạng chữ ký.",
+    en="The form of the signature.",
+)
+@option(
+    "--c14n",
+    type=click.Choice(["exclusive", "inclusive", "inclusive11"]),
+    default="exclusive",
+    show_default=True,
+    vi="Cách chuẩn hóa.",
+    en="The canonicalisation.",
+)
+@option(
+    "--by-id",
+    is_flag=True,
+    vi="Tham chiếu gốc bằng Id thay cho URI rỗng.",
+    en="Refer to the root by its Id instead of the empty URI.",
+)
+@option(
+    "--pss",
+    is_flag=True,
+    vi="RSASSA-PSS thay cho PKCS#1 v1.5 (khóa RSA).",
+    en="RSASSA-PSS instead of PKCS#1 v1.5 (RSA keys).",
+)
+@option("--hash", "bits", type=click.Choice(["256", "384", "512"]), vi="SHA-2 bao nhiêu bit.", en="Bits of SHA-2.")
+@option(
+    "--prefix",
+    default="ds",
+    show_default=True,
+    vi="Tiền tố của Signature; rỗng: không gian tên mặc định.",
+    en="The prefix of Signature; empty: default namespace.",
+)
+@option("--at", type=Moment(), vi="SigningTime (mặc định: bây giờ).", en="SigningTime (default: now).")
+def sign(
+    call: Call,
+    file: str,
+    key_file: Path,
+    certificate: Path,
+    password_env: str | None,
+    output: Path | None,
+    form: str,
+    c14n: str,
+    by_id: bool,
+    pss: bool,
+    bits: str | None,
+    prefix: str,
+    at: datetime | None,
+) -> int:
+    """Signs and writes the bytes exactly."""
+    import os
+    import re
+
+    from signing.names import C14N_10, C14N_11, EXC_C14N
+    from signing.sign import SigningKey, Variant
+    from signing.sign import sign as sign_bytes
+
+    if prefix and not re.fullmatch(r"[A-Za-z_][\w.-]*", prefix):
+        raise click.BadParameter(prefix, param_hint="--prefix")
+    password = None
+    if password_env is not None:
+        password = os.environ.get(password_env, "").encode() or None
+        if password is None:
+            raise Stopped(Problem("SYS-022", {"path": str(key_file), "reason": f"{password_env} = ∅"}))
+    body, _, _ = _read(file, 1 << 30)
+    try:
+        open_to_others = key_file.stat().st_mode & 0o077
+    except OSError:
+        open_to_others = 0  # loading it says why
+    if open_to_others:
+        call.screen.note(
+            f"Lưu ý: {key_file} cho người khác đọc; với khóa thật hãy chạy chmod 600.",
+            f"Note: others can read {key_file}; for a real key run chmod 600.",
+        )
+    key = SigningKey.load(key_file, certificate, password, private_mode=False)
+    variant = Variant(
+        xades=form == "xades",
+        canonicalisation={"exclusive": EXC_C14N, "inclusive": C14N_10, "inclusive11": C14N_11}[c14n],
+        by_id=by_id,
+        pss=pss,
+        bits=int(bits) if bits else None,
+        prefix=prefix,
+    )
+    signed = sign_bytes(body, key, variant, at=at or call.now)
+    if output is None:
+        call.screen.raw(signed)
+        return FINE
+    try:
+        output.write_bytes(signed)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
+    if call.screen.as_json:
+        call.screen.row(
+            {
+                "file": str(output),
+                "bytes": len(signed),
+                "digest": hashlib.sha256(signed).hexdigest(),
+                "fingerprint": key.fingerprint,
+            }
+        )
+    else:
+        call.screen.line(f"Đã ký: {output} ({len(signed)} byte).", f"Signed: {output} ({len(signed)} bytes).")
+    return FINE
+
+
+@command(
+    "verify",
+    vi="Kiểm chữ ký của một tệp: ai ký, bằng chứng thư nào, ký đúng những gì; từng mục của Phụ lục II TT 15/2025. "
+    "Không xét lược đồ và quyền; dùng “check” cho việc đó.",
+    en="Verify a file's signature: who signed, with which certificate, and exactly what; item by item of Annex II of "
+    "Circular 15/2025. Schema and permissions are not looked at; “check” does that.",
+)
+@argument("file", type=click.Path(path_type=str))
+@option(
+    "--cert",
+    "certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Chỉ tin chứng thư này (PEM hoặc DER), không cần sổ đăng ký: để bên nhận kiểm biên nhận của trục.",
+    en="Believe only this certificate (PEM or DER), without a registry: for parties that check the gateway's receipts.",
+)
+@option(
+    "--at", type=Moment(), vi="Xét như vào lúc này (mặc định: bây giờ).", en="Judge as of this time (default: now)."
+)
+@option(
+    "--signed",
+    is_flag=True,
+    vi="In đúng những byte đã được ký (dạng chuẩn hóa), không in gì khác.",
+    en="Print exactly the bytes that were signed (canonical), and nothing else.",
+)
+def verify(call: Call, file: str, certificate: Path | None, at: datetime | None, signed: bool) -> int:
+    """Verifies the signature and nothing else."""
+    from gateway.documents import Checked, Limits, header_claims, parse
+    from schemas.catalog import bundled
+    from signing.trust import Trust
+    from signing.verify import verify as verify_signature
+
+    when = at or call.now
+    limits = Limits()
+    if certificate is None:
+        bench = Bench(call, None, when)
+        gate = bench.gate(file)
+        parties, trust, catalog, limits = gate.parties, gate.trust, gate.catalog, gate.limits
+    else:
+        catalog = bundled()
+    body, digest, total = _read(file, limits.body_bytes)
+    envelope = Envelope(
+        id=MessageId(f"verify-{digest[:16]}"),
+        body=body,
+        digest=digest,
+        total_bytes=total,
+        caller=Caller(party=PartyId("–"), by="operator"),
+        channel=Channel.CLI,
+        received_at=when,
+    )
+    shown = "<stdin>" if file == STDIN else file
+    verdict: dict[str, Any] = {}
+    try:
+        document = parse(envelope, limits)
+        if certificate is not None:
+            parties = _only(certificate, header_claims(document.root).noi_gui)
+            trust = Trust.build(parties)
+        checked = Checked(document=document, kind=catalog.kind_of(document.root))
+        attested = verify_signature(checked, trust, parties, when)
+    except Stopped as stop:
+        verdict = dict(getattr(stop, "verdict", {}))
+        if not signed:
+            _print_verdict(call, shown, verdict, stop.problems, None)
+        else:
+            for problem in stop.problems:
+                call.screen.problem(problem, shown, to_err=True)
+        return PROBLEMS
+    if signed:
+        if attested.signed_bytes is None:
+            call.screen.note("Không có chữ ký.", "There is no signature.")
+            return PROBLEMS
+        call.screen.raw(attested.signed_bytes)
+    else:
+        _print_verdict(call, shown, dict(attested.verdict), attested.doubts, attested)
+    if attested.signed_bytes is None:
+        return PROBLEMS
+    unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in attested.doubts)
+    return UNDETERMINED if unknown else FINE
+
+
+def _only(file: Path, identifier: str | None) -> Parties:
+    """A registry of one: whoever the document says it is from, with this certificate."""
+    from gateway.services.parties import der_of
+
+    try:
+        der = der_of(file.read_bytes())
+    except OSError as error:
+        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
+    except ValueError as error:
+        facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
+        raise Stopped(Problem("SYS-021", facts)) from error
+    registered = SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest())
+    return Parties(
+        [
+            Party(
+                id=PartyId("certificate"),
+                name=file.name,
+                role=Role.ONE_STOP,
+                identifiers=(identifier or "–",),
+                certificates=(registered,),
+            )
+        ]
+    )
+
+
+def _print_verdict(
+    call: Call, shown: str, verdict: dict[str, Any], problems: tuple[Problem, ...], attested: Any
+) -> None:
+    from signing.verdict import explain
+
+    screen = call.screen
+    failed = attested is None
+    unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in problems)
+    unsigned = attested is not None and attested.signed_bytes is None
+    if screen.as_json:
+        signer = attested.signer if attested is not None else None
+        screen.row(
+            {
+                "file": shown,
+                "outcome": "failed" if failed else "unsigned" if unsigned else "undetermined" if unknown else "passed",
+                "signer": None
+                if signer is None
+                else {
+                    "subject": signer.subject,
+                    "issuer": signer.issuer,
+                    "serial": signer.serial,
+                    "fingerprint": signer.fingerprint,
+                },
+                "signed_sha256": hashlib.sha256(attested.signed_bytes).hexdigest()
+                if attested and attested.signed_bytes
+                else None,
+                "verdict": verdict,
+                "problems": [screen.problem_row(problem, shown) for problem in problems],
+            }
+        )
+        return
+    if failed:
+        screen.line(f"{shown}: CHỮ KÝ KHÔNG ĐẠT", f"{shown}: SIGNATURE REFUSED")
+    elif unsigned:
+        screen.line(f"{shown}: KHÔNG CÓ CHỮ KÝ", f"{shown}: NO SIGNATURE")
+    elif unknown:
+        screen.line(f"{shown}: CHƯA XÁC ĐỊNH", f"{shown}: UNDETERMINED")
+    else:
+        screen.line(f"{shown}: CHỮ KÝ HỢP LỆ", f"{shown}: VALID SIGNATURE")
+    if attested is not None and attested.signer is not None and attested.signed_bytes is not None:
+        signer = attested.signer
+        screen.facts(
+            [
+                (screen.text("Người ký", "Signer"), signer.subject),
+                (screen.text("Nơi cấp", "Issuer"), signer.issuer),
+                (screen.text("Số chứng thư", "Serial"), signer.serial),
+                ("SHA-256", signer.fingerprint),
+                (screen.text("Thuật toán", "Algorithm"), signer.algorithm),
+                (screen.text("Thời điểm ký (tự khai)", "Signing time (claimed)"), signer.signed_at),
+                (
+                    screen.text("Đúng Phụ lục I", "Conforms to Annex I"),
+                    screen.text("có", "yes") if signer.annex_i else screen.text("không", "no"),
+                ),
+                (
+                    screen.text("Phần được ký", "Signed"),
+                    f"{len(attested.signed_bytes)} byte, SHA-256 {hashlib.sha256(attested.signed_bytes).hexdigest()}",
+                ),
+            ]
+        )
+    for row in explain(verdict):
+        word = STATUS_WORDS.get(row["status"], (row["status"],) * 2)
+        screen.line(
+            f"  {row['item']} {word[0]}: {row['text_vi']} ({row['reason_vi']})",
+            f"  {row['item']} {word[1]}: {row['text_en']} ({row['reason_en']})",
+        )
+    for problem in problems:
+        screen.problem(problem, shown)

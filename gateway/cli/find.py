@@ -1,0 +1,575 @@
+"""messages, show, dossier, inbox, lanes: what is on record. Codes, ids, states, times; never a message's content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, command, option, reason_of
+from gateway.cli.check import WORDS, Moment
+from gateway.cli.show import Screen, when
+from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
+from gateway.core.problems import Lang, Problem, Stopped, catalogue
+from gateway.settings import OperatorRole
+
+STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
+    DeliveryState.QUEUED: ("chờ gửi", "queued"),
+    DeliveryState.SENDING: ("đang gửi", "sending"),
+    DeliveryState.UNKNOWN: ("chưa rõ đã tới chưa", "outcome unknown"),
+    DeliveryState.DELIVERED: ("đã giao", "delivered"),
+    DeliveryState.REFUSED: ("bị từ chối", "refused"),
+    DeliveryState.DEAD: ("quá hạn kiên nhẫn", "dead"),
+    DeliveryState.SKIPPED: ("đã bỏ qua", "skipped"),
+}
+
+
+def state_word(screen: Screen, state: DeliveryState) -> str:
+    """A delivery's state as people read it, with the word that scripts use."""
+    vi, en = STATE_WORDS[state]
+    return f"{state.value} ({vi})" if screen.lang is Lang.VI else en if en == state.value else f"{state.value} ({en})"
+
+
+def fate_word(screen: Screen, fate: Fate) -> str:
+    """A message's fate as people read it."""
+    return f"{fate.value} ({WORDS[fate][0].lower()})" if screen.lang is Lang.VI else fate.value
+
+
+def one_party(call: Call, name: str) -> PartyId:
+    """The party of this id, or with this identifier. Raises Stopped (SYS-042)."""
+    from gateway.wiring import registry_of
+
+    parties = registry_of(call.store)
+    found = parties.get(name) or parties.by_identifier(name)
+    if found is None:
+        raise Stopped(Problem("SYS-042", {"what": "party", "value": name}))
+    return found.id
+
+
+@command(
+    "messages",
+    vi="Tìm thông điệp, mới nhất trước. --causes gom các thông điệp bị từ chối hoặc đang giữ theo nguyên nhân.",
+    en="Find messages, the newest first. --causes groups those rejected or held by what is wrong.",
+)
+@option("--state", type=click.Choice([fate.value for fate in Fate]), vi="Chỉ trạng thái này.", en="Only this state.")
+@option("--party", metavar="PARTY", vi="Chỉ của bên gửi này.", en="Only from this sender.")
+@option("--type", "loai", metavar="HSnn", vi="Chỉ loại này.", en="Only this type.")
+@option("--code", metavar="XSD-021", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
+@option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ của hồ sơ này.", en="Only of this dossier.")
+@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
+@option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--before", metavar="ID", vi="Trang tiếp, sau thông điệp này.", en="The next page, after this message.")
+@option("--causes", is_flag=True, vi="Gom theo nguyên nhân.", en="Group by cause.")
+def messages(
+    call: Call,
+    state: str | None,
+    party: str | None,
+    loai: str | None,
+    code: str | None,
+    ma_ho_so: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    before: str | None,
+    causes: bool,
+) -> int:
+    """Lists messages, or their failures by cause."""
+    from gateway.services import desk
+
+    screen, store = call.screen, call.store
+    if causes:
+        found = desk.causes(store, since=since, until=until)
+        print_causes(screen, found)
+        return FINE
+    with store.read() as view:
+        rows = view.messages(
+            state=Fate(state) if state else None,
+            party=one_party(call, party) if party else None,
+            loai=loai,
+            code=code,
+            ma_ho_so=ma_ho_so,
+            since=since,
+            until=until,
+            before=before,
+            limit=limit,
+        )
+    if screen.as_json:
+        for row in rows:
+            screen.row(_message_row(row))
+        return FINE
+    if not rows:
+        screen.line("Không có thông điệp nào.", "No messages.")
+        return FINE
+    heads = ("Mã nhận", "Lúc nhận", "Bên gửi", "Loại", "Hồ sơ", "Trạng thái", "Mã vấn đề")
+    heads_en = ("Id", "Received", "Sender", "Type", "Dossier", "State", "Codes")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (m.id, when(m.received_at), m.party, m.loai, m.ma_ho_so, fate_word(screen, m.state), " ".join(m.codes))
+            for m in rows
+        ),
+    )
+    if len(rows) == limit:
+        screen.line(f"Còn nữa: thêm --before {rows[-1].id}", f"There is more: add --before {rows[-1].id}")
+    return FINE
+
+
+def _message_row(message: Any) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "ma_thong_diep": message.ma_thong_diep,
+        "loai": message.loai,
+        "ma_ho_so": message.ma_ho_so,
+        "party": message.party,
+        "state": str(message.state),
+        "codes": list(message.codes),
+        "channel": str(message.channel),
+        "basis": str(message.basis) if message.basis else None,
+        "digest": message.digest,
+        "bytes": message.total_bytes,
+        "received_at": message.received_at,
+        "recorded_at": message.recorded_at,
+        "verdicts": message.verdicts,
+    }
+
+
+def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
+    """Failures by cause: how many, of whom, where, what it means and what to do."""
+    if screen.as_json:
+        for cause in causes:
+            screen.row({**asdict(cause), **_explained(cause.code, screen.lang)})
+        return
+    if not causes:
+        screen.line("Không có lỗi nào.", "No failures.")
+        return
+    for cause in causes:
+        words = _explained(cause.code, screen.lang)
+        place = f" {cause.xpath}" if cause.xpath else ""
+        screen.line(
+            f"{cause.count} × {cause.code} · {cause.party}{place} · {when(cause.first_at)} tới {when(cause.last_at)}",
+            f"{cause.count} × {cause.code} · {cause.party}{place} · {when(cause.first_at)} to {when(cause.last_at)}",
+        )
+        screen.line(f"    {words['message']}")
+        screen.line(f"    → {words['remedy']}")
+        screen.line(f"    ví dụ: {cause.example}", f"    example: {cause.example}")
+
+
+def _explained(code: str, lang: Lang) -> dict[str, str]:
+    entry = catalogue().get(code)
+    if entry is None:
+        return {"message": "", "remedy": ""}
+    problem = Problem(code)
+    return {"message": problem.message(lang), "remedy": problem.remedy(lang)}
+
+
+@command(
+    "show",
+    vi="Mọi điều đã biết về một thông điệp: trạng thái, vấn đề và cách sửa, các lần xét, các lượt gửi và từng lần thử. "
+    "ID là MaThongDiep, mã nhận của trục, hoặc mã lượt gửi; phần đầu của mã cũng được nếu không lẫn. "
+    "Nội dung (dữ liệu cá nhân) không hiện; --content in nguyên văn và ghi vào nhật ký ai đã xem, vì sao.",
+    en="Everything known about one message: state, problems and remedies, judgements, deliveries and each try. ID is a "
+    "MaThongDiep, our own id, or a delivery's id; its beginning is enough when it is unique. "
+    "The content (personal data) is not shown; --content prints it, and the log says who looked and why.",
+)
+@argument("name", metavar="ID")
+@option(
+    "--content",
+    is_flag=True,
+    vi="In nguyên văn thông điệp (cần --reason).",
+    en="Print the original bytes (needs --reason).",
+)
+@option("--receipt", is_flag=True, vi="In biên nhận đã ký.", en="Print the signed receipt.")
+@option(
+    "--signed",
+    is_flag=True,
+    vi="In đúng phần đã được ký, dạng chuẩn hóa (cần --reason).",
+    en="Print exactly what was signed, canonical (needs --reason).",
+)
+@acting
+def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, reason: str | None) -> int:
+    """Prints what is known."""
+    from gateway.services import desk
+
+    store = call.store
+    message = desk.one(store, name)
+    if content or signed:
+        return _unmask(call, message, reason, signed=signed)
+    if receipt:
+        with store.read() as view:
+            found = view.receipt(message.id)
+        if found is None:
+            raise Stopped(Problem("SYS-042", {"what": "receipt", "value": message.id}))
+        call.screen.raw(found)
+        return FINE
+    everything = desk.everything(store, message.id)
+    others = desk.others_of(store, message)
+    if call.screen.as_json:
+        _show_json(call.screen, everything, others)
+    else:
+        _show_text(call.screen, everything, others)
+    return FINE
+
+
+def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> int:
+    from gateway.services import desk
+
+    call.need(OperatorRole.OPERATOR, "show --signed" if signed else "show --content")
+    why = reason_of(call, reason, "show --signed" if signed else "show --content")
+    with call.store.read() as view:
+        digest = message.digest
+        if signed:
+            digest = view.verdicts(message.id)[-1].signed_digest
+        body = view.body(digest) if digest else None
+        envelope = view.envelope(message.id)
+    if body is None and signed and envelope is not None:
+        body = _signed_again(call, envelope)
+    if body is None:
+        raise Stopped(Problem("SYS-047", {"id": message.id}))
+    desk.note_unmasking(call.store, message.id, who=f"operator:{call.person}", reason=why, now=call.now)
+    call.screen.raw(body)
+    return FINE
+
+
+def _signed_again(call: Call, envelope: Any) -> bytes | None:
+    """The signed part, from judging the kept bytes once more; it is not stored beside them."""
+    from gateway.services.intake import judge
+    from gateway.wiring import build
+
+    return judge(envelope, build(call.settings, call.store), call.now).signed_bytes
+
+
+def _show_json(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
+    screen.row(
+        {
+            **_message_row(everything.message),
+            "problems": [
+                screen.problem_row(problem) for verdict in everything.verdicts[-1:] for problem in verdict.problems
+            ],
+            "judgements": [
+                {
+                    "number": verdict.number,
+                    "state": str(verdict.state),
+                    "judged_at": verdict.judged_at,
+                    "who": verdict.who,
+                    "codes": [problem.code for problem in verdict.problems],
+                    "signature": verdict.facts,
+                    "evidence": list(verdict.evidence),
+                    "signed_sha256": verdict.signed_digest,
+                }
+                for verdict in everything.verdicts
+            ],
+            "deliveries": [delivery_row(screen, d, everything.attempts[d.id]) for d in everything.deliveries],
+            "inbox": [{"party": entry.party, "position": entry.position} for entry in everything.inbox],
+            "receipt": everything.has_receipt,
+            "erased_at": everything.erased_at,
+            "other_arrivals": [other.id for other in others],
+        }
+    )
+
+
+def delivery_row(screen: Screen, delivery: Delivery, attempts: Sequence[Attempt] = ()) -> dict[str, Any]:
+    """A delivery as JSON."""
+    return {
+        "id": delivery.id,
+        "message": delivery.message,
+        "ma_thong_diep": delivery.ma_thong_diep,
+        "loai": delivery.loai,
+        "party": delivery.party,
+        "lane": delivery.lane,
+        "state": str(delivery.state),
+        "tries": delivery.tries,
+        "due_at": delivery.due_at,
+        "created_at": delivery.created_at,
+        "blocking": delivery.blocking,
+        "problem": screen.problem_row(delivery.problem) if delivery.problem else None,
+        "attempts": [
+            {
+                "number": attempt.number,
+                "kind": attempt.kind,
+                "started_at": attempt.started_at,
+                "ended_at": attempt.ended_at,
+                "outcome": str(attempt.outcome),
+                "reference": attempt.reference,
+                "code": attempt.problem.code if attempt.problem else None,
+            }
+            for attempt in attempts
+        ],
+    }
+
+
+def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
+    message = everything.message
+    screen.line(
+        f"Thông điệp {message.id}: {fate_word(screen, message.state)}", f"Message {message.id}: {message.state}"
+    )
+    screen.facts(
+        [
+            ("MaThongDiep", message.ma_thong_diep),
+            (
+                screen.text("Loại", "Type"),
+                " ".join(str(p) for p in (message.loai, message.goc, message.phien_ban) if p),
+            ),
+            (screen.text("Hồ sơ", "Dossier"), message.ma_ho_so),
+            (screen.text("Bên gửi", "Sender"), f"{message.party} ({message.caller_by}, {message.channel})"),
+            (screen.text("Lúc nhận", "Received"), when(message.received_at)),
+            (screen.text("Căn cứ tin", "Believed on"), message.basis),
+            (screen.text("Độ dài", "Length"), f"{message.total_bytes} byte"),
+            ("SHA-256", message.digest),
+            (screen.text("Biên nhận", "Receipt"), screen.text("có", "yes") if everything.has_receipt else "–"),
+        ]
+    )
+    if everything.erased_at is not None:
+        screen.line(
+            f"  Nội dung đã xóa lúc {when(everything.erased_at)}.", f"  Bytes erased at {when(everything.erased_at)}."
+        )
+    for verdict in everything.verdicts:
+        screen.line(
+            f"Lần xét {verdict.number}: {fate_word(screen, verdict.state)}, {when(verdict.judged_at)}, {verdict.who}",
+            f"Judgement {verdict.number}: {verdict.state}, {when(verdict.judged_at)}, {verdict.who}",
+        )
+        for problem in verdict.problems:
+            screen.problem(problem)
+    for delivery in everything.deliveries:
+        _show_delivery(screen, delivery, everything.attempts[delivery.id])
+    for entry in everything.inbox:
+        screen.line(
+            f"Hộp thư {entry.party}, vị trí {entry.position}", f"Inbox of {entry.party}, position {entry.position}"
+        )
+    if others:
+        screen.line(
+            "Các lần tới khác cùng MaThongDiep: " + ", ".join(other.id for other in others),
+            "Other arrivals with this MaThongDiep: " + ", ".join(other.id for other in others),
+        )
+
+
+def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attempt]) -> None:
+    screen.line(
+        f"Lượt gửi {delivery.id} tới {delivery.party}: {state_word(screen, delivery.state)}",
+        f"Delivery {delivery.id} to {delivery.party}: {state_word(screen, delivery.state)}",
+    )
+    for attempt in attempts:
+        code = f" {attempt.problem.code}" if attempt.problem else ""
+        ours = f" [{attempt.reference}]" if attempt.reference else ""
+        took = round((attempt.ended_at - attempt.started_at).total_seconds() * 1000)
+        screen.line(
+            f"  {attempt.number}. {when(attempt.started_at)} {attempt.kind}: {attempt.outcome}{code}{ours} ({took} ms)"
+        )
+    if delivery.problem is not None and not delivery.state.is_final:
+        screen.problem(delivery.problem)
+    if delivery.state.holds_lane and delivery.blocking:
+        screen.line(
+            f"    Làn {delivery.lane} đang bị giữ. Sửa nguyên nhân rồi: lienthong replay {delivery.id} --reason “…”; "
+            f"hoặc: lienthong skip {delivery.id} --reason “…”",
+            f"    Lane {delivery.lane} is held. Mend the cause, then: lienthong replay {delivery.id} --reason “…”; "
+            f"or: lienthong skip {delivery.id} --reason “…”",
+        )
+    elif delivery.state is DeliveryState.QUEUED and delivery.due_at is not None:
+        screen.line(f"    Sẽ gửi lúc {when(delivery.due_at)}.", f"    Will be sent at {when(delivery.due_at)}.")
+
+
+@command(
+    "dossier",
+    vi="Dòng thời gian của một hồ sơ: mọi sự kiện, trạng thái, thời hạn, theo lời các bên.",
+    en="The timeline of a dossier: every event, state and time limit, as the parties told it.",
+)
+@argument("ma_ho_so", metavar="MAHOSO")
+def dossier(call: Call, ma_ho_so: str) -> int:
+    """Prints the timeline."""
+    from gateway.services.dossiers import timeline
+    from gateway.wiring import registry_of
+
+    screen, store = call.screen, call.store
+    found = timeline(store, MaHoSo(ma_ho_so), registry_of(store), call.now)
+    if found is None:
+        with store.read() as view:
+            aliases = view.also_known_as(ma_ho_so)
+        if len(aliases) == 1:
+            found = timeline(store, aliases[0], registry_of(store), call.now)
+        if found is None:
+            raise Stopped(Problem("SYS-042", {"what": "dossier", "value": ma_ho_so}))
+    row = found.as_dict(screen.lang)
+    if screen.as_json:
+        screen.row(row)
+    else:
+        _print_timeline(screen, row)
+    return FINE
+
+
+def _local(text: str | None) -> str:
+    return when(datetime.fromisoformat(text)) if text else "–"
+
+
+def _print_timeline(screen: Screen, row: Mapping[str, Any]) -> None:
+    state = f"{row['TrangThai']} {row['TenTrangThai']}" if row["TrangThai"] is not None else "–"
+    screen.line(f"Hồ sơ {row['MaHoSo']}: {state}", f"Dossier {row['MaHoSo']}: {state}")
+    screen.facts(
+        [
+            (screen.text("Thủ tục", "Procedure"), row["MaTTHC"]),
+            (screen.text("Cổng", "Portal"), row["CongDichVu"]),
+            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"]),
+            (screen.text("Nộp", "Filed"), _local(row["NgayNopHoSo"])),
+            (screen.text("Tiếp nhận", "Received"), _local(row["NgayTiepNhan"])),
+            (screen.text("Hẹn trả", "Due"), _local(row["NgayHenTra"])),
+            (screen.text("Xong", "Finished"), _local(row["NgayKetThucXuLy"])),
+            (screen.text("Trả", "Returned"), _local(row["NgayTra"])),
+        ]
+    )
+    heads = ("Thời điểm", "Loại", "Bên", "Trạng thái", "Diễn giải")
+    heads_en = ("Time", "Type", "Party", "State", "Reading")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (
+                _local(step["ThoiDiem"]),
+                f"{step['LoaiThongDiep']} {step['ThanPhan']}",
+                step["NoiGui"],
+                f"{step['DenTrangThai']} {step['TenTrangThai']}" if step["DenTrangThai"] is not None else "–",
+                step["DienGiai"],
+            )
+            for step in row["DanhSachSuKien"]
+        ),
+    )
+    for deadline in row["ThoiHan"]:
+        late = screen.text("TRỄ", "LATE") if deadline["tre"] else screen.text("đúng hạn", "on time")
+        screen.line(f"  {deadline['ten']}: {_local(deadline['han'])} · {late}")
+
+
+@command(
+    "inbox",
+    vi="Hộp thư của một bên, đúng như bên đó sẽ nhận; xem không làm đổi điều bên đó đã xác nhận.",
+    en="A party's inbox, just as it would get it; looking does not change what the party has confirmed.",
+)
+@argument("party", metavar="PARTY")
+@option(
+    "--after", type=click.IntRange(min=0), default=0, show_default=True, vi="Sau vị trí này.", en="After this position."
+)
+@option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, vi="Nhiều nhất.", en="At most.")
+def inbox(call: Call, party: str, after: int, limit: int) -> int:
+    """Lists the feed of one party."""
+    screen = call.screen
+    name = one_party(call, party)
+    with call.store.read() as view:
+        entries, reader = view.inbox_after(name, after, limit), view.reader(name)
+    if screen.as_json:
+        for entry in entries:
+            screen.row(
+                {
+                    "position": entry.position,
+                    "message": entry.message,
+                    "ma_thong_diep": entry.ma_thong_diep,
+                    "loai": entry.loai,
+                    "goc": entry.goc,
+                    "sender": entry.sender,
+                    "ma_ho_so": entry.ma_ho_so,
+                    "trang_thai": entry.trang_thai,
+                    "trang_thai_goc": entry.trang_thai_goc,
+                    "digest": entry.digest,
+                    "recorded_at": entry.recorded_at,
+                    "codes": [problem.code for problem in entry.problems],
+                }
+            )
+        return FINE
+    screen.line(
+        f"{name}: mới nhất là {reader.head}, đã xác nhận tới {reader.confirmed} ({when(reader.confirmed_at)}).",
+        f"{name}: the newest is {reader.head}, confirmed up to {reader.confirmed} ({when(reader.confirmed_at)}).",
+    )
+    heads = ("Vị trí", "Lúc ghi", "Loại", "Bên gửi", "Hồ sơ", "Trạng thái", "MaThongDiep")
+    heads_en = ("Position", "Recorded", "Type", "Sender", "Dossier", "State", "MaThongDiep")
+    if entries:
+        screen.table(
+            heads if screen.lang is Lang.VI else heads_en,
+            (
+                (
+                    e.position,
+                    when(e.recorded_at),
+                    f"{e.loai} {e.goc}",
+                    e.sender,
+                    e.ma_ho_so,
+                    e.trang_thai,
+                    e.ma_thong_diep,
+                )
+                for e in entries
+            ),
+        )
+    return FINE
+
+
+@command(
+    "lanes",
+    vi="Đường gửi: từng bên còn nợ gì, làn nào bị giữ, lỗi gom theo nguyên nhân. Mã thoát 1 khi có làn bị giữ.",
+    en="The way out: what each party is owed, which lanes are held, failures by cause. Exit 1 when a lane is held.",
+)
+@option("--held", is_flag=True, vi="Chỉ các làn bị giữ.", en="Only held lanes.")
+@option("--party", metavar="PARTY", vi="Chỉ bên nhận này.", en="Only this receiver.")
+@option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, vi="Nhiều nhất.", en="At most.")
+def lanes(call: Call, held: bool, party: str | None, limit: int) -> int:
+    """Lists lanes, queues and causes."""
+    from gateway.services import desk
+
+    screen = call.screen
+    found = desk.way_out(call.store, held_only=held, party=one_party(call, party) if party else None, limit=limit)
+    code = PROBLEMS if any(lane.held for lane in found.lanes) else FINE
+    if screen.as_json:
+        for lane in found.lanes:
+            screen.row(
+                {
+                    "party": lane.party,
+                    "lane": lane.lane,
+                    "held": lane.held,
+                    "open": lane.open,
+                    "since": lane.since,
+                    "first": delivery_row(screen, lane.first),
+                }
+            )
+        return code
+    if not found.lanes:
+        screen.line(
+            "Không có làn nào bị giữ." if held else "Không còn gì phải gửi.",
+            "No lane is held." if held else "Nothing is left to send.",
+        )
+        return code
+    if not held and found.queues:
+        _print_queues(screen, found.queues)
+    heads = ("Bên nhận", "Làn", "Giữ", "Còn", "Lượt gửi đầu", "Trạng thái", "Mã", "Từ lúc")
+    heads_en = ("Receiver", "Lane", "Held", "Open", "First delivery", "State", "Code", "Since")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (
+                lane.party,
+                lane.lane,
+                screen.text("có", "yes") if lane.held else "",
+                lane.open,
+                lane.first.id,
+                state_word(screen, lane.first.state),
+                lane.first.problem.code if lane.first.problem else "",
+                when(lane.since),
+            )
+            for lane in found.lanes
+        ),
+    )
+    if found.causes:
+        screen.line("Theo nguyên nhân:", "By cause:")
+        print_causes(screen, found.causes)
+    return code
+
+
+def _print_queues(screen: Screen, queues: Sequence[Any]) -> None:
+    heads = ("Bên nhận", "Còn phải gửi", "Không trả lời liên tiếp", "Từ lúc")
+    heads_en = ("Receiver", "Open", "Unanswered in a row", "Since")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (
+                queue.party,
+                ", ".join(f"{state.value} {count}" for state, count in queue.counts.items()),
+                queue.failures or "",
+                when(queue.failing_since) if queue.failures else "",
+            )
+            for queue in queues
+        ),
+    )

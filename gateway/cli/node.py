@@ -1,0 +1,380 @@
+"""init, db, doctor: a node from nothing, its database, and what is in force on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, argument, command, option
+from gateway.cli.show import when
+from gateway.core.problems import Lang, Outcome, Problem, Stopped
+from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
+
+OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
+
+
+@command(
+    "init",
+    vi="Tạo một nút mới trong thư mục trống: tệp cấu hình có chú giải, khóa ký ECDSA P-256 (quyền 600) với chứng thư "
+    "tự "
+    "ký, hồ sơ mẫu của bên, và các bước tiếp theo. Không ghi đè.",
+    en="Make a new node in an empty folder: an annotated configuration, an ECDSA P-256 signing key (mode 600) with a "
+    "self-signed certificate, an example party, and what to do next. Overwrites nothing.",
+)
+@argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("lienthong"))
+@option(
+    "--identifier",
+    metavar="H19.900",
+    default="H19.900",
+    show_default=True,
+    vi="Mã định danh của trục.",
+    en="The gateway's agency identifier.",
+)
+@option("--name", default="Trục liên thông tỉnh Đồng Nai (thử nghiệm)", vi="Tên của trục.", en="The gateway's name.")
+@option("--port", type=click.IntRange(1, 65535), default=8310, show_default=True, vi="Cổng.", en="The port.")
+@option(
+    "--database",
+    metavar="URL",
+    default="sqlite:///lienthong.sqlite3",
+    show_default=True,
+    vi="Cơ sở dữ liệu.",
+    en="The database.",
+)
+def init(call: Call, folder: Path, identifier: str, name: str, port: int, database: str) -> int:
+    """Writes everything a node needs."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Stopped(Problem("SYS-046", {"path": str(folder)}))
+    values = {
+        "node.identifier": identifier,
+        "node.name": name,
+        "node.lang": str(call.lang),
+        "database.url": database,
+        "key.file": "keys/truc.key.pem",
+        "key.certificate": "keys/truc.cert.pem",
+        "web.port": port,
+        "operators": {call.account: OperatorRole.ADMINISTRATOR.value},
+    }
+    try:
+        written = write_node(folder, values, call.lang, call.now)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+    screen = call.screen
+    if screen.as_json:
+        screen.row({"folder": str(folder), "files": [str(path) for path in written]})
+        return FINE
+    for path in written:
+        screen.line(f"  {path}")
+    screen.line(
+        f"Đã tạo nút mới. Tiếp theo, trong thư mục {folder}:", f"The node is made. Next, in the folder {folder}:"
+    )
+    for step in next_steps(call.lang):
+        screen.line(f"  {step}")
+    return FINE
+
+
+def write_node(folder: Path, values: dict[str, Any], lang: Lang, now: datetime) -> list[Path]:
+    """The files of a new node; gives their paths. Raises OSError."""
+    from signing.fresh import fresh_key
+
+    keys, parties = folder / "keys", folder / "parties"
+    for new, mode in ((folder, 0o750), (keys, 0o700), (parties, 0o750)):
+        new.mkdir(parents=True, exist_ok=True)
+        new.chmod(mode)
+    private, certificate = fresh_key(values["node.name"], now, identifier=values["node.identifier"])
+    files: dict[Path, tuple[bytes, int]] = {
+        folder / CONFIG_NAME: (example(lang, values).encode(), 0o640),
+        keys / "truc.key.pem": (private, 0o600),
+        keys / "truc.cert.pem": (certificate, 0o644),
+        parties / "vi-du.toml.example": (EXAMPLE_PARTY.encode(), 0o640),
+        folder / "README.md": (_readme(lang).encode(), 0o640),
+        folder / ".gitignore": (b"keys/*.key.pem\n*.sqlite3*\n", 0o640),
+    }
+    for path, (content, mode) in files.items():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    return list(files)
+
+
+def next_steps(lang: Lang) -> list[str]:
+    """What a person does after init."""
+    if lang is Lang.VI:
+        return [
+            "1. Chép parties/vi-du.toml.example thành parties/<tên>.toml, sửa theo từng bên.",
+            "2. lienthong db upgrade                       # tạo cơ sở dữ liệu",
+            "3. lienthong parties check                    # kiểm hồ sơ các bên",
+            "4. lienthong parties apply --reason “lần đầu” # đưa vào hiệu lực",
+            "5. lienthong doctor                           # mọi thứ ổn chưa",
+            "6. lienthong serve  và  lienthong work        # hai tiến trình của nút",
+        ]
+    return [
+        "1. Copy parties/vi-du.toml.example to parties/<name>.toml and change it, one file for each party.",
+        "2. lienthong db upgrade                      # make the database",
+        "3. lienthong parties check                   # check the profiles",
+        "4. lienthong parties apply --reason “first”  # put them into force",
+        "5. lienthong doctor                          # is everything in order?",
+        "6. lienthong serve  and  lienthong work      # the two processes of a node",
+    ]
+
+
+def _readme(lang: Lang) -> str:
+    title = "# Nút Liên Thông" if lang is Lang.VI else "# A Liên Thông node"
+    keys = (
+        "`keys/truc.key.pem` là khóa ký của trục: giữ kín, sao lưu riêng. Gửi `keys/truc.cert.pem` cho các bên để họ "
+        "kiểm "
+        "biên nhận (`lienthong verify BIENNHAN.xml --cert truc.cert.pem`)."
+        if lang is Lang.VI
+        else "`keys/truc.key.pem` is the gateway's signing key: keep it secret, back it up apart. Give "
+        "`keys/truc.cert.pem` to "
+        "the parties, who check receipts with it (`lienthong verify RECEIPT.xml --cert truc.cert.pem`)."
+    )
+    return "\n".join([title, "", *next_steps(lang), "", keys, ""])
+
+
+EXAMPLE_PARTY = """\
+# Hồ sơ của một bên. Chép thành parties/<id>.toml rồi sửa. / The profile of one party. Copy to parties/<id>.toml.
+# Mỗi thiết lập: docs/operate.md. / Every setting: docs/operate.md.
+id = "vi-du"                                # trùng tên tệp / the same as the file's name
+name = "Đơn vị ví dụ"
+role = "one-stop"                           # portal | one-stop | oversight
+identifiers = ["H19.901", "000.99.01.H19"]  # mã đầu là mã ta ghi / the first is what we write
+receives = "pull"                           # pull: tự lấy hộp thư | push: trục gửi tới
+
+# SHA-256 của thẻ truy cập; tạo thẻ: openssl rand -base64 32 ; băm: printf %s "$THE" | sha256sum
+# SHA-256 of the bearer token; a token: openssl rand -base64 32 ; its hash: printf %s "$TOKEN" | sha256sum
+credentials = { token_sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+
+# Chứng thư ký đã đăng ký; hai cái cùng lúc khi thay khóa. / Registered for signing; two at once for roll-over.
+# certificates = [{ file = "vi-du.cert.pem", tree = "chinh-phu" }]
+signature = { default = "required", status_unknown = "hold" }
+
+# Khi receives = "push": / With receives = "push":
+# connector = { name = "rest", url = "https://…", timeout_s = 30 }
+
+# Trạng thái 8 của bên này là tạm dừng hay chấm dứt? / Is this party's state 8 a pause or an end?
+meaning = { Trang8LaTamDung = true }
+"""
+
+
+db = Group(
+    "db",
+    entries={"upgrade": Entry("gateway.cli.node:upgrade", "Tạo hoặc nâng cấp lược đồ.", "Make or upgrade the schema.")},
+    vi="Cơ sở dữ liệu của nút.",
+    en="The node's database.",
+    no_args_is_help=True,
+)
+
+
+@command(
+    "upgrade",
+    vi="Tạo cơ sở dữ liệu, hoặc nâng lên phiên bản chương trình cần. Sao lưu trước khi nâng cấp.",
+    en="Make the database, or bring it to the revision that this program needs. Back it up before an upgrade.",
+)
+def upgrade(call: Call) -> int:
+    """Runs the migrations."""
+    from gateway.store import SchemaMismatch, StoreError, open_engine
+    from gateway.store import upgrade as run
+    from gateway.wiring import shown_url
+
+    call.need(OperatorRole.ADMINISTRATOR, "db upgrade")
+    url = database_url(call.settings)
+    try:
+        before, after = run(open_engine(url))
+    except SchemaMismatch as error:
+        raise Stopped(Problem("SYS-031", {"found": error.found or "–", "expected": error.expected})) from error
+    except (StoreError, ValueError) as error:
+        raise Stopped(Problem("SYS-030", {"url": shown_url(url), "reason": str(error)})) from error
+    screen = call.screen
+    if screen.as_json:
+        screen.row({"before": before, "after": after, "url": shown_url(url)})
+    elif before == after:
+        screen.line(f"Cơ sở dữ liệu đã ở phiên bản {after}.", f"The database is at revision {after} already.")
+    else:
+        screen.line(f"Cơ sở dữ liệu: {before or '∅'} → {after}.", f"Database: {before or '∅'} → {after}.")
+    return FINE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that doctor looked at."""
+
+    vi: str
+    en: str
+    problems: tuple[Problem, ...] = ()
+
+
+@command(
+    "doctor",
+    vi="Mọi thiết lập đang có hiệu lực và từ đâu tới; kiểm khóa, chứng thư, cơ sở dữ liệu, hồ sơ các bên, cổng. Mã "
+    "thoát 1 "
+    "khi có gì sai.",
+    en="Every setting in force and where it came from; checks keys, certificates, database, parties, ports. Exit 1 "
+    "when "
+    "something is wrong.",
+)
+@option("--all", "everything", is_flag=True, vi="Cả các giá trị mặc định.", en="Default values too.")
+def doctor(call: Call, everything: bool) -> int:
+    """Prints settings and findings."""
+    screen, loaded = call.screen, call.loaded
+    for key, _, value in leaves(loaded.settings):
+        origin = loaded.origin(key)
+        if screen.as_json:
+            screen.row({"setting": key, "value": _plain(value), "origin": origin.kind, "place": origin.place})
+        elif everything or origin.kind != "default":
+            where = f"{origin.kind} {origin.place}".strip()
+            screen.line(f"{key} = {_plain(value)}    [{where}]")
+    found: list[Finding] = []
+    for look in LOOKS:
+        found += look(call)
+    failed = 0
+    for finding in found:
+        failed += any(problem.outcome is Outcome.FAILED for problem in finding.problems)
+        if screen.as_json:
+            rows = [screen.problem_row(problem) for problem in finding.problems]
+            screen.row({"check": finding.en, "ok": not rows, "problems": rows})
+            continue
+        mark = "✗" if any(p.outcome is Outcome.FAILED for p in finding.problems) else "!" if finding.problems else "✓"
+        screen.line(f"{mark} {finding.vi}", f"{mark} {finding.en}")
+        for problem in finding.problems:
+            screen.problem(problem)
+    return PROBLEMS if failed else FINE
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [getattr(item, "name", item) if not isinstance(item, Path) else str(item) for item in value]
+    return value
+
+
+def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> Finding:
+    try:
+        return Finding(vi, en, tuple(act() or ()))
+    except Stopped as stop:
+        return Finding(vi, en, stop.problems)
+
+
+def _configuration(call: Call) -> Iterator[Finding]:
+    file = call.loaded.file
+    yield Finding(f"cấu hình {file}", f"configuration {file}", call.loaded.notes)
+    owners = packages_distributions()
+    foreign = [
+        Problem("SYS-036", {"name": name, "owners": sorted(set(owners[name]))})
+        for name in OUR_PACKAGES
+        if len(set(owners.get(name, ()))) > 1
+    ]
+    yield Finding("tên gói Python không trùng", "Python package names are ours alone", tuple(foreign))
+
+
+def _key(call: Call) -> Iterator[Finding]:
+    from gateway.wiring import load_key
+
+    settings = call.settings
+
+    def look() -> Iterable[Problem]:
+        key = load_key(settings)
+        if key is None:
+            return [Problem("SYS-037")]
+        ends = key.certificate.not_after
+        facts = {"party": settings.node.identifier, "fingerprint": key.fingerprint[:16] + "…", "until": when(ends)}
+        if ends <= call.now:
+            return [Problem("SYS-028", facts)]
+        days = (ends - call.now).days
+        return [Problem("SYS-027", {**facts, "days": days})] if days < 60 else []
+
+    yield _tried("khóa ký của trục", "the gateway's signing key", look)
+    if settings.web.tls_key is not None:
+        yield _tried("khóa TLS", "the TLS key", lambda: _secret_file(settings.web.tls_key))
+
+
+def _secret_file(path: Path | None) -> Iterable[Problem]:
+    if path is None:
+        return
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        facts = {"path": str(path), "key": "web.tls_key", "file": CONFIG_NAME, "reason": error.strerror or "?"}
+        yield Problem("SYS-020", facts)
+        return
+    if mode & 0o077:
+        yield Problem("SYS-023", {"path": str(path), "mode": f"{mode:03o}"})
+
+
+def _database(call: Call) -> Iterator[Finding]:
+    from gateway.wiring import shown_url
+
+    url = shown_url(call.settings.database.url)
+
+    def look() -> None:
+        with call.store.read() as view:
+            view.parties_version()
+
+    yield _tried(f"cơ sở dữ liệu {url}", f"database {url}", look)
+
+
+def _parties(call: Call) -> Iterator[Finding]:
+    from gateway.cli.parties import expiries, read_all
+    from gateway.services.parties import difference
+    from gateway.wiring import load_trees, registry_of
+
+    settings: Settings = call.settings
+
+    def look_at_trees() -> None:
+        load_trees(settings)
+
+    yield _tried("cây tin cậy", "trust trees", look_at_trees)
+
+    def look() -> Iterable[Problem]:
+        found = read_all(settings)
+        problems = expiries(found, call)
+        with suppress(Stopped):  # no database: said above
+            differences = difference(registry_of(call.store), found, remove_missing=True)
+            if differences:
+                problems.append(Problem("SYS-035", {"parties": [one.party for one in differences]}))
+        return problems
+
+    yield _tried("hồ sơ các bên", "party profiles", look)
+
+    def in_force() -> Iterable[Problem]:
+        with suppress(Stopped):
+            if not len(registry_of(call.store)):
+                return [Problem("SYS-033", {"folder": str(settings.parties.folder)})]
+        return []
+
+    yield _tried("sổ đăng ký đang có hiệu lực", "the registry in force", in_force)
+
+
+def _port(call: Call) -> Iterator[Finding]:
+    web = call.settings.web
+    address = f"{web.host}:{web.port}"
+    try:
+        with socket.create_connection((web.host, web.port), timeout=2):
+            running = True
+    except OSError:
+        running = False
+    if running:
+        yield Finding(f"có chương trình đang nhận tại {address}", f"something listens at {address}")
+        return
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((web.host, web.port))
+    except OSError as error:
+        problem = Problem("SYS-032", {"address": address, "reason": error.strerror or "?"})
+        yield Finding(f"cổng {address}", f"port {address}", (problem,))
+        return
+    yield Finding(f"cổng {address} còn trống", f"port {address} is free")
+
+
+LOOKS: tuple[Callable[[Call], Iterable[Finding]], ...] = (_configuration, _key, _database, _parties, _port)

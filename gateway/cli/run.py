@@ -1,0 +1,191 @@
+"""serve, work: the two kinds of process of a node. Both stop on SIGTERM or Ctrl-C, finishing what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.base import FINE, Call, command, option, with_settings
+from gateway.core.problems import Problem, Stopped
+
+if TYPE_CHECKING:
+    from gateway.services.intake import Gate
+    from gateway.settings import Settings
+
+log = logging.getLogger("lienthong.work")
+
+
+@command(
+    "serve",
+    vi="Mở cửa HTTP: nhận thông điệp, trả biên nhận, cho các bên lấy hộp thư. Chạy cùng một “lienthong work”.",
+    en="Open the HTTP door: take messages, answer with receipts, let parties read their inboxes. Run one “lienthong "
+    "work” "
+    "beside it.",
+)
+@option(
+    "--workers",
+    "-w",
+    type=click.IntRange(1, 64),
+    vi="Số tiến trình (mặc định web.workers).",
+    en="Processes (default web.workers).",
+)
+@option("--host", vi="Địa chỉ (mặc định web.host).", en="Address (default web.host).")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    vi="Cổng (mặc định web.port); 0: cổng trống.",
+    en="Port (default web.port); 0: a free one.",
+)
+def serve(call: Call, workers: int | None, host: str | None, port: int | None) -> int:
+    """Serves until it is told to stop."""
+    from gateway.web.serve import serve as serve_front
+    from gateway.wiring import build, start_logging
+
+    call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
+    loaded = call.loaded
+    start_logging(loaded.settings)
+    if loaded.settings.key.file is None:
+        raise Stopped(Problem("SYS-037"))
+    build(loaded.settings, call.store)  # what is wrong is said here, in sentences, before any worker starts
+    call.store.dispose()
+
+    def ready(where: str, on: int) -> None:
+        scheme = "https" if loaded.settings.web.tls_certificate else "http"
+        address = f"{scheme}://{where}:{on}"
+        if call.screen.as_json:
+            call.screen.row({"ready": address, "workers": loaded.settings.web.workers})
+        else:
+            call.screen.line(
+                f"Đang nhận tại {address} (Ctrl-C để dừng).", f"Taking messages at {address} (Ctrl-C stops)."
+            )
+
+    return serve_front(loaded, given=call.given, on_ready=ready)
+
+
+@command(
+    "work",
+    vi="Gửi cho các bên nhận đẩy, xét lại thông điệp đang giữ, hỏi tình trạng chứng thư, ký đầu nhật ký. Chạy mấy "
+    "cái cũng được.",
+    en="Deliver to parties that are pushed to, judge held messages again, ask for certificate status, sign the log's "
+    "head. "
+    "Any number may run beside each other.",
+)
+def work(call: Call) -> int:
+    """Works until it is told to stop."""
+    from gateway.wiring import build, start_logging
+
+    settings = call.settings
+    start_logging(settings)
+    gate = build(settings, call.store)
+    if gate.key is None:
+        raise Stopped(Problem("SYS-037"))
+
+    def ready() -> None:
+        if call.screen.as_json:
+            call.screen.row({"ready": "work"})
+        else:
+            call.screen.line("Đang làm việc (Ctrl-C để dừng).", "Working (Ctrl-C stops).")
+
+    asyncio.run(work_until_stopped(gate, settings, ready))
+    return FINE
+
+
+async def work_until_stopped(gate: Gate, settings: Settings, ready: Callable[[], None]) -> None:
+    """Everything that is not intake, side by side, until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Desk(gate, settings, stop).run(ready)
+
+
+class Desk:
+    """The worker's loops, with the newest view of registry and trust."""
+
+    def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
+        self.gate = gate
+        self.settings = settings
+        self.stop = stop
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
+        from connectors.registry import installed
+        from gateway.services import outbox
+
+        work = self.settings.work
+        pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
+        if self.gate.store is None:
+            raise ValueError("work needs a database")
+        loops = [
+            asyncio.create_task(
+                outbox.work(
+                    self.gate.store,
+                    lambda: self.gate.parties,
+                    installed(),
+                    self.stop,
+                    _now,
+                    pace=pace,
+                    private_addresses=work.private_addresses,
+                ),
+                name="outbox",
+            ),
+            asyncio.create_task(self._every(self.settings.parties.reload_s, self._renew), name="renew"),
+            asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
+        ]
+        ready()
+        done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+        self.stop.set()
+        await asyncio.gather(*loops, return_exceptions=True)
+        for task in done:
+            if (error := task.exception()) is not None:
+                raise error
+
+    async def _every(self, seconds: float, act: Callable[[], Any]) -> None:
+        """Do that at once and then every so often; a failure is logged and the next turn comes."""
+        while not self.stop.is_set():
+            try:
+                result = act()
+                if isinstance(result, Awaitable):
+                    await result
+            except Exception:
+                log.exception("one turn failed; the next one comes")
+            try:
+                await asyncio.wait_for(self.stop.wait(), seconds)
+            except TimeoutError:
+                continue
+
+    async def _renew(self) -> None:
+        from gateway.wiring import renewed
+
+        newer = await asyncio.to_thread(renewed, self.gate, self.settings)
+        if newer is not None:
+            self.gate = newer
+            log.info("a newer registry or newer verdicts are in force", extra={"registry": newer.parties.version})
+
+    async def _recheck(self) -> None:
+        await asyncio.to_thread(recheck_held, self.gate, _now(), timedelta(seconds=self.settings.work.recheck_s))
+
+
+def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:
+    """Judges held messages again that were last judged longer ago than that; how many there were."""
+    from gateway.services.intake import recheck
+
+    if gate.store is None:
+        return 0
+    with gate.store.read() as view:
+        due = [message.id for message in view.held(now - every)]
+    if due:
+        answers = recheck(due, gate, now)
+        log.info("judged held messages again", extra={"messages": len(answers)})
+    return len(due)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

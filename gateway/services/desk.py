@@ -1,0 +1,314 @@
+"""The operator's desk: find, explain, group failures by cause, replay with a plan first, skip.
+
+Every act says who and why. Nothing here edits a message or a verdict: a replay sends the same id and the same bytes
+again, or judges kept bytes again as of their arrival, and a new verdict stands beside the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.core.ledger import LogLine
+from gateway.core.model import (
+    Attempt,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Envelope,
+    Fate,
+    Finding,
+    InboxEntry,
+    MessageId,
+    PartyId,
+)
+from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.store import Cause, Conflict, Lane, Message, Queue, Store, Verdict, View
+
+REPLAYABLE = (DeliveryState.REFUSED, DeliveryState.DEAD)
+SKIPPABLE = (DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.REFUSED, DeliveryState.DEAD)
+MANY = 10_000  # deliveries or messages of one replay; more is done in several goes
+
+Judge = Callable[[Envelope], Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """All that is known about one message; the bytes are asked for apart."""
+
+    message: Message
+    verdicts: Sequence[Verdict]  # the last one counts
+    deliveries: Sequence[Delivery]
+    attempts: dict[DeliveryId, Sequence[Attempt]]
+    inbox: Sequence[InboxEntry]
+    has_receipt: bool
+    erased_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How the way out stands: lanes, queues, and failures by cause."""
+
+    lanes: Sequence[Lane]
+    queues: Sequence[Queue]
+    causes: Sequence[Cause]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """Something of a plan that would not go through as things stand now, and why."""
+
+    subject: str  # a message id of ours
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a replay would do. Nothing has been changed by making it."""
+
+    deliveries: Sequence[Delivery] = ()  # to be queued again, in the order in which they were recorded
+    messages: Sequence[Message] = ()  # to be judged again
+    delivered: Sequence[Delivery] = ()  # asked for, but the receiver has them already: they are not sent again
+    waiting: Sequence[Delivery] = ()  # asked for, but on their way by themselves
+    skipped: Sequence[Delivery] = ()  # asked for, but given up for good
+    settled: Sequence[Message] = ()  # asked for, but accepted, with nothing left to send
+    would_fail: Sequence[Doubtful] = ()  # of `messages` and `deliveries`: what would be refused or held as things stand
+    behind: int = 0  # deliveries that wait in the lanes of those above and will follow them
+    cut: bool = False  # there is more than one replay takes
+
+    @property
+    def count(self) -> int:
+        """How many things it would touch."""
+        return len(self.deliveries) + len(self.messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a replay is asked for: ids, or a filter."""
+
+    ids: tuple[str, ...] = ()  # of messages (ours or MaThongDiep) or of deliveries
+    states: frozenset[str] = frozenset()  # refused, dead (deliveries); rejected, held (messages)
+    party: PartyId | None = None  # receiver of deliveries, sender of messages
+    code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = MANY
+
+
+def one(store: Store, name: str) -> Message:
+    """The one message that is meant by our id, a MaThongDiep, a delivery's id, or the beginning of one.
+
+    Raises Stopped: SYS-042 when there is none, SYS-043 when several are meant. Several messages of one MaThongDiep are
+    one history: the newest is given.
+    """
+    with store.read() as view:
+        found = view.find(name)
+    if not found:
+        raise Stopped(Problem("SYS-042", {"what": "message", "value": name}))
+    if len({message.ma_thong_diep or message.id for message in found}) > 1:
+        raise Stopped(Problem("SYS-043", {"value": name, "matches": [message.id for message in found[:5]]}))
+    return found[0]
+
+
+def others_of(store: Store, message: Message) -> list[Message]:
+    """Further arrivals that claimed the same MaThongDiep, the newest first."""
+    if message.ma_thong_diep is None:
+        return []
+    with store.read() as view:
+        return [other for other in view.find(message.ma_thong_diep) if other.id != message.id]
+
+
+def everything(store: Store, message: MessageId) -> Everything:
+    """All that is known about one message. Raises Stopped (SYS-042)."""
+    with store.read() as view:
+        known = view.message(message)
+        if known is None:
+            raise Stopped(Problem("SYS-042", {"what": "message", "value": message}))
+        deliveries = view.deliveries(message=message)
+        return Everything(
+            message=known,
+            verdicts=view.verdicts(message),
+            deliveries=deliveries,
+            attempts={delivery.id: view.attempts(delivery.id) for delivery in deliveries},
+            inbox=view.inboxed(message),
+            has_receipt=known.receipt is not None,
+            erased_at=view.erased_at(known.digest),
+        )
+
+
+def way_out(store: Store, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> Work:
+    """Lanes with open deliveries, the queue of each party, and what fails, by cause."""
+    with store.read() as view:
+        return Work(
+            lanes=view.lanes(held_only=held_only, party=party, limit=limit),
+            queues=[queue for queue in view.queues() if party is None or queue.party == party],
+            causes=[cause for cause in view.delivery_failures() if party is None or cause.party == party],
+        )
+
+
+def causes(store: Store, *, since: datetime | None = None, until: datetime | None = None) -> list[Cause]:
+    """Rejected and held messages, grouped by what is wrong, who sent them and where it lies."""
+    with store.read() as view:
+        return view.failures(since=since, until=until)
+
+
+def plan(store: Store, choice: Choice, judge: Judge) -> Plan:
+    """What a replay would do, with a fresh judgement of everything it would touch. Changes nothing.
+
+    Raises Stopped (SYS-042, SYS-043) for an id that names nothing, or several things.
+    """
+    gathered = _Gathered()
+    with store.read() as view:
+        for name in choice.ids:
+            _by_id(view, name, gathered)
+        if choice.states:
+            _by_filter(view, choice, gathered)
+    cut = len(gathered.deliveries) + len(gathered.messages) > choice.limit
+    deliveries = list(gathered.deliveries.values())[: choice.limit]
+    messages = list(gathered.messages.values())[: max(0, choice.limit - len(deliveries))]
+    with store.read() as view:
+        behind = _behind(view, deliveries)
+    return Plan(
+        deliveries=deliveries,
+        messages=messages,
+        delivered=list(gathered.delivered.values()),
+        waiting=list(gathered.waiting.values()),
+        skipped=list(gathered.skipped.values()),
+        settled=list(gathered.settled.values()),
+        would_fail=_would_fail(store, [*(d.message for d in deliveries), *(m.id for m in messages)], judge),
+        behind=behind,
+        cut=cut,
+    )
+
+
+@dataclass(slots=True)
+class _Gathered:
+    deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    delivered: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    waiting: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    skipped: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    messages: dict[MessageId, Message] = field(default_factory=dict)
+    settled: dict[MessageId, Message] = field(default_factory=dict)
+
+    def take(self, deliveries: Iterable[Delivery]) -> None:
+        """Each where it belongs by its state."""
+        for delivery in deliveries:
+            if delivery.state in REPLAYABLE:
+                self.deliveries[delivery.id] = delivery
+            elif delivery.state is DeliveryState.DELIVERED:
+                self.delivered[delivery.id] = delivery
+            elif delivery.state is DeliveryState.SKIPPED:
+                self.skipped[delivery.id] = delivery
+            else:
+                self.waiting[delivery.id] = delivery
+
+
+def _by_id(view: View, name: str, gathered: _Gathered) -> None:
+    delivery = view.delivery(name)
+    if delivery is not None:
+        gathered.take([delivery])
+        return
+    found = view.find(name)
+    if not found:
+        raise Stopped(Problem("SYS-042", {"what": "message", "value": name}))
+    if len({message.ma_thong_diep or message.id for message in found}) > 1:
+        raise Stopped(Problem("SYS-043", {"value": name, "matches": [message.id for message in found[:5]]}))
+    accepted = [message for message in found if message.state is Fate.ACCEPTED]
+    if not accepted:
+        gathered.messages[found[0].id] = found[0]  # the newest try; older ones of the same id are history
+        return
+    for message in accepted:
+        deliveries = view.deliveries(message=message.id)
+        gathered.take(deliveries)
+        if not deliveries:
+            gathered.settled[message.id] = message
+
+
+def _by_filter(view: View, choice: Choice, gathered: _Gathered) -> None:
+    states = [state for state in REPLAYABLE if state.value in choice.states]
+    if states:
+        found = view.deliveries(party=choice.party, states=states, code=choice.code, limit=choice.limit + 1)
+        gathered.take(d for d in found if _within(d.created_at, choice))
+    for fate in (Fate.REJECTED, Fate.HELD):
+        if fate.value in choice.states:
+            for message in view.messages(
+                state=fate,
+                party=choice.party,
+                code=choice.code,
+                since=choice.since,
+                until=choice.until,
+                limit=choice.limit + 1,
+            ):
+                gathered.messages[message.id] = message
+
+
+def _within(at: datetime | None, choice: Choice) -> bool:
+    if at is None:
+        return True
+    return (choice.since is None or at >= choice.since) and (choice.until is None or at < choice.until)
+
+
+def _behind(view: View, deliveries: Collection[Delivery]) -> int:
+    """How many deliveries wait for those of the plan."""
+    lanes = {(delivery.party, delivery.lane) for delivery in deliveries}
+    own = {delivery.id for delivery in deliveries}
+    waiting = 0
+    for party, lane in sorted(lanes):
+        queued = view.deliveries(party=party, lane=lane, states=[DeliveryState.QUEUED])
+        waiting += sum(1 for delivery in queued if delivery.id not in own)
+    return waiting
+
+
+def _would_fail(store: Store, messages: Iterable[MessageId], judge: Judge) -> list[Doubtful]:
+    found: list[Doubtful] = []
+    for message in dict.fromkeys(messages):
+        with store.read() as view:
+            envelope = view.envelope(message)
+        if envelope is None:
+            found.append(Doubtful(subject=message, problems=(Problem("SYS-047", {"id": message}),)))
+            continue
+        problems = judge(envelope).problems
+        wrong = tuple(problem for problem in problems if problem.outcome is not Outcome.NOTE)
+        if wrong:
+            found.append(Doubtful(subject=message, problems=wrong))
+    return found
+
+
+def replay_deliveries(store: Store, planned: Plan, *, who: str, reason: str, now: datetime) -> list[Delivery]:
+    """Queues the plan's deliveries again. Gives those that were; what somebody else moved meanwhile is left alone."""
+    if not planned.deliveries:
+        return []
+    with store.begin() as tx:
+        return tx.replay([delivery.id for delivery in planned.deliveries], who=who, reason=reason, now=now)
+
+
+def note_rechecks(store: Store, planned: Plan, *, who: str, reason: str, now: datetime) -> None:
+    """Writes into the log who has these messages judged again, and why, before it happens."""
+    with store.begin() as tx:
+        for message in planned.messages:
+            tx.note(LogLine(what="message.replayed", who=who, message=message.id, facts={"reason": reason}), now)
+
+
+def skip(store: Store, name: str, *, who: str, reason: str, now: datetime) -> Delivery:
+    """Gives one delivery up, so that its lane goes on. Raises Stopped: SYS-042 no such one, SYS-044 not now."""
+    with store.read() as view:
+        known = view.delivery(name)
+    if known is None:
+        raise Stopped(Problem("SYS-042", {"what": "delivery", "value": name}))
+    try:
+        with store.begin() as tx:
+            return tx.skip(name, who=who, reason=reason, now=now)
+    except Conflict as error:
+        with store.read() as view:
+            known = view.delivery(name) or known
+        allowed = [state.value for state in SKIPPABLE]
+        raise Stopped(
+            Problem("SYS-044", {"id": name, "state": known.state, "act": "skip", "allowed": allowed})
+        ) from error
+
+
+def note_unmasking(store: Store, message: MessageId, *, who: str, reason: str, now: datetime) -> None:
+    """Writes into the log that somebody looked at a message's content, and why."""
+    with store.begin() as tx:
+        tx.note(LogLine(what="message.read", who=who, message=message, facts={"reason": reason}), now)
