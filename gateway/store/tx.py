@@ -423,6 +423,7 @@ class Tx(View):
         passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
         _DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
         _PASS_CLAIMS(self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
+        self._owner.clear()
 
     def _write_dossiers(self, entries: Sequence[Entry]) -> None:
         newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
@@ -767,7 +768,12 @@ class Tx(View):
         self._lines.append((now, line))
 
     def close(self) -> None:
-        """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it."""
+        """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it.
+
+        Raises RuntimeError when a ledger was opened and not written: its ids would be owned by nobody.
+        """
+        if self._owner or self._stubs:
+            raise RuntimeError("a ledger was opened and not written")
         self._count_failures()
         self._give_positions()
         self._link_log()

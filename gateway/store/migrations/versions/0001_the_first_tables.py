@@ -47,6 +47,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "claim",
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("ma_thong_diep", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "ma_thong_diep", name=op.f("pk_claim")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "counter",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", Serial, autoincrement=False, nullable=False),
@@ -174,17 +182,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ma_ho_so"], ["dossier.ma_ho_so"], name=op.f("fk_change_ma_ho_so")),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_change_message")),
         sa.PrimaryKeyConstraint("ma_ho_so", "number", name=op.f("pk_change")),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "claim",
-        sa.Column("sender", sa.String(), nullable=False),
-        sa.Column("ma_thong_diep", sa.String(), nullable=False),
-        sa.Column("message", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["message"], ["message.id"], name=op.f("fk_claim_message"), initially="DEFERRED", deferrable=True
-        ),
-        sa.PrimaryKeyConstraint("sender", "ma_thong_diep", name=op.f("pk_claim")),
         sqlite_with_rowid=False,
     )
     op.create_table(
