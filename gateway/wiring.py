@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from gateway.store import CertificateStatus as StoredStatus
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 from schemas.catalog import bundled
 from signing.sign import SigningKey
+from signing.status import judge_status
 from signing.trust import CertificateStatus, Trust, TrustTree, load_tree
 
 OURSELVES = PartyId("gateway")
@@ -190,16 +191,39 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> Trust:
-    """Who may sign what, and what is known of each certificate; its version is that of what is known."""
+    """Who may sign what, and what is known of each certificate; its version is that of what is known.
+
+    What the store does not know of is judged by the revocation lists that the operator keeps as files, as of now.
+    """
     version, verdicts = 0, []
     if store is not None:
         with store.read() as view:
             version = view.statuses_version()
             verdicts = [status_of(row) for row in view.certificate_statuses()]
     built = Trust.build(parties, trees, verdicts)
+    built = built.with_verdicts(statuses_by_files(built, parties, settings))
     return Trust(
         certificates=built.certificates, trees=built.trees, verdicts=built.verdicts, own=built.own, version=version
     )
+
+
+def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> list[CertificateStatus]:
+    """Verdicts on registered certificates that nothing is known of yet, by the CRL files among the settings.
+
+    Raises Stopped (SYS-020) for a file that cannot be read.
+    """
+    crls: dict[str, list[bytes]] = {}
+    for number, tree in enumerate(settings.trust.trees):
+        crls[tree.name] = [_bytes(path, f"trust.trees[{number + 1}].crls") for path in tree.crls]
+    now, found = datetime.now(UTC), []
+    for party in parties:
+        for registration in party.certificates:
+            tree = trust.trees.get(registration.tree or "")
+            certificate = trust.certificates[registration.fingerprint]
+            if tree is None or registration.fingerprint in trust.verdicts:
+                continue
+            found.append(judge_status(certificate, tree, now, crls=crls.get(tree.name, ())))
+    return found
 
 
 def status_of(row: StoredStatus) -> CertificateStatus:
