@@ -316,14 +316,11 @@ class Limits:
         vi="Số không gian tên tối đa có hiệu lực tại một phần tử.",
         en="The most namespaces in scope at one element.",
     )
-    names: int = setting(
-        1_000,
-        at_least=100,
-        vi="Số tên phần tử và thuộc tính khác nhau tối đa.",
-        en="The most different names of elements and attributes.",
-    )
-    name_chars: int = setting(
-        256, at_least=64, vi="Độ dài tối đa của một tên, ký tự.", en="The longest name, characters."
+    name_bytes: int = setting(
+        128 * 2**10,
+        at_least=1024,
+        vi="Tổng độ dài tối đa của các tên phần tử và thuộc tính khác nhau, byte.",
+        en="The most bytes of different names of elements and attributes.",
     )
     text_bytes: int = setting(
         3 * 2**20,
@@ -530,11 +527,7 @@ class Loaded:
 
     def origin(self, key: str) -> Origin:
         """Where this setting came from; a default unless something set it."""
-        while key:
-            if key in self.origins:
-                return self.origins[key]
-            key = key.rpartition(".")[0]
-        return Origin("default")
+        return self.origins.get(key, Origin("default"))
 
 
 SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
