@@ -218,11 +218,11 @@ def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> lis
     now, found = datetime.now(UTC), []
     for party in parties:
         for registration in party.certificates:
-            tree = trust.trees.get(registration.tree or "")
-            certificate = trust.certificates[registration.fingerprint]
-            if tree is None or registration.fingerprint in trust.verdicts:
+            grown = trust.trees.get(registration.tree or "")
+            if grown is None or registration.fingerprint in trust.verdicts:
                 continue
-            found.append(judge_status(certificate, tree, now, crls=crls.get(tree.name, ())))
+            certificate = trust.certificates[registration.fingerprint]
+            found.append(judge_status(certificate, grown, now, crls=crls.get(grown.name, ())))
     return found
 
 
