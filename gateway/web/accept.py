@@ -31,7 +31,7 @@ def media(accept: str, default: Media) -> Media:
     ranges = _ranges(accept)
     if not ranges:
         return default
-    weight = {form: max(_weight(name, ranges) for name in names) for form, names in _TYPES.items()}
+    weight = {form: _weight(names, ranges) for form, names in _TYPES.items()}
     if weight[Media.XML] == weight[Media.JSON]:
         return default
     return max(weight, key=lambda form: weight[form])
@@ -67,10 +67,11 @@ def _ranges(header: str) -> dict[str, float]:
     return found
 
 
-def _weight(name: str, ranges: dict[str, float]) -> float:
-    """The weight of one media type: the most specific range that fits it decides."""
-    main = name.split("/", 1)[0]
-    for candidate in (name, f"{main}/*", "*/*"):
-        if candidate in ranges:
-            return ranges[candidate]
+def _weight(names: tuple[str, ...], ranges: dict[str, float]) -> float:
+    """The weight of one form: the most specific ranges that fit one of its media types decide."""
+    mains = {f"{name.split('/', 1)[0]}/*" for name in names}
+    for candidates in (names, sorted(mains), ("*/*",)):
+        named = [ranges[candidate] for candidate in candidates if candidate in ranges]
+        if named:
+            return max(named)
     return 0.0

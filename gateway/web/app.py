@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.core.problems import Problem
@@ -97,7 +98,7 @@ class App:
         self.routes: Sequence[Route] = _all_routes()
         self._root = _planted(self.routes)
         self._server: _Server | None = None
-        self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -111,33 +112,44 @@ class App:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Listen. Raises OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
         self._server = _Server(self)
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=self.settings.web.drain_s)
-        await self._runner.setup()
         self.tray.start()
         self._tasks = [
             asyncio.create_task(self._watch(self._server), name="watchman"),
             asyncio.create_task(self.waiters.run(), name="waiters"),
         ]
-        site: web.BaseSite
+        options: dict[str, Any] = {"backlog": 1024, "ssl": tls}
+        if tls is not None:  # a handshake that does not end is a silent client too
+            options |= {"ssl_handshake_timeout": self.door.header_s, "ssl_shutdown_timeout": 5.0}
         if sock is not None:
-            site = web.SockSite(self._runner, sock, ssl_context=tls, backlog=1024)
+            self._listener = await loop.create_server(self._server, sock=sock, **options)
         else:
-            site = web.TCPSite(self._runner, host, port, ssl_context=tls, backlog=1024, reuse_port=False)
-        await site.start()
+            self._listener = await loop.create_server(self._server, host, port, **options)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        if self._runner is None or not self._runner.addresses:
+        if self._listener is None or not self._listener.sockets:
             raise RuntimeError("the door is not open")
-        return int(self._runner.addresses[0][1])
+        return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Take nothing new, answer what is under way, write what was taken in, close."""
         self.stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()  # closes the listener and idle connections, then waits for those under way
+        if self._listener is not None and self._server is not None:
+            self._listener.close()
+            await asyncio.sleep(0)  # requests that have just come in begin to be answered
+            until = time.monotonic() + self.settings.web.drain_s
+            while self._server.connections and time.monotonic() < until:
+                self._server.close_idle()  # not aiohttp's own pre_shutdown: it would stop reading half-sent bodies too
+                await asyncio.sleep(0.05)
+            transports = [c.transport for c in self._server.connections]
+            await self._server.shutdown(1.0)
+            for transport in transports:  # a client that does not read would keep its connection open for ever
+                if transport is not None:
+                    transport.abort()
+            await asyncio.sleep(0.01)  # connections that were closed in this moment are let go of
         await self.tray.close()
         for task in self._tasks:
             task.cancel()
@@ -312,6 +324,11 @@ class _Connection(RequestHandler):
         """Since when nothing is asked on it; None while something is."""
         return self._heard if self._exchange is None else None
 
+    def close_if_idle(self) -> None:
+        """Close unless a request, or the head of one, is on it."""
+        if self._waiter is not None and self._heading is None:
+            self.force_close()
+
     def data_received(self, data: bytes) -> None:
         if data:
             self._heard = self._clock()
@@ -373,7 +390,7 @@ class _Connection(RequestHandler):
                 "a fault of ours outside a handler", exc_info=exc, extra={"correlation_id": exchange.correlation_id}
             )
             problem = Problem("SYS-120", {"correlation_id": exchange.correlation_id})
-        elif type(exc).__name__ in ("LineTooLong", "TooManyHeaders") or "too long" in (message or "").lower():
+        elif isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
             problem = Problem("SYS-107", {"limit_bytes": door.header_bytes, "limit_headers": door.headers})
         else:
             problem = Problem("SYS-106")
@@ -410,6 +427,12 @@ class _Server(web.Server):
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._options)
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing is asked."""
+        for connection in self.connections:
+            if isinstance(connection, _Connection):
+                connection.close_if_idle()
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Count it in; at the bound, whoever idles longest makes room, and failing that the newcomer goes."""

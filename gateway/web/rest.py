@@ -254,10 +254,10 @@ async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> a
     """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
     app, party = exchange.app, exchange.who.party.id
     store = store_of(app.gate)
-    found = await app.read(feed.page, store, party, after, limit)
+    found = await app.read(feed.page, store, party, after, limit, app.clock())
     if not found.entries and wait_s > 0 and not app.stopping.is_set():
         await app.waiters.wait(party, after, wait_s)
-        found = await app.read(feed.page, store, party, after, limit)
+        found = await app.read(feed.page, store, party, after, limit, app.clock())
     return answers.inbox(found, app.gate.parties)
 
 

@@ -66,6 +66,7 @@ class Tray:
         self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
+        self._judging: dict[asyncio.Future[Finding], float] = {}  # since when, monotonic
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
         self._something = asyncio.Event()
         self._closing = False
@@ -90,11 +91,16 @@ class Tray:
         if len(envelope.body) > self._door.big_bytes:
             self._in_threads += 1
             judging = loop.run_in_executor(self._threads, intake.judge, envelope, self._gate(), self._clock())
+            self._judging[judging] = time.monotonic()
             judging.add_done_callback(lambda done: self._joined(done, answer))
         else:
             self._small.append((envelope, answer))
             self._something.set()
         return await answer
+
+    def longest_s(self) -> float:
+        """How long the document has been judged that a thread has been at the longest."""
+        return time.monotonic() - min(self._judging.values(), default=time.monotonic())
 
     async def look(self, envelope: Envelope) -> tuple[Finding, Acknowledgement]:
         """What would become of a message, without any effect: judged, entered in the book, and the page torn out.
@@ -122,6 +128,7 @@ class Tray:
     def _joined(self, done: asyncio.Future[Finding], answer: asyncio.Future[Acknowledgement]) -> None:
         """A large document was judged: its finding joins the next commit."""
         self._in_threads -= 1
+        self._judging.pop(done, None)
         error = done.exception()
         if error is None:
             self._judged.append((done.result(), answer))

@@ -1,0 +1,95 @@
+"""Gates and doors for the tests of gateway/web: the parties, keys and trust of the samples over a real database."""
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pki
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import doors
+import letters
+
+from gateway import wiring
+from gateway.core.parties import Parties
+from gateway.services.intake import Gate, Identity
+from gateway.settings import load
+from schemas.catalog import bundled
+from signing.trust import CertificateStatus, Status, Trust, load_tree
+
+
+@pytest.fixture(scope="session")
+def sample_settings():
+    """The settings of the samples, with the gateway's key."""
+    signer = pki.signer("gateway")
+    given = {"key.file": signer.key_pem, "key.certificate": signer.cert_pem}
+    return load(pki.SAMPLES / "lienthong.toml", env={}, given=given).settings
+
+
+@pytest.fixture(scope="session")
+def bare_gate(sample_settings):
+    """Everything a judgement needs but the database; made once. Every certificate is known to be good."""
+    key = letters.key("gateway")
+    parties = wiring.with_ourselves(pki.parties(), sample_settings, key)
+    trees = [
+        load_tree(name, b"".join(pki.maker.certificate_path(one).read_bytes() for one in certificates))
+        for name, certificates in pki.TREES.items()
+    ]
+    good = [
+        CertificateStatus(fingerprint=c.fingerprint, status=Status.GOOD, as_of=datetime.now(UTC), until=None)
+        for party in parties
+        for c in party.certificates
+    ]
+    return Gate(
+        catalog=bundled(),
+        trust=Trust.build(parties, trees, good),
+        parties=parties,
+        key=key,
+        identity=Identity(ma_dinh_danh="H19.900", ten_co_quan="Trục liên thông tỉnh Đồng Nai (thử nghiệm)"),
+    )
+
+
+@pytest.fixture
+def gate(bare_gate, sqlite_store):
+    """A gate over a fresh SQLite file."""
+    return replace(bare_gate, store=sqlite_store)
+
+
+@pytest.fixture
+def open_door(gate, sample_settings):
+    """Opens doors: ``open_door(idle_s=1.0)`` changes settings of the door, ``parties=…`` the registry."""
+    opened = []
+
+    def open_(*, parties=None, settings=None, tls=None, client_tls=None, limits=None, **changes):
+        chosen = settings or sample_settings
+        chosen = replace(chosen, door=replace(chosen.door, **changes))
+        if limits:
+            chosen = replace(chosen, limits=replace(chosen.limits, **limits))
+        its = replace(gate, limits=wiring.limits_of(chosen))
+        if parties is not None:
+            its = replace(its, parties=parties)
+        opened.append(doors.Door(its, chosen, tls=tls, client_tls=client_tls))
+        return opened[-1]
+
+    yield open_
+    for door in opened:
+        door.stop()
+
+
+@pytest.fixture
+def door(open_door):
+    """A door with the settings of the samples."""
+    return open_door()
+
+
+@pytest.fixture
+def with_party(gate):
+    """The registry of the samples with one party changed: ``with_party("cong-dvc", enabled=False)``."""
+
+    def changed(name, **changes):
+        return Parties([replace(p, **changes) if p.id == name else p for p in gate.parties])
+
+    return changed

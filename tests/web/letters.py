@@ -1,0 +1,79 @@
+"""Fresh messages for the tests of the doors: valid, signed, each with an id of its own. Built from the samples' recipes."""
+
+import itertools
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from pathlib import Path
+
+import pki
+
+from signing.sign import SigningKey, sign
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "samples"))
+
+from recipes import payloads  # noqa: E402
+from recipes.envelopes import envelope  # noqa: E402
+from recipes.people import PORTAL, TU_PHAP, XA, XAY_DUNG  # noqa: E402
+from recipes.xmltext import write  # noqa: E402
+
+_numbers = itertools.count(1)
+OFFICES = {office.id: office for office in (PORTAL, TU_PHAP, XA, XAY_DUNG)}
+VN = timezone(timedelta(hours=7))
+
+
+@cache
+def key(name):
+    """The signing key of a party of the samples."""
+    signer = pki.signer(name)
+    return SigningKey.load(signer.key_pem, signer.cert_pem)
+
+
+def ma_ho_so(agency="ubnd-xa-thu-nghiem"):
+    """A dossier code nobody used yet."""
+    return f"{OFFICES[agency].ma}-260115-{next(_numbers):04d}"
+
+
+def now(minutes=0):
+    """An instant near now, Vietnamese time, whole seconds."""
+    return (datetime.now(UTC).astimezone(VN).replace(microsecond=0) + timedelta(minutes=minutes)).isoformat()
+
+
+def nop(code=None, *, sender="cong-dvc", to="ubnd-xa-thu-nghiem", signer=None, ma_thong_diep=None, note=None):
+    """HS01: a dossier filed online, signed by its portal. ``note`` makes it as long as one likes."""
+    code = code or ma_ho_so(to)
+    payload = payloads.nop_ho_so("small", code, "2026-01-15")
+    if note is not None:
+        late = {"NgayNopHoSo": payload.pop("NgayNopHoSo")}
+        payload = {**payload, "GhiChu": note, **late}
+    return _signed("HS01", "NopHoSo", payload, code, sender, to, signer, ma_thong_diep)
+
+
+def tiep_nhan(code, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None):
+    """HS03: the agency takes the dossier in."""
+    return _signed("HS03", "TiepNhanHoSo", payloads.tiep_nhan("small", code, "2026-01-15"), code, sender, to, signer)
+
+
+def tien_do(code, state, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, at=None):
+    """HS05: a step of the dossier."""
+    payload = payloads.tien_do("small", code, at or "2026-01-16T08:00:00+07:00", str(state))
+    return _signed("HS05", "CapNhatTienDo", payload, code, sender, to, signer)
+
+
+def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None):
+    root = envelope(
+        "x",
+        loai,
+        goc,
+        payload,
+        sender=OFFICES[sender],
+        to=[OFFICES[to]],
+        at=now(),
+        ma_ho_so=code,
+        ma_thong_diep=ma_thong_diep or str(uuid.uuid4()),
+    )
+    body = write(root)
+    body = body if isinstance(body, bytes) else body.encode("utf-8")
+    name = OFFICES[sender].key if signer is None else signer
+    return body if name == "" else sign(body, key(name), at=datetime.now(UTC))
