@@ -156,8 +156,10 @@ def _too_large(so_byte: int, limits: Limits) -> Problem:
 def _unexplained(error: Exception) -> Problem:
     if isinstance(error, etree.XMLSyntaxError):
         line, column = error.position
-        # the number only: libxml2's sentences quote the document
-        return Problem("XML-199", {"chi_tiet": f"libxml2 {error.code}"}, Location(line or None, column or None))
+        at = Location(line or None, column or None)
+        if error.code == etree.ErrorTypes.WAR_NS_URI:  # libxml2 is stricter about URIs than the walk
+            return Problem("XML-124", {"ten": "xmlns"}, at)
+        return Problem("XML-199", {"chi_tiet": f"libxml2 {error.code}"}, at)  # its sentences quote the document
     return Problem("XML-199", {"chi_tiet": type(error).__name__})
 
 

@@ -1,4 +1,4 @@
-"""Every way in which bytes can fail to be a document we read, with a neighbour that must pass (threats: DTD … namespaces)."""
+"""Every way in which bytes can fail to be a document we read, each with a neighbour that must pass."""
 
 import pytest
 from lxml import etree
@@ -290,7 +290,7 @@ def test_other_slips_are_told_with_their_place(body):
     assert problem.at.line == 1
 
 
-# --- namespaces and the attributes that change meaning -----------------------------------------------------------------
+# --- namespaces and the attributes that change meaning ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
