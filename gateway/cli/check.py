@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,14 @@ class Moment(click.ParamType[datetime]):
 @option(
     "--party",
     metavar="PARTY",
-    vi="Bên gửi tới cửa (mặc định: bên mà NoiGui của từng tệp nêu).",
-    en="The party at the door (default: the one that NoiGui of each file names).",
+    vi="Bên gửi tới cửa. Mặc định: “sender” trong tệp .toml cùng tên đi kèm, nếu có; không thì bên mà NoiGui nêu.",
+    en="The party at the door. Default: “sender” of the side-car .toml of the same name, or else the one NoiGui names.",
+)
+@option(
+    "--expect",
+    is_flag=True,
+    vi="So kết quả với tệp .toml đi kèm (outcome, problems): mã thoát 0 khi đúng hết. Bộ mẫu dùng cách này.",
+    en="Compare with the side-car .toml (outcome, problems): exit 0 when all is as it says. The samples do so.",
 )
 @option(
     "--at",
@@ -71,22 +79,75 @@ class Moment(click.ParamType[datetime]):
     vi="Xét như nhận vào lúc này (mặc định: bây giờ).",
     en="Judge as of this time (default: now).",
 )
-def check(call: Call, files: tuple[str, ...], party: str | None, at: datetime | None) -> int:
+def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, at: datetime | None) -> int:
     """Judges every file; the exit code is that of the worst."""
     bench = Bench(call, party, at or call.now)
     fates: list[Fate] = []
+    surprises = 0
     for name in _expanded(files):
+        beside = sidecar(name)
         try:
-            finding = bench.judge(name)
+            finding = bench.judge(name, beside)
         except Stopped as stop:
             fates.append(Fate.REJECTED)
+            surprises += 1
             _print(call, name, Fate.REJECTED, None, stop.problems)
             continue
         fate = bench.expected(finding)
         fates.append(fate)
+        if expect and beside is not None:
+            differs = beside.differs(fate, finding.problems)
+            surprises += bool(differs)
+            if not differs:
+                call.screen.line(f"{name}: đúng như tệp đi kèm", f"{name}: as its side-car says")
+                continue
+            call.screen.note(f"{name}: khác tệp đi kèm: {differs}", f"{name}: not as its side-car says: {differs}")
         _print(call, name, fate, finding, finding.problems)
     _sum_up(call, fates)
+    if expect:
+        return PROBLEMS if surprises else FINE
     return PROBLEMS if Fate.REJECTED in fates else UNDETERMINED if Fate.HELD in fates else FINE
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a .toml file beside a .xml file of the same name says about it."""
+
+    sender: str | None
+    outcome: str  # what judging alone comes to: accepted, rejected, undetermined
+    problems: tuple[tuple[str, int | None, int | None, str | None], ...]  # code, line, column, XPath
+
+    def differs(self, fate: Fate, problems: tuple[Problem, ...]) -> str:
+        """What is not as stated; empty when everything is."""
+        became = "undetermined" if fate is Fate.HELD else str(fate)
+        if became != self.outcome:
+            return f"{became} ≠ {self.outcome}"
+        found = sorted(_facts(problem) for problem in problems if problem.outcome is not Outcome.NOTE)
+        stated = sorted((code, line or 0, column or 0, xpath or "") for code, line, column, xpath in self.problems)
+        return "" if found == stated else f"{found} ≠ {stated}"
+
+
+def _facts(problem: Problem) -> tuple[str, int, int, str]:
+    at = problem.at
+    return (problem.code, (at.line if at else 0) or 0, (at.column if at else 0) or 0, (at.xpath if at else "") or "")
+
+
+def sidecar(name: str) -> Sidecar | None:
+    """The side-car of a file, when there is one that can be read; it is a help, never a demand."""
+    if name == STDIN or not name.endswith(".xml"):
+        return None
+    file = Path(name).with_suffix(".toml")
+    try:
+        row = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
+    sender, alone = row.get("sender"), row.get("alone", row.get("outcome", "accepted"))
+    stated = row.get("problems", ()) if alone == row.get("outcome", alone) else ()
+    return Sidecar(
+        sender if isinstance(sender, str) else None,
+        str(alone),
+        tuple((str(p.get("code")), p.get("line"), p.get("column"), p.get("xpath")) for p in stated),
+    )
 
 
 class Bench:
@@ -115,7 +176,7 @@ class Bench:
                 raise Misconfigured(*stop.problems) from stop
         return self.gates[loaded.file]
 
-    def judge(self, name: str) -> Finding:
+    def judge(self, name: str, beside: Sidecar | None = None) -> Finding:
         """All that can be said about one file. Raises Stopped (SYS-045) when it cannot be read."""
         from gateway.services.intake import judge
 
@@ -126,19 +187,20 @@ class Bench:
             body=body,
             digest=digest,
             total_bytes=total,
-            caller=Caller(party=self._caller(body, gate), by="operator"),
+            caller=Caller(party=self._caller(body, gate, beside), by="operator"),
             channel=Channel.CLI,
             received_at=self.at,
         )
         return judge(envelope, gate, self.at)
 
-    def _caller(self, body: bytes, gate: Any) -> PartyId:
+    def _caller(self, body: bytes, gate: Any, beside: Sidecar | None) -> PartyId:
         from gateway.documents import header_claims, parse_bytes
 
-        if self.party is not None:
-            known = gate.parties.get(self.party) or gate.parties.by_identifier(self.party)
+        name = self.party or (beside.sender if beside is not None else None)
+        if name is not None:
+            known = gate.parties.get(name) or gate.parties.by_identifier(name)
             if known is None:
-                raise Stopped(Problem("SYS-042", {"what": "party", "value": self.party}))
+                raise Stopped(Problem("SYS-042", {"what": "party", "value": name}))
             return PartyId(known.id)
         try:
             claims = header_claims(parse_bytes(body, gate.limits))

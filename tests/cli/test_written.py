@@ -60,7 +60,7 @@ def problems_of(text, kind=Form):
     [
         (("top",), 1, 1),
         (("two words", "inner", "list", 1, "deep"), 2, 36),
-        (("two words", "inner", "text"), 2, 50),
+        (("two words", "inner", "text"), 2, 49),
         (("web", "long"), 4, 1),
         (("web", "host"), 6, 3),
         (("trees", 0, "name"), 8, 1),
