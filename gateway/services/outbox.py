@@ -208,22 +208,29 @@ class Bucket:
         self.tokens -= count
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to speak to a party."""
+
+    party: Party
+    connector: Connector[Any]
+    configured: Configured[Any]
+
+
 @dataclass(slots=True)
 class _Way:
     """One party as the worker sees it: how to speak to it, and how it stands."""
 
     id: PartyId
     breaker: Breaker
+    plan: _Plan | Problem  # or why it cannot be spoken to
     party: Party | None = None
-    connector: Connector[Any] | None = None
-    configured: Configured[Any] | None = None
-    problem: Problem | None = None  # why it cannot be spoken to
     bucket: Bucket | None = None
     under_way: int = 0
 
     @property
     def common(self) -> Common:
-        return self.configured.common if self.configured else Common()
+        return self.plan.configured.common if isinstance(self.plan, _Plan) else Common()
 
     def at_once(self, pace: Pace) -> int:
         return self.common.at_once or pace.per_party
@@ -354,39 +361,34 @@ class Outbox:
         self._view = newest
         for party in newest:
             way = self._way(party.id)
-            before = (way.party, way.problem)
-            self._configure(way, party)
-            if before != (way.party, way.problem):
+            before = (way.party, way.plan)
+            way.party, way.plan = party, self._plan(party)
+            way.bucket = Bucket(way.common.per_second) if way.common.per_second is not None else None
+            way.breaker.longest_s = party.retry.longest_s
+            if before != (way.party, way.plan):
                 way.breaker.retry_now()
         for way in self._ways.values():
             if newest.get(way.id) is None:
-                way.party, way.connector, way.configured = None, None, None
-                way.problem = Problem("DLV-063", {"party": way.id})
+                way.party, way.plan = None, Problem("DLV-063", {"party": way.id})
 
     def _way(self, party: PartyId) -> _Way:
         if party not in self._ways:
             self._ways[party] = _Way(
                 party,
                 Breaker(self._pace.first_s, 3600.0),
-                problem=Problem("DLV-063", {"party": party}),
+                Problem("DLV-063", {"party": party}),
             )
         return self._ways[party]
 
-    def _configure(self, way: _Way, party: Party) -> None:
-        way.party, way.connector, way.configured, way.problem, way.bucket = party, None, None, None, None
-        way.breaker.longest_s = party.retry.longest_s
+    def _plan(self, party: Party) -> _Plan | Problem:
         if party.connector is None:
-            way.problem = Problem("DLV-053", {"party": party.id})
-            return
+            return Problem("DLV-053", {"party": party.id})
         try:
-            way.connector = _named(self._connectors, party.connector)
-            way.configured = way.connector.configure(party.connector_settings, where=party.id)
+            connector = _named(self._connectors, party.connector)
+            return _Plan(party, connector, connector.configure(party.connector_settings, where=party.id))
         except Stopped as stop:
-            facts = {"party": party.id, "reason": stop.problems[0].message(Lang.VI), "code": stop.problems[0].code}
-            way.problem = Problem("DLV-058", facts)
-            return
-        if way.common.per_second is not None:
-            way.bucket = Bucket(way.common.per_second)
+            first = stop.problems[0]
+            return Problem("DLV-058", {"party": party.id, "reason": first.message(Lang.VI), "code": first.code})
 
     def _take_over(self, queues: Iterable[Queue]) -> None:
         """What the database knows of failures in a row, over all workers and restarts."""
@@ -430,24 +432,21 @@ class Outbox:
     def _parcel(self, delivery: Delivery, view: View) -> Parcel | Problem:
         """The delivery with its bytes and what went before, or why it cannot be sent at all."""
         way = self._ways.get(delivery.party)
-        if way is None or way.party is None or way.connector is None:
-            return (
-                way.problem
-                if way is not None and way.problem is not None
-                else Problem("DLV-063", {"party": delivery.party})
-            )
+        plan = way.plan if way is not None else Problem("DLV-063", {"party": delivery.party})
+        if isinstance(plan, Problem):
+            return plan
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
         before = None
-        if way.connector.remembers:
+        if plan.connector.remembers:
             earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
             taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
             before = taken[-1] if taken else None
         return Parcel(
             delivery=delivery,
             body=body,
-            party=way.party,
+            party=plan.party,
             attempts=tuple(view.attempts(delivery.id)),
             before=before,
         )
@@ -467,21 +466,22 @@ class Outbox:
         try:
             if isinstance(parcel, Problem):
                 came = _hindered(parcel)
+            elif isinstance(way.plan, Problem):
+                came = _hindered(way.plan)
             else:
-                came = await self._try(parcel, way)
+                came = await self._try(parcel, way.plan)
         except asyncio.CancelledError:
-            came = Came(kind=_kind(delivery, way), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026"))
+            came = Came(kind=_kind(delivery, way.plan), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026"))
             self._settle_all([self._settlement(delivery, came, way, began)])  # the loop ends: no waiting for others
             raise
         await self._settle(self._settlement(delivery, came, way, began))
         self._note(way, came, delivery)
 
-    async def _try(self, parcel: Parcel, way: _Way) -> Came:
+    async def _try(self, parcel: Parcel, plan: _Plan) -> Came:
         """Ask first where an earlier try was uncertain and the party can be asked; otherwise send."""
-        connector, configured = way.connector, way.configured
-        assert connector is not None and configured is not None  # noqa: S101, PT018 - a parcel is only made for such
+        connector, configured = plan.connector, plan.configured
         http = self._line.http(configured.common)
-        kind = _kind(parcel.delivery, way)
+        kind = _kind(parcel.delivery, plan)
         try:
             async with asyncio.timeout(self._pace.lease_s * 0.9):
                 if kind == "query":
@@ -643,9 +643,9 @@ def _named(connectors: Registry | Mapping[str, Connector[Any]], name: str) -> Co
     return connectors[name]
 
 
-def _kind(delivery: Delivery, way: _Way) -> str:
+def _kind(delivery: Delivery, plan: _Plan | Problem) -> str:
     """What the next try is: a question where an earlier one was uncertain and the party can be asked."""
-    return "query" if delivery.ask_first and way.connector is not None and way.connector.queries else "send"
+    return "query" if delivery.ask_first and isinstance(plan, _Plan) and plan.connector.queries else "send"
 
 
 def _hindered(problem: Problem) -> Came:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import re
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
@@ -296,6 +296,12 @@ def run(story: Coroutine[Any, Any, T], within_s: float = 30) -> T:
             return await story
 
     return asyncio.run(bounded())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so; a test that waits in vain runs into its own end."""
+    while not condition():  # noqa: ASYNC110 - what is waited for happens in threads, databases, other servers
+        await asyncio.sleep(0.01)
 
 
 def uuid(number: int) -> str:

@@ -68,7 +68,7 @@ def test_a_connection_is_used_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault, kind, code",
+    ("fault", "kind", "code"),
     [
         (Fault.BUSY, Unreachable, "DLV-004"),
         (Fault.REDIRECT, Unreachable, "DLV-006"),
@@ -441,7 +441,7 @@ def test_a_zip_bomb_is_an_answer_too_long() -> None:
 
 
 @pytest.mark.parametrize(
-    "body, packing", [(b"not gzip", "gzip"), (gzip.compress(b"x" * 999)[:-9], "gzip"), (b"x", "br")]
+    ("body", "packing"), [(b"not gzip", "gzip"), (gzip.compress(b"x" * 999)[:-9], "gzip"), (b"x", "br")]
 )
 def test_an_answer_that_cannot_be_unpacked_is_no_answer(body: bytes, packing: str) -> None:
     with pytest.raises(Uncertain):
@@ -461,7 +461,7 @@ def test_asking_never_leaves_doubt() -> None:
 
 
 @pytest.mark.parametrize(
-    "after, date, seconds",
+    ("after", "date", "seconds"),
     [
         ("30", "", 30.0),
         ("Thu, 15 Jan 2026 08:02:00 GMT", "Thu, 15 Jan 2026 08:00:00 GMT", 120.0),
@@ -489,7 +489,7 @@ def test_a_retry_posts_the_same_json_as_the_first_try(value: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "text, safe", [("a b/../c?x#y", "a%20b%2F..%2Fc%3Fx%23y"), ("..", "%2E%2E"), ("a-1.b", "a-1.b")]
+    ("text", "safe"), [("a b/../c?x#y", "a%20b%2F..%2Fc%3Fx%23y"), ("..", "%2E%2E"), ("a-1.b", "a-1.b")]
 )
 def test_an_id_stays_one_segment_of_the_path(text: str, safe: str) -> None:
     assert segment(text) == safe
