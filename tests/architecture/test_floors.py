@@ -1,0 +1,79 @@
+"""A floor imports only floors below it, and a third-party library lives on the floors that were given it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("gateway", "schemas", "signing", "connectors")
+
+# Which library may be imported where (docs/decisions, "sync inside" and others): the longest matching place counts.
+LIBRARIES = {
+    "gateway.core": set(),
+    "gateway.documents": {"lxml"},
+    "gateway.store": {"sqlalchemy", "alembic", "psycopg", "msgspec"},
+    "gateway.services": {"lxml"},  # they pass trees on; only documents makes them
+    "gateway.settings": {"msgspec"},
+    "gateway.wiring": {"structlog"},
+    "gateway.web": {"aiohttp", "lxml", "prometheus_client", "uvloop", "multidict", "yarl"},
+    "gateway.cli": {"click", "rich", "cryptography"},
+    "gateway.__main__": set(),
+    "schemas": {"lxml", "xmlschema"},
+    "signing": {"lxml", "signxml", "cryptography", "pyhanko", "pyhanko_certvalidator", "asn1crypto", "pkcs11"},
+    "connectors": {"aiohttp", "zeep", "lxml", "yarl"},
+}
+
+
+def lint(where):
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_contracts_of_the_floors_are_kept():
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("gateway/core/model.py", "import gateway.documents"),
+        ("gateway/core/model.py", "import lxml"),
+        ("gateway/services/intake.py", "import gateway.services.feed"),
+        ("signing/verify.py", "import schemas"),
+        ("gateway/web/app.py", "import sqlalchemy"),
+    ],
+)
+def test_a_wrong_import_breaks_a_contract(file, line, tmp_path):
+    """So that the test above can fail."""
+    for source in [ROOT / "pyproject.toml", *(p for name in OURS for p in (ROOT / name).rglob("*.py"))]:
+        target = tmp_path / source.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    with (tmp_path / file).open("a") as text:
+        text.write(f"\n{line}\n")
+    done = lint(tmp_path)
+    assert done.returncode == 1
+    assert "BROKEN" in done.stdout
+
+
+def imports(file):
+    """The top-level packages that a file imports, wherever in it, and the line."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0], node.lineno
+
+
+def test_every_library_stays_on_its_floor():
+    astray = []
+    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        place = max((p for p in LIBRARIES if f"{module}.".startswith(f"{p}.")), key=len, default=None)
+        allowed = LIBRARIES.get(place, set()) | set(sys.stdlib_module_names) | set(OURS)
+        astray += [f"{file.relative_to(ROOT)}:{line}: {name}" for name, line in imports(file) if name not in allowed]
+    assert astray == []
