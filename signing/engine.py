@@ -8,6 +8,7 @@ changes.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from dataclasses import dataclass
@@ -131,7 +132,14 @@ class _Verifier(XMLVerifier):
 
 
 class _ParametersVerifier(_Verifier):
-    """For RSASSA-PSS with parameters, a name that signxml does not know."""
+    """For RSASSA-PSS with parameters, a name that signxml and its schema do not know."""
+
+    def validate_schema(self, signature: Any) -> None:
+        """Like signxml's, with the parameters left out; structure.py has read them."""
+        without = copy.deepcopy(signature)
+        for parameters in list(without.iter(f"{{{DS_MORE_2007}}}RSAPSSParams")):
+            parameters.getparent().remove(parameters)
+        super().validate_schema(without)  # type: ignore[no-untyped-call]
 
     def _find(self, element: Any, query: str, require: bool = True, xpath: str = "") -> Any:
         found = super()._find(element, query, require=require, xpath=xpath)  # type: ignore[no-untyped-call]

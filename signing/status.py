@@ -122,5 +122,8 @@ def _evidence(
         found[hashlib.sha256(listed.dump()).hexdigest()] = (body["this_update"].native, body["next_update"].native)
     for answer in ocsps:
         for single in answer.basic_ocsp_response["tbs_response_data"]["responses"]:
-            found[hashlib.sha256(answer.dump()).hexdigest()] = (single["this_update"].native, single["next_update"].native)
+            found[hashlib.sha256(answer.dump()).hexdigest()] = (
+                single["this_update"].native,
+                single["next_update"].native,
+            )
     return found

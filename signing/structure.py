@@ -472,7 +472,7 @@ class _Reader:
         Both hashes alike, salt as long as the hash, trailer 1 (RFC 9231 2.3.9).
         """
         parameters = element.find(_PSS)
-        digest, mask, salt, trailer = SHA256, SHA256, None, "1"
+        digest, mask, salt, trailer = SHA256, None, None, "1"
         if parameters is not None:
             if (own := parameters.find(ds("DigestMethod"))) is not None:
                 digest = own.get("Algorithm", "")
@@ -487,7 +487,8 @@ class _Reader:
             self._add("SIG-031", element, algorithm=_quote(digest))
             return 0
         bits = int(DIGESTS[digest][3:])
-        if mask != digest or trailer != "1" or (salt is not None and salt.strip() != str(bits // 8)):
+        # Without MaskGenerationFunction the JDK takes the hash of DigestMethod for MGF1 too.
+        if mask not in (None, digest) or trailer != "1" or (salt is not None and salt.strip() != str(bits // 8)):
             self._add("SIG-036", element)
         return bits
 

@@ -17,7 +17,7 @@ from signing.names import C14N_10, C14N_11, EXC_C14N
 from signing.sign import Variant
 from signing.structure import read_signature
 
-# When one of these changes, read the new source, run the genuine signatures and the attacks, then put the new digest here.
+# When one changes: read the new source, run the genuine signatures and the attacks, then put the new digest here.
 PINNED = {
     "XMLSignatureProcessor._c14n": "423208ad73768ffc",
     "XMLSignatureProcessor._find": "75e35fbf7e96d05d",

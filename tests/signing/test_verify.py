@@ -120,11 +120,11 @@ def test_the_verdict_answers_every_item_of_annex_ii_and_survives_json():
     assert {row["status"] for row in verdict["checklist"].values()} == {"passed", "not-applicable"}
 
 
-# The mathematics: one public code, the reason in the verdict only ------------------------------------------------------
+# The mathematics: one public code, the reason in the verdict only ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "forge, item, failure",
+    ("forge", "item", "failure"),
     [
         pytest.param(lambda b: b.replace(b"<hs:TrangThai>4", b"<hs:TrangThai>9"), "2.4", "InvalidDigest", id="content"),
         pytest.param(lambda b: swap_first(b, b"SignatureValue>"), "2.2", "InvalidSignature", id="signature value"),
@@ -162,7 +162,7 @@ def test_no_content_of_the_document_reaches_the_log(caplog):
     assert "ThongDiep xmlns" not in caplog.text
 
 
-# Whose certificate -----------------------------------------------------------------------------------------------------
+# Whose certificate --------------------------------------------------------------------------------------------------
 
 
 def test_a_certificate_nobody_registered_is_refused_and_named_by_fingerprint_only():
@@ -197,7 +197,7 @@ def test_a_registration_has_dates_and_a_purpose_of_its_own():
 
 
 @pytest.mark.parametrize(
-    "signer, code, token",
+    ("signer", "code", "token"),
     [
         ("expired", "SIG-053", "CHUNG_THU_HET_HAN"),
         ("not-yet-valid", "SIG-054", "CHUNG_THU_HET_HAN"),
@@ -236,7 +236,7 @@ def test_an_alias_of_the_sender_leads_to_the_same_registration():
     assert world().codes(signed(body)) == []
 
 
-# The demand comes from the registry ------------------------------------------------------------------------------------
+# The demand comes from the registry ---------------------------------------------------------------------------------
 
 
 def test_a_missing_signature_is_refused_where_the_registry_demands_one():
@@ -285,7 +285,7 @@ def test_a_party_may_be_held_to_some_algorithms_to_xades_and_to_a_time_stamp():
     assert world(policy=SignaturePolicy(timestamp=True)).codes(signed()) == ["SIG-078"]
 
 
-# Composed by the gateway -----------------------------------------------------------------------------------------------
+# Composed by the gateway --------------------------------------------------------------------------------------------
 
 
 def test_what_the_gateway_composed_must_bear_its_own_signature():
@@ -313,7 +313,7 @@ def test_a_typed_form_counts_as_composed_whatever_the_document_says():
     assert [p.code for p in caught.value.problems] == ["SIG-092"]
 
 
-# Status ----------------------------------------------------------------------------------------------------------------
+# Status -------------------------------------------------------------------------------------------------------------
 
 
 def tree(name="quoc-gia"):
@@ -388,11 +388,11 @@ def test_a_bad_signature_is_refused_before_anybody_asks_for_the_status():
     assert under_tree().codes(signed().replace(b"<hs:TrangThai>4", b"<hs:TrangThai>9")) == ["SIG-001"]
 
 
-# XAdES -----------------------------------------------------------------------------------------------------------------
+# XAdES --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "claimed, code",
+    ("claimed", "code"),
     [
         (datetime(1999, 1, 1, tzinfo=UTC), "SIG-075"),
         (datetime(2099, 1, 1, tzinfo=UTC), "SIG-074"),
