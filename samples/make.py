@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +54,9 @@ def make(sample: Sample, known: dict[str, dict[str, str]], *, anew: bool) -> Mad
     path = f"{sample.folder or sample.outcome}/{sample.name}.xml"
     document, _ = unsigned(sample)
     signer = f"{sample.signer}:{signatures.fingerprint(sample.signer)}:{sample.variant}" if sample.signer else "-"
-    finish = sample.finish.__qualname__ if sample.finish else "-"
-    went_in = hashlib.sha256(
-        b"\0".join([document, signer.encode(), finish.encode(), sample.recipe.encode()])
-    ).hexdigest()
+    finish = recipe_of(sample.finish) if sample.finish else "-"
+    told = [signer, sample.at or "-", finish]
+    went_in = hashlib.sha256(b"\0".join([document, *(part.encode() for part in told)])).hexdigest()
     file = HERE / path
     row = known.get(path, {})
     if not anew and row.get("in") == went_in and file.exists() and _sha(file.read_bytes()) == row.get("out"):
@@ -68,6 +69,13 @@ def make(sample: Sample, known: dict[str, dict[str, str]], *, anew: bool) -> Mad
         if sample.finish:
             body = sample.finish(body)
     return Made(path, went_in, body, side_car(sample, body))
+
+
+def recipe_of(work: Callable[[bytes], bytes]) -> str:
+    """What a function does, as text: its source, and the values that it closes over."""
+    values = [cell.cell_contents for cell in work.__closure__ or ()]
+    inner = [recipe_of(value) if callable(value) else repr(value) for value in values]
+    return "\n".join([inspect.getsource(work), *inner])
 
 
 def side_car(sample: Sample, body: bytes) -> str:

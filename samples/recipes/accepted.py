@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from recipes import payloads as p
 from recipes.envelopes import envelope
-from recipes.people import PORTAL, TRUC, TU_PHAP, XA, Office, message_id, moment
-from recipes.sample import ACCEPTED, Sample
+from recipes.people import PORTAL, TRUC, TU_PHAP, Office, message_id, moment
+from recipes.sample import ACCEPTED, Expected, Sample
 from recipes.xmltext import Node, Value
 
 NHO, DAY_DU, BIEN = "H19.901-260115-0001", "H19.901-260115-0002", "000.99.01.H19-20260115-0000003"
@@ -94,6 +94,9 @@ def _nop_ho_so() -> list[Sample]:
                 [TU_PHAP],
                 moment("2026-01-15", "08:16:00"),
                 files=p.files_of_nop_ho_so(form),
+                problems=(Expected("XSD-053", path="ThanPhan/NopHoSo/ToKhai/ToKhaiHoKinhDoanh"),)
+                if form == p.FULL
+                else (),
             )
         )
     return found
@@ -180,6 +183,3 @@ def _tra_ket_qua() -> list[Sample]:
 def accepted() -> list[Sample]:
     """All of them."""
     return [*_nop_ho_so(), *_bien_nhan(), *_tiep_nhan(), *_tien_do(), *_tra_ket_qua()]
-
-
-__all__ = ["XA", "accepted"]

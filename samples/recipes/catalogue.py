@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from functools import cache
 
 from recipes.accepted import accepted
+from recipes.rejected_sig import rejected_sig
+from recipes.rejected_xml import rejected_xml
+from recipes.rejected_xsd import rejected_xsd
 from recipes.sample import Sample
 
 FOLDERS = ("accepted", "rejected", "undetermined", "journeys")
@@ -14,7 +17,7 @@ FOLDERS = ("accepted", "rejected", "undetermined", "journeys")
 @cache
 def samples() -> tuple[Sample, ...]:
     """All, accepted ones first."""
-    found = (*accepted(),)
+    found = (*accepted(), *rejected_xml(), *rejected_sig(), *rejected_xsd())
     names = [sample.name for sample in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

@@ -13,15 +13,18 @@ ACCEPTED, REJECTED, UNDETERMINED = "accepted", "rejected", "undetermined"
 
 @dataclass(frozen=True)
 class Expected:
-    """A problem that must be reported. ``path``: where in the tree, ``None`` for one without a place.
+    """A problem that must be reported; its place is told in one of four ways, or it has none.
 
-    ``text``: the place is where this text begins in the written document (for what has no element of its own).
+    ``path``: an element of the tree. ``xpath`` alone: an element of the finished document. ``text``: where this text begins in
+    it (for what is no element), with the ``xpath`` to report, if any. ``line`` and ``column``: just there.
     """
 
     code: str
     path: str | None = None
+    attribute: str | None = None  # of the element at path: the place is the attribute's name
     text: str | None = None
     after: int = 0  # characters to go on from there
+    second: bool = False  # the second time that the text stands there
     line: int | None = None
     column: int | None = None
     xpath: str | None = None
@@ -47,7 +50,6 @@ class Sample:
     finish: Callable[[bytes], bytes] | None = None  # done to the bytes after signing
     at: str | None = None  # signing time; the message's own unless given
     written: Callable[[Node], str] = field(default=write)
-    recipe: str = ""  # changes when what finish does changes
     placed_in_body: bool = False  # whether places are counted in the finished bytes instead of the document as written
 
     def but(self, **changes: object) -> Sample:
@@ -71,12 +73,20 @@ def located(expected: Expected, text: str, root: Node | None) -> Expected:
     """The expectation with line, column and XPath filled in from the document as written."""
     if expected.line is not None:
         return expected
+    if expected.xpath is not None and expected.text is None:
+        line, column = places(text)[expected.xpath]
+        return replace(expected, line=line, column=column)
     if expected.path is not None and root is not None:
         xpath = root.xpath(expected.path)
         line, column = places(text)[xpath]
+        if expected.attribute is not None:
+            start = sum(len(row) for row in text.splitlines(keepends=True)[: line - 1]) + column - 1
+            column += text.index(f" {expected.attribute}=", start) + 1 - start
+            xpath += f"/@{expected.attribute}"
         return replace(expected, line=line, column=column, xpath=xpath)
     if expected.text is not None:
-        at = text.index(expected.text) + expected.after
+        first = text.index(expected.text)
+        at = (text.index(expected.text, first + 1) if expected.second else first) + expected.after
         line = text.count("\n", 0, at) + 1
         return replace(expected, line=line, column=at - (text.rfind("\n", 0, at) + 1) + 1)
     return expected

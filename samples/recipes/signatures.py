@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -12,6 +15,7 @@ from types import ModuleType
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
 
 from signing.certificates import read_certificate
 from signing.names import C14N_10, C14N_11
@@ -76,3 +80,94 @@ def _raw(key: object) -> RawSigner:
 def signed(body: bytes, key: str, variant: str, at: datetime) -> bytes:
     """The document with its signature."""
     return sign(body, signing_key(key), VARIANTS[variant], at=at)
+
+
+# --- signatures by hand: genuine mathematics over whatever one asks for ------------------------------------------------------
+
+DS = "http://www.w3.org/2000/09/xmldsig#"
+EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+HASHES = {
+    "http://www.w3.org/2001/04/xmlenc#sha256": hashes.SHA256,
+    "http://www.w3.org/2000/09/xmldsig#sha1": hashes.SHA1,
+}
+METHODS = {
+    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256": hashes.SHA256,
+    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256": hashes.SHA256,
+    "http://www.w3.org/2000/09/xmldsig#rsa-sha1": hashes.SHA1,
+}
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference of a signature by hand. ``covers``: the path of what is digested; "" the root, "KeyInfo" the signature's own."""
+
+    uri: str = ""
+    covers: str = ""
+    transforms: Sequence[str] = (ENVELOPED, EXCLUSIVE)
+    digest: str = SHA256
+    type: str | None = None
+
+
+def by_hand(
+    body: bytes,
+    key: str,
+    references: Sequence[Reference] = (Reference(),),
+    *,
+    method: str = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+    canonicalisation: str = EXCLUSIVE,
+    key_info: str | None = None,
+    key_info_id: str | None = None,
+) -> bytes:
+    """The document with a signature that does just what is asked, allowed or not. Put before the root's end tag."""
+    root = etree.fromstring(body)
+    named = f' Id="{key_info_id}"' if key_info_id else ""
+    holder = f"<ds:KeyInfo{named}>{key_info if key_info is not None else x509_data(key)}</ds:KeyInfo>"
+    rows = ""
+    for reference in references:
+        covered: etree._Element = root
+        if reference.covers == "KeyInfo":
+            covered = etree.fromstring(f'<ds:Signature xmlns:ds="{DS}">{holder}</ds:Signature>'.encode())[0]
+        for step in reference.covers.split("/") if reference.covers not in ("", "KeyInfo") else ():
+            covered = next(child for child in covered if etree.QName(child).localname == step)
+        octets = etree.tostring(covered, method="c14n", exclusive=True)
+        value = base64.b64encode(_hashed(octets, HASHES[reference.digest]())).decode()
+        transforms = "".join(f'<ds:Transform Algorithm="{uri}"/>' for uri in reference.transforms)
+        kind = f' Type="{reference.type}"' if reference.type else ""
+        rows += (
+            f'<ds:Reference URI="{reference.uri}"{kind}><ds:Transforms>{transforms}</ds:Transforms>'
+            f'<ds:DigestMethod Algorithm="{reference.digest}"/><ds:DigestValue>{value}</ds:DigestValue></ds:Reference>'
+        )
+    info = (
+        f'<ds:SignedInfo><ds:CanonicalizationMethod Algorithm="{canonicalisation}"/>'
+        f'<ds:SignatureMethod Algorithm="{method}"/>{rows}</ds:SignedInfo>'
+    )
+    standing = etree.fromstring(f'<ds:Signature xmlns:ds="{DS}">{info}</ds:Signature>'.encode())[0]
+    octets = etree.tostring(standing, method="c14n", exclusive=True)
+    private = maker().load_key(key)
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        raw = raw_ecdsa(private.sign(octets, ec.ECDSA(METHODS[method]())), (private.key_size + 7) // 8)
+    else:
+        raw = private.sign(octets, padding.PKCS1v15(), METHODS[method]())
+    text = (
+        f'<ds:Signature xmlns:ds="{DS}">{info}<ds:SignatureValue>{base64.b64encode(raw).decode()}</ds:SignatureValue>'
+        f"{holder}</ds:Signature>"
+    )
+    end = body.rindex(b"</lt:ThongDiep>")
+    return body[:end] + text.encode() + body[end:]
+
+
+def x509_data(*keys: str) -> str:
+    """X509Data with the certificates of these keys."""
+    rows = "".join(
+        f"<ds:X509Certificate>{base64.b64encode(signing_key(key).certificate.der).decode()}</ds:X509Certificate>"
+        for key in keys
+    )
+    return f"<ds:X509Data>{rows}</ds:X509Data>"
+
+
+def _hashed(octets: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+    digest = hashes.Hash(algorithm)
+    digest.update(octets)
+    return digest.finalize()
