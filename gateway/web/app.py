@@ -87,7 +87,7 @@ class App:
         self.door = settings.door
         self.clock = clock or (lambda: datetime.now(UTC))
         self.metrics = Metrics()
-        self.tray = Tray(lambda: self.gate, self.door, self.clock)
+        self.tray = Tray(lambda: self.gate, self.door, self.clock, self.metrics)
         self.rates = Rates(shared_rates)
         self.doorkeeper = Doorkeeper(self.door, self.rates)
         self.readers = ThreadPoolExecutor(max_workers=self.door.read_threads, thread_name_prefix="read")
@@ -139,8 +139,8 @@ class App:
         self.stopping.set()
         if self._listener is not None and self._server is not None:
             self._listener.close()
-            await asyncio.sleep(0)  # requests that have just come in begin to be answered
             until = time.monotonic() + self.settings.web.drain_s
+            await asyncio.sleep(0.05)  # what was accepted a moment ago shows up, and is served or closed like the rest
             while self._server.connections and time.monotonic() < until:
                 self._server.close_idle()  # not aiohttp's own pre_shutdown: it would stop reading half-sent bodies too
                 await asyncio.sleep(0.05)
@@ -173,6 +173,7 @@ class App:
         try:
             response = await self._serve(exchange)
         except Refusal as refusal:
+            self.metrics.refused(refusal.problem.code)
             response = exchange.refused(refusal)
         except StoreError as error:
             log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all

@@ -47,6 +47,10 @@ class Metrics:
             f"{name}tray_waiting", "Messages waiting for a tray.", registry=self.registry, multiprocess_mode="livesum"
         )
         self._trays = Counter(f"{name}trays", "Trays recorded.", registry=self.registry)
+        self._size = Histogram(
+            f"{name}tray_messages", "Messages in one tray.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
+        )
+        self._work = Counter(f"{name}tray_seconds", "Time spent on trays.", ("work",), registry=self.registry)
         self._lost = Counter(
             f"{name}messages_not_recorded", "Messages the database did not keep.", registry=self.registry
         )
@@ -71,12 +75,17 @@ class Metrics:
         for code in codes:
             self._problems.labels(code).inc()
 
-    def tray(self, waiting: int, *, lost: int = 0) -> None:
+    def tray(self, waiting: int, messages: int, judging_s: float, recording_s: float) -> None:
         """A tray was recorded."""
         self._trays.inc()
+        self._size.observe(messages)
+        self._work.labels("judging").inc(judging_s)
+        self._work.labels("recording").inc(recording_s)
         self._waiting.set(waiting)
-        if lost:
-            self._lost.inc(lost)
+
+    def lost(self) -> None:
+        """A message could not be recorded."""
+        self._lost.inc()
 
     def text(self, *more: Callable[[], Iterable[Metric]]) -> bytes:
         """Everything, over all workers where they share a folder, with what ``more`` reads from the database now."""

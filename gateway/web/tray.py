@@ -24,6 +24,7 @@ from gateway.services import intake
 from gateway.services.intake import Gate
 from gateway.settings import Door
 from gateway.store import StoreError
+from gateway.web.metrics import Metrics
 from gateway.web.refusals import store_of
 
 log = logging.getLogger("lienthong.web.tray")
@@ -58,11 +59,18 @@ class Turns:
 class Tray:
     """Takes envelopes from the doors of one worker and gives each its acknowledgement."""
 
-    def __init__(self, gate: Callable[[], Gate], door: Door, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        gate: Callable[[], Gate],
+        door: Door,
+        clock: Callable[[], datetime] | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one."""
         self._gate = gate
         self._door = door
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._metrics = metrics
         self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
@@ -176,6 +184,8 @@ class Tray:
         self.turns.messages += len(findings)
         self.turns.judging_s += judged - began
         self.turns.recording_s += time.perf_counter() - judged
+        if self._metrics is not None:
+            self._metrics.tray(self.waiting, len(findings), judged - began, time.perf_counter() - judged)
 
     def _record(
         self, findings: Sequence[Finding], answers: Sequence[asyncio.Future[Acknowledgement]], gate: Gate, now: datetime
@@ -200,6 +210,8 @@ class Tray:
 
     def _lost(self, answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
         self.turns.lost += 1
+        if self._metrics is not None:
+            self._metrics.lost()
         if isinstance(error, StoreError):
             log.error("not recorded: %s", error)
             _settle(answer, NotRecorded(Problem("SYS-002")))

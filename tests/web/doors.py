@@ -98,7 +98,9 @@ class Door:
 
     def send(self, body, by, *, accept="application/json", path="/v1/messages", **headers):
         """Post a message."""
-        return self.ask("POST", path, body, by=by, headers={"Content-Type": "application/xml", "Accept": accept, **headers})
+        return self.ask(
+            "POST", path, body, by=by, headers={"Content-Type": "application/xml", "Accept": accept, **headers}
+        )
 
     def get(self, path, by=None, **headers):
         """Ask for something."""

@@ -13,10 +13,10 @@ from signing.sign import SigningKey, sign
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "samples"))
 
-from recipes import payloads  # noqa: E402
-from recipes.envelopes import envelope  # noqa: E402
-from recipes.people import PORTAL, TU_PHAP, XA, XAY_DUNG  # noqa: E402
-from recipes.xmltext import write  # noqa: E402
+from recipes import payloads
+from recipes.envelopes import envelope
+from recipes.people import PORTAL, TU_PHAP, XA, XAY_DUNG
+from recipes.xmltext import write
 
 _numbers = itertools.count(1)
 OFFICES = {office.id: office for office in (PORTAL, TU_PHAP, XA, XAY_DUNG)}

@@ -9,7 +9,11 @@ import pki
 import pytest
 
 AUTH = f"Authorization: Bearer {pki.token('cong-dvc')}\r\n".encode()
-HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n" + AUTH + b"Content-Type: application/xml\r\nAccept: application/json\r\n"
+HEAD = (
+    b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n"
+    + AUTH
+    + b"Content-Type: application/xml\r\nAccept: application/json\r\n"
+)
 
 
 def closed_within(sock, seconds):
@@ -149,7 +153,11 @@ def test_a_huge_declared_body_is_not_waited_for(open_door):
 
 def test_an_endless_chunked_body_is_cut_at_the_limit(open_door):
     door = open_door(limits={"body_bytes": 2048}, linger_s=0.2)
-    answer, closed = door.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n", *[b"400\r\n" + b"x" * 1024 + b"\r\n"] * 50, timeout=5)
+    answer, closed = door.raw(
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n",
+        *[b"400\r\n" + b"x" * 1024 + b"\r\n"] * 50,
+        timeout=5,
+    )
     assert answer.startswith(b"HTTP/1.1 413")
     assert closed
 

@@ -33,9 +33,7 @@ def registry():
             basic={"xây-dựng": hashlib.sha256("xây-dựng:mật khẩu: dài".encode()).hexdigest()},
         )
     }
-    return Parties(
-        dataclasses.replace(p, credentials=changed[p.id]) if p.id in changed else p for p in pki.parties()
-    )
+    return Parties(dataclasses.replace(p, credentials=changed[p.id]) if p.id in changed else p for p in pki.parties())
 
 
 def keeper(**options):
@@ -111,7 +109,9 @@ def test_guessing_a_password_is_slowed_and_only_for_that_name_and_address(regist
     codes = [refused(basic("xây-dựng", str(n)), registry, doorkeeper) for n in range(12)]
     assert codes == ["AUT-102"] * 10 + ["AUT-107"] * 2
     assert refused(basic("xây-dựng", "mật khẩu: dài"), registry, doorkeeper) == "AUT-107"  # not even compared
-    assert identify(basic("xây-dựng", "mật khẩu: dài"), registry, doorkeeper, peer="192.0.2.2").party.id == "so-xay-dung"
+    assert (
+        identify(basic("xây-dựng", "mật khẩu: dài"), registry, doorkeeper, peer="192.0.2.2").party.id == "so-xay-dung"
+    )
     assert identify(TOKEN, registry, doorkeeper).party.id == "cong-dvc"
 
 

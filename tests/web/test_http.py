@@ -15,7 +15,9 @@ JSON = b"Accept: application/json\r\n"
 
 
 def post(*headers, body=b"", version=b"1.1", target=b"/v1/messages", method=b"POST"):
-    return method + b" " + target + b" HTTP/" + version + b"\r\n" + HOST + AUTH + JSON + b"".join(headers) + b"\r\n" + body
+    return (
+        method + b" " + target + b" HTTP/" + version + b"\r\n" + HOST + AUTH + JSON + b"".join(headers) + b"\r\n" + body
+    )
 
 
 def said(door, *pieces, **how):
@@ -58,7 +60,9 @@ SMUGGLING = {
     "an ESC in a header": post(XML, CL % 4, b"X-A: b\x1bc\r\n", body=b"<a/>"),
     "two hosts": post(XML, CL % 4, b"Host: y\r\n", body=b"<a/>"),
     "bad chunk size": post(XML, b"Transfer-Encoding: chunked\r\n", body=b"zz\r\n<a/>\r\n0\r\n\r\n"),
-    "overflowing chunk size": post(XML, b"Transfer-Encoding: chunked\r\n", body=b"ffffffffffffffffff\r\n<a/>\r\n0\r\n\r\n"),
+    "overflowing chunk size": post(
+        XML, b"Transfer-Encoding: chunked\r\n", body=b"ffffffffffffffffff\r\n<a/>\r\n0\r\n\r\n"
+    ),
     "chunk without an end": post(XML, b"Transfer-Encoding: chunked\r\n", body=b"4\r\n<a/>XX0\r\n\r\n"),
     "a lower-case method": post(XML, CL % 4, body=b"<a/>", method=b"post"),
     "no request at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50 + b"\r\n\r\n",
@@ -102,7 +106,8 @@ def test_an_honest_chunked_message_is_taken(door):
     body = letters.nop()
     chunks = b"".join(b"%x;x=%s\r\n%s\r\n" % (len(part), b"y" * 10, part) for part in (body[:100], body[100:]))
     status, _, _ = said(
-        door, post(XML, b"Transfer-Encoding: Chunked\r\nConnection: close\r\n", body=chunks + b"0\r\nX-Trailer: 1\r\n\r\n")
+        door,
+        post(XML, b"Transfer-Encoding: Chunked\r\nConnection: close\r\n", body=chunks + b"0\r\nX-Trailer: 1\r\n\r\n"),
     )
     assert status == 201
 
@@ -112,7 +117,9 @@ def test_pipelined_messages_are_answered_in_order(door):
     answer, _ = door.raw(
         post(XML, CL % len(first), body=first) + post(XML, CL % len(second), b"Connection: close\r\n", body=second)
     )
-    bodies = [json.loads(part.partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1")[0]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+    bodies = [
+        json.loads(part.partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1")[0]) for part in answer.split(b"HTTP/1.1 ")[1:]
+    ]
     ids = [etree.fromstring(m).findtext("{*}MaThongDiep") for m in (first, second)]
     assert [body["MaThongDiep"] for body in bodies] == ids
 
@@ -195,7 +202,9 @@ def test_the_host_of_an_absolute_target_means_nothing(door):
 
 def test_an_upgrade_is_not_followed(door):
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
-    answer, _ = door.raw(post(upgrade, method=b"GET", target=b"/healthz") + b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3)
+    answer, _ = door.raw(
+        post(upgrade, method=b"GET", target=b"/healthz") + b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3
+    )
     assert b"101 " not in answer[:20]
     assert b"lienthong_" not in answer
 
@@ -217,7 +226,9 @@ def test_other_media_types_and_charsets_are_415(door, given, expected):
     assert stored(door) == []
 
 
-@pytest.mark.parametrize("given", ["application/xml", "text/xml; charset=utf-8", 'TEXT/XML;charset="UTF-8"', "application/xml; version=1"])
+@pytest.mark.parametrize(
+    "given", ["application/xml", "text/xml; charset=utf-8", 'TEXT/XML;charset="UTF-8"', "application/xml; version=1"]
+)
 def test_xml_in_utf8_is_taken_however_it_is_written(door, given):
     assert door.send(letters.nop(), "cong-dvc", **{"Content-Type": given}).status == 201
 

@@ -1,0 +1,59 @@
+"""Alive, ready, and how it is doing."""
+
+import hashlib
+import sqlite3
+
+import letters
+
+OPERATOR = {"Authorization": "Bearer lt_op_0123456789abcdef"}
+DIGEST = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
+
+
+def test_a_living_process_says_so_to_anyone(door):
+    answer = door.get("/healthz")
+    assert (answer.status, answer.json) == (200, {"status": "alive"})
+
+
+def test_a_ready_process_names_what_it_depends_on_and_how_fresh_the_good_news_is(door):
+    answer = door.get("/readyz")
+    assert answer.status == 200
+    probes = {probe["name"]: probe for probe in answer.json["probes"]}
+    assert set(probes) == {"database", "accepting", "tray"}
+    assert all(probe["ok"] for probe in probes.values())
+    assert 0 <= probes["database"]["last_success_age_s"] < 5
+
+
+def test_without_its_database_a_process_is_alive_and_not_ready_and_says_why(door, sqlite_url):
+    assert door.get("/readyz").status == 200
+    breaker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    breaker.execute("ALTER TABLE counter RENAME TO counter_away")
+    breaker.commit()
+    answer = door.get("/readyz")
+    assert answer.status == 503
+    assert answer.json["failing"] == "database"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert door.get("/healthz").status == 200
+    questions = door.get("/v1/inbox", "cong-dvc")
+    assert (questions.status, questions.codes) == (503, ["SYS-119"])
+    breaker.execute("ALTER TABLE counter_away RENAME TO counter")
+    breaker.commit()
+    breaker.close()
+    assert door.get("/readyz").status == 200
+
+
+def test_an_operator_reads_figures_and_they_name_no_dossier(open_door):
+    door = open_door(operator_tokens_sha256=(DIGEST,))
+    code = letters.ma_ho_so("so-tu-phap")
+    door.send(letters.nop(code, to="so-tu-phap"), "cong-dvc")
+    door.send(b"<a>", "cong-dvc")
+    door.get("/v1/nothing", "cong-dvc")
+    answer = door.get("/metrics", **OPERATOR)
+    assert answer.status == 200
+    text = answer.body.decode()
+    assert 'lienthong_messages_total{channel="rest",fate="accepted"} 1.0' in text
+    assert 'lienthong_messages_total{channel="rest",fate="rejected"} 1.0' in text
+    assert 'lienthong_http_requests_total{method="POST",route="/v1/messages",status="201"} 1.0' in text
+    assert 'lienthong_deliveries_open{party="so-tu-phap",state="queued"} 1.0' in text
+    assert 'lienthong_door_refusals_total{code="SYS-112"} 1.0' in text
+    assert "lienthong_trays_total" in text
+    assert code not in text

@@ -1,0 +1,187 @@
+"""A tray at a time: batches, neighbours, backpressure, and what happens when the database does not write."""
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import letters
+import pytest
+
+from gateway.core.model import Caller, Channel, Envelope, Fate
+from gateway.services import intake
+from gateway.settings import Door
+from gateway.store import Store, open_engine
+from gateway.web.tray import Full, NotRecorded, Tray
+
+
+def envelope(body, by="cong-dvc"):
+    now = datetime.now(UTC)
+    return Envelope.of(
+        body,
+        id=intake.new_message_id(now),
+        caller=Caller(party=by, by="token"),
+        channel=Channel.REST,
+        received_at=now,
+    )
+
+
+def run(gate, work, **options):
+    """Run something with a working tray in a loop of its own."""
+
+    async def live():
+        tray = Tray(lambda: gate, Door(**options))
+        tray.start()
+        try:
+            return await work(tray)
+        finally:
+            await tray.close()
+
+    return asyncio.run(live())
+
+
+def test_what_is_ready_is_recorded_together_and_answered_in_its_own_place(gate):
+    messages = [letters.nop() if n % 3 else b"<a>%d</a>" % n for n in range(30)]
+
+    async def work(tray):
+        acks = await asyncio.gather(*(tray.lay(envelope(m)) for m in messages))
+        return acks, tray.turns
+
+    acks, turns = run(gate, work, tray_ms=1000)
+    assert [ack.fate for ack in acks] == [Fate.ACCEPTED if n % 3 else Fate.REJECTED for n in range(30)]
+    assert [ack.digest for ack in acks] == [envelope(m).digest for m in messages]
+    assert turns.trays < 5
+    assert turns.messages == 30
+
+
+def test_a_tray_holds_no_more_than_its_bound(gate):
+    async def work(tray):
+        await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n)) for n in range(20)))
+        return tray.turns.trays
+
+    assert run(gate, work, tray_documents=4, tray_ms=1000) == 5
+
+
+def test_a_tray_gives_each_message_the_verdict_it_gets_alone(gate, sqlite_url, tmp_path):
+    code = letters.ma_ho_so()
+    messages = [
+        (letters.nop(code), "cong-dvc"),
+        (letters.tiep_nhan(code), "ubnd-xa-thu-nghiem"),
+        (letters.tien_do(code, 10), "ubnd-xa-thu-nghiem"),  # impossible
+        (letters.tien_do(code, 4), "ubnd-xa-thu-nghiem"),
+        (letters.nop(), "so-xay-dung"),  # in another's name
+        (b"<a>", "cong-dvc"),
+    ]
+
+    async def together(tray):
+        return await asyncio.gather(*(tray.lay(envelope(m, by)) for m, by in messages))
+
+    async def alone(tray):
+        return [await tray.lay(envelope(m, by)) for m, by in messages]
+
+    other = tmp_path / "other.db"
+    shutil.copyfile(sqlite_url.removeprefix("sqlite:///"), other)
+    engine = open_engine(f"sqlite:///{other}")
+    first = run(gate, together, tray_ms=1000)
+    second = run(replace(gate, store=Store(engine)), alone)
+    engine.dispose()
+
+    def told(acks):
+        return [(ack.fate, tuple(p.code for p in ack.problems)) for ack in acks]
+
+    assert told(first) == told(second)
+    assert [ack.fate for ack in first[:4]] == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.REJECTED, Fate.ACCEPTED]
+
+
+def test_beyond_the_queue_senders_are_asked_to_come_again(gate):
+    async def work(tray):
+        laid = [asyncio.ensure_future(tray.lay(envelope(b"<a>%d</a>" % n))) for n in range(10)]
+        done = await asyncio.gather(*laid, return_exceptions=True)
+        later = await tray.lay(envelope(b"<later/>"))
+        return done, later
+
+    done, later = run(gate, work, queue=4)
+    assert sum(isinstance(ack, Full) for ack in done) == 6
+    assert later.fate is Fate.REJECTED
+
+
+def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
+    async def live():
+        tray = Tray(lambda: gate, Door(big_bytes=1000))
+        tray.start()
+        laid = [asyncio.ensure_future(tray.lay(envelope(m))) for m in (letters.nop(), b"<a/>", letters.nop())]
+        await asyncio.sleep(0)
+        await tray.close()
+        assert all(answer.done() for answer in laid)
+        with pytest.raises(Full):
+            await tray.lay(envelope(b"<a/>"))
+        return [answer.result().fate for answer in laid]
+
+    assert asyncio.run(live()) == [Fate.ACCEPTED, Fate.REJECTED, Fate.ACCEPTED]
+
+
+def test_a_message_the_database_cannot_hold_costs_no_neighbour(gate):
+    good = [letters.nop() for _ in range(4)]
+    bad = replace(envelope(letters.nop()), content_type="application/xml\x00; half a surrogate \ud800")
+
+    async def work(tray):
+        return await asyncio.gather(
+            *(tray.lay(envelope(m)) for m in good[:2]),
+            tray.lay(bad),
+            *(tray.lay(envelope(m)) for m in good[2:]),
+            return_exceptions=True,
+        )
+
+    acks = run(gate, work, tray_ms=1000)
+    assert isinstance(acks[2], NotRecorded)
+    assert acks[2].problem.code == "SYS-002"
+    assert [ack.fate for n, ack in enumerate(acks) if n != 2] == [Fate.ACCEPTED] * 4
+
+
+def test_when_the_database_does_not_write_nobody_is_told_otherwise(gate, sqlite_url, open_door):
+    engine = open_engine(sqlite_url, busy_timeout_s=0.2)
+    door = open_door()
+    door.app.take_over(replace(gate, store=Store(engine)))
+    message = letters.nop()
+    holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for path in ("/v1/messages", "/v1/messages/check"):
+        answer = door.send(message, "cong-dvc", path=path)
+        assert answer.status == 503
+        assert answer.codes == ["SYS-002" if path == "/v1/messages" else "SYS-119"]
+        assert answer.json["retry"] is True
+        assert int(answer.headers["Retry-After"]) > 0
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert door.send(message, "cong-dvc").status == 201
+    engine.dispose()
+
+
+def test_the_registry_changes_between_trays_and_not_within_one(gate):
+    asked = []
+
+    def gate_now():
+        asked.append(threading.get_ident())
+        return gate
+
+    async def live():
+        tray = Tray(gate_now, Door(tray_ms=1000))
+        tray.start()
+        await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n)) for n in range(10)))
+        await tray.close()
+        return tray.turns.trays
+
+    assert asyncio.run(live()) == len(asked)
+
+
+def test_looking_leaves_nothing_behind(gate):
+    async def work(tray):
+        return await tray.look(envelope(letters.nop()))
+
+    finding, ack = run(gate, work)
+    assert (finding.thong_diep is not None, ack.fate) == (True, Fate.ACCEPTED)
+    with gate.store.read() as view:
+        assert view.messages() == []
+        assert view.log_head().number == 0
