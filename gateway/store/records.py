@@ -48,6 +48,9 @@ class Message:
     ma_ho_so: MaHoSo | None
     basis: Basis | None
     receipt: str | None  # digest of the signed BienNhan
+    composed: (
+        str | None
+    )  # digest of the ThongDiep that the gateway made from a typed submission; receivers get that one
     codes: tuple[str, ...]  # of the verdict that counts, in order
     xpath: str | None  # of its first problem, without positions
 

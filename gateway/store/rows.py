@@ -77,6 +77,7 @@ def message_of(row: AnyRow) -> Message:
         ma_ho_so=row.ma_ho_so,
         basis=Basis(row.basis) if row.basis else None,
         receipt=row.receipt,
+        composed=row.composed,
         codes=tuple(row.codes.strip(",").split(",")) if row.codes else (),
         xpath=row.xpath,
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     column,
+    literal_column,
 )
 
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
@@ -59,6 +60,8 @@ body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evide
     Column("erased_at", UtcDateTime),
 )
 
+_refused = column("state") != literal_column("'accepted'")
+
 message = Table(  # one row for each message ever received, repeats excepted: they are the same message
     "message",
     metadata,
@@ -83,6 +86,7 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Column("ma_ho_so", String),
     Column("basis", String),
     Column("receipt", String, ForeignKey("body.digest")),
+    Column("composed", String, ForeignKey("body.digest")),  # the ThongDiep made from a typed submission
     Column("code", String),  # the first problem of the verdict that counts: the cause
     Column("codes", String),  # all of them, searchable: ",XSD-021,XSD-030,"
     Column("xpath", String),  # of the first problem, without positions: failures of one cause have one
@@ -91,13 +95,7 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Index(None, "received_at", "id"),
     Index(None, "ma_thong_diep"),
     Index(None, "ma_ho_so"),
-    Index(
-        "ix_message_open",
-        "state",
-        "judged_at",
-        sqlite_where=column("state") != "accepted",
-        postgresql_where=column("state") != "accepted",
-    ),
+    Index("ix_message_open", "state", "received_at", "id", sqlite_where=_refused, postgresql_where=_refused),
     **_CLUSTERED,
 )
 

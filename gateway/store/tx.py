@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, case, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, case, delete, func, null, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -45,6 +45,7 @@ from gateway.store.view import (
     HOLDING,
     LOG,
     PARTIES,
+    SENDING,
     STATUSES,
     WAITING,
     View,
@@ -84,7 +85,7 @@ _OWNERS_OF = select(_c).where(
 )
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 _AGAIN = (
-    select(_m.c.id, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
+    select(_m.c.id, _m.c.party, _m.c.ma_thong_diep, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
     .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
     .where(_m.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(_m.c.id)
@@ -96,10 +97,10 @@ _LOCK_DOSSIERS = (
     .order_by(tables.dossier.c.ma_ho_so)
     .with_for_update()
 )
-_JUDGED = (
-    "recorded_at", "state", "verdicts", "judged_at", "ma_thong_diep", "loai", "goc", "phien_ban", "ma_ho_so", "basis", "receipt",
-    "code", "codes", "xpath",
-)  # fmt: skip
+_ARRIVAL = frozenset(  # what never changes of a message; the rest follows from its newest verdict
+    ["id", "party", "caller_by", "channel", "form", "own_key", "content_type", "digest", "total_bytes", "received_at"]
+)
+_JUDGED = tuple(column.name for column in _m.columns if column.name not in _ARRIVAL)
 _DOSSIER = tuple(column.name for column in tables.dossier.columns if column.name != "ma_ho_so")
 _QUEUED = tuple(column.name for column in _d.columns if column.name != "seq")
 
@@ -248,6 +249,8 @@ class Tx(View):
         ids = sorted({finding.envelope.id for finding in findings})
         for row in self._all(_AGAIN, ids=ids):
             self._standing[row.id] = _Standing(Fate(row.state), row.verdicts, row.problems)
+            if row.state == Fate.HELD.value:
+                self._owner[PartyId(row.party), MaThongDiep(row.ma_thong_diep)] = row.id
         for message in ids:
             if message not in self._standing:
                 raise Conflict(f"message {message} is not on record")
@@ -374,6 +377,7 @@ class Tx(View):
                 "ma_ho_so": (thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) if thong_diep else finding.ma_ho_so,
                 "basis": thong_diep.basis.value if thong_diep else None,
                 "receipt": receipt,
+                "composed": finding.composed,
                 "code": problems[0].code if problems else None,
                 "codes": rows.codes_in(problems),
                 "xpath": rows.cause_xpath(problems),
@@ -419,7 +423,12 @@ class Tx(View):
             for entry in ledger.entries
             if entry.owns_id and entry.finding.thong_diep is not None
         }
-        dropped = [key for key in sorted(self._owner) if key not in keeps]
+        entered = {entry.finding.envelope.id for entry in ledger.entries}
+        dropped = [
+            key
+            for key, owner in sorted(self._owner.items())
+            if key not in keeps and (owner in entered or owner not in self._standing)
+        ]
         passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
         _DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
         _PASS_CLAIMS(self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
@@ -592,8 +601,8 @@ class Tx(View):
 
     def rescue(self, now: datetime, problem: Problem | None = None, limit: int = 1000) -> list[Delivery]:
         """Deliveries whose lease has run out become ``unknown``, due now: nobody knows whether they arrived."""
-        late = select(_d.c.seq).where(_d.c.state == DeliveryState.SENDING.value, _d.c.lease_until <= now)
-        chosen = late.order_by(_d.c.seq).limit(limit).with_for_update(skip_locked=True).cte("late")
+        late = select(_d.c.seq).where(_d.c.state == SENDING, _d.c.lease_until <= now)
+        chosen = late.order_by(_d.c.lease_until, _d.c.seq).limit(limit).with_for_update(skip_locked=True).cte("late")
         found = list(
             self._connection.execute(
                 update(_d)
@@ -658,9 +667,11 @@ class Tx(View):
         )
         return rows.delivery_of(moved[0])
 
-    def _hand(self, ids: Collection[str], states: Collection[str], values: Mapping[str, Any]) -> list[rows.AnyRow]:
+    def _hand(
+        self, ids: Collection[str], states: Sequence[ColumnElement[str]], values: Mapping[str, Any]
+    ) -> list[rows.AnyRow]:
         """What a person moves: those of these ids that are in one of these states, in the order in which they were recorded."""
-        which = select(_d.c.seq).where(_d.c.id.in_(sorted(ids)), _d.c.state.in_(sorted(states)))
+        which = select(_d.c.seq).where(_d.c.id.in_(sorted(ids)), _d.c.state.in_(states))
         chosen = which.order_by(_d.c.id).with_for_update().cte("chosen")
         moved = update(_d).where(_d.c.seq.in_(select(chosen.c.seq))).values(**values).returning(_d)
         return sorted(self._connection.execute(moved), key=lambda row: row.seq)

@@ -6,7 +6,19 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from gateway.core.chain import GENESIS, Head, LogEntry
 from gateway.core.model import (
@@ -63,27 +75,35 @@ def failing(party: str) -> str:
 
 _m, _d, _b, _v = tables.message, tables.delivery, tables.body, tables.verdict
 
-FINAL = tuple(state.value for state in DeliveryState if state.is_final)
-WAITING = (DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value)
-HOLDING = tuple(state.value for state in DeliveryState if state.holds_lane)
+
+def _these(states: Iterable[DeliveryState]) -> list[ColumnElement[str]]:
+    """States as literals: a partial index is used only where the statement itself says that it fits, not its parameters."""
+    return [literal_column(f"'{state.value}'", String) for state in states]
 
 
-def held_up(d: Any = _d) -> Any:
-    """The lane rule, as a condition on a delivery: an earlier one of its lane is not through yet.
+FINAL = _these(state for state in DeliveryState if state.is_final)
+WAITING = _these([DeliveryState.QUEUED, DeliveryState.UNKNOWN])
+HOLDING = _these(state for state in DeliveryState if state.holds_lane)
+(SENDING,) = _these([DeliveryState.SENDING])
+NOT_ACCEPTED = _m.c.state != literal_column("'accepted'", String)
+
+
+def held_up() -> ColumnElement[bool]:
+    """The lane rule, as a condition on a delivery: an earlier one of its lane is not through yet, or one is under way.
 
     What waits, is under way or is uncertain always keeps its place. What was refused or given up holds the lane only
     where the party's profile says so (``blocking``): with ``lane.after_failure = "continue"`` later news go on.
     """
-    earlier = tables.delivery.alias("earlier")
+    other = tables.delivery.alias("other")
+    earlier = and_(other.c.seq < _d.c.seq, or_(other.c.state.not_in(HOLDING), other.c.blocking))
     return (
         select(1)
         .where(
-            earlier.c.party == d.c.party,
-            earlier.c.lane == d.c.lane,
-            earlier.c.seq < d.c.seq,
-            # Written like this, so that the index over open deliveries serves it.
-            earlier.c.state.not_in(FINAL),
-            or_(earlier.c.state.not_in(HOLDING), earlier.c.blocking),
+            other.c.party == _d.c.party,
+            other.c.lane == _d.c.lane,
+            other.c.state.not_in(FINAL),  # says to the planner that the index over open deliveries fits
+            other.c.seq != _d.c.seq,
+            or_(earlier, other.c.state == SENDING),
         )
         .exists()
     )
@@ -102,7 +122,7 @@ _CHANGES = (
     .order_by(tables.change.c.ma_ho_so, tables.change.c.number)
 )
 _NEXT_DUE = select(func.min(_d.c.due_at)).where(_d.c.state.in_(WAITING), ~held_up())
-_NEXT_LEASE = select(func.min(_d.c.lease_until)).where(_d.c.state == DeliveryState.SENDING.value)
+_NEXT_LEASE = select(func.min(_d.c.lease_until)).where(_d.c.state == SENDING)
 
 
 class View:
@@ -149,6 +169,8 @@ class View:
         found = select(_m).order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
         if state is not None:
             found = found.where(_m.c.state == state.value)
+            if state is not Fate.ACCEPTED:
+                found = found.where(NOT_ACCEPTED)
         if party is not None:
             found = found.where(_m.c.party == party)
         if loai is not None:
@@ -241,7 +263,7 @@ class View:
 
     def held(self, judged_before: datetime, limit: int = 64) -> list[Message]:
         """Held messages last judged before this time, the longest waiting first: to be judged again."""
-        found = select(_m).where(_m.c.state == Fate.HELD.value, _m.c.judged_at < judged_before)
+        found = select(_m).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value, _m.c.judged_at < judged_before)
         return [rows.message_of(row) for row in self._all(found.order_by(_m.c.judged_at, _m.c.id).limit(limit))]
 
     def failures(
@@ -256,7 +278,7 @@ class View:
             func.min(_m.c.received_at).label("first_at"),
             func.max(_m.c.received_at).label("last_at"),
             func.max(_m.c.id).label("example"),
-        ).where(_m.c.state != Fate.ACCEPTED.value, _m.c.code.is_not(None))
+        ).where(NOT_ACCEPTED, _m.c.code.is_not(None))
         return self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
 
     def delivery_failures(self, limit: int = 100) -> list[Cause]:

@@ -54,28 +54,45 @@ class Desk:
         self.store, self.clock = store, clock
         self.lane_after_failure = "hold"
         self.seals = 0
+        self.agencies = {
+            PORTAL: (CODES[PORTAL], Receives.PULL),
+            AGENCY: (CODES[AGENCY], Receives.PUSH),
+            COMMUNE: (CODES[COMMUNE], Receives.PULL),
+        }
+
+    def party(self, name, code, *, receives=Receives.PUSH):
+        """Registers one more agency."""
+        self.agencies[name] = code, receives
+        return name
 
     @property
     def counter(self):
         """Who stands behind it: a portal that pulls, an agency that is pushed to, a commune that pulls."""
-        roles = {PORTAL: Role.PORTAL, AGENCY: Role.ONE_STOP, COMMUNE: Role.ONE_STOP}
-        parties = Parties(
-            Party(
-                id=party,
-                name=party,
-                role=role,
-                identifiers=(CODES[party],),
-                receives=Receives.PUSH if party == AGENCY else Receives.PULL,
-                lane_after_failure=self.lane_after_failure,
-            )
-            for party, role in roles.items()
-        )
         everyone = frozenset(Role)
-        return Counter(parties=parties, seal=self._seal, audience=lambda _: Audience(sent_by=everyone, sent_to=everyone), place=lambda _, problems: problems)
+        return Counter(
+            parties=Parties(
+                Party(
+                    id=party,
+                    name=party,
+                    role=Role.PORTAL if party == PORTAL else Role.ONE_STOP,
+                    identifiers=(code,),
+                    receives=receives,
+                    lane_after_failure=self.lane_after_failure,
+                )
+                for party, (code, receives) in self.agencies.items()
+            ),
+            seal=self._seal,
+            audience=lambda _: Audience(sent_by=everyone, sent_to=everyone),
+            place=lambda _, problems: problems,
+        )
 
     def _seal(self, finding, fate, problems):
         self.seals += 1
         return f"receipt {finding.envelope.id} {fate} {[p.code for p in problems]}".encode()
+
+    def new_id(self):
+        """Ids of messages sort by their arrival."""
+        return f"{self.clock.now:%Y%m%d%H%M%S}-{uuid.uuid4().hex[:10]}"
 
     def finding(
         self, sender=PORTAL, to=(AGENCY,), *, ma_ho_so=None, effects=(), ma=None, body=None, problems=(), thu_tu=None, loai="HS01", **more
@@ -86,7 +103,7 @@ class Desk:
         body = body if body is not None else f"<x>{ma} {sender}</x>".encode()
         envelope = Envelope.of(
             body,
-            id=more.pop("id", None) or uuid.uuid4().hex,
+            id=more.pop("id", None) or self.new_id(),
             caller=Caller(party=sender, by="token"),
             channel=Channel.REST,
             received_at=self.clock.now,
@@ -96,8 +113,8 @@ class Desk:
             loai=loai,
             goc="NopHoSo",
             phien_ban="1.0",
-            noi_gui=Address(ma_dinh_danh=CODES[sender]),
-            noi_nhan=tuple(Address(ma_dinh_danh=CODES[party]) for party in to),
+            noi_gui=Address(ma_dinh_danh=self.agencies[sender][0]),
+            noi_nhan=tuple(Address(ma_dinh_danh=self.agencies[party][0]) for party in to),
             thoi_diem_tao=self.clock.now,
             content=Payload(ma_ho_so, self.clock.now, tuple(effects)),
             basis=Basis.SIGNATURE,
@@ -130,9 +147,10 @@ class Desk:
 
     def bad(self, sender=PORTAL, *, body=b"<bad/>", code="DUP-010", xpath="/a[1]/b[3]", ma=None):
         """A finding that a station stopped."""
+        self.clock.forward(seconds=1)
         envelope = Envelope.of(
             body,
-            id=uuid.uuid4().hex,
+            id=self.new_id(),
             caller=Caller(party=sender, by="token"),
             channel=Channel.SOAP,
             received_at=self.clock.now,
@@ -174,6 +192,12 @@ def clock():
 @pytest.fixture
 def desk(store, clock):
     return Desk(store, clock)
+
+
+@pytest.fixture
+def new_desk(store):
+    """Makes further desks at the same store, each with a clock of its own: for threads."""
+    return lambda: Desk(store, Clock())
 
 
 @pytest.fixture

@@ -145,10 +145,12 @@ def upgrade() -> None:
         sa.Column("ma_ho_so", sa.String(), nullable=True),
         sa.Column("basis", sa.String(), nullable=True),
         sa.Column("receipt", sa.String(), nullable=True),
+        sa.Column("composed", sa.String(), nullable=True),
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("codes", sa.String(), nullable=True),
         sa.Column("xpath", sa.String(), nullable=True),
         sa.CheckConstraint("state IN ('accepted', 'rejected', 'held')", name=op.f("ck_message_state")),
+        sa.ForeignKeyConstraint(["composed"], ["body.digest"], name=op.f("fk_message_composed")),
         sa.ForeignKeyConstraint(["digest"], ["body.digest"], name=op.f("fk_message_digest")),
         sa.ForeignKeyConstraint(["receipt"], ["body.digest"], name=op.f("fk_message_receipt")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
@@ -160,7 +162,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_message_ma_thong_diep"), ["ma_thong_diep"])
         batch_op.create_index(
             "ix_message_open",
-            ["state", "judged_at"],
+            ["state", "received_at", "id"],
             sqlite_where=sa.text("state != 'accepted'"),
             postgresql_where=sa.text("state != 'accepted'"),
         )
