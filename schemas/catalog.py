@@ -107,7 +107,9 @@ class Catalog:
             self._readers[entry.kind] = entry
             roots = self._versions.setdefault(entry.kind.loai, {})
             roots.setdefault(entry.kind.goc, set()).add(entry.kind.phien_ban)
-            safe_closure(entry.files, within=(names.XSD_FOLDER, entry.xsd.parent.parent))
+        files = [file for entry in self._readers.values() for file in entry.files]
+        homes = {entry.xsd.parent.parent for entry in self._readers.values()}
+        safe_closure(files, within=(names.XSD_FOLDER, *homes))
         self._here = threading.local()
         self._judges: dict[Kind | None, xmlschema.XMLSchema10] = {}
         self._lock = threading.Lock()

@@ -158,6 +158,11 @@ class Fields:
             return ()
         return tuple(Fields(row, self.problems, self.space) for row in found.iterchildren(f"{{{self.space}}}{item}"))
 
+    def items(self, name: str) -> tuple[Fields, ...]:
+        """What repeats without a container."""
+        found = self.element.iterchildren(f"{{{self.space}}}{name}")
+        return tuple(Fields(row, self.problems, self.space) for row in found)
+
     def has(self, name: str) -> bool:
         """Whether there is such an element with a value."""
         found = self._at.get(name)

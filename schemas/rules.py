@@ -459,7 +459,7 @@ _HAPPENED = (
     "ly-do-khi-dung-hoac-tu-choi",
     "XSD-133",
     source="Quyết định 33/2015 Điều 4.3.b (R33); domain §8.2",
-    types=["HS05", "HS11"],
+    types=["HS05", "HS11", "HS12"],
 )
 def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
     payload = letter.payload
@@ -467,8 +467,11 @@ def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
         state = _value(payload, "TrangThai")
         if state in ("3", "8") and _value(payload, "NoiDungXuLy") is None and _value(payload, "LyDo") is None:
             yield letter.within("TrangThai"), {"element": "TrangThai", "value": state}
-    elif _value(payload, "LoaiKetQua") == "TRA_LAI" and _value(payload, "LyDo") is None:
-        yield letter.within("LoaiKetQua"), {"element": "LoaiKetQua", "value": "TRA_LAI"}
+    elif letter.thong_diep.loai == "HS11":
+        if _value(payload, "LoaiKetQua") == "TRA_LAI" and _value(payload, "LyDo") is None:
+            yield letter.within("LoaiKetQua"), {"element": "LoaiKetQua", "value": "TRA_LAI"}
+    elif _value(payload, "KetQua") == "KHONG_DONG_Y" and _value(payload, "LyDo") is None:
+        yield letter.within("KetQua"), {"element": "KetQua", "value": "KHONG_DONG_Y"}
 
 
 @rule("tong-phi-dung", "XSD-134", source="issue 4: the fees sum up", types=["HS09"])
@@ -521,6 +524,21 @@ def births_are_past(letter: Letter) -> Iterator[Broken]:
     for element in letter.payload.iter(hs("NgaySinh")):
         if element.text and date.fromisoformat(_text(element)) > today:
             yield element, {"element": "NgaySinh"}
+
+
+@rule(
+    "ban-goc-dung-bam",
+    "XSD-139",
+    source="domain R30: the copy's original is kept byte for byte",
+    types=["HS14"],
+    locked=True,
+)
+def originals_are_kept(letter: Letter) -> Iterator[Broken]:
+    original = letter.content.ban_goc
+    if original is not None:
+        found = next((file for file in letter.attachments if file.row.id == original.ma_dinh_kem), None)
+        if found is not None and found.row.sha256 != original.bam_noi_dung:
+            yield letter.within("BanGoc"), {"ma": original.ma_thong_diep}
 
 
 def _dossiers(letter: Letter) -> Iterator[etree._Element]:
