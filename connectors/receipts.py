@@ -70,6 +70,8 @@ def in_json(value: Any) -> BienNhan | None:
 
 def of(reply: Reply) -> BienNhan | None:
     """The BienNhan in an answer. Raises Uncertain when the answer is not what it says it is."""
+    if not reply.body.strip():
+        return None
     if reply.is_xml or (reply.body.lstrip()[:1] == b"<" and not reply.media_type.startswith("text/html")):
         return in_xml(reply.xml())
     return in_json(reply.json()) if reply.is_json else None
@@ -103,7 +105,7 @@ def codes_in(reply: Reply) -> tuple[str, ...]:
         bien_nhan = of(reply)
         if bien_nhan is not None:
             return bien_nhan.codes
-        value = reply.json() if reply.is_json else None
+        value = reply.json() if reply.is_json and reply.body.strip() else None
     except Uncertain:
         return ()
     rows = value.get("problems") if isinstance(value, Mapping) else None

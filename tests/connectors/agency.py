@@ -217,6 +217,12 @@ class Agency:
             return False
         head = await reader.readuntil(b"\r\n\r\n")
         fault = self._fault()
+        if fault in {
+            Fault.DEAF,
+            Fault.CUT_BEFORE_HEADERS,
+        }:  # this connection was waiting for us before the knob was turned
+            await asyncio.sleep(60 if fault is Fault.DEAF else 0)
+            return False
         line, *rows = head.decode("latin-1").split("\r\n")
         method, path, _ = line.split(" ")
         headers = {k.strip().lower(): v.strip() for k, _, v in (row.partition(":") for row in rows if row)}

@@ -27,7 +27,7 @@ def owed(tries: int = 1, first: datetime | None = NOW, key: str = "d-1") -> Deli
     )
 
 
-@pytest.mark.parametrize("tries, minutes", [(1, 1), (2, 4), (3, 9), (7, 49), (8, 60), (500, 60)])
+@pytest.mark.parametrize(("tries", "minutes"), [(1, 1), (2, 4), (3, 9), (7, 49), (8, 60), (500, 60)])
 def test_the_waits_grow_with_the_square_of_the_tries_up_to_the_longest(tries: int, minutes: int) -> None:
     due = next_try(owed(tries), Backoff(), NOW)
     assert due is not None

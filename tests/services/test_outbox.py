@@ -964,10 +964,14 @@ def test_the_loop_delivers_what_comes_while_it_runs_and_ends_when_told(sqlite_st
             task = asyncio.create_task(
                 work(sqlite_store, owing.parties, installed(), stop, clock, pace=Pace(poll_s=0.01))
             )
-            lanes = []
+            lanes: list[str] = []
+
+            def all_here() -> bool:
+                return so.dialect.effects == lanes
+
             for _ in range(3):
                 lanes += owing.lane(to, 3)
-                await until(lambda: len(so.dialect.effects) >= len(lanes))
+                await until(all_here)
             stop.set()
             await task
             assert owing.states() == ["delivered"] * 9
