@@ -1,0 +1,129 @@
+"""Every sample gets exactly the outcome, codes, lines, columns and XPaths of its side-car: judged, checked, and over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import nodes
+import pytest
+import sampling
+from sampling import Expected, Sample
+
+from gateway.core.model import Caller, Channel, Envelope, Fate, MessageId, PartyId
+from gateway.documents import Limits
+from gateway.services.intake import Gate, expected, judge
+
+OUTCOMES = {Fate.ACCEPTED: "accepted", Fate.REJECTED: "rejected", Fate.HELD: "undetermined"}
+
+
+def sorted_(problems: Iterable[Expected]) -> list[str]:
+    return sorted(str(problem) for problem in problems)
+
+
+def rows(problems: Iterable[dict[str, Any]]) -> list[str]:
+    """Problems as JSON gives them."""
+    return sorted_(Expected(p["code"], p.get("line"), p.get("column"), p.get("xpath")) for p in problems)
+
+
+def envelope(body: bytes, sender: str, now: datetime) -> Envelope:
+    caller = Caller(party=PartyId(sender), by="token")
+    return Envelope.of(body, id=MessageId("m"), caller=caller, channel=Channel.REST, received_at=now)
+
+
+@pytest.mark.parametrize("sample", sampling.samples(), ids=lambda s: s.name)
+def test_a_sample_is_judged_as_its_side_car_says(sample: Sample, gate: Gate, now: datetime) -> None:
+    finding = judge(envelope(sample.body, sample.sender, now), gate, now)
+    found = [Expected(p.code, p.at and p.at.line, p.at and p.at.column, p.at and p.at.xpath) for p in finding.problems]
+    assert OUTCOMES[expected(finding)] == sample.alone, found
+    assert sorted_(found) == sorted_(sample.without_records)
+
+
+def check(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """`lienthong check --json` from the samples' own folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+    done = subprocess.run(
+        [*nodes.LIENTHONG, "--json", "check", *arguments],
+        capture_output=True,
+        cwd=sampling.SAMPLES,
+        timeout=300,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode in (0, 1, 3), done.stderr.decode()
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_check_accepts_all_accepted_samples_in_one_run() -> None:
+    code, found = check(*(sample.name for sample in sampling.samples("accepted")))
+    assert [row["file"] for row in found if row["outcome"] != "accepted"] == []
+    assert code == 0
+
+
+@pytest.mark.parametrize("sender", sorted({sample.sender for sample in sampling.samples()}))
+def test_check_says_of_each_file_what_its_side_car_says(sender: str) -> None:
+    wanted = {sample.name: sample for sample in sampling.samples() if sample.sender == sender}
+    _, found = check("--party", sender, *wanted)
+    assert {row["file"] for row in found} == wanted.keys()
+    for row in found:
+        sample = wanted[row["file"]]
+        outcome = {"held": "undetermined"}.get(row["outcome"], row["outcome"])
+        assert (row["file"], outcome) == (row["file"], sample.alone)
+        assert (row["file"], rows(row["problems"])) == (row["file"], sorted_(sample.without_records))
+
+
+def over_http(answer: nodes.Answer) -> tuple[str, list[str]]:
+    """Outcome and problems of an answer of POST /v1/messages."""
+    said = answer.json
+    if answer.status >= 300:
+        return "rejected", rows(said["problems"])
+    outcome = {"accepted": "accepted", "held": "undetermined"}[said["KetQua"]]
+    told = said.get("DanhSachLoi") or []
+    return outcome, sorted_(Expected(p["MaChiTiet"], p.get("Dong"), p.get("Cot"), p.get("ViTri")) for p in told)
+
+
+def test_every_sample_gets_the_same_verdict_over_http_and_is_on_record(node: nodes.Node) -> None:
+    sent: dict[str, nodes.Answer] = {}
+
+    def send(sample: Sample) -> nodes.Answer:
+        if sample.name not in sent:
+            for earlier in sampling.before(sample):
+                send(earlier)
+            sent[sample.name] = node.post(sample.body, sample.sender)
+        return sent[sample.name]
+
+    wrong = []
+    for sample in sampling.samples():
+        outcome, problems = over_http(send(sample))
+        if (outcome, problems) != (sample.outcome, sorted_(sample.problems)):
+            wrong.append((sample.name, sample.outcome, sorted_(sample.problems), outcome, problems))
+    assert wrong == []
+    # Whatever its fate, each is visible to the operator, with its codes.
+    known = {row["digest"]: row for row in node.rows("messages", "--limit", "10000")}
+    for sample in sampling.samples():
+        digest = sent[sample.name].headers["etag"].strip('"')
+        state = known[digest]["state"]
+        assert {"held": "undetermined"}.get(state, state) == sample.outcome
+
+
+def test_the_same_bytes_again_get_the_first_receipt(node: nodes.Node) -> None:
+    sample = sampling.sample("accepted/HS01-nop-ho-so-toi-thieu")
+    first = node.post(sample.body, sample.sender)
+    again = node.post(sample.body, sample.sender)
+    assert again.status == 200
+    assert again.json["LapLai"] is True
+    assert base64.b64decode(again.json["BienNhan"]) == base64.b64decode(first.json["BienNhan"])
+
+
+def test_a_message_over_the_limit_is_refused_with_its_size(node: nodes.Node) -> None:
+    body = sampling.sample("accepted/HS01-nop-ho-so-toi-thieu").body
+    too_long = body + b" " * (Limits().body_bytes - len(body) + 1)
+    answer = node.post(too_long, "cong-dvc")
+    assert answer.status == 413
+    assert [problem["code"] for problem in answer.json["problems"]] == ["XML-002"]
