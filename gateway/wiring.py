@@ -8,21 +8,25 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.core.model import PartyId
+from gateway.core.model import Address, PartyId
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import Limits
+from gateway.services import catalogues, intake
 from gateway.services import parties as profiles
+from gateway.services.answers import Clerk
 from gateway.services.intake import Gate, Identity
 from gateway.settings import CONFIG_NAME, Loaded, Settings, database_url, secret
 from gateway.store import CertificateStatus as StoredStatus
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 from schemas.catalog import bundled
+from signing.certificates import Certificate
 from signing.sign import SigningKey
 from signing.status import judge_status
 from signing.trust import CertificateStatus, Trust, TrustTree, load_tree
@@ -72,6 +76,30 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
         parties = with_ourselves(registry_of(gate.store), settings, gate.key)
     trust = trust_of(parties, gate.trust.trees.values(), settings, gate.store)
     return replace(gate, parties=parties, trust=trust)
+
+
+def clerk(gate: Gate) -> Clerk:
+    """Who answers the queries addressed to the gateway. Needs a database and a key."""
+    store, key = gate.store, gate.key
+    if store is None or key is None:
+        raise ValueError("answering needs a database and a signing key")
+    return Clerk(
+        store=store,
+        parties=gate.parties,
+        ourselves=OURSELVES,
+        address=Address(
+            ma_dinh_danh=gate.identity.ma_dinh_danh,
+            ten_co_quan=gate.identity.ten_co_quan,
+            he_thong=gate.identity.he_thong,
+        ),
+        key=key,
+        judge=lambda envelope: intake.judge(envelope, gate, envelope.received_at),
+        enter=lambda envelope: intake.receive([envelope], gate, envelope.received_at)[0],
+        new_id=intake.new_message_id,
+        publish=lambda name, version, muc, who: catalogues.publish(
+            store, name, version, muc, who=who, now=datetime.now(UTC)
+        ),
+    )
 
 
 def open_store(loaded: Loaded) -> Store:
@@ -215,15 +243,19 @@ def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> lis
     crls: dict[str, list[bytes]] = {}
     for number, tree in enumerate(settings.trust.trees):
         crls[tree.name] = [_bytes(path, f"trust.trees[{number + 1}].crls") for path in tree.crls]
-    now, found = datetime.now(UTC), []
+    now = datetime.now(UTC)
+    asked: list[tuple[Certificate, TrustTree]] = []
     for party in parties:
         for registration in party.certificates:
             grown = trust.trees.get(registration.tree or "")
-            if grown is None or registration.fingerprint in trust.verdicts:
-                continue
-            certificate = trust.certificates[registration.fingerprint]
-            found.append(judge_status(certificate, grown, now, crls=crls.get(grown.name, ())))
-    return found
+            if grown is not None and registration.fingerprint not in trust.verdicts:
+                asked.append((trust.certificates[registration.fingerprint], grown))
+    if not asked:
+        return []
+    # A thread of its own: the path validator runs an event loop, and the caller's thread may be running one already.
+    with ThreadPoolExecutor(1, thread_name_prefix="status") as aside:
+        under_way = [aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ())) for one, tree in asked]
+        return [done.result() for done in under_way]
 
 
 def status_of(row: StoredStatus) -> CertificateStatus:

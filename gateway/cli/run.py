@@ -137,6 +137,7 @@ class Desk:
                 name="outbox",
             ),
             asyncio.create_task(self._every(self.settings.parties.reload_s, self._renew), name="renew"),
+            asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
             asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
         ]
         ready()
@@ -168,6 +169,13 @@ class Desk:
         if newer is not None:
             self.gate = newer
             log.info("a newer registry or newer verdicts are in force", extra={"registry": newer.parties.version})
+
+    async def _answer(self) -> None:
+        from gateway.services.answers import answer_due
+        from gateway.wiring import clerk
+
+        while await asyncio.to_thread(answer_due, clerk(self.gate), _now()):
+            pass
 
     async def _recheck(self) -> None:
         await asyncio.to_thread(recheck_held, self.gate, _now(), timedelta(seconds=self.settings.work.recheck_s))

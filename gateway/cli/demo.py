@@ -1,0 +1,565 @@
+"""lienthong demo: one dossier travels both ways through a real gateway, and one failure is mended by hand.
+
+Everything is real: the commands that are shown are run as processes, the messages are the signed files of samples/, the
+gateway, its worker and the agency are HTTP servers on loopback. Each step checks what it tells; a step that is not as
+told ends the demonstration with exit code 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.base import FINE, OURS, PROBLEMS, Call, command, option
+from gateway.cli.show import inert
+from gateway.core.problems import Problem, Stopped
+
+HO_SO = "H19.901-260115-0001"
+HO_SO_HONG = "H19.901-260115-0002"
+PATIENCE_S = 60.0  # for any one thing to happen; it takes a second or two
+TOKEN = {"cong-dvc": "TEST-ONLY-cong-dvc", "so-tu-phap": "TEST-ONLY-so-tu-phap"}
+KEYS = (  # what the node of the demonstration needs of samples/keys
+    "root-a.cert", "issuing-a.cert", "issuing-silent.cert", "root-a.crl", "issuing-a.crl",
+    "root-b.cert", "issuing-b.cert", "root-b.crl", "issuing-b.crl",
+    "cong-dvc.cert", "so-tu-phap.cert", "so-tu-phap-2.cert", "ubnd-xa-thu-nghiem.cert",
+    "so-tu-phap.key",
+)  # fmt: skip
+
+
+class NotAsTold(Exception):
+    """A step did not come to what it should."""
+
+
+@command(
+    "demo",
+    vi="Xem một hồ sơ có chữ ký đi trọn hai chiều: cổng nộp, trục kiểm và ghi, giao cho cơ quan; cơ quan trả trạng "
+    "thái, cổng "
+    "lấy về; một lượt gửi hỏng được tìm ra, giải thích và gửi lại. Mọi thứ chạy thật trên máy này, tự kết thúc.",
+    en="Watch one signed dossier travel both ways: a portal files it, the gateway judges and records it and delivers "
+    "it to "
+    "an agency; the agency answers with statuses, the portal pulls them; one failed delivery is found, explained and "
+    "replayed. All of it is real, on this machine, and ends by itself.",
+)
+@option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var/demo"),
+    show_default=True,
+    vi="Thư mục của nút thử; lần chạy sau dọn và tạo lại.",
+    en="The folder of the demonstration's node; the next run clears it.",
+)
+@option(
+    "--samples",
+    type=click.Path(path_type=Path, file_okay=False),
+    vi="Thư mục bộ mẫu (mặc định: samples của bản mã nguồn).",
+    en="The folder of the samples (default: that of the source checkout).",
+)
+@option("--keep", is_flag=True, vi="Để trục chạy tiếp tới khi Ctrl-C.", en="Keep the gateway running until Ctrl-C.")
+def demo(call: Call, folder: Path, samples: Path | None, keep: bool) -> int:
+    """Runs the story."""
+    stage = Stage(call, clear(folder.resolve()), find_samples(samples))
+    try:
+        with stage.open:
+            story(stage)
+            if keep:
+                stage.keep_open()
+            stage.close()
+    except NotAsTold as error:
+        stage.tell(f"DỪNG: {error}", f"STOP: {error}")
+        stage.tell(f"Nhật ký các tiến trình: {stage.folder}/*.log", f"The processes' logs: {stage.folder}/*.log")
+        return PROBLEMS
+    except subprocess.TimeoutExpired as error:
+        stage.tell(f"DỪNG: quá lâu: {error.cmd}", f"STOP: took too long: {error.cmd}")
+        return OURS
+    return FINE
+
+
+def find_samples(given: Path | None) -> Path:
+    """The samples: as given, of this folder, or of the checkout this program runs from. Raises Stopped (SYS-042)."""
+    places = [given] if given is not None else [Path.cwd() / "samples", Path(__file__).resolve().parents[2] / "samples"]
+    for place in places:
+        if (place / "accepted").is_dir() and (place / "keys").is_dir():
+            return place.resolve()
+    raise Stopped(Problem("SYS-042", {"what": "samples", "value": str(places[-1])}))
+
+
+MARK = ".lienthong-demo"
+
+
+def clear(folder: Path) -> Path:
+    """An empty folder for the demonstration; only one of its own is ever cleared. Raises Stopped (SYS-046, SYS-038)."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / MARK).exists():
+                raise Stopped(Problem("SYS-046", {"path": str(folder)}))
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).touch()
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+    return folder
+
+
+@dataclass
+class Stage:
+    """Where the story is played: a folder, the processes, and what is told of them."""
+
+    call: Call
+    folder: Path
+    samples: Path
+    open: ExitStack = field(default_factory=ExitStack)
+    gateway: str = ""
+    agency: str = ""
+    chapter: int = 0
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def node(self) -> Path:
+        """The node's folder."""
+        return self.folder / "nut"
+
+    # Telling
+
+    def tell(self, vi: str, en: str) -> None:
+        """A sentence in both languages."""
+        self._print(f"  {vi}")
+        self._print(f"  {en}", dim=True)
+
+    def begin(self, vi: str, en: str) -> None:
+        """A new chapter."""
+        self.chapter += 1
+        self._print("")
+        self._print(f"── {self.chapter}. {vi} · {en} ".ljust(110, "─"), bold=True)
+
+    def shows(self, text: str) -> None:
+        """What a program printed."""
+        for line in text.rstrip("\n").splitlines():
+            self._print(f"    {line}")
+
+    def _print(self, text: str, **style: bool) -> None:
+        click.secho(inert(text), **style)  # type: ignore[arg-type]  # bold and dim are booleans
+
+    # Doing
+
+    def run(self, *arguments: str, exits: int = FINE, quiet: bool = False) -> str:
+        """Runs a real command as it is shown, in the node's folder; gives its output. Raises NotAsTold."""
+        self._print(f"  $ lienthong {shlex.join(arguments)}", bold=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments],
+            cwd=self.node,
+            env=self._environment(),
+            capture_output=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
+        )
+        output, errors = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        if not quiet or done.returncode != exits:
+            self.shows(output + errors)
+        if done.returncode != exits:
+            raise NotAsTold(f"lienthong {shlex.join(arguments)}: exit {done.returncode}, expected {exits}")
+        return output
+
+    def ask(self, *arguments: str) -> list[dict[str, Any]]:
+        """The rows of a command's --json, without showing it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments, "--json"],
+            cwd=self.node,
+            env=self._environment(),
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+
+    def _environment(self) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+        return {**ours, "LIENTHONG_LANG": str(self.call.lang), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+    def start(self, name: str, *arguments: str, shown: str | None = None) -> str:
+        """Starts a process that goes on, and waits until it says that it is ready; gives what it said."""
+        self._print(f"  $ {shown or 'lienthong ' + shlex.join(arguments)} &", bold=True)
+        module = [] if shown is not None else ["-m", "gateway"]
+        errors = self.open.enter_context((self.folder / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, *module, *arguments],
+            cwd=self.node,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        self.processes[name] = process
+        self.open.callback(_end, process)
+        line = _first_line(process, name)
+        return str(json.loads(line)["ready"])
+
+    def post(self, path: str, body: bytes, token: str, url: str | None = None) -> Answer:
+        """POST as a party's system would."""
+        return _exchange("POST", (url or self.gateway) + path, body, token)
+
+    def get(self, path: str, token: str, url: str | None = None) -> Answer:
+        """GET as a party's system would."""
+        return _exchange("GET", (url or self.gateway) + path, None, token)
+
+    def until(self, what: str, true: Callable[[], Any]) -> Any:
+        """Waits until it is so; gives what it came to. Raises NotAsTold."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if (value := true()) is not None:
+                return value
+            time.sleep(0.2)
+        raise NotAsTold(what)
+
+    def sees(self, fact: bool, what: str) -> None:
+        """Raises NotAsTold unless it is so."""
+        if not fact:
+            raise NotAsTold(what)
+
+    def keep_open(self) -> None:
+        """Goes on until Ctrl-C."""
+        self.tell("Trục đang chạy; Ctrl-C để dừng.", "The gateway is running; Ctrl-C stops it.")
+        with suppress(KeyboardInterrupt):
+            while all(process.poll() is None for process in self.processes.values()):
+                time.sleep(0.5)
+
+    def close(self) -> None:
+        """Stops everything as an operator would, and sees that it ends well."""
+        for name, process in reversed(self.processes.items()):
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(PATIENCE_S)
+            self.sees(code == 0, f"{name} ended with {code}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def _exchange(method: str, url: str, body: bytes | None, token: str) -> Answer:
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/xml" if body else "application/json"}
+    if body is not None:
+        headers["Content-Type"] = "application/xml"
+    request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own loopback servers
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+            return Answer(answer.status, answer.read(), dict(answer.headers))
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.read(), dict(error.headers))
+    except (OSError, http.client.HTTPException) as error:
+        raise NotAsTold(f"{method} {url}: {error}") from error
+
+
+def _first_line(process: subprocess.Popen[bytes], name: str) -> bytes:
+    """The first JSON line a process prints; waits for it, but not for ever."""
+    import selectors
+
+    if process.stdout is None:
+        raise NotAsTold(name)
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end and process.poll() is None:
+            if selector.select(0.5):
+                line = process.stdout.readline()
+                if line.startswith(b"{"):
+                    return line
+    raise NotAsTold(f"{name} did not come up")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+# The story ------------------------------------------------------------------------------------------------------------
+
+
+def story(stage: Stage) -> None:
+    """From an empty folder to a mended failure."""
+    chapters: tuple[Callable[[Stage], None], ...] = (
+        _a_node,
+        _opening,
+        _filing,
+        _delivery,
+        _statuses,
+        _inbox,
+        _failure,
+        _mending,
+        _timeline,
+    )
+    stage.tell(
+        "Liên Thông: một hồ sơ đi từ cổng dịch vụ công tới cơ quan và trở lại. Mọi lệnh dưới đây chạy thật.",
+        "Liên Thông: a dossier travels from a portal to an agency and back. Every command below is really run.",
+    )
+    for chapter in chapters:
+        chapter(stage)
+    _farewell(stage)
+
+
+def _a_node(stage: Stage) -> None:
+    stage.begin("Dựng một nút từ chỗ trống", "A node from nothing")
+    stage.tell(
+        "Cấu hình có chú giải, khóa ký mới (ECDSA P-256), cơ sở dữ liệu SQLite.",
+        "An annotated configuration, a fresh signing key (ECDSA P-256), a SQLite database.",
+    )
+    stage.node.mkdir()
+    stage.run("init", ".", quiet=True)
+    stage.agency = stage.start(
+        "co-quan",
+        *_agency_arguments(stage),
+        shown="python -m gateway.cli.play.agency --identifier H19.901   # hệ thống một cửa của Sở Tư pháp",
+    )
+    _furnish(stage)
+    stage.run("db", "upgrade")
+    stage.tell(
+        "Hồ sơ các bên là tệp do người viết; chỉ “apply” mới đưa vào hiệu lực, có người làm và lý do.",
+        "Party profiles are files that people write; only “apply” puts them into force, with author and reason.",
+    )
+    stage.run("parties", "apply", "--yes", "--reason", "Trình diễn: ba bên thử nghiệm", quiet=True)
+    stage.run("parties", "list")
+
+
+def _agency_arguments(stage: Stage) -> list[str]:
+    keys = stage.samples / "keys"
+    return [
+        "-m", "gateway.cli.play.agency",
+        "--identifier", "H19.901", "--name", "Sở Tư pháp (thử nghiệm)",
+        "--key", str(keys / "so-tu-phap.key.test.pem"), "--cert", str(keys / "so-tu-phap.cert.test.pem"),
+        "--folder", str(stage.folder / "co-quan"),
+    ]  # fmt: skip
+
+
+def _furnish(stage: Stage) -> None:
+    """The three parties of the samples, their certificates and the two trust trees, in the node's folder."""
+    for name in KEYS:
+        if not name.endswith(".key"):
+            shutil.copy(stage.samples / "keys" / f"{name}.test.pem", stage.node / "keys")
+    for party in ("cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"):
+        text = (stage.samples / "parties" / f"{party}.toml").read_text("utf-8")
+        text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong", private_addresses = true', text)
+        (stage.node / "parties" / f"{party}.toml").write_text(text, "utf-8")
+    trees = (stage.samples / "lienthong.toml").read_text("utf-8")
+    with (stage.node / "lienthong.toml").open("a", encoding="utf-8") as file:
+        file.write("\n" + trees[trees.index("[[trust.trees]]") :])
+
+
+def _opening(stage: Stage) -> None:
+    stage.begin("Mở trục", "The gateway opens")
+    stage.gateway = stage.start("serve", "serve", "--port", "0", "--json")
+    stage.start("work", "work", "--json")
+    stage.tell(f"Trục nhận tại {stage.gateway}.", f"The gateway takes messages at {stage.gateway}.")
+
+
+def _sample(stage: Stage, name: str) -> tuple[Path, bytes]:
+    file = stage.samples / "accepted" / f"{name}.xml"
+    return file, file.read_bytes()
+
+
+def _send(stage: Stage, name: str, party: str) -> Answer:
+    file, body = _sample(stage, name)
+    click.secho(
+        f"  $ curl -H 'Authorization: Bearer {TOKEN[party]}' -H 'Content-Type: application/xml' "
+        f"--data-binary @{_short(file)} {stage.gateway}/v1/messages",
+        bold=True,
+    )
+    return stage.post("/v1/messages", body, TOKEN[party])
+
+
+def _short(file: Path) -> str:
+    with suppress(ValueError):
+        return str(file.relative_to(Path.cwd()))
+    return str(file)
+
+
+def _filing(stage: Stage) -> None:
+    stage.begin("Công dân nộp hồ sơ", "A citizen files a dossier")
+    file, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
+    stage.tell(
+        "Cổng ký một NopHoSo (HS01). Trước khi gửi, ai cũng có thể xét thử, không cần máy chủ:",
+        "The portal signs a NopHoSo (HS01). Before it is sent, anybody can have it judged, without a server:",
+    )
+    stage.run("check", str(file))
+    first = _send(stage, "HS01-nop-ho-so-toi-thieu", "cong-dvc")
+    stage.sees(first.status == 201, f"HTTP {first.status}: {first.body[:300]!r}")
+    receipt = stage.node / "bien-nhan.xml"
+    receipt.write_bytes(first.body)
+    stage.shows(f"HTTP 201 · BienNhan {len(first.body)} byte · {first.headers.get('Location', '')}")
+    stage.tell(
+        "Câu trả lời là biên nhận do trục ký, chỉ gửi ra sau khi mọi thứ đã ghi vào cơ sở dữ liệu. Cổng kiểm nó:",
+        "The answer is a receipt signed by the gateway, sent only after all is in the database. The portal verifies "
+        "it:",
+    )
+    stage.run("verify", "bien-nhan.xml", "--cert", "keys/truc.cert.pem")
+    again = _send(stage, "HS01-nop-ho-so-toi-thieu", "cong-dvc")
+    stage.sees(again.status == 200 and again.body == first.body, "the same message did not get the same receipt")
+    stage.shows("HTTP 200 · cùng biên nhận, từng byte / the same receipt, byte for byte")
+    stage.sees(hashlib.sha256(body).hexdigest() in first.body.decode(), "the receipt does not name what was received")
+
+
+def _delivery(stage: Stage) -> None:
+    stage.begin("Trục giao cho cơ quan", "The gateway delivers to the agency")
+    taken = stage.until("the agency got nothing", lambda: _taken(stage, 1))
+    _, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
+    stage.sees(taken[0]["digest"] == hashlib.sha256(body).hexdigest(), "the agency got other bytes")
+    stage.tell(
+        "Hệ thống một cửa của Sở Tư pháp đã nhận đúng từng byte mà cổng ký, một lần.",
+        "The agency's one-stop system has received exactly the bytes that the portal signed, once.",
+    )
+    stage.until("the delivery was not settled", lambda: _state_of(stage, taken[0]["ma_thong_diep"], "delivered"))
+    stage.run("show", taken[0]["ma_thong_diep"])
+
+
+def _taken(stage: Stage, least: int) -> list[dict[str, Any]] | None:
+    rows = stage.get("/da-nhan", "none", stage.agency).json
+    return rows if len(rows) >= least else None
+
+
+def _state_of(stage: Stage, ma_thong_diep: str, state: str) -> dict[str, Any] | None:
+    for row in stage.ask("show", ma_thong_diep):
+        for delivery in row.get("deliveries", ()):
+            if delivery["state"] == state:
+                return dict(delivery)
+    return None
+
+
+STATUSES = ("HS03-tiep-nhan-toi-thieu", "HS05-tien-do-toi-thieu", "HS11-tra-ket-qua-toi-thieu")
+
+
+def _statuses(stage: Stage) -> None:
+    stage.begin("Cơ quan trả trạng thái", "The agency pushes statuses back")
+    for name in STATUSES:
+        answer = _send(stage, name, "so-tu-phap")
+        stage.sees(answer.status == 201, f"{name}: HTTP {answer.status}: {answer.body[:300]!r}")
+        stage.shows(f"HTTP 201 · {name}")
+
+
+def _inbox(stage: Stage) -> None:
+    stage.begin("Cổng lấy về, đúng thứ tự", "The portal pulls them, in order")
+    click.secho(
+        f"  $ curl -H 'Authorization: Bearer {TOKEN['cong-dvc']}' '{stage.gateway}/v1/inbox?after=0'", bold=True
+    )
+    answer = stage.get("/v1/inbox?after=0&limit=50", TOKEN["cong-dvc"])
+    stage.sees(answer.status == 200, f"HTTP {answer.status}: {answer.body[:300]!r}")
+    entries = _entries(answer.json)
+    for entry in entries:
+        stage.shows(json.dumps(entry, ensure_ascii=False)[:200])
+    kinds = [_field(entry, "loai", "LoaiThongDiep") for entry in entries]
+    stage.sees(kinds == ["HS03", "HS05", "HS11"], f"the inbox holds {kinds}")
+    stage.tell(
+        "Vị trí 1, 2, 3, không thiếu số nào: cổng tự thấy là không mất gì.",
+        "Positions 1, 2, 3 without a gap: the portal sees for itself that nothing is missing.",
+    )
+    stage.run("inbox", "cong-dvc")
+
+
+def _entries(page: Any) -> list[dict[str, Any]]:
+    if isinstance(page, dict):
+        for value in page.values():
+            if isinstance(value, list):
+                return list(value)
+    return list(page) if isinstance(page, list) else []
+
+
+def _field(row: Mapping[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if name in row), None)
+
+
+def _failure(stage: Stage) -> None:
+    stage.begin("Một lượt gửi hỏng", "A delivery fails")
+    stage.tell(
+        "Hồ sơ thứ hai: hệ thống của Sở chưa cấu hình thủ tục này nên từ chối dứt khoát.",
+        "A second dossier: the agency's system does not know this procedure yet, and says its final no.",
+    )
+    knob = json.dumps({"fault": "refuse", "ma_ho_so": HO_SO_HONG}).encode()
+    stage.sees(stage.post("/nut", knob, "none", stage.agency).status == 200, "the agency's knob")
+    answer = _send(stage, "HS01-nop-ho-so-day-du", "cong-dvc")
+    stage.sees(answer.status == 201, f"HTTP {answer.status}: {answer.body[:300]!r}")
+    stage.shows("HTTP 201")
+    stage.until("the refusal did not show", lambda: _held(stage))
+    stage.tell(
+        "Làn của hồ sơ đó bị giữ; hồ sơ khác vẫn đi. Người trực tìm và xem vì sao:",
+        "That dossier's lane is held; every other flows. The operator finds it and sees why:",
+    )
+    stage.run("lanes", "--held", exits=PROBLEMS)
+    held = _held(stage)
+    stage.run("show", str(held["first"]["ma_thong_diep"] if held else ""))
+
+
+def _held(stage: Stage) -> dict[str, Any] | None:
+    lanes = [lane for lane in stage.ask("lanes", "--held") if lane["lane"] == HO_SO_HONG]
+    return lanes[0] if lanes else None
+
+
+def _mending(stage: Stage) -> None:
+    stage.begin("Sửa, rồi gửi lại", "Mended, and replayed")
+    held = _held(stage)
+    stage.sees(held is not None, "no lane is held")
+    delivery = held["first"]["id"] if held else ""
+    stage.tell(
+        "Sở bổ sung cấu hình thủ tục. Người trực xem kế hoạch trước, rồi gửi lại: cùng mã, cùng nội dung.",
+        "The agency adds the procedure. The operator looks at the plan first, then replays: same id, same bytes.",
+    )
+    stage.sees(stage.post("/nut", b'{"fault": "none"}', "none", stage.agency).status == 200, "the agency's knob")
+    stage.run("replay", delivery, "--dry-run")
+    stage.run("replay", delivery, "--yes", "--reason", "Sở đã cấu hình thủ tục 1.001612")
+    stage.until("the replay did not arrive", lambda: _state_of(stage, delivery, "delivered"))
+    taken = stage.until("the agency did not get it", lambda: _taken(stage, 2))
+    stage.sees([one["times"] for one in taken] == [1, 1], f"taken in {[one['times'] for one in taken]} times")
+    stage.run("lanes", "--held")
+
+
+def _timeline(stage: Stage) -> None:
+    stage.begin("Dòng thời gian của hồ sơ, và nhật ký", "The dossier's timeline, and the log")
+    stage.run("dossier", HO_SO)
+    rows = stage.ask("dossier", HO_SO)
+    stage.sees(bool(rows) and rows[0]["TrangThai"] == 9, "the dossier is not in state 9")
+    stage.run("log", "verify")
+
+
+def _farewell(stage: Stage) -> None:
+    stage.begin("Hết. Muốn tự tay thử:", "The end. To try by hand:")
+    stage.tell(
+        "Giữ trục chạy: lienthong demo --keep (hoặc: make demo ARGS=--keep), rồi ở cửa sổ khác:",
+        "Keep the gateway running: lienthong demo --keep (or: make demo ARGS=--keep), then in another window:",
+    )
+    file = _short(stage.samples / "accepted" / "HS01-nop-ho-so-bien.xml")
+    stage.shows(
+        f"curl -i -H 'Authorization: Bearer {TOKEN['cong-dvc']}' -H 'Content-Type: application/xml' \\\n"
+        f"     --data-binary @{file} {stage.gateway}/v1/messages\n"
+        f"cd {_short(stage.node)} && lienthong messages && lienthong doctor"
+    )
