@@ -68,9 +68,13 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails at once and ignores the timeout: a writer says so at its start.
+        # A transaction that reads first and writes later fails at once and ignores the timeout: a writer says so at its
+        # start. A reader cannot write, as on PostgreSQL.
         reading = connection.get_execution_options().get(_READING, False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        cursor = connection.connection.cursor()
+        cursor.execute("PRAGMA query_only=ON" if reading else "PRAGMA query_only=OFF")
+        cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+        cursor.close()
 
     return engine
 

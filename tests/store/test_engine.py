@@ -1,0 +1,201 @@
+"""Opening databases, and what failures are called."""
+
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from gateway.core.ledger import LogLine
+from gateway.store import Busy, Conflict, Store, StoreError, Unavailable, open_engine, tables
+from gateway.store.engine import Bulk, file_of
+from gateway.store.errors import translated
+
+
+def pragma(engine, name):
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_sqlite_runs_with_wal_full_sync_and_foreign_keys(sqlite_url):
+    engine = open_engine(sqlite_url, busy_timeout_s=1.5)
+    assert pragma(engine, "journal_mode") == "wal"
+    assert pragma(engine, "synchronous") == 2
+    assert pragma(engine, "foreign_keys") == 1
+    assert pragma(engine, "busy_timeout") == 1500
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db"])
+def test_databases_that_cannot_serve_are_refused(url):
+    with pytest.raises(ValueError, match="gateway"):
+        open_engine(url)
+
+
+def test_a_file_database_says_where_it_is(engine, tmp_path):
+    path = file_of(engine)
+    assert path is None or (path.parent == tmp_path and path.exists())
+
+
+def test_a_reader_and_a_writer_work_side_by_side(desk, store, code):
+    desk.one(desk.filing(code))
+    with store.begin() as tx:
+        tx.note(LogLine(what="open", who="x"), desk.clock.now)
+        tx.claim_due(desk.clock.now, 1, 60)  # the writer holds its locks
+        with store.read() as view:
+            assert view.log_head().number == 1
+    with store.read() as view:
+        assert view.log_head().number == 2
+
+
+def test_a_view_is_one_snapshot(desk, store, code):
+    with store.read() as view:
+        assert view.messages() == []
+        desk.one(desk.filing(code))
+        assert (view.messages(), view.log_head().number) == ([], 0)
+
+
+def test_a_view_cannot_write(store):
+    with pytest.raises(Unavailable, match="(?i)read.?only"), store.read() as view:
+        view._connection.execute(text("UPDATE counter SET value = 1"))
+    with store.begin() as tx:  # the next one on the same connection can
+        assert tx._next("x", None) == 1
+
+
+def test_waiting_too_long_for_a_lock_is_busy(database_url):
+    patient, hasty = open_engine(database_url), open_engine(database_url, busy_timeout_s=0.2)
+    with Store(patient).begin() as tx:
+        tx._next("x", None)
+        with pytest.raises(Busy), Store(hasty).begin() as other:
+            other._next("x", None)
+    patient.dispose()
+    hasty.dispose()
+
+
+@pytest.mark.postgres
+def test_a_deadlock_broken_at_our_cost_is_busy(postgres_url):
+    engine = open_engine(postgres_url)
+    store, meet, errors = Store(engine), threading.Barrier(2), []
+
+    def cross(first, second):
+        try:
+            with store.begin() as tx:
+                tx._next(first, None)
+                meet.wait(10)
+                tx._next(second, None)
+        except StoreError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=cross, args=pair) for pair in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    engine.dispose()
+    assert [type(error) for error in errors] == [Busy]
+
+
+def test_a_broken_rule_of_the_tables_is_a_conflict(engine):
+    with pytest.raises(Conflict), translated(), engine.begin() as connection:
+        connection.execute(tables.message.insert(), {"id": "m", "digest": "no such body"})
+    with pytest.raises(Conflict), translated(), engine.begin() as connection:
+        for _ in range(2):
+            connection.execute(tables.counter.insert(), {"name": "twice", "value": 1})
+
+
+def test_a_delivery_of_bytes_that_nobody_kept_is_a_conflict(desk, store, code):
+    from dataclasses import replace
+
+    from gateway.core.ledger import enter
+
+    finding = replace(desk.filing(code), copies={"so-tu-phap": "0" * 64})
+    with pytest.raises(Conflict), store.begin() as tx:
+        ledger = tx.open([finding])
+        enter(finding, ledger, desk.counter, desk.clock.now)
+        tx.write(ledger)
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path}/nowhere/x.db")
+    with pytest.raises(Unavailable):
+        Store(engine)
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path):
+    path = tmp_path / "x.db"
+    path.write_bytes(b"no database at all, but long enough to be asked what it is" * 100)
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(Unavailable):
+        Store(engine)
+
+
+def test_a_read_only_database_is_unavailable_to_a_writer(sqlite_url):
+    engine = open_engine(sqlite_url)
+    store = Store(engine)
+    with pytest.raises(Unavailable), store.begin() as tx:
+        tx._connection.exec_driver_sql("PRAGMA query_only=ON")
+        tx._next("x", None)
+    engine.dispose()
+
+
+def test_a_full_disk_is_unavailable_and_nothing_is_kept(sqlite_url):
+    engine = open_engine(sqlite_url)
+    store = Store(engine)
+    with pytest.raises(Unavailable), store.begin() as tx:
+        tx._connection.exec_driver_sql("PRAGMA max_page_count=1")
+        tx.keep(b"x" * 1_000_000)
+    engine.dispose()
+    engine = open_engine(sqlite_url)
+    with Store(engine).read() as view:
+        assert view.log_head().number == 0
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_server_that_hangs_up_is_unavailable_and_the_next_transaction_is_served(postgres_url):
+    engine = open_engine(postgres_url)
+    store = Store(engine)
+    with pytest.raises(Unavailable), store.begin() as tx:
+        pid = tx._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with store.begin() as other:
+            other._connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+        tx._next("x", None)
+    with store.begin() as tx:
+        assert tx._next("x", None) == 1
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_no_server_is_unavailable(tmp_path):
+    engine = open_engine(f"postgresql://nobody@/none?host={tmp_path}")
+    with pytest.raises(Unavailable):
+        Store(engine)
+
+
+def test_what_a_statement_of_ours_gets_wrong_is_named_without_values(engine):
+    with pytest.raises(StoreError) as error, translated(), engine.begin() as connection:
+        connection.execute(text("SELECT * FROM nowhere WHERE x = :secret"), {"secret": "0123456789"})
+    assert type(error.value) is StoreError
+    assert "0123456789" not in str(error.value)
+
+
+def test_a_violated_key_is_named_without_its_values(engine):
+    with pytest.raises(Conflict) as error, translated(), engine.begin() as connection:
+        for _ in range(2):
+            connection.execute(tables.counter.insert(), {"name": "so-dinh-danh-0123456789", "value": 1})
+    assert "0123456789" not in str(error.value)
+
+
+def test_a_failing_driver_while_connecting_is_translated():
+    with pytest.raises(Unavailable), translated():
+        error = sqlite3.DatabaseError("file is not a database")
+        error.sqlite_errorname = "SQLITE_NOTADB"
+        raise error
+
+
+def test_a_bulk_statement_says_how_many_rows_it_touched(engine):
+    put = Bulk(lambda insert: insert(tables.counter).on_conflict_do_nothing(), ["name", "value"])
+    with engine.begin() as connection:
+        assert put(connection, []) == 0
+        assert put(connection, [{"name": "a", "value": 1}, {"name": "b", "value": 2}]) == 2
+        assert put(connection, [{"name": "a", "value": 3}, {"name": "c", "value": 4}]) == 1

@@ -1,0 +1,106 @@
+"""Migrations, on every database."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from gateway.store import Conflict, SchemaMismatch, Store, current, open_engine, tables, upgrade
+from gateway.store.errors import translated
+from gateway.store.schema import config_of
+
+
+@pytest.fixture
+def empty(empty_database_url):
+    engine = open_engine(empty_database_url)
+    yield engine
+    engine.dispose()
+
+
+def test_the_revision_of_the_tables_is_that_of_the_last_script():
+    assert ScriptDirectory.from_config(config_of()).get_current_head() == tables.REVISION
+
+
+def test_an_empty_database_is_upgraded_and_is_then_what_the_tables_say(empty):
+    assert current(empty) is None
+    assert upgrade(empty) == (None, tables.REVISION)
+    assert current(empty) == tables.REVISION
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, tables.metadata) == []
+
+
+def test_the_indexes_and_checks_in_the_database_are_those_of_the_tables(empty):
+    upgrade(empty)
+    found = inspect(empty)
+    for table in tables.metadata.tables.values():
+        indexes = {(i["name"], tuple(i["column_names"])) for i in found.get_indexes(table.name)}
+        unique = {(u["name"], tuple(u["column_names"])) for u in found.get_unique_constraints(table.name)}
+        assert {(i.name, tuple(i.columns.keys())) for i in table.indexes} == indexes - unique
+        checks = {c["name"] for c in found.get_check_constraints(table.name)}
+        assert {c.name for c in table.constraints if type(c).__name__ == "CheckConstraint"} == checks
+        keys = {f["name"] for f in found.get_foreign_keys(table.name)}
+        assert {f.name for f in table.foreign_key_constraints} == keys
+
+
+def test_upgrading_again_changes_nothing(empty):
+    upgrade(empty)
+    assert upgrade(empty) == (tables.REVISION, tables.REVISION)
+
+
+def test_a_store_on_an_empty_database_says_what_to_do(empty):
+    with pytest.raises(SchemaMismatch, match="lienthong db upgrade") as mismatch:
+        Store(empty)
+    assert (mismatch.value.found, mismatch.value.expected) == (None, tables.REVISION)
+
+
+@pytest.mark.parametrize(("revision", "hint"), [("0000", "older"), ("9999", "newer")])
+def test_a_store_refuses_another_revision(engine, revision, hint):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+    with pytest.raises(SchemaMismatch, match=hint):
+        Store(engine)
+
+
+def test_a_newer_database_is_not_touched(engine):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaMismatch, match="newer"):
+        upgrade(engine)
+    assert current(engine) == "9999"
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty):
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE verdict (x INTEGER)"))  # in the way
+    with pytest.raises(Exception, match="already exists"):
+        upgrade(empty)
+    assert inspect(empty).get_table_names() == ["verdict"]
+
+
+STATEMENTS = [
+    "UPDATE {table} SET {column} = {column}",
+    "DELETE FROM {table}",
+    "UPDATE {table} SET {column} = 'x' WHERE 1 = 1",
+]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(("table", "column"), [("log", "what"), ("verdict", "who"), ("change", "loai"), ("attempt", "kind")])
+def test_what_was_written_once_is_never_changed_or_removed(desk, store, engine, code, statement, table, column):
+    from gateway.core.effects import KetQua
+
+    filed = desk.filing(code)
+    desk.take(filed)
+    desk.one(desk.acknowledgement(filed.thong_diep.ma_thong_diep, ket_qua=KetQua.CHAP_NHAN))  # makes an attempt
+    with pytest.raises(Conflict, match="append-only"), translated(), engine.begin() as connection:
+        connection.execute(text(statement.format(table=table, column=column)))
+
+
+@pytest.mark.postgres
+def test_the_log_is_not_emptied_either(postgres_url):
+    engine = open_engine(postgres_url)
+    with pytest.raises(Conflict, match="append-only"), translated(), engine.begin() as connection:
+        connection.execute(text("TRUNCATE log"))
+    engine.dispose()
