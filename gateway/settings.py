@@ -375,6 +375,13 @@ class Work:
         vi="Khi dừng: chờ chừng này giây cho các lượt gửi dở dang.",
         en="When stopping: wait this many seconds for deliveries under way.",
     )
+    answer_s: float = setting(
+        1.0,
+        at_least=0.1,
+        at_most=3600,
+        vi="Tìm yêu cầu gửi cho chính trục (HS17, HS18, HS19) để trả lời sau mỗi chừng này giây.",
+        en="Queries addressed to the gateway itself (HS17, HS18, HS19) are looked for this often, seconds.",
+    )
     recheck_s: float = setting(
         300.0,
         at_least=1,

@@ -158,7 +158,6 @@ class ThongDiep:
     dinh_kem: tuple[DinhKem, ...] = ()
     signer: Signer | None = None
     notes: tuple[Problem, ...] = ()  # remarks of the rules beyond the schema; the letter is accepted with them
-    notes: tuple[Problem, ...] = ()  # remarks of the reader; the letter stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

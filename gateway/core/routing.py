@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from gateway.core.effects import Asks, Files, Moves
+from gateway.core.effects import Asks, Files, Moves, Publishes
 from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, PartyId, ThongDiep
 from gateway.core.parties import Parties, Party, Receives, Role
 from gateway.core.problems import Problem
@@ -14,9 +14,9 @@ from gateway.core.problems import Problem
 def receivers_of(thong_diep: ThongDiep, sender: PartyId, dossier: Dossier | None, parties: Parties) -> tuple[Party, ...]:
     """The parties named in NoiNhan; where none is named, the dossier's other parties. Never the sender.
 
-    A query addressed to the gateway is a delivery to ourselves, so that it is answered as durably as everything else.
+    A query or a catalogue addressed to the gateway is a delivery to ourselves, so that it is dealt with as durably as everything else.
     """
-    asks = any(isinstance(effect, Asks) for effect in thong_diep.content.effects)
+    asks = any(isinstance(effect, Asks | Publishes) for effect in thong_diep.content.effects)
     named = [parties.by_identifier(address.ma_dinh_danh) for address in thong_diep.noi_nhan]
     if not named and dossier is not None:
         named = [parties.get(party) for party in sorted(dossier.parties)]
