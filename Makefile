@@ -28,6 +28,14 @@ $(READY): requirements/dev.txt pyproject.toml
 .PHONY: venv
 venv: $(READY)  ## install what is needed into .venv
 
+.PHONY: demo
+demo: $(READY)  ## watch one signed dossier travel both ways
+	$(BIN)/lienthong demo
+
+.PHONY: demo
+demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves the gateway running
+	$(BIN)/lienthong demo $(ARGS)
+
 .PHONY: test
 test: $(READY)  ## run the whole test suite
 	$(BIN)/pytest -q
@@ -55,6 +63,18 @@ coverage: $(READY)  ## test coverage by branch, for reading; no number fails the
 	$(BIN)/coverage run -m pytest -q
 	$(BIN)/coverage report --skip-covered --skip-empty --sort=miss
 
+.PHONY: docs
+docs: $(READY)  ## write the pages of docs/ that are made from the code
+	$(BIN)/python tools/pages.py
+
+.PHONY: docs-check
+docs-check: $(READY)  ## fail where such a page is not current
+	$(BIN)/python tools/pages.py --check
+
+.PHONY: package
+package: $(READY)  ## build the wheel, install it in a clean environment, run it from elsewhere
+	$(BIN)/python tools/package.py
+
 .PHONY: pins
 pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes and without addresses
 	$(PIP) install uv
@@ -69,4 +89,4 @@ clean:  ## remove what these targets made, .venv excepted
 	rm -rf build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: ci
-ci: lint types floors test  ## everything that must hold before a change is taken
+ci: lint types floors docs-check test package  ## everything that must hold before a change is taken

@@ -74,15 +74,25 @@ class NotAsTold(Exception):
     en="The folder of the samples (default: that of the source checkout).",
 )
 @option("--keep", is_flag=True, vi="Để trục chạy tiếp tới khi Ctrl-C.", en="Keep the gateway running until Ctrl-C.")
-def demo(call: Call, folder: Path, samples: Path | None, keep: bool) -> int:
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    vi="Cổng của trục; 0: cổng trống bất kỳ.",
+    en="The gateway's port; 0: any free one.",
+)
+def demo(call: Call, folder: Path, samples: Path | None, keep: bool, port: int) -> int:
     """Runs the story."""
-    stage = Stage(call, clear(folder.resolve()), find_samples(samples))
+    found = find_samples(samples)
+    stage = Stage(call, clear(folder.resolve()), found, keep, port)
     try:
         with stage.open:
             story(stage)
             if keep:
                 stage.keep_open()
             stage.close()
+            stage.tell("Mọi tiến trình đã dừng gọn.", "Every process has stopped cleanly.")
     except NotAsTold as error:
         stage.tell(f"DỪNG: {error}", f"STOP: {error}")
         stage.tell(f"Nhật ký các tiến trình: {stage.folder}/*.log", f"The processes' logs: {stage.folder}/*.log")
@@ -126,6 +136,8 @@ class Stage:
     call: Call
     folder: Path
     samples: Path
+    keep: bool
+    port: int
     open: ExitStack = field(default_factory=ExitStack)
     gateway: str = ""
     agency: str = ""
@@ -380,7 +392,7 @@ def _furnish(stage: Stage) -> None:
 
 def _opening(stage: Stage) -> None:
     stage.begin("Mở trục", "The gateway opens")
-    stage.gateway = stage.start("serve", "serve", "--port", "0", "--json")
+    stage.gateway = stage.start("serve", "serve", "--port", str(stage.port), "--json")
     stage.start("work", "work", "--json")
     stage.tell(f"Trục nhận tại {stage.gateway}.", f"The gateway takes messages at {stage.gateway}.")
 
@@ -553,13 +565,17 @@ def _timeline(stage: Stage) -> None:
 
 def _farewell(stage: Stage) -> None:
     stage.begin("Hết. Muốn tự tay thử:", "The end. To try by hand:")
-    stage.tell(
-        "Giữ trục chạy: lienthong demo --keep (hoặc: make demo ARGS=--keep), rồi ở cửa sổ khác:",
-        "Keep the gateway running: lienthong demo --keep (or: make demo ARGS=--keep), then in another window:",
-    )
+    port = 8310
+    if stage.keep:
+        url = stage.gateway
+        stage.tell("Trục còn chạy. Ở cửa sổ khác:", "The gateway still runs. In another window:")
+    else:
+        url = f"http://127.0.0.1:{port}"
+        stage.tell("Giữ trục chạy, rồi mở cửa sổ khác:", "Keep the gateway running, then open another window:")
+        stage.shows(f'make demo ARGS="--keep --port {port}"      # lienthong demo --keep --port {port}')
     file = _short(stage.samples / "accepted" / "HS01-nop-ho-so-bien.xml")
     stage.shows(
         f"curl -i -H 'Authorization: Bearer {TOKEN['cong-dvc']}' -H 'Content-Type: application/xml' \\\n"
-        f"     --data-binary @{file} {stage.gateway}/v1/messages\n"
+        f"     --data-binary @{file} {url}/v1/messages\n"
         f"cd {_short(stage.node)} && lienthong messages && lienthong doctor"
     )

@@ -117,7 +117,7 @@ class Screen:
         at = problem.at
         prefix = f"{place}" if place else ""
         if at is not None and at.line is not None:
-            prefix += f":{at.line}" + (f":{at.column}" if at.column is not None else "")
+            prefix += (":" if place else "") + f"{at.line}" + (f":{at.column}" if at.column is not None else "")
         head = f"{prefix} " if prefix else ""
         mark = {Outcome.FAILED: "", Outcome.UNDETERMINED: "? ", Outcome.NOTE: "· "}[problem.outcome]
         self._write(stream, one_line(f"{head}{mark}{problem.code} {problem.message(self.lang)}"))
