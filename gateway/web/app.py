@@ -138,6 +138,9 @@ class App:
         """Take nothing new, answer what is under way, write what was taken in, close."""
         self.stopping.set()
         if self._listener is not None and self._server is not None:
+            for sock in self._listener.sockets:
+                asyncio.get_running_loop().remove_reader(sock.fileno())  # accept no more, but finish what was accepted
+            await asyncio.sleep(0.02)
             self._listener.close()
             until = time.monotonic() + self.settings.web.drain_s
             await asyncio.sleep(0.05)  # what was accepted a moment ago shows up, and is served or closed like the rest

@@ -1,9 +1,9 @@
 """One node's front: a parent that keeps N workers alive, each listening on the same port.
 
-A worker that dies, or whose loop stands still, is replaced; what it had not committed it had not answered, so senders try
-again. SIGTERM and SIGINT stop: nothing new is taken, what is under way is answered. SIGHUP replaces the workers one by
-one, for new settings, TLS files or a new signing key. A new registry or new certificate verdicts need no signal: workers
-look for them and change over between two trays.
+A worker that dies, or whose loop stands still, is replaced; what it had not committed it had not answered, so senders
+try again. SIGTERM and SIGINT stop: nothing new is taken, what is under way is answered. SIGHUP replaces the workers one
+by one, for new settings, TLS files or a new signing key. A new registry or new certificate verdicts need no signal:
+workers look for them and change over between two trays.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def serve(
 ) -> int:
     """Serve until a signal says stop; the exit status. Raises Stopped: SYS-032 the address cannot be had.
 
-    ``given`` are the settings of the command line, which the workers apply as the parent did. ``on_ready`` is called with
-    host and port once every worker listens.
+    ``given`` are the settings of the command line, which the workers apply as the parent did. ``on_ready`` is called
+    with host and port once every worker listens.
     """
     web = loaded.settings.web
     reserved = reserve(web.host, web.port)

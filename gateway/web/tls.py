@@ -9,7 +9,7 @@ from gateway.settings import CONFIG_NAME, Web
 
 
 def server_context(web: Web) -> ssl.SSLContext | None:
-    """The TLS settings of the door; None where TLS ends before it. Raises Stopped (SYS-020) for files that cannot be used.
+    """The TLS settings of the door; None where TLS ends before it. Raises Stopped (SYS-020) for unusable files.
 
     A client certificate is asked for, not demanded: parties may use tokens. What it proves is decided by its SHA-256 in
     the registry; the roots only decide which certificates are looked at.

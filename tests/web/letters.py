@@ -1,4 +1,4 @@
-"""Fresh messages for the tests of the doors: valid, signed, each with an id of its own. Built from the samples' recipes."""
+"""Fresh messages for the tests of the doors: valid, signed, each with its own id. Built from the samples' recipes."""
 
 import itertools
 import sys

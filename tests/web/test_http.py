@@ -1,4 +1,4 @@
-"""Hostile HTTP on raw sockets (threats.md, section 5.13). Whatever comes: a problem document or a closed door, never a 500."""
+"""Hostile HTTP on raw sockets (threats.md, section 5.13): a problem document or a closed connection, never a 500."""
 
 import gzip
 import json
