@@ -29,10 +29,6 @@ $(READY): requirements/dev.txt pyproject.toml
 venv: $(READY)  ## install what is needed into .venv
 
 .PHONY: demo
-demo: $(READY)  ## watch one signed dossier travel both ways
-	$(BIN)/lienthong demo
-
-.PHONY: demo
 demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves the gateway running
 	$(BIN)/lienthong demo $(ARGS)
 

@@ -1,0 +1,531 @@
+"""Writes the pages of docs/ that can be made from the code: ``make docs``. With --check: says which are not current.
+
+A page that is made cannot contradict the program; a test asks for --check, so it cannot fall behind either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.registry import installed
+from connectors.settings import Common
+from gateway import settings
+from gateway.cli import Call, lienthong
+from gateway.core import lifecycle
+from gateway.core.lifecycle import LABELS, MOVES, Guard
+from gateway.core.model import AttemptOutcome, DeliveryState, Fate
+from gateway.core.problems import Entry, Lang, Outcome, Side, catalogue
+from gateway.core.written import meaning
+from gateway.documents import Kind
+from gateway.services.parties import Profile
+from schemas import describe
+from schemas.catalog import Catalog, bundled
+from schemas.describe import Field, Simple
+from schemas.rules import RULES, Severity
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+MADE = "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; đừng sửa tay. / Made from the code; do not edit. -->"
+
+
+def page(title_vi: str, title_en: str, *parts: str) -> str:
+    """A page from its parts."""
+    return "\n\n".join([f"# {title_vi} / {title_en}", MADE, *parts]).rstrip() + "\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(cell(c) for c in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def cell(value: object) -> str:
+    """Text that does not end its cell, and is read as text."""
+    return str(value).replace("|", "\\|").replace("\n", "<br>").strip()
+
+
+def prose(text: str) -> str:
+    """A text of the catalogue: what looks like a tag is no tag."""
+    return text.replace("<", "&lt;").replace("{", "`{").replace("}", "}`")
+
+
+# --- problems ---------------------------------------------------------------------------------------------------------
+
+FAMILIES = {
+    "XML": ("Đọc thông điệp: kích thước, mã hoá, cú pháp", "Reading a message: size, encoding, syntax"),
+    "XSD": ("Cấu trúc và quy tắc của nội dung", "Structure, and the rules of content"),
+    "SIG": ("Chữ ký và chứng thư", "Signatures and certificates"),
+    "AUT": ("Ai được gửi gì, về hồ sơ nào", "Who may send what, about which dossier"),
+    "CAT": ("Danh mục dùng chung", "Shared catalogues"),
+    "DUP": ("Trùng thông điệp", "Repeated messages"),
+    "DOS": ("Vòng đời hồ sơ", "The life of a dossier"),
+    "DLV": ("Chuyển giao tới bên nhận", "Delivery to the receiver"),
+    "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),
+}
+OUTCOMES = {
+    Outcome.FAILED: ("từ chối", "refused"),
+    Outcome.UNDETERMINED: ("tạm giữ", "held"),
+    Outcome.NOTE: ("ghi chú", "remark"),
+}
+SIDES = {
+    Side.SENDER: ("bên gửi", "sender"),
+    Side.RECEIVER: ("bên nhận", "receiver"),
+    Side.GATEWAY: ("trục", "gateway"),
+}
+
+
+def problems() -> str:
+    """Every code: what it says, what to do, whose turn it is, where the rule comes from."""
+    parts = [
+        "Mỗi lỗi có một mã để tra ở đây, một từ khoá ổn định cho chương trình (`token`), vị trí, cách sửa, và bên phải hành động. Chữ trong `{ngoặc}` được thay bằng dữ kiện của từng trường hợp.",
+        "Every problem has a code to look up here, a stable word for programs (`token`), a place, a remedy, and a side whose turn it is. Words in `{braces}` are filled in for each case.",
+    ]
+    by_family: dict[str, list[Entry]] = {}
+    for code, entry in sorted(catalogue().items()):
+        by_family.setdefault(code.partition("-")[0], []).append(entry)
+    for family in sorted(by_family, key=list(FAMILIES).index):
+        vi, en = FAMILIES[family]
+        parts.append(f"## {family}: {vi} / {en}")
+        parts += [_problem(entry) for entry in by_family[family]]
+    return page("Mã lỗi", "Problem codes", *parts)
+
+
+def _problem(entry: Entry) -> str:
+    facts = [
+        f"`{entry.token}`",
+        " / ".join(OUTCOMES[entry.outcome]),
+        "đến lượt " + SIDES[entry.side][0] + " / turn of the " + SIDES[entry.side][1],
+        "gửi lại nguyên văn có thể được / the same bytes may succeed later" if entry.retry else "",
+        f"HTTP {entry.status}" if entry.status else "",
+    ]
+    return (
+        f"### {entry.code}\n\n{' · '.join(fact for fact in facts if fact)}\n\n"
+        f"{prose(entry.message[Lang.VI])}<br>*{prose(entry.message[Lang.EN])}*\n\n"
+        f"**Cách sửa:** {prose(entry.remedy[Lang.VI])}<br>**Remedy:** *{prose(entry.remedy[Lang.EN])}*\n\n"
+        f"Nguồn / source: {prose(entry.source)}"
+    )
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every setting of a node, of a party's profile and of a connector."""
+    parts = [
+        "## Nút / Node: `lienthong.toml`",
+        "Thứ tự ưu tiên: dòng lệnh, biến môi trường, tệp, mặc định. `lienthong doctor` cho biết giá trị đang có hiệu lực và nguồn của nó. Đường dẫn tính từ thư mục của tệp. Bí mật không nằm trong tệp.",
+        "Precedence: command line, environment, file, default. `lienthong doctor` shows what is in force and where it came from. Paths are relative to the file. No secret stands in it.",
+    ]
+    for f in dataclasses.fields(settings.Settings):
+        if f.name in settings.SECTIONS:
+            vi, en = settings.SECTIONS[f.name]
+            parts.append(f"### `[{f.name}]`\n\n{vi} / {en}")
+        kind = _hint(settings.Settings, f.name)
+        rows = _rows(kind, (f.name,), env=True) if dataclasses.is_dataclass(kind) else _rows_of(f, kind, (), env=False)
+        parts.append(_settings_table(rows, env=dataclasses.is_dataclass(kind)))
+    parts += [
+        "## Hồ sơ của một bên / A party's profile: `parties/*.toml`",
+        "Mỗi bên một tệp. `lienthong parties apply` kiểm tra, cho xem khác biệt, rồi ghi phiên bản mới kèm người và lý do; chỉ sửa tệp thì chưa có gì thay đổi.",
+        "One file for each party. `lienthong parties apply` checks it, shows the difference, and records a new version with author and reason; editing a file alone changes nothing.",
+        _settings_table(_rows(Profile, ()), env=False),
+        "## Đầu nối / Connectors: `[connector]`",
+        "Khoá chung cho mọi đầu nối. / Keys that every connector has.",
+        _settings_table(_rows(Common, ("connector",)), env=False),
+    ]
+    for name, connector in sorted(installed().items()):
+        parts.append(f"### Đầu nối / Connector `{name}`")
+        parts.append(_settings_table(_rows(connector.settings, ("connector",)), env=False))
+    return page("Cấu hình", "Settings", *parts)
+
+
+Row = tuple[str, str, str, str, str, str]
+
+
+def _settings_table(rows: Iterable[Row], *, env: bool) -> str:
+    head = ("Khoá / key", "Kiểu / type", "Mặc định / default", "Biến / variable", "Ý nghĩa", "Meaning")
+    keep = [i for i, name in enumerate(head) if env or not name.startswith("Biến")]
+    return table([head[i] for i in keep], ([row[i] for i in keep] for row in rows))
+
+
+def _rows(kind: type[Any], key: tuple[str, ...], *, env: bool = False) -> Iterator[Row]:
+    for f in dataclasses.fields(kind):
+        if not f.name.startswith("_"):
+            yield from _rows_of(f, _hint(kind, f.name), key, env=env)
+
+
+def _rows_of(f: dataclasses.Field[Any], hint: Any, key: tuple[str, ...], *, env: bool) -> Iterator[Row]:
+    inner = _table_inside(hint)
+    many = typing.get_origin(hint) is tuple
+    here = (*key, f.name)
+    if f.metadata.get("vi"):
+        variable = f"`{settings.variable(here)}`" if env and inner is None else ""
+        words = meaning(f, Lang.VI), meaning(f, Lang.EN)
+        yield f"`{'.'.join(here)}`", _type(hint, f), _default(f), variable, *words
+    if inner is not None and inner is not f.type:
+        yield from _rows(inner, (*key, f.name + ("[]" if many else "")), env=env)
+
+
+def _table_inside(hint: Any) -> type[Any] | None:
+    for kind in (hint, *typing.get_args(hint)):
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            return kind
+    return None
+
+
+def _hint(kind: type[Any], name: str) -> Any:
+    return typing.get_type_hints(kind)[name]
+
+
+def _type(hint: Any, f: dataclasses.Field[Any]) -> str:
+    bounds = [f"≥ {f.metadata['at_least']:g}"] if f.metadata.get("at_least") is not None else []
+    bounds += [f"≤ {f.metadata['at_most']:g}"] if f.metadata.get("at_most") is not None else []
+    bounds += [f"`{f.metadata['pattern']}`"] if f.metadata.get("pattern") else []
+    among = f.metadata.get("among")
+    kind = ", ".join(f"`{word}`" for word in sorted(among)) if among else _kind(hint)
+    return ", ".join([kind, *bounds])
+
+
+def _kind(hint: Any) -> str:
+    arguments = [a for a in typing.get_args(hint) if a not in (type(None), Ellipsis)]
+    origin = typing.get_origin(hint)
+    if origin in (tuple, frozenset, list):
+        return f"danh sách / list: {_kind(arguments[0])}"
+    if origin is not None and len(arguments) == 2 and hasattr(origin, "keys"):
+        return f"bảng / table: {_kind(arguments[0])} → {_kind(arguments[1])}"
+    if arguments:
+        return " | ".join(_kind(a) for a in arguments)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return ", ".join(f"`{member.value}`" for member in hint)
+    if dataclasses.is_dataclass(hint):
+        return "bảng / table"
+    names = {
+        "str": "chuỗi / text",
+        "int": "số nguyên / integer",
+        "float": "số / number",
+        "bool": "true, false",
+        "Path": "tệp / file",
+    }
+    name = getattr(hint, "__name__", str(hint))
+    return names.get(name, name)
+
+
+def _default(f: dataclasses.Field[Any]) -> str:
+    if f.default is not dataclasses.MISSING:
+        value = f.default
+    elif f.default_factory is not dataclasses.MISSING:
+        value = f.default_factory()
+    else:
+        return "bắt buộc / required"
+    if value is None or value in ((), {}, frozenset()) or dataclasses.is_dataclass(value):
+        return "–"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    if isinstance(value, (tuple, frozenset, list)):
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{value}`"
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+GUARDS = {
+    Guard.NONE: ("", ""),
+    Guard.REASON: ("phải có LyDo", "needs LyDo"),
+    Guard.REMEMBERED: ("chỉ về trạng thái đã nhớ", "only to the remembered state"),
+    Guard.DECREE: ("chỉ khi thời hạn được tính lại từ đầu", "only where the limit is counted anew"),
+    Guard.TOO_LATE: ("chỉ khi đã quá hạn bổ sung", "only after the time limit of the supplement"),
+    Guard.RETURNED: ("chỉ với loại kết quả “trả lại / xin rút”", "only with the result kind “returned or withdrawn”"),
+    Guard.PRIVILEGED: ("cần đặc quyền và LyDo, được ghi nhật ký", "needs the privilege and LyDo, is logged"),
+}
+
+DELIVERIES = {
+    DeliveryState.QUEUED: (
+        "chờ gửi, hoặc chờ thử lại",
+        "waiting for its turn or for the next try",
+        "`work`: đến giờ và làn không bị giữ → sending; `skip` → skipped",
+    ),
+    DeliveryState.SENDING: (
+        "đang gửi hoặc đang hỏi; có hạn thuê",
+        "being sent or asked about, under a lease",
+        "kết quả của lượt thử → delivered, refused, queued, unknown, dead; hết hạn thuê → unknown",
+    ),
+    DeliveryState.UNKNOWN: (
+        "đã gửi mà không rõ kết quả: không phải thất bại, cũng không phải thành công",
+        "sent, outcome not known: neither a failure nor a success",
+        "`work`: hỏi bên nhận nếu hỏi được, không thì gửi lại đúng mã và byte cũ → sending; `skip` → skipped",
+    ),
+    DeliveryState.DELIVERED: ("bên nhận đã nhận", "the receiver has it", "cuối cùng / final"),
+    DeliveryState.REFUSED: (
+        "bên nhận từ chối hẳn; giữ làn",
+        "the receiver's final no; holds its lane",
+        "`replay` → queued; `skip` → skipped",
+    ),
+    DeliveryState.DEAD: (
+        "đã hết kiên nhẫn; giữ làn, cần người xem",
+        "patience is exhausted; holds its lane, a person must look",
+        "`replay` → queued; `skip` → skipped",
+    ),
+    DeliveryState.SKIPPED: (
+        "người vận hành bỏ qua, có lý do",
+        "an operator let it go, with a reason",
+        "cuối cùng / final",
+    ),
+}
+ATTEMPTS = {
+    AttemptOutcome.DELIVERED: ("nhận", "taken"),
+    AttemptOutcome.REFUSED: ("từ chối hẳn", "refused for good"),
+    AttemptOutcome.UNREACHABLE: ("chắc chắn chưa nhận", "certainly not taken"),
+    AttemptOutcome.UNCERTAIN: ("đã gửi, không có câu trả lời rõ", "sent, no clear answer"),
+    AttemptOutcome.NOT_THERE: ("đã hỏi, bên nhận không có", "asked; they do not have it"),
+}
+FATES = {
+    Fate.ACCEPTED: (
+        "đã nhận, ghi, xếp hàng chuyển; biên nhận CHAP_NHAN",
+        "taken, recorded, queued for its receivers; receipt CHAP_NHAN",
+        "cuối cùng / final",
+    ),
+    Fate.REJECTED: (
+        "từ chối nhưng vẫn ghi; mã thông điệp được trả lại cho bên gửi; biên nhận TU_CHOI hoặc TRUNG_LAP",
+        "refused, and recorded all the same; its id is free again; receipt TU_CHOI or TRUNG_LAP",
+        "cuối cùng; `replay --message` xét lại / final; `replay` judges it again",
+    ),
+    Fate.HELD: (
+        "chưa biết đủ để trả lời, ví dụ chưa kiểm tra được chứng thư; giữ mã thông điệp",
+        "not enough is known to answer, for example about a certificate; it owns its id",
+        "`work` xét lại → accepted, rejected / judged again",
+    ),
+}
+
+
+def states() -> str:
+    """The state machines: dossier, message, delivery."""
+    for words, members in ((GUARDS, Guard), (DELIVERIES, DeliveryState), (ATTEMPTS, AttemptOutcome), (FATES, Fate)):
+        if set(words) != set(members):
+            raise SystemExit(f"tools/pages.py: the words for {members.__name__} do not fit its members")
+    codes = [(f"`{code}`", vi, en) for code, (vi, en) in LABELS.items()]
+    moves = [
+        (
+            f"`{state}` {LABELS[state][0]}",
+            f"`{move.to}` {LABELS[move.to][0]}",
+            "<br>".join(" / ".join(GUARDS[g]) for g in move.guards if g is not Guard.NONE) or "–",
+            move.effect,
+            move.source,
+        )
+        for state, row in MOVES.items()
+        for move in row
+    ]
+    return page(
+        "Trạng thái",
+        "States",
+        "## Hồ sơ / Dossier",
+        "Trạng thái của hồ sơ không được lưu như một sự thật riêng: nó được suy ra từ các sự kiện mà các bên đã gửi, xếp theo lúc xảy ra. Bước không có trong bảng được ghi lại, được trả lời bằng các bước có thể, và không được áp dụng.",
+        "A dossier's state is not stored as a truth of its own: it follows from the events that the parties sent, in the order in which they happened. A move that is not in the table is recorded, answered with those that are possible, and not applied.",
+        table(("Mã / code", "Trạng thái", "State"), codes),
+        _diagram(),
+        table(("Từ / from", "Sang / to", "Điều kiện / guard", "Effect", "Nguồn / source"), moves),
+        "## Thông điệp / Message",
+        table(("Số phận / fate", "Nghĩa", "Meaning", "Đi tiếp / moves on"), ((f"`{k}`", *v) for k, v in FATES.items())),
+        "## Chuyển giao / Delivery",
+        "Mỗi bên nhận một làn cho mỗi hồ sơ; trong một làn, thứ tự luôn được giữ.",
+        "Each receiver has a lane for each dossier; within a lane the order is always kept.",
+        table(
+            ("Trạng thái / state", "Nghĩa", "Meaning", "Ai chuyển tiếp / who moves it on"),
+            ((f"`{k}`", *v) for k, v in DELIVERIES.items()),
+        ),
+        "Một lượt thử kết thúc bằng / A try ends as:",
+        table(("Kết quả / outcome", "Nghĩa", "Meaning"), ((f"`{k}`", *v) for k, v in ATTEMPTS.items())),
+    )
+
+
+def _diagram() -> str:
+    arrows = [
+        f"    {state} --> {move.to}"
+        for state, row in MOVES.items()
+        for move in {m.to: m for m in row if Guard.PRIVILEGED not in m.guards}.values()
+    ]
+    names = [f"    {code}: {code} {vi}" for code, (vi, _) in LABELS.items()]
+    start = [f"    [*] --> {lifecycle.MOI_DANG_KY}", f"    [*] --> {lifecycle.DUOC_TIEP_NHAN}"]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *names, *start, *arrows, "```"])
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+
+
+def messages() -> str:
+    """Every message type: who sends it to whom, and each of its fields."""
+    catalog = bundled()
+    kinds = sorted(catalog.kinds(), key=lambda k: (k.loai, k.goc, _numbers(k.phien_ban)))
+    simple: dict[str, Simple] = {}
+    parts = [
+        "Phong bì `ThongDiep` mang đúng một thân. Lược đồ XSD 1.0 nằm trong `schemas/xsd`; bảng dưới đây lấy từ chính chúng.",
+        "The envelope `ThongDiep` carries exactly one payload. The XSD 1.0 schemas are in `schemas/xsd`; these tables are made from them.",
+        table(
+            ("Loại / type", "Thân / payload", "PhienBan", "Từ / from", "Đến / to", "Nghĩa", "Meaning"),
+            (_overview(catalog, k) for k in kinds),
+        ),
+        "## Phong bì / Envelope `ThongDiep`",
+        _fields(describe.envelope(), simple),
+    ]
+    for kind in kinds:
+        title = describe.title(catalog, kind)
+        parts += [
+            f"## {kind.loai} {kind.goc} {kind.phien_ban}",
+            f"{title[Lang.VI]} / {title[Lang.EN]}",
+            _fields(describe.payload(catalog, kind), simple),
+        ]
+    simple |= {one.name: one for one in describe.code_lists()}
+    parts += ["## Quy tắc ngoài lược đồ / Rules beyond the schema", _rules()]
+    parts += ["## Kiểu và danh mục / Types and code lists", _types(simple)]
+    return page("Thông điệp", "Messages", *parts)
+
+
+def _overview(catalog: Catalog, kind: Kind) -> tuple[str, ...]:
+    audience, title = catalog.audience(kind), describe.title(catalog, kind)
+    link = f"{kind.loai}-{kind.goc}-{kind.phien_ban}".lower().replace(".", "")
+    return (
+        f"[{kind.loai}](#{link})",
+        f"`{kind.goc}`",
+        kind.phien_ban,
+        ", ".join(sorted(audience.sent_by)),
+        ", ".join(sorted(audience.sent_to)),
+        title[Lang.VI],
+        title[Lang.EN],
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in version.split("."))
+
+
+def _fields(root: Field, simple: dict[str, Simple]) -> str:
+    rows = []
+    for depth, field in list(root.walk())[1:]:
+        kind = ""
+        if field.simple is not None:
+            named = ":" not in field.simple.name
+            kind = f"[{field.simple.name}](#{field.simple.name.lower()})" if named else f"`{field.simple.name}`"
+            if named:
+                simple[field.simple.name] = field.simple
+        elif field.wildcard:
+            kind = "bất kỳ / any"
+        marks = (" chọn một / one of" if field.choice else "") + (" nil" if field.nillable else "")
+        words = field.text.get(Lang.VI, ""), field.text.get(Lang.EN, "")
+        rows.append(("· " * (depth - 1) + f"`{field.name}`", kind, field.occurs + marks, *words))
+    return table(("Trường / field", "Kiểu / type", "Số lần / occurs", "Nghĩa", "Meaning"), rows)
+
+
+def _types(simple: dict[str, Simple]) -> str:
+    rows = []
+    for name, one in sorted(simple.items()):
+        allows = [f"`{pattern}`" for pattern in one.patterns]
+        if one.max_length is not None:
+            allows.append(f"{one.min_length or 0}–{one.max_length} ký tự / characters")
+        if one.least is not None or one.most is not None:
+            allows.append(f"{one.least or '…'}–{one.most or '…'}")
+        allows += [f"`{value.code}` {value.text.get(Lang.VI, '')}" for value in one.values]
+        words = one.text.get(Lang.VI, ""), one.text.get(Lang.EN, "")
+        rows.append((f'<a id="{name.lower()}"></a>`{name}`', f"`{one.base}`", *words, "<br>".join(allows)))
+    return table(("Kiểu / type", "Gốc / base", "Nghĩa", "Meaning", "Cho phép / allows"), rows)
+
+
+def _rules() -> str:
+    levels = {Severity.REJECT: "từ chối / reject", Severity.WARN: "cảnh báo / warn", Severity.OFF: "tắt / off"}
+    rows = [
+        (
+            f"`{rule.name}`",
+            f"[{rule.code}](problems.md#{rule.code.lower()})",
+            ", ".join(sorted(rule.types)) or "mọi loại / all",
+            levels[rule.default] + (" (cố định / fixed)" if rule.locked else ""),
+            prose(catalogue()[rule.code].message[Lang.VI]),
+            rule.source,
+        )
+        for rule in sorted(RULES, key=lambda rule: rule.code)
+    ]
+    return table(("Quy tắc / rule", "Mã / code", "Loại / types", "Mặc định / default", "Nghĩa", "Nguồn / source"), rows)
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+
+def cli() -> str:
+    """Every command as its own --help shows it, in Vietnamese and in English."""
+    parts = [
+        "Mã thoát: 0 ổn, 1 có vấn đề, 2 dùng sai hoặc cấu hình sai, 3 chưa xác định được, 70 lỗi của trục.",
+        "Exit codes: 0 fine, 1 problems found, 2 wrong usage or configuration, 3 undetermined, 70 our own fault.",
+    ]
+    for path, command in commands():
+        parts.append(f"## {' '.join(path)}")
+        parts += [f"```text\n{help_of(path, command, lang)}\n```" for lang in Lang]
+    return page("Dòng lệnh", "Command line", *parts)
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its path, groups before what they hold."""
+    todo: list[tuple[tuple[str, ...], click.Command]] = [(("lienthong",), lienthong)]
+    while todo:
+        path, command = todo.pop(0)
+        yield path, command
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=path[-1])
+            inner = ((name, command.get_command(context, name)) for name in command.list_commands(context))
+            todo[:0] = [((*path, name), found) for name, found in inner if found is not None]
+
+
+def help_of(path: tuple[str, ...], command: click.Command, lang: Lang) -> str:
+    """What --help prints, at a width of 100."""
+    parent: click.Context | None = None
+    for name in path[:-1]:
+        parent = click.Context(lienthong, info_name=name, parent=parent)
+    settings_ = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    context = click.Context(
+        command, info_name=path[-1], parent=parent, obj=Call(lang=lang, lang_given=True), **settings_
+    )
+    context.meta["lienthong"] = {"lang": lang}
+    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "problems.md": problems,
+    "settings.md": settings_page,
+    "states.md": states,
+    "messages.md": messages,
+    "cli.md": cli,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or with --check shows how those on disk differ. Returns the exit status."""
+    stale = 0
+    for name, make in PAGES.items():
+        file, text = DOCS / name, make()
+        before = file.read_text("utf-8") if file.exists() else ""
+        if before == text:
+            continue
+        stale += 1
+        if "--check" in arguments:
+            sys.stdout.writelines(
+                list(difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, "make docs", n=0))[:40]
+            )
+        else:
+            file.write_text(text, "utf-8")
+            print(f"docs/{name}")
+    if stale and "--check" in arguments:
+        print(f"{stale} trang chưa khớp mã nguồn; chạy `make docs`. / {stale} pages are not current; run `make docs`.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
