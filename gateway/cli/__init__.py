@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from gateway.cli.base import FINE, OURS, PROBLEMS, USAGE, Call, Entry, Group, Misconfigured, say, take_common
+from gateway.cli.base import FINE, OURS, PROBLEMS, USAGE, Call, Entry, Group, Misconfigured, asked_for, say, take_common
 from gateway.core.problems import Problem, Stopped
 
 COMMANDS: dict[str, Entry] = {
@@ -95,7 +95,8 @@ lienthong.params.append(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code. Errors are sentences; a traceback is shown with --verbose only."""
-    call = Call()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    call = Call(*asked_for(arguments, os.environ))
     try:
         result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
         code = result if isinstance(result, int) else FINE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -321,13 +321,11 @@ def take_common(ctx: click.Context) -> Call:
     """The Call of this run, with whatever the common options have said so far."""
     call = ctx.find_object(Call)
     if call is None:
-        call = Call()
+        call = Call(*asked_for((), os.environ))
         ctx.find_root().obj = call
     given = ctx.meta.get("lienthong", {})
     if "lang" in given:
         call.lang, call.lang_given = Lang(given["lang"]), True
-    elif not call.lang_given:
-        call.lang = locale_lang() or Lang.VI
     call.config = given.get("config", call.config)
     call.as_json = bool(given.get("as_json", call.as_json))
     call.verbose = bool(given.get("verbose", call.verbose))
@@ -338,7 +336,21 @@ def take_common(ctx: click.Context) -> Call:
 def lang_of(ctx: click.Context) -> Lang:
     """The language to show help in."""
     given = ctx.meta.get("lienthong", {}).get("lang")
-    return Lang(given) if given else locale_lang() or Lang.VI
+    call = ctx.find_object(Call)
+    return Lang(given) if given else call.lang if call is not None else asked_for((), {})[0]
+
+
+def asked_for(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[Lang, bool]:
+    """The language, and whether it was asked for, before the arguments are parsed: their errors need one already."""
+    for number, argument in enumerate(arguments):
+        name, sep, value = argument.partition("=")
+        if name == "--lang":
+            value = value if sep else next(iter(arguments[number + 1 : number + 2]), "")
+            if value in list(Lang):
+                return Lang(value), True
+    if env.get("LIENTHONG_LANG") in list(Lang):
+        return Lang(env["LIENTHONG_LANG"]), True
+    return locale_lang() or Lang.VI, False
 
 
 def say(ctx: click.Context, vi: str, en: str) -> str:

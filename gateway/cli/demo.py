@@ -418,6 +418,15 @@ def _short(file: Path) -> str:
     return str(file)
 
 
+def _program() -> str:
+    """How this program is called from here."""
+    found = shutil.which("lienthong")
+    beside = Path(sys.executable).parent / "lienthong"
+    if found is not None and Path(found).resolve() == beside.resolve():
+        return "lienthong"
+    return _short(beside) if beside.exists() else f"{_short(Path(sys.executable))} -m gateway"
+
+
 def _filing(stage: Stage) -> None:
     stage.begin("Công dân nộp hồ sơ", "A citizen files a dossier")
     file, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
@@ -577,5 +586,5 @@ def _farewell(stage: Stage) -> None:
     stage.shows(
         f"curl -i -H 'Authorization: Bearer {TOKEN['cong-dvc']}' -H 'Content-Type: application/xml' \\\n"
         f"     --data-binary @{file} {url}/v1/messages\n"
-        f"cd {_short(stage.node)} && lienthong messages && lienthong doctor"
+        f"{_program()} --config {_short(stage.node / 'lienthong.toml')} messages"
     )

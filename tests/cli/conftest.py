@@ -2,16 +2,25 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pki
 import pytest
 
 from gateway.cli import main
+from gateway.core.model import Caller, Channel, Envelope
+from gateway.services.intake import new_message_id, receive
+from gateway.settings import load
+from gateway.wiring import build, open_store
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_", "LANG"))}
+SAMPLES = pki.SAMPLES
 
 
 @dataclass
@@ -56,30 +65,92 @@ def cli(capsys, monkeypatch, tmp_path):
     return Cli(capsys, monkeypatch, tmp_path)
 
 
-@pytest.fixture
-def node(cli, tmp_path):
-    """A fresh node with its database."""
-    folder = tmp_path / "nut"
-    assert cli("init", folder, "--port", "8399").code == 0
-    assert cli("db", "upgrade", folder=folder).code == 0
-    cli.folder = folder
-    return folder
+def run(*arguments, folder=None, timeout=90, stdin=b"", **variables):
+    """Runs ``lienthong`` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        cwd=folder,
+        env={**ENVIRONMENT, "LANG": "vi_VN.UTF-8", **variables},
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture
 def process():
     """Runs ``lienthong`` as a process of its own and gives its result."""
-
-    def run(*arguments, folder=None, timeout=60, stdin=b"", **variables):
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *map(str, arguments)],
-            cwd=folder,
-            env={**ENVIRONMENT, "LANG": "vi_VN.UTF-8", **variables},
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
-
     return run
+
+
+@pytest.fixture(scope="session")
+def node_template(tmp_path_factory):
+    """A fresh node with its database, made once by the real commands."""
+    folder = tmp_path_factory.mktemp("template") / "nut"
+    assert run("init", folder, "--port", "8399").code == 0
+    assert run("db", "upgrade", folder=folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def node(cli, tmp_path, node_template):
+    """A fresh node with its database."""
+    cli.folder = tmp_path / "nut"
+    shutil.copytree(node_template, cli.folder)
+    return cli.folder
+
+
+@pytest.fixture(scope="session")
+def office_template(tmp_path_factory, node_template):
+    """A node with the parties of the samples in force, by the real commands."""
+    folder = tmp_path_factory.mktemp("office") / "nut"
+    shutil.copytree(node_template, folder)
+    shutil.copytree(SAMPLES / "keys", folder / "keys", dirs_exist_ok=True)
+    shutil.copytree(SAMPLES / "parties", folder / "parties", dirs_exist_ok=True)
+    trees = (SAMPLES / "lienthong.toml").read_text("utf-8")
+    config = folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8") + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
+    assert run("parties", "apply", "--yes", "--reason", "test", folder=folder).code == 0
+    return folder
+
+
+@dataclass
+class Office:
+    """A node with the samples' parties, and its gate for laying messages in without a door."""
+
+    folder: Path
+    gate: object
+
+    def receive(self, name, party=None, body=None, at=None):
+        """A sample, or other bytes, as its sender sends it; gives the acknowledgement."""
+        body = (SAMPLES / f"{name}.xml").read_bytes() if body is None else body
+        at = at or datetime.now(UTC)
+        caller = Caller(party=party or "cong-dvc", by="token")
+        cover = {"id": new_message_id(at), "caller": caller, "channel": Channel.REST, "received_at": at}
+        (ack,) = receive([Envelope.of(body, **cover)], self.gate, at)
+        return ack
+
+    @property
+    def store(self):
+        """Its database."""
+        return self.gate.store
+
+
+@pytest.fixture
+def office(cli, tmp_path, office_template):
+    """A node with the samples' parties in force; the command line stands in its folder."""
+    folder = tmp_path / "nut"
+    shutil.copytree(office_template, folder)
+    cli.folder = folder
+    loaded = load(folder / "lienthong.toml", {})
+    gate = build(loaded.settings, open_store(loaded))
+    yield Office(folder, replace(gate))
+    gate.store.dispose()
+
+
+@pytest.fixture
+def strip():
+    """Text without the colours of a terminal."""
+    return lambda text: re.sub(r"\x1b\[[0-9;]*m", "", text)

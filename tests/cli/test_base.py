@@ -1,0 +1,177 @@
+"""What every command has in common."""
+
+import re
+from importlib import import_module
+
+import click
+import pytest
+
+from gateway.cli import COMMANDS, lienthong
+from gateway.cli.base import Command, Group, Option
+from gateway.cli.show import as_json, inert, one_line
+
+
+def commands(group=lienthong, path=()):
+    for name, entry in group.entries.items():
+        module, _, attribute = entry.place.partition(":")
+        command = getattr(import_module(module), attribute)
+        yield (*path, name), entry, command
+        if isinstance(command, Group):
+            yield from commands(command, (*path, name))
+
+
+ALL = list(commands())
+
+
+@pytest.mark.parametrize(("path", "entry", "command"), ALL, ids=[" ".join(path) for path, _, _ in ALL])
+def test_every_command_explains_itself_in_both_languages(path, entry, command):
+    assert entry.vi
+    assert entry.en
+    assert isinstance(command, Command | Group)
+    assert command.vi and command.en and command.vi != command.en
+    for param in command.params:
+        if isinstance(param, Option):
+            assert param.vi and param.en, param.name
+
+
+@pytest.mark.parametrize("path", [path for path, _, _ in ALL], ids=" ".join)
+@pytest.mark.parametrize(("lang", "word"), [("vi", "Chung cho mọi lệnh"), ("en", "On every command")])
+def test_help_is_in_the_language_asked_for(cli, path, lang, word):
+    result = cli(*path, "--help", "--lang", lang) if False else cli("--lang", lang, *path, "--help")
+    assert result.code == 0
+    assert word in result.out
+
+
+def test_help_lists_every_command_without_importing_one(process):
+    result = process("--help")
+    assert result.code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}\s", result.out, re.MULTILINE)
+
+
+def test_help_is_quick_because_it_loads_no_library(process):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nfrom gateway.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'lxml', 'sqlalchemy', 'aiohttp', 'cryptography', 'rich', 'xmlschema'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_mistyped_command_is_met_with_the_nearest_one(cli):
+    result = cli("chek")
+    assert (result.code, "“check”" in result.err) == (2, True)
+
+
+def test_a_mistyped_option_is_wrong_usage_in_the_language_of_the_run(cli):
+    result = cli("--lang", "en", "messages", "--stat", "held")
+    assert result.code == 2
+    assert "There is no option --stat" in result.err
+    assert cli("messages", "--stat", "held").err.find("Không có tùy chọn --stat") > 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "lang"),
+    [
+        ({"LANG": "vi_VN.UTF-8"}, "vi"),
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "vi_VN"}, "vi"),
+        ({"LANG": "C.UTF-8"}, "vi"),
+        ({"LANG": "fr_FR"}, "vi"),
+        ({"LANG": "vi_VN", "LIENTHONG_LANG": "en"}, "en"),
+    ],
+)
+def test_the_language_is_the_option_s_or_the_locale_s_or_vietnamese(cli, monkeypatch, variables, lang):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert ("Commands" if lang == "en" else "Lệnh") in cli("--help").out
+
+
+def test_the_node_s_language_counts_where_the_locale_says_nothing(cli, node, monkeypatch):
+    config = node / "lienthong.toml"
+    config.write_text(re.sub(r'lang = "vi"', 'lang = "en"', config.read_text()))
+    monkeypatch.setenv("LANG", "C")
+    assert "No messages" in cli("messages").out
+
+
+def test_common_options_stand_before_or_after_the_command(cli, node):
+    assert cli("--json", "log", "verify").rows == cli("log", "verify", "--json").rows
+
+
+def test_without_a_configuration_a_command_says_how_to_get_one(cli):
+    result = cli("messages")
+    assert result.code == 2
+    assert "SYS-010" in result.err
+    assert "lienthong init" in result.err
+
+
+def test_a_wrong_configuration_is_wrong_usage_with_file_and_line(cli, node):
+    (node / "lienthong.toml").write_text("[web]\nprot = 1\n")
+    result = cli("messages")
+    assert result.code == 2
+    assert f"{node}/lienthong.toml:2:1 SYS-012" in result.err
+
+
+def test_a_fault_of_ours_is_a_sentence_and_a_traceback_only_on_request(cli, node, monkeypatch):
+    monkeypatch.setattr("gateway.services.desk.causes", lambda *_, **__: 1 / 0)
+    result = cli("messages", "--causes")
+    assert result.code == 70
+    assert "SYS-004" in result.err
+    assert "Traceback" not in result.err
+    assert "Traceback" in cli("--verbose", "messages", "--causes").err
+
+
+def test_a_database_that_is_not_there_yet_is_a_sentence(cli, node):
+    (node / "lienthong.sqlite3").unlink()
+    result = cli("messages")
+    assert (result.code, "SYS-031" in result.err, "Traceback" in result.err) == (1, True, False)
+
+
+def test_version_names_the_program(cli):
+    assert re.fullmatch(r"lienthong \d+\.\d+\.\d+\S*\n", cli("--version").out)
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\x9b", "\x00", "\r", "\x85", "\u2028", "\u202e", "\u2066", "\u200f", "\ufeff", "\x7f"])
+def test_nothing_printed_can_steer_a_terminal(char):
+    assert char not in inert(f"a{char}b")
+    assert char not in as_json({"a": f"a{char}b"})
+
+
+def test_what_is_shown_in_one_line_stays_in_it():
+    assert one_line("a\nb\tc") == "a\\nb\\tc"
+
+
+def test_json_keeps_vietnamese_and_means_the_same(cli):
+    import json
+
+    text = "Trục liên thông \u202e\x1b[31m 😀"
+    assert json.loads(as_json({"a": text})) == {"a": text}
+    assert "Trục liên thông" in as_json({"a": text})
+
+
+def test_a_reader_that_goes_away_is_no_error(node, tmp_path):
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        f"{sys.executable} -m gateway doctor --all --json | head -1",
+        shell=True,
+        cwd=node,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"SYS-004" not in done.stderr
+
+
+def test_every_option_s_environment_variable_is_ours(cli):
+    for _, _, command in ALL:
+        for param in command.params:
+            if isinstance(param, click.Option) and param.envvar:
+                assert str(param.envvar).startswith("LIENTHONG_")
