@@ -108,7 +108,9 @@ def requests_of(bodies: list[bytes], path: str, host: str, token: str | None) ->
 
 async def load(arguments: argparse.Namespace) -> dict[str, object]:
     """Send everything, then count."""
-    requests = requests_of(read_bodies(arguments.bodies), arguments.path, f"{arguments.host}:{arguments.port}", arguments.token)
+    requests = requests_of(
+        read_bodies(arguments.bodies), arguments.path, f"{arguments.host}:{arguments.port}", arguments.token
+    )
     prepared = iter(list(requests))
     latencies: list[float] = []
     statuses: Counter[int] = Counter()

@@ -51,7 +51,9 @@ class Node:
     folder: Path
     database: str = "sqlite:///node.sqlite3"
     agency: str = "http://127.0.0.1:9/"
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # section -> key -> value, over the defaults
+    settings: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # section -> key -> value, over the defaults
     profiles: Mapping[str, str] = field(default_factory=dict)  # party -> lines appended to its profile
     port: int = 0
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -100,7 +102,9 @@ class Node:
 
     # --- the command line
 
-    def run(self, *arguments: str, fine: Sequence[int] = (0,), stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, *arguments: str, fine: Sequence[int] = (0,), stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """A command of this node, English; raises AssertionError with what it printed when its exit code is not fine."""
         done = subprocess.run(
             [*LIENTHONG, "--lang", "en", "--config", str(self.folder / "lienthong.toml"), *arguments],
@@ -180,7 +184,13 @@ class Node:
     # --- the door
 
     def call(
-        self, method: str, path: str, *, party: str | None = None, body: bytes | None = None, accept: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        *,
+        party: str | None = None,
+        body: bytes | None = None,
+        accept: str = "application/json",
     ) -> Answer:
         """One request over a connection of its own."""
         wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

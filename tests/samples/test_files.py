@@ -17,7 +17,9 @@ PLACES = {"code", "line", "column", "xpath"}
 
 
 def files(folder: str) -> set[str]:
-    return {str(path.relative_to(sampling.SAMPLES)) for path in (sampling.SAMPLES / folder).rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(sampling.SAMPLES)) for path in (sampling.SAMPLES / folder).rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("folder", sampling.FOLDERS)
@@ -53,6 +55,10 @@ def test_a_sample_is_named_after_its_problem(sample: sampling.Sample) -> None:
 
 def test_the_files_are_what_their_recipes_make() -> None:
     done = subprocess.run(
-        [sys.executable, str(sampling.SAMPLES / "make.py"), "--check"], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(sampling.SAMPLES / "make.py"), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
