@@ -463,6 +463,7 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
         parties, trust, catalog, limits = gate.parties, gate.trust, gate.catalog, gate.limits
     else:
         catalog = bundled()
+        pinned = _certificate(certificate)
     body, digest, total = _read(file, limits.body_bytes)
     envelope = Envelope(
         id=MessageId(f"verify-{digest[:16]}"),
@@ -478,7 +479,7 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
     try:
         document = parse(envelope, limits)
         if certificate is not None:
-            parties = _only(certificate, header_claims(document.root).noi_gui)
+            parties = _only(pinned, certificate.name, header_claims(document.root).noi_gui)
             trust = Trust.build(parties)
         checked = Checked(document=document, kind=catalog.kind_of(document.root))
         attested = verify_signature(checked, trust, parties, when)
@@ -503,29 +504,30 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
     return UNDETERMINED if unknown else FINE
 
 
-def _only(file: Path, identifier: str | None) -> Parties:
-    """A registry of one: whoever the document says it is from, with this certificate."""
+def _certificate(file: Path) -> bytes:
+    """The DER of a certificate file. Raises Stopped (SYS-045, SYS-021)."""
     from gateway.services.parties import der_of
 
     try:
-        der = der_of(file.read_bytes())
+        return der_of(file.read_bytes())
     except OSError as error:
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
     except ValueError as error:
         facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
         raise Stopped(Problem("SYS-021", facts)) from error
+
+
+def _only(der: bytes, name: str, identifier: str | None) -> Parties:
+    """A registry of one: whoever the document says it is from, with this certificate."""
     registered = SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest())
-    return Parties(
-        [
-            Party(
-                id=PartyId("certificate"),
-                name=file.name,
-                role=Role.ONE_STOP,
-                identifiers=(identifier or "–",),
-                certificates=(registered,),
-            )
-        ]
+    party = Party(
+        id=PartyId("certificate"),
+        name=name,
+        role=Role.ONE_STOP,
+        identifiers=(identifier or "–",),
+        certificates=(registered,),
     )
+    return Parties([party])
 
 
 def _print_verdict(

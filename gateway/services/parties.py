@@ -550,7 +550,7 @@ def difference(in_force: Parties, wanted: Iterable[Party], *, remove_missing: bo
             for name in sorted({*before, *after})
             if before.get(name) != after.get(name)
         }
-        if old is None or changed:
+        if old is None or to_text(old) != to_text(party):
             found.append(Difference(party=party.id, kind="added" if old is None else "changed", fields=changed))
     gone = [party.id for party in in_force if party.id not in seen and party.role is not Role.GATEWAY]
     return [*found, *(Difference(party=party, kind="removed") for party in gone if remove_missing)]

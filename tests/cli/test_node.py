@@ -1,0 +1,116 @@
+"""init, db upgrade, doctor."""
+
+import socket
+import stat
+
+from cryptography import x509
+
+from gateway.settings import load
+
+
+def test_init_makes_a_node_that_its_own_commands_accept(cli, tmp_path):
+    result = cli("init", tmp_path / "n")
+    assert result.code == 0
+    assert "lienthong db upgrade" in result.out
+    node = tmp_path / "n"
+    settings = load(node / "lienthong.toml", {}).settings
+    assert settings.key.file == node / "keys" / "truc.key.pem"
+    assert cli("db", "upgrade", folder=node).code == 0
+    assert cli("log", "verify", folder=node).code == 0
+
+
+def test_the_fresh_key_is_for_its_owner_alone_and_fits_its_certificate(node):
+    key = node / "keys" / "truc.key.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    certificate = x509.load_pem_x509_certificate((node / "keys" / "truc.cert.pem").read_bytes())
+    assert certificate.public_key().curve.name == "secp256r1"
+
+
+def test_two_nodes_have_two_keys(cli, tmp_path):
+    cli("init", tmp_path / "a")
+    cli("init", tmp_path / "b")
+    assert (tmp_path / "a/keys/truc.key.pem").read_bytes() != (tmp_path / "b/keys/truc.key.pem").read_bytes()
+
+
+def test_init_overwrites_nothing(cli, node):
+    before = (node / "lienthong.toml").read_bytes()
+    result = cli("init", node)
+    assert (result.code, "SYS-046" in result.err) == (1, True)
+    assert (node / "lienthong.toml").read_bytes() == before
+
+
+def test_init_in_english_explains_in_english(cli, tmp_path):
+    cli("--lang", "en", "init", tmp_path / "n")
+    text = (tmp_path / "n" / "lienthong.toml").read_text()
+    assert "# The port to listen on" in text
+    assert 'lang = "en"' in text
+
+
+def test_whoever_made_the_node_is_its_administrator(node):
+    import os
+    import pwd
+
+    settings = load(node / "lienthong.toml", {}).settings
+    assert settings.operators == {pwd.getpwuid(os.getuid()).pw_name: "administrator"}
+
+
+def test_an_upgrade_twice_changes_nothing(cli, node):
+    result = cli("db", "upgrade")
+    assert (result.code, "đã ở phiên bản" in result.out) == (0, True)
+
+
+def test_doctor_shows_what_is_set_and_where(cli, node, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_WEB_WORKERS", "3")
+    out = cli("doctor").out
+    assert f"web.port = 8399    [file {node}/lienthong.toml:" in out
+    assert "web.workers = 3    [environment LIENTHONG_WEB_WORKERS]" in out
+    assert "web.host" not in out
+    assert "web.host = 127.0.0.1    [default]" in cli("doctor", "--all").out
+
+
+def test_doctor_of_a_fresh_node_asks_for_parties_and_nothing_else(cli, node):
+    result = cli("doctor")
+    assert result.code == 1
+    assert [line.split()[0] for line in result.out.splitlines() if line.startswith(("SYS", "SIG"))] == ["SYS-033"]
+
+
+def test_doctor_of_a_furnished_node_finds_nothing_wrong_but_what_the_samples_break(cli, office):
+    codes = {line.split()[0] for line in cli("doctor").out.splitlines() if line.startswith(("SYS", "SIG", "·"))}
+    assert codes <= {"SYS-028", "SYS-027", "·"}  # don-vi-loi has an expired certificate on purpose
+
+
+def test_doctor_finds_an_open_key(cli, node):
+    (node / "keys" / "truc.key.pem").chmod(0o644)
+    result = cli("doctor")
+    assert (result.code, "SIG-101" in result.out) == (1, True)
+
+
+def test_doctor_finds_files_that_differ_from_the_registry(cli, office):
+    (office.folder / "parties" / "cong-dvc.toml").write_text(
+        (office.folder / "parties" / "cong-dvc.toml").read_text().replace('receives = "pull"', 'receives = "pull"\nrate_per_s = 5')
+    )
+    out = cli("doctor").out
+    assert "SYS-035" in out
+    assert "cong-dvc" in out.split("SYS-035")[1].splitlines()[0]
+
+
+def test_doctor_sees_a_port_that_is_taken(cli, node):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 8399))
+        out = cli("doctor").out
+        assert "SYS-032" in out
+        taken.listen()
+        assert "đang nhận tại 127.0.0.1:8399" in cli("doctor").out
+
+
+def test_doctor_in_json_gives_settings_and_checks(cli, node):
+    rows = cli("doctor", "--json").rows
+    assert {"setting": "web.port", "value": 8399, "origin": "file"}.items() <= next(
+        row for row in rows if row.get("setting") == "web.port"
+    ).items()
+    assert any(row.get("check") == "the gateway's signing key" and row["ok"] for row in rows)
+
+
+def test_a_variable_with_a_typing_mistake_is_noticed(cli, node, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_WEB_PROT", "1")
+    assert "SYS-029" in cli("doctor").out
