@@ -86,3 +86,16 @@ clean:  ## remove what these targets made, .venv excepted
 
 .PHONY: ci
 ci: lint types floors docs-check test package  ## everything that must hold before a change is taken
+
+.PHONY: bench
+bench: $(READY)  ## floor and product in one run, some minutes; ARGS=--quick to see that it works
+	$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: kill
+kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the books; ARGS="--kills 200"
+	$(BIN)/python tests/pki/storm.py $(ARGS)
+
+.PHONY: samples
+samples: $(READY)  ## make the samples anew where their recipes have changed
+	$(BIN)/python samples/keys/make.py
+	$(BIN)/python samples/make.py
