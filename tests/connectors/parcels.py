@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from agency import uuid
+from false_agency import uuid
 
 from connectors.base import Parcel
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agency import Agency, Dialect, Fault, Lienthong
+from false_agency import Agency, Dialect, Fault, Lienthong
 from parcels import BODY, parcel, party
+from soapish import Soapish
+from soapish import settings as soapish_settings
 
 from connectors.base import Connector, NotThere, Parcel, Receipt
 from connectors.http import Http, Line
@@ -161,6 +163,7 @@ class FolderRig(Rig):
 
 RIGS: list[Rig] = [
     HttpRig("rest", settings=lambda url, _: {"url": url, "query_url": url}),
+    HttpRig("soap", dialect=Soapish, settings=soapish_settings),
     FolderRig("folder", faults=frozenset({Fault.REFUSE})),
 ]
 for module in filter(None, os.environ.get("CONFORMANCE_RIGS", "").split(",")):

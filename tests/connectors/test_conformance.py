@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from agency import CUTS, Fault, run
+from false_agency import CUTS, Fault, run
 from rigs import RIGS, HttpRig, Rig
 
 from connectors.base import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agency import run
+from false_agency import run
 from hypothesis import given
 from hypothesis import strategies as st
 from parcels import BODY, MADE, parcel, party

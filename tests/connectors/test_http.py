@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tls
-from agency import Agency, Fault, Lienthong, Request, Response, run
+from false_agency import Agency, Fault, Lienthong, Request, Response, run
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -127,7 +127,7 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
 
 RIG = """
 import json
-from agency import Request, Response
+from false_agency import Request, Response
 from rigs import HttpRig
 
 

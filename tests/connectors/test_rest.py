@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agency import Agency, Lienthong, Request, Response, bien_nhan, run
+from false_agency import Agency, Lienthong, Request, Response, bien_nhan, run
 from parcels import BODY, parcel, party
 
 from connectors.base import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from agency import CUTS, Agency, Fault, Lienthong, run, until
+from false_agency import CUTS, Agency, Fault, Lienthong, run, until
 from hypothesis import given
 from hypothesis import strategies as st
 from owed import START, Clock, Owing, agency, flat

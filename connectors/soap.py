@@ -1,0 +1,442 @@
+"""For a party that speaks SOAP: our own operation, or one of theirs that a profile maps, by a WSDL kept on this node.
+
+zeep writes the request from the WSDL. The wire is ours (:mod:`connectors.http`), and so is the reading of the answer:
+zeep binds an answer of the wrong name, and lets ``xsi:type`` choose its types (threats section 5.12), so the answer is
+taken apart here, element by element, and what was not agreed on is no answer.
+"""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lxml import etree
+
+from connectors import receipts
+from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.http import Http, Reply
+from connectors.settings import SECRET, Answer, Secret, secret
+from gateway import documents
+from gateway.core.problems import Problem, Stopped
+from gateway.core.written import setting
+
+SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
+OURS = {"ThongDiep": "body"}
+
+# What a fault code says about a message that was sent, unless the profile says otherwise: the sender's fault will be
+# the same tomorrow; a version or header that is not understood concerns the whole party; the receiver's fault may have
+# come after it had kept the message.
+FAULTS: Mapping[str, Answer] = {
+    "Client": Answer.REFUSED,
+    "Sender": Answer.REFUSED,
+    "Server": Answer.UNCERTAIN,
+    "Receiver": Answer.UNCERTAIN,
+    "VersionMismatch": Answer.UNREACHABLE,
+    "MustUnderstand": Answer.UNREACHABLE,
+    "DataEncodingUnknown": Answer.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """Which field of the answer says what became of the message. Codes are compared as written."""
+
+    field: str = setting(
+        vi="Đường dẫn tới phần tử mang mã kết quả, tính từ phần tử trả lời: KetQua, hoặc Header/ErrorCode.",
+        en="Path to the element with the result code, from the answer's element: KetQua, or Header/ErrorCode.",
+    )
+    delivered: tuple[str, ...] = setting(vi="Các mã nghĩa là đã nhận.", en="Codes that mean: taken.")
+    passing: tuple[str, ...] = setting(
+        (), vi="Các mã nghĩa là lỗi tạm thời, chưa nhận.", en="Codes that mean: a passing fault, not taken."
+    )
+    refused: tuple[str, ...] = setting(
+        (),
+        vi="Các mã nghĩa là từ chối; bỏ trống: mọi mã khác.",
+        en="Codes that mean: refused; empty: every other code.",
+    )
+    reference: str | None = setting(
+        None, vi="Đường dẫn tới số tiếp nhận của bên nhận.", en="Path to the receiver's own number."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """How the party is asked whether it has a message."""
+
+    operation: str = setting(vi="Thao tác hỏi.", en="The operation.")
+    parameters: Mapping[str, str] = setting(
+        {"MaThongDiep": "ma_thong_diep"}, vi="Tham số, như parameters.", en="Its parameters, as under parameters."
+    )
+    field: str = setting(vi="Đường dẫn tới phần tử mang câu trả lời.", en="Path to the element with the answer.")
+    there: tuple[str, ...] = setting(vi="Các mã nghĩa là đã có.", en="Codes that mean: it is there.")
+    not_there: tuple[str, ...] = setting(vi="Các mã nghĩa là không có.", en="Codes that mean: it is not there.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Which service, which operation, and how it is filled in and understood."""
+
+    url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ dịch vụ.", en="The service's address.")
+    wsdl: Path | None = setting(
+        None,
+        vi="Tệp WSDL lưu trên nút này; bỏ trống: WSDL của trục.",
+        en="The WSDL, a file on this node; without it the gateway's own.",
+    )
+    service: str | None = setting(None, vi="Tên service trong WSDL.", en="Service, where the WSDL has several.")
+    port: str | None = setting(None, vi="Tên port trong WSDL.", en="Port, where the service has several.")
+    operation: str = setting("GuiThongDiep", vi="Thao tác gửi.", en="The operation that takes a message.")
+    parameters: Mapping[str, str] = setting(
+        OURS,
+        vi="Tham số = nguồn: body (byte), text, ma_thong_diep, loai, ma_ho_so, delivery, message, sha256; "
+        "“=chữ” là giá trị cố định; file:… hoặc env:… là bí mật. Tham số lồng nhau viết bằng dấu chấm.",
+        en="Parameter = source: body (bytes), text, ma_thong_diep, loai, ma_ho_so, delivery, message, sha256; “=text” "
+        "is fixed; file:… or env:… is a secret. Nested parameters are written with dots.",
+    )
+    receipt: str | None = setting(
+        "BienNhan",
+        vi="Đường dẫn tới BienNhan (base64) trong trả lời, nếu có.",
+        en="Path to a BienNhan (base64) in the answer, where there is one.",
+    )
+    meaning: Meaning | None = setting(None, vi="Mã kết quả và ý nghĩa.", en="Result codes and what they mean.")
+    faults: Mapping[str, Answer] = setting(
+        {},
+        vi="Ý nghĩa của mã lỗi SOAP, mã con, hoặc tên phần tử trong detail.",
+        en="What a fault code, a subcode or the name of an element in its detail means.",
+    )
+    query: Query | None = setting(None, vi="Cách hỏi lại.", en="How to ask about an earlier try.")
+    username: str | None = setting(None, vi="Tên trong UsernameToken.", en="User of a WS-Security UsernameToken.")
+    password: Secret | None = setting(
+        None, pattern=SECRET, vi="Nơi để mật khẩu của UsernameToken.", en="Where the UsernameToken's password lies."
+    )
+
+    def __post_init__(self) -> None:
+        """Raises Stopped for a source that does not exist, or half a UsernameToken."""
+        named = [*self.parameters.items(), *(self.query.parameters.items() if self.query else ())]
+        problems = [
+            Problem(
+                "DLV-054", {"key": f"parameters.{name}", "why": f"{source} ≠ {', '.join(SOURCES)}, =…, file:…, env:…"}
+            )
+            for name, source in named
+            if source not in SOURCES and not source.startswith(("=", "file:", "env:"))
+        ]
+        if (self.username is None) != (self.password is None):
+            problems.append(Problem("DLV-054", {"key": "username", "why": "username + password"}))
+        if problems:
+            raise Stopped(*problems)
+
+
+SOURCES: Mapping[str, Callable[[Parcel], Any]] = {
+    "body": lambda parcel: parcel.body,
+    "text": lambda parcel: parcel.body.decode(),
+    "ma_thong_diep": lambda parcel: parcel.ma_thong_diep,
+    "loai": lambda parcel: parcel.delivery.loai,
+    "ma_ho_so": lambda parcel: parcel.delivery.lane if parcel.delivery.lane != parcel.delivery.message else None,
+    "delivery": lambda parcel: parcel.id,
+    "message": lambda parcel: parcel.delivery.message,
+    "sha256": lambda parcel: parcel.delivery.digest,
+}
+
+soap = connector("soap", Settings)
+
+
+@soap.send
+async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+    """Call the operation once."""
+    request = await asyncio.to_thread(_write, settings, settings.operation, settings.parameters, parcel)
+    reply = await http.post(
+        settings.url,
+        body=request.body,
+        content_type=request.content_type,
+        headers=request.headers,
+        key=parcel.id,
+        judged=False,
+    )
+    if not _holds_soap(reply):
+        http.judge(reply)
+        if reply.body.strip():
+            raise Uncertain(Problem("DLV-023", {"what": receipts.shown(reply.media_type)}), answer=reply.body)
+        if request.answer is not None:
+            raise Uncertain(Problem("DLV-023", {"what": "SOAP"}), answer=reply.body)
+        return Receipt(pending=http.common.receipt_later_h is not None)  # a one-way operation
+    answer = _answer(reply, request, settings)
+    return _settled(answer, parcel, settings, reply, pending=http.common.receipt_later_h is not None)
+
+
+@soap.query
+async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
+    """Ask by the operation that the profile names."""
+    ask = settings.query
+    if ask is None:
+        return None
+    request = await asyncio.to_thread(_write, settings, ask.operation, ask.parameters, parcel)
+    try:
+        reply = await http.post(
+            settings.url, body=request.body, content_type=request.content_type, headers=request.headers, judged=False
+        )
+        if not _holds_soap(reply):
+            http.judge(reply)
+            raise Uncertain(Problem("DLV-023", {"what": receipts.shown(reply.media_type)}), answer=reply.body)
+        answer = _answer(reply, request, settings)
+    except (Uncertain, Refused) as error:
+        raise Unreachable(error.problem, answer=error.answer) from error
+    said = _text(answer, ask.field)
+    if said in ask.there:
+        return Receipt(body=reply.body)
+    if said in ask.not_there:
+        return NotThere()
+    raise Unreachable(Problem("DLV-041", {"why": receipts.shown(said)}), answer=reply.body)
+
+
+# Writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str]
+    namespace: str  # of the SOAP envelope
+    answer: str | None  # the element that the answer's Body must hold; "*" where the WSDL names none; None: one-way
+
+
+class _Service:
+    """A WSDL, loaded, and one port of it. zeep makes no promise about threads: one call at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        zeep: Any = import_module("zeep")  # most of a second, for those who need it
+        wsdl = _wsdl(settings)
+        self._lock = threading.Lock()
+        self._client = zeep.Client(
+            str(wsdl),
+            transport=_Files(wsdl.parent),
+            settings=zeep.Settings(strict=True, forbid_dtd=True, forbid_entities=True, forbid_external=True),
+        )
+        self._proxy = self._client.bind(settings.service, settings.port)
+        if self._proxy is None:
+            raise ValueError("it has no service")
+
+    def write(self, operation: str, values: Mapping[str, Any], token: tuple[str, str] | None) -> _Request:
+        """The request. Raises whatever zeep thinks of the values."""
+        bindings: Any = import_module("zeep.wsdl.bindings.soap")
+        username: Any = import_module("zeep.wsse.username")
+        with self._lock:
+            binding = self._proxy._binding  # noqa: SLF001 - the only way to the operation's action and answer
+            declared = binding.get(operation)
+            envelope = self._client.create_message(self._proxy, operation, **values)
+            if token is not None:
+                envelope, _ = username.UsernameToken(*token).apply(envelope, {})
+        action = declared.soapaction or ""
+        if isinstance(binding, bindings.Soap12Binding):
+            kind = "application/soap+xml; charset=utf-8" + (f'; action="{action}"' if action else "")
+            headers, namespace = {}, SOAP12
+        else:
+            kind, headers, namespace = "text/xml; charset=utf-8", {"SOAPAction": f'"{action}"'}, SOAP11
+        return _Request(
+            body=etree.tostring(envelope, xml_declaration=True, encoding="utf-8"),
+            content_type=kind,
+            headers=headers,
+            namespace=namespace,
+            answer=_expected(declared),
+        )
+
+
+class _Files:
+    """What zeep loads from: files in the WSDL's folder, and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def load(self, url: str) -> bytes:
+        """The file. Raises OSError for everything that is none of ours."""
+        parts = urlsplit(url)
+        path = Path(unquote(parts.path) if parts.scheme == "file" else url).resolve()
+        if parts.scheme not in {"", "file"} or not path.is_relative_to(self._folder):
+            raise OSError(f"{url}: only files beside the WSDL are loaded")
+        return path.read_bytes()
+
+
+_services: dict[tuple[object, ...], _Service] = {}
+_loading = threading.Lock()
+
+
+def _write(settings: Settings, operation: str, parameters: Mapping[str, str], parcel: Parcel) -> _Request:
+    """The request for this parcel. Raises Unreachable where the WSDL, a secret or the profile is at fault."""
+    try:
+        key = (_wsdl(settings), _wsdl(settings).stat().st_mtime_ns, settings.service, settings.port)
+        with _loading:
+            if key not in _services:
+                _services[key] = _Service(settings)
+        service = _services[key]
+    except Exception as error:  # zeep has many ways to dislike a WSDL
+        why = f"{type(error).__name__}: {error}"[:200]
+        raise Unreachable(Problem("DLV-054", {"key": "wsdl", "why": why})) from error
+    try:
+        values = _nested({name: _value(source, parcel) for name, source in parameters.items()})
+        token = (settings.username, secret(settings.password)) if settings.username and settings.password else None
+    except Stopped as stop:
+        raise Unreachable(stop.problems[0]) from stop
+    except UnicodeDecodeError as error:
+        raise Refused(Problem("DLV-034", {"field": "text", "why": "UTF-8"})) from error
+    try:
+        return service.write(operation, values, token)
+    except Exception as error:  # an unknown operation or parameter, a missing one, a value that does not fit
+        problem = Problem("DLV-054", {"key": operation, "why": f"{type(error).__name__}: {error}"[:200]})
+        raise Unreachable(problem) from error
+
+
+def _wsdl(settings: Settings) -> Path:
+    """Where the WSDL lies."""
+    if settings.wsdl is not None:
+        return settings.wsdl
+    return Path(str(resources.files("schemas"))) / "wsdl" / "lienthong.wsdl"
+
+
+def _value(source: str, parcel: Parcel) -> Any:
+    if source in SOURCES:
+        return SOURCES[source](parcel)
+    return source[1:] if source.startswith("=") else secret(Secret(source))
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"a.b": 1}`` as ``{"a": {"b": 1}}``; what has no value is left out."""
+    deep: dict[str, Any] = {}
+    for name, value in flat.items():
+        *outer, last = name.split(".")
+        place = deep
+        for part in outer:
+            place = place.setdefault(part, {})
+        if value is not None:
+            place[last] = value
+    return deep
+
+
+def _expected(declared: Any) -> str | None:
+    """The QName of the element in the answer's Body."""
+    if declared.output is None or declared.abstract.output_message is None:
+        return None
+    body = declared.output.body
+    return str(body.qname) if declared.style == "document" and getattr(body, "qname", None) is not None else "*"
+
+
+# Reading
+
+
+def _holds_soap(reply: Reply) -> bool:
+    """Whether there is an envelope to read: in a 200, or in the 400 and 500 with which faults come."""
+    return reply.is_xml and bool(reply.body.strip()) and reply.status in {200, 202, 400, 500}
+
+
+def _answer(reply: Reply, request: _Request, settings: Settings) -> etree._Element:
+    """The one element in the answer's Body. Raises what a fault says, or Uncertain for what was not agreed on."""
+    if reply.cut:
+        raise Uncertain(Problem("DLV-024", {"limit": len(reply.body)}), answer=reply.body)
+    root = reply.xml()
+    space = etree.QName(root).namespace
+    if etree.QName(root).localname != "Envelope" or space not in {SOAP11, SOAP12}:
+        raise Uncertain(Problem("DLV-023", {"what": "Envelope"}), answer=reply.body)
+    parts = [etree.QName(child).localname for child in root]
+    bodies = [child for child in root if etree.QName(child) == etree.QName(space, "Body")]
+    if len(bodies) != 1 or parts[-1] != "Body" or len(parts) > 2 or len(bodies[0]) != 1:
+        raise Uncertain(Problem("DLV-023", {"what": "Body"}), answer=reply.body)
+    found = bodies[0][0]
+    if etree.QName(found) == etree.QName(space, "Fault"):
+        raise _fault(found, reply, settings)
+    if reply.status // 100 != 2:
+        raise Uncertain(Problem("DLV-022", {"status": reply.status}), answer=reply.body)
+    if space != request.namespace or request.answer not in {"*", str(etree.QName(found))}:
+        name = receipts.shown(etree.QName(found).localname)
+        raise Uncertain(Problem("DLV-023", {"what": name}), answer=reply.body)
+    if any(element.get(XSI_TYPE) is not None for element in found.iter("*")):
+        raise Uncertain(Problem("DLV-023", {"what": "xsi:type"}), answer=reply.body)
+    return found
+
+
+def _fault(fault: etree._Element, reply: Reply, settings: Settings) -> Refused | Unreachable | Uncertain:
+    """What a fault says: the most particular of its codes that means something."""
+    detail = next((c for c in fault if etree.QName(c).localname in {"detail", "Detail"}), None)
+    inside = [etree.QName(child).localname for child in detail] if detail is not None else []
+    codes = [*inside, *_codes(fault)]
+    tokens = _tokens(detail) if detail is not None else ()
+    answer = next((settings.faults[code] for code in codes if code in settings.faults), None)
+    if answer is None and tokens and receipts.RETRY.issuperset(tokens):
+        answer = Answer.UNREACHABLE
+    if answer is None:
+        answer = next((FAULTS[code] for code in codes if code in FAULTS), Answer.UNCERTAIN)
+    shown = receipts.shown(next(iter(tokens or codes), ""))
+    match answer:
+        case Answer.REFUSED:
+            return Refused(Problem("DLV-035", {"code": shown}), answer=reply.body)
+        case Answer.UNREACHABLE:
+            problem = Problem("DLV-010", {"code": shown})
+            return Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
+        case _:
+            return Uncertain(Problem("DLV-022", {"status": reply.status}), answer=reply.body)
+
+
+def _codes(fault: etree._Element) -> Iterator[str]:
+    """The fault's codes without prefixes, the most particular first."""
+    found = [
+        (element.text or "").strip().rpartition(":")[2]
+        for element in fault.iter("*")
+        if etree.QName(element).localname in {"faultcode", "Value"} and not _inside_detail(element)
+    ]
+    # SOAP 1.1 writes subcodes with dots: Client.Authentication
+    parts = [".".join(code.split(".")[:n]) for code in reversed(found) for n in range(code.count(".") + 1, 0, -1)]
+    return iter(part for part in parts if part)
+
+
+def _inside_detail(element: etree._Element) -> bool:
+    return any(etree.QName(a).localname in {"detail", "Detail"} for a in element.iterancestors("*"))
+
+
+def _tokens(detail: etree._Element) -> tuple[str, ...]:
+    """The tokens of problems in a fault's detail, when it is one of ours."""
+    found = (e.text for e in detail.iter("*") if etree.QName(e).localname == "Ma" and e.text)
+    return tuple(dict.fromkeys(text.strip() for text in found))[:10]
+
+
+def _settled(answer: etree._Element, parcel: Parcel, settings: Settings, reply: Reply, *, pending: bool) -> Receipt:
+    """What an answer of the agreed form says."""
+    encoded = _text(answer, settings.receipt) if settings.receipt else None
+    if encoded:
+        try:
+            inner = base64.b64decode(encoded, validate=False)
+            bien_nhan = receipts.in_xml(documents.parse_bytes(inner))
+        except (binascii.Error, ValueError, Stopped) as error:
+            raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body) from error
+        if bien_nhan is None:
+            raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body)
+        return receipts.settle(bien_nhan, parcel, inner)
+    if settings.meaning is None:
+        return Receipt(body=reply.body, pending=pending)
+    said, meaning = _text(answer, settings.meaning.field), settings.meaning
+    if said is None:
+        raise Uncertain(Problem("DLV-023", {"what": receipts.shown(meaning.field)}), answer=reply.body)
+    if said in meaning.delivered:
+        reference = _text(answer, meaning.reference) if meaning.reference else None
+        return Receipt(reference=reference, body=reply.body, pending=pending)
+    if said in meaning.passing:
+        raise Unreachable(Problem("DLV-010", {"code": receipts.shown(said)}), answer=reply.body)
+    if meaning.refused and said not in meaning.refused:
+        raise Uncertain(Problem("DLV-023", {"what": f"{meaning.field} {receipts.shown(said)}"}), answer=reply.body)
+    raise Refused(Problem("DLV-033", {"code": receipts.shown(said)}), answer=reply.body)
+
+
+def _text(answer: etree._Element, path: str) -> str | None:
+    """The text at a path of local names below the answer's element; None when there is nothing, or more than one."""
+    places = [answer]
+    for name in path.split("/"):
+        places = [child for place in places for child in place if etree.QName(child).localname == name]
+    return (places[0].text or "").strip() or None if len(places) == 1 and not len(places[0]) else None
