@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from typing import Any, Final
 
 from lxml import etree
 
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import xpath_of
+from gateway.documents import MOST_PROBLEMS, xpath_of
 from signing.names import (
     C14N_10,
     C14N_11,
@@ -108,14 +109,16 @@ def stray(root: etree._Element) -> list[Problem]:
     inside = root.find(SIGNATURE)
     here = sum(1 for _ in root.iter(*_SIGNATURE_SPACES))
     there = 0 if inside is None else sum(1 for _ in inside.iter(*_SIGNATURE_SPACES))
-    problems = [_problem("SIG-015", e) for e in root.iter(ROOT) if e is not root]
+    inner = (e for e in root.iter(ROOT) if e is not root)
+    problems = [_problem("SIG-015", e) for e in islice(inner, MOST_PROBLEMS)]
     if here == there:
         return problems
-    return problems + [
+    outside = (
         _problem("SIG-005", element, element=_name(element.tag))
         for element in root.iter(*_SIGNATURE_SPACES)
         if element.tag != SIGNATURE and element is not inside and not _lies_in(element, inside)
-    ]
+    )
+    return problems + list(islice(outside, MOST_PROBLEMS))
 
 
 def read_signature(root: etree._Element) -> Signature:
@@ -123,15 +126,17 @@ def read_signature(root: etree._Element) -> Signature:
     found = signatures(root)
     if not found:
         raise Stopped(Problem("SIG-002"))
-    problems = [_problem("SIG-003", extra, count=len(found)) for extra in found[1:]]
+    if len(found) > 1:
+        raise Stopped(*(_problem("SIG-003", extra, count=len(found)) for extra in found[1:4]))
     signature = found[0]
-    if not problems and (signature.getparent() is not root or signature.getnext() is not None):
+    problems: list[Problem] = []
+    if signature.getparent() is not root or signature.getnext() is not None:
         problems.append(_problem("SIG-004", signature))
     problems += stray(root)
-    problems += _ids(root)
+    problems += islice(_ids(root), MOST_PROBLEMS)
     if problems:
         raise Stopped(*problems)
-    problems = list(_size(signature)) or list(_fit(signature, _GRAMMAR[SIGNATURE]))
+    problems = list(_size(signature)) or list(islice(_fit(signature, _GRAMMAR[SIGNATURE]), MOST_PROBLEMS))
     if problems:
         raise Stopped(*problems)
     return _Reader(root, signature).read()

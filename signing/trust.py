@@ -158,6 +158,11 @@ class Trust:
             certificates=self.certificates, trees=self.trees, verdicts=merged, own=self.own, version=self.version
         )
 
+    def revoked(self, fingerprint: str, at: datetime) -> bool:
+        """Whether this certificate is known to be revoked at this time."""
+        verdict = self.verdicts.get(fingerprint)
+        return verdict is not None and verdict.revoked_at is not None and verdict.revoked_at <= at
+
     def standing(self, fingerprint: str, tree: str | None, at: datetime) -> Standing:
         """What is known at this time about a certificate registered under this tree.
 

@@ -16,13 +16,14 @@ from signxml.exceptions import InvalidDigest
 
 from gateway.core.model import Basis, Form, Signer
 from gateway.core.parties import Demand, Parties, Party, SigningCertificate, WhenUnknown
-from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import Attested, Checked, locate, parse_bytes, xpath_of
+from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.documents import MOST_PROBLEMS, Attested, Checked, locate, parse_bytes, xpath_of
 from signing import verdict as v
 from signing.certificates import Certificate, Unreadable, read_certificate
-from signing.engine import Proven, prove
+from signing.engine import Proven, canonical, prove
 from signing.names import DIGESTS, PHONG_BI
 from signing.policy import (
+    CLOCK_SKEW,
     Finding,
     annex_i,
     certificate_findings,
@@ -76,7 +77,7 @@ class _Judge:
         standing = self.trust.standing(certificate.fingerprint, registration.tree if registration else None, self.at)
         proven = self._prove(signature, certificate)
         root = self._read_again(proven, signature)
-        doubts = self._status(standing, signature, party)
+        doubts = (*self._stamps(signature, certificate, party), *self._status(standing, signature, party))
         return Attested(
             envelope=self.document.envelope,
             body=self.document.body,
@@ -220,6 +221,41 @@ class _Judge:
             raise self._refuse(Problem("SIG-090"))
         return root
 
+    def _stamps(self, signature: Signature, certificate: Certificate, party: Party) -> tuple[Problem, ...]:
+        """Every time-stamp is what it claims to be, or the document is refused."""
+        if not signature.timestamps:
+            return ()
+        from signing.timestamp import BadStamp, Stamp, read_stamp  # noqa: PLC0415 - pyHanko takes its time to load
+
+        problems: list[Problem] = []
+        read: list[Stamp] = []
+        for claimed in signature.timestamps:
+            octets = canonical(signature.at[1], claimed.canonicalisation, list(claimed.prefixes), signature.inherited)
+            place = _place(claimed.at)
+            try:
+                stamp = read_stamp(claimed.token, octets, self.trust.trees.values())
+            except BadStamp as error:
+                log.info("time-stamp refused: message %s, %s", self.document.envelope.id, error)
+                problems.append(Problem("SIG-080", {}, place))
+                continue
+            read.append(stamp)
+            if not self._possible(stamp.time, signature, certificate):
+                facts = {"time": stamp.time.isoformat(timespec="seconds"), "at": self.at.isoformat(timespec="seconds")}
+                problems.append(Problem("SIG-081", facts, place))
+            # A time-stamp that no tree vouches for proves nothing, and harms nothing unless one is demanded.
+            elif stamp.tree is None or self.trust.revoked(stamp.fingerprint, stamp.time):
+                code = "SIG-083" if party.signature.timestamp and not self.composed else "SIG-084"
+                problems.append(Problem(code, {"tsa": stamp.tsa}, place))
+        self.record.facts["timestamps"] = [stamp.as_dict() for stamp in read]
+        if any(problem.outcome is Outcome.FAILED for problem in problems):
+            self.record.mark(v.FAILED, "time-claim", "2.3")
+            raise self._refuse(*problems)
+        return tuple(self._placed(problems))
+
+    def _possible(self, time: datetime, signature: Signature, certificate: Certificate) -> bool:
+        claimed = signature.properties.signing_time if signature.properties is not None else time
+        return claimed - CLOCK_SKEW <= time <= self.at + CLOCK_SKEW and certificate.within(time)
+
     def _status(self, standing: Standing, signature: Signature, party: Party) -> tuple[Problem, ...]:
         """What the certificate's status means for this message: nothing, a doubt, or a refusal."""
         if standing.verdict is not None:
@@ -268,6 +304,7 @@ class _Judge:
         )
 
     def _refuse(self, *problems: Problem) -> Refused:
+        problems = problems[:MOST_PROBLEMS]
         verdict = self.record.as_dict()
         log.info(
             "signature refused: message %s, codes %s, failure %s",

@@ -66,7 +66,7 @@ def _jdk() -> Path:
 
 
 def _ask_jdk(lines: Sequence[str]) -> list[str]:
-    command = ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", str(_jdk()), "Signer"]
+    command = ["java", "-cp", str(_jdk()), "Signer"]
     done = subprocess.run(
         command, input="\n".join(lines) + "\n", text=True, capture_output=True, timeout=SECONDS, check=True
     )
