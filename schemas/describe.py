@@ -85,6 +85,11 @@ def payload(catalog: Catalog, kind: Kind) -> Field:
     return _reading(catalog.reader(kind).xsd).root(kind.goc)
 
 
+def root_of(file: Path, name: str) -> Field:
+    """A global element of any bundled schema document. Raises KeyError where there is none of this name."""
+    return _reading(file).root(name)
+
+
 def code_lists() -> tuple[Simple, ...]:
     """Every code list, in the order of its file."""
     file = names.XSD_FOLDER / "danhmuc" / "1.0" / "DanhMucMa.xsd"
