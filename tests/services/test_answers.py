@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
-import letters
+import mail as letters
 import pki
 import pytest
 from arrivals import arrival

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import doors
-import letters
+import mail
 
 from gateway import wiring
 from gateway.core.parties import Parties
@@ -32,7 +32,7 @@ def sample_settings():
 @pytest.fixture(scope="session")
 def bare_gate(sample_settings):
     """Everything a judgement needs but the database; made once. Every certificate is known to be good."""
-    key = letters.key("gateway")
+    key = mail.key("gateway")
     parties = wiring.with_ourselves(pki.parties(), sample_settings, key)
     trees = [
         load_tree(name, b"".join(pki.maker.certificate_path(one).read_bytes() for one in certificates))

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-import letters
+import mail
 import pki
 import pytest
 
@@ -89,7 +89,7 @@ def test_a_body_that_drips_is_cut_off_by_its_average(open_door):
 
 def test_a_slow_but_steady_body_is_taken(open_door):
     door = open_door(body_grace_s=0.4, body_bytes_per_s=100)
-    body = letters.nop()
+    body = mail.nop()
     with connect(door) as sock:
         sock.sendall(HEAD + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body))
         step = len(body) // 6 + 1
@@ -102,8 +102,8 @@ def test_a_slow_but_steady_body_is_taken(open_door):
 
 def test_a_client_that_does_not_read_its_answer_is_let_go(open_door):
     door = open_door(exchange_s=1.0)
-    code = letters.ma_ho_so()
-    sent = door.send(letters.nop(code), "cong-dvc")
+    code = mail.ma_ho_so()
+    sent = door.send(mail.nop(code), "cong-dvc")
     assert sent.status == 201
     ask = b"GET /v1/messages/%s/original HTTP/1.1\r\nHost: x\r\n%s\r\n" % (sent.json["MaThongDiep"].encode(), AUTH)
     with connect(door) as sock:
@@ -196,7 +196,7 @@ def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(open_door):
 
 def test_a_message_half_way_in_is_answered_before_the_stop(open_door):
     door = open_door()
-    body = letters.nop()
+    body = mail.nop()
     with connect(door) as sock:
         sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:500])
         time.sleep(0.3)

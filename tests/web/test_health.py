@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 
-import letters
+import mail
 
 OPERATOR = {"Authorization": "Bearer lt_op_0123456789abcdef"}
 DIGEST = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
@@ -43,8 +43,8 @@ def test_without_its_database_a_process_is_alive_and_not_ready_and_says_why(door
 
 def test_an_operator_reads_figures_and_they_name_no_dossier(open_door):
     door = open_door(operator_tokens_sha256=(DIGEST,))
-    code = letters.ma_ho_so("so-tu-phap")
-    door.send(letters.nop(code, to="so-tu-phap"), "cong-dvc")
+    code = mail.ma_ho_so("so-tu-phap")
+    door.send(mail.nop(code, to="so-tu-phap"), "cong-dvc")
     door.send(b"<a>", "cong-dvc")
     door.get("/v1/nothing", "cong-dvc")
     answer = door.get("/metrics", **OPERATOR)

@@ -3,7 +3,7 @@
 import gzip
 import json
 
-import letters
+import mail
 import pki
 import pytest
 from lxml import etree
@@ -103,7 +103,7 @@ def test_a_message_after_a_smuggled_one_is_not_executed(door):
 
 
 def test_an_honest_chunked_message_is_taken(door):
-    body = letters.nop()
+    body = mail.nop()
     chunks = b"".join(b"%x;x=%s\r\n%s\r\n" % (len(part), b"y" * 10, part) for part in (body[:100], body[100:]))
     status, _, _ = said(
         door,
@@ -113,7 +113,7 @@ def test_an_honest_chunked_message_is_taken(door):
 
 
 def test_pipelined_messages_are_answered_in_order(door):
-    first, second = letters.nop(), letters.nop()
+    first, second = mail.nop(), mail.nop()
     answer, _ = door.raw(
         post(XML, CL % len(first), body=first) + post(XML, CL % len(second), b"Connection: close\r\n", body=second)
     )
@@ -230,7 +230,7 @@ def test_other_media_types_and_charsets_are_415(door, given, expected):
     "given", ["application/xml", "text/xml; charset=utf-8", 'TEXT/XML;charset="UTF-8"', "application/xml; version=1"]
 )
 def test_xml_in_utf8_is_taken_however_it_is_written(door, given):
-    assert door.send(letters.nop(), "cong-dvc", **{"Content-Type": given}).status == 201
+    assert door.send(mail.nop(), "cong-dvc", **{"Content-Type": given}).status == 201
 
 
 def test_the_parsers_own_words_never_quote_what_arrived(door):
@@ -251,7 +251,7 @@ def test_every_answer_says_who_answers_and_nothing_of_the_machinery(door):
 
 
 def test_an_expected_continue_is_given_only_to_those_who_may_send(door):
-    body = letters.nop()
+    body = mail.nop()
     expecting = post(XML, CL % len(body), b"Expect: 100-continue\r\nConnection: close\r\n")
     answer, _ = door.raw(expecting, body, pause=0.3)
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201")

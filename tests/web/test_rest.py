@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 
-import letters
+import mail
 import pki
 import pytest
 from lxml import etree
@@ -33,7 +33,7 @@ def records(door):
 
 
 def test_a_dossier_is_answered_with_its_signed_receipt(door):
-    message = letters.nop()
+    message = mail.nop()
     answer = door.send(message, "cong-dvc", accept="application/xml")
     assert answer.status == 201
     receipt = etree.fromstring(answer.body)
@@ -47,7 +47,7 @@ def test_a_dossier_is_answered_with_its_signed_receipt(door):
 
 
 def test_the_same_bytes_again_get_the_same_receipt_and_have_no_second_effect(door):
-    message = letters.nop()
+    message = mail.nop()
     first = door.send(message, "cong-dvc", accept="application/xml")
     again = door.send(message, "cong-dvc", accept="text/xml")
     as_json = door.send(message, "cong-dvc")
@@ -60,8 +60,8 @@ def test_the_same_bytes_again_get_the_same_receipt_and_have_no_second_effect(doo
 
 def test_the_same_id_with_other_content_is_a_named_conflict(door):
     name = str(uuid.uuid4())
-    assert door.send(letters.nop(ma_thong_diep=name), "cong-dvc").status == 201
-    answer = door.send(letters.nop(ma_thong_diep=name), "cong-dvc")
+    assert door.send(mail.nop(ma_thong_diep=name), "cong-dvc").status == 201
+    answer = door.send(mail.nop(ma_thong_diep=name), "cong-dvc")
     assert answer.status == 409
     assert answer.codes == ["DUP-010"]
     receipt = etree.fromstring(base64.b64decode(answer.json["receipt"]))
@@ -70,7 +70,7 @@ def test_the_same_id_with_other_content_is_a_named_conflict(door):
 
 def test_a_rejected_message_is_told_everything_and_recorded(door):
     message = (
-        letters.nop()
+        mail.nop()
         .replace(b"<hs:HinhThuc>0<", b"<hs:HinhThuc>7<")
         .replace(b"<hs:LoaiDoiTuong>1<", b"<hs:LoaiDoiTuong>x<")
     )
@@ -96,10 +96,10 @@ def test_a_rejected_message_is_told_everything_and_recorded(door):
 def test_a_failed_first_attempt_does_not_burn_the_id(door):
     name = str(uuid.uuid4())
     assert (
-        door.send(letters.nop(ma_thong_diep=name).replace(b"<hs:HinhThuc>0<", b"<hs:HinhThuc>7<"), "cong-dvc").status
+        door.send(mail.nop(ma_thong_diep=name).replace(b"<hs:HinhThuc>0<", b"<hs:HinhThuc>7<"), "cong-dvc").status
         == 422
     )
-    assert door.send(letters.nop(ma_thong_diep=name), "cong-dvc").status == 201
+    assert door.send(mail.nop(ma_thong_diep=name), "cong-dvc").status == 201
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_unreadable_messages_are_refused_and_recorded(door, body, status):
 
 
 def test_unsigned_and_wrongly_signed_messages_are_refused(door):
-    for message in (letters.nop(signer=""), letters.nop(signer="so-xay-dung"), letters.nop(signer="unregistered")):
+    for message in (mail.nop(signer=""), mail.nop(signer="so-xay-dung"), mail.nop(signer="unregistered")):
         answer = door.send(message, "cong-dvc")
         assert answer.status in (403, 422)
         assert all(code.startswith(("SIG-", "AUT-")) for code in answer.codes)
@@ -130,7 +130,7 @@ def test_unsigned_and_wrongly_signed_messages_are_refused(door):
 
 
 def test_nobody_sends_in_the_name_of_another(door):
-    answer = door.send(letters.nop(), "so-xay-dung")
+    answer = door.send(mail.nop(), "so-xay-dung")
     assert answer.status in (403, 422)
     assert door.get("/v1/inbox", "ubnd-xa-thu-nghiem").json["DanhSachMuc"] == []
 
@@ -139,7 +139,7 @@ def test_a_large_message_is_judged_in_a_thread_and_recorded_like_any_other(open_
     door = open_door(big_bytes=1000)
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(door.send(letters.nop(), "cong-dvc").status)) for _ in range(12)
+        threading.Thread(target=lambda: answers.append(door.send(mail.nop(), "cong-dvc").status)) for _ in range(12)
     ]
     for thread in threads:
         thread.start()
@@ -150,7 +150,7 @@ def test_a_large_message_is_judged_in_a_thread_and_recorded_like_any_other(open_
 
 
 def test_a_check_says_the_same_and_leaves_nothing(door):
-    good = letters.nop()
+    good = mail.nop()
     bad = good.replace(b"<hs:HinhThuc>0<", b"<hs:HinhThuc>7<")
     checked = door.send(good, "cong-dvc", path="/v1/messages/check")
     assert (checked.status, checked.json["KetQua"]) == (200, "accepted")
@@ -164,11 +164,11 @@ def test_a_check_says_the_same_and_leaves_nothing(door):
 
 
 def test_a_check_meets_what_is_on_record(door):
-    code = letters.ma_ho_so()
-    assert door.send(letters.tien_do(code, 4), "ubnd-xa-thu-nghiem", path="/v1/messages/check").codes == ["DOS-001"]
+    code = mail.ma_ho_so()
+    assert door.send(mail.tien_do(code, 4), "ubnd-xa-thu-nghiem", path="/v1/messages/check").codes == ["DOS-001"]
     name = str(uuid.uuid4())
-    door.send(letters.nop(ma_thong_diep=name), "cong-dvc")
-    assert door.send(letters.nop(ma_thong_diep=name), "cong-dvc", path="/v1/messages/check").status == 409
+    door.send(mail.nop(ma_thong_diep=name), "cong-dvc")
+    assert door.send(mail.nop(ma_thong_diep=name), "cong-dvc", path="/v1/messages/check").status == 409
     assert len(records(door)) == 1
 
 
@@ -176,7 +176,7 @@ def test_a_check_meets_what_is_on_record(door):
 
 
 def test_the_sender_sees_the_fate_of_its_message(door):
-    message = letters.nop()
+    message = mail.nop()
     sent = door.send(message, "cong-dvc").json
     by_own_id = door.get(f"/v1/messages/{id_of(message)}", "cong-dvc").json
     by_ours = door.get(f"/v1/messages/{sent['SoTiepNhan']}", "cong-dvc").json
@@ -191,7 +191,7 @@ def test_the_sender_sees_the_fate_of_its_message(door):
 
 
 def test_a_message_that_is_pushed_shows_its_delivery(door):
-    message = letters.nop(to="so-tu-phap")
+    message = mail.nop(to="so-tu-phap")
     door.send(message, "cong-dvc")
     (delivery,) = door.get(f"/v1/messages/{id_of(message)}", "cong-dvc").json["DanhSachGiaoNhan"]
     assert delivery["NoiNhan"] == "so-tu-phap"
@@ -200,7 +200,7 @@ def test_a_message_that_is_pushed_shows_its_delivery(door):
 
 
 def test_original_bytes_and_receipt_come_back_exactly(door):
-    message = letters.nop()
+    message = mail.nop()
     receipt = door.send(message, "cong-dvc", accept="application/xml").body
     for who in ("cong-dvc", "ubnd-xa-thu-nghiem"):
         original = door.get(f"/v1/messages/{id_of(message)}/original", who)
@@ -224,7 +224,7 @@ def test_a_rejected_message_can_be_asked_for_with_its_problems(door):
 
 
 def test_others_messages_do_not_exist(door):
-    message = letters.nop()
+    message = mail.nop()
     number = door.send(message, "cong-dvc").json["SoTiepNhan"]
     for name in (id_of(message), number, str(uuid.uuid4()), "20260101000000000-0123456789", "anything"):
         for tail in ("", "/original", "/receipt"):
@@ -237,7 +237,7 @@ def test_others_messages_do_not_exist(door):
 
 
 def test_the_inbox_is_ordered_and_without_a_gap(door):
-    sent = [letters.nop() for _ in range(7)]
+    sent = [mail.nop() for _ in range(7)]
     for message in sent:
         assert door.send(message, "cong-dvc").status == 201
     seen, after = [], 0
@@ -258,7 +258,7 @@ def test_the_inbox_is_ordered_and_without_a_gap(door):
 
 
 def test_the_inbox_speaks_xml_too(door):
-    door.send(letters.nop(), "cong-dvc")
+    door.send(mail.nop(), "cong-dvc")
     root = etree.fromstring(door.get("/v1/inbox", "ubnd-xa-thu-nghiem", Accept="application/xml").body)
     assert root.tag == f"{DV}TrangCapNhat"
     assert [e.findtext(f"{DV}ViTri") for e in root.iterfind(f"{DV}DanhSachMuc/{DV}Muc")] == ["1"]
@@ -270,7 +270,7 @@ def test_a_long_poll_ends_when_news_arrive(door):
     poll.start()
     time.sleep(0.5)
     began = time.monotonic()
-    door.send(letters.nop(), "cong-dvc")
+    door.send(mail.nop(), "cong-dvc")
     poll.join(15)
     assert time.monotonic() - began < 10
     assert len(got[0].json["DanhSachMuc"]) == 1
@@ -285,11 +285,11 @@ def test_a_long_poll_without_news_ends_empty(door):
 
 
 def test_the_parties_of_a_dossier_see_its_timeline(door):
-    code = letters.ma_ho_so()
+    code = mail.ma_ho_so()
     for message, by in (
-        (letters.nop(code), "cong-dvc"),
-        (letters.tiep_nhan(code), "ubnd-xa-thu-nghiem"),
-        (letters.tien_do(code, 4), "ubnd-xa-thu-nghiem"),
+        (mail.nop(code), "cong-dvc"),
+        (mail.tiep_nhan(code), "ubnd-xa-thu-nghiem"),
+        (mail.tien_do(code, 4), "ubnd-xa-thu-nghiem"),
     ):
         answer = door.send(message, by)
         assert answer.status == 201, answer
@@ -308,9 +308,9 @@ def test_the_parties_of_a_dossier_see_its_timeline(door):
 
 
 def test_an_impossible_move_is_a_problem_that_names_the_possible_ones(door):
-    code = letters.ma_ho_so()
-    door.send(letters.nop(code), "cong-dvc")
-    answer = door.send(letters.tien_do(code, 10), "ubnd-xa-thu-nghiem")
+    code = mail.ma_ho_so()
+    door.send(mail.nop(code), "cong-dvc")
+    answer = door.send(mail.tien_do(code, 10), "ubnd-xa-thu-nghiem")
     assert answer.status in (409, 422)
     assert answer.codes == ["DOS-010"]
 
@@ -389,7 +389,7 @@ def test_a_held_message_is_202_and_its_receipt_follows(open_door, bare_gate):
     door = open_door()
     known = door.gate.trust
     door.app.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
-    message = letters.nop()
+    message = mail.nop()
     answer = door.send(message, "cong-dvc")
     assert answer.status == 202, answer
     assert answer.json["KetQua"] == "held"
@@ -407,8 +407,8 @@ def test_oversight_sees_what_happened_and_not_what_was_written(open_door, with_p
     from gateway.core.parties import Role
 
     door = open_door(parties=with_party("so-xay-dung", role=Role.OVERSIGHT))
-    code = letters.ma_ho_so()
-    number = door.send(letters.nop(code), "cong-dvc").json["SoTiepNhan"]
+    code = mail.ma_ho_so()
+    number = door.send(mail.nop(code), "cong-dvc").json["SoTiepNhan"]
     assert door.get(f"/v1/messages/{number}", "so-xay-dung").json["KetQua"] == "accepted"
     assert door.get(f"/v1/dossiers/{code}", "so-xay-dung").json["MaHoSo"] == code
     assert door.get(f"/v1/messages/{number}/original", "so-xay-dung").status == 404
@@ -417,7 +417,7 @@ def test_oversight_sees_what_happened_and_not_what_was_written(open_door, with_p
 
 def test_no_personal_data_reaches_the_log(door, caplog):
     caplog.set_level("DEBUG", logger="lienthong")
-    message = letters.nop(note="Nguyễn Văn Ánh 075990000001")
+    message = mail.nop(note="Nguyễn Văn Ánh 075990000001")
     door.send(message, "cong-dvc")
     door.send(message.replace(b"<hs:HinhThuc>0<", b"<hs:HinhThuc>Ng%s<" % b"uyen Van Anh"), "cong-dvc")
     text = json.dumps(

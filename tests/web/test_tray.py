@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import letters
+import mail
 import pytest
 
 from gateway.core.model import Caller, Channel, Envelope, Fate
@@ -43,7 +43,7 @@ def run(gate, work, **options):
 
 
 def test_what_is_ready_is_recorded_together_and_answered_in_its_own_place(gate):
-    messages = [letters.nop() if n % 3 else b"<a>%d</a>" % n for n in range(30)]
+    messages = [mail.nop() if n % 3 else b"<a>%d</a>" % n for n in range(30)]
 
     async def work(tray):
         acks = await asyncio.gather(*(tray.lay(envelope(m)) for m in messages))
@@ -65,13 +65,13 @@ def test_a_tray_holds_no_more_than_its_bound(gate):
 
 
 def test_a_tray_gives_each_message_the_verdict_it_gets_alone(gate, sqlite_url, tmp_path):
-    code = letters.ma_ho_so()
+    code = mail.ma_ho_so()
     messages = [
-        (letters.nop(code), "cong-dvc"),
-        (letters.tiep_nhan(code), "ubnd-xa-thu-nghiem"),
-        (letters.tien_do(code, 10), "ubnd-xa-thu-nghiem"),  # impossible
-        (letters.tien_do(code, 4), "ubnd-xa-thu-nghiem"),
-        (letters.nop(), "so-xay-dung"),  # in another's name
+        (mail.nop(code), "cong-dvc"),
+        (mail.tiep_nhan(code), "ubnd-xa-thu-nghiem"),
+        (mail.tien_do(code, 10), "ubnd-xa-thu-nghiem"),  # impossible
+        (mail.tien_do(code, 4), "ubnd-xa-thu-nghiem"),
+        (mail.nop(), "so-xay-dung"),  # in another's name
         (b"<a>", "cong-dvc"),
     ]
 
@@ -111,7 +111,7 @@ def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
     async def live():
         tray = Tray(lambda: gate, Door(big_bytes=1000))
         tray.start()
-        laid = [asyncio.ensure_future(tray.lay(envelope(m))) for m in (letters.nop(), b"<a/>", letters.nop())]
+        laid = [asyncio.ensure_future(tray.lay(envelope(m))) for m in (mail.nop(), b"<a/>", mail.nop())]
         await asyncio.sleep(0)
         await tray.close()
         assert all(answer.done() for answer in laid)
@@ -123,8 +123,8 @@ def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
 
 
 def test_a_message_the_database_cannot_hold_costs_no_neighbour(gate):
-    good = [letters.nop() for _ in range(4)]
-    bad = replace(envelope(letters.nop()), content_type="application/xml\x00; half a surrogate \ud800")
+    good = [mail.nop() for _ in range(4)]
+    bad = replace(envelope(mail.nop()), content_type="application/xml\x00; half a surrogate \ud800")
 
     async def work(tray):
         return await asyncio.gather(
@@ -144,7 +144,7 @@ def test_when_the_database_does_not_write_nobody_is_told_otherwise(gate, sqlite_
     engine = open_engine(sqlite_url, busy_timeout_s=0.2)
     door = open_door()
     door.app.take_over(replace(gate, store=Store(engine)))
-    message = letters.nop()
+    message = mail.nop()
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     for path in ("/v1/messages", "/v1/messages/check"):
@@ -178,7 +178,7 @@ def test_the_registry_changes_between_trays_and_not_within_one(gate):
 
 def test_looking_leaves_nothing_behind(gate):
     async def work(tray):
-        return await tray.look(envelope(letters.nop()))
+        return await tray.look(envelope(mail.nop()))
 
     finding, ack = run(gate, work)
     assert (finding.thong_diep is not None, ack.fate) == (True, Fate.ACCEPTED)
