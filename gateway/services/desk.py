@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.core.ledger import LogLine
 from gateway.core.model import (
@@ -28,6 +28,8 @@ from gateway.store import Cause, Conflict, Lane, Message, Queue, Store, Verdict,
 
 REPLAYABLE = (DeliveryState.REFUSED, DeliveryState.DEAD)
 SKIPPABLE = (DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.REFUSED, DeliveryState.DEAD)
+SHORTEST = 4  # characters of the beginning of an id
+NEWEST = 5_000  # messages among which a sender's id is looked for by its beginning
 MANY = 10_000  # deliveries or messages of one replay; more is done in several goes
 
 Judge = Callable[[Envelope], Finding]
@@ -103,12 +105,46 @@ def one(store: Store, name: str) -> Message:
     one history: the newest is given.
     """
     with store.read() as view:
-        found = view.find(name)
+        return _meant(view, name)[0]
+
+
+def _meant(view: View, name: str) -> list[Message]:
+    """The arrivals that are meant, the newest first; all of one id."""
+    found = view.find(name) or _by_beginning(view, name)
     if not found:
         raise Stopped(Problem("SYS-042", {"what": "message", "value": name}))
     if len({message.ma_thong_diep or message.id for message in found}) > 1:
         raise Stopped(Problem("SYS-043", {"value": name, "matches": [message.id for message in found[:5]]}))
-    return found[0]
+    return found
+
+
+def _by_beginning(view: View, name: str) -> list[Message]:
+    """Messages whose id begins so: ours by the time that stands in it, a sender's among the newest ones."""
+    if len(name) < SHORTEST:
+        return []
+    window = _window(name)
+    if window is not None:
+        since, until = window
+        listed = view.messages(since=since, until=until, limit=MANY)
+        found = [message for message in listed if message.id.startswith(name)]
+        if found:
+            return found
+    newest = view.messages(limit=NEWEST)
+    return [message for message in newest if (message.ma_thong_diep or "").startswith(name.lower())]
+
+
+def _window(name: str) -> tuple[datetime, datetime] | None:
+    """The time that the beginning of one of our ids names: yyyymmdd, or longer."""
+    digits = name.partition("-")[0]
+    if not digits.isascii() or not digits.isdigit() or len(digits) < len("20260131"):
+        return None
+    whole = digits[:14][: len(digits[:14]) // 2 * 2]  # day, hour, minute or second; half a number is the one before
+    lowest, highest = whole.ljust(14, "0"), whole + "20260101235959"[len(whole) :]
+    try:
+        since, until = (datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC) for text in (lowest, highest))
+    except ValueError:
+        return None
+    return since, until + timedelta(seconds=1)
 
 
 def others_of(store: Store, message: Message) -> list[Message]:
@@ -209,11 +245,7 @@ def _by_id(view: View, name: str, gathered: _Gathered) -> None:
     if delivery is not None:
         gathered.take([delivery])
         return
-    found = view.find(name)
-    if not found:
-        raise Stopped(Problem("SYS-042", {"what": "message", "value": name}))
-    if len({message.ma_thong_diep or message.id for message in found}) > 1:
-        raise Stopped(Problem("SYS-043", {"value": name, "matches": [message.id for message in found[:5]]}))
+    found = _meant(view, name)
     accepted = [message for message in found if message.state is Fate.ACCEPTED]
     if not accepted:
         gathered.messages[found[0].id] = found[0]  # the newest try; older ones of the same id are history

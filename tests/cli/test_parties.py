@@ -139,7 +139,7 @@ _parties = st.builds(
             valid_from=st.none() | st.datetimes(timezones=st.just(__import__("datetime").UTC)),
             purposes=st.frozensets(st.sampled_from(["message", "seal"])),
         ),
-        max_size=2,
+        max_size=1,  # a certificate is registered once
     ).map(tuple),
     signature=st.builds(
         SignaturePolicy,
