@@ -106,6 +106,17 @@ def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_k
     return serialise(root)
 
 
+def mark_composed(root: etree._Element, mark: LapThay) -> None:
+    """Put the gateway's mark into an envelope at its place; one that is there already stays, the first composer's."""
+    if root.find(pb("LapThay")) is not None:
+        return
+    made = etree.Element(root.tag, nsmap=root.nsmap)
+    _fill(made, names.PHONG_BI, {"LapThay": _lap_thay(mark)})
+    later = [root.find(pb("SieuDuLieu")), root.find(names.THAN_PHAN)]
+    place = next(element for element in later if element is not None)
+    place.addprevious(made[0])
+
+
 def serialise(root: etree._Element) -> bytes:
     """A tree of ours as bytes."""
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)

@@ -24,13 +24,14 @@ from gateway.core.model import (
     MaHoSo,
     MaThongDiep,
     MessageId,
+    PartyId,
     ThongDiep,
 )
-from gateway.core.parties import Parties
+from gateway.core.parties import Parties, Party
 from gateway.core.problems import Location, Outcome, Problem, Stopped
 from gateway.documents import Attested, Document, Kind, Limits, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
-from schemas import write
+from schemas import versions, write
 from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.read import read
@@ -153,14 +154,16 @@ def judge(envelope: Envelope, gate: Gate, now: datetime) -> Finding:
             finding, verdict=attested.verdict, signed_bytes=attested.signed_bytes, evidence=attested.evidence
         )
         thong_diep = read(attested, gate.catalog)
-        _authorised(thong_diep, attested, gate)
+        receivers = _authorised(thong_diep, attested, gate)
         problems = (*checked.problems, *attested.doubts, *thong_diep.notes)
         finding = replace(finding, thong_diep=thong_diep, problems=problems)
+        if any(receiver.versions for receiver in receivers):
+            finding = with_older_versions(finding, attested, receivers, gate)
     except Stopped as stop:
-        finding = replace(finding, problems=stop.problems)
+        finding = replace(finding, thong_diep=None, problems=stop.problems)
     except Exception as error:  # our bug costs this message alone; its neighbours do not notice
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
-        finding = replace(finding, problems=(Problem("SYS-001", {"id": envelope.id}),))
+        finding = replace(finding, thong_diep=None, problems=(Problem("SYS-001", {"id": envelope.id}),))
     return sealed(finding, gate)
 
 
@@ -222,6 +225,7 @@ def located(root: etree._Element, body: bytes, problems: Sequence[Problem]) -> t
     for index, problem in enumerate(problems):
         named = problem.at.xpath if problem.at else None
         if named is not None and named.startswith("/"):
+            paths[index] = named
             continue
         for path in (named,) if named else PLACES.get(problem.code, ()):
             found = root.find(_steps(path))
@@ -239,11 +243,44 @@ def _steps(path: str) -> str:
     return "/".join(step if step == "*" else f"{{*}}{step}" for step in path.split("/"))
 
 
-def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> None:
+def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> tuple[Party, ...]:
+    """The receivers."""
     try:
-        access.authorise(thong_diep, attested.envelope.caller, gate.parties, gate.audience(thong_diep))
+        return access.authorise(thong_diep, attested.envelope.caller, gate.parties, gate.audience(thong_diep))[1]
     except Stopped as stop:
         raise Stopped(*located(attested.root, attested.body, stop.problems)) from stop
+
+
+def with_older_versions(finding: Finding, attested: Attested, receivers: Sequence[Party], gate: Gate) -> Finding:
+    """The finding with a copy for each receiver that reads only an older version of this type, signed by us on behalf.
+
+    Raises Stopped (AUT-016) when a receiver reads no version that this message has.
+    """
+    kind, key = attested.kind, gate.key
+    copies: dict[PartyId, str] = {}
+    bodies = dict(finding.bodies)
+    notes: list[Problem] = []
+    for receiver in receivers:
+        known = receiver.versions.get(kind.loai, ())
+        version = versions.readable(kind, known, gate.catalog)
+        if version is None:
+            raise Stopped(Problem("AUT-016", {"party": receiver.id, "loai": kind.loai, "version": kind.phien_ban, "known": known}))
+        if version == kind.phien_ban or key is None:
+            continue
+        mark = write.LapThay(
+            ma_dinh_danh=gate.identity.ma_dinh_danh,
+            thoi_diem=finding.envelope.received_at,
+            bam_noi_dung=finding.envelope.digest,
+            dang_goc=f"{kind.loai}-{kind.phien_ban}",
+        )
+        made = versions.older(attested.root, kind, version, mark, gate.catalog)
+        body = sign(made.body, key, at=finding.envelope.received_at)
+        copies[receiver.id] = hashlib.sha256(body).hexdigest()
+        bodies[copies[receiver.id]] = body
+        facts = {"party": receiver.id, "version": version, "from": kind.phien_ban}
+        notes += [Problem("AUT-017", {**facts, "left_out": path}, Location(xpath=path)) for path in made.left_out]
+    problems = (*finding.problems, *located(attested.root, attested.body, notes)) if notes else finding.problems
+    return replace(finding, copies=copies, bodies=bodies, problems=problems)
 
 
 def record(findings: Sequence[Finding], gate: Gate, now: datetime) -> list[Acknowledgement]:

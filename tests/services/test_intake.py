@@ -3,15 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import letters
+import mail as letters
 import pytest
 from arrivals import arrival
 
-from gateway.core.model import DeliveryState, Fate
-from gateway.documents import parse_bytes
+from gateway.core.model import Address, DeliveryState, Fate
+from gateway.documents import Kind, parse_bytes
 from gateway.wiring import OURSELVES
 from gateway.services.intake import judge, receive, recheck
 from gateway.store import StoreError
+from schemas.catalog import bundled
+from schemas.fresh import Size, fresh
+from signing.sign import sign
 
 PORTAL, AGENCY, XA = "cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"
 
@@ -164,3 +167,41 @@ def test_nobody_is_answered_when_nothing_can_be_recorded(gate, engine):
 
 def _without(parties, gone):
     return type(parties)(p for p in parties if p.id != gone)
+
+
+def test_a_receiver_that_knows_only_the_older_version_gets_that_one_signed_by_us(gate):
+    """And what the older version cannot carry is told, never silently lost."""
+    code = letters.ma_ho_so(XA)
+    sent(gate, (letters.nop(code), PORTAL), (letters.tiep_nhan(code), XA))
+    old = replace(gate, parties=_with(gate.parties, PORTAL, versions={"HS05": ("1.0",)}))
+    addresses = {
+        "noi_gui": Address(ma_dinh_danh=gate.parties.get(XA).identifiers[0]),
+        "noi_nhan": [Address(ma_dinh_danh=gate.parties.get(PORTAL).identifiers[0])],
+    }
+    values = {"TrangThai": 4, "ThuTu": 2, "LyDo": "đủ điều kiện"}
+    unsigned = fresh("HS05", "1.1", ma_ho_so=code, thu_tu=2, size=Size.FULL, values=values, **addresses)
+    (answer,) = sent(old, (sign(unsigned, letters.key(XA), at=datetime.now(UTC)), XA))
+    assert (answer.fate, {c for c in codes(answer) if c != "AUT-017"}) == (Fate.ACCEPTED, set())
+    left_out = [p.facts["left_out"].rpartition(":")[2] for p in answer.problems if p.code == "AUT-017"]
+    assert left_out == ["LyDo[1]", "NoiXuLy[1]"]
+    with gate.store.read() as view:
+        entry = view.inbox_after(PORTAL, 1)[0]
+        given, original = view.body(entry.digest), view.body(answer.digest)
+    root = parse_bytes(given)
+    assert (root.findtext("{*}PhienBan"), root.find(".//{*}LyDo")) == ("1.0", None)
+    assert root.findtext("{*}LapThay/{*}BamNoiDung") == answer.digest
+    assert parse_bytes(original).findtext(".//{*}LyDo") == "đủ điều kiện"
+    assert bundled().schema(Kind(loai="HS05", goc="CapNhatTienDo", phien_ban="1.0")).validate(root)
+
+
+def test_a_receiver_that_knows_the_newer_version_gets_the_original_bytes(gate):
+    code = letters.ma_ho_so(XA)
+    sent(gate, (letters.nop(code), PORTAL))
+    new = replace(gate, parties=_with(gate.parties, PORTAL, versions={"HS03": ("1.0", "1.1")}))
+    (answer,) = sent(new, (letters.tiep_nhan(code), XA))
+    with gate.store.read() as view:
+        assert view.inbox_after(PORTAL, 0)[0].digest == answer.digest
+
+
+def _with(parties, name, **changes):
+    return type(parties)(replace(p, **changes) if p.id == name else p for p in parties)
