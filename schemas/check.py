@@ -48,7 +48,10 @@ def _of_no_kind(document: Document, catalog: Catalog, found: Sequence[Problem]) 
     nearest = catalog.nearest(root)
     told = {problem.at.xpath for problem in problems if problem.at is not None}
     judge = catalog.judge(nearest)
-    inside = () if nearest is not None else (names.THAN_PHAN,)
+    than_phan = root.find(names.THAN_PHAN)
+    foreign = nearest is None or any(problem.code == "XSD-006" for problem in problems)
+    # Of a payload that nobody knows there is nothing to say.
+    inside = (names.THAN_PHAN,) if foreign and than_phan is not None and len(than_phan) else ()
     problems += [
         problem
         for problem in explain(document.body, root, judge, None, skip=inside)

@@ -325,12 +325,13 @@ def _align(element: etree._Element, particles: Sequence[_Particle], court: _Cour
     in_order = _longest_run([place for place in places if place is not None])
     kept: dict[int, list[etree._Element]] = {}
     standing: list[tuple[int, etree._Element]] = []  # children in their right place, in order
+    present = {local(child.tag) for child, place in zip(children, places, strict=True) if place is not None}
     run = iter(in_order)
     expected_place = next(run, None)
     meant: set[int] = set()  # particles that a mistaken child stands for
     for child, place in zip(children, places, strict=True):
         if place is None:
-            problem, stands_for = _stranger(child, parent, particles)
+            problem, stands_for = _stranger(child, parent, particles, present)
             meant |= stands_for
             yield problem
             continue
@@ -367,7 +368,10 @@ def _longest_run(places: Sequence[int]) -> list[int]:
     return run[::-1]
 
 
-def _stranger(child: etree._Element, parent: str, particles: Sequence[_Particle]) -> tuple[Problem, set[int]]:
+def _stranger(
+    child: etree._Element, parent: str, particles: Sequence[_Particle], present: Collection[str]
+) -> tuple[Problem, set[int]]:
+    """A child that its parent does not know, and the places it was probably meant for."""
     name, at = local(child.tag), Location(xpath=xpath_of(child))
     if namespace(child.tag) == names.DS and name == "Signature":
         return Problem("XSD-019", {"parent": parent}, at), set()
@@ -379,7 +383,7 @@ def _stranger(child: etree._Element, parent: str, particles: Sequence[_Particle]
         facts = {"element": name, "parent": parent, "found": found[:120], "expected": namespace(wanted), "fix": fix}
         return Problem("XSD-014", facts, at), {place}
     shown = name if re.fullmatch(r"[A-Za-z_][\w.\-]{0,59}", name, re.ASCII) else "…"
-    near = _nearest(name, allowed)
+    near = _nearest(name, [one for one in allowed if one not in present])
     if near is not None:
         place, wanted = allowed[near]
         fix = {"do": "rename", "xpath": at.xpath, "text": near, "namespace": namespace(wanted)}
