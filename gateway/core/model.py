@@ -286,6 +286,7 @@ class Delivery:
     created_at: datetime | None = None
     first_tried_at: datetime | None = None  # patience is counted from here
     lease_until: datetime | None = None
+    lease: int = 0  # how often it was leased, over replays: a worker that slept through its lease holds an older number
     blocking: bool = True  # whether it holds its lane while it is not final (profile: lane.after_failure)
     ask_first: bool = False  # an earlier try had no clear answer: ask the receiver before sending again
     problem: Problem | None = None  # the last try's

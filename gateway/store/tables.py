@@ -211,6 +211,7 @@ delivery = Table(  # the outbox
     Column("first_tried_at", UtcDateTime),
     Column("leased_at", UtcDateTime),
     Column("lease_until", UtcDateTime),
+    Column("lease", Integer, nullable=False),  # grows with every lease, over replays
     Column("ask_first", Boolean, nullable=False),  # an earlier try had no clear answer
     Column("blocking", Boolean, nullable=False),
     Column("problem", Json),

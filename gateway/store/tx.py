@@ -538,6 +538,7 @@ class Tx(View):
                 first_tried_at=func.coalesce(_d.c.first_tried_at, bindparam("began", now, _d.c.first_tried_at.type)),
                 leased_at=now,
                 lease_until=now + timedelta(seconds=lease_s),
+                lease=_d.c.lease + 1,
             )
             .returning(_d)
         )
@@ -569,8 +570,7 @@ class Tx(View):
             .where(
                 _d.c.id == delivery.id,
                 _d.c.state == DeliveryState.SENDING.value,
-                _d.c.tries == delivery.tries,
-                _d.c.lease_until == delivery.lease_until,  # tries start anew with a replay; a lease never comes back
+                _d.c.lease == delivery.lease,  # tries start anew with a replay; a lease never comes back
             )
             .values(
                 state=to.value,

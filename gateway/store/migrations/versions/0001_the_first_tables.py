@@ -203,6 +203,7 @@ def upgrade() -> None:
         sa.Column("first_tried_at", UtcDateTime(), nullable=True),
         sa.Column("leased_at", UtcDateTime(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.Column("lease", sa.Integer(), nullable=False),
         sa.Column("ask_first", sa.Boolean(), nullable=False),
         sa.Column("blocking", sa.Boolean(), nullable=False),
         sa.Column("problem", Json(), nullable=True),
