@@ -7,14 +7,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pki
 import pytest
 
 from gateway.cli import main
-from gateway.core.model import Caller, Channel, Envelope
+from gateway.core.model import Attempt, AttemptOutcome, Caller, Channel, DeliveryState, Envelope
+from gateway.core.problems import Problem
 from gateway.services.intake import new_message_id, receive
 from gateway.settings import load
 from gateway.wiring import build, open_store
@@ -136,6 +137,24 @@ class Office:
     def store(self):
         """Its database."""
         return self.gate.store
+
+    def refused(self, code="DLV-031"):
+        """What is due is tried once and refused; gives the delivery."""
+        now = datetime.now(UTC)
+        with self.store.begin() as tx:
+            (delivery,) = tx.claim_due(now, 1, 60.0)
+        attempt = Attempt(
+            delivery=delivery.id,
+            number=1,
+            kind="send",
+            started_at=now,
+            ended_at=now + timedelta(seconds=1),
+            outcome=AttemptOutcome.REFUSED,
+            problem=Problem(code, {"codes": ["TTHC"]}),
+        )
+        with self.store.begin() as tx:
+            assert tx.settle(delivery, attempt, DeliveryState.REFUSED)
+        return delivery
 
 
 @pytest.fixture

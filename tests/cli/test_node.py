@@ -87,7 +87,9 @@ def test_doctor_finds_an_open_key(cli, node):
 
 def test_doctor_finds_files_that_differ_from_the_registry(cli, office):
     (office.folder / "parties" / "cong-dvc.toml").write_text(
-        (office.folder / "parties" / "cong-dvc.toml").read_text().replace('receives = "pull"', 'receives = "pull"\nrate_per_s = 5')
+        (office.folder / "parties" / "cong-dvc.toml")
+        .read_text()
+        .replace('receives = "pull"', 'receives = "pull"\nrate_per_s = 5')
     )
     out = cli("doctor").out
     assert "SYS-035" in out

@@ -11,12 +11,12 @@ from gateway.core.problems import Lang, Stopped
 from gateway.services.parties import difference, from_text, read_file, read_folder, to_text
 from gateway.settings import OperatorRole
 
-GOOD = '''\
+GOOD = """\
 id = "mot"
 name = "Một"
 role = "one-stop"
 identifiers = ["H19.991"]
-'''
+"""
 
 
 def profile(tmp_path, text, name="mot"):
@@ -93,14 +93,19 @@ def test_a_certificate_of_a_tree_that_there_is_not_names_the_nearest(tmp_path):
 def test_paths_and_secrets_of_a_connector_are_taken_from_the_profile_s_folder(tmp_path):
     from connectors.registry import installed
 
-    text = GOOD + 'receives = "push"\nconnector = { name = "rest", url = "https://a", ca = "ca.pem", authorization = "file:t" }\n'
+    text = (
+        GOOD
+        + 'receives = "push"\nconnector = { name = "rest", url = "https://a", ca = "ca.pem", authorization = "file:t" }\n'
+    )
     party = read_file(profile(tmp_path, text), None, installed())
     assert party.connector_settings["ca"] == str(tmp_path / "ca.pem")
     assert party.connector_settings["authorization"] == f"file:{tmp_path}/t"
 
 
 @pytest.mark.parametrize(
-    "line", ['identifiers = ["H19.991"]', 'credentials = { token_sha256 = "%s" }' % ("a" * 64)], ids=["identifier", "token"]
+    "line",
+    ['identifiers = ["H19.991"]', 'credentials = { token_sha256 = "%s" }' % ("a" * 64)],
+    ids=["identifier", "token"],
 )
 def test_what_belongs_to_one_party_is_not_another_s(tmp_path, line):
     profile(tmp_path, GOOD.replace('["H19.991"]', '["H19.991", "H19.995"]') + (line if "cred" in line else ""))

@@ -43,7 +43,10 @@ def test_the_environment_goes_before_the_file_and_the_command_line_before_both(t
     env = {"LIENTHONG_WEB_PORT": "82", "LIENTHONG_WEB_WORKERS": "3"}
     loaded = load(file, env, {"web.workers": 4})
     assert (loaded.settings.web.port, loaded.settings.web.workers) == (82, 4)
-    assert (loaded.origin("web.port").place, loaded.origin("web.workers").kind) == ("LIENTHONG_WEB_PORT", "command line")
+    assert (loaded.origin("web.port").place, loaded.origin("web.workers").kind) == (
+        "LIENTHONG_WEB_PORT",
+        "command line",
+    )
 
 
 def test_a_wrong_value_in_the_environment_names_the_variable(tmp_path):

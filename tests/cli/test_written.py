@@ -1,4 +1,5 @@
 """TOML written by people: places, strictness, and every mistake at once."""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,7 +106,10 @@ def test_an_unknown_key_names_the_nearest_known_one():
 
 
 def test_true_is_no_number_and_a_number_is_no_text():
-    assert problems_of("name = 1\n[inner]\nport = true\n") == [("SYS-013", "name", 1, 1), ("SYS-013", "inner.port", 3, 1)]
+    assert problems_of("name = 1\n[inner]\nport = true\n") == [
+        ("SYS-013", "name", 1, 1),
+        ("SYS-013", "inner.port", 3, 1),
+    ]
 
 
 def test_values_become_what_their_fields_say():
