@@ -12,24 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.model import Address, PartyId
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
-from gateway.documents import Limits
-from gateway.services import catalogues, intake
 from gateway.services import parties as profiles
-from gateway.services.answers import Clerk
-from gateway.services.intake import Gate, Identity
 from gateway.settings import CONFIG_NAME, Loaded, Settings, database_url, secret
-from gateway.store import CertificateStatus as StoredStatus
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
-from schemas.catalog import bundled
-from signing.certificates import Certificate
-from signing.sign import SigningKey
-from signing.status import judge_status
-from signing.trust import CertificateStatus, Trust, TrustTree, load_tree
+
+if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
+    from gateway.documents import Limits
+    from gateway.services.answers import Clerk
+    from gateway.services.intake import Gate
+    from gateway.store import CertificateStatus as StoredStatus
+    from signing.certificates import Certificate
+    from signing.sign import SigningKey
+    from signing.trust import CertificateStatus, Trust, TrustTree
 
 OURSELVES = PartyId("gateway")
 
@@ -41,6 +40,9 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     registry of the profile files, and certificates judged by the revocation lists among the settings. Raises Stopped
     with every SYS problem of files that cannot be used.
     """
+    from gateway.services.intake import Gate, Identity
+    from schemas.catalog import bundled
+
     trees = load_trees(settings)
     key = load_key(settings)
     if parties is None:
@@ -80,6 +82,9 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
 
 def clerk(gate: Gate) -> Clerk:
     """Who answers the queries addressed to the gateway. Needs a database and a key."""
+    from gateway.services import catalogues, intake
+    from gateway.services.answers import Clerk
+
     store, key = gate.store, gate.key
     if store is None or key is None:
         raise ValueError("answering needs a database and a signing key")
@@ -128,6 +133,8 @@ def shown_url(url: str) -> str:
 
 def load_key(settings: Settings) -> SigningKey | None:
     """The gateway's signing key; None when none is configured. Raises Stopped (SIG-10x, SYS-020, SYS-022, SYS-023)."""
+    from signing.sign import SigningKey
+
     key = settings.key
     if key.file is None or key.certificate is None:
         return None
@@ -149,6 +156,8 @@ def _password(settings: Settings) -> bytes | None:
 
 def load_trees(settings: Settings) -> list[TrustTree]:
     """The trust trees. Raises Stopped with every file that cannot be used (SYS-020, SYS-034)."""
+    from signing.trust import load_tree
+
     trees: list[TrustTree] = []
     problems: list[Problem] = []
     for number, tree in enumerate(settings.trust.trees):
@@ -213,6 +222,8 @@ def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None)
 
 def limits_of(settings: Settings) -> Limits:
     """The XML budgets, as the parser takes them."""
+    from gateway.documents import Limits
+
     known = {f.name for f in fields(Limits)}
     values: dict[str, Any] = {f.name: getattr(settings.limits, f.name) for f in fields(settings.limits)}
     return Limits(**{name: value for name, value in values.items() if name in known})
@@ -223,6 +234,8 @@ def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, s
 
     What the store does not know of is judged by the revocation lists that the operator keeps as files, as of now.
     """
+    from signing.trust import Trust
+
     version, verdicts = 0, []
     if store is not None:
         with store.read() as view:
@@ -240,6 +253,8 @@ def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> lis
 
     Raises Stopped (SYS-020) for a file that cannot be read.
     """
+    from signing.status import judge_status
+
     crls: dict[str, list[bytes]] = {}
     for number, tree in enumerate(settings.trust.trees):
         crls[tree.name] = [_bytes(path, f"trust.trees[{number + 1}].crls") for path in tree.crls]
@@ -260,6 +275,8 @@ def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> lis
 
 def status_of(row: StoredStatus) -> CertificateStatus:
     """What is known of a certificate, as the store keeps it."""
+    from signing.trust import CertificateStatus
+
     return CertificateStatus.from_dict(
         {
             **row.facts,

@@ -1,5 +1,4 @@
 """TOML written by people: places, strictness, and every mistake at once."""
-# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from collections.abc import Mapping
 from dataclasses import dataclass
