@@ -153,9 +153,8 @@ class _Ready:
 
 def _ready(statement: Any, columns: list[str], dialect: Dialect) -> _Ready:
     compiled = statement.compile(dialect=dialect, column_keys=columns)
-    keys = {bind: name for bind, name in compiled.bind_names.items()}
     order = list(compiled.positiontup) if compiled.positional else list(compiled.binds)
-    types = {name: bind.type for bind, name in keys.items()}
+    types = {name: bind.type for bind, name in compiled.bind_names.items()}
     found = [(place, types[name].dialect_impl(dialect).bind_processor(dialect)) for place, name in enumerate(order)]
     return _Ready(
         sql=str(compiled),

@@ -1,8 +1,8 @@
 """Writing: a transaction's questions and acts.
 
-Locks are taken in one order, always: messages judged again, claims, dossiers, bodies, deliveries, each sorted, and last, just
-before the commit, the counters, sorted, and the log. What an act wants in an inbox or in the log is therefore collected and written
-by :meth:`Tx.close`.
+Locks are taken in one order, always: messages judged again, claims, dossiers, bodies, deliveries, each sorted, and
+last, just before the commit, the counters, sorted, and the log. What an act wants in an inbox or in the log is therefore
+collected, and written by :meth:`Tx.close`.
 """
 
 from __future__ import annotations
@@ -518,8 +518,8 @@ class Tx(View):
     ) -> list[Delivery]:
         """Leases at most ``limit`` deliveries that are due and first in their lanes, the longest due first.
 
-        They are ``sending``, with one more try, until they are settled or ``lease_s`` seconds have passed. ``ask_first`` says that
-        an earlier try had no clear answer. ``only`` and ``but_not`` choose receivers.
+        They are ``sending``, with one more try, until they are settled or ``lease_s`` seconds have passed. ``ask_first``
+        says that an earlier try had no clear answer. ``only`` and ``but_not`` choose receivers.
         """
         due = select(_d.c.seq).where(_d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up())
         if only is not None:
@@ -679,7 +679,10 @@ class Tx(View):
     # Inboxes
 
     def confirm(self, party: PartyId, up_to: int, now: datetime) -> int:
-        """A party asks for what comes after this position, so it has all up to it. Gives what is confirmed now; never goes back."""
+        """A party asks for what comes after this position, so it has all up to it. Gives what is confirmed now.
+
+        Never goes back, and never beyond what is there.
+        """
         up_to = min(up_to, self.head(party))
         self._connection.execute(_CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now})
         return self._count(confirmed(party))

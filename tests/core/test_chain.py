@@ -24,11 +24,16 @@ def chain(*whats, start=GENESIS, **more):
 
 
 def test_the_canonical_bytes_are_written_down():
-    entry = LogEntry(number=7, at=AT, who="operator:lan", what="delivery.skipped", message="m", facts={"b": 1, "a": ["ư"]})
-    assert canonical(entry) == (
-        '{"at":"2026-01-15T08:00:00.000120Z","facts":{"a":["ư"],"b":1},"form":1,"message":"m","number":7,'
-        '"what":"delivery.skipped","who":"operator:lan"}'
-    ).encode()
+    entry = LogEntry(
+        number=7, at=AT, who="operator:lan", what="delivery.skipped", message="m", facts={"b": 1, "a": ["ư"]}
+    )
+    assert (
+        canonical(entry)
+        == (
+            '{"at":"2026-01-15T08:00:00.000120Z","facts":{"a":["ư"],"b":1},"form":1,"message":"m","number":7,'
+            '"what":"delivery.skipped","who":"operator:lan"}'
+        ).encode()
+    )
 
 
 def test_the_hash_is_sha256_over_the_hash_before_and_the_canonical_bytes():
@@ -40,7 +45,9 @@ def test_the_hash_is_sha256_over_the_hash_before_and_the_canonical_bytes():
 
 def test_an_instant_has_one_spelling():
     there = AT.astimezone(timezone(timedelta(hours=7)))
-    assert canonical(LogEntry(number=1, at=there, who="a", what="b")) == canonical(LogEntry(number=1, at=AT, who="a", what="b"))
+    assert canonical(LogEntry(number=1, at=there, who="a", what="b")) == canonical(
+        LogEntry(number=1, at=AT, who="a", what="b")
+    )
     whole = AT.replace(microsecond=0)
     assert b"08:00:00.000000Z" in canonical(LogEntry(number=1, at=whole, who="a", what="b"))
 
@@ -128,7 +135,9 @@ def test_a_log_cut_at_its_end_is_whole_and_only_a_witness_can_tell():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -95,7 +95,18 @@ class Desk:
         return f"{self.clock.now:%Y%m%d%H%M%S}-{uuid.uuid4().hex[:10]}"
 
     def finding(
-        self, sender=PORTAL, to=(AGENCY,), *, ma_ho_so=None, effects=(), ma=None, body=None, problems=(), thu_tu=None, loai="HS01", **more
+        self,
+        sender=PORTAL,
+        to=(AGENCY,),
+        *,
+        ma_ho_so=None,
+        effects=(),
+        ma=None,
+        body=None,
+        problems=(),
+        thu_tu=None,
+        loai="HS01",
+        **more,
     ):
         """A finding about a message that passed every station before the counter."""
         self.clock.forward(seconds=1)
@@ -122,7 +133,13 @@ class Desk:
             thu_tu=thu_tu,
         )
         return Finding(
-            envelope=envelope, thong_diep=thong_diep, problems=problems, ma_thong_diep=ma, loai=loai, ma_ho_so=ma_ho_so, **more
+            envelope=envelope,
+            thong_diep=thong_diep,
+            problems=problems,
+            ma_thong_diep=ma,
+            loai=loai,
+            ma_ho_so=ma_ho_so,
+            **more,
         )
 
     def filing(self, ma_ho_so, sender=PORTAL, to=(AGENCY,), **more):
@@ -131,7 +148,9 @@ class Desk:
 
     def progress(self, ma_ho_so, state, sender=AGENCY, to=(PORTAL,), **more):
         """HS05: moves it."""
-        return self.finding(sender, to, ma_ho_so=ma_ho_so, effects=[Moves(to=state, goc=f"S{state}")], loai="HS05", **more)
+        return self.finding(
+            sender, to, ma_ho_so=ma_ho_so, effects=[Moves(to=state, goc=f"S{state}")], loai="HS05", **more
+        )
 
     def note(self, ma_ho_so=None, sender=PORTAL, to=(AGENCY,), **more):
         """A message without a move; without a dossier it is about none."""
@@ -139,7 +158,9 @@ class Desk:
 
     def acknowledgement(self, goc, sender=AGENCY, to=(PORTAL,), ket_qua=KetQua.CHAP_NHAN, **more):
         """HS02: settles the delivery it answers."""
-        return self.finding(sender, to, effects=[Acknowledges(ma_thong_diep_goc=goc, ket_qua=ket_qua)], loai="HS02", **more)
+        return self.finding(
+            sender, to, effects=[Acknowledges(ma_thong_diep_goc=goc, ket_qua=ket_qua)], loai="HS02", **more
+        )
 
     def recall(self, goc, sender=PORTAL, to=(AGENCY,), **more):
         """HS20: cancels what is queued."""

@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
 from gateway.core.problems import Problem
@@ -143,7 +150,7 @@ def test_a_failed_delivery_holds_its_own_lane_and_no_other(outbox, desk, lane, h
     outbox.settle(first, held)
     desk.one(desk.note())
     (other,) = outbox.claim()
-    assert other.lane not in {first.lane}
+    assert other.lane != first.lane
     with outbox.store.read() as view:
         (row,) = view.lanes(held_only=True)
         assert (row.party, row.lane, row.open, row.first.id, row.held) == (AGENCY, first.lane, 3, first.id, True)
@@ -190,7 +197,12 @@ def test_settling_keeps_the_attempt_with_its_receipt(outbox, lane):
     outbox.settle(again, DeliveryState.DELIVERED, receipt=b"\x00received\xff", reference="SBN-1")
     one, two = outbox.attempts(first)
     assert (one.number, one.outcome, one.problem.code) == (1, AttemptOutcome.UNREACHABLE, "DLV-001")
-    assert (two.number, two.outcome, two.receipt, two.reference) == (2, AttemptOutcome.DELIVERED, b"\x00received\xff", "SBN-1")
+    assert (two.number, two.outcome, two.receipt, two.reference) == (
+        2,
+        AttemptOutcome.DELIVERED,
+        b"\x00received\xff",
+        "SBN-1",
+    )
     assert outbox.get(first).problem is None
 
 
@@ -218,7 +230,11 @@ def test_a_lease_that_ran_out_is_rescued_once_and_its_late_settling_changes_noth
     assert outbox.settle(first, DeliveryState.DELIVERED) is False
     assert outbox.get(first) == before
     (only,) = outbox.attempts(first)
-    assert (only.outcome, only.problem.code, only.started_at) == (AttemptOutcome.UNCERTAIN, "DLV-026", first.first_tried_at)
+    assert (only.outcome, only.problem.code, only.started_at) == (
+        AttemptOutcome.UNCERTAIN,
+        "DLV-026",
+        first.first_tried_at,
+    )
 
 
 def test_a_late_settling_does_not_touch_its_successor_even_with_as_many_tries(outbox, lane):
@@ -285,7 +301,9 @@ def test_only_what_holds_its_lane_is_replayed(outbox, lane):
     assert outbox.replay(first.id) == []
 
 
-@pytest.mark.parametrize("state", [DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.REFUSED, DeliveryState.DEAD])
+@pytest.mark.parametrize(
+    "state", [DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.REFUSED, DeliveryState.DEAD]
+)
 def test_skipping_lets_the_lane_go_on(outbox, lane, state):
     (first,) = outbox.claim()
     outbox.settle(first, state, wait_s=600)
@@ -439,7 +457,9 @@ def machine(outbox):
             now = self.now()
             assert all(d.state.is_final for d in now)
             for delivery in now:
-                assert [a.number for a in outbox.attempts(delivery)] == list(range(1, self.tries.get(delivery.id, 0) + 1))
+                assert [a.number for a in outbox.attempts(delivery)] == list(
+                    range(1, self.tries.get(delivery.id, 0) + 1)
+                )
             if self.holds:
                 for code in self.codes:
                     order = [d.id for d in now if d.lane == code and d.state is DeliveryState.DELIVERED]
@@ -451,7 +471,7 @@ def machine(outbox):
 def test_whatever_work_and_people_do_nothing_is_lost_doubled_or_out_of_order(outbox):
     examples = max(settings.default.max_examples // 10, 10)
     run_state_machine_as_test(
-        lambda: machine(outbox)(),
+        machine(outbox),
         settings=settings(
             max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),

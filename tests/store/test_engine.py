@@ -56,7 +56,7 @@ def test_a_view_is_one_snapshot(desk, store, code):
 
 
 def test_a_view_cannot_write(store):
-    with pytest.raises(Unavailable, match="(?i)read.?only"), store.read() as view:
+    with pytest.raises(Unavailable, match=r"(?i)read.?only"), store.read() as view:
         view._connection.execute(text("UPDATE counter SET value = 1"))
     with store.begin() as tx:  # the next one on the same connection can
         assert tx._next("x", None) == 1

@@ -87,7 +87,9 @@ STATEMENTS = [
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-@pytest.mark.parametrize(("table", "column"), [("log", "what"), ("verdict", "who"), ("change", "loai"), ("attempt", "kind")])
+@pytest.mark.parametrize(
+    ("table", "column"), [("log", "what"), ("verdict", "who"), ("change", "loai"), ("attempt", "kind")]
+)
 def test_what_was_written_once_is_never_changed_or_removed(desk, store, engine, code, statement, table, column):
     from gateway.core.effects import KetQua
 

@@ -101,7 +101,9 @@ def test_the_same_id_with_other_bytes_is_a_conflict_and_the_first_stays(desk, st
 
 
 def test_ids_of_different_senders_are_independent_and_case_counts(desk, store, code):
-    desk.take(desk.filing(code, ma="a-1"), desk.note(code, sender=AGENCY, to=(PORTAL,), ma="a-1"), desk.note(code, ma="A-1"))
+    desk.take(
+        desk.filing(code, ma="a-1"), desk.note(code, sender=AGENCY, to=(PORTAL,), ma="a-1"), desk.note(code, ma="A-1")
+    )
 
     with store.read() as view:
         assert {m.state for m in view.messages()} == {Fate.ACCEPTED}
@@ -127,7 +129,12 @@ def test_an_id_given_back_in_a_tray_is_taken_by_the_next_of_the_same_tray(desk, 
 
 def test_a_message_of_a_tray_gets_the_verdict_that_it_gets_alone(desk, store, code):
     filed = desk.filing(code)
-    tray = [filed, desk.progress(code, 2), desk.progress(code, 10), desk.filing(code, ma=filed.thong_diep.ma_thong_diep, body=b"<x/>")]
+    tray = [
+        filed,
+        desk.progress(code, 2),
+        desk.progress(code, 10),
+        desk.filing(code, ma=filed.thong_diep.ma_thong_diep, body=b"<x/>"),
+    ]
     assert [ack.fate for ack in desk.take(*tray)] == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.REJECTED, Fate.REJECTED]
 
 
@@ -272,9 +279,7 @@ def test_an_id_taken_meanwhile_is_a_conflict_for_a_replay_too(desk, store, code)
     refused = desk.bad(ma="late")
     desk.one(refused)
     desk.one(desk.filing(code, ma="late", body=b"<another/>"))
-    ack = desk.one(
-        desk.filing(code, ma="late", body=refused.envelope.body, id=refused.envelope.id), recheck=True
-    )
+    ack = desk.one(desk.filing(code, ma="late", body=refused.envelope.body, id=refused.envelope.id), recheck=True)
     assert (ack.fate, [p.code for p in ack.problems]) == (Fate.REJECTED, ["DUP-010"])
 
 
@@ -355,8 +360,16 @@ def test_money_asked_for_and_paid_can_be_added_up(desk, store, code):
     from decimal import Decimal
 
     desk.one(desk.filing(code))
-    desk.one(desk.finding(AGENCY, (PORTAL,), ma_ho_so=code, effects=[Owes(so_tien=Decimal("150000.50"), ref="LP")], loai="HS09"))
-    desk.one(desk.finding(PORTAL, (AGENCY,), ma_ho_so=code, effects=[Pays(so_tien=Decimal(150_000), ma_tra_cuu="TC1")], loai="HS10"))
+    desk.one(
+        desk.finding(
+            AGENCY, (PORTAL,), ma_ho_so=code, effects=[Owes(so_tien=Decimal("150000.50"), ref="LP")], loai="HS09"
+        )
+    )
+    desk.one(
+        desk.finding(
+            PORTAL, (AGENCY,), ma_ho_so=code, effects=[Pays(so_tien=Decimal(150_000), ma_tra_cuu="TC1")], loai="HS10"
+        )
+    )
 
     with store.read() as view:
         lines = view.payments(code)
@@ -435,7 +448,9 @@ def test_a_profile_removed_twice_or_never_there_is_no_news(desk, store):
 
 def test_what_is_known_of_a_certificate_is_replaced_by_what_is_newer_only(desk, store):
     now = desk.clock.now
-    new = CertificateStatus(fingerprint="ff", tree="a", status="bad", as_of=desk.clock.forward(hours=1), facts={"why": "x"})
+    new = CertificateStatus(
+        fingerprint="ff", tree="a", status="bad", as_of=desk.clock.forward(hours=1), facts={"why": "x"}
+    )
     old = CertificateStatus(fingerprint="ff", tree="a", status="good", as_of=now, until=desk.clock.now, evidence=("e",))
     other = CertificateStatus(fingerprint="ff", tree="b", status="unknown", as_of=now)
     with store.begin() as tx:
@@ -459,10 +474,15 @@ def test_catalogues_are_versions_with_validity(desk, store):
             who="operator:lan",
             now=now,
         )
-        tx.put_catalogue([CatalogueRow(danh_muc="DichVu", phien_ban="0.9", ma="a", muc={})], who="operator:lan", now=later)
+        tx.put_catalogue(
+            [CatalogueRow(danh_muc="DichVu", phien_ban="0.9", ma="a", muc={})], who="operator:lan", now=later
+        )
     with store.read() as view:
         assert view.catalogue_versions("DichVu") == ["1", "0.9"]
-        assert [(row.ma, row.muc) for row in view.catalogue("DichVu", "1")] == [("a", {"Ten": "Á"}), ("b", {"Ten": "B"})]
+        assert [(row.ma, row.muc) for row in view.catalogue("DichVu", "1")] == [
+            ("a", {"Ten": "Á"}),
+            ("b", {"Ten": "B"}),
+        ]
         assert [row.ma for row in view.catalogue("DichVu", "1", at=later)] == ["a"]
         assert view.catalogue_versions("Khác") == []
     with pytest.raises(Conflict), store.begin() as tx:

@@ -68,7 +68,9 @@ def test_instants_sort_as_time_does_whatever_their_zone(engine):
         assert connection.execute(later).scalars().all() == times[6:]
 
 
-@pytest.mark.parametrize("value", [None, {}, [], {"a": [1, None, True, "ư", {"b": 0.5}]}, "text", 2**60, {"nul": "\x00"}])
+@pytest.mark.parametrize(
+    "value", [None, {}, [], {"a": [1, None, True, "ư", {"b": 0.5}]}, "text", 2**60, {"nul": "\x00"}]
+)
 def test_json_comes_back_as_it_was(keep, value):
     assert keep(json=value) == value
 
