@@ -60,6 +60,7 @@ class Receipt:
     reference: str | None = None  # the party's own number for it, or what the connector must remember of its state
     body: bytes | None = None  # what it answered; the first 64 KiB are kept
     pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
+    notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,22 @@ class NotThere:
 class Answered(Exception):
     """What came instead of a receipt. Always one of the three below."""
 
-    def __init__(self, problem: Problem, *, answer: bytes | None = None, retry_after_s: float | None = None) -> None:
-        """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds."""
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        answer: bytes | None = None,
+        retry_after_s: float | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds;
+        ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``.
+        """
         super().__init__(problem)
         self.problem = problem
         self.answer = answer
         self.retry_after_s = retry_after_s
+        self.reference = reference
 
 
 class Refused(Answered):

@@ -73,6 +73,7 @@ class Came:
     problem: Problem | None = None
     answer: bytes | None = None
     retry_after_s: float | None = None
+    reference: str | None = None
     answered: bool = False  # whether anything at all came back
 
 
@@ -522,15 +523,17 @@ class Outbox:
             started_at=began,
             ended_at=now,
             outcome=came.outcome,
-            reference=receipt.reference if receipt is not None else None,
+            reference=receipt.reference if receipt is not None else came.reference,
             receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
-            problem=verdict.problem,
+            problem=verdict.problem or next(iter(receipt.notes if receipt is not None else ()), None),
         )
         return _Settlement(delivery, attempt, verdict, asyncio.get_running_loop().create_future())
 
     def _note(self, way: _Way, came: Came, delivery: Delivery) -> None:
         """What this try says of the party."""
         now = self._clock()
+        for note in came.receipt.notes if came.receipt is not None else ():
+            log.warning("delivery %s: %s %s", delivery.id, note.code, note.message(Lang.EN))
         if came.outcome in {AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN}:
             log.info("delivery %s to %s: %s", delivery.id, way.id, came.problem.code if came.problem else came.outcome)
             if way.breaker.failed(now):
@@ -670,6 +673,7 @@ def _came(kind: str, answer: Answered) -> Came:
         problem=answer.problem,
         answer=answer.answer,
         retry_after_s=answer.retry_after_s,
+        reference=answer.reference,
         answered=answer.answer is not None,
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cong_quoc_gia
 from false_agency import Agency, Dialect, Fault, Lienthong
 from parcels import BODY, parcel, party
 from soapish import Soapish
@@ -164,6 +165,13 @@ class FolderRig(Rig):
 RIGS: list[Rig] = [
     HttpRig("rest", settings=lambda url, _: {"url": url, "query_url": url}),
     HttpRig("soap", dialect=Soapish, settings=soapish_settings),
+    HttpRig(
+        "qcvn120",
+        dialect=cong_quoc_gia.CongQuocGia,
+        settings=cong_quoc_gia.settings,
+        body=cong_quoc_gia.nop_ho_so,
+        loai="HS01",
+    ),
     FolderRig("folder", faults=frozenset({Fault.REFUSE})),
 ]
 for module in filter(None, os.environ.get("CONFORMANCE_RIGS", "").split(",")):

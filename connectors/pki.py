@@ -1,0 +1,166 @@
+"""Fetches what certification authorities publish: CRLs, OCSP answers, time-stamps. Bounded in time and size; decides nothing.
+
+Whether an answer is fresh, is signed by the right one and is about the right certificate is ``signing.status``'s to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+from asn1crypto import tsp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from connectors.http import CHUNK, Forbidden, _Pinned, _socket
+
+CRL_BYTES: Final = 32 * 2**20
+ANSWER_BYTES: Final = 256 * 1024  # an OCSP or time-stamp answer
+NONCE_BYTES: Final = 16  # RFC 8954 allows 1 to 32, recommends 32; old responders want at most 16
+
+
+class NotFetched(Exception):
+    """Nothing usable came. ``reason`` is a word for the log: time-out, too-large, status-500, refused-address, connection."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcspAnswer:
+    """An OCSP response as it came, and the nonce that was asked with."""
+
+    body: bytes
+    nonce: bytes
+
+
+class Pki:
+    """A worker's way to certification authorities. Make it inside a running loop, close it at the end."""
+
+    def __init__(self, *, timeout_s: float = 10.0, private_addresses: bool = False, agent: str = "lienthong") -> None:
+        """Every exchange is over after ``timeout_s``; ``private_addresses``: an authority may live on one."""
+        self._timeout_s = timeout_s
+        self._session = aiohttp.ClientSession(
+            # The same look at every address as for parties: none that is nobody's host, private ones only by setting.
+            connector=aiohttp.TCPConnector(
+                limit=8,
+                resolver=_Pinned(private_addresses),
+                socket_factory=lambda info: _socket(info, private_addresses),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=timeout_s),
+            headers={"User-Agent": agent, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._session.close()
+
+    async def crl(self, url: str) -> bytes:
+        """A revocation list. Raises NotFetched."""
+        return await self._fetch("GET", url, CRL_BYTES)
+
+    async def ocsp(self, url: str, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
+        """What a responder says of a certificate now. Raises NotFetched."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        # SHA-1 names the certificate here and protects nothing; responders know no other (RFC 6960, RFC 5019).
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
+        request = builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
+        headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
+        return OcspAnswer(body=await self._fetch("POST", url, ANSWER_BYTES, request, headers), nonce=nonce)
+
+    async def timestamp(self, url: str, octets: bytes, algorithm: str = "sha256") -> bytes:
+        """An RFC 3161 token over these octets, DER. Raises NotFetched; the token itself is not verified here."""
+        nonce = secrets.randbits(63)
+        request = tsp.TimeStampReq(
+            {
+                "version": "v1",
+                "message_imprint": {
+                    "hash_algorithm": {"algorithm": algorithm},
+                    "hashed_message": hashlib.new(algorithm, octets).digest(),
+                },
+                "nonce": nonce,
+                "cert_req": True,
+            }
+        )
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+        body = await self._fetch("POST", url, ANSWER_BYTES, request.dump(), headers)
+        return _token(url, body, nonce)
+
+    async def _fetch(
+        self, method: str, url: str, most: int, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> bytes:
+        if not url.lower().startswith(("http://", "https://")):
+            raise NotFetched(url, "scheme")
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as reply,
+            ):
+                if reply.status != 200:
+                    raise NotFetched(url, f"status-{reply.status}")
+                return await _read(reply, url, most)
+        except TimeoutError as error:
+            raise NotFetched(url, "time-out") from error
+        except Forbidden as error:
+            raise NotFetched(url, "refused-address") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            refused = isinstance(error.__cause__, Forbidden) or isinstance(getattr(error, "os_error", None), Forbidden)
+            raise NotFetched(url, "refused-address" if refused else "connection") from error
+
+
+def read_file(path: Path, most: int = CRL_BYTES) -> bytes:
+    """A revocation list that somebody keeps as a file. Raises NotFetched."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise NotFetched(str(path), error.strerror or "file") from error
+    if len(data) > most:
+        raise NotFetched(str(path), "too-large")
+    return data
+
+
+async def _read(reply: aiohttp.ClientResponse, url: str, most: int) -> bytes:
+    if reply.content_length is not None and reply.content_length > most:
+        raise NotFetched(url, "too-large")
+    data = bytearray()
+    async for chunk in reply.content.iter_chunked(CHUNK):
+        data += chunk
+        if len(data) > most:
+            raise NotFetched(url, "too-large")
+    if not data:
+        raise NotFetched(url, "empty")
+    return bytes(data)
+
+
+def _token(url: str, body: bytes, nonce: int) -> bytes:
+    try:
+        reply: Any = tsp.TimeStampResp.load(body, strict=True)
+        if reply["status"]["status"].native not in ("granted", "granted_with_mods"):
+            raise NotFetched(url, "not-granted")
+        token = reply["time_stamp_token"]
+        answered = token["content"]["encap_content_info"]["content"].parsed["nonce"].native
+        if answered is not None and answered != nonce:
+            raise NotFetched(url, "wrong-nonce")
+        dumped: bytes = token.dump()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise NotFetched(url, "unreadable") from error
+    return dumped
