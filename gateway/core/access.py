@@ -23,7 +23,9 @@ class Audience:
     sent_to: frozenset[Role]
 
 
-def authorise(thong_diep: ThongDiep, caller: Caller, parties: Parties, audience: Audience) -> tuple[Party, tuple[Party, ...]]:
+def authorise(
+    thong_diep: ThongDiep, caller: Caller, parties: Parties, audience: Audience
+) -> tuple[Party, tuple[Party, ...]]:
     """The sender and the receivers. Raises Stopped with every AUT problem found.
 
     A sender may act only as itself: NoiGui must be the authenticated caller's own identifier. Receivers must be registered, not
@@ -40,7 +42,11 @@ def authorise(thong_diep: ThongDiep, caller: Caller, parties: Parties, audience:
         problems.append(Problem("AUT-003", {"ma": thong_diep.noi_gui.ma_dinh_danh}))
     elif sender.role not in audience.sent_by:
         allowed = sorted(audience.sent_by)
-        problems.append(Problem("AUT-004", {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": allowed}))
+        problems.append(
+            Problem(
+                "AUT-004", {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": allowed}
+            )
+        )
     receivers: list[Party] = []
     for number, address in enumerate(thong_diep.noi_nhan, start=1):
         at = Location(xpath=f"DanhSachNoiNhan/NoiNhan[{number}]/MaDinhDanh")  # below the root; intake makes it absolute
@@ -50,7 +56,9 @@ def authorise(thong_diep: ThongDiep, caller: Caller, parties: Parties, audience:
         elif not receiver.enabled:
             problems.append(Problem("AUT-011", {"ma": address.ma_dinh_danh}, at))
         elif receiver.role is not Role.GATEWAY and receiver.role not in audience.sent_to:
-            problems.append(Problem("AUT-012", {"ma": address.ma_dinh_danh, "loai": thong_diep.loai, "role": receiver.role}, at))
+            problems.append(
+                Problem("AUT-012", {"ma": address.ma_dinh_danh, "loai": thong_diep.loai, "role": receiver.role}, at)
+            )
         elif sender is not None and not _open_to(sender, receiver):
             problems.append(Problem("AUT-013", {"ma": address.ma_dinh_danh, "caller": caller.party}, at))
         elif sender is not None and receiver.id == sender.id:
@@ -76,7 +84,7 @@ def parties_of_new(thong_diep: ThongDiep, sender: Party, receivers: Collection[P
     """The dossier that this message opens, still without history. Raises Stopped (AUT-021) when its code belongs to another.
 
     The agency is the one-stop system it is sent to, or else the one-stop system that sends it (filed at the counter). A dossier
-    may be received at one office and handled at another; its code must belong to one of the two (nobody occupies another's codes).
+    may be received at one office and handled at another; its code must belong to one of the two: nobody occupies another's codes.
     """
     ma_ho_so = thong_diep.content.ma_ho_so
     assert ma_ho_so is not None

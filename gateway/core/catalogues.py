@@ -1,4 +1,4 @@
-"""Catalogues: services with the 17 items of Decision 33/2015 Art. 4.1.b, procedures, agencies, code lists. Versions with validity."""
+"""Catalogues: services with the 17 items of Decision 33/2015 Art. 4.1.b, procedures, agencies, code lists. With validity."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Muc:
 
     def valid_on(self, day: date) -> bool:
         """Whether the entry is in force that day."""
-        return (self.hieu_luc_tu is None or self.hieu_luc_tu <= day) and (self.hieu_luc_den is None or day <= self.hieu_luc_den)
+        return (self.hieu_luc_tu is None or self.hieu_luc_tu <= day) and (
+            self.hieu_luc_den is None or day <= self.hieu_luc_den
+        )
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ def difference(before: Iterable[Muc], after: Iterable[Muc]) -> Difference:
 
 def changed_fields(before: Muc, after: Muc) -> tuple[str, ...]:
     """The names of what differs between two versions of one entry."""
-    pairs = {**{name: None for name in before.fields}, **after.fields}
+    pairs = {**dict.fromkeys(before.fields), **after.fields}
     names = [name for name in pairs if before.fields.get(name) != after.fields.get(name)]
     own = [("Ten", "ten"), ("HieuLucTu", "hieu_luc_tu"), ("HieuLucDen", "hieu_luc_den"), ("MaThayThe", "ma_thay_the")]
     return tuple([n for n, attribute in own if getattr(before, attribute) != getattr(after, attribute)] + names)
@@ -102,7 +104,10 @@ def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     header = [name.strip() for name in next(reader, [])]
     problems = [Problem("CAT-002", {"name": name}, Location(line=1)) for name in header if not _NAME.fullmatch(name)]
-    problems += [Problem("CAT-003", {"name": name}, Location(line=1)) for name in sorted({n for n in header if header.count(n) > 1})]
+    problems += [
+        Problem("CAT-003", {"name": name}, Location(line=1))
+        for name in sorted({n for n in header if header.count(n) > 1})
+    ]
     problems += [Problem("CAT-001", {"name": name}, Location(line=1)) for name in ("Ma", "Ten") if name not in header]
     if problems:
         raise Stopped(*problems)
@@ -111,13 +116,17 @@ def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(header):
-            problems.append(Problem("CAT-004", {"found": len(row), "expected": len(header)}, Location(line=reader.line_num)))
+            problems.append(
+                Problem("CAT-004", {"found": len(row), "expected": len(header)}, Location(line=reader.line_num))
+            )
             continue
         rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
     return entries(danh_muc, rows, problems)
 
 
-def entries(danh_muc: str, rows: Sequence[tuple[int | None, Mapping[str, str]]], found: Sequence[Problem] = ()) -> tuple[Muc, ...]:
+def entries(
+    danh_muc: str, rows: Sequence[tuple[int | None, Mapping[str, str]]], found: Sequence[Problem] = ()
+) -> tuple[Muc, ...]:
     """Entries of rows of text, each with its line. Raises Stopped with every problem, those already ``found`` included."""
     problems = list(found)
     seen: dict[str, int | None] = {}

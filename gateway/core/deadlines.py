@@ -57,7 +57,9 @@ class Due(StrEnum):
 class DeadlineRules:
     """How time limits are counted."""
 
-    hand_over_h: float = 6.0  # "Sau 6 tiếng": the text does not say clock or working hours; the default is the literal one
+    hand_over_h: float = (
+        6.0  # "Sau 6 tiếng": the text does not say clock or working hours; the default is the literal one
+    )
     hand_over_in_working_hours: bool = False
     calendar: WorkingCalendar = field(default_factory=WorkingCalendar)
 
@@ -81,7 +83,10 @@ def deadlines(read: Trace, rules: DeadlineRules) -> tuple[Deadline, ...]:
     if read.ngay_hen_tra is not None and (read.trang_thai in OPEN_STATES or read.trang_thai in FINISHED_STATES):
         found.append(Deadline(what=Due.KET_QUA, due=read.ngay_hen_tra, met_at=read.ngay_ket_thuc))
     if read.complete_since is not None:
-        met = next((span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= read.complete_since), None)
+        met = next(
+            (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= read.complete_since),
+            None,
+        )
         met = met or read.ngay_ket_thuc
         if met is not None or read.trang_thai in OPEN_STATES:
             found.append(Deadline(what=Due.CHUYEN_XU_LY, due=hand_over_due(read.complete_since, rules), met_at=met))
@@ -107,7 +112,9 @@ def time_in_states(read: Trace, now: datetime) -> dict[int, timedelta]:
     """How long the dossier has been in each state, the present one up to now."""
     total: dict[int, timedelta] = {}
     for span in read.spans:
-        total[span.trang_thai] = total.get(span.trang_thai, timedelta(0)) + max((span.until or now) - span.since, timedelta(0))
+        total[span.trang_thai] = total.get(span.trang_thai, timedelta(0)) + max(
+            (span.until or now) - span.since, timedelta(0)
+        )
     return total
 
 

@@ -78,7 +78,9 @@ class Ledger:
     claims: dict[tuple[PartyId, MaThongDiep], Claim] = field(default_factory=dict)  # ids that are owned
     by_digest: dict[tuple[PartyId, str], Claim] = field(default_factory=dict)  # the same owners, by the bytes they sent
     dossiers: dict[MaHoSo, Dossier] = field(default_factory=dict)  # locked, with all their changes
-    fresh: set[tuple[PartyId, MaThongDiep]] = field(default_factory=set)  # ids this transaction took; released if nobody keeps them
+    fresh: set[tuple[PartyId, MaThongDiep]] = field(
+        default_factory=set
+    )  # ids this transaction took; released if nobody keeps them
     recheck: bool = False  # the findings are of messages that are on record already (held, or replayed)
     entries: list[Entry] = field(default_factory=list)
 
@@ -133,7 +135,9 @@ def _repeat(finding: Finding, first: Claim) -> Acknowledgement:
     )
 
 
-def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
+def _accept(
+    thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Counter, now: datetime
+) -> Acknowledgement:
     envelope = finding.envelope
     parties = counter.parties
     sender, named = access.authorise(thong_diep, envelope.caller, parties, counter.audience(thong_diep))
@@ -156,8 +160,14 @@ def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Co
     receivers = receivers_of(thong_diep, sender.id, dossier, parties)
     if not receivers and not any(p.role is Role.GATEWAY for p in named) and not _settlements(thong_diep, sender.id):
         raise Stopped(Problem("AUT-015", {"loai": thong_diep.loai}))
-    deliveries, inbox = route(thong_diep, envelope, receivers, dossier, now, notes=notes, digest=finding.composed, digests=finding.copies)
-    receipt = finding.receipt if notes == finding.problems and finding.receipt else counter.seal(finding, Fate.ACCEPTED, notes)
+    deliveries, inbox = route(
+        thong_diep, envelope, receivers, dossier, now, notes=notes, digest=finding.composed, digests=finding.copies
+    )
+    receipt = (
+        finding.receipt
+        if notes == finding.problems and finding.receipt
+        else counter.seal(finding, Fate.ACCEPTED, notes)
+    )
     ack = _ack(finding, Fate.ACCEPTED, now, notes, receipt)
     ledger.entries.append(
         Entry(
@@ -180,7 +190,10 @@ def _accept(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Co
 
 def _keeps_history(thong_diep: ThongDiep) -> bool:
     """Acknowledgements, queries and recalls are about a dossier without being events of its life."""
-    return not all(type(e).__name__ in {"Acknowledges", "Recalls", "Asks", "Answers", "Publishes"} for e in thong_diep.content.effects)
+    return not all(
+        type(e).__name__ in {"Acknowledges", "Recalls", "Asks", "Answers", "Publishes"}
+        for e in thong_diep.content.effects
+    )
 
 
 def _dossier(
@@ -215,7 +228,9 @@ def _settlements(thong_diep: ThongDiep, sender: PartyId) -> tuple[Settlement, ..
             goc = MaThongDiep(effect.ma_thong_diep_goc)
             found.append(Settlement(kind="acknowledge", party=sender, ma_thong_diep_goc=goc, ket_qua=effect.ket_qua))
         elif isinstance(effect, Recalls):
-            found.append(Settlement(kind="recall", party=sender, ma_thong_diep_goc=MaThongDiep(effect.ma_thong_diep_goc)))
+            found.append(
+                Settlement(kind="recall", party=sender, ma_thong_diep_goc=MaThongDiep(effect.ma_thong_diep_goc))
+            )
     return tuple(found)
 
 
@@ -224,19 +239,25 @@ def _keep(finding: Finding, ledger: Ledger, counter: Counter, now: datetime, *fo
     problems = (*finding.problems, *(counter.place(finding, found) if found else ()))
     receipt = counter.seal(finding, Fate.REJECTED, problems) if found or finding.receipt is None else finding.receipt
     ack = _ack(finding, Fate.REJECTED, now, problems, receipt)
-    ledger.entries.append(Entry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),)))
+    ledger.entries.append(
+        Entry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),))
+    )
     return ack
 
 
 def _hold(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, now: datetime) -> Acknowledgement:
     """Nothing failed, something is not known yet. The message owns its id; the signed receipt follows when we know."""
     ack = _ack(finding, Fate.HELD, now, finding.problems, None)
-    ledger.entries.append(Entry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),)))
+    ledger.entries.append(
+        Entry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),))
+    )
     _claimed(ledger, finding.envelope.caller.party, thong_diep.ma_thong_diep, ack)
     return ack
 
 
-def _ack(finding: Finding, fate: Fate, now: datetime, problems: tuple[Problem, ...], receipt: bytes | None) -> Acknowledgement:
+def _ack(
+    finding: Finding, fate: Fate, now: datetime, problems: tuple[Problem, ...], receipt: bytes | None
+) -> Acknowledgement:
     return Acknowledgement(
         message=finding.envelope.id,
         fate=fate,
@@ -271,7 +292,8 @@ def _line(what: str, finding: Finding, problems: tuple[Problem, ...], **facts: A
         message=envelope.id,
         facts={
             "digest": envelope.digest,
-            "ma_thong_diep": finding.ma_thong_diep or (finding.thong_diep.ma_thong_diep if finding.thong_diep else None),
+            "ma_thong_diep": finding.ma_thong_diep
+            or (finding.thong_diep.ma_thong_diep if finding.thong_diep else None),
             "loai": finding.loai or (finding.thong_diep.loai if finding.thong_diep else None),
             "codes": [problem.code for problem in problems],
             **facts,

@@ -304,7 +304,7 @@ def events(changes: Iterable[Change]) -> list[_Event]:
     return sorted(listed, key=lambda e: e.key)
 
 
-def trace(changes: Sequence[Change], rules: LifeRules = LifeRules()) -> Trace:  # noqa: B008 - frozen
+def trace(changes: Sequence[Change], rules: LifeRules = LifeRules()) -> Trace:
     """What follows from these events, whatever order they arrived in.
 
     If every event fits in the order in which things happened, that is the history. If not, the events are taken in order of

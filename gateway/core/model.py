@@ -175,8 +175,12 @@ class Finding:
     receipt: bytes | None = None  # the signed BienNhan for the outcome that judging leads to
     evidence: tuple[str, ...] = ()  # digests of bodies that the verdict rests on (CRL, OCSP)
     composed: str | None = None  # digest of the ThongDiep composed from a typed submission; receivers get that one
-    copies: Mapping[PartyId, str] = field(default_factory=dict)  # receiver -> digest of other bytes it gets (an older version)
-    bodies: Mapping[str, bytes] = field(default_factory=dict)  # further bodies to keep, by digest: composed bytes, copies, receipts
+    copies: Mapping[PartyId, str] = field(
+        default_factory=dict
+    )  # receiver -> digest of other bytes it gets (an older version)
+    bodies: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # further bodies to keep, by digest: composed bytes, copies, receipts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,9 @@ class Difference:
     ours: Line | None
 
 
-def compare(theirs: Iterable[Line], ours: Iterable[Line], *, known: Mapping[MaHoSo, Line] | None = None) -> list[Difference]:
+def compare(
+    theirs: Iterable[Line], ours: Iterable[Line], *, known: Mapping[MaHoSo, Line] | None = None
+) -> list[Difference]:
     """The differences, by dossier code.
 
     ``ours`` are the dossiers of the period and agency; ``known`` are further ones of ours that the other side names although they

@@ -11,10 +11,12 @@ from gateway.core.parties import Parties, Party, Receives, Role
 from gateway.core.problems import Problem
 
 
-def receivers_of(thong_diep: ThongDiep, sender: PartyId, dossier: Dossier | None, parties: Parties) -> tuple[Party, ...]:
+def receivers_of(
+    thong_diep: ThongDiep, sender: PartyId, dossier: Dossier | None, parties: Parties
+) -> tuple[Party, ...]:
     """The parties named in NoiNhan; where none is named, the dossier's other parties. Never the sender.
 
-    A query or a catalogue addressed to the gateway is a delivery to ourselves, so that it is dealt with as durably as everything else.
+    A query or a catalogue addressed to the gateway is a delivery to ourselves: dealt with as durably as everything else.
     """
     asks = any(isinstance(effect, Asks | Publishes) for effect in thong_diep.content.effects)
     named = [parties.by_identifier(address.ma_dinh_danh) for address in thong_diep.noi_nhan]
@@ -41,7 +43,8 @@ def route(
 ) -> tuple[list[Delivery], list[InboxEntry]]:
     """The deliveries and inbox entries that one accepted message causes.
 
-    ``digest`` names the ThongDiep composed from a typed submission, ``digests`` other bytes than the original for a receiver that reads only an older version; the original stays on record.
+    ``digest`` names the ThongDiep composed from a typed submission, ``digests`` other bytes than the original for a receiver
+    that reads only an older version; the original stays on record.
     """
     deliveries: list[Delivery] = []
     entries: list[InboxEntry] = []

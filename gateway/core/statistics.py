@@ -103,7 +103,9 @@ def _count(group: Tally, dossier: Dossier, read: Trace, period: Period) -> None:
     if read.ngay_ket_thuc in period and read.trang_thai in FINISHED_STATES and not read.withdrawn:
         group.finished += 1
         group.delivered += read.trang_thai == DA_TRA_KET_QUA
-        late = read.ngay_hen_tra is not None and read.ngay_ket_thuc is not None and read.ngay_ket_thuc > read.ngay_hen_tra
+        late = (
+            read.ngay_hen_tra is not None and read.ngay_ket_thuc is not None and read.ngay_ket_thuc > read.ngay_hen_tra
+        )
         group.late += late
         group.on_time += not late
     if read.trang_thai in OPEN_STATES:

@@ -1,7 +1,7 @@
 """What the gateway itself replies to: queries of dossiers (HS17), of catalogues (HS18), reconciliation (HS19).
 
-A query addressed to the gateway is a delivery to ourselves. It is claimed like any other, answered by a message of ours that goes in
-through the same counter as everybody's, and settled; a crash in between answers again under the same id, which changes nothing.
+A query addressed to the gateway is a delivery to ourselves. It is claimed like any other, answered by a message of ours that
+goes in through the same counter as everybody's, and settled; a crash in between answers once.
 """
 
 from __future__ import annotations
@@ -80,7 +80,13 @@ def answer_due(clerk: Clerk, now: datetime, limit: int = 10) -> int:
         problem = _dealt_with(clerk, delivery, now)
         outcome = AttemptOutcome.DELIVERED if problem is None else AttemptOutcome.REFUSED
         attempt = Attempt(
-            delivery=delivery.id, number=delivery.tries, kind="send", started_at=now, ended_at=now, outcome=outcome, problem=problem
+            delivery=delivery.id,
+            number=delivery.tries,
+            kind="send",
+            started_at=now,
+            ended_at=now,
+            outcome=outcome,
+            problem=problem,
         )
         with clerk.store.begin() as tx:
             tx.settle(delivery, attempt, DeliveryState.DELIVERED if problem is None else DeliveryState.REFUSED, now=now)
@@ -106,7 +112,7 @@ def _dealt_with(clerk: Clerk, delivery: Delivery, now: datetime) -> Problem | No
         before = view.by_ma_thong_diep(clerk.ourselves, answer_id(letter.ma_thong_diep, asker.id))
     if before is not None and before.state is Fate.ACCEPTED:
         return None  # answered before a crash; that answer stands
-    goc, fields = _reply(clerk, letter, asker, now)
+    goc, fields = _reply(clerk, letter, asker)
     body = sign(write.thong_diep(_header(clerk, letter, asker, now), goc, fields), clerk.key, at=now)
     answer = clerk.enter(
         Envelope.of(
@@ -138,14 +144,14 @@ def answer_id(ma_thong_diep: str, asker: str) -> MaThongDiep:
     return MaThongDiep(f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}")
 
 
-def _reply(clerk: Clerk, letter: ThongDiep, asker: Party, now: datetime) -> tuple[str, Mapping[str, Any]]:
+def _reply(clerk: Clerk, letter: ThongDiep, asker: Party) -> tuple[str, Mapping[str, Any]]:
     content: Any = letter.content
     with clerk.store.read() as view:
         match letter.loai:
             case "HS17":
                 return "TraLoiTraCuu", _dossiers_found(clerk, view, content, asker)
             case "HS18":
-                return "DanhMuc", _catalogue(view, content, now)
+                return "DanhMuc", _catalogue(view, content)
             case _:
                 return "KetQuaDoiSoat", _reconciled(clerk, view, content, asker)
 
@@ -216,7 +222,7 @@ def _dossier_row(clerk: Clerk, dossier: Dossier) -> Mapping[str, Any]:
 # HS18 -------------------------------------------------------------------------------------------------------------------
 
 
-def _catalogue(view: View, content: Any, now: datetime) -> Mapping[str, Any]:
+def _catalogue(view: View, content: Any) -> Mapping[str, Any]:
     """The version that is asked for, or else the newest; with a day, only what is in force that day."""
     versions = view.catalogue_versions(content.danh_muc)
     chosen = content.phien_ban or (versions[-1] if versions else None)
@@ -241,7 +247,8 @@ def muc_fields(row: CatalogueRow) -> Mapping[str, Any]:
         "HieuLucDen": _day(row.hieu_luc_den),
         "MaThayThe": row.muc["MaThayThe"],
         **{name: given.get(name) for name in own},
-        "ThuocTinh": [{"TenThuocTinh": name, "GiaTri": value} for name, value in given.items() if name not in own] or None,
+        "ThuocTinh": [{"TenThuocTinh": name, "GiaTri": value} for name, value in given.items() if name not in own]
+        or None,
     }
 
 
@@ -258,10 +265,16 @@ def _reconciled(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping
     theirs = [Line(ma_ho_so=row.ma_ho_so, trang_thai=row.trang_thai, thoi_diem=row.thoi_diem) for row in content.dong]
     ours: list[Line] = []
     if agency is not None:
-        within = view.dossiers(agency=agency.id, opened_since=content.ky_tu, opened_before=content.ky_den + timedelta(microseconds=1))
+        within = view.dossiers(
+            agency=agency.id, opened_since=content.ky_tu, opened_before=content.ky_den + timedelta(microseconds=1)
+        )
         ours = [_line(d) for d in within if d.trang_thai is not None and _readable(d, asker)]
     missing = {line.ma_ho_so for line in theirs} - {line.ma_ho_so for line in ours}
-    known = {code: _line(d) for code in missing if (d := view.dossier(code)) is not None and d.changes and _readable(d, asker)}
+    known = {
+        code: _line(d)
+        for code in missing
+        if (d := view.dossier(code)) is not None and d.changes and _readable(d, asker)
+    }
     found = compare(theirs, ours, known=known)
     return {
         "KyTu": content.ky_tu,

@@ -50,7 +50,7 @@ def _line(element: etree._Element) -> int | None:
 
 
 def current(store: Store, danh_muc: str, phien_ban: str | None = None, on: date | None = None) -> Version | None:
-    """A version of a catalogue, the newest when none is named; with ``on`` only what is in force that day. None: not on record."""
+    """A version of a catalogue, the newest when none is named; with ``on`` only what is in force then. None: not on record."""
     with store.read() as view:
         versions = view.catalogue_versions(danh_muc)
         chosen = phien_ban or (versions[-1] if versions else None)
@@ -61,7 +61,7 @@ def current(store: Store, danh_muc: str, phien_ban: str | None = None, on: date 
 
 
 def plan(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc]) -> Difference:
-    """What publishing this version would change in the newest one. Raises Stopped (CAT-011) when the version exists and differs."""
+    """What publishing this version would change in the newest one. Raises Stopped (CAT-011) when it exists and differs."""
     same = current(store, danh_muc, phien_ban)
     if same is not None and difference(same.muc, muc):
         raise Stopped(Problem("CAT-011", {"danh_muc": danh_muc, "phien_ban": phien_ban}))

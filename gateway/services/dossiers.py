@@ -124,13 +124,20 @@ def state_name(state: int | None, lang: Lang) -> str | None:
     return LABELS[state][lang is Lang.EN] if state in LABELS else None
 
 
-def timeline(store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rules: DeadlineRules | None = None) -> Timeline | None:
+def timeline(
+    store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rules: DeadlineRules | None = None
+) -> Timeline | None:
     """The timeline of a dossier at a moment, found by its code or an alias; None where there is none."""
     with store.read() as view:
         dossier = view.dossier(ma_ho_so)
     if dossier is None or not dossier.changes:
         return None
-    return Timeline(dossier=dossier, read=trace(dossier.changes, LifeRules.of(parties.get(dossier.agency))), rules=rules or DeadlineRules(), at=at)
+    return Timeline(
+        dossier=dossier,
+        read=trace(dossier.changes, LifeRules.of(parties.get(dossier.agency))),
+        rules=rules or DeadlineRules(),
+        at=at,
+    )
 
 
 def may_read(dossier: Dossier, party: PartyId, parties: Parties) -> bool:

@@ -27,11 +27,11 @@ from gateway.core.model import (
     PartyId,
     ThongDiep,
 )
-from gateway.core.parties import Parties, Party
+from gateway.core.parties import Demand, Parties, Party, Role
 from gateway.core.problems import Location, Outcome, Problem, Stopped
 from gateway.documents import Attested, Document, Kind, Limits, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
-from schemas import versions, write
+from schemas import qcvn120, versions, write
 from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.read import read
@@ -73,7 +73,9 @@ class Gate:
             return None
         return sign(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
 
-    def _bien_nhan(self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]) -> bytes:
+    def _bien_nhan(
+        self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]
+    ) -> bytes:
         envelope = finding.envelope
         sender = self.parties.get(envelope.caller.party)
         header = write.Header(
@@ -105,9 +107,9 @@ class Gate:
         return Counter(parties=self.parties, seal=self.seal, audience=self.audience, place=self.place)
 
     def place(self, finding: Finding, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-        """Problems that the counter found, with their places in the document. Only what is refused pays for the second reading."""
+        """Problems that the counter found, with their places in the document. What is refused pays for a second reading."""
         try:
-            document = parse_any(finding.envelope, self, finding.envelope.received_at)
+            document = parse_any(finding.envelope, self)
         except Stopped:
             return problems
         return located(document.root, document.body, problems)
@@ -118,9 +120,9 @@ class Gate:
 
 
 def receipt_id(envelope: Envelope) -> MaThongDiep:
-    """The MaThongDiep of the receipt of one arrival: a UUID derived from its id and digest, so that remaking it changes nothing."""
+    """The MaThongDiep of the receipt of one arrival: derived from its id and digest, so that remaking it changes nothing."""
     digest = hashlib.sha256(f"bien-nhan:{envelope.id}:{envelope.digest}".encode()).hexdigest()
-    return MaThongDiep(f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}")
+    return _uuid(digest)
 
 
 def _ket_qua(fate: Fate, problems: tuple[Problem, ...]) -> KetQua:
@@ -146,7 +148,7 @@ def judge(envelope: Envelope, gate: Gate, now: datetime) -> Finding:
     """All that can be said about one message without the database. `lienthong check` is this."""
     finding = Finding(envelope=envelope)
     try:
-        document = parse_any(envelope, gate, now)
+        document = parse_any(envelope, gate)
         finding = _claimed(finding, document)
         checked = check(document, gate.catalog)
         attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
@@ -179,11 +181,82 @@ def expected(finding: Finding) -> Fate:
     return Fate.HELD if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems) else Fate.ACCEPTED
 
 
-def parse_any(envelope: Envelope, gate: Gate, now: datetime) -> Document:
+def parse_any(envelope: Envelope, gate: Gate) -> Document:
     """Station 2. A typed submission becomes a ThongDiep here; everything else is taken as it came."""
     if envelope.form is Form.THONG_DIEP:
         return parse(envelope, gate.limits)
-    raise Stopped(Problem("SYS-001", {"id": envelope.id}))
+    return compose(envelope, gate)
+
+
+def compose(envelope: Envelope, gate: Gate) -> Document:
+    """The ThongDiep of a typed submission, composed and signed by us on behalf of the authenticated caller.
+
+    The caller's bytes stay the original, and duplicates are told by their digest. Raises Stopped: AUT-040 when the caller's
+    profile does not allow it, XSD-4xx when the packet is none.
+    """
+    party, form = gate.parties.get(envelope.caller.party), qcvn120.FORMS[envelope.form.value]
+    if party is None or not party.typed_submissions or party.signature.demand(form.loai) is Demand.REQUIRED:
+        raise Stopped(Problem("AUT-040", {"caller": envelope.caller.party, "form": envelope.form.value}))
+    if gate.key is None:
+        raise Stopped(Problem("SYS-037"))
+    if envelope.cut:
+        raise Stopped(*_too_large(envelope, gate))
+    written_in_xml = envelope.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    reader = qcvn120.read_xml if written_in_xml else qcvn120.read_json
+    packet = reader(envelope.body, envelope.form.value, qcvn120.Dialect.of(party), gate.limits)
+    made = qcvn120.compose(packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip()))
+    body = sign(made.body, gate.key, at=envelope.received_at)
+    document = parse(replace(envelope, body=body, total_bytes=len(body)), gate.limits)
+    return replace(
+        document,
+        envelope=envelope,
+        composed=True,
+        digest=hashlib.sha256(body).hexdigest(),
+        problems=(*document.problems, *made.notes),
+    )
+
+
+def _typed_header(envelope: Envelope, gate: Gate, party: Party, ma_ho_so: str) -> write.Header:
+    """From the caller to the portals; a portal's own packet goes to the agency that the dossier's code names."""
+    if party.role is Role.PORTAL:
+        agency = gate.parties.agency_of(ma_ho_so)
+        receivers = [agency] if agency is not None else []
+    else:
+        receivers = [other for other in gate.parties if other.role is Role.PORTAL and other.enabled]
+    if not receivers:
+        raise Stopped(Problem("AUT-015", {"loai": qcvn120.FORMS[envelope.form.value].loai}))
+    return write.Header(
+        ma_thong_diep=typed_id(envelope),
+        loai="",  # qcvn120.compose() knows
+        noi_gui=Address(ma_dinh_danh=party.identifiers[0], ten_co_quan=party.name),
+        noi_nhan=tuple(Address(ma_dinh_danh=other.identifiers[0], ten_co_quan=other.name) for other in receivers),
+        thoi_diem_tao=envelope.received_at,
+        lap_thay=write.LapThay(
+            ma_dinh_danh=gate.identity.ma_dinh_danh,
+            thoi_diem=envelope.received_at,
+            bam_noi_dung=envelope.digest,
+            dang_goc=envelope.form.value,
+        ),
+    )
+
+
+def typed_id(envelope: Envelope) -> MaThongDiep:
+    """The MaThongDiep of a typed submission: of the caller's own key, or else of the bytes; the same again for a repeat."""
+    key = f"key:{envelope.own_key}" if envelope.own_key else f"digest:{envelope.digest}"
+    digest = hashlib.sha256(f"{envelope.caller.party}:{envelope.form}:{key}".encode()).hexdigest()
+    return _uuid(digest)
+
+
+def _too_large(envelope: Envelope, gate: Gate) -> tuple[Problem, ...]:
+    try:
+        parse(envelope, gate.limits)
+    except Stopped as stop:
+        return stop.problems
+    raise AssertionError("a cut body is refused by the parser's gate")
+
+
+def _uuid(digest: str) -> MaThongDiep:
+    return MaThongDiep(f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}")
 
 
 def _claimed(finding: Finding, document: Document) -> Finding:
@@ -264,7 +337,9 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
         known = receiver.versions.get(kind.loai, ())
         version = versions.readable(kind, known, gate.catalog)
         if version is None:
-            raise Stopped(Problem("AUT-016", {"party": receiver.id, "loai": kind.loai, "version": kind.phien_ban, "known": known}))
+            raise Stopped(
+                Problem("AUT-016", {"party": receiver.id, "loai": kind.loai, "version": kind.phien_ban, "known": known})
+            )
         if version == kind.phien_ban or key is None:
             continue
         mark = write.LapThay(

@@ -1,4 +1,4 @@
-"""Periodic reports: how often services are used, how dossiers fare, per service, agency, channel and period (R19–R21, R59, R66)."""
+"""Periodic reports: how often services are used and how dossiers fare, by service, agency, channel, month (R19–R21, R59, R66)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def report(store: Store, parties: Parties, since: datetime, until: datetime, by: Sequence[By], agency: PartyId | None = None) -> Report:
+def report(
+    store: Store, parties: Parties, since: datetime, until: datetime, by: Sequence[By], agency: PartyId | None = None
+) -> Report:
     """The counts of a period, grouped; of one agency's dossiers when it is named."""
     period = Period(since=since, until=until)
     with store.read() as view:

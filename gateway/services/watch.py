@@ -58,7 +58,14 @@ class Patience:
     uncertain: timedelta = timedelta(minutes=15)
 
 
-def late(store: Store, parties: Parties, now: datetime, within: timedelta, rules: DeadlineRules, agency: PartyId | None = None) -> list[Late]:
+def late(
+    store: Store,
+    parties: Parties,
+    now: datetime,
+    within: timedelta,
+    rules: DeadlineRules,
+    agency: PartyId | None = None,
+) -> list[Late]:
     """Open time limits that have passed or will pass within a span, the longest overdue first."""
     found: list[Late] = []
     with store.read() as view:
@@ -78,9 +85,13 @@ def late(store: Store, parties: Parties, now: datetime, within: timedelta, rules
     return sorted(found, key=lambda one: (one.deadline.due, one.ma_ho_so))
 
 
-def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = Patience()) -> list[Alert]:  # noqa: B008 - frozen
+def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = Patience()) -> list[Alert]:
     """Everything that somebody should look at now, by kind."""
-    return [*_outbox(store, now, patience), *_inboxes(store, parties, now, patience), *_waiting(store, parties, now, patience)]
+    return [
+        *_outbox(store, now, patience),
+        *_inboxes(store, parties, now, patience),
+        *_waiting(store, parties, now, patience),
+    ]
 
 
 def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
@@ -88,7 +99,11 @@ def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
         lanes, queues = view.lanes(held_only=True), view.queues()
         unclear = view.deliveries(states=[DeliveryState.UNKNOWN])
     for lane in lanes:
-        facts = {"delivery": lane.first.id, "code": lane.first.problem.code if lane.first.problem else None, "waiting": lane.open - 1}
+        facts = {
+            "delivery": lane.first.id,
+            "code": lane.first.problem.code if lane.first.problem else None,
+            "waiting": lane.open - 1,
+        }
         yield Alert(alarm=Alarm.LANE_HELD, party=lane.party, subject=lane.lane, since=lane.since, facts=facts)
     for delivery in unclear:
         since = delivery.first_tried_at or now
@@ -98,7 +113,9 @@ def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
     for queue in queues:
         if queue.failures >= patience.party_failures and queue.failing_since is not None:
             facts = {"failures": queue.failures}
-            yield Alert(alarm=Alarm.PARTY_SILENT, party=queue.party, subject=queue.party, since=queue.failing_since, facts=facts)
+            yield Alert(
+                alarm=Alarm.PARTY_SILENT, party=queue.party, subject=queue.party, since=queue.failing_since, facts=facts
+            )
 
 
 def _inboxes(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:
@@ -108,7 +125,9 @@ def _inboxes(store: Store, parties: Parties, now: datetime, patience: Patience) 
             first = view.inbox_after(party.id, reader.confirmed, 1)
         if first and now - first[0].recorded_at > patience.inbox_unread:
             facts = {"confirmed": reader.confirmed, "head": reader.head}
-            yield Alert(alarm=Alarm.INBOX_UNREAD, party=party.id, subject=party.id, since=first[0].recorded_at, facts=facts)
+            yield Alert(
+                alarm=Alarm.INBOX_UNREAD, party=party.id, subject=party.id, since=first[0].recorded_at, facts=facts
+            )
 
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:
@@ -135,5 +154,3 @@ def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) 
                         since=step.change.recorded_at,
                         facts={"thu_tu": step.change.thu_tu, "loai": step.change.loai},
                     )
-
-

@@ -44,7 +44,9 @@ def test_a_service_must_say_the_items_of_article_4() -> None:
     assert len(codes) == 15  # MaTTHC and fourteen items; fees and registration only "if any"
 
 
-@pytest.mark.parametrize(("header", "code"), [("Ma", "CAT-001"), ("Ma,Ten,ten cột", "CAT-002"), ("Ma,Ten,Ten", "CAT-003")])
+@pytest.mark.parametrize(
+    ("header", "code"), [("Ma", "CAT-001"), ("Ma,Ten,ten cột", "CAT-002"), ("Ma,Ten,Ten", "CAT-003")]
+)
 def test_a_wrong_header_is_told_before_the_rows(header: str, code: str) -> None:
     assert (code, 1) in problems(header + "\n")
 

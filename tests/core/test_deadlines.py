@@ -6,7 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, Due, WorkingCalendar, deadlines, hand_over_due, time_in_states
+from gateway.core.deadlines import (
+    GIO_VIET_NAM,
+    DeadlineRules,
+    Due,
+    WorkingCalendar,
+    deadlines,
+    hand_over_due,
+    time_in_states,
+)
 from gateway.core.lifecycle import Span, Trace
 
 FRIDAY = datetime(2026, 1, 9, 15, 0, tzinfo=GIO_VIET_NAM)
@@ -17,7 +25,9 @@ def test_the_six_hours_are_elapsed_hours_unless_configured() -> None:
 
 
 def test_six_working_hours_skip_the_night_the_weekend_and_a_holiday() -> None:
-    rules = DeadlineRules(hand_over_in_working_hours=True, calendar=WorkingCalendar(holidays=frozenset({date(2026, 1, 12)})))
+    rules = DeadlineRules(
+        hand_over_in_working_hours=True, calendar=WorkingCalendar(holidays=frozenset({date(2026, 1, 12)}))
+    )
     # Two hours on Friday afternoon, Monday is a holiday, four hours on Tuesday morning (7:30 to 11:30).
     assert hand_over_due(FRIDAY, rules) == datetime(2026, 1, 13, 11, 30, tzinfo=GIO_VIET_NAM)
 
@@ -38,7 +48,10 @@ def test_hand_over_is_met_by_the_first_processing_after_the_complete_dossier() -
         trang_thai=4,
         complete_since=start,
         ngay_hen_tra=start + timedelta(days=3),
-        spans=(Span(trang_thai=2, since=start, until=start + timedelta(hours=7)), Span(trang_thai=4, since=start + timedelta(hours=7))),
+        spans=(
+            Span(trang_thai=2, since=start, until=start + timedelta(hours=7)),
+            Span(trang_thai=4, since=start + timedelta(hours=7)),
+        ),
     )
     found = {d.what: d for d in deadlines(read, DeadlineRules())}
     assert found[Due.CHUYEN_XU_LY].met_at == start + timedelta(hours=7)

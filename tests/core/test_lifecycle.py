@@ -59,7 +59,9 @@ def live(*letters: ThongDiep, rules: LifeRules = LifeRules(), privileged: bool =
     dossier = NEW
     for number, one in enumerate(letters):
         sender = PORTAL if one.loai in {"HS01", "HS10", "HS12"} else AGENCY
-        dossier = follow(one, dossier, sender, rules, message=f"m{number}", now=START + number * HOUR, privileged=privileged).dossier
+        dossier = follow(
+            one, dossier, sender, rules, message=f"m{number}", now=START + number * HOUR, privileged=privileged
+        ).dossier
     return dossier
 
 
@@ -130,7 +132,9 @@ def test_late_news_takes_its_place_and_moves_nothing() -> None:
     followed = follow(letter(Moves(to=5), hours=3), dossier, AGENCY, LifeRules(), message="m", now=START)
     assert followed.dossier.trang_thai == 4
     assert [p.code for p in followed.notes] == ["DOS-021"]
-    assert [s.reading for s in followed.trace.steps if isinstance(s.effect, Moves) and s.effect.to == 5] == [Reading.LATE]
+    assert [s.reading for s in followed.trace.steps if isinstance(s.effect, Moves) and s.effect.to == 5] == [
+        Reading.LATE
+    ]
 
 
 def test_a_portal_filing_again_does_not_move_the_state() -> None:
@@ -169,7 +173,7 @@ def test_by_decree_the_whole_limit_is_counted_again() -> None:
 
 
 @pytest.mark.parametrize(("pause", "moved"), [(True, 24 * HOUR), (False, timedelta(0))])
-def test_stopping_extends_the_appointment_only_where_the_agency_calls_it_a_pause(pause: bool, moved: timedelta) -> None:  # noqa: FBT001
+def test_stopping_extends_the_appointment_only_where_the_agency_calls_it_a_pause(pause: bool, moved: timedelta) -> None:
     dossier = live(
         filed(),
         letter(Moves(to=2, ngay_hen_tra=DUE), hours=1),
@@ -194,7 +198,12 @@ def test_an_explicit_appointment_wins_over_the_computed_one() -> None:
 
 
 def test_the_recall_of_a_delivered_result_needs_the_privilege() -> None:
-    life = [filed(2), letter(Moves(to=9), hours=1), letter(Moves(to=10), hours=2), letter(Moves(to=9, ly_do=True), hours=3)]
+    life = [
+        filed(2),
+        letter(Moves(to=9), hours=1),
+        letter(Moves(to=10), hours=2),
+        letter(Moves(to=9, ly_do=True), hours=3),
+    ]
     with pytest.raises(Stopped) as stop:
         live(*life)
     assert [p.code for p in stop.value.problems] == ["DOS-013"]
@@ -239,7 +248,9 @@ def test_a_transfer_stays_open_until_the_other_agency_answers() -> None:
     sent = letter(Transfers(don_vi_nhan="H19.902.01"), hours=2, loai="HS14")
     dossier = live(filed(2), sent)
     assert trace(dossier.changes).transfers[0].returned_at is None
-    done = follow(letter(Returns(trang_thai=9), hours=9, loai="HS15"), dossier, AGENCY, LifeRules(), message="m", now=START)
+    done = follow(
+        letter(Returns(trang_thai=9), hours=9, loai="HS15"), dossier, AGENCY, LifeRules(), message="m", now=START
+    )
     assert done.trace.transfers[0].returned_at == START + 9 * HOUR
     assert done.dossier.trang_thai == 2
 
@@ -252,7 +263,11 @@ def _journeys() -> st.SearchStrategy[list[ThongDiep]]:
         letters, state, memory, hours = [], 1, [], count(1)
         for number in range(1, draw(st.integers(2, 9))):
             ways = [m for m in lifecycle.MOVES[state] if m.guards[0] in {lifecycle.Guard.NONE, lifecycle.Guard.REASON}]
-            ways += [m for m in lifecycle.MOVES[state] if lifecycle.Guard.REMEMBERED in m.guards and memory and memory[-1] == m.to]
+            ways += [
+                m
+                for m in lifecycle.MOVES[state]
+                if lifecycle.Guard.REMEMBERED in m.guards and memory and memory[-1] == m.to
+            ]
             if not ways:
                 break
             way = draw(st.sampled_from(ways))
@@ -264,7 +279,9 @@ def _journeys() -> st.SearchStrategy[list[ThongDiep]]:
                 memory = []
             state = way.to
             extra = (Notes(what="ghi-chu"),) if draw(st.booleans()) else ()
-            letters.append(letter(Moves(to=state, ly_do=True), *extra, hours=next(hours), thu_tu=number, name=f"n{number}"))
+            letters.append(
+                letter(Moves(to=state, ly_do=True), *extra, hours=next(hours), thu_tu=number, name=f"n{number}")
+            )
         return letters
 
     return walk()
@@ -290,7 +307,9 @@ def test_whatever_arrives_the_derived_state_follows_the_table(told: list[tuple[i
     for number, (to, hours, thu_tu) in enumerate(told):
         one = letter(Moves(to=to, ly_do=True), hours=hours, thu_tu=thu_tu, name=f"x{number}")
         try:
-            dossier = follow(one, dossier, AGENCY, LifeRules(), message=MessageId(f"m{number}"), now=START, privileged=True).dossier
+            dossier = follow(
+                one, dossier, AGENCY, LifeRules(), message=MessageId(f"m{number}"), now=START, privileged=True
+            ).dossier
         except Stopped:
             continue
     for step in trace(dossier.changes).steps:

@@ -13,7 +13,9 @@ DAY = timedelta(days=1)
 MARCH = Period(since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 4, 1, tzinfo=UTC))
 
 
-def life(state: int, *, agency: str = "so-tu-phap", finished: int | None = None, due: int = 10, **more: object) -> tuple[Dossier, Trace]:
+def life(
+    state: int, *, agency: str = "so-tu-phap", finished: int | None = None, due: int = 10, **more: object
+) -> tuple[Dossier, Trace]:
     dossier = Dossier(
         ma_ho_so=MaHoSo("H19.901-260302-0001"),
         ma_tthc="1.001193.000.00.00.H19",
@@ -35,7 +37,14 @@ def life(state: int, *, agency: str = "so-tu-phap", finished: int | None = None,
 
 
 def test_dossiers_are_counted_on_time_late_open_and_overdue() -> None:
-    lives = [life(10, finished=5), life(9, finished=15), life(4, due=90), life(4, due=3), life(8, withdrawn=True), life(3)]
+    lives = [
+        life(10, finished=5),
+        life(9, finished=15),
+        life(4, due=90),
+        life(4, due=3),
+        life(8, withdrawn=True),
+        life(3),
+    ]
     (counts,) = tally(lives, MARCH, [By.SERVICE]).values()
     assert counts.counts() == {
         "filed": 6,
@@ -59,7 +68,10 @@ def test_dossiers_are_counted_on_time_late_open_and_overdue() -> None:
 def test_groups_are_by_stem_agency_channel_and_month() -> None:
     lives = [life(4), life(4, agency="ubnd-xa-thu-nghiem")]
     groups = tally(lives, MARCH, [By.SERVICE, By.AGENCY, By.CHANNEL, By.MONTH])
-    assert list(groups) == [("1.001193", "so-tu-phap", "2", "2026-03"), ("1.001193", "ubnd-xa-thu-nghiem", "2", "2026-03")]
+    assert list(groups) == [
+        ("1.001193", "so-tu-phap", "2", "2026-03"),
+        ("1.001193", "ubnd-xa-thu-nghiem", "2", "2026-03"),
+    ]
 
 
 def test_a_dossier_of_a_later_period_does_not_count() -> None:

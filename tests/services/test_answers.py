@@ -133,7 +133,12 @@ def test_a_person_is_found_by_identity_number_and_procedure(gate, clerk):
 
 
 def test_a_catalogue_is_answered_in_the_version_and_for_the_day_asked(gate, clerk):
-    old = Muc(ma="H19.901", ten="Sở cũ", hieu_luc_den=date(2025, 6, 30), fields={"BiDanh": "000.99.01.H19", "GhiChuRieng": "x"})
+    old = Muc(
+        ma="H19.901",
+        ten="Sở cũ",
+        hieu_luc_den=date(2025, 6, 30),
+        fields={"BiDanh": "000.99.01.H19", "GhiChuRieng": "x"},
+    )
     new = Muc(ma="H19.902", ten="Sở mới", hieu_luc_tu=date(2025, 7, 1))
     catalogues.publish(gate.store, "CoQuan", "2025.1", [old, new], who="operator:test", now=NOW)
     asked(gate, "HS18", "LayDanhMuc", {"TenDanhMuc": "CoQuan", "NgayHieuLuc": date(2025, 1, 1)})

@@ -9,9 +9,9 @@ from arrivals import arrival
 
 from gateway.core.model import Address, DeliveryState, Fate
 from gateway.documents import Kind, parse_bytes
-from gateway.wiring import OURSELVES
 from gateway.services.intake import judge, receive, recheck
 from gateway.store import StoreError
+from gateway.wiring import OURSELVES
 from schemas.catalog import bundled
 from schemas.fresh import Size, fresh
 from signing.sign import sign

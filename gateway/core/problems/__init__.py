@@ -111,7 +111,7 @@ class Problem:
         return cls(row["code"], row.get("facts", {}), Location(**at) if at else None)
 
 
-class Stopped(Exception):  # noqa: N818 - a verdict, not an error of the program
+class Stopped(Exception):
     """A document cannot go on. Carries every problem that its station found, at least one."""
 
     def __init__(self, *problems: Problem) -> None:
