@@ -120,8 +120,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             import traceback
 
             traceback.print_exc()
-        call.screen.problem(Problem("SYS-004", {"error": type(error).__name__}), to_err=True)
-        code = OURS
+        store = sys.modules.get("gateway.store")
+        if store is not None and isinstance(error, store.StoreError):
+            call.screen.problem(Problem("SYS-048", {"reason": str(error)}), to_err=True)
+            code = PROBLEMS
+        else:
+            call.screen.problem(Problem("SYS-004", {"error": type(error).__name__}), to_err=True)
+            code = OURS
     sys.exit(code)
 
 

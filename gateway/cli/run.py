@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lienthong.work")
 
+ALERTS_EVERY_S = 60.0
+
 
 @command(
     "serve",
@@ -113,6 +115,7 @@ class Desk:
         self.gate = gate
         self.settings = settings
         self.stop = stop
+        self.alerted: set[tuple[Any, ...]] = set()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
@@ -139,6 +142,7 @@ class Desk:
             asyncio.create_task(self._every(self.settings.parties.reload_s, self._renew), name="renew"),
             asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
             asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
+            asyncio.create_task(self._every(ALERTS_EVERY_S, self._alert), name="alerts"),
         ]
         ready()
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -170,28 +174,51 @@ class Desk:
             self.gate = newer
             log.info("a newer registry or newer verdicts are in force", extra={"registry": newer.parties.version})
 
+    async def _recheck(self) -> None:
+        every = timedelta(seconds=self.settings.work.recheck_s)
+        await asyncio.to_thread(recheck_held, self.gate, _now(), every)
+
     async def _answer(self) -> None:
+        """Queries that are addressed to the gateway itself."""
         from gateway.services.answers import answer_due
         from gateway.wiring import clerk
 
-        while await asyncio.to_thread(answer_due, clerk(self.gate), _now()):
+        while await asyncio.to_thread(answer_due, clerk(self.gate), _now()) and not self.stop.is_set():
             pass
 
-    async def _recheck(self) -> None:
-        await asyncio.to_thread(recheck_held, self.gate, _now(), timedelta(seconds=self.settings.work.recheck_s))
+    async def _alert(self) -> None:
+        """What a person should look at goes into the log once, when it begins."""
+        from gateway.services.watch import alerts
+
+        if self.gate.store is None:
+            return
+        found = await asyncio.to_thread(alerts, self.gate.store, self.gate.parties, _now())
+        now = {(alert.alarm, alert.party, alert.subject): alert for alert in found}
+        for key, alert in now.items():
+            if key not in self.alerted:
+                facts = {"party": alert.party, "subject": alert.subject, "since": alert.since.isoformat()}
+                log.warning("somebody should look: %s", alert.alarm, extra={"alarm": str(alert.alarm), **facts})
+        self.alerted = set(now)
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:
     """Judges held messages again that were last judged longer ago than that; how many there were."""
     from gateway.services.intake import recheck
+    from gateway.store import Conflict
 
     if gate.store is None:
         return 0
     with gate.store.read() as view:
         due = [message.id for message in view.held(now - every)]
+    for message in due:
+        try:
+            recheck([message], gate, now)
+        except LookupError:
+            log.warning("message %s cannot be judged again: its bytes are not here", message)
+        except Conflict:
+            log.info("message %s was judged by somebody else meanwhile", message)
     if due:
-        answers = recheck(due, gate, now)
-        log.info("judged held messages again", extra={"messages": len(answers)})
+        log.info("judged held messages again", extra={"messages": len(due)})
     return len(due)
 
 

@@ -1,0 +1,137 @@
+"""serve and work as real processes: they come up, do their work, and stop when told."""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pki
+import pytest
+
+from gateway.cli.run import recheck_held
+from gateway.core.model import Fate
+
+PATIENCE_S = 60
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+
+
+@contextmanager
+def running(folder, *arguments):
+    """A process that goes on; gives it and what it said when it was ready. Told to stop at the end."""
+    errors = (folder / f"{arguments[0]}.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", *arguments, "--json"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+    )
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            assert selector.select(PATIENCE_S), (folder / f"{arguments[0]}.log").read_text()
+        line = process.stdout.readline()
+        assert line, (folder / f"{arguments[0]}.log").read_text()
+        yield process, json.loads(line)["ready"]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        errors.close()
+
+
+def ask(method, url, body=None, token=None):
+    headers = {"Content-Type": "application/xml"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, body, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_a_node_takes_a_message_by_http_and_stops_cleanly(cli, office):
+    with running(office.folder, "serve", "--port", "0") as (process, url):
+        assert ask("GET", f"{url}/healthz")[0] == 200
+        body = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
+        status, receipt = ask("POST", f"{url}/v1/messages", body, "TEST-ONLY-cong-dvc")
+        assert status == 201
+        assert ask("POST", f"{url}/v1/messages", body, "TEST-ONLY-cong-dvc") == (200, receipt)
+        assert ask("POST", f"{url}/v1/messages", body, "nobody")[0] == 401
+        assert [row["state"] for row in cli("messages", "--json").rows] == ["accepted"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_running_node_takes_over_a_new_registry(cli, office):
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text().replace("#reload_s = 5.0", "reload_s = 0.2"))
+    with running(office.folder, "serve", "--port", "0") as (_, url):
+        inbox = f"{url}/v1/inbox?after=0"
+        assert ask("GET", inbox, token="TEST-ONLY-cong-dvc")[0] == 200
+        file = office.folder / "parties" / "cong-dvc.toml"
+        file.write_text(file.read_text() + 'enabled = false\ndisabled_reason = "thử"\n')
+        assert cli("parties", "apply", "--yes", "--reason", "khóa").code == 0
+        until = time.monotonic() + PATIENCE_S
+        while ask("GET", inbox, token="TEST-ONLY-cong-dvc")[0] == 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def test_a_worker_comes_up_and_stops_cleanly(office):
+    with running(office.folder, "work") as (process, said):
+        assert said == "work"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_taken_port_is_a_sentence(office, process):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = process("serve", "--port", taken.getsockname()[1], folder=office.folder)
+    assert (result.code, "SYS-032" in result.err, "Traceback" in result.err) == (1, True, False)
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_without_a_key_nothing_is_taken_or_sent(office, process, command):
+    config = office.folder / "lienthong.toml"
+    lines = [line for line in config.read_text().splitlines() if not line.startswith(("file = ", "certificate = "))]
+    config.write_text("\n".join(lines))
+    result = process(command, folder=office.folder)
+    assert (result.code, "SYS-037" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_without_a_database_nothing_starts(node, process, command):
+    (node / "lienthong.sqlite3").unlink()
+    result = process(command, folder=node)
+    assert (result.code, "SYS-031" in result.err, "Traceback" in result.err) == (1, True, False)
+
+
+def test_held_messages_are_judged_again_when_it_is_time(office):
+    ack = office.receive("undetermined/SIG-062-chua-ro-tinh-trang", "don-vi-loi")
+    assert ack.fate is Fate.HELD
+    every, now = timedelta(minutes=5), datetime.now(UTC)
+    assert recheck_held(office.gate, now, every) == 0
+    assert recheck_held(office.gate, now + timedelta(minutes=6), every) == 1
+    with office.store.read() as view:
+        assert view.message(ack.message).state is Fate.HELD
+
+
+def test_a_message_held_for_too_long_is_rejected(office):
+    ack = office.receive("undetermined/SIG-062-chua-ro-tinh-trang", "don-vi-loi")
+    recheck_held(office.gate, datetime.now(UTC) + timedelta(hours=73), timedelta(minutes=5))
+    with office.store.read() as view:
+        message = view.message(ack.message)
+    assert (message.state, "SIG-091" in message.codes) == (Fate.REJECTED, True)
