@@ -101,6 +101,8 @@ def _problem(expected: Expected) -> list[str]:
         lines += [f"line = {expected.line}", f"column = {expected.column}"]
     if expected.xpath is not None:
         lines.append(f"xpath = {_quoted(expected.xpath)}")
+    if expected.on_record:
+        lines.append("on_record = true  # chỉ thấy khi có cơ sở dữ liệu / found with the records only")
     return lines
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from recipes.accepted import accepted
+from recipes.accepted import accepted_types
+from recipes.records import records
+from recipes.rejected_life import rejected_life
 from recipes.rejected_sig import rejected_sig
 from recipes.rejected_xml import rejected_xml
 from recipes.rejected_xsd import rejected_xsd
@@ -17,7 +19,7 @@ FOLDERS = ("accepted", "rejected", "undetermined", "journeys")
 @cache
 def samples() -> tuple[Sample, ...]:
     """All, accepted ones first."""
-    found = (*accepted(), *rejected_xml(), *rejected_sig(), *rejected_xsd())
+    found = (*accepted_types(), *rejected_xml(), *rejected_sig(), *rejected_xsd(), *rejected_life(), *records())
     names = [sample.name for sample in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

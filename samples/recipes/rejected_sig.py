@@ -202,11 +202,11 @@ def _structure() -> Sequence[Sample]:
             edit=mark("", Id="that"),
         ),
         _hand(
-            "XSD-012-boc-chu-ky-xsw2",
+            "XSD-011-boc-chu-ky-xsw2",
             "Bọc chữ ký: bản thật đặt cạnh chữ ký, bản giả bao ngoài.",
             "Signature wrapping: the genuine envelope beside the signature, a forged one around both.",
             parked,
-            Expected("XSD-012", xpath="/lt:ThongDiep/lt:ThongDiep[1]"),
+            Expected("XSD-011", xpath="/lt:ThongDiep/lt:ThongDiep[1]"),
             edit=mark("", Id="that"),
         ),
         _hand(

@@ -10,7 +10,7 @@ import io
 import zipfile
 from collections.abc import Callable
 
-from recipes.accepted import accepted
+from recipes.accepted import accepted_types
 from recipes.envelopes import everything, fill
 from recipes.people import PNG, attachment, message_id, moment, pdf
 from recipes.sample import REJECTED, Expected, Sample
@@ -33,7 +33,7 @@ from recipes.xmltext import (
 
 NHO, DAY_DU = "HS01-nop-ho-so-toi-thieu", "HS01-nop-ho-so-day-du"
 N = "ThanPhan/NopHoSo"
-BASES = {sample.name: sample for sample in accepted()}
+BASES = {sample.name: sample for sample in accepted_types()}
 
 
 def case(
@@ -901,7 +901,7 @@ def _tra_ket_qua() -> list[Sample]:
         case(
             "HS11-XSD-131-tra-truoc-khi-xong",
             base,
-            add(node, element("NgayTra", moment("2026-01-18"), "hs"), 2),
+            put(f"{node}/NgayTra", moment("2026-01-18")),
             "Trả kết quả trước khi xử lý xong.",
             "Delivered before it was finished.",
             at("XSD-131", f"{node}/NgayTra"),

@@ -28,6 +28,7 @@ class Expected:
     line: int | None = None
     column: int | None = None
     xpath: str | None = None
+    on_record: bool = False  # found only with the records: without them it is not reported
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Expected:
     line: int | None = None
     column: int | None = None
     xpath: str | None = None
+    on_record: bool = False
 
     def __str__(self) -> str:
         return f"{self.code} {self.line}:{self.column} {self.xpath or '-'}"
@@ -48,7 +49,7 @@ class Sample:
     @property
     def without_records(self) -> tuple[Expected, ...]:
         """The problems that judging alone finds."""
-        return () if self.alone != self.outcome else self.problems
+        return tuple(problem for problem in self.problems if not problem.on_record)
 
 
 @cache

@@ -13,7 +13,7 @@ import sampling
 from gateway.core.problems import Outcome, catalogue
 
 KEYS = {"why_vi", "why_en", "sender", "outcome", "alone", "after", "problems"}
-PLACES = {"code", "line", "column", "xpath"}
+PLACES = {"code", "line", "column", "xpath", "on_record"}
 
 
 def files(folder: str) -> set[str]:

@@ -38,7 +38,7 @@ def envelope(body: bytes, sender: str, now: datetime) -> Envelope:
 
 @pytest.mark.parametrize("sample", sampling.samples(), ids=lambda s: s.name)
 def test_a_sample_is_judged_as_its_side_car_says(sample: Sample, gate: Gate, now: datetime) -> None:
-    finding = judge(envelope(sample.body, sample.sender, now), gate, now)
+    finding = judge(envelope(sample.body, sample.sender, now), gate)
     found = [Expected(p.code, p.at and p.at.line, p.at and p.at.column, p.at and p.at.xpath) for p in finding.problems]
     assert OUTCOMES[expected(finding)] == sample.alone, found
     assert sorted_(found) == sorted_(sample.without_records)
