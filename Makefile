@@ -84,8 +84,13 @@ pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes
 clean:  ## remove what these targets made, .venv excepted
 	rm -rf build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
+.PHONY: proofs
+proofs: $(READY)  ## the longer proofs in a short form, to see that they work
+	$(BIN)/python bench/run.py --quick
+	$(BIN)/python tests/pki/storm.py --kills 3 --messages 60
+
 .PHONY: ci
-ci: lint types floors docs-check test package  ## everything that must hold before a change is taken
+ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
 
 .PHONY: bench
 bench: $(READY)  ## floor and product in one run, some minutes; ARGS=--quick to see that it works
