@@ -98,7 +98,7 @@ def clerk(gate: Gate) -> Clerk:
             he_thong=gate.identity.he_thong,
         ),
         key=key,
-        judge=lambda envelope: intake.judge(envelope, gate, envelope.received_at),
+        judge=lambda envelope: intake.judge(envelope, gate),
         enter=lambda envelope: intake.receive([envelope], gate, envelope.received_at)[0],
         new_id=intake.new_message_id,
         publish=lambda name, version, muc, who: catalogues.publish(

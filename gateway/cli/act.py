@@ -89,7 +89,7 @@ def replay(
         until=until,
         limit=limit,
     )
-    plan = desk.plan(store, choice, lambda envelope: judge(envelope, gate, call.now))
+    plan = desk.plan(store, choice, lambda envelope: judge(envelope, gate))
     _print_plan(screen, plan)
     if dry_run or not plan.count:
         return PROBLEMS if plan.would_fail else FINE

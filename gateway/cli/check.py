@@ -191,7 +191,7 @@ class Bench:
             channel=Channel.CLI,
             received_at=self.at,
         )
-        return judge(envelope, gate, self.at)
+        return judge(envelope, gate)
 
     def _caller(self, body: bytes, gate: Any, beside: Sidecar | None) -> PartyId:
         from gateway.documents import header_claims, parse_bytes

@@ -239,7 +239,7 @@ def _signed_again(call: Call, envelope: Any) -> bytes | None:
     from gateway.services.intake import judge
     from gateway.wiring import build
 
-    return judge(envelope, build(call.settings, call.store), call.now).signed_bytes
+    return judge(envelope, build(call.settings, call.store)).signed_bytes
 
 
 def _show_json(screen: Screen, everything: Any, others: Sequence[Any]) -> None:

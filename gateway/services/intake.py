@@ -141,11 +141,11 @@ def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Ac
 
     Raises StoreError when nothing could be recorded: nobody is told otherwise.
     """
-    return record([judge(envelope, gate, now) for envelope in envelopes], gate, now)
+    return record([judge(envelope, gate) for envelope in envelopes], gate, now)
 
 
-def judge(envelope: Envelope, gate: Gate, now: datetime) -> Finding:
-    """All that can be said about one message without the database. `lienthong check` is this."""
+def judge(envelope: Envelope, gate: Gate) -> Finding:
+    """All that can be said about one message without the database, as of its arrival. `lienthong check` is this."""
     finding = Finding(envelope=envelope)
     try:
         document = parse_any(envelope, gate)
@@ -393,7 +393,7 @@ def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Ac
             envelope = view.envelope(message)
         if envelope is None:
             raise LookupError(f"message {message} is not on record, or its bytes were erased")
-        finding = judge(envelope, gate, now)
+        finding = judge(envelope, gate)
         overdue = expected(finding) is Fate.HELD and now - envelope.received_at > gate.hold_for
         if overdue:
             problem = Problem(SIG_HELD_TOO_LONG, {"hours": round(gate.hold_for.total_seconds() / 3600)})

@@ -98,7 +98,7 @@ class Tray:
         answer: asyncio.Future[Acknowledgement] = loop.create_future()
         if len(envelope.body) > self._door.big_bytes:
             self._in_threads += 1
-            judging = loop.run_in_executor(self._threads, intake.judge, envelope, self._gate(), self._clock())
+            judging = loop.run_in_executor(self._threads, intake.judge, envelope, self._gate())
             self._judging[judging] = time.monotonic()
             judging.add_done_callback(lambda done: self._joined(done, answer))
         else:
@@ -171,7 +171,7 @@ class Tray:
         while self._small and len(findings) < most:
             envelope, answer = self._small.popleft()
             try:
-                findings.append(intake.judge(envelope, gate, now))
+                findings.append(intake.judge(envelope, gate))
             except Exception as error:  # noqa: BLE001 - one message costs no other
                 _settle(answer, error)
                 continue
@@ -230,7 +230,7 @@ class _TornOutError(Exception):
 
 
 def _rehearse(envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
-    finding = intake.judge(envelope, gate, now)
+    finding = intake.judge(envelope, gate)
     answers: list[Acknowledgement] = []
     try:
         with suppress(_TornOutError), store_of(gate).begin() as tx:

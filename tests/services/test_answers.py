@@ -32,7 +32,7 @@ def clerk(gate):
         ourselves=OURSELVES,
         address=Address(ma_dinh_danh=gate.identity.ma_dinh_danh, ten_co_quan=gate.identity.ten_co_quan),
         key=gate.key,
-        judge=lambda envelope: judge(envelope, gate, NOW),
+        judge=lambda envelope: judge(envelope, gate),
         enter=lambda envelope: receive([envelope], gate, NOW)[0],
         new_id=new_message_id,
         publish=lambda name, version, muc, who: catalogues.publish(gate.store, name, version, muc, who=who, now=NOW),

@@ -80,5 +80,5 @@ def test_one_wrong_row_does_not_hurt_the_others(typed, code):
 
 
 def test_who_may_not_send_unsigned_is_told_so(gate):
-    finding = judge(packet(step(letters.ma_ho_so(XA))), gate, datetime.now(UTC))
+    finding = judge(packet(step(letters.ma_ho_so(XA))), gate)
     assert [p.code for p in finding.problems] == ["AUT-040"]

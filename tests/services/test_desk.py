@@ -48,7 +48,7 @@ def settles(store, state, code="DLV-031", at=NOW):
 
 @pytest.fixture
 def judged(gate):
-    return lambda envelope: judge(envelope, gate, NOW)
+    return lambda envelope: judge(envelope, gate)
 
 
 def planned(gate, judged, **choice):

@@ -44,7 +44,7 @@ def test_a_dossier_is_accepted_receipted_and_owed_to_its_agency(gate):
 
 def test_the_gateways_receipt_verifies_as_the_gateways(gate):
     (answer,) = sent(gate, (letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL))
-    finding = judge(arrival(answer.receipt, OURSELVES), gate, datetime.now(UTC))
+    finding = judge(arrival(answer.receipt, OURSELVES), gate)
     assert codes(finding) == []
     assert finding.thong_diep.signer.fingerprint == gate.key.fingerprint
 
