@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cong_quoc_gia
+import truc_van_ban
 from false_agency import Agency, Dialect, Fault, Lienthong
 from parcels import BODY, parcel, party
 from soapish import Soapish
@@ -171,6 +172,13 @@ RIGS: list[Rig] = [
         settings=cong_quoc_gia.settings,
         body=cong_quoc_gia.nop_ho_so,
         loai="HS01",
+    ),
+    HttpRig(
+        "edxml",
+        dialect=truc_van_ban.TrucVanBan,
+        settings=truc_van_ban.settings,
+        body=cong_quoc_gia.tien_do,
+        asks=False,
     ),
     FolderRig("folder", faults=frozenset({Fault.REFUSE})),
 ]

@@ -1,0 +1,426 @@
+"""For a document axis of the edXML kind (QCVN 102:2016): status packets about dossiers.
+
+The regulation's text was not seen; the packet follows what published integration code writes (domain section 10). Two
+ways of reading: *strict* takes that one form; *tolerant* also takes the older dialects met in the field (other
+namespaces, ``EdXMLEnvelope``, a Signature outside its namespace), and says so. What was read tolerantly is labelled
+tolerant wherever it goes and is never called valid; a signature in a packet is not verified here, and not believed.
+"""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from lxml import etree
+
+from connectors import receipts
+from connectors.base import Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.dialect import VIETNAM, written
+from connectors.http import Http, Reply
+from connectors.settings import SECRET, Secret, secret
+from gateway import documents
+from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
+from gateway.core.problems import Problem, Stopped
+from gateway.core.written import setting
+from schemas import names
+from schemas.catalog import Catalog, bundled
+from schemas.read import Fields
+
+QCVN102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+GO_VN = "http://www.go.vn/eDoc"
+E_DOC = "http://www.e-doc.vn/Schema/"
+DAY, MOMENT = "yyyy/MM/dd", "yyyy/MM/dd HH:mm:ss"
+
+
+class Form(StrEnum):
+    """How packets are written for a party."""
+
+    QCVN102 = "qcvn102"  # edXML / edXMLEnvelope / edXMLHeader / MessageHeader
+    GO_VN = "go-vn"  # EdXMLEnvelope / MessageHeader
+
+
+class Profile(StrEnum):
+    """How packets are read, and the label of what was read."""
+
+    STRICT = "strict"
+    TOLERANT = "tolerant"
+
+
+class StatusCode(StrEnum):
+    """What a status packet says of a document."""
+
+    ARRIVED = "01"
+    REFUSED = "02"
+    ACCEPTED = "03"
+    ASSIGNED = "04"
+    PROCESSING = "05"
+    FINISHED = "06"
+    RECALL = "13"
+    CHANGE_ACCEPTED = "15"
+    CHANGE_REFUSED = "16"
+
+
+# What a dossier's state is on a document axis. States without a like there are in no row: a profile names one, or the
+# message is refused by us; none is passed off as another.
+BY_STATE: Mapping[str, str] = {"2": "03", "3": "02", "4": "05", "9": "06", "10": "06"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """What the axis's result codes mean. A code in no list is a refusal (domain section 10)."""
+
+    delivered: tuple[str, ...] = setting(("0",), vi="Đã nhận.", en="Taken.")
+    passing: tuple[str, ...] = setting(("20",), vi="Lỗi tạm thời, chưa nhận.", en="A passing fault, not taken.")
+    credentials: tuple[str, ...] = setting(("15",), vi="Sai tài khoản của ta.", en="Our credentials are wrong.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the axis listens, as whom, and in which form."""
+
+    url: str = setting(
+        pattern=r"https?://\S+", vi="Địa chỉ nhận gói trạng thái.", en="Where status packets are posted."
+    )
+    organ_id: str = setting(vi="Mã định danh của ta trên trục.", en="Our identifier on the axis.")
+    organ_name: str = setting(vi="Tên của ta trên trục.", en="Our name on the axis.")
+    system_id: str | None = setting(None, vi="Mã hệ thống (X-SystemId).", en="System id (X-SystemId).")
+    secret_key: Secret | None = setting(
+        None, pattern=SECRET, vi="Nơi để khóa bí mật (X-SecretKey).", en="Where the secret lies (X-SecretKey)."
+    )
+    form: Form = setting(Form.QCVN102, vi="Dạng gói gửi đi.", en="The form of packets sent.")
+    reading: Profile = setting(
+        Profile.STRICT,
+        vi="Cách đọc gói nhận về: strict hay tolerant (nhãn được lưu cùng lượt gửi).",
+        en="How packets are read: strict or tolerant (the label is kept with the attempt).",
+    )
+    statuses: Mapping[str, str] = setting(
+        {}, vi="Trạng thái hồ sơ (1…10) → mã trạng thái văn bản.", en="Dossier state (1…10) → status code."
+    )
+    codes: Codes = setting(Codes(), vi="Ý nghĩa các mã kết quả.", en="What result codes mean.")
+    code_field: str = setting("ErrorCode", vi="Trường mang mã kết quả.", en="The field with the result code.")
+    reference_field: str = setting("DocId", vi="Trường mang số của trục.", en="The field with the axis's own number.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFor:
+    """The document that a status is about."""
+
+    organ_id: str
+    code: str
+    document_id: str  # OrganId,yyyy/MM/dd,number/notation
+    promulgation_date: str  # yyyy/MM/dd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A status packet."""
+
+    from_id: str
+    from_name: str
+    about: tuple[ResponseFor, ...]
+    code: str
+    timestamp: datetime
+    description: str = ""
+    department: str = ""
+    staff: str = ""
+    read_as: Profile = Profile.STRICT  # how it was read; of one that we write ourselves: strict
+
+
+edxml = connector("edxml", Settings)
+
+
+@edxml.send
+async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+    """Post one status packet."""
+    body = await asyncio.to_thread(packet_of, parcel, settings)
+    reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
+    return _settled(reply, settings)
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    """The headers by which the axis knows us. Raises Unreachable where the secret cannot be read."""
+    headers = {"X-SystemId": settings.system_id} if settings.system_id else {}
+    if settings.secret_key:
+        try:
+            headers["X-SecretKey"] = secret(settings.secret_key)
+        except Stopped as stop:
+            raise Unreachable(stop.problems[0]) from stop
+    return headers
+
+
+def _settled(reply: Reply, settings: Settings) -> Receipt:
+    """What the axis says: a result code in JSON or XML, or a status packet of its own."""
+    if reply.is_xml:
+        root = reply.xml()
+        if names.local(root.tag) in {"edXML", "edXMLEnvelope", "EdXMLEnvelope"}:
+            return _by_packet(reply, settings)
+        found = {names.local(e.tag): (e.text or "").strip() for e in root.iter("*") if not len(e)}
+    else:
+        value = reply.json()
+        found = (
+            {str(k): str(v) for k, v in value.items() if isinstance(v, (str, int))} if isinstance(value, dict) else {}
+        )
+    code = found.get(settings.code_field)
+    if code is None:
+        raise Uncertain(Problem("DLV-023", {"what": receipts.shown(settings.code_field)}), answer=reply.body)
+    shown = receipts.shown(code)
+    if code in settings.codes.delivered:
+        number = found.get(settings.reference_field)
+        return Receipt(reference=receipts.shown(number) if number else None, body=reply.body)
+    if code in settings.codes.passing:
+        raise Unreachable(Problem("DLV-010", {"code": shown}), answer=reply.body)
+    if code in settings.codes.credentials:
+        raise Unreachable(Problem("DLV-009", {"why": shown}), answer=reply.body)
+    raise Refused(Problem("DLV-033", {"code": shown}), answer=reply.body)
+
+
+def _by_packet(reply: Reply, settings: Settings) -> Receipt:
+    try:
+        status = read(reply.body, settings.reading)
+    except Stopped as stop:
+        raise Uncertain(Problem("DLV-023", {"what": f"edXML, {stop.problems[0].code}"}), answer=reply.body) from stop
+    if status.code in {StatusCode.REFUSED, StatusCode.CHANGE_REFUSED}:
+        raise Refused(Problem("DLV-033", {"code": status.code}), answer=reply.body)
+    return Receipt(reference=f"edxml={status.read_as} status={status.code}", body=reply.body)
+
+
+# From a message to a packet
+
+
+def packet_of(parcel: Parcel, settings: Settings) -> bytes:
+    """The message as a status packet. Raises Refused (DLV-034) where a document axis has no word for it."""
+    try:
+        root = documents.parse_bytes(parcel.body)
+        kind = _catalog().kind_of(root)
+        problems: list[Problem] = []
+        than_phan = root.find(names.THAN_PHAN)
+        payload = than_phan[0] if than_phan is not None else root
+        content = _catalog().reader(kind).read(Fields(payload, problems, names.HO_SO))
+        if problems:
+            raise Stopped(*problems)
+    except Stopped as stop:
+        problem = stop.problems[0]
+        raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": problem.code})) from stop
+    effect = next((e for e in content.effects if isinstance(e, (Moves, Acknowledges, Recalls))), None)
+    code = _code_of(effect, settings)
+    if effect is None or code is None:
+        raise Refused(Problem("DLV-034", {"field": kind.goc, "why": "edXML"}))
+    goc = "" if isinstance(effect, Moves) else effect.ma_thong_diep_goc
+    subject = str(content.ma_ho_so) if content.ma_ho_so is not None else goc
+    when = (effect.at if isinstance(effect, Moves) else None) or content.occurred_at or _created(root)
+    about = _about(parcel.party.identifiers[0], subject, when)
+    status = Status(
+        from_id=settings.organ_id,
+        from_name=settings.organ_name,
+        about=(about,),
+        code=code,
+        timestamp=when,
+        description=next((t for t in map(payload.findtext, _WHY) if t), ""),
+        department=(effect.phong_ban or "") if isinstance(effect, Moves) else "",
+        staff=(effect.nguoi_xu_ly or "") if isinstance(effect, Moves) else "",
+    )
+    return write(status, settings.form)
+
+
+_WHY = tuple(names.hs(name) for name in ("LyDo", "NoiDungBoSung", "NoiDungXuLy"))
+
+
+def _code_of(effect: object, settings: Settings) -> str | None:
+    match effect:
+        case Acknowledges(ket_qua=KetQua.TU_CHOI):
+            return StatusCode.REFUSED
+        case Acknowledges():
+            return StatusCode.ARRIVED
+        case Recalls():
+            return StatusCode.RECALL
+        case Moves(to=state):
+            return settings.statuses.get(str(state)) or BY_STATE.get(str(state))
+        case _:
+            return None
+
+
+def _about(organ: str, subject: str, when: datetime) -> ResponseFor:
+    """The dossier as a document of theirs; its day is the one in its code, where it has one."""
+    found = re.fullmatch(r".+-((?:20)?[0-9]{2})([0-9]{2})([0-9]{2})-[0-9]{4,7}", subject)
+    day = f"20{found[1][-2:]}/{found[2]}/{found[3]}" if found else written(when, DAY)
+    return ResponseFor(organ_id=organ, code=subject, document_id=f"{organ},{day},{subject}", promulgation_date=day)
+
+
+def _created(root: etree._Element) -> datetime:
+    text = (root.findtext(names.pb("ThoiDiemTao")) or "").strip()
+    return datetime.fromisoformat(text)
+
+
+@cache
+def _catalog() -> Catalog:
+    return bundled()
+
+
+# Writing and reading packets
+
+
+def write(status: Status, form: Form = Form.QCVN102) -> bytes:
+    """The packet's bytes, the same for the same status."""
+    space = QCVN102 if form is Form.QCVN102 else GO_VN
+    fields = _tree(status)
+    if form is Form.QCVN102:
+        root = etree.Element(f"{{{space}}}edXML", nsmap={None: space})
+        place = etree.SubElement(root, f"{{{space}}}edXMLEnvelope", nsmap={"edXML": space})
+        place = etree.SubElement(etree.SubElement(place, f"{{{space}}}edXMLHeader"), f"{{{space}}}MessageHeader")
+    else:
+        root = etree.Element(f"{{{space}}}EdXMLEnvelope", nsmap={None: space})
+        place = etree.SubElement(root, f"{{{space}}}MessageHeader")
+    _grow(place, fields, space)
+    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+
+
+def _tree(status: Status) -> list[tuple[str, Any]]:
+    about = [
+        (
+            "ResponseFor",
+            [
+                ("OrganId", each.organ_id),
+                ("Code", each.code),
+                ("DocumentId", each.document_id),
+                ("PromulgationDate", each.promulgation_date),
+            ],
+        )
+        for each in status.about
+    ]
+    return [
+        ("From", [("OrganId", status.from_id), ("OrganName", status.from_name)]),
+        *about,
+        ("StaffInfo", [("Department", status.department), ("Staff", status.staff)]),
+        ("StatusCode", status.code),
+        ("Description", status.description),
+        ("Timestamp", written(status.timestamp, MOMENT)),
+    ]
+
+
+def _grow(place: etree._Element, fields: list[tuple[str, Any]], space: str) -> None:
+    for name, value in fields:
+        element = etree.SubElement(place, f"{{{space}}}{name}")
+        if isinstance(value, list):
+            _grow(element, value, space)
+        else:
+            element.text = value
+
+
+def read(body: bytes, profile: Profile = Profile.STRICT) -> Status:
+    """The status packet in these bytes, labelled with how it had to be read.
+
+    Strict: the form that :func:`write` gives by default, and codes of the list. Tolerant: what strict takes (and is then
+    labelled strict), or an older dialect. Raises Stopped: the gate's own problems, or DLV-037 with what is wrong.
+    """
+    root = documents.parse_bytes(body)
+    try:
+        return _read(root, Profile.STRICT)
+    except Stopped:
+        if profile is Profile.STRICT:
+            raise
+        return _read(root, Profile.TOLERANT)
+
+
+def _read(root: etree._Element, profile: Profile) -> Status:
+    header = _header(root, profile)
+    wrong: list[Problem] = []
+
+    def text(place: etree._Element | None, name: str, *, demanded: bool = True) -> str:
+        found = list(_inside(place, name, profile)) if place is not None else []
+        value = (found[0].text or "").strip() if found else ""
+        if demanded and (not value or (len(found) > 1 and profile is Profile.STRICT)):
+            wrong.append(Problem("DLV-037", {"what": name}))
+        return value
+
+    sender = next(_inside(header, "From", profile), None)
+    staff = next(_inside(header, "StaffInfo", profile), None)
+    about = tuple(
+        ResponseFor(
+            organ_id=text(each, "OrganId"),
+            code=text(each, "Code", demanded=profile is Profile.STRICT),
+            document_id=text(each, "DocumentId"),
+            promulgation_date=text(each, "PromulgationDate", demanded=profile is Profile.STRICT),
+        )
+        for each in _inside(header, "ResponseFor", profile)
+    )
+    code = text(header, "StatusCode")
+    code = code.zfill(2) if profile is Profile.TOLERANT else code
+    stamp = text(header, "Timestamp")
+    when = _moment(stamp, profile)
+    if not about:
+        wrong.append(Problem("DLV-037", {"what": "ResponseFor"}))
+    if code and code not in set(StatusCode):
+        wrong.append(Problem("DLV-037", {"what": f"StatusCode {receipts.shown(code)}"}))
+    if stamp and when is None:
+        wrong.append(Problem("DLV-037", {"what": f"Timestamp {receipts.shown(stamp)}"}))
+    status = Status(
+        from_id=text(sender, "OrganId"),
+        from_name=text(sender, "OrganName", demanded=False),
+        about=about,
+        code=code,
+        timestamp=when or datetime.min.replace(tzinfo=VIETNAM),
+        description=text(header, "Description", demanded=False),
+        department=text(staff, "Department", demanded=False) if staff is not None else "",
+        staff=text(staff, "Staff", demanded=False) if staff is not None else "",
+        read_as=profile,
+    )
+    if sender is None:
+        wrong.append(Problem("DLV-037", {"what": "From"}))
+    if wrong:
+        raise Stopped(*wrong)
+    return status
+
+
+_STRICT_PATH = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
+_DIALECTS = frozenset({QCVN102, GO_VN, E_DOC, ""})
+
+
+def _header(root: etree._Element, profile: Profile) -> etree._Element:
+    """The MessageHeader at its place. Tolerant: below any of the known envelopes, in any of the known namespaces."""
+    if profile is Profile.STRICT:
+        place: etree._Element | None = root if root.tag == f"{{{QCVN102}}}{_STRICT_PATH[0]}" else None
+        for name in _STRICT_PATH[1:]:
+            found = [e for e in place if e.tag == f"{{{QCVN102}}}{name}"] if place is not None else []
+            place = found[0] if len(found) == 1 else None
+        if place is None:
+            raise Stopped(Problem("DLV-037", {"what": "/".join(_STRICT_PATH)}))
+        return place
+    known = names.local(root.tag) in {"edXML", "edXMLEnvelope", "EdXMLEnvelope"}
+    found = [e for e in root.iter("*") if names.local(e.tag) == "MessageHeader"] if known else []
+    if len(found) != 1 or names.namespace(found[0].tag) not in _DIALECTS:
+        raise Stopped(Problem("DLV-037", {"what": "MessageHeader"}))
+    return found[0]
+
+
+def _inside(place: etree._Element, name: str, profile: Profile) -> Iterator[etree._Element]:
+    """The children of this name."""
+    for child in place:
+        same = child.tag == f"{{{QCVN102}}}{name}" if profile is Profile.STRICT else names.local(child.tag) == name
+        if same:
+            yield child
+
+
+def _moment(text: str, profile: Profile) -> datetime | None:
+    """A packet's moment, at home in Vietnam. Tolerant takes ISO 8601 and a day alone as well."""
+    forms = (
+        ("%Y/%m/%d %H:%M:%S",) if profile is Profile.STRICT else ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d", "%d/%m/%Y %H:%M:%S")
+    )
+    for form in forms:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=VIETNAM)
+        except ValueError:
+            continue
+    if profile is Profile.STRICT:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=VIETNAM)
