@@ -39,7 +39,7 @@ class _Piece:
     """One CRL or OCSP answer, with what it needs to be of use."""
 
     digest: str
-    issuer: bytes  # who speaks: hash of the CRL issuer's name; of an OCSP answer, the issuer key hash asked about
+    about: object  # whom it speaks of: hash of the CRL issuer's name; (issuer's key hash, serial) of an OCSP answer
     kind: str  # "crl" or "ocsp"
     since: datetime
     until: datetime | None
@@ -179,7 +179,7 @@ def _crls(bodies: Iterable[bytes]) -> Iterator[_Piece]:
             until = body["next_update"].native
             yield _Piece(
                 digest=hashlib.sha256(data).hexdigest(),
-                issuer=found.issuer.sha256,
+                about=found.issuer.sha256,
                 kind="crl",
                 since=body["this_update"].native,
                 until=until,
@@ -197,9 +197,11 @@ def _ocsps(bodies: Iterable[bytes]) -> Iterator[_Piece]:
             found = asn1_ocsp.OCSPResponse.load(_der(data), strict=True)
             responses = found.basic_ocsp_response["tbs_response_data"]["responses"]
             single = responses[0]
+            if single["cert_status"].name == "unknown":  # the responder does not know it: no evidence either way
+                continue
             yield _Piece(
                 digest=hashlib.sha256(data).hexdigest(),
-                issuer=single["cert_id"]["issuer_key_hash"].native,
+                about=(single["cert_id"]["issuer_key_hash"].native, single["cert_id"]["serial_number"].native),
                 kind="ocsp",
                 since=single["this_update"].native,
                 until=single["next_update"].native,
@@ -210,13 +212,18 @@ def _ocsps(bodies: Iterable[bytes]) -> Iterator[_Piece]:
 
 
 def _relied_on(certificate: Certificate, tree: TrustTree, pieces: Iterable[_Piece], at: datetime) -> Iterator[_Piece]:
-    """The pieces in force at this time that speak for an issuer above the certificate."""
-    issuers = [_x509(above.der) for one in chain_of(certificate, tree) if (above := issuer_of(one, tree)) is not None]
-    names = {issuer.subject.sha256 for issuer in issuers}
-    keys = {getattr(issuer.public_key, algorithm) for issuer in issuers for algorithm in ("sha1", "sha256")}
+    """The pieces in force at this time that speak of the certificate or of those above it."""
+    wanted: set[object] = set()
+    for one in chain_of(certificate, tree):
+        issuer = issuer_of(one, tree)
+        if issuer is None:
+            continue
+        wanted.add(_x509(issuer.der).subject.sha256)
+        if revocation_addresses(one)[1]:  # the validator looks at OCSP where the certificate names a responder
+            key = _x509(issuer.der).public_key
+            wanted |= {(getattr(key, algorithm), one.x509.serial_number) for algorithm in ("sha1", "sha256")}
     for piece in pieces:
-        in_force = piece.since <= at and (piece.until is None or at <= piece.until)
-        if in_force and piece.issuer in (names if piece.kind == "crl" else keys):
+        if piece.about in wanted and piece.since <= at and (piece.until is None or at <= piece.until):
             yield piece
 
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import http.server
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pki
 from asn1crypto import keys as asn1_keys
@@ -27,6 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
@@ -87,12 +90,12 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(pki.certificate(issuer).public_key()), critical=False
         )
         builder = builder.add_extension(x509.CRLNumber(int(self.now.timestamp())), critical=False)
-        return builder.sign(pki.maker.load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(_load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
 
     def make_ocsp(self, request: bytes, tree: str) -> bytes:
         """An OCSP response to this request."""
         asked = ocsp.load_der_ocsp_request(request)
-        responder = "ocsp-a" if (tree == "a") != (self.fault == "wrong-responder") else "ocsp-b"
+        named = responder("a" if (tree == "a") != (self.fault == "wrong-responder") else "b")
         serial = asked.serial_number + (1 if self.fault == "other-certificate" else 0)
         since, until = self.dates()
         status = ocsp.OCSPCertStatus.GOOD
@@ -113,8 +116,8 @@ class Authority:
                 revocation_time=self.revoked.get(serial),
                 revocation_reason=x509.ReasonFlags.key_compromise if serial in self.revoked else None,
             )
-            .certificates([pki.signer(responder).certificate])
-            .responder_id(ocsp.OCSPResponderEncoding.HASH, pki.signer(responder).certificate)
+            .certificates([named.certificate])
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, named.certificate)
         )
         if self.fault != "no-nonce":
             try:
@@ -124,7 +127,7 @@ class Authority:
                 builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
             except x509.ExtensionNotFound:
                 pass
-        return builder.sign(pki.signer(responder).key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(named.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def make_stamp(self, request: bytes) -> bytes:
         """A time-stamp response to this request."""
@@ -136,6 +139,45 @@ class Authority:
         algorithm = imprint["hash_algorithm"]["algorithm"].native
         made = token(digest, self.now, algorithm=algorithm)
         return asn1_tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": made}).dump()
+
+
+@cache
+def responder(tree: str) -> pki.Signer:
+    """A tree's OCSP responder; its own status is not to be asked (id-pkix-ocsp-nocheck)."""
+    folder = pki.private_folder() / "responders"
+    folder.mkdir(exist_ok=True)
+    return pki.mint(
+        pki.Leaf(
+            name=f"responder-{tree}",
+            subject=f"TEST Responder {tree}",
+            issuer=f"issuing-{tree}",
+            purposes=(ExtendedKeyUsageOID.OCSP_SIGNING,),
+            extensions=(x509.OCSPNoCheck(),),
+        ),
+        folder,
+    )
+
+
+def with_addresses(
+    authority: Authority, name: str, tree: str = "b", *, crl: bool = True, ocsp: bool = True
+) -> pki.Signer:
+    """A fresh signer whose certificate names this authority's CRL and OCSP addresses."""
+    extensions: list[x509.ExtensionType] = []
+    if crl:
+        place = x509.UniformResourceIdentifier(authority.crl(f"issuing-{tree}"))
+        extensions.append(x509.CRLDistributionPoints([x509.DistributionPoint([place], None, None, None)]))
+    if ocsp:
+        place = x509.UniformResourceIdentifier(authority.ocsp(tree))
+        extensions.append(
+            x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)])
+        )
+    folder = pki.private_folder() / f"with-addresses-{next(_numbers)}"
+    folder.mkdir()
+    return pki.mint(pki.Leaf(name=name, subject=name, issuer=f"issuing-{tree}", extensions=tuple(extensions)), folder)
+
+
+_numbers = itertools.count(1)
+_load_key = cache(pki.maker.load_key)
 
 
 def token(digest: bytes, at: datetime, *, algorithm: str = "sha256", signer: str = "tsa"):

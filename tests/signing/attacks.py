@@ -18,8 +18,21 @@ from functools import cached_property
 from lxml import etree
 
 from signing.engine import canonical
-from signing.names import C14N_10, C14N_11, CANONICALISATIONS, DS, DS11, DS_MORE, DS_MORE_2007, ENVELOPED, EXC_C14N, PHONG_BI, XADES
-from signing.names import SIGNATURE_METHODS, SIGNED_PROPERTIES_TYPE
+from signing.names import (
+    C14N_10,
+    C14N_11,
+    CANONICALISATIONS,
+    DS,
+    DS11,
+    DS_MORE,
+    DS_MORE_2007,
+    ENVELOPED,
+    EXC_C14N,
+    PHONG_BI,
+    SIGNATURE_METHODS,
+    SIGNED_PROPERTIES_TYPE,
+    XADES,
+)
 from signing.sign import SigningKey
 
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -84,17 +97,31 @@ class Seed:
             if target is not None:
                 if ENVELOPED in algorithms and (target is root or signature in target.iter()):
                     target = self._without_signature(root, target)
-                plain = [a.replace("#WithComments", "").replace("c14n#WithComments", "c14n#") for a in algorithms if "c14n" in (a or "")]
-                octets = canonical(target, plain[-1] if plain and plain[-1] in CANONICALISATIONS else C14N_10, None, inherited)
+                plain = [
+                    a.replace("#WithComments", "").replace("c14n#WithComments", "c14n#")
+                    for a in algorithms
+                    if "c14n" in (a or "")
+                ]
+                octets = canonical(
+                    target, plain[-1] if plain and plain[-1] in CANONICALISATIONS else C14N_10, None, inherited
+                )
             method = reference.find(d("DigestMethod"))
-            name = re.sub(r".*[#-](sha1|md5|sha\d+)$", r"\1", (method.get("Algorithm") or "") if method is not None else "")
+            name = re.sub(
+                r".*[#-](sha1|md5|sha\d+)$", r"\1", (method.get("Algorithm") or "") if method is not None else ""
+            )
             value = reference.find(d("DigestValue"))
             if value is not None:
-                value.text = base64.b64encode(hashlib.new(name if name in hashlib.algorithms_available else "sha256", octets).digest()).decode()
+                value.text = base64.b64encode(
+                    hashlib.new(name if name in hashlib.algorithms_available else "sha256", octets).digest()
+                ).decode()
         method = info.find(d("SignatureMethod"))
         uri = method.get("Algorithm") if method is not None else None
         family, bits = SIGNATURE_METHODS.get(uri or "", ("rsa" if key.certificate.family == "rsa" else "ecdsa", 256))
-        algorithm = info.find(d("CanonicalizationMethod")).get("Algorithm") if info.find(d("CanonicalizationMethod")) is not None else EXC_C14N
+        algorithm = (
+            info.find(d("CanonicalizationMethod")).get("Algorithm")
+            if info.find(d("CanonicalizationMethod")) is not None
+            else EXC_C14N
+        )
         octets = canonical(info, algorithm if algorithm in CANONICALISATIONS else C14N_10, None, inherited)
         value = signature.find(d("SignatureValue"))
         value.text = base64.b64encode(raw(octets) if raw else key.raw(octets, family, bits or 256)).decode()
@@ -211,10 +238,22 @@ def nodes(seed: Seed) -> Made:
     text = seed.body.decode("utf-8-sig")
     start = re.search(r"<(?!\?)", text).start()
     head, rest = text[:start], text[start:]
-    for what, insert in (("comment", "<!--x-->"), ("PI", "<?x y?>"), ("stylesheet PI", f'<?xml-stylesheet href="{seed.trap}"?>')):
+    for what, insert in (
+        ("comment", "<!--x-->"),
+        ("PI", "<?x y?>"),
+        ("stylesheet PI", f'<?xml-stylesheet href="{seed.trap}"?>'),
+    ):
         yield f"{what} before the root", (head + insert + rest).encode()
         yield f"{what} after the root", (text.rstrip() + insert).encode()
-        for leaf in ("MaThongDiep", "LoaiThongDiep", "MaDinhDanh", "DigestValue", "SignatureValue", "X509Certificate", "SignedInfo"):
+        for leaf in (
+            "MaThongDiep",
+            "LoaiThongDiep",
+            "MaDinhDanh",
+            "DigestValue",
+            "SignatureValue",
+            "X509Certificate",
+            "SignedInfo",
+        ):
             match = re.search(rf"<(?:\w+:)?{leaf}(?: [^>]*)?>(.)", text)
             if match:
                 at = match.end()
@@ -230,7 +269,10 @@ def nodes(seed: Seed) -> Made:
         ("external entity, file", '<!DOCTYPE r [<!ENTITY e SYSTEM "file:///etc/passwd">]>'),
         ("parameter entity", f'<!DOCTYPE r [<!ENTITY % p SYSTEM "{seed.trap}"> %p;]>'),
         ("external subset", f'<!DOCTYPE r SYSTEM "{seed.trap}">'),
-        ("billion laughs", "<!DOCTYPE r [" + "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "a"}">' for i in range(10)) + "]>"),
+        (
+            "billion laughs",
+            "<!DOCTYPE r [" + "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "a"}">' for i in range(10)) + "]>",
+        ),
         ("defaulted attribute", '<!DOCTYPE r [<!ATTLIST r Id CDATA "x">]>'),
     ):
         yield what, (head + dtd + rest).encode()
@@ -286,7 +328,13 @@ def ids(seed: Seed) -> Made:
         root = seed.tree()
         seed.signature(root).set(name, own)
         yield f"{what} on Signature", seed.again(root)
-    for what, value in (("padded", f" {own} "), ("with a quote", "a' or '1'='1"), ("empty", ""), ("digit first", "1a"), ("colon", "a:b")):
+    for what, value in (
+        ("padded", f" {own} "),
+        ("with a quote", "a' or '1'='1"),
+        ("empty", ""),
+        ("digit first", "1a"),
+        ("colon", "a:b"),
+    ):
         root = seed.tree()
         root.set("Id", value)
         yield f"Id {what}", seed.again(root)
@@ -308,9 +356,15 @@ def namespaces(seed: Seed) -> Made:
     """The right name in another namespace, the right prefix for another namespace, relative names."""
     text = seed.body.decode("utf-8-sig")
     yield "Signature in a foreign namespace", text.replace(f'"{DS}"', '"urn:chuky"').encode()
-    yield "Signature in no namespace", re.sub(r' xmlns:ds="[^"]*"', "", text).replace("<ds:", "<").replace("</ds:", "</").encode()
+    yield (
+        "Signature in no namespace",
+        re.sub(r' xmlns:ds="[^"]*"', "", text).replace("<ds:", "<").replace("</ds:", "</").encode(),
+    )
     yield "XML-DSig 2 namespace", text.replace(f'"{DS}"', '"http://www.w3.org/2010/xmldsig2#"').encode()
-    yield "envelope in no namespace", text.replace(f'="{PHONG_BI}"', '=""' if f'xmlns="{PHONG_BI}"' in text else '="urn:x"').encode()
+    yield (
+        "envelope in no namespace",
+        text.replace(f'="{PHONG_BI}"', '=""' if f'xmlns="{PHONG_BI}"' in text else '="urn:x"').encode(),
+    )
     yield "envelope of another version", text.replace(PHONG_BI, PHONG_BI.replace("1.0", "9.0")).encode()
     for value in ("relative", "../up", "http:relative", "#x"):
         root = seed.tree()
@@ -490,7 +544,11 @@ def references(seed: Seed) -> Made:
         part.set("Id", "phan-chu-ky")
         _envelope_reference(seed, root).set("URI", "#phan-chu-ky")
         yield f"the only reference covers {where}", seed.again(root)
-    for what, inner in (("decoy", "Moi"), ("Manifest", d("Manifest")), ("SignatureProperties", d("SignatureProperties"))):
+    for what, inner in (
+        ("decoy", "Moi"),
+        ("Manifest", d("Manifest")),
+        ("SignatureProperties", d("SignatureProperties")),
+    ):
         for only in (True, False):
             root = seed.tree()
             signature = seed.signature(root)
@@ -506,7 +564,11 @@ def references(seed: Seed) -> Made:
                 more.set("URI", "#vat-trong")
                 reference.addnext(more)
             yield f"{'the only' if only else 'another'} reference covers {what} in an Object", seed.again(root)
-    for kind in ("http://www.w3.org/2000/09/xmldsig#Manifest", "http://www.w3.org/2000/09/xmldsig#Object", SIGNED_PROPERTIES_TYPE):
+    for kind in (
+        "http://www.w3.org/2000/09/xmldsig#Manifest",
+        "http://www.w3.org/2000/09/xmldsig#Object",
+        SIGNED_PROPERTIES_TYPE,
+    ):
         root = seed.tree()
         _envelope_reference(seed, root).set("Type", kind)
         yield f"the envelope's reference claims Type {kind}", seed.again(root)
@@ -583,7 +645,10 @@ def transforms(seed: Seed) -> Made:
         seed.signature(root).find(f"{d('SignedInfo')}/{d('CanonicalizationMethod')}").set("Algorithm", algorithm)
         yield f"SignedInfo canonicalised by {what}", seed.again(root)
     prefixes = f"{{{EXC_C14N}}}InclusiveNamespaces"
-    for what, text in (("thousands of prefixes", " ".join(f"p{i}" for i in range(5000))), ("65 prefixes", " ".join(f"p{i}" for i in range(65)))):
+    for what, text in (
+        ("thousands of prefixes", " ".join(f"p{i}" for i in range(5000))),
+        ("65 prefixes", " ".join(f"p{i}" for i in range(65))),
+    ):
         root = seed.tree()
         method = seed.signature(root).find(f"{d('SignedInfo')}/{d('CanonicalizationMethod')}")
         method.set("Algorithm", EXC_C14N)
@@ -623,7 +688,15 @@ METHODS = (
     "none",
     "",
 )
-DIGESTS = (f"{DS}sha1", f"{DS_MORE}md5", f"{DS_MORE}sha224", "http://www.w3.org/2001/04/xmlenc#ripemd160", f"{DS_MORE_2007}sha3-256", "urn:none", "")
+DIGESTS = (
+    f"{DS}sha1",
+    f"{DS_MORE}md5",
+    f"{DS_MORE}sha224",
+    "http://www.w3.org/2001/04/xmlenc#ripemd160",
+    f"{DS_MORE_2007}sha3-256",
+    "urn:none",
+    "",
+)
 
 
 def algorithms(seed: Seed) -> Made:
@@ -645,7 +718,9 @@ def algorithms(seed: Seed) -> Made:
     for bits in (256, 384, 512):
         for what, secret in (("certificate", certificate), ("public key", _public(seed)), ("empty key", b"")):
             root = seed.tree()
-            seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").set("Algorithm", f"{DS_MORE}hmac-sha{bits}")
+            seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").set(
+                "Algorithm", f"{DS_MORE}hmac-sha{bits}"
+            )
 
             def raw(octets: bytes, secret: bytes = secret, bits: int = bits) -> bytes:
                 import hmac
@@ -655,7 +730,9 @@ def algorithms(seed: Seed) -> Made:
             yield f"HMAC-SHA{bits} keyed with the {what}", seed.again(root, raw=raw)
     for length in ("0", "8", "80", "128"):
         root = seed.tree()
-        etree.SubElement(seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}"), d("HMACOutputLength")).text = length
+        etree.SubElement(
+            seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}"), d("HMACOutputLength")
+        ).text = length
         yield f"HMACOutputLength {length}", seed.again(root)
     size = len(base64.b64decode(seed.signature(seed.tree()).find(d("SignatureValue")).text))
     own = base64.b64decode(seed.signature(seed.tree()).find(d("SignatureValue")).text)
@@ -737,7 +814,7 @@ def keys(seed: Seed) -> Made:
         "KeyInfoReference": f'<KeyInfoReference xmlns="{DS11}" URI="{seed.trap}"/>',
         "SecurityTokenReference": f'<SecurityTokenReference xmlns="{WSSE}"><Reference URI="{seed.trap}"/></SecurityTokenReference>',
         "KeyName alone": f'<KeyName xmlns="{DS}">../../etc/passwd</KeyName>',
-        "KeyName with SQL": f"<KeyName xmlns=\"{DS}\">' or 1=1 --</KeyName>",
+        "KeyName with SQL": f'<KeyName xmlns="{DS}">\' or 1=1 --</KeyName>',
         "PGPData": f'<PGPData xmlns="{DS}"><PGPKeyID>AAAA</PGPKeyID></PGPData>',
         "SPKIData": f'<SPKIData xmlns="{DS}"><SPKISexp>AAAA</SPKISexp></SPKIData>',
         "MgmtData": f'<MgmtData xmlns="{DS}">AAAA</MgmtData>',
@@ -932,7 +1009,12 @@ def xades(seed: Seed) -> Made:
     root = seed.tree()
     property_reference(root).getparent().remove(property_reference(root))
     yield "SignedProperties without a reference", seed.again(root)
-    for kind in (None, "", "http://uri.etsi.org/01903/v1.3.2#SignedProperties", "http://uri.etsi.org/01903#SignedPropertie"):
+    for kind in (
+        None,
+        "",
+        "http://uri.etsi.org/01903/v1.3.2#SignedProperties",
+        "http://uri.etsi.org/01903#SignedPropertie",
+    ):
         root = seed.tree()
         reference = property_reference(root)
         if kind is None:
@@ -1014,13 +1096,17 @@ def xades(seed: Seed) -> Made:
             yield f"no {gone}", seed.again(root)
     root = seed.tree()
     certificate = at(root, "CertDigest")
-    certificate.find(d("DigestValue")).text = base64.b64encode(hashlib.sha256(seed.stranger.certificate_der).digest()).decode()
+    certificate.find(d("DigestValue")).text = base64.b64encode(
+        hashlib.sha256(seed.stranger.certificate_der).digest()
+    ).decode()
     yield "the digest of a stranger's certificate", seed.again(root)
     for name in ("sha1", "md5", "sha224"):
         root = seed.tree()
         certificate = at(root, "CertDigest")
         certificate.find(d("DigestMethod")).set("Algorithm", f"{DS}{name}" if name == "sha1" else f"{DS_MORE}{name}")
-        certificate.find(d("DigestValue")).text = base64.b64encode(hashlib.new(name, seed.key.certificate_der).digest()).decode()
+        certificate.find(d("DigestValue")).text = base64.b64encode(
+            hashlib.new(name, seed.key.certificate_der).digest()
+        ).decode()
         yield f"certificate digest by {name}", seed.again(root)
     root = seed.tree()
     facts = at(root, "SignedSignatureProperties")
@@ -1054,7 +1140,9 @@ def xades(seed: Seed) -> Made:
         qualifying = at(root, "QualifyingProperties")
         for old in qualifying.findall(x("UnsignedProperties")):
             qualifying.remove(old)
-        holder = etree.SubElement(etree.SubElement(qualifying, x("UnsignedProperties")), x("UnsignedSignatureProperties"))
+        holder = etree.SubElement(
+            etree.SubElement(qualifying, x("UnsignedProperties")), x("UnsignedSignatureProperties")
+        )
         holder.append(etree.fromstring(text))
         yield f"unsigned: {what}", out(root)
     root = seed.tree()
@@ -1070,7 +1158,9 @@ def xades(seed: Seed) -> Made:
         root = seed.tree()
         holder = at(root, "SignedProperties")
         data = holder.find(x("SignedDataObjectProperties"))
-        etree.SubElement(data if data is not None else etree.SubElement(holder, x("SignedDataObjectProperties")), x(name))
+        etree.SubElement(
+            data if data is not None else etree.SubElement(holder, x("SignedDataObjectProperties")), x(name)
+        )
         yield name, seed.again(root)
 
 
@@ -1081,7 +1171,10 @@ def objects(seed: Seed) -> Made:
         ("foreign", '<la xmlns="urn:la"/>'),
         ("text", "chữ"),
         ("a ThongDiep", f'<ThongDiep xmlns="{PHONG_BI}"/>'),
-        ("SignatureProperties", f'<SignatureProperties xmlns="{DS}"><SignatureProperty Target="#x"/></SignatureProperties>'),
+        (
+            "SignatureProperties",
+            f'<SignatureProperties xmlns="{DS}"><SignatureProperty Target="#x"/></SignatureProperties>',
+        ),
         ("a Manifest", f'<Manifest xmlns="{DS}"><Reference URI="{seed.trap}"/></Manifest>'),
     ):
         root = seed.tree()

@@ -1,0 +1,320 @@
+"""Certificate status, off the hot path: which certificates are due, what was fetched, what follows, and what ends when.
+
+The workers read the verdicts as one frozen view (signing.trust); here is where they come from. Fetching is
+``connectors.pki``'s, judging ``signing.status``'s; this file knows when to ask, what to keep and what to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.pki import NotFetched, Pki, read_file
+from gateway.core.model import PartyId
+from gateway.core.parties import Parties
+from gateway.store import CertificateStatus as StoredStatus
+from gateway.store import Store
+from signing.certificates import Certificate
+from signing.status import answers_nonce, chain_of, end_entities, issuer_of, judge_status, revocation_addresses
+from signing.trust import CertificateStatus, Status, Trust, TrustTree
+
+log = logging.getLogger("lienthong.trust")
+
+ASK_AGAIN_UNKNOWN: Final = timedelta(minutes=5)  # while a status is not known
+ASK_AHEAD: Final = timedelta(hours=1)  # before evidence ends; and at half its life, whatever comes first
+ASK_AT_LEAST: Final = timedelta(hours=24)  # evidence that is good for a year is looked at every day all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where news of one tree's certificates come from, beside the addresses that certificates name themselves."""
+
+    tree: str
+    crl_files: tuple[Path, ...] = ()
+    crl_urls: tuple[str, ...] = ()
+    ocsp_url: str | None = None  # asked instead of the address in the certificate
+    follow_certificates: bool = True  # whether the addresses in certificates are asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What one round of asking came to."""
+
+    judged: tuple[CertificateStatus, ...] = ()  # every verdict reached, written or not
+    written: tuple[str, ...] = ()  # fingerprints whose verdict is now another
+    failures: tuple[tuple[str, str], ...] = ()  # (address, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    certificate: Certificate
+    tree: TrustTree
+
+
+async def refresh(
+    store: Store,
+    trust: Trust,
+    parties: Parties,
+    sources: Iterable[Sources],
+    now: datetime,
+    *,
+    pki: Pki,
+    grace: timedelta = timedelta(hours=24),
+    force: bool = False,
+) -> Refreshed:
+    """Ask about every certificate that is due (all of them with ``force``), judge, and record what changed.
+
+    While a source is down the last good answer stays, with its grace; it is never replaced by "unknown". Evidence that a
+    verdict rests on is kept in the store under its digest, for as long as anybody may ask.
+    """
+    due = [
+        asked
+        for asked in _asked(trust, parties)
+        if force or is_due(trust.verdicts.get(asked.certificate.fingerprint), now)
+    ]
+    if not due:
+        return Refreshed()
+    known = {source.tree: source for source in sources}
+    fetch = _Fetch(pki)
+    judged: list[CertificateStatus] = []
+    for asked in due:
+        source = known.get(asked.tree.name, Sources(tree=asked.tree.name))
+        crls, ocsps = await fetch.evidence(asked.certificate, asked.tree, source)
+        judged.append(
+            await asyncio.to_thread(
+                judge_status, asked.certificate, asked.tree, now, crls=crls, ocsps=ocsps, grace=grace
+            )
+        )
+    trees = {asked.certificate.fingerprint: asked.tree.name for asked in due}
+    news = [one for one in judged if _says_more(one, trust.verdicts.get(one.fingerprint), now)]
+    if news:
+        await asyncio.to_thread(_record, store, news, trees, fetch.bodies, now)
+    for url, reason in fetch.failures:
+        log.warning("status source not usable: %s (%s)", url, reason)
+    for one in news:
+        log.info("certificate %s under %s is %s (%s)", one.fingerprint, trees[one.fingerprint], one.status, one.reason)
+    return Refreshed(
+        judged=tuple(judged),
+        written=tuple(one.fingerprint for one in news),
+        failures=tuple(fetch.failures),
+    )
+
+
+def is_due(verdict: CertificateStatus | None, now: datetime) -> bool:
+    """Whether a certificate should be asked about now."""
+    if verdict is None:
+        return True
+    since = now - verdict.as_of
+    if verdict.status is Status.UNKNOWN:
+        return since >= ASK_AGAIN_UNKNOWN
+    if since >= ASK_AT_LEAST:
+        return True
+    if verdict.until is None:
+        return False
+    left = verdict.until - now
+    return left <= ASK_AHEAD or left <= since
+
+
+def _asked(trust: Trust, parties: Parties) -> Iterator[_Asked]:
+    """Every certificate whose status matters: those registered under a tree, and the time-stamping services of the trees."""
+    seen: set[str] = set()
+    for party in parties:
+        for registration in party.certificates:
+            tree = trust.trees.get(registration.tree or "")
+            if tree is not None and registration.fingerprint not in seen:
+                seen.add(registration.fingerprint)
+                yield _Asked(trust.certificates[registration.fingerprint], tree)
+    for tree in trust.trees.values():
+        for certificate in end_entities(tree):
+            if certificate.fingerprint not in seen:
+                seen.add(certificate.fingerprint)
+                yield _Asked(certificate, tree)
+
+
+def _says_more(news: CertificateStatus, old: CertificateStatus | None, now: datetime) -> bool:
+    if old is None:
+        return True
+    if news.status is Status.UNKNOWN:
+        # A good answer that still counts, or a bad one, is worth more than silence.
+        counts = old.status is Status.BAD or (
+            old.status is Status.GOOD and (old.until is None or now <= (old.grace_until or old.until))
+        )
+        return not counts and (old.status, old.reason) != (news.status, news.reason)
+    return True
+
+
+class _Fetch:
+    """One round of fetching: every address is asked once, whatever number of certificates names it."""
+
+    def __init__(self, pki: Pki) -> None:
+        self.pki = pki
+        self.bodies: list[bytes] = []
+        self.failures: list[tuple[str, str]] = []
+        self._crls: dict[str, bytes | None] = {}
+
+    async def evidence(
+        self, certificate: Certificate, tree: TrustTree, source: Sources
+    ) -> tuple[list[bytes], list[bytes]]:
+        """All CRLs and OCSP answers that can be had for a certificate and those above it."""
+        urls: list[str] = list(source.crl_urls)
+        ocsps: list[bytes] = []
+        for one in chain_of(certificate, tree):
+            lists, responders = revocation_addresses(one)
+            if source.follow_certificates:
+                urls += [url for url in lists if url not in urls]
+            elif not source.ocsp_url:
+                responders = ()
+            if responders and source.ocsp_url and one is certificate:
+                responders = (source.ocsp_url,)
+            issuer = issuer_of(one, tree)
+            if issuer is not None:
+                ocsps += [body for url in responders if (body := await self._ocsp(url, one, issuer)) is not None]
+        crls = [body for path in source.crl_files if (body := self._file(path)) is not None]
+        crls += [body for url in urls if (body := await self._crl(url)) is not None]
+        return crls, ocsps
+
+    async def _crl(self, url: str) -> bytes | None:
+        if url not in self._crls:
+            try:
+                self._crls[url] = await self.pki.crl(url)
+                self.bodies.append(self._crls[url] or b"")
+            except NotFetched as error:
+                self._crls[url] = None
+                self.failures.append((url, error.reason))
+        return self._crls[url]
+
+    async def _ocsp(self, url: str, certificate: Certificate, issuer: Certificate) -> bytes | None:
+        try:
+            answer = await self.pki.ocsp(url, certificate.x509, issuer.x509)
+        except NotFetched as error:
+            self.failures.append((url, error.reason))
+            return None
+        if not answers_nonce(answer.body, answer.nonce):
+            self.failures.append((url, "wrong-nonce"))
+            return None
+        self.bodies.append(answer.body)
+        return answer.body
+
+    def _file(self, path: Path) -> bytes | None:
+        key = str(path)
+        if key not in self._crls:
+            try:
+                self._crls[key] = read_file(path)
+                self.bodies.append(self._crls[key] or b"")
+            except NotFetched as error:
+                self._crls[key] = None
+                self.failures.append((key, error.reason))
+        return self._crls[key]
+
+
+def _record(
+    store: Store, news: Sequence[CertificateStatus], trees: dict[str, str], bodies: Iterable[bytes], now: datetime
+) -> None:
+    wanted = {digest for one in news for digest in one.evidence}
+    with store.begin() as tx:
+        for body in bodies:
+            if hashlib.sha256(body).hexdigest() in wanted:
+                tx.keep(body)
+        tx.put_statuses([stored(one, trees[one.fingerprint]) for one in news], now)
+
+
+def stored(status: CertificateStatus, tree: str) -> StoredStatus:
+    """A verdict as the store keeps it; ``gateway.wiring`` reads it back."""
+    row: dict[str, Any] = status.as_dict()
+    facts = {name: row[name] for name in ("grace_until", "reason", "source", "revoked_at")}
+    return StoredStatus(
+        fingerprint=status.fingerprint,
+        tree=tree,
+        status=status.status.value,
+        as_of=status.as_of,
+        until=status.until,
+        facts=facts,
+        evidence=status.evidence,
+    )
+
+
+# What stops working, and when -----------------------------------------------------------------------------------------
+
+
+class Ending(StrEnum):
+    """What comes to an end."""
+
+    CERTIFICATE = "certificate"  # a party's signing certificate
+    REGISTRATION = "registration"  # its registration, before the certificate itself
+    EVIDENCE = "evidence"  # what is known of its status
+    ANCHOR = "anchor"  # a root of a tree
+    INTERMEDIATE = "intermediate"  # an issuer under it
+    TREE = "tree"  # the dates set for a tree
+    OWN = "own"  # the gateway's own certificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One thing that stops working at a known time."""
+
+    at: datetime
+    kind: Ending
+    name: str  # fingerprint of a certificate, or the tree's name
+    party: PartyId | None = None
+    tree: str | None = None
+    subject: str | None = None  # of the certificate; agencies, never persons' data of a dossier
+    last: bool = False  # nothing else of this party remains in force after it
+
+    def days(self, now: datetime) -> int:
+        """Whole days left; negative when it is over."""
+        return (self.at - now).days
+
+
+def forecast(trust: Trust, parties: Parties, now: datetime, within: timedelta | None = None) -> list[End]:
+    """What stops working on which day, the nearest first; what is over already too. ``within``: no further ahead."""
+    ends = [*_tree_ends(trust), *_party_ends(trust, parties)]
+    ends += [
+        End(
+            at=trust.certificates[fingerprint].not_after,
+            kind=Ending.OWN,
+            name=fingerprint,
+            subject=trust.certificates[fingerprint].subject,
+        )
+        for fingerprint in trust.own
+    ]
+    limit = datetime.max.replace(tzinfo=UTC) if within is None else now + within
+    return sorted((end for end in ends if end.at <= limit), key=lambda end: (end.at, end.kind, end.name))
+
+
+def _tree_ends(trust: Trust) -> Iterator[End]:
+    for tree in trust.trees.values():
+        if tree.valid_to is not None:
+            yield End(at=tree.valid_to, kind=Ending.TREE, name=tree.name, tree=tree.name)
+        for kind, certificates in ((Ending.ANCHOR, tree.anchors), (Ending.INTERMEDIATE, tree.intermediates)):
+            for one in certificates:
+                yield End(at=one.not_after, kind=kind, name=one.fingerprint, tree=tree.name, subject=one.subject)
+
+
+def _party_ends(trust: Trust, parties: Parties) -> Iterator[End]:
+    for party in parties:
+        lives = [
+            (registration, one, min(one.not_after, registration.valid_to or one.not_after))
+            for registration in party.certificates
+            if (one := trust.certificates.get(registration.fingerprint)) is not None
+            and one.fingerprint not in trust.own
+        ]
+        longest = max((until for _, _, until in lives), default=None)
+        for registration, one, until in lives:
+            kind = Ending.CERTIFICATE if until == one.not_after else Ending.REGISTRATION
+            row: dict[str, Any] = {
+                "name": one.fingerprint,
+                "party": party.id,
+                "tree": registration.tree,
+                "subject": one.subject,
+            }
+            yield End(at=until, kind=kind, last=until == longest, **row)
+            verdict = trust.verdicts.get(one.fingerprint)
+            if registration.tree is not None and verdict is not None and verdict.until is not None:
+                yield End(at=verdict.grace_until or verdict.until, kind=Ending.EVIDENCE, **row)

@@ -1,0 +1,239 @@
+"""Where verdicts on certificates come from: fetched over HTTP from a real authority that can be made wrong, judged, recorded."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pki
+import pytest
+import server
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from connectors.pki import Pki
+from gateway import wiring
+from gateway.core.parties import Parties, SigningCertificate
+from gateway.services.trust import Ending, Sources, forecast, is_due, refresh
+from signing.trust import CertificateStatus, Status, Trust, load_tree
+
+HOUR = timedelta(hours=1)
+
+
+def tree(name="chinh-phu"):
+    return load_tree(name, b"".join(c.public_bytes(Encoding.PEM) for c in pki.tree_certificates(name)))
+
+
+def parties_with(*signers):
+    registered = tuple(
+        SigningCertificate(der=signer.der, fingerprint=signer.fingerprint, tree="chinh-phu") for signer in signers
+    )
+    return Parties([replace(pki.party("so-tu-phap"), certificates=registered)])
+
+
+class World:
+    """One authority, one party with one certificate that names it, one store."""
+
+    def __init__(self, authority, store, *, crl=True, ocsp=True):
+        self.authority = authority
+        self.store = store
+        self.signer = server.with_addresses(authority, "so-tu-phap-mang", crl=crl, ocsp=ocsp)
+        self.parties = parties_with(self.signer)
+        self.sources = [Sources(tree="chinh-phu", crl_urls=(authority.crl("root-b"),))]
+        self.trust = Trust.build(self.parties, [tree()])
+
+    def refresh(self, now=None, **more):
+        async def ask():
+            async with Pki(timeout_s=1.0, private_addresses=True) as pki_:
+                return await refresh(
+                    self.store, self.trust, self.parties, self.sources, now or self.authority.now, pki=pki_, **more
+                )
+
+        done = asyncio.run(ask())
+        with self.store.read() as view:
+            verdicts = [wiring.status_of(row) for row in view.certificate_statuses()]
+        self.trust = Trust.build(self.parties, [tree()], verdicts)
+        return done
+
+    @property
+    def verdict(self):
+        return self.trust.verdicts.get(self.signer.fingerprint)
+
+    def stands(self, at):
+        return self.trust.standing(self.signer.fingerprint, "chinh-phu", at)
+
+
+@pytest.fixture
+def authority():
+    with server.serve(datetime.now(UTC)) as serving:
+        yield serving
+
+
+@pytest.fixture
+def world(authority, store):
+    return World(authority, store)
+
+
+def test_a_good_certificate_is_asked_about_by_ocsp_and_its_evidence_kept(world):
+    done = world.refresh()
+    assert (world.verdict.status, world.verdict.source) == (Status.GOOD, "ocsp")
+    assert done.written == (world.signer.fingerprint,)
+    assert any(line.startswith("POST /ocsp/b") for line in world.authority.asked)
+    with world.store.read() as view:
+        assert all(view.body(digest) for digest in world.verdict.evidence)
+    assert world.stands(world.authority.now).status is Status.GOOD
+
+
+def test_a_revoked_certificate_is_bad_from_its_date(world):
+    when = (world.authority.now - 2 * HOUR).replace(microsecond=0)
+    world.authority.revoked[world.signer.certificate.serial_number] = when
+    world.refresh()
+    assert (world.verdict.status, world.verdict.revoked_at) == (Status.BAD, when)
+    assert world.stands(world.authority.now).code == "SIG-060"
+    assert world.stands(when - HOUR).status is Status.GOOD
+
+
+@pytest.mark.threat("T-STATUS")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "stale",
+        "future",
+        "wrong-responder",
+        "garbage",
+        "empty",
+        "huge",
+        "slow",
+        "down",
+        "status-500",
+        "redirect",
+    ],
+)
+def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, world):
+    world.authority.fault = fault
+    done = world.refresh()
+    assert world.verdict.status is Status.UNKNOWN
+    assert world.stands(world.authority.now).code == "SIG-062"
+    if fault not in ("stale", "future", "wrong-responder", "garbage"):
+        assert {reason for _, reason in done.failures} <= {
+            "empty",
+            "too-large",
+            "time-out",
+            "connection",
+            "status-500",
+            "status-302",
+        }
+        assert done.failures
+    assert not any("elsewhere" in line for line in world.authority.asked), "redirects are not followed"
+
+
+@pytest.mark.parametrize("fault", ["wrong-nonce", "unknown", "other-certificate"])
+def test_a_responder_that_answers_something_else_is_replaced_by_the_list(fault, world):
+    world.authority.fault = fault
+    world.refresh()
+    assert (world.verdict.status, world.verdict.reason) == (Status.GOOD, "good-by-crl")
+
+
+@pytest.mark.parametrize("fault", ["wrong-nonce", "unknown", "other-certificate"])
+def test_without_a_list_such_an_answer_leaves_it_unknown(fault, authority, store):
+    there = World(authority, store, crl=False)
+    authority.fault = fault
+    there.refresh()
+    assert there.verdict.status is Status.UNKNOWN
+
+
+def test_while_the_source_is_down_the_last_good_answer_counts_for_its_grace_and_no_longer(world):
+    world.refresh(grace=6 * HOUR)
+    until = world.verdict.until
+    world.authority.fault = "down"
+    world.refresh(until + HOUR, grace=6 * HOUR)
+    assert world.stands(until + HOUR).code == "SIG-064"
+    assert world.stands(until + 7 * HOUR).code == "SIG-062"
+
+
+def test_when_the_source_comes_back_unknown_becomes_good(world):
+    world.authority.fault = "down"
+    world.refresh()
+    world.authority.fault = None
+    assert world.refresh(world.authority.now + timedelta(minutes=1)).judged == (), "not due again yet"
+    world.refresh(world.authority.now + timedelta(minutes=6))
+    assert world.verdict.status is Status.GOOD
+
+
+def test_each_address_is_asked_once_for_many_certificates(authority, store):
+    first, second = (server.with_addresses(authority, name, ocsp=False) for name in ("mot", "hai"))
+    there = World(authority, store)
+    there.parties = parties_with(first, second)
+    there.trust = Trust.build(there.parties, [tree()])
+    assert len(there.refresh().judged) == 2
+    assert sorted(authority.asked) == ["GET /crl/issuing-b.crl", "GET /crl/root-b.crl"]
+
+
+def test_lists_kept_as_files_need_no_network(world, tmp_path):
+    for name in ("issuing-b", "root-b"):
+        (tmp_path / f"{name}.crl").write_bytes(world.authority.make_crl(name))
+    files = (tmp_path / "issuing-b.crl", tmp_path / "root-b.crl", tmp_path / "not-there.crl")
+    world.sources = [Sources(tree="chinh-phu", crl_files=files, follow_certificates=False)]
+    done = world.refresh()
+    assert world.verdict.status is Status.GOOD
+    assert world.authority.asked == []
+    assert [url for url, _ in done.failures] == [str(files[2])]
+
+
+def test_a_private_address_is_not_asked_unless_a_setting_allows_it(world):
+    async def ask():
+        async with Pki(timeout_s=1.0) as careful:
+            return await refresh(
+                world.store, world.trust, world.parties, world.sources, world.authority.now, pki=careful
+            )
+
+    done = asyncio.run(ask())
+    assert {reason for _, reason in done.failures} == {"refused-address"}
+    assert world.authority.asked == []
+
+
+def status(state, *, age, left):
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    until = None if left is None else now + left
+    return CertificateStatus(fingerprint="ab", status=state, as_of=now - age, until=until), now
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "left", "due"),
+    [
+        (Status.GOOD, HOUR, 10 * HOUR, False),
+        (Status.GOOD, HOUR, HOUR / 2, True),
+        (Status.GOOD, 6 * HOUR, 5 * HOUR, True),
+        (Status.GOOD, 25 * HOUR, timedelta(days=300), True),
+        (Status.GOOD, HOUR, None, False),
+        (Status.UNKNOWN, timedelta(minutes=4), None, False),
+        (Status.UNKNOWN, timedelta(minutes=5), None, True),
+        (Status.BAD, HOUR, 10 * HOUR, False),
+    ],
+)
+def test_a_certificate_is_due_before_its_evidence_ends(state, age, left, due):
+    verdict, now = status(state, age=age, left=left)
+    assert is_due(verdict, now) is due
+    assert is_due(None, now)
+
+
+def test_the_forecast_names_what_stops_working_on_which_day(world):
+    world.refresh(grace=6 * HOUR)
+    now = world.authority.now
+    ends = forecast(world.trust, world.parties, now)
+    assert [end.at for end in ends] == sorted(end.at for end in ends)
+    by_kind = {end.kind: end for end in ends}
+    assert by_kind[Ending.EVIDENCE].at == world.verdict.grace_until
+    assert by_kind[Ending.CERTIFICATE].at == world.signer.certificate.not_valid_after_utc
+    assert by_kind[Ending.CERTIFICATE].last
+    assert by_kind[Ending.ANCHOR].tree == "chinh-phu"
+    assert [end.kind for end in forecast(world.trust, world.parties, now, timedelta(days=3))] == [Ending.EVIDENCE]
+    assert by_kind[Ending.EVIDENCE].days(now) == 1
+
+
+def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority, store):
+    there = World(authority, store)
+    soon = authority.now + timedelta(days=10)
+    agency = next(iter(there.parties))
+    early = replace(agency.certificates[0], valid_to=soon)
+    parties = Parties([replace(agency, certificates=(early,))])
+    first = forecast(Trust.build(parties, [tree()]), parties, authority.now)[0]
+    assert (first.kind, first.at, first.party, first.last) == (Ending.REGISTRATION, soon, agency.id, True)
