@@ -23,14 +23,19 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.base import FINE, OURS, PROBLEMS, Call, command, option
 from gateway.cli.show import inert
+from gateway.core.model import Delivery, DeliveryState
 from gateway.core.problems import Problem, Stopped
+
+if TYPE_CHECKING:
+    from gateway.store import Lane, Store
 
 HO_SO = "H19.901-260115-0001"
 HO_SO_HONG = "H19.901-260115-0002"
@@ -190,17 +195,15 @@ class Stage:
             raise NotAsTold(f"lienthong {shlex.join(arguments)}: exit {done.returncode}, expected {exits}")
         return output
 
-    def ask(self, *arguments: str) -> list[dict[str, Any]]:
-        """The rows of a command's --json, without showing it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments, "--json"],
-            cwd=self.node,
-            env=self._environment(),
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        return [json.loads(line) for line in done.stdout.decode().splitlines()]
+    @cached_property
+    def store(self) -> Store:
+        """The node's database, to see that what is told is so."""
+        from gateway.settings import load
+        from gateway.wiring import open_store
+
+        store = open_store(load(self.node / "lienthong.toml", {}))
+        self.open.callback(store.dispose)
+        return store
 
     def _environment(self) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
@@ -461,7 +464,9 @@ def _delivery(stage: Stage) -> None:
         "Hệ thống một cửa của Sở Tư pháp đã nhận đúng từng byte mà cổng ký, một lần.",
         "The agency's one-stop system has received exactly the bytes that the portal signed, once.",
     )
-    stage.until("the delivery was not settled", lambda: _state_of(stage, taken[0]["ma_thong_diep"], "delivered"))
+    stage.until(
+        "the delivery was not settled", lambda: _state_of(stage, taken[0]["ma_thong_diep"], DeliveryState.DELIVERED)
+    )
     stage.run("show", taken[0]["ma_thong_diep"])
 
 
@@ -470,11 +475,12 @@ def _taken(stage: Stage, least: int) -> list[dict[str, Any]] | None:
     return rows if len(rows) >= least else None
 
 
-def _state_of(stage: Stage, ma_thong_diep: str, state: str) -> dict[str, Any] | None:
-    for row in stage.ask("show", ma_thong_diep):
-        for delivery in row.get("deliveries", ()):
-            if delivery["state"] == state:
-                return dict(delivery)
+def _state_of(stage: Stage, name: str, state: DeliveryState) -> Delivery | None:
+    """A delivery of this message, or of this id, when it is in this state."""
+    with stage.store.read() as view:
+        for message in view.find(name):
+            for delivery in view.deliveries(message=message.id, states=[state]):
+                return delivery
     return None
 
 
@@ -531,26 +537,23 @@ def _failure(stage: Stage) -> None:
     answer = _send(stage, "HS01-nop-ho-so-day-du", "cong-dvc")
     stage.sees(answer.status == 201, f"HTTP {answer.status}: {answer.body[:300]!r}")
     stage.shows("HTTP 201")
-    stage.until("the refusal did not show", lambda: _held(stage))
+    held = stage.until("the refusal did not show", lambda: _held(stage))
     stage.tell(
         "Làn của hồ sơ đó bị giữ; hồ sơ khác vẫn đi. Người trực tìm và xem vì sao:",
         "That dossier's lane is held; every other flows. The operator finds it and sees why:",
     )
     stage.run("lanes", "--held", exits=PROBLEMS)
-    held = _held(stage)
-    stage.run("show", str(held["first"]["ma_thong_diep"] if held else ""))
+    stage.run("show", held.first.ma_thong_diep)
 
 
-def _held(stage: Stage) -> dict[str, Any] | None:
-    lanes = [lane for lane in stage.ask("lanes", "--held") if lane["lane"] == HO_SO_HONG]
-    return lanes[0] if lanes else None
+def _held(stage: Stage) -> Lane | None:
+    with stage.store.read() as view:
+        return next((lane for lane in view.lanes(held_only=True) if lane.lane == HO_SO_HONG), None)
 
 
 def _mending(stage: Stage) -> None:
     stage.begin("Sửa, rồi gửi lại", "Mended, and replayed")
-    held = _held(stage)
-    stage.sees(held is not None, "no lane is held")
-    delivery = held["first"]["id"] if held else ""
+    delivery = stage.until("no lane is held", lambda: _held(stage)).first.id
     stage.tell(
         "Sở bổ sung cấu hình thủ tục. Người trực xem kế hoạch trước, rồi gửi lại: cùng mã, cùng nội dung.",
         "The agency adds the procedure. The operator looks at the plan first, then replays: same id, same bytes.",
@@ -558,7 +561,7 @@ def _mending(stage: Stage) -> None:
     stage.sees(stage.post("/nut", b'{"fault": "none"}', "none", stage.agency).status == 200, "the agency's knob")
     stage.run("replay", delivery, "--dry-run")
     stage.run("replay", delivery, "--yes", "--reason", "Sở đã cấu hình thủ tục 1.001612")
-    stage.until("the replay did not arrive", lambda: _state_of(stage, delivery, "delivered"))
+    stage.until("the replay did not arrive", lambda: _state_of(stage, delivery, DeliveryState.DELIVERED))
     taken = stage.until("the agency did not get it", lambda: _taken(stage, 2))
     stage.sees([one["times"] for one in taken] == [1, 1], f"taken in {[one['times'] for one in taken]} times")
     stage.run("lanes", "--held")
@@ -567,8 +570,9 @@ def _mending(stage: Stage) -> None:
 def _timeline(stage: Stage) -> None:
     stage.begin("Dòng thời gian của hồ sơ, và nhật ký", "The dossier's timeline, and the log")
     stage.run("dossier", HO_SO)
-    rows = stage.ask("dossier", HO_SO)
-    stage.sees(bool(rows) and rows[0]["TrangThai"] == 9, "the dossier is not in state 9")
+    with stage.store.read() as view:
+        dossier = view.dossier(HO_SO)
+    stage.sees(dossier is not None and dossier.trang_thai == 9, "the dossier is not in state 9")
     stage.run("log", "verify")
 
 

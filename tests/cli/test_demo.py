@@ -1,0 +1,146 @@
+"""lienthong demo: the whole story, as a newcomer runs it; and the agency it is played with."""
+
+import asyncio
+import re
+
+import aiohttp
+import pki
+import pytest
+
+from gateway.cli.demo import MARK, clear, find_samples
+from gateway.cli.play.agency import Agency, Fault, parse_knob, serve
+from gateway.core.problems import Stopped
+from signing.sign import SigningKey
+
+HS01 = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
+
+
+def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
+    folder = tmp_path / "demo"
+    result = process("demo", "--dir", folder, folder=tmp_path, timeout=300)
+    out = strip(result.out)
+    assert result.code == 0, out + result.err
+    for part in (
+        "CHẤP NHẬN (HS01 H19.901-260115-0001)",
+        "CHỮ KÝ HỢP LỆ",
+        "the same receipt, byte for byte",
+        "DLV-031",
+        "Đã xếp hàng lại 1 lượt gửi",
+        "Không có làn nào bị giữ",
+        "9 Đã xử lý xong",
+        "Chuỗi nguyên vẹn",
+        "curl -i -H",
+        "--keep",
+        "Every process has stopped cleanly",
+    ):
+        assert part in out, part
+    assert "Liên Thông: một hồ sơ" in out
+    assert "Liên Thông: a dossier" in out
+    assert [int(n) for n in re.findall(r"^── (\d+)\.", out, re.MULTILINE)] == list(range(1, 11))
+    assert len(list((folder / "co-quan").glob("*.xml"))) == 2
+    assert (folder / "co-quan" / "0001-HS01.xml").read_bytes() == HS01
+
+
+def test_only_a_folder_of_its_own_is_ever_cleared(tmp_path):
+    clear(tmp_path / "d")
+    (tmp_path / "d" / "old").write_text("x")
+    assert [path.name for path in clear(tmp_path / "d").iterdir()] == [MARK]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "precious").write_text("x")
+    with pytest.raises(Stopped) as stop:
+        clear(other)
+    assert stop.value.problems[0].code == "SYS-046"
+    assert (other / "precious").exists()
+
+
+def test_without_samples_it_says_so(tmp_path):
+    with pytest.raises(Stopped) as stop:
+        find_samples(tmp_path)
+    assert stop.value.problems[0].code == "SYS-042"
+
+
+# The agency it is played with
+
+
+@pytest.fixture
+def agency():
+    """An agency's system, not yet serving."""
+    signer = pki.signer("so-tu-phap")
+    return Agency(SigningKey.load(signer.key_pem, signer.cert_pem, private_mode=False), "H19.901", "Sở Tư pháp")
+
+
+def asked(agency, *requests):
+    """The answers to requests (method, path, body), over real HTTP; an exception where the connection broke."""
+
+    async def go():
+        runner, port = await serve(agency, "127.0.0.1", 0)
+        found = []
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+                for method, path, body in requests:
+                    try:
+                        async with session.request(method, path, data=body) as answer:
+                            found.append((answer.status, await answer.read()))
+                    except aiohttp.ClientError as error:
+                        found.append(error)
+        finally:
+            await runner.cleanup()
+        return found
+
+    return asyncio.run(go())
+
+
+def test_the_same_message_is_taken_in_once_and_answered_the_same(agency):
+    (first, one), (second, two) = asked(agency, ("POST", "/lienthong", HS01), ("POST", "/lienthong", HS01))
+    assert (first, second, one == two) == (201, 200, True)
+    assert [(taken.loai, taken.times) for taken in agency.taken] == [("HS01", 2)]
+
+
+def test_its_receipt_is_signed_and_names_what_it_took(agency, cli, tmp_path):
+    ((_, receipt),) = asked(agency, ("POST", "/lienthong", HS01))
+    (tmp_path / "r.xml").write_bytes(receipt)
+    assert cli("verify", "r.xml", "--cert", pki.signer("so-tu-phap").cert_pem).code == 0
+    assert agency.taken[0].digest.encode() in receipt
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "taken"),
+    [(Fault.REFUSE, 422, 0), (Fault.UNAVAILABLE, 503, 0), (Fault.TOO_MANY, 429, 0), (Fault.GARBAGE, 200, 0)],
+)
+def test_a_knob_makes_it_answer_otherwise(agency, fault, status, taken):
+    agency.knobs.append(parse_knob(f"{fault}:times=1"))
+    (first, second) = asked(agency, ("POST", "/lienthong", HS01), ("POST", "/lienthong", HS01))
+    assert (first[0], second[0], len(agency.taken)) == (status, 201, taken + 1)
+
+
+@pytest.mark.parametrize(("fault", "taken"), [(Fault.CUT, 1), (Fault.CUT_BEFORE, 0)])
+def test_a_cut_connection_is_before_or_after_taking(agency, fault, taken):
+    agency.knobs.append(parse_knob(f"{fault}:times=1"))
+    (answer,) = asked(agency, ("POST", "/lienthong", HS01))
+    assert isinstance(answer, aiohttp.ClientError)
+    assert len(agency.taken) == taken
+
+
+def test_knobs_turn_by_http_and_meet_only_the_dossier_they_name(agency):
+    turn = b'{"fault": "refuse", "ma_ho_so": "H19.901-260115-0002"}'
+    answers = asked(
+        agency, ("POST", "/nut", turn), ("POST", "/lienthong", HS01), ("POST", "/nut", b'{"fault": "none"}')
+    )
+    assert [answer[0] for answer in answers] == [200, 201, 200]
+    assert agency.knobs == []
+    ((status, body),) = asked(agency, ("POST", "/nut", b'{"fault": "fire"}'))
+    assert (status, b"cut-before" in body) == (400, True)
+
+
+def test_what_is_no_xml_is_refused(agency):
+    ((status, _),) = asked(agency, ("POST", "/lienthong", b"<!DOCTYPE a><a/>"))
+    assert (status, agency.taken) == (400, [])
+
+
+def test_an_earlier_message_can_be_asked_for(agency):
+    code = "6096c730-2cf3-5083-aa60-6d8ff2fd870c"
+    (before, _, after) = asked(
+        agency, ("GET", f"/lienthong/{code}", None), ("POST", "/lienthong", HS01), ("GET", f"/lienthong/{code}", None)
+    )
+    assert (before[0], after[0]) == (404, 200)
