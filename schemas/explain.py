@@ -258,7 +258,7 @@ def _problems(root: etree._Element, judge: xmlschema.XMLSchema10, skip: Collecti
                 yield from _children(element, error, court)
         else:
             yield from _one(element, error, court)
-    yield from _stray_text(root, skip)
+    yield from _stray_text(court, skip)
 
 
 def _below(element: etree._Element, skip: Collection[str]) -> bool:
@@ -543,7 +543,7 @@ def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem
         yield _attribute_value(element, of_attribute[1])
     elif isinstance(validator, xmlschema.validators.XsdAttributeGroup):
         yield _attribute(element, reason)
-    elif isinstance(validator, (xmlschema.validators.XsdUnique, xmlschema.validators.XsdKey)):
+    elif isinstance(validator, xmlschema.validators.XsdIdentity) or "duplicated value" in reason:
         yield _duplicate(element)
     elif "not nillable" in reason:
         facts = {"element": name, "fix": {"do": "remove", "xpath": f"{at.xpath}/@xsi:nil"}}
@@ -556,10 +556,15 @@ def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem
         yield Problem("XSD-015", {"element": name}, at)
     else:
         component = _component(element, court)
-        if component is None:
-            yield Problem("XSD-091", {"element": name}, at)
+        if component is None or _simple(component.type) is None:
+            yield Problem("XSD-011", {"element": name, "parent": _parent(element), "known": "–"}, at)
         else:
             yield _value(element, validator, component)
+
+
+def _parent(element: etree._Element) -> str:
+    above = element.getparent()
+    return "–" if above is None else local(above.tag)
 
 
 def _first_child(element: etree._Element) -> str:
@@ -569,7 +574,7 @@ def _first_child(element: etree._Element) -> str:
 def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     """One value that its type refuses, by the facet that refused it."""
     at, name = Location(xpath=xpath_of(element)), local(element.tag)
-    kind = _simple(component.type) or component.type
+    kind = _simple(component.type)
     text = element.text or ""
     value = text if kind.white_space == "preserve" else " ".join(text.split())
     facts: dict[str, Any] = {"element": name, "value": _quoted(name, value)}
@@ -701,26 +706,24 @@ def _attribute_value(element: etree._Element, attribute: str) -> Problem:
 def _duplicate(element: etree._Element) -> Problem:
     """A value that must be unique and is not; told at its second place."""
     at = Location(xpath=xpath_of(element))
-    field = names.pb("MaDinhKem")
-    seen: set[str] = set()
-    for row in element.iter(names.pb("DinhKem")):
-        value = (row.findtext(field) or "").strip()
-        if value in seen:
-            return Problem("XSD-040", {"element": "MaDinhKem", "value": value}, Location(xpath=xpath_of(row)))
-        seen.add(value)
-    return Problem("XSD-040", {"element": local(element.tag), "value": "…"}, at)
+    value = (element.findtext(names.pb("MaDinhKem")) or "").strip()
+    if value:
+        return Problem("XSD-040", {"element": "MaDinhKem", "value": value}, at)
+    return Problem("XSD-040", {"element": local(element.tag), "value": "–"}, at)
 
 
-def _stray_text(root: etree._Element, skip: Collection[str]) -> Iterator[Problem]:
-    """Text between elements. xmlschema 4.3 does not see it beside a lone wildcard (ThanPhan, ToKhai); libxml2 does."""
-    for tag in (names.THAN_PHAN, names.hs("ToKhai")):
-        for element in root.iter(tag):
-            if not _below(element, skip) and _has_text(element):
-                yield Problem("XSD-015", {"element": local(tag)}, Location(xpath=xpath_of(element)))
+def _stray_text(court: _Court, skip: Collection[str]) -> Iterator[Problem]:
+    """Text between elements that xmlschema 4.3 does not see: beside a lone wildcard, and white space that is none in XML."""
+    for element in court.top.iter():
+        texts = [text for text in (element.text, *(child.tail for child in element)) if (text or "").strip(_WHITE)]
+        if not texts or (not len(element) and texts[0].strip()) or _below(element, skip):
+            continue  # the text of a leaf is a value, and xmlschema judges values
+        component = _component(element, court)
+        if component is not None and _simple(component.type) is None and not component.type.mixed:
+            yield Problem("XSD-015", {"element": local(element.tag)}, Location(xpath=xpath_of(element)))
 
 
-def _has_text(element: etree._Element) -> bool:
-    return any((text or "").strip() for text in (element.text, *(child.tail for child in element)))
+_WHITE = " \t\r\n"
 
 
 # --- libxml2's own words ----------------------------------------------------------------------------------------------
