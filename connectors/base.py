@@ -13,10 +13,11 @@ Anything else that a connector raises is a bug in it: the delivery counts as unc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from connectors.settings import Common, keys_of, read
 from gateway.core.model import Attempt, Delivery, DeliveryId, MaThongDiep
@@ -68,6 +69,22 @@ class NotThere:
     """The party was asked and does not have it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One message that was fetched."""
+
+    body: bytes  # its original bytes, or the first of them when there were too many
+    total_bytes: int
+    digest: str  # SHA-256 of all of them, lower-case hex
+    media_type: str | None = None
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str | None = None) -> Self:
+        """A message that came whole."""
+        digest = hashlib.sha256(body).hexdigest()
+        return cls(body=body, total_bytes=len(body), digest=digest, media_type=media_type)
+
+
 class Answered(Exception):
     """What came instead of a receipt. Always one of the three below."""
 
@@ -103,7 +120,7 @@ class Uncertain(Answered):
 
 Send = Callable[[Parcel, S, "Http"], Awaitable[Receipt]]
 Query = Callable[[Parcel, S, "Http"], Awaitable[Receipt | NotThere | None]]
-Fetch = Callable[[Party, S, "Http"], AsyncIterator[bytes]]
+Fetch = Callable[[Party, S, "Http"], AsyncGenerator["Fetched", bytes | None]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -144,9 +161,11 @@ class Connector(Generic[S]):
         return function
 
     def fetch(self, function: _F) -> _F:
-        """Decorator: this is how messages are fetched from a party that cannot push; yields each one's original bytes.
+        """Decorator: this is how messages are fetched from a party that cannot push: an asynchronous generator.
 
-        The next one is asked for only when the one before is on record, so going on is the acknowledgement.
+        It yields each message, oldest first; going on means that the one before is on record, and ``yield`` then gives
+        the signed BienNhan for it, or None where there is none yet. A message that was yielded and never acknowledged
+        comes again: the same bytes get the first receipt.
         """
         self._fetch = _only(self._fetch, function, f"{self.name}.fetch")
         return function
@@ -192,8 +211,8 @@ class Connector(Generic[S]):
         """What the party says of an earlier try; None when this party cannot be asked."""
         return await self._query(parcel, settings, http) if self._query is not None else None
 
-    def pull(self, party: Party, settings: S, http: Http) -> AsyncIterator[bytes]:
-        """What the party has for us, oldest first."""
+    def pull(self, party: Party, settings: S, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
+        """What the party has for us, oldest first; each must be on record before the next is asked for."""
         if self._fetch is None:
             raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "fetch"}))
         return self._fetch(party, settings, http)

@@ -12,14 +12,19 @@ import errno
 import hashlib
 import os
 import re
+import time
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
 from connectors.http import Http
+from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
+
+FETCH_BYTES = 32 << 20  # of a file that is kept; the gate has a limit of its own, and words for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,21 @@ class Settings:
         None,
         vi="Thư mục bên nhận chuyển các tệp đã lấy vào.",
         en="Where the other side moves the files that it has taken.",
+    )
+    inbox: Path | None = setting(
+        None,
+        vi="Thư mục bên này đặt thông điệp gửi ta (*.xml); ghi nhận xong, tệp được chuyển vào inbox/da-nhan.",
+        en="Where this party puts messages for us (*.xml); once on record a file is moved into inbox/da-nhan.",
+    )
+    receipts: Path | None = setting(
+        None, vi="Thư mục đặt biên nhận của ta cho các tệp đã lấy.", en="Where our receipts for those files are put."
+    )
+    quiet_s: float = setting(
+        2.0,
+        at_least=0,
+        at_most=3600,
+        vi="Chỉ lấy tệp đã không thay đổi chừng này giây (phòng khi bên kia đang chép dở).",
+        en="Only files that have not changed for so many seconds are taken (somebody may still be copying).",
     )
 
 
@@ -49,6 +69,66 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
     """Look whether the file is there, or was taken."""
     del http
     return await asyncio.to_thread(_look, parcel, settings)
+
+
+@folder.fetch
+async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
+    """Take the files in the order of their names; one that is on record is moved away, and its receipt put down."""
+    del party, http
+    if settings.inbox is None:
+        return
+    for file in await asyncio.to_thread(_waiting, settings.inbox, settings.quiet_s):
+        fetched = await asyncio.to_thread(_take, file)
+        if fetched is None:
+            continue
+        receipt = yield fetched
+        await asyncio.to_thread(_put_away, file, settings, receipt)
+
+
+def _waiting(inbox: Path, quiet_s: float) -> list[Path]:
+    """The files that lie there whole."""
+    try:
+        latest = time.time() - quiet_s
+        files = [f for f in inbox.iterdir() if f.suffix == ".xml" and not f.name.startswith(".")]
+        return sorted(f for f in files if f.is_file() and not f.is_symlink() and f.stat().st_mtime <= latest)
+    except OSError as error:
+        raise _cannot(error) from error
+
+
+def _take(file: Path) -> Fetched | None:
+    """The file, its first bytes where it is too long; None when it was taken away meanwhile."""
+    digest, body, total = hashlib.sha256(), b"", 0
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                total += len(chunk)
+                if len(body) < FETCH_BYTES:
+                    body += chunk[: FETCH_BYTES - len(body)]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot(error) from error
+    return Fetched(body=body, total_bytes=total, digest=digest.hexdigest(), media_type="application/xml")
+
+
+def _put_away(file: Path, settings: Settings, receipt: bytes | None) -> None:
+    """Receipt first, then the move: a file that is still there was not acknowledged, and comes again."""
+    try:
+        if receipt is not None and settings.receipts is not None:
+            part = settings.receipts / f".{file.stem}.part"
+            part.write_bytes(receipt)
+            part.rename(settings.receipts / f"{file.stem}.bien-nhan.xml")
+        done = file.parent / "da-nhan"
+        done.mkdir(exist_ok=True)
+        target = done / file.name
+        number = 1
+        while target.exists():
+            number += 1
+            target = done / f"{file.stem}.{number}.xml"
+        file.rename(target)
+    except OSError as error:
+        raise _cannot(error) from error
 
 
 def file_name(parcel: Parcel) -> str:

@@ -331,14 +331,17 @@ class Http:
         reply = await self._exchange("POST", url, body or b"", sent)
         return self.judge(reply) if judged else reply
 
-    async def get(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] = MappingProxyType({}), answer_bytes: int | None = None
+    ) -> Reply:
         """Ask for something: any whole answer. Raises Unreachable when there is none, for asking changes nothing."""
+        limit = max(answer_bytes or 0, self.common.answer_bytes)
         try:
-            reply = await self._exchange("GET", url, b"", headers)
+            reply = await self._exchange("GET", url, b"", headers, limit)
         except Uncertain as error:
             raise Unreachable(error.problem, answer=error.answer) from error
         if reply.cut:
-            raise Unreachable(Problem("DLV-024", {"limit": self.common.answer_bytes}), answer=reply.body)
+            raise Unreachable(Problem("DLV-024", {"limit": limit}), answer=reply.body)
         return reply
 
     def judge(self, reply: Reply) -> Reply:
@@ -360,7 +363,9 @@ class Http:
                     Problem("DLV-022", {"status": status}), answer=reply.body, retry_after_s=reply.retry_after_s
                 )
 
-    async def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def _exchange(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], answer_bytes: int | None = None
+    ) -> Reply:
         """One request and its answer, whatever its status."""
         common = self.common
         target = self._target(url)
@@ -388,7 +393,7 @@ class Http:
                     trace_request_ctx=trip,
                 ) as response:
                     trip.reach(Stage.READING)
-                    text, cut = await _read(response, common.answer_bytes)
+                    text, cut = await _read(response, answer_bytes or common.answer_bytes)
                     return Reply(status=response.status, headers=response.headers, body=text, cut=cut)
         except TimeoutError as error:
             raise _timed_out(trip, common) from error

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors import receipts
-from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
 from connectors.http import Http, Reply, segment
+from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
+
+FETCH_BYTES = 32 << 20  # of a message that is fetched; the gate has a limit of its own, and words for it
 
 
 class Demand(StrEnum):
@@ -32,6 +36,14 @@ class Settings:
         pattern=r"https?://\S+",
         vi="Địa chỉ hỏi lại: trục gọi GET {query_url}/{MaThongDiep}; bỏ trống thì không hỏi mà gửi lại.",
         en="Where to ask: the gateway calls GET {query_url}/{MaThongDiep}; without it, it sends again instead.",
+    )
+    fetch_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Nơi bên này để thông điệp gửi ta: GET trả thông điệp cũ nhất (200) hoặc hết (204); trục ghi nhận xong thì "
+        "POST biên nhận vào {fetch_url}/{MaThongDiep}.",
+        en="Where this party keeps its messages for us: GET gives the oldest (200) or none (204); once it is on record "
+        "the gateway posts the receipt to {fetch_url}/{MaThongDiep}.",
     )
     receipt: Demand = setting(
         Demand.OPTIONAL,
@@ -88,6 +100,26 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
         return receipts.settle(bien_nhan, parcel, reply.body)
     except Uncertain as error:
         raise Unreachable(error.problem, answer=reply.body) from error
+
+
+@rest.fetch
+async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
+    """Take the oldest message, acknowledge it when it is on record, and go on until there is none."""
+    del party
+    if settings.fetch_url is None:
+        return
+    before = None
+    while True:
+        reply = await http.get(settings.fetch_url, headers={"Accept": "application/xml"}, answer_bytes=FETCH_BYTES)
+        if reply.status == 204:
+            return
+        ma = reply.headers.get("MaThongDiep", "").strip()
+        if reply.status != 200 or not ma or ma == before:
+            why = f"HTTP {reply.status}" if reply.status != 200 else f"MaThongDiep {receipts.shown(ma)}"
+            raise Unreachable(Problem("DLV-041", {"why": why}), answer=reply.body, retry_after_s=reply.retry_after_s)
+        receipt = yield Fetched.of(reply.body, reply.media_type)
+        await http.post(f"{settings.fetch_url.rstrip('/')}/{segment(ma)}", body=receipt or b"")
+        before = ma
 
 
 def content_digest(sha256: str) -> str:

@@ -104,6 +104,13 @@ class Common:
         vi="Số lượt gửi tối đa mỗi giây.",
         en="Deliveries begun in a second, at most.",
     )
+    fetch_every_s: float = setting(
+        60.0,
+        at_least=0.1,
+        at_most=86_400,
+        vi="Nếu ta phải tự lấy thông điệp từ bên này: lấy sau mỗi chừng này giây.",
+        en="Where we fetch messages from this party: this often, seconds.",
+    )
     receipt_later_h: float | None = setting(
         None,
         at_least=0.001,

@@ -1,0 +1,161 @@
+"""Messages of parties that cannot push: fetched by their connector, judged and recorded like all others.
+
+A message is acknowledged over there only when it is on record here; until then it comes again, and the same bytes get the
+first receipt. One party's trouble costs another one nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.base import Answered, Configured, Connector, Fetched
+from connectors.http import Line
+from connectors.registry import Registry
+from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
+from gateway.core.parties import Parties, Party, Role
+from gateway.core.problems import Lang, Stopped
+from gateway.store import StoreError
+
+log = logging.getLogger("lienthong.fetch")
+
+RENEW_EVERY_S = 5.0  # how soon a new profile is noticed
+LONGEST_S = 3600.0  # the longest pause after failures in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A party whose messages we fetch."""
+
+    party: Party
+    connector: Connector[Any]
+    configured: Configured[Any]
+
+
+Receive = Callable[[Sequence[Envelope]], list[Acknowledgement]]
+
+
+def sources(parties: Parties, connectors: Registry) -> list[Source]:
+    """The parties whose connector can fetch. What is wrong with a profile is the outbox's to tell."""
+    found = []
+    for party in parties:
+        if party.connector is None or not party.enabled or party.role is Role.GATEWAY:
+            continue
+        try:
+            connector = connectors.named(party.connector)
+            if connector.fetches:
+                found.append(Source(party, connector, connector.configure(party.connector_settings, where=party.id)))
+        except Stopped:
+            continue
+    return found
+
+
+async def once(
+    source: Source, receive: Receive, new_id: Callable[[datetime], MessageId], clock: Callable[[], datetime], line: Line
+) -> int:
+    """Fetch until there is nothing more. Gives how many were recorded.
+
+    Raises Answered where the party cannot be reached or does not keep to the form, StoreError where nothing can be
+    recorded; what was recorded before stays so.
+    """
+    messages = source.connector.pull(source.party, source.configured.settings, line.http(source.configured.common))
+    count = 0
+    try:
+        fetched = await anext(messages, None)
+        while fetched is not None:
+            (answer,) = await asyncio.to_thread(receive, [_envelope(fetched, source.party, new_id, clock())])
+            count += 1
+            try:
+                fetched = await messages.asend(answer.receipt)
+            except StopAsyncIteration:
+                break
+    finally:
+        await messages.aclose()
+    return count
+
+
+def _envelope(fetched: Fetched, party: Party, new_id: Callable[[datetime], MessageId], now: datetime) -> Envelope:
+    """The cover of what was fetched: the channel vouches for the party, as it does at the door."""
+    return Envelope(
+        id=new_id(now),
+        body=fetched.body,
+        digest=fetched.digest,
+        total_bytes=fetched.total_bytes,
+        caller=Caller(party=party.id, by="fetched"),
+        channel=Channel.FETCH,
+        received_at=now,
+        content_type=fetched.media_type,
+    )
+
+
+async def work(
+    parties: Callable[[], Parties],
+    connectors: Registry,
+    receive: Receive,
+    stop: asyncio.Event,
+    *,
+    new_id: Callable[[datetime], MessageId],
+    clock: Callable[[], datetime],
+    private_addresses: bool = False,
+) -> None:
+    """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set."""
+    async with Line(private_addresses=private_addresses) as line:
+        running: dict[str, tuple[Source, asyncio.Task[None]]] = {}
+        view: Parties | None = None
+        try:
+            while not stop.is_set():
+                if parties() is not view:
+                    view = parties()
+                    wanted: dict[str, Source] = {source.party.id: source for source in sources(view, connectors)}
+                    for name in [n for n, (source, _) in running.items() if wanted.get(n) != source]:
+                        await _end(running.pop(name)[1])
+                    for name, source in wanted.items():
+                        if name not in running:
+                            task = asyncio.create_task(_keep_fetching(source, receive, new_id, clock, line))
+                            running[name] = (source, task)
+                await _pause(stop, RENEW_EVERY_S)
+        finally:
+            for _, task in running.values():
+                await _end(task)
+
+
+async def _keep_fetching(
+    source: Source,
+    receive: Receive,
+    new_id: Callable[[datetime], MessageId],
+    clock: Callable[[], datetime],
+    line: Line,
+) -> None:
+    every_s, failures = source.configured.common.fetch_every_s, 0
+    while True:
+        try:
+            await once(source, receive, new_id, clock, line)
+            failures = 0
+        except Answered as answer:
+            failures += 1
+            log.warning(
+                "fetching from %s: %s %s", source.party.id, answer.problem.code, answer.problem.message(Lang.EN)
+            )
+        except StoreError:
+            failures += 1
+            log.exception("what was fetched from %s cannot be recorded; it will be fetched again", source.party.id)
+        except Exception:  # a bug in a connector, perhaps a foreign one: it costs this party's messages a delay
+            failures += 1
+            log.exception("connector %s failed while fetching from %s", source.connector.name, source.party.id)
+        await asyncio.sleep(min(every_s * (failures + 1) ** 2, max(LONGEST_S, every_s)) if failures else every_s)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
