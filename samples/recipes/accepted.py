@@ -184,6 +184,78 @@ def _opened(word: str, number: int, state: str) -> list[Sample]:
     ]
 
 
+def _synchronised() -> list[Sample]:
+    """Dossiers that the agency synchronises after their end: what only a finished, or only a refused, dossier can say."""
+
+    def finished() -> p.Payload:
+        ma = "H19.901-260115-0131"
+        full = dict(p.nop_ho_so(p.FULL, ma, "2026-01-15"))
+        full["TrangThaiHoSo"], full["NgayHenTra"] = "10", moment("2026-01-22", "17:00:00")
+        supplement: p.Payload = {
+            "HoSoBoSungId": "1",
+            "NguoiYeuCauBoSung": "Lê Đỗ Phượng Vỹ",
+            "NoiDungBoSung": "Bổ sung bản sao căn cước công dân.",
+            "NgayBoSung": moment("2026-01-16"),
+            "NguoiTiepNhanBoSung": "Phạm Nguyễn Quỳnh Như",
+            "ThongTinTiepNhan": "Nộp trực tuyến",
+            "NgayTiepNhanBoSung": moment("2026-01-17"),
+            "TrangThaiBoSung": "true",
+            "DanhSachGiayToBoSung": {
+                "GiayToBoSung": [
+                    {"MaThanhPhanHoSo": "TP-02", "TenGiayTo": "Bản sao căn cước", "LyDo": "Không đọc được."}
+                ]
+            },
+            "DanhSachLePhiBoSung": {"LePhiBoSung": [p.LE_PHI_BUU_CHINH]},
+            "NgayHenTraTruoc": moment("2026-01-20", "17:00:00"),
+            "NgayHenTraMoi": moment("2026-01-22", "17:00:00"),
+        }
+        papers = p.tra_ket_qua(p.FULL, ma, moment("2026-01-19"))["DanhSachGiayToKetQua"]
+        rows: p.Payload = {}
+        for key, value in full.items():
+            rows[key] = value
+            if key == "TrangThaiHoSo":
+                rows["NgayTra"] = moment("2026-01-19", "16:00:00")
+            elif key == "HinhThuc":
+                rows["NgayKetThucXuLy"] = moment("2026-01-19", "15:00:00")
+            elif key == "DanhSachTepDinhKemKhac":
+                rows["DanhSachHoSoBoSung"] = {"HoSoBoSung": [supplement]}
+                rows["DanhSachGiayToKetQua"] = papers
+        del rows["ToKhai"]
+        return rows
+
+    def refused() -> p.Payload:
+        made = dict(p.nop_ho_so(p.SMALL, "H19.901-260115-0132", "2026-01-15"))
+        return made | {"TrangThaiHoSo": "3", "KenhThucHien": "1", "NgayTuChoi": moment("2026-01-16")}
+
+    at = moment("2026-01-20", "08:00:00")
+    files = [*p.files_of_nop_ho_so(p.FULL), *p.files_of_tra_ket_qua(p.FULL)]
+    return [
+        _sample(
+            "HS01-dong-bo-da-tra-ket-qua",
+            p.FULL,
+            "Đồng bộ hồ sơ đã trả kết quả",
+            "HS01",
+            "NopHoSo",
+            finished,
+            TU_PHAP,
+            [PORTAL],
+            at,
+            files=lambda: files,
+        ),
+        _sample(
+            "HS01-dong-bo-tu-choi",
+            p.FULL,
+            "Đồng bộ hồ sơ không được tiếp nhận",
+            "HS01",
+            "NopHoSo",
+            refused,
+            TU_PHAP,
+            [PORTAL],
+            at,
+        ),
+    ]
+
+
 def _number(form: str, first: int) -> str:
     return f"H19.901-260115-{first + [name for name, _, _ in FORMS].index(form):04d}"
 
@@ -351,4 +423,4 @@ def _asked() -> list[Sample]:
 
 def accepted_types() -> list[Sample]:
     """Three of every payload."""
-    return [*_filed(), *_main_line(), *_short_lives(), *_asked()]
+    return [*_filed(), *_synchronised(), *_main_line(), *_short_lives(), *_asked()]

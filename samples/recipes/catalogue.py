@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from recipes.accepted import accepted_types
+from recipes.honest import honest
 from recipes.records import records
 from recipes.rejected_life import rejected_life
 from recipes.rejected_sig import rejected_sig
@@ -19,7 +20,15 @@ FOLDERS = ("accepted", "rejected", "undetermined", "journeys")
 @cache
 def samples() -> tuple[Sample, ...]:
     """All, accepted ones first."""
-    found = (*accepted_types(), *rejected_xml(), *rejected_sig(), *rejected_xsd(), *rejected_life(), *records())
+    found = (
+        *accepted_types(),
+        *rejected_xml(),
+        *rejected_sig(),
+        *rejected_xsd(),
+        *rejected_life(),
+        *records(),
+        *honest(),
+    )
     names = [sample.name for sample in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

@@ -309,7 +309,19 @@ def ket_qua_chuyen(form: str, ma_ho_so: str, at: str) -> Payload:
     base: Payload = {"MaHoSoGoc": ma_ho_so, "TrangThai": "9"}
     if form == SMALL:
         return base | {"KetQua": "DONG_Y"}
-    paper: Payload = {"TenGiayTo": "Văn bản cho ý kiến", "SoKyHieu": "7/SXD-QH", "MaDinhKem": "van-ban"}
+    paper: Payload = {
+        "TenGiayTo": "Văn bản cho ý kiến",
+        "MaThanhPhanHoSo": "YK-01",
+        "GiayToId": "GT-2026-0007",
+        "MaGiayToKetQua": "KQ.YK",
+        "SoKyHieu": "7/SXD-QH",
+        "NgayBanHanh": "2026-01-18",
+        "CoQuanBanHanh": XAY_DUNG.ten,
+        "NguoiKy": "Lê Đỗ Phượng Vỹ",
+        "LoaiBan": "2",
+        "DuongDanTepTinKetQua": "https://motcua.example.com/y-kien/7",
+        "MaDinhKem": "van-ban",
+    }
     return base | {
         "KetQua": "DONG_Y" if form == FULL else "TRA_LAI",
         "LyDo": "Phù hợp quy hoạch." if form == FULL else fill(20000),
