@@ -120,9 +120,10 @@ class Desk:
     async def run(self, ready: Callable[[], None]) -> None:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
         from connectors.registry import installed
-        from gateway.services import outbox
+        from gateway.services import fetch, outbox
+        from gateway.services.intake import new_message_id, receive
 
-        work = self.settings.work
+        work, connectors = self.settings.work, installed()
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
         if self.gate.store is None:
             raise ValueError("work needs a database")
@@ -131,13 +132,25 @@ class Desk:
                 outbox.work(
                     self.gate.store,
                     lambda: self.gate.parties,
-                    installed(),
+                    connectors,
                     self.stop,
                     _now,
                     pace=pace,
                     private_addresses=work.private_addresses,
                 ),
                 name="outbox",
+            ),
+            asyncio.create_task(
+                fetch.work(
+                    lambda: self.gate.parties,
+                    connectors,
+                    lambda envelopes: receive(envelopes, self.gate, _now()),
+                    self.stop,
+                    new_id=new_message_id,
+                    clock=_now,
+                    private_addresses=work.private_addresses,
+                ),
+                name="fetch",
             ),
             asyncio.create_task(self._every(self.settings.parties.reload_s, self._renew), name="renew"),
             asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
