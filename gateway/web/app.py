@@ -49,6 +49,7 @@ class Who(Enum):
 
     ANYONE = auto()
     PARTY = auto()  # a registered, open party
+    CALLER = auto()  # likewise, but the handler finds out who: it may stand in a SOAP header
     OPERATOR = auto()  # an operator's token
 
 
@@ -195,9 +196,9 @@ class App:
         return response
 
     async def _serve(self, exchange: Exchange) -> web.StreamResponse:
+        route = self._find(exchange)
         exchange.check_framing()
         exchange.check_expectation()
-        route = self._find(exchange)
         request = exchange.request
         if route.who is Who.PARTY:
             headers = request.headers
@@ -286,9 +287,9 @@ def create_app(gate: Gate, settings: Settings | None = None, **options: Any) -> 
 
 
 def _all_routes() -> Sequence[Route]:
-    from gateway.web import health, rest  # noqa: PLC0415 - they need Route from here
+    from gateway.web import docs, health, rest, soap  # noqa: PLC0415 - they need Route from here
 
-    return (*rest.ROUTES, *health.ROUTES)
+    return (*rest.ROUTES, *soap.ROUTES, *docs.ROUTES, *health.ROUTES)
 
 
 def _planted(routes: Iterable[Route]) -> _Node:

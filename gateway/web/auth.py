@@ -130,7 +130,7 @@ class Doorkeeper:
     def _handed_on(self, headers: Headers, peer: str) -> str | None:
         """The fingerprint of the certificate that a trusted proxy saw. From anyone else the header means nothing."""
         name = self._door.client_certificate_header
-        if name is None or not self._is_proxy(peer):
+        if name is None or not self.is_proxy(peer):
             return None
         values = headers.getall(name, [])
         if not values or not values[0]:
@@ -145,7 +145,7 @@ class Doorkeeper:
     def address(self, headers: Headers, peer: str) -> str:
         """Where the caller itself is: the connection's address, or what a trusted proxy says of it."""
         values = headers.getall("X-Forwarded-For", [])
-        if not values or not self._is_proxy(peer):
+        if not values or not self.is_proxy(peer):
             return peer
         nearest = values[-1].rsplit(",", 1)[-1].strip()  # the one our proxy added; those before it are claims
         try:
@@ -153,7 +153,8 @@ class Doorkeeper:
         except ValueError:
             return peer
 
-    def _is_proxy(self, peer: str) -> bool:
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the connection comes from a proxy that is believed."""
         try:
             address = ipaddress.ip_address(peer)
         except ValueError:

@@ -8,7 +8,7 @@ import re
 import ssl
 import urllib.parse
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ XML_TYPES = ("application/xml", "text/xml")
 JSON_TYPES = ("application/json",)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction")
 
@@ -65,6 +66,7 @@ class Exchange:
     __slots__ = (
         "app",
         "correlation_id",
+        "fault",
         "identity",
         "lang",
         "media",
@@ -72,6 +74,7 @@ class Exchange:
         "query_string",
         "request",
         "route",
+        "soap",
         "variables",
     )
 
@@ -80,6 +83,8 @@ class Exchange:
         self.app = app
         self.request = request
         self.identity: Identity | None = None
+        self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
+        self.soap = ""  # the envelope namespace of the SOAP version spoken
         self.route = ""  # the template of the address, for logs and metrics
         self.variables: Mapping[str, str] = {}
         self.path = ""
@@ -113,6 +118,25 @@ class Exchange:
         """The TLS session, when the connection ends in this process."""
         found = self.request.transport.get_extra_info("ssl_object") if self.request.transport else None
         return found if found is not None else None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody can listen on the way: TLS here or at a trusted proxy, or a caller on this machine."""
+        if self.tls is not None:
+            return True
+        if self.app.doorkeeper.is_proxy(self.peer):
+            return self.request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+        return self.peer in ("127.0.0.1", "::1")
+
+    @property
+    def public_url(self) -> str:
+        """Where callers reach this door: the setting, or else what this request was sent to."""
+        configured = self.app.settings.web.public_url
+        if configured:
+            return configured.rstrip("/")
+        host = self.request.headers.get("Host", "")
+        scheme = "https" if self.tls is not None else "http"
+        return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
     def check_framing(self) -> None:
         """Refuses what a proxy before us might frame differently than we do. Raises Refusal."""
@@ -148,8 +172,10 @@ class Exchange:
                 raise refuse("SYS-103", found=value.strip().strip('"'))
         return name
 
-    async def body(self, most: int) -> Body:
+    async def body(self, most: int, *, known: Callable[[bytes, bool], bool] | None = None) -> Body:
         """The body, read with a cap. Raises Refusal when it stops on the way.
+
+        ``known`` is shown what has come so far, until it is satisfied with it; it may raise Refusal to stop the reading.
 
         Over the cap the first ``most`` bytes are kept, what was read is counted and hashed, the rest is not waited for.
         """
@@ -163,10 +189,12 @@ class Exchange:
         try:
             while total <= most:
                 chunk = await content.readany()
-                if not chunk:
-                    break
                 chunks.append(chunk)
                 total += len(chunk)
+                if known is not None and known(b"".join(chunks), not chunk):
+                    known = None
+                if not chunk:
+                    break
         except BodyTooSlow as error:
             raise refuse("SYS-110", close=True) from error
         except (
@@ -233,8 +261,11 @@ class Exchange:
         )
 
     def refused(self, refusal: Refusal) -> web.Response:
-        """A refusal of the door as a response."""
-        response = self.problem([refusal.problem], headers=refusal.headers)
+        """A refusal of the door as a response: a problem document, or a fault on the SOAP door."""
+        if self.fault is not None:
+            response = self.fault(self, refusal)
+        else:
+            response = self.problem([refusal.problem], headers=refusal.headers)
         if refusal.close or not self.request.content.is_eof():
             response.force_close()
         return response

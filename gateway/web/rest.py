@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
-from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId
+from gateway.core.chain import Head
+from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
 from gateway.core.problems import Outcome
 from gateway.services import dossiers, feed
@@ -17,9 +23,9 @@ from gateway.web import answers
 from gateway.web.accept import Media
 from gateway.web.app import Route, Who
 from gateway.web.auth import Identity
-from gateway.web.exchange import XML_TYPES, Body, Exchange
+from gateway.web.exchange import JSON_TYPES, XML_TYPES, Body, Exchange
 from gateway.web.problems import status_of
-from gateway.web.refusals import refuse, store_of
+from gateway.web.refusals import Refusal, refuse, store_of
 from gateway.web.tray import Full, NotRecorded
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -121,6 +127,90 @@ async def looked_at(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
     return ack
 
 
+# -- typed submissions ------------------------------------------------------------------------------------------------
+
+MOST_PACKETS = 100  # in one request
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+async def post_submission(exchange: Exchange) -> web.Response:
+    """Takes packets of QCVN 120 as JSON (one, or several with a result for each) or one as XML; we compose and sign."""
+    exchange.query()
+    name = exchange.variables["ten"]
+    if name not in (Form.CAP_NHAT_TIEN_DO_MC, Form.DONG_BO_MC):
+        raise refuse("SYS-112")
+    kind = exchange.check_content((*JSON_TYPES, *XML_TYPES))
+    own_key = exchange.request.headers.get("Idempotency-Key")
+    if own_key is not None and not _KEY.fullmatch(own_key):
+        raise refuse("SYS-109", header="Idempotency-Key", expected="1…200 ASCII")
+    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    rows = _rows(body) if kind in JSON_TYPES and not body.cut else None
+    if rows is None:
+        envelope = unwrap(exchange, body, form=Form(name), own_key=own_key)
+        return acknowledged(exchange, await laid(exchange, envelope))
+    if not 1 <= len(rows) <= MOST_PACKETS:
+        raise refuse("SYS-125", reason=f"1…{MOST_PACKETS}")
+    envelopes = []
+    for number_, (row, key) in enumerate(rows, 1):
+        key = key or (f"{own_key}:{number_}" if own_key else None)  # noqa: PLW2901
+        part = Body(data=row, digest=hashlib.sha256(row).hexdigest(), total_bytes=len(row), most=body.most)
+        envelopes.append(unwrap(exchange, part, form=Form(name), own_key=key))
+    return exchange.answer(200, "KetQuaNopGoi", {"DanhSachKetQuaGoi": await laid_all(exchange, envelopes)})
+
+
+async def laid_all(exchange: Exchange, envelopes: Sequence[Envelope]) -> list[answers.Answer]:
+    """A result for each envelope, in their order; one that could not be recorded says so and hurts no other."""
+
+    async def one(envelope: Envelope) -> answers.Answer:
+        try:
+            return answers.acknowledgement(await laid(exchange, envelope))
+        except Refusal as refusal:
+            return {"DanhSachLoi": answers.problems([refusal.problem])}
+
+    results = await asyncio.gather(*(one(envelope) for envelope in envelopes))
+    return [{"SoThuTu": number_, **result} for number_, result in enumerate(results, 1)]
+
+
+class _Keyed(msgspec.Struct, forbid_unknown_fields=True):
+    """A packet with the sender's own key beside it."""
+
+    Goi: msgspec.Raw
+    MaGui: str | None = None
+
+
+def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
+    """The packets of a batch, each with its bytes exactly as they came; None where the body is one packet.
+
+    A batch is an array, or an object with nothing but ``data`` or ``DanhSachGoi``. Raises Refusal (SYS-125).
+    """
+    start = body.data.lstrip(b" \t\r\n")[:1]
+    try:
+        if start == b"[":
+            rows = msgspec.json.decode(body.data, type=list[msgspec.Raw])
+        elif start == b"{":
+            members = msgspec.json.decode(body.data, type=dict[str, msgspec.Raw])
+            if set(members) not in ({"data"}, {"DanhSachGoi"}):
+                return None
+            rows = msgspec.json.decode(next(iter(members.values())), type=list[msgspec.Raw])
+            if set(members) == {"data"} and len(rows) == 1:
+                return None  # the form in which the regulation's own services take one packet
+        else:
+            return None  # no JSON object: the packet's own reader says why
+    except msgspec.DecodeError:
+        return None  # likewise
+    found = []
+    for row in rows:
+        try:
+            keyed = msgspec.json.decode(row, type=_Keyed)
+            if keyed.MaGui is not None and not _KEY.fullmatch(keyed.MaGui):
+                raise refuse("SYS-125", reason="MaGui")
+            found.append((bytes(keyed.Goi), keyed.MaGui))
+        except msgspec.DecodeError:
+            found.append((bytes(row), None))
+    return found
+
+
 # -- what became of it ------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +218,7 @@ async def get_message(exchange: Exchange) -> web.Response:
     """The fate of one message: conclusion, problems, deliveries with their tries."""
     exchange.query()
     values = await exchange.app.read(fate_of, exchange.app.gate, exchange.who, exchange.variables["id"])
-    return exchange.answer(200, "TrangThaiThongDiep", values)
+    return exchange.answer(200, "ThongTinThongDiep", values)
 
 
 async def get_original(exchange: Exchange) -> web.Response:
@@ -253,12 +343,19 @@ async def get_inbox(exchange: Exchange) -> web.Response:
 async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> answers.Answer:
     """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
     app, party = exchange.app, exchange.who.party.id
-    store = store_of(app.gate)
-    found = await app.read(feed.page, store, party, after, limit, app.clock())
+    found, head = await app.read(_page, app.gate, party, after, limit, app.clock())
     if not found.entries and wait_s > 0 and not app.stopping.is_set():
         await app.waiters.wait(party, after, wait_s)
-        found = await app.read(feed.page, store, party, after, limit, app.clock())
-    return answers.inbox(found, app.gate.parties)
+        found, head = await app.read(_page, app.gate, party, after, limit, app.clock())
+    return answers.inbox(found, app.gate.parties, {"SoThuTu": head.number, "Bam": head.hash})
+
+
+def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> tuple[feed.Page, Head]:
+    """A page, and where the log stands: what readers keep are witnesses of the log."""
+    store = store_of(gate)
+    found = feed.page(store, party, after, limit, now)
+    with store.read() as view:
+        return found, view.log_head()
 
 
 async def get_dossier(exchange: Exchange) -> web.Response:
@@ -294,6 +391,7 @@ def _base64(digest: str) -> str:
 ROUTES = (
     Route(method="POST", address="/v1/messages", who=Who.PARTY, handler=post_message),
     Route(method="POST", address="/v1/messages/check", who=Who.PARTY, handler=check_message),
+    Route(method="POST", address="/v1/submissions/{ten}", who=Who.PARTY, handler=post_submission),
     Route(method="GET", address="/v1/messages/{id}", who=Who.PARTY, handler=get_message),
     Route(method="GET", address="/v1/messages/{id}/original", who=Who.PARTY, handler=get_original),
     Route(method="GET", address="/v1/messages/{id}/receipt", who=Who.PARTY, handler=get_receipt),

@@ -1,0 +1,117 @@
+"""MTOM packages (multipart/related, RFC 2387): the SOAP envelope and its parts, cut out of the bytes without copying lore.
+
+Part names are ids of ours to look up, never paths; nothing is decoded but the three encodings that mean "as it is".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.web.refusals import refuse
+
+_MOST_PARTS = 64
+_MOST_HEADER = 8192
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
+_AS_IT_IS = ("", "binary", "8bit", "7bit")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package taken apart."""
+
+    root: bytes  # the SOAP envelope
+    root_type: str  # its own media type: text/xml or application/soap+xml
+    action: str  # the action parameter, where one is given
+    parts: Mapping[str, bytes]  # Content-ID without its brackets -> bytes
+
+
+def parameters(header: str) -> tuple[str, dict[str, str]]:
+    """A Content-Type as its media type and parameters, both in lower-case names."""
+    name, _, rest = header.partition(";")
+    found: dict[str, str] = {}
+    for key, quoted, bare in re.findall(r';?\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))', rest):
+        found.setdefault(key.lower(), re.sub(r"\\(.)", r"\1", quoted) if quoted else bare)
+    return name.strip().lower(), found
+
+
+def unpack(body: bytes, content_type: str) -> Package:
+    """The parts of an MTOM package. Raises Refusal (SYS-137) for anything else."""
+    _, given = parameters(content_type)
+    boundary = given.get("boundary", "").encode("utf-8", "replace")
+    if given.get("type", "application/xop+xml").lower() != "application/xop+xml":
+        raise refuse("SYS-137", reason=f"type={given.get('type')}")
+    if not _BOUNDARY.fullmatch(boundary) or boundary.endswith(b" "):
+        raise refuse("SYS-137", reason="boundary")
+    parts: dict[str, bytes] = {}
+    root: tuple[bytes, dict[str, str]] | None = None
+    start = given.get("start", "").strip().strip("<>")
+    for number, (headers, content) in enumerate(_cut(body, boundary)):
+        name = headers.get("content-id", "").strip().strip("<>")
+        if headers.get("content-transfer-encoding", "").strip().lower() not in _AS_IT_IS:
+            raise refuse("SYS-137", reason="Content-Transfer-Encoding")
+        if name and name in parts:
+            raise refuse("SYS-137", reason="Content-ID")
+        if (name == start) if start else number == 0:
+            root = (content, headers)
+        elif not name:
+            raise refuse("SYS-137", reason="Content-ID")
+        if name:
+            parts[name] = content
+    if root is None:
+        raise refuse("SYS-137", reason="start")
+    content, headers = root
+    kind, own = parameters(headers.get("content-type", ""))
+    if kind != "application/xop+xml" or own.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise refuse("SYS-137", reason="Content-Type")
+    root_name = headers.get("content-id", "").strip().strip("<>")
+    soap_type = parameters(own.get("type") or given.get("start-info") or "text/xml")
+    return Package(
+        root=content,
+        root_type=soap_type[0],
+        action=own.get("action") or given.get("action") or soap_type[1].get("action", ""),
+        parts={name: data for name, data in parts.items() if name != root_name},
+    )
+
+
+def _cut(body: bytes, boundary: bytes) -> list[tuple[dict[str, str], bytes]]:
+    """Headers and content of each part. Raises Refusal."""
+    mark = b"--" + boundary
+    at = body.find(mark)
+    if at < 0 or (at > 0 and body[at - 1 : at] != b"\n"):
+        raise refuse("SYS-137", reason="boundary")
+    found: list[tuple[dict[str, str], bytes]] = []
+    position = at + len(mark)
+    while True:
+        if body[position : position + 2] == b"--":
+            return found
+        line_end = body.find(b"\r\n", position, position + 100)
+        if line_end < 0 or body[position:line_end].strip(b" \t"):
+            raise refuse("SYS-137", reason="boundary")
+        following = body.find(b"\r\n" + mark, line_end)
+        if following < 0 or len(found) >= _MOST_PARTS:
+            raise refuse("SYS-137", reason="parts")
+        part = body[line_end + 2 : following]
+        if part.startswith(b"\r\n"):
+            head, content = b"", part[2:]
+        else:
+            split = part.find(b"\r\n\r\n", 0, _MOST_HEADER)
+            if split < 0:
+                raise refuse("SYS-137", reason="headers")
+            head, content = part[:split], part[split + 4 :]
+        found.append((_headers(head), content))
+        position = following + 2 + len(mark)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not line:
+            continue
+        key = name.strip().lower().decode("ascii", "replace")
+        if not colon or key in found:
+            raise refuse("SYS-137", reason="headers")
+        found[key] = value.strip().decode("utf-8", "replace")
+    return found

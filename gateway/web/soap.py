@@ -1,0 +1,612 @@
+"""The SOAP door: the same trays, readers and refusals as REST, in envelopes of SOAP 1.1 and 1.2 (schemas/wsdl).
+
+A ThongDiep travels as base64Binary or as an MTOM part: bytes, digest and receipt are those of REST, and its signature
+stays clear of the SOAP namespaces. Faults carry the same problems in both languages. HTTP status of a fault is 500 in
+SOAP 1.1, as its HTTP binding demands (clients take nothing else for a fault), and 400 or 500 in SOAP 1.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import urllib.parse
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from aiohttp import web
+from lxml import etree
+
+from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo
+from gateway.core.problems import Lang, Problem, Side, Stopped
+from gateway.documents import Limits, parse_bytes
+from gateway.services.intake import new_message_id
+from gateway.web import answers, mime, rest, wsse
+from gateway.web import problems as rendering
+from gateway.web.answers import NAMESPACE, Answer
+from gateway.web.app import Route, Who
+from gateway.web.auth import Identity, challenge
+from gateway.web.exchange import Body, Exchange
+from gateway.web.problems import text
+from gateway.web.refusals import Refusal, refuse
+from schemas.names import XSD_FOLDER
+
+SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+_NEXT = ("http://schemas.xmlsoap.org/soap/actor/next", f"{SOAP12}/role/next", f"{SOAP12}/role/ultimateReceiver", "")
+_WSA = ("http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing")
+_ANONYMOUS = {f"{_WSA[0]}/anonymous", f"{_WSA[1]}/role/anonymous", f"{_WSA[0]}/none"}
+_XSI = b"http://www.w3.org/2001/XMLSchema-instance"
+_XOP = b"http://www.w3.org/2004/08/xop/include"
+_TAME_XSI, _TAME_XOP = b"urn:lienthong:xsi", b"urn:lienthong:xop"
+_INCLUDE = f"{{{_TAME_XOP.decode()}}}Include"
+_NIL = f"{{{_TAME_XSI.decode()}}}nil"
+_HEAD_BYTES = 64 * 1024  # by then a caller without HTTP credentials must have shown a UsernameToken
+_CONTENT = {SOAP11: "text/xml; charset=utf-8", SOAP12: "application/soap+xml; charset=utf-8"}
+_TYPES = ("text/xml", "application/soap+xml", "multipart/related")
+# What concerns HTTP or the reading of the envelope keeps its HTTP status; all else is a fault of the operation.
+_HTTP_STATUS = frozenset({401, 403, 408, 413, 415, 417, 429, 431, 503})
+_UNREADABLE = frozenset(
+    {"SYS-105", "SYS-106", "SYS-108", "SYS-109", "SYS-111", "SYS-130", "SYS-131", "SYS-137", "SYS-138"}
+)
+
+
+@dataclass(slots=True)
+class Call:
+    """One SOAP request, taken apart."""
+
+    exchange: Exchange
+    version: str  # namespace of its envelope
+    operation: str
+    arguments: etree._Element
+    parts: Mapping[str, bytes]
+    relates_to: str | None = None
+    used: set[str] = field(default_factory=set)
+
+    def values(self, *names: str) -> dict[str, etree._Element]:
+        """The parameters by name, each at most once, in any order. Raises Refusal (SYS-136)."""
+        found: dict[str, etree._Element] = {}
+        for element in self.arguments:
+            name = _local(element)
+            if name not in names or _namespace(element) not in (NAMESPACE, ""):
+                raise self.wrong(name, "không có trong thao tác này", "is unknown here")
+            if name in found:
+                raise self.wrong(name, "xuất hiện hai lần", "is there twice")
+            if element.get(_NIL) not in ("true", "1"):
+                found[name] = element
+        return found
+
+    def text(self, found: Mapping[str, etree._Element], name: str) -> str:
+        """A parameter that must be there, as text. Raises Refusal (SYS-136)."""
+        element = found.get(name)
+        value = _text(element) if element is not None else ""
+        if not value:
+            raise self.wrong(name, "bị thiếu", "is missing")
+        return value
+
+    def number(self, found: Mapping[str, etree._Element], name: str, default: int, least: int, most: int) -> int:
+        """A whole number, or the default where it is left out. Raises Refusal (SYS-136)."""
+        element = found.get(name)
+        value = _text(element) if element is not None else ""
+        if not value:
+            return default
+        if not re.fullmatch(r"\+?[0-9]{1,16}", value) or not least <= int(value) <= most:
+            raise self.wrong(name, f"phải trong khoảng {least}…{most}", f"must lie in {least}…{most}")
+        return int(value)
+
+    def octets(self, found: Mapping[str, etree._Element], name: str) -> bytes:
+        """A base64Binary that must be there: inline, or the MTOM part it includes. Raises Refusal."""
+        element = found.get(name)
+        if element is None:
+            raise self.wrong(name, "bị thiếu", "is missing")
+        if len(element):
+            return self._included(element, name)
+        try:
+            return base64.b64decode("".join((element.text or "").split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise self.wrong(name, "không phải base64", "is not base64") from error
+
+    def wrong(self, parameter: str, vi: str, en: str) -> Refusal:
+        """The refusal of one parameter."""
+        facts = {"parameter": parameter[:60], "operation": self.operation, "reason_vi": vi, "reason_en": en}
+        return Refusal(Problem("SYS-136", facts))
+
+    def check_parts(self) -> None:
+        """Every part of a package must have been used. Raises Refusal (SYS-138)."""
+        if left := set(self.parts) - self.used:
+            raise refuse("SYS-138", reason=f"{len(left)} × Content-ID")
+
+    def _included(self, element: etree._Element, name: str) -> bytes:
+        include = element[0]
+        if include.tag != _INCLUDE or len(element) > 1 or (element.text or "").strip() or (include.tail or "").strip():
+            raise self.wrong(name, "phải là base64 hoặc một xop:Include", "must be base64 or one xop:Include")
+        href = include.get("href", "")
+        cid = urllib.parse.unquote(href[4:]) if href.startswith("cid:") else None
+        if cid is None or cid not in self.parts:
+            raise refuse("SYS-138", reason="href")
+        if cid in self.used:
+            raise refuse("SYS-138", reason="cid × 2")
+        self.used.add(cid)
+        return self.parts[cid]
+
+
+Operation = Callable[[Call], Awaitable[Answer]]
+
+
+# -- a request --------------------------------------------------------------------------------------------------------
+
+
+async def post_soap(exchange: Exchange) -> web.Response:
+    """Answers one SOAP request; whatever goes wrong becomes a fault."""
+    exchange.fault = fault_of  # refusals from here on, and those of the door, are faults
+    kind, given = mime.parameters(exchange.request.headers.get("Content-Type", ""))
+    exchange.soap = SOAP12 if kind == "application/soap+xml" or "soap+xml" in given.get("start-info", "") else SOAP11
+    exchange.query()
+    exchange.check_content(_TYPES)
+    data, head_user = await _arrived(exchange)
+    who = exchange.who
+    body = data.data
+    parts: Mapping[str, bytes] = {}
+    action = given.get("action", "")
+    if data.cut:
+        return await _unreadable(exchange, data)
+    if kind == "multipart/related":
+        package = mime.unpack(body, exchange.request.headers["Content-Type"])
+        body, parts, kind = package.root, package.parts, package.root_type
+        action = package.action or action
+    try:
+        root = parse_bytes(tame(body, mtom=bool(parts)), _limits(exchange))
+    except Stopped:
+        return await _unreadable(exchange, _body(body, data.most))
+    call = _opened(exchange, root, kind, parts)
+    _headers_of(call, root, who, head_user)
+    named = exchange.request.headers.get("SOAPAction", "").strip().strip('"') or action
+    if named and named not in _actions(call.operation):
+        raise refuse("SYS-134", found=named[:100], operation=call.operation)
+    answer = await _OPERATIONS[call.operation](call)
+    call.check_parts()
+    return _answered(call, answer)
+
+
+async def _arrived(exchange: Exchange) -> tuple[Body, wsse.UserName | None]:
+    """The body of a caller who is known before it is read: by HTTP, or by the UsernameToken at its beginning."""
+    app, headers = exchange.app, exchange.request.headers
+    limit = _most(app.settings.limits.body_bytes)
+    parties = app.gate.parties
+    peer = app.doorkeeper.address(headers, exchange.peer)
+    try:
+        exchange.identity = app.doorkeeper.identify(headers, peer, exchange.tls, parties)
+        return await exchange.body(limit), None
+    except Refusal as refusal:
+        if refusal.problem.code != "AUT-101" or not any(party.credentials.basic for party in parties):
+            raise
+    seen: list[wsse.UserName] = []
+
+    def known(start: bytes, at_end: bool) -> bool:
+        """Whether the beginning of the body says who calls. Raises Refusal when it is nobody."""
+        end = re.search(rb"</(?:[A-Za-z_][\w.-]*:)?Header\s*>", start)
+        if end is None:
+            if at_end or re.search(rb"<(?:[A-Za-z_][\w.-]*:)?Body[\s>/]", start):
+                raise refuse("AUT-101", headers=challenge())
+            if len(start) > _HEAD_BYTES:
+                raise refuse("SYS-142", limit_bytes=_HEAD_BYTES, close=True)
+            return False
+        user = _user_at(start, end.end(), exchange)
+        identity = app.doorkeeper.by_user(user.user, user.password, peer, parties, "username-token")
+        exchange.identity = app.doorkeeper.admit(identity)
+        seen.append(user)
+        return True
+
+    return await exchange.body(limit, known=known), seen[0]
+
+
+def _user_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName:
+    """The UsernameToken in the header of an envelope whose body is still on its way. Raises Refusal (401)."""
+    nobody = refuse("AUT-101", headers=challenge())
+    opening = re.search(rb"<((?:[A-Za-z_][\w.-]*:)?Envelope)[\s>]", start[:end])
+    if opening is None:
+        raise nobody
+    try:
+        root = parse_bytes(tame(start[opening.start() : end] + b"</" + opening.group(1) + b">"), _limits(exchange))
+    except Stopped as stop:
+        raise nobody from stop
+    security = root.find(f"{{*}}Header/{wsse.SECURITY}")
+    user = wsse.user_of(security) if security is not None else None
+    if user is None:
+        raise nobody
+    if not exchange.is_private:
+        raise refuse("SYS-140")
+    return user
+
+
+def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[str, bytes]) -> Call:
+    """The call in an envelope. Raises Refusal (SYS-130, 131, 133)."""
+    version = _namespace(root)
+    if _local(root) != "Envelope" or version not in (SOAP11, SOAP12):
+        raise refuse("SYS-130", found=_local(root)[:60])
+    exchange.soap = version
+    if (kind == "application/soap+xml") != (version == SOAP12):
+        raise refuse("SYS-131", reason=f"Content-Type: {kind}")
+    children = list(root)
+    if children and children[0].tag == f"{{{version}}}Header":
+        children = children[1:]
+    if len(children) != 1 or children[0].tag != f"{{{version}}}Body":
+        raise refuse("SYS-131", reason="Header?, Body")
+    if any(
+        _namespace(e) in (SOAP11, SOAP12) and _local(e) in ("Envelope", "Body")
+        for e in children[0].iter()
+        if e is not children[0]
+    ):
+        raise refuse("SYS-131", reason="Body × 2")
+    inside = list(children[0])
+    if len(inside) != 1 or (children[0].text or "").strip() or (inside[0].tail or "").strip():
+        raise refuse("SYS-131", reason="Body/*")
+    operation = _local(inside[0])
+    if _namespace(inside[0]) != NAMESPACE or operation not in _OPERATIONS:
+        raise refuse("SYS-133", operation=f"{{{_namespace(inside[0])[:80]}}}{operation[:60]}")
+    return Call(exchange=exchange, version=version, operation=operation, arguments=inside[0], parts=parts)
+
+
+def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse.UserName | None) -> None:
+    """Looks at every header entry. Raises Refusal: must be understood and is not, foreign addresses, bad credentials."""
+    exchange = call.exchange
+    header = root.find(f"{{{call.version}}}Header")
+    users: list[wsse.UserName] = []
+    for entry in header if header is not None else ():
+        if entry.tag == wsse.SECURITY:
+            wsse.check_time(entry, exchange.app.clock())
+            if entry.find(f"{{{wsse.DSIG}}}Signature") is not None:
+                raise refuse("SYS-139", reason="Signature")
+            if (user := wsse.user_of(entry)) is not None:
+                users.append(user)
+        elif _namespace(entry) in _WSA:
+            _addressed(call, entry)
+        elif _must_understand(entry, call.version):
+            raise refuse("SYS-132", header=_local(entry)[:60])
+    if head_user is not None:
+        if users != [head_user]:  # the beginning said one thing and the whole another
+            raise refuse("SYS-139", reason="UsernameToken")
+    elif users:
+        if not exchange.is_private:
+            raise refuse("SYS-140")
+        doorkeeper = exchange.app.doorkeeper
+        for user in users:
+            found = doorkeeper.by_user(
+                user.user, user.password, exchange.peer, exchange.app.gate.parties, "username-token"
+            )
+            if found.party.id != who.party.id:
+                raise refuse("AUT-104", headers=challenge())
+
+
+def _addressed(call: Call, entry: etree._Element) -> None:
+    name, value = _local(entry), _text(entry)
+    if name in ("ReplyTo", "FaultTo", "From"):
+        address = entry.findtext(f"{{{_namespace(entry)}}}Address", "").strip()
+        if name != "From" and address not in _ANONYMOUS:
+            raise refuse("SYS-135", header=name)
+    elif name == "Action" and value and value not in _actions(call.operation):
+        raise refuse("SYS-134", found=value[:100], operation=call.operation)
+    elif name == "MessageID" and len(value) <= 200:
+        call.relates_to = value
+
+
+def _must_understand(entry: etree._Element, version: str) -> bool:
+    demanded = entry.get(f"{{{version}}}mustUnderstand", "0").strip() in ("1", "true")
+    role = entry.get(f"{{{SOAP11}}}actor") if version == SOAP11 else entry.get(f"{{{SOAP12}}}role")
+    return demanded and (role or "").strip() in _NEXT
+
+
+async def _unreadable(exchange: Exchange, data: Body) -> web.Response:
+    """An envelope that cannot be read is on record like any message that cannot be read."""
+    now = exchange.app.clock()
+    most = exchange.app.settings.limits.body_bytes
+    envelope = Envelope(
+        id=new_message_id(now),
+        body=data.data[:most],
+        digest=data.digest,
+        total_bytes=data.total_bytes,
+        caller=exchange.who.caller,
+        channel=Channel.SOAP,
+        received_at=now,
+        content_type=exchange.request.headers.get("Content-Type", "")[:200],
+    )
+    ack = await rest.laid(exchange, envelope)
+    response = fault(exchange, ack.problems, ack=ack, readable=False)
+    if data.cut:
+        response.force_close()
+    return response
+
+
+# -- operations -------------------------------------------------------------------------------------------------------
+
+
+class _Rejected(Refusal):
+    """A message that was recorded and refused: its fault carries the receipt."""
+
+    def __init__(self, ack: Acknowledgement) -> None:
+        super().__init__(ack.problems[0])
+        self.ack = ack
+
+
+def _envelope(call: Call, body: bytes, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
+    now = call.exchange.app.clock()
+    limit = call.exchange.app.settings.limits.body_bytes
+    whole = Envelope.of(
+        body,
+        id=new_message_id(now),
+        caller=call.exchange.who.caller,
+        channel=Channel.SOAP,
+        received_at=now,
+        form=form,
+        own_key=own_key,
+        content_type="application/xml",
+    )
+    return replace(whole, body=body[:limit])
+
+
+async def gui_thong_diep(call: Call) -> Answer:
+    """Takes a signed message. A refused one is a fault with its problems and receipt."""
+    body = call.octets(call.values("NoiDung"), "NoiDung")
+    call.check_parts()
+    ack = await rest.laid(call.exchange, _envelope(call, body))
+    if ack.fate is Fate.REJECTED:
+        raise _Rejected(ack)
+    return answers.acknowledgement(ack)
+
+
+async def kiem_tra_thong_diep(call: Call) -> Answer:
+    """What a message would come to; a refusal is an answer here, not a fault, since nothing was asked to happen."""
+    body = call.octets(call.values("NoiDung"), "NoiDung")
+    call.check_parts()
+    return answers.judgement(await rest.looked_at(call.exchange, _envelope(call, body)))
+
+
+async def lay_cap_nhat(call: Call) -> Answer:
+    """A page of the caller's own inbox."""
+    found = call.values("Sau", "SoLuong", "Cho")
+    door = call.exchange.app.door
+    after = call.number(found, "Sau", 0, 0, 2**53)
+    limit = call.number(found, "SoLuong", min(100, door.page), 1, door.page)
+    wait = call.number(found, "Cho", 0, 0, int(door.wait_s))
+    return await rest.page_for(call.exchange, after, limit, wait)
+
+
+async def lay_thong_diep(call: Call) -> Answer:
+    """One message's original bytes."""
+    exchange = call.exchange
+    name = call.text(call.values("MaThongDiep"), "MaThongDiep")
+    digest, data, kind = await exchange.app.read(rest.original_of, exchange.app.gate, exchange.who, name)
+    return {"BamNoiDung": digest, "KieuNoiDung": kind, "NoiDung": data}
+
+
+async def tra_cuu_ho_so(call: Call) -> Answer:
+    """The timeline of a dossier."""
+    code = call.text(call.values("MaHoSo"), "MaHoSo")
+    return await call.exchange.app.read(rest.timeline_for, call.exchange, MaHoSo(code))
+
+
+async def trang_thai_thong_diep(call: Call) -> Answer:
+    """What became of a message."""
+    exchange = call.exchange
+    name = call.text(call.values("MaThongDiep"), "MaThongDiep")
+    return await exchange.app.read(rest.fate_of, exchange.app.gate, exchange.who, name)
+
+
+async def nop_goi(call: Call) -> Answer:
+    """Typed submissions: a result for each packet, and one wrong packet does not hurt the others."""
+    form = Form(call.operation)
+    rows: list[tuple[bytes, str | None]] = []
+    for element in call.arguments:
+        if _local(element) != "Goi" or _namespace(element) not in (NAMESPACE, ""):
+            raise call.wrong(_local(element), "không có trong thao tác này", "is unknown here")
+        rows.append(packet_of(element, call.operation))
+    if not 1 <= len(rows) <= rest.MOST_PACKETS:
+        raise call.wrong(
+            "Goi", f"phải có từ 1 đến {rest.MOST_PACKETS}", f"must be there 1 to {rest.MOST_PACKETS} times"
+        )
+    envelopes = [_envelope(call, body, form=form, own_key=own_key) for body, own_key in rows]
+    return {"DanhSachKetQuaGoi": await rest.laid_all(call.exchange, envelopes)}
+
+
+def packet_of(element: etree._Element, name: str) -> tuple[bytes, str | None]:
+    """The packet inside a ``Goi`` as a document of its own without namespace, and the sender's key beside it."""
+    own_key: str | None = None
+    parts: list[str] = []
+    for child in element:
+        if _local(child) == "MaGui":
+            own_key = _text(child)[:200] or None
+        else:
+            _copied(child, parts)
+    return f"<{name}>{''.join(parts)}</{name}>".encode(), own_key
+
+
+def _copied(element: etree._Element, parts: list[str]) -> None:
+    if element.get(_NIL) in ("true", "1"):
+        return  # how some toolkits write "left out"
+    name = _local(element)
+    parts.append(f"<{name}>")
+    if len(element):
+        for child in element:
+            _copied(child, parts)
+    else:
+        parts.append(text(element.text or ""))
+    parts.append(f"</{name}>")
+
+
+_OPERATIONS: Mapping[str, Operation] = {
+    "GuiThongDiep": gui_thong_diep,
+    "KiemTraThongDiep": kiem_tra_thong_diep,
+    "LayCapNhat": lay_cap_nhat,
+    "LayThongDiep": lay_thong_diep,
+    "TraCuuHoSo": tra_cuu_ho_so,
+    "TrangThaiThongDiep": trang_thai_thong_diep,
+    Form.CAP_NHAT_TIEN_DO_MC.value: nop_goi,
+    Form.DONG_BO_MC.value: nop_goi,
+}
+
+
+def _actions(operation: str) -> Collection[str]:
+    """The spellings of SOAPAction that toolkits make of namespace and operation."""
+    return (f"{NAMESPACE}/{operation}", f"{NAMESPACE}#{operation}", f"{NAMESPACE}{operation}", operation)
+
+
+# -- answers and faults -----------------------------------------------------------------------------------------------
+
+
+def _answered(call: Call, answer: Answer) -> web.Response:
+    inner = answers.element("TraLoi", answer)
+    header = ""
+    if call.relates_to is not None:
+        header = (
+            f'<soap:Header><wsa:Action xmlns:wsa="{_WSA[0]}">{NAMESPACE}/TrucLienThongPortType/{call.operation}Response'
+            f'</wsa:Action><wsa:RelatesTo xmlns:wsa="{_WSA[0]}">{text(call.relates_to)}</wsa:RelatesTo></soap:Header>'
+        )
+    body = (
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{call.version}\">{header}<soap:Body>"
+        f'<{call.operation}Response xmlns="{NAMESPACE}">{inner}</{call.operation}Response></soap:Body></soap:Envelope>'
+    )
+    return call.exchange.response(200, body.encode("utf-8", "replace"), _CONTENT[call.version])
+
+
+def fault_of(exchange: Exchange, refusal: Refusal) -> web.Response:
+    """A refusal as a fault."""
+    ack = refusal.ack if isinstance(refusal, _Rejected) else None
+    found = ack.problems if ack else [refusal.problem]
+    return fault(exchange, found, ack=ack, headers=refusal.headers, readable=refusal.problem.code not in _UNREADABLE)
+
+
+def fault(
+    exchange: Exchange,
+    problems: Sequence[Problem],
+    *,
+    ack: Acknowledgement | None = None,
+    headers: Mapping[str, str] | None = None,
+    readable: bool = True,
+) -> web.Response:
+    """A fault with the problems in both languages, and the receipt of a message that was recorded."""
+    first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
+    detail: Answer = {
+        "MaTraCuu": exchange.correlation_id,
+        "KetQua": str(ack.fate) if ack else None,
+        "SoTiepNhan": ack.message if ack else None,
+        "MaThongDiep": ack.ma_thong_diep if ack else None,
+        "BamNoiDung": ack.digest if ack else None,
+        "BienNhan": ack.receipt if ack else None,
+        "DanhSachLoi": answers.problems(problems) or [],
+    }
+    ours = first.entry.side is not Side.SENDER
+    sentence = {lang: f"{first.code}: {first.message(lang)}" for lang in Lang}
+    special = {"SYS-130": "VersionMismatch", "SYS-132": "MustUnderstand"}.get(first.code)
+    inner = answers.element("LoiXuLy", detail, NAMESPACE)
+    if exchange.soap == SOAP12:
+        code = special or ("Receiver" if ours else "Sender")
+        reasons = "".join(f'<soap:Text xml:lang="{lang}">{text(sentence[lang])}</soap:Text>' for lang in Lang)
+        content = (
+            f"<soap:Code><soap:Value>soap:{code}</soap:Value></soap:Code><soap:Reason>{reasons}</soap:Reason>"
+            f"<soap:Detail>{inner}</soap:Detail>"
+        )
+    else:
+        code = special or ("Server" if ours else "Client")
+        content = (
+            f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{text(sentence[exchange.lang])}'
+            f"</faultstring><detail>{inner}</detail>"
+        )
+    body = (
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\"><soap:Body><soap:Fault>"
+        f"{content}</soap:Fault></soap:Body></soap:Envelope>"
+    )
+    status = rendering.status_of(problems)
+    if status not in _HTTP_STATUS:
+        status = 400 if not readable else 500 if exchange.soap == SOAP11 or ours else 400
+    return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
+
+
+# -- the envelope's bytes ---------------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(
+    rb"(?P<comment><!--(?:[^-]|-(?!-))*+-->)|(?P<cdata><!\[CDATA\[(?:[^\]]|\](?!\]>))*+\]\]>)|(?P<other><[?!][^>]*+>)"
+    rb"|(?P<tag><[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+|'[^'<]*+'[^<>\"']*+)*+>)|(?P<text>[^<]++)"
+)
+_MOST_TOKENS = 100_000
+
+
+def tame(body: bytes, *, mtom: bool = False) -> bytes:
+    """The envelope without what toolkits write into it and no message may hold: comments, types, XOP.
+
+    SOAP allows comments (SoapUI writes them) and ``xsi:type`` (SOAP::Lite writes it); the gate for documents refuses
+    both. Comments are left out, and the namespaces are renamed to ones that mean nothing to anybody but this module.
+    What does not look like XML is given on unchanged, for the gate to refuse.
+    """
+    pieces: list[bytes] = []
+    position = 0
+    for _ in range(_MOST_TOKENS):
+        if position >= len(body):
+            return b"".join(pieces)
+        match = _TOKEN.match(body, position)
+        if match is None:
+            return body
+        position = match.end()
+        if match.lastgroup == "comment":
+            continue
+        piece = match.group()
+        if match.lastgroup == "tag":
+            if _XSI in piece:
+                piece = re.sub(rb"(['\"])" + re.escape(_XSI) + rb"\1", rb"\1" + _TAME_XSI + rb"\1", piece)
+            if mtom and _XOP in piece:
+                piece = re.sub(rb"(['\"])" + re.escape(_XOP) + rb"\1", rb"\1" + _TAME_XOP + rb"\1", piece)
+        pieces.append(piece)
+    return body
+
+
+def _most(body_bytes: int) -> int:
+    """The most of a SOAP request: a whole message in base64, and the envelope round it."""
+    return body_bytes * 4 // 3 + 64 * 1024
+
+
+def _body(data: bytes, most: int) -> Body:
+    return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=len(data), most=most)
+
+
+def _limits(exchange: Exchange) -> Limits:
+    known = exchange.app.gate.limits
+    most = _most(exchange.app.settings.limits.body_bytes)
+    return replace(known, body_bytes=most, text_bytes=most)
+
+
+def _local(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _namespace(element: etree._Element) -> str:
+    tag = str(element.tag)
+    return tag[1:].partition("}")[0] if tag.startswith("{") else ""
+
+
+def _text(element: etree._Element) -> str:
+    return "" if len(element) else (element.text or "").strip()
+
+
+# -- the description --------------------------------------------------------------------------------------------------
+
+
+@cache
+def wsdl() -> str:
+    """The WSDL as it lies in the package, its address still open."""
+    return (XSD_FOLDER.parent / "wsdl" / "lienthong.wsdl").read_text("utf-8")
+
+
+async def get_wsdl(exchange: Exchange) -> web.Response:
+    """The WSDL with the address under which it was asked for, or the public one of the settings."""
+    if exchange.query_string.lower() not in ("wsdl", "wsdl=", "singlewsdl"):
+        raise refuse("SYS-114", parameter=exchange.query_string[:40] or "?", expected="wsdl")
+    location = f"{exchange.public_url}/soap"
+    body = wsdl().replace("http://localhost/soap", text(location).replace('"', "&quot;"))
+    return exchange.response(200, body.encode(), "text/xml; charset=utf-8", {"Cache-Control": "no-cache"})
+
+
+ROUTES = (
+    Route(method="POST", address="/soap", who=Who.CALLER, handler=post_soap),
+    Route(method="GET", address="/soap", who=Who.ANYONE, handler=get_wsdl),
+)
