@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from lxml import etree
 
 from gateway.core.catalogues import Difference, Muc, difference, entries, from_csv
+from gateway.core.ledger import LogLine
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import parse_bytes
 from gateway.store import CatalogueRow, Store
@@ -69,13 +70,25 @@ def plan(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc]) -> Dif
     return difference(before.muc if before else (), muc)
 
 
-def publish(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc], *, who: str, now: datetime) -> bool:
+def publish(
+    store: Store,
+    danh_muc: str,
+    phien_ban: str,
+    muc: Sequence[Muc],
+    *,
+    who: str,
+    now: datetime,
+    reason: str | None = None,
+) -> bool:
     """Record a version. False when the same version with the same entries is on record already. Raises Stopped as plan() does."""
     plan(store, danh_muc, phien_ban, muc)
     if current(store, danh_muc, phien_ban) is not None:
         return False
     with store.begin() as tx:
         tx.put_catalogue([_record(danh_muc, phien_ban, one) for one in muc], who=who, now=now)
+        if reason is not None:
+            facts = {"danh_muc": danh_muc, "phien_ban": phien_ban, "reason": reason}
+            tx.note(LogLine(what="catalogue.imported", who=who, facts=facts), now)
     return True
 
 

@@ -1,0 +1,324 @@
+"""report, deadlines, alerts, catalogue: what the record says of a period, of time limits, and of what needs a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, argument, command, option, reason_of
+from gateway.cli.check import Moment
+from gateway.cli.show import when
+from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules
+from gateway.core.model import PartyId
+from gateway.core.statistics import By
+from gateway.settings import OperatorRole
+
+LATE = ("quá hạn", "overdue")
+SOON = ("sắp đến hạn", "due soon")
+
+
+@command(
+    "report",
+    vi="Thống kê một kỳ: nhận, từ chối, đang xử lý, xong, trả, rút, dừng, đúng hạn, trễ, thời gian trung bình mỗi trạng thái.",
+    en="Count a period: received, refused, open, finished, delivered, withdrawn, stopped, on time, late, mean time per state.",
+)
+@option("--from", "since", type=Moment(), required=True, vi="Từ ngày (kể cả).", en="From this day on.")
+@option(
+    "--to",
+    "until",
+    type=Moment(),
+    vi="Đến ngày (không kể); không ghi thì đến bây giờ.",
+    en="Up to, not including; default now.",
+)
+@option(
+    "--by",
+    "by",
+    multiple=True,
+    type=click.Choice([key.value for key in By]),
+    default=(By.SERVICE.value,),
+    vi="Gom theo: dịch vụ, cơ quan, kênh, tháng; ghi nhiều lần được.",
+    en="Group by service, agency, channel, month; may be repeated.",
+)
+@option("--agency", vi="Chỉ hồ sơ của cơ quan này.", en="Only this agency's dossiers.")
+@option("--csv", "as_csv", is_flag=True, vi="In CSV.", en="Print CSV.")
+def report(
+    call: Call, since: datetime, until: datetime | None, by: tuple[str, ...], agency: str | None, as_csv: bool
+) -> int:
+    """Reproducible from the record at any later time."""
+    from gateway.services import reports
+    from gateway.wiring import registry_of
+
+    call.need(OperatorRole.VIEWER, "report")
+    groups = tuple(By(name) for name in dict.fromkeys(by))
+    made = reports.report(
+        call.store,
+        registry_of(call.store),
+        since,
+        until or call.now,
+        groups,
+        PartyId(agency) if agency else None,
+    )
+    screen = call.screen
+    if as_csv:
+        screen.raw(made.csv().encode())
+        return FINE
+    rows = made.rows()
+    if screen.as_json:
+        for row in rows:
+            screen.row(row)
+        return FINE
+    names = [name for name in (rows[0] if rows else {}) if not name.startswith("gio_tb_")]
+    if not rows:
+        screen.line("Không có hồ sơ nào trong kỳ.", "No dossier in the period.")
+    else:
+        screen.table(
+            [COLUMNS.get(name, (name, name))[screen.lang != "vi"] for name in names],
+            [[row[n] for n in names] for row in rows],
+        )
+    return FINE
+
+
+COLUMNS = {
+    "dich-vu": ("Dịch vụ", "Service"),
+    "co-quan": ("Cơ quan", "Agency"),
+    "kenh": ("Kênh", "Channel"),
+    "thang": ("Tháng", "Month"),
+    "filed": ("Nộp", "Filed"),
+    "online": ("Trực tuyến", "Online"),
+    "received": ("Tiếp nhận", "Received"),
+    "refused": ("Từ chối", "Refused"),
+    "open": ("Đang xử lý", "Open"),
+    "finished": ("Xong", "Finished"),
+    "delivered": ("Đã trả", "Delivered"),
+    "withdrawn": ("Rút", "Withdrawn"),
+    "stopped": ("Dừng", "Stopped"),
+    "on_time": ("Đúng hạn", "On time"),
+    "late": ("Trễ", "Late"),
+    "overdue": ("Quá hạn", "Overdue"),
+    "supplemented": ("Bổ sung", "Supplemented"),
+    "supplemented_twice": ("Bổ sung >1", "Twice"),
+    "events": ("Sự kiện", "Events"),
+}
+
+
+@command(
+    "deadlines",
+    vi="Hồ sơ quá hạn, hoặc đến hạn trong số giờ tới, theo cơ quan.",
+    en="Dossiers that are late, or will be within so many hours, by agency.",
+)
+@option(
+    "--within",
+    "hours",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    vi="Số giờ tới.",
+    en="Hours ahead.",
+)
+@option("--agency", vi="Chỉ cơ quan này.", en="Only this agency.")
+def deadlines(call: Call, hours: float, agency: str | None) -> int:
+    """Exit code 1 when something is late."""
+    from gateway.services import watch
+    from gateway.services.dossiers import DUES
+    from gateway.wiring import registry_of
+
+    call.need(OperatorRole.VIEWER, "deadlines")
+    parties = registry_of(call.store)
+    found = watch.late(
+        call.store, parties, call.now, timedelta(hours=hours), DeadlineRules(), PartyId(agency) if agency else None
+    )
+    screen = call.screen
+    english = screen.lang != "vi"
+    if screen.as_json:
+        for one in found:
+            screen.row(
+                {
+                    "MaHoSo": one.ma_ho_so,
+                    "co_quan": one.agency,
+                    "TrangThai": one.trang_thai,
+                    "loai": one.deadline.what.value,
+                    "han": one.deadline.due.isoformat(),
+                    "qua_han": one.passed,
+                }
+            )
+    elif found:
+        ordered = sorted(found, key=lambda one: (one.agency or "", one.deadline.due))
+        screen.table(
+            [
+                screen.text(*c)
+                for c in (("Cơ quan", "Agency"), ("Hồ sơ", "Dossier"), ("Việc", "What"), ("Hạn", "Due"), ("", ""))
+            ],
+            [
+                [
+                    one.agency or "–",
+                    one.ma_ho_so,
+                    DUES[one.deadline.what][english],
+                    when(one.deadline.due),
+                    (LATE if one.passed else SOON)[english],
+                ]
+                for one in ordered
+            ],
+        )
+    else:
+        screen.line("Không có hồ sơ nào quá hạn hay sắp đến hạn.", "Nothing is late, and nothing will be soon.")
+    return PROBLEMS if any(one.passed for one in found) else FINE
+
+
+ALARMS = {
+    "lane-held": ("Làn bị giữ", "Lane held"),
+    "uncertain": ("Chưa rõ đã tới", "Outcome unknown"),
+    "party-silent": ("Bên nhận không trả lời", "Party silent"),
+    "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
+    "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
+    "message-held": ("Thông điệp đang giữ", "Message held"),
+}
+
+
+@command(
+    "alerts",
+    vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ.",
+    en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages.",
+)
+def alerts(call: Call) -> int:
+    """Exit code 1 when there is something to look at."""
+    from gateway.services import watch
+    from gateway.wiring import registry_of
+
+    call.need(OperatorRole.VIEWER, "alerts")
+    found = watch.alerts(call.store, registry_of(call.store), call.now)
+    screen = call.screen
+    if screen.as_json:
+        for one in found:
+            screen.row(
+                {
+                    "alarm": one.alarm.value,
+                    "party": one.party,
+                    "subject": one.subject,
+                    "since": one.since.isoformat(),
+                    **one.facts,
+                }
+            )
+    elif found:
+        screen.table(
+            [
+                screen.text(*c)
+                for c in (("Việc", "What"), ("Bên", "Party"), ("Đối tượng", "Subject"), ("Từ lúc", "Since"))
+            ],
+            [[screen.text(*ALARMS[one.alarm.value]), one.party, one.subject, when(one.since)] for one in found],
+        )
+    else:
+        screen.line("Không có gì cần xem.", "Nothing needs a person.")
+    return PROBLEMS if found else FINE
+
+
+catalogue = Group(
+    "catalogue",
+    entries={
+        "import": Entry(
+            "gateway.cli.reports:import_", "Nạp một phiên bản danh mục từ CSV hoặc XML.", "Import a version."
+        ),
+        "show": Entry("gateway.cli.reports:show", "Xem một danh mục.", "Show a catalogue."),
+    },
+    vi="Danh mục: dịch vụ (17 mục của Điều 4.1.b), thủ tục, cơ quan và bí danh, bảng mã; có phiên bản và hiệu lực.",
+    en="Catalogues: services (the 17 items of Art. 4.1.b), procedures, agencies and aliases, code lists; with validity.",
+    no_args_is_help=True,
+)
+
+
+@command(
+    "import",
+    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi; chỉ ghi khi có --yes.",
+    en="Import a version of a catalogue from CSV or XML. Shows first what would change; records only with --yes.",
+)
+@argument("danh_muc")
+@argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@option("--version", "phien_ban", required=True, vi="Số phiên bản.", en="The version.")
+@option("--yes", is_flag=True, vi="Ghi thật.", en="Really record it.")
+@acting
+def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, reason: str | None = None) -> int:
+    """The version stays readable for ever."""
+    from gateway.core.catalogues import changed_fields
+    from gateway.services import catalogues
+
+    call.need(OperatorRole.ADMINISTRATOR, "catalogue import")
+    muc = catalogues.from_bytes(danh_muc, file.read_bytes())
+    plan = catalogues.plan(call.store, danh_muc, phien_ban, muc)
+    screen = call.screen
+    if screen.as_json:
+        screen.row(
+            {
+                "danh_muc": danh_muc,
+                "phien_ban": phien_ban,
+                "added": [one.ma for one in plan.added],
+                "changed": {after.ma: changed_fields(before, after) for before, after in plan.changed},
+                "removed": [one.ma for one in plan.removed],
+                "recorded": yes,
+            }
+        )
+    for one in plan.added:
+        screen.line(f"  + {one.ma}  {one.ten}")
+    for before, after in plan.changed:
+        screen.line(f"  ~ {after.ma}  {', '.join(changed_fields(before, after))}")
+    for one in plan.removed:
+        screen.line(f"  - {one.ma}  {one.ten}")
+    if not yes:
+        screen.line("Chưa ghi gì. Thêm --yes để ghi.", "Nothing was recorded. Add --yes to record it.")
+        return FINE
+    who = f"operator:{call.person}"
+    done = catalogues.publish(
+        call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=reason_of(call, reason, "catalogue import")
+    )
+    screen.line(
+        f"Đã ghi {danh_muc} {phien_ban}: {len(muc)} mục." if done else f"{danh_muc} {phien_ban} đã có, giống hệt.",
+        f"Recorded {danh_muc} {phien_ban}: {len(muc)} entries."
+        if done
+        else f"{danh_muc} {phien_ban} was there, identical.",
+    )
+    return FINE
+
+
+@command(
+    "show",
+    vi="Xem một phiên bản danh mục; không ghi thì bản mới nhất.",
+    en="Show a version of a catalogue; the newest by default.",
+)
+@argument("danh_muc")
+@option("--version", "phien_ban", vi="Số phiên bản.", en="The version.")
+@option("--on", "day", type=Moment(), vi="Chỉ mục có hiệu lực ngày này.", en="Only what is in force that day.")
+def show(call: Call, danh_muc: str, phien_ban: str | None, day: datetime | None) -> int:
+    """Exit code 1 when it is not on record."""
+    from gateway.services import catalogues
+
+    call.need(OperatorRole.VIEWER, "catalogue show")
+    version = catalogues.current(call.store, danh_muc, phien_ban, day.astimezone(GIO_VIET_NAM).date() if day else None)
+    screen = call.screen
+    if version is None:
+        screen.line(f"Chưa có danh mục {danh_muc}.", f"There is no catalogue {danh_muc}.")
+        return PROBLEMS
+    if screen.as_json:
+        for one in version.muc:
+            screen.row(
+                {
+                    "Ma": one.ma,
+                    "Ten": one.ten,
+                    "HieuLucTu": one.hieu_luc_tu.isoformat() if one.hieu_luc_tu else None,
+                    "HieuLucDen": one.hieu_luc_den.isoformat() if one.hieu_luc_den else None,
+                    "MaThayThe": one.ma_thay_the,
+                    **one.fields,
+                }
+            )
+        return FINE
+    screen.line(f"{danh_muc} {version.phien_ban}")
+    screen.table(
+        [
+            screen.text(*c)
+            for c in (("Mã", "Code"), ("Tên", "Name"), ("Từ", "From"), ("Đến", "To"), ("Thay bằng", "Replaced by"))
+        ],
+        [
+            [one.ma, one.ten, one.hieu_luc_tu or "–", one.hieu_luc_den or "–", one.ma_thay_the or "–"]
+            for one in version.muc
+        ],
+    )
+    return FINE
