@@ -150,14 +150,15 @@ async def post_soap(exchange: Exchange) -> web.Response:
     body = data.data
     parts: Mapping[str, bytes] = {}
     action = given.get("action", "")
+    packed = kind == "multipart/related"
     if data.cut:
         return await _unreadable(exchange, data)
-    if kind == "multipart/related":
+    if packed:
         package = mime.unpack(body, exchange.request.headers["Content-Type"])
         body, parts, kind = package.root, package.parts, package.root_type
         action = package.action or action
     try:
-        root = parse_bytes(tame(body, mtom=bool(parts)), _limits(exchange))
+        root = parse_bytes(tame(body, mtom=packed), _limits(exchange))
     except Stopped:
         return await _unreadable(exchange, _body(body, data.most))
     call = _opened(exchange, root, kind, parts)

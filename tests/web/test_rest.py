@@ -186,7 +186,7 @@ def test_the_sender_sees_the_fate_of_its_message(door):
     assert by_own_id["NoiGui"] == "H19.909"
     assert by_own_id["DanhSachHopThu"] == [{"NoiNhan": "ubnd-xa-thu-nghiem", "ViTri": 1}]
     xml = etree.fromstring(door.get(f"/v1/messages/{id_of(message)}", "cong-dvc", Accept="application/xml").body)
-    assert xml.tag == f"{DV}TrangThaiThongDiep"
+    assert xml.tag == f"{DV}ThongTinThongDiep"
     assert xml.findtext(f"{DV}SoTiepNhan") == sent["SoTiepNhan"]
 
 
