@@ -20,6 +20,7 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Receives, Role
 from gateway.core.problems import Location, Problem
+from gateway.store import open_engine
 
 START = datetime(2026, 1, 15, 1, 2, 3, 456789, tzinfo=UTC)
 PORTAL, AGENCY, COMMUNE = "cong-dvc", "so-tu-phap", "ubnd-xa"
@@ -216,9 +217,29 @@ def desk(store, clock):
 
 
 @pytest.fixture
-def new_desk(store):
-    """Makes further desks at the same store, each with a clock of its own: for threads."""
-    return lambda: Desk(store, Clock())
+def opened():
+    """Opens engines that are closed after the test, whatever happens in it."""
+    engines = []
+
+    def opened(url, **more):
+        engines.append(open_engine(url, **more))
+        return engines[-1]
+
+    yield opened
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def desk_at():
+    """Makes a desk at a store, with a clock of its own."""
+    return lambda store: Desk(store, Clock())
+
+
+@pytest.fixture
+def new_desk(store, desk_at):
+    """Makes further desks at the same store: for threads."""
+    return lambda: desk_at(store)
 
 
 @pytest.fixture

@@ -17,13 +17,12 @@ def pragma(engine, name):
         return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
-def test_sqlite_runs_with_wal_full_sync_and_foreign_keys(sqlite_url):
-    engine = open_engine(sqlite_url, busy_timeout_s=1.5)
+def test_sqlite_runs_with_wal_full_sync_and_foreign_keys(opened, sqlite_url):
+    engine = opened(sqlite_url, busy_timeout_s=1.5)
     assert pragma(engine, "journal_mode") == "wal"
     assert pragma(engine, "synchronous") == 2
     assert pragma(engine, "foreign_keys") == 1
     assert pragma(engine, "busy_timeout") == 1500
-    engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db"])
@@ -62,19 +61,17 @@ def test_a_view_cannot_write(store):
         assert tx._next("x", None) == 1
 
 
-def test_waiting_too_long_for_a_lock_is_busy(database_url):
-    patient, hasty = open_engine(database_url), open_engine(database_url, busy_timeout_s=0.2)
+def test_waiting_too_long_for_a_lock_is_busy(opened, database_url):
+    patient, hasty = opened(database_url), opened(database_url, busy_timeout_s=0.2)
     with Store(patient).begin() as tx:
         tx._next("x", None)
         with pytest.raises(Busy), Store(hasty).begin() as other:
             other._next("x", None)
-    patient.dispose()
-    hasty.dispose()
 
 
 @pytest.mark.postgres
-def test_a_deadlock_broken_at_our_cost_is_busy(postgres_url):
-    engine = open_engine(postgres_url)
+def test_a_deadlock_broken_at_our_cost_is_busy(opened, postgres_url):
+    engine = opened(postgres_url)
     store, meet, errors = Store(engine), threading.Barrier(2), []
 
     def cross(first, second):
@@ -91,7 +88,6 @@ def test_a_deadlock_broken_at_our_cost_is_busy(postgres_url):
         thread.start()
     for thread in threads:
         thread.join(30)
-    engine.dispose()
     assert [type(error) for error in errors] == [Busy]
 
 
@@ -115,45 +111,42 @@ def test_a_delivery_of_bytes_that_nobody_kept_is_a_conflict(desk, store, code):
         tx.write(ledger)
 
 
-def test_a_folder_that_is_not_there_is_unavailable(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path}/nowhere/x.db")
+def test_a_folder_that_is_not_there_is_unavailable(opened, tmp_path):
+    engine = opened(f"sqlite:///{tmp_path}/nowhere/x.db")
     with pytest.raises(Unavailable):
         Store(engine)
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path):
+def test_a_file_that_is_no_database_is_unavailable(opened, tmp_path):
     path = tmp_path / "x.db"
     path.write_bytes(b"no database at all, but long enough to be asked what it is" * 100)
-    engine = open_engine(f"sqlite:///{path}")
+    engine = opened(f"sqlite:///{path}")
     with pytest.raises(Unavailable):
         Store(engine)
 
 
-def test_a_read_only_database_is_unavailable_to_a_writer(sqlite_url):
-    engine = open_engine(sqlite_url)
+def test_a_read_only_database_is_unavailable_to_a_writer(opened, sqlite_url):
+    engine = opened(sqlite_url)
     store = Store(engine)
     with pytest.raises(Unavailable), store.begin() as tx:
         tx._connection.exec_driver_sql("PRAGMA query_only=ON")
         tx._next("x", None)
-    engine.dispose()
 
 
-def test_a_full_disk_is_unavailable_and_nothing_is_kept(sqlite_url):
-    engine = open_engine(sqlite_url)
+def test_a_full_disk_is_unavailable_and_nothing_is_kept(opened, sqlite_url):
+    engine = opened(sqlite_url)
     store = Store(engine)
     with pytest.raises(Unavailable), store.begin() as tx:
         tx._connection.exec_driver_sql("PRAGMA max_page_count=1")
         tx.keep(b"x" * 1_000_000)
-    engine.dispose()
-    engine = open_engine(sqlite_url)
+    engine = opened(sqlite_url)
     with Store(engine).read() as view:
         assert view.log_head().number == 0
-    engine.dispose()
 
 
 @pytest.mark.postgres
-def test_a_server_that_hangs_up_is_unavailable_and_the_next_transaction_is_served(postgres_url):
-    engine = open_engine(postgres_url)
+def test_a_server_that_hangs_up_is_unavailable_and_the_next_transaction_is_served(opened, postgres_url):
+    engine = opened(postgres_url)
     store = Store(engine)
     with pytest.raises(Unavailable), store.begin() as tx:
         pid = tx._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
@@ -162,12 +155,11 @@ def test_a_server_that_hangs_up_is_unavailable_and_the_next_transaction_is_serve
         tx._next("x", None)
     with store.begin() as tx:
         assert tx._next("x", None) == 1
-    engine.dispose()
 
 
 @pytest.mark.postgres
-def test_no_server_is_unavailable(tmp_path):
-    engine = open_engine(f"postgresql://nobody@/none?host={tmp_path}")
+def test_no_server_is_unavailable(opened, tmp_path):
+    engine = opened(f"postgresql://nobody@/none?host={tmp_path}")
     with pytest.raises(Unavailable):
         Store(engine)
 

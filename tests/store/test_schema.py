@@ -6,16 +6,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from gateway.store import Conflict, SchemaMismatch, Store, current, open_engine, tables, upgrade
+from gateway.store import Conflict, SchemaMismatch, Store, current, tables, upgrade
 from gateway.store.errors import translated
 from gateway.store.schema import config_of
 
 
 @pytest.fixture
-def empty(empty_database_url):
-    engine = open_engine(empty_database_url)
-    yield engine
-    engine.dispose()
+def empty(empty_database_url, opened):
+    return opened(empty_database_url)
 
 
 def test_the_revision_of_the_tables_is_that_of_the_last_script():
@@ -101,8 +99,7 @@ def test_what_was_written_once_is_never_changed_or_removed(desk, store, engine, 
 
 
 @pytest.mark.postgres
-def test_the_log_is_not_emptied_either(postgres_url):
-    engine = open_engine(postgres_url)
+def test_the_log_is_not_emptied_either(postgres_url, opened):
+    engine = opened(postgres_url)
     with pytest.raises(Conflict, match="append-only"), translated(), engine.begin() as connection:
         connection.execute(text("TRUNCATE log"))
-    engine.dispose()

@@ -123,6 +123,8 @@ def test_an_id_given_back_in_a_tray_is_taken_by_the_next_of_the_same_tray(desk, 
     first, second = desk.take(refused, good)
 
     assert (first.fate, second.fate) == (Fate.REJECTED, Fate.ACCEPTED)
+    with store.read() as view:
+        assert view.by_ma_thong_diep(AGENCY, "again").id == second.message
     again = desk.one(desk.progress(code, 2, ma="again", body=good.envelope.body))
     assert (again.repeated, again.message) == (True, second.message)
 
