@@ -13,6 +13,7 @@ import os
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -397,11 +398,11 @@ class Work:
         en="An undetermined message is held for at most this many hours, then rejected.",
     )
     trust_s: float = setting(
-        3600.0,
-        at_least=10,
+        60.0,
+        at_least=1,
         at_most=86_400,
-        vi="Hỏi lại tình trạng chứng thư sau mỗi chừng này giây.",
-        en="Certificate status is refreshed this often, seconds.",
+        vi="Sau mỗi chừng này giây xem chứng thư nào đến lúc phải hỏi lại tình trạng (tùy hạn của bằng chứng).",
+        en="This often, seconds, certificates are looked through for those to ask about (by how long evidence lasts).",
     )
     log_head_s: float = setting(
         3600.0,
@@ -432,6 +433,25 @@ class Tree:
     crls: tuple[Path, ...] = setting(
         (), vi="Các tệp danh sách thu hồi (CRL) để sẵn.", en="Revocation lists (CRL) kept as files."
     )
+    crl_urls: tuple[str, ...] = setting(
+        (),
+        pattern=r"https?://\S+",
+        vi="Địa chỉ CRL, hỏi thêm ngoài địa chỉ ghi trong chứng thư.",
+        en="Addresses of CRLs, asked beside those that certificates name.",
+    )
+    ocsp_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Địa chỉ OCSP, hỏi thay cho địa chỉ ghi trong chứng thư.",
+        en="The OCSP address, asked instead of the one in the certificate.",
+    )
+    follow_certificates: bool = setting(
+        True,
+        vi="Hỏi các địa chỉ CRL, OCSP ghi trong chứng thư.",
+        en="Whether the CRL and OCSP addresses in certificates are asked.",
+    )
+    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
+    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imported where they are used: a command that only looks int
     from gateway.documents import Limits
     from gateway.services.answers import Clerk
     from gateway.services.intake import Gate
+    from gateway.services.trust import Sources
     from gateway.store import CertificateStatus as StoredStatus
     from signing.certificates import Certificate
     from signing.sign import SigningKey
@@ -168,13 +169,29 @@ def load_trees(settings: Settings) -> list[TrustTree]:
             problems += stop.problems
             continue
         try:
-            trees.append(load_tree(tree.name, pem))
+            trees.append(load_tree(tree.name, pem, valid_from=tree.valid_from, valid_to=tree.valid_to))
         except ValueError as error:
             path = ", ".join(str(file) for file in tree.files)
             problems.append(Problem("SYS-034", {"path": path, "key": key, "reason": str(error)}))
     if problems:
         raise Stopped(*problems)
     return trees
+
+
+def sources_of(settings: Settings) -> list[Sources]:
+    """Where news of each tree's certificates come from."""
+    from gateway.services.trust import Sources
+
+    return [
+        Sources(
+            tree=tree.name,
+            crl_files=tree.crls,
+            crl_urls=tree.crl_urls,
+            ocsp_url=tree.ocsp_url,
+            follow_certificates=tree.follow_certificates,
+        )
+        for tree in settings.trust.trees
+    ]
 
 
 def _bytes(path: Path, key: str) -> bytes:

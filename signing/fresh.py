@@ -21,7 +21,7 @@ def fresh_key(name: str, at: datetime, *, days: int = 730, identifier: str | Non
         x509.NameAttribute(NameOID.COMMON_NAME, name[:NAME_CHARS]),
     ]
     if identifier is not None:
-        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, identifier))
+        attributes.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, identifier))
     subject = x509.Name(attributes)
     usage = x509.KeyUsage(
         digital_signature=True,

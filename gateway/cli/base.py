@@ -199,11 +199,27 @@ class Entry:
 class Group(click.Group):
     """A group of commands imported when they run, so that help is quick."""
 
-    def __init__(self, *args: Any, entries: dict[str, Entry], vi: str = "", en: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        entries: dict[str, Entry],
+        vi: str = "",
+        en: str = "",
+        default: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.entries = entries
+        self.default = default  # the command meant when none is named
         self.vi, self.en = vi, en
         self.params.extend(common_options())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """With the default command, where there is one and none is named."""
+        named = any(arg in self.entries for arg in args)
+        if self.default is not None and not named and not {"--help", "-h"} & set(args):
+            args = [self.default, *args] if not args or args[0].startswith("-") else args
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order of the table."""

@@ -17,11 +17,13 @@ from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
     from gateway.services.intake import Gate
+    from gateway.services.trust import Refreshed
     from gateway.settings import Settings
 
 log = logging.getLogger("lienthong.work")
 
 ALERTS_EVERY_S = 60.0
+ENDS_SOON = timedelta(days=30)
 
 
 @command(
@@ -156,6 +158,7 @@ class Desk:
             asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
             asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
             asyncio.create_task(self._every(ALERTS_EVERY_S, self._alert), name="alerts"),
+            asyncio.create_task(self._every(work.trust_s, self._trust), name="trust"),
         ]
         ready()
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -199,19 +202,53 @@ class Desk:
         while await asyncio.to_thread(answer_due, clerk(self.gate), _now()) and not self.stop.is_set():
             pass
 
+    async def _trust(self) -> None:
+        """Certificates that are due are asked about; `renew` then takes over what was learnt."""
+        await refresh_trust(self.gate, self.settings)
+
     async def _alert(self) -> None:
         """What a person should look at goes into the log once, when it begins."""
+        from gateway.services.trust import forecast
         from gateway.services.watch import alerts
 
         if self.gate.store is None:
             return
         found = await asyncio.to_thread(alerts, self.gate.store, self.gate.parties, _now())
-        now = {(alert.alarm, alert.party, alert.subject): alert for alert in found}
-        for key, alert in now.items():
+        now: dict[tuple[Any, ...], Any] = {}
+        for alert in found:
+            key: tuple[Any, ...] = (alert.alarm, alert.party, alert.subject)
+            now[key] = alert
             if key not in self.alerted:
                 facts = {"party": alert.party, "subject": alert.subject, "since": alert.since.isoformat()}
                 log.warning("somebody should look: %s", alert.alarm, extra={"alarm": str(alert.alarm), **facts})
+        for end in forecast(self.gate.trust, self.gate.parties, _now(), ENDS_SOON):
+            key = ("ends", end.kind, end.name)
+            now[key] = end
+            if key not in self.alerted:
+                ending = {"certificate": end.name, "party": end.party, "tree": end.tree, "at": end.at.isoformat()}
+                log.warning("%s ends in %d days", end.kind, end.days(_now()), extra=ending)
         self.alerted = set(now)
+
+
+async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) -> Refreshed:
+    """One round of asking about certificates; all of them with ``force``."""
+    from connectors.pki import Pki
+    from gateway.services.trust import refresh
+    from gateway.wiring import sources_of
+
+    if gate.store is None:
+        raise ValueError("what is learnt of certificates is kept in a database")
+    async with Pki(private_addresses=settings.work.private_addresses) as pki:
+        return await refresh(
+            gate.store,
+            gate.trust,
+            gate.parties,
+            sources_of(settings),
+            _now(),
+            pki=pki,
+            grace=timedelta(hours=settings.trust.grace_h),
+            force=force,
+        )
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:

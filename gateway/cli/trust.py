@@ -1,0 +1,191 @@
+"""trust forecast | show | refresh: what is known of certificates, and what stops working on which day."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, command, option
+from gateway.cli.run import refresh_trust
+from gateway.cli.show import when
+from gateway.core.problems import Lang
+from gateway.settings import OperatorRole
+
+trust = Group(
+    "trust",
+    default="forecast",
+    entries={
+        "forecast": Entry(
+            "gateway.cli.trust:forecast", "Cái gì hết hiệu lực ngày nào.", "What stops working on which day."
+        ),
+        "show": Entry(
+            "gateway.cli.trust:show", "Tình trạng từng chứng thư đã đăng ký.", "The status of each certificate."
+        ),
+        "refresh": Entry(
+            "gateway.cli.trust:refresh", "Hỏi lại mọi chứng thư ngay.", "Ask about every certificate now."
+        ),
+    },
+    vi="Chứng thư và cây tin cậy. Không nêu lệnh con: dự báo cái gì hết hiệu lực ngày nào.",
+    en="Certificates and trust trees. Without a command: the forecast of what stops working on which day.",
+)
+
+KINDS = {
+    "certificate": ("chứng thư ký", "signing certificate"),
+    "registration": ("đăng ký chứng thư", "registration"),
+    "evidence": ("bằng chứng tình trạng", "status evidence"),
+    "anchor": ("chứng thư gốc", "root"),
+    "intermediate": ("chứng thư trung gian", "intermediate"),
+    "tree": ("cây tin cậy", "trust tree"),
+    "own": ("chứng thư của trục", "the gateway's certificate"),
+}
+
+
+@command(
+    "forecast",
+    vi="Cái gì hết hiệu lực ngày nào, theo từng bên, kể cả chứng thư gốc và CRL; gần nhất trước. Mã thoát 1 khi có "
+    "thứ đã "
+    "hết hiệu lực mà không còn gì thay.",
+    en="What stops working on which day, by party, roots and CRLs included; the nearest first. Exit 1 when something "
+    "is "
+    "over and nothing stands in for it.",
+)
+@option(
+    "--within",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    vi="Chỉ trong chừng này ngày tới.",
+    en="Only within so many days.",
+)
+def forecast(call: Call, within: int | None) -> int:
+    """Lists ends, the nearest first."""
+    from gateway.services.trust import forecast as look_ahead
+    from gateway.wiring import build
+
+    screen, now = call.screen, call.now
+    gate = build(call.settings, call.store)
+    ends = look_ahead(gate.trust, gate.parties, now, timedelta(days=within) if within is not None else None)
+    over = False
+    for end in ends:
+        over = over or (end.at <= now and (end.last or end.party is None))
+        if screen.as_json:
+            screen.row(
+                {
+                    "at": end.at,
+                    "days": end.days(now),
+                    "kind": str(end.kind),
+                    "name": end.name,
+                    "party": end.party,
+                    "tree": end.tree,
+                    "subject": end.subject,
+                    "last": end.last,
+                }
+            )
+    if screen.as_json:
+        return PROBLEMS if over else FINE
+    if not ends:
+        screen.line("Không có gì hết hiệu lực trong khoảng đó.", "Nothing ends in that time.")
+        return FINE
+    heads = ("Lúc", "Còn (ngày)", "Thứ gì", "Bên", "Cây", "Chủ thể", "Cái cuối cùng")
+    heads_en = ("At", "Days left", "What", "Party", "Tree", "Subject", "Last one")
+    yes = screen.text("có", "yes")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (
+                when(end.at),
+                end.days(now),
+                KINDS[end.kind][screen.lang is Lang.EN],
+                end.party,
+                end.tree,
+                end.subject or end.name,
+                yes if end.last else "",
+            )
+            for end in ends
+        ),
+    )
+    return PROBLEMS if over else FINE
+
+
+@command(
+    "show",
+    vi="Tình trạng từng chứng thư đã đăng ký: tốt, hỏng, chưa biết; theo bằng chứng nào, tới khi nào.",
+    en="The status of each registered certificate: good, bad, unknown; on what evidence, until when.",
+)
+def show(call: Call) -> int:
+    """Lists what is known."""
+    from gateway.wiring import build
+
+    screen, now = call.screen, call.now
+    gate = build(call.settings, call.store)
+    rows = [
+        (owner.id, registered, gate.trust.standing(registered.fingerprint, registered.tree, now))
+        for owner in gate.parties
+        for registered in owner.certificates
+    ]
+    if screen.as_json:
+        for party, registered, standing in rows:
+            screen.row(
+                {
+                    "party": party,
+                    "certificate": registered.fingerprint,
+                    "tree": registered.tree,
+                    "status": str(standing.status),
+                    "reason": standing.reason,
+                    "as_of": standing.verdict.as_of if standing.verdict else None,
+                    "until": standing.verdict.until if standing.verdict else None,
+                    "source": standing.verdict.source if standing.verdict else None,
+                }
+            )
+        return FINE
+    heads = ("Bên", "Chứng thư (SHA-256)", "Cây", "Tình trạng", "Vì", "Nguồn", "Tính tới", "Có giá trị tới")
+    heads_en = ("Party", "Certificate (SHA-256)", "Tree", "Status", "Because", "Source", "As of", "Until")
+    screen.table(
+        heads if screen.lang is Lang.VI else heads_en,
+        (
+            (
+                party,
+                registered.fingerprint[:16] + "…",
+                registered.tree,
+                standing.status,
+                standing.reason,
+                standing.verdict.source if standing.verdict else "",
+                when(standing.verdict.as_of) if standing.verdict else "",
+                when(standing.verdict.until) if standing.verdict else "",
+            )
+            for party, registered, standing in rows
+        ),
+    )
+    return FINE
+
+
+@command(
+    "refresh",
+    vi="Hỏi CRL và OCSP của mọi chứng thư ngay bây giờ, ghi kết quả. “work” tự làm việc này theo hạn của bằng chứng.",
+    en="Ask CRL and OCSP for every certificate now, and record the answers. “work” does this by itself, by how long "
+    "evidence lasts.",
+)
+def refresh(call: Call) -> int:
+    """One forced round."""
+    from gateway.wiring import build
+
+    call.need(OperatorRole.OPERATOR, "trust refresh")
+    screen = call.screen
+    done = asyncio.run(refresh_trust(build(call.settings, call.store), call.settings, force=True))
+    if screen.as_json:
+        screen.row(
+            {
+                "judged": len(done.judged),
+                "changed": list(done.written),
+                "failures": [{"address": address, "reason": reason} for address, reason in done.failures],
+            }
+        )
+    else:
+        screen.line(
+            f"Đã xét {len(done.judged)} chứng thư; {len(done.written)} có kết quả mới.",
+            f"Judged {len(done.judged)} certificates; {len(done.written)} have a new verdict.",
+        )
+        for address, reason in done.failures:
+            screen.line(f"  ✗ {address}: {reason}")
+    return PROBLEMS if done.failures else FINE
