@@ -197,7 +197,7 @@ def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
                 return None  # the form in which the regulation's own services take one packet
         else:
             return None  # no JSON object: the packet's own reader says why
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None  # likewise
     found = []
     for row in rows:
@@ -206,7 +206,7 @@ def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
             if keyed.MaGui is not None and not _KEY.fullmatch(keyed.MaGui):
                 raise refuse("SYS-125", reason="MaGui")
             found.append((bytes(keyed.Goi), keyed.MaGui))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             found.append((bytes(row), None))
     return found
 
