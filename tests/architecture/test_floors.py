@@ -20,7 +20,7 @@ LIBRARIES = {
     "gateway.services": {"lxml"},  # they pass trees on; only documents makes them
     "gateway.settings": {"msgspec"},
     "gateway.wiring": {"structlog"},
-    "gateway.web": {"aiohttp", "lxml", "prometheus_client", "uvloop", "multidict", "yarl"},
+    "gateway.web": {"aiohttp", "lxml", "msgspec", "prometheus_client", "uvloop", "multidict", "yarl"},
     "gateway.cli": {"click", "rich", "cryptography"},
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own
     "gateway.__main__": set(),
