@@ -104,7 +104,7 @@ def _verify(root: etree._Element) -> None:
     elif isinstance(key, rsa.RSAPublicKey):
         key.verify(value, signed, padding.PKCS1v15(), hashes.SHA256())
     else:
-        raise AssertionError("the floor knows RSA and ECDSA only")
+        raise TypeError("the floor knows RSA and ECDSA only")
 
 
 def _commit(bodies: Sequence[bytes]) -> float:

@@ -34,7 +34,9 @@ import load  # noqa: E402
 import nodes  # noqa: E402
 import pki  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from sqlalchemy import text  # noqa: E402
 
+from gateway.store import open_engine  # noqa: E402
 from schemas.catalog import bundled  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -98,10 +100,6 @@ def http_floor(bodies: Path, connections: int) -> float:
 
 def count_of(database: str, folder: Path) -> int:
     """How many messages are on record as accepted."""
-    from sqlalchemy import text
-
-    from gateway.store import open_engine
-
     url = (
         database
         if "://" in database and not database.startswith("sqlite:///")
@@ -195,10 +193,12 @@ def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
         else "PostgreSQL on the same cores (its CPU not counted)"
     )
     lines = [
-        f"{os.cpu_count()} cores ({cpu}), {platform.python_implementation()} {platform.python_version()}, {versions}. {database}; "
-        f"{arguments.workers} workers, {arguments.connections} keep-alive connections, generator on the same cores; "
-        f"{'XAdES B-B' if arguments.xades else 'XML-DSig'} RSA-2048 in, ECDSA P-256 receipts out; {arguments.messages} messages a round, "
-        f"{arguments.rounds} round(s), medians (spread). Load average at the end {os.getloadavg()[0]:.1f}.",
+        (
+            f"{os.cpu_count()} cores ({cpu}), {platform.python_implementation()} {platform.python_version()}, {versions}. {database}; "
+            f"{arguments.workers} workers, {arguments.connections} keep-alive connections, generator on the same cores; "
+            f"{'XAdES B-B' if arguments.xades else 'XML-DSig'} RSA-2048 in, ECDSA P-256 receipts out; {arguments.messages} messages a round, "
+            f"{arguments.rounds} round(s), medians (spread). Load average at the end {os.getloadavg()[0]:.1f}."
+        ),
         "",
         "| | " + " | ".join(f"{row.size} KB ({row.body_bytes:,} bytes)" for row in rows) + " |",
         "|---" * (1 + len(list(rows))) + "|",
