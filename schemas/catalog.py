@@ -111,7 +111,7 @@ class Catalog:
         homes = {entry.xsd.parent.parent for entry in self._readers.values()}
         safe_closure(files, within=(names.XSD_FOLDER, *homes))
         self._here = threading.local()
-        self._judges: dict[Kind | None, xmlschema.XMLSchema10] = {}
+        self._judges: dict[Path | None, xmlschema.XMLSchema10] = {}
         self._lock = threading.Lock()
 
     def replace(self, *, declarations: Declarations | None = None, rules: RuleSettings | None = None) -> Catalog:
@@ -171,15 +171,24 @@ class Catalog:
         return found
 
     def judge(self, kind: Kind | None) -> xmlschema.XMLSchema10:
-        """The explaining schema of a kind, or of the envelope alone: xmlschema, built when something is first
-        refused.
+        """The explaining schema of a kind, or of the envelope alone: xmlschema, built when something is first refused.
+
+        All payloads of one folder share it: which root may stand in ThanPhan is known from the kind, and one takes a second
+        to build where each would take half of one.
         """
+        home = None if kind is None else self._readers[kind].xsd.parent
         with self._lock:
-            found = self._judges.get(kind)
+            found = self._judges.get(home)
             if found is None:
-                files = (names.ENVELOPE_XSD,) if kind is None else self._readers[kind].files
-                found = self._judges[kind] = compile_judge(files)
+                payloads = sorted({entry.xsd for entry in self._readers.values() if entry.xsd.parent == home})
+                found = self._judges[home] = compile_judge((names.ENVELOPE_XSD, *payloads))
             return found
+
+    def warm(self) -> None:
+        """Compile everything now, for this thread: what a process does before it takes its first message."""
+        for kind in self._readers:
+            self.schema(kind)
+            self.judge(kind)
 
     def nearest(self, root: etree._Element) -> Kind | None:
         """The kind whose schema explains a document best that is of no kind: by its payload's root, then by its

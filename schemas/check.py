@@ -66,7 +66,13 @@ def placed(body: bytes, problems: Iterable[Problem]) -> list[Problem]:
     wanted = {p.at.xpath for p in problems if p.at is not None and p.at.xpath is not None and p.at.line is None}
     found = locate(body, wanted) if wanted else {}
     done = [_with_place(problem, found) for problem in problems]
-    return sorted(done, key=lambda p: (p.at.line or 0, p.at.column or 0) if p.at is not None else (0, 0))
+    return sorted(done, key=_place)
+
+
+def _place(problem: Problem) -> tuple[bool, int, int]:
+    at = problem.at
+    last = problem.code == "XSD-099"  # that there are more is said at the end
+    return (last, 0, 0) if at is None else (last, at.line or 0, at.column or 0)
 
 
 def _with_place(problem: Problem, found: dict[str, Location]) -> Problem:

@@ -120,12 +120,24 @@ def compile_schema(files: Sequence[Path]) -> etree.XMLSchema:
 
 
 def compile_judge(files: Sequence[Path]) -> xmlschema.XMLSchema10:
-    """xmlschema's schema of these documents together. Raises SchemaFault where xmlschema finds it invalid."""
-    imports = "".join(
-        f'<xs:import {f"""namespace="{space}" """ if space else ""}schemaLocation="{location}"/>'
-        for space, location in _imports(files)
-    )
-    driver = f'<xs:schema xmlns:xs="{XS}">{imports}</xs:schema>'
+    """xmlschema's schema of these documents together; several may be of one namespace.
+
+    Raises SchemaFault where xmlschema finds it invalid.
+    """
+    by_space: dict[str, list[str]] = {}
+    for space, location in _imports(files):
+        by_space.setdefault(space, []).append(location)
+    target = max(by_space, key=lambda space: len(by_space[space]))
+    include = len(by_space[target]) > 1
+    lines = []
+    for space, locations in by_space.items():
+        if include and space == target:
+            lines += [f'<xs:include schemaLocation="{location}"/>' for location in locations]
+        else:
+            named = f'namespace="{space}" ' if space else ""
+            lines += [f'<xs:import {named}schemaLocation="{location}"/>' for location in locations]
+    own = f' targetNamespace="{target}"' if include else ""
+    driver = f'<xs:schema xmlns:xs="{XS}"{own}>{"".join(sorted(lines, reverse=True))}</xs:schema>'
     try:
         return xmlschema.XMLSchema10(driver, base_url=files[0].resolve().parent.as_uri(), allow="local")
     except xmlschema.XMLSchemaException as error:
