@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
         "Xét các tệp như khi nhận, không cần máy chủ.",
         "Judge files as on arrival; needs no server.",
     ),
+    "sample": Entry("gateway.cli.sample:sample", "Tạo thông điệp thử, hợp lệ.", "Make valid messages to try with."),
     "sign": Entry("gateway.cli.check:sign", "Ký một tệp.", "Sign a file."),
     "verify": Entry(
         "gateway.cli.check:verify",
