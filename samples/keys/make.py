@@ -89,6 +89,7 @@ LEAVES = (
         name="so-tu-phap-2", subject="So Tu phap (thu nghiem)", issuer="issuing-b", kind="rsa3072"
     ),  # roll-over: also active
     Leaf(name="ubnd-xa-thu-nghiem", subject="UBND xa Thu Nghiem", issuer="issuing-a", kind="p384"),
+    Leaf(name="ubnd-xa-thu-nghiem-2", subject="UBND xa Thu Nghiem Hai", issuer="issuing-a"),
     Leaf(
         name="so-xay-dung",
         subject="So Xay dung (thu nghiem)",

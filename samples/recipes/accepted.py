@@ -6,7 +6,6 @@ The dossiers of the small, full and bound forms each live one life, so that the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
 from pathlib import Path
 
 from recipes import payloads as p
@@ -25,6 +24,7 @@ WORDS = {
     p.BOUND: ("giá trị ở giới hạn, đủ chữ cái tiếng Việt", "values at their limits, every Vietnamese letter"),
 }
 
+WORD_OF = {form: word for form, word, _ in FORMS}
 HERE = Path(__file__).resolve().parents[1]
 
 
@@ -264,11 +264,11 @@ def _main_line() -> list[Sample]:
     """What follows HS01 in the main lives, in order."""
 
     def kept(form: str) -> bytes:
-        word = dict((name, word) for name, word, _ in FORMS)[form]
+        word = WORD_OF[form]
         return (HERE / "accepted" / f"HS01-nop-ho-so-{word}.xml").read_bytes()
 
     def copy(form: str, ma: str) -> p.Payload:
-        word = dict((name, word) for name, word, _ in FORMS)[form]
+        word = WORD_OF[form]
         if form == p.SMALL:
             return life.chuyen_ho_so(form, ma)
         return life.chuyen_ho_so(form, ma, kept(form), message_id(f"HS01-nop-ho-so-{word}"), PORTAL.ma)
@@ -277,7 +277,7 @@ def _main_line() -> list[Sample]:
         return [] if form == p.SMALL else [attachment("ban-goc", "ban-goc.xml", "application/xml", kept(form))]
 
     def recalled(form: str, ma: str) -> p.Payload:
-        word = dict((name, word) for name, word, _ in FORMS)[form]
+        word = WORD_OF[form]
         return queries.thu_hoi(form, ma, message_id(f"HS16-gia-han-{word}"))
 
     def day(number: int, clock: str = "09:00:00") -> str:
@@ -311,7 +311,7 @@ def _main_line() -> list[Sample]:
         ),
         *_of_each(
             "yeu-cau-thanh-toan", "Yêu cầu thanh toán", "HS09", "YeuCauThanhToan",
-            lambda form, ma: life.yeu_cau_thanh_toan(form, ma), TU_PHAP, PORTAL, day(17, "11:00:00"),
+            life.yeu_cau_thanh_toan, TU_PHAP, PORTAL, day(17, "11:00:00"),
             "HS08-xac-nhan-bo-sung",
         ),
         *_of_each(
@@ -392,8 +392,7 @@ def _asked() -> list[Sample]:
     later = moment("2026-01-20", "10:00:30")
 
     def answered(name: str) -> dict[str, object]:
-        words = {form: word for form, word, _ in FORMS}
-        return {"tra_loi": lambda form: message_id(f"{name}-{words[form]}")}
+        return {"tra_loi": lambda form: message_id(f"{name}-{WORD_OF[form]}")}
 
     return [
         *_of_each(

@@ -7,6 +7,7 @@ from functools import cache
 
 from recipes.accepted import accepted_types
 from recipes.honest import honest
+from recipes.journeys import expected_of, journeys, samples_of
 from recipes.records import records
 from recipes.rejected_life import rejected_life
 from recipes.rejected_sig import rejected_sig
@@ -28,6 +29,7 @@ def samples() -> tuple[Sample, ...]:
         *rejected_life(),
         *records(),
         *honest(),
+        *(one for journey in journeys() for one in samples_of(journey)),
     )
     names = [sample.name for sample in found]
     twice = {name for name in names if names.count(name) > 1}
@@ -48,5 +50,5 @@ def path_of(name: str) -> str:
 
 
 def other_files() -> Iterable[tuple[str, bytes]]:
-    """Files that are no samples of their own."""
-    return ()
+    """Files that are no samples of their own: what must come of each journey."""
+    return [(f"journeys/{journey.name}/journey.toml", expected_of(journey).encode()) for journey in journeys()]

@@ -37,6 +37,7 @@ class Office:
 PORTAL = Office("cong-dvc", "H19.909", "Cổng dịch vụ công tỉnh Đồng Nai (thử nghiệm)", "Cổng DVC", "cong-dvc")
 TU_PHAP = Office("so-tu-phap", "H19.901", "Sở Tư pháp (thử nghiệm)", "Một cửa điện tử", "so-tu-phap")
 XA = Office("ubnd-xa-thu-nghiem", "H19.902.01", "UBND xã Thử Nghiệm", "Một cửa xã", "ubnd-xa-thu-nghiem")
+XA_2 = Office("ubnd-xa-thu-nghiem-2", "H19.902.02", "UBND xã Thử Nghiệm Hai", "Một cửa xã", "ubnd-xa-thu-nghiem-2")
 XAY_DUNG = Office("so-xay-dung", "H19.903", "Sở Xây dựng (thử nghiệm)", "Một cửa Sở Xây dựng", "so-xay-dung")
 LOI = Office("don-vi-loi", "H19.904", "Đơn vị có chứng thư hỏng (thử nghiệm)", "Một cửa hỏng", "revoked")
 BI_KHOA = Office("don-vi-bi-khoa", "H19.905", "Đơn vị đã bị khóa (thử nghiệm)", "Một cửa", "unregistered")

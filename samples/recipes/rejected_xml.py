@@ -133,7 +133,7 @@ def _encodings() -> Sequence[Sample]:
             "XML-102-windows-1258",
             "Khai báo windows-1258; nội dung chỉ có ASCII.",
             "Declares windows-1258; the content is plain ASCII.",
-            lambda body: change('encoding="UTF-8"', 'encoding="windows-1258"')(body),
+            change('encoding="UTF-8"', 'encoding="windows-1258"'),
             Expected("XML-102", text="windows-1258"),
         ),
         flawed(
@@ -296,7 +296,7 @@ def _outside() -> Sequence[Sample]:
             "XML-113-json",
             "JSON, không phải XML.",
             "JSON, not XML.",
-            '{"MaHoSo": "H19.901-260115-0900"}\n'.encode(),
+            b'{"MaHoSo": "H19.901-260115-0900"}\n',
             Expected("XML-113", line=1, column=1),
         ),
         flawed(

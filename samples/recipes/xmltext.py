@@ -111,7 +111,7 @@ def _attribute(value: str) -> str:
 
 _TAG = re.compile(
     r"<(?:!\[CDATA\[.*?\]\]>|\?.*?\?>|!--.*?-->|!DOCTYPE[^>]*>|(/?)([^\s/>]+)((?:[^>\"']|\"[^\"]*\"|'[^']*')*?)(/?)>)",
-    re.S,
+    re.DOTALL,
 )
 
 
