@@ -430,7 +430,7 @@ GOOD = operation("LayCapNhat")
         (enveloped(f'<s:Body xmlns:s="{S11}">{GOOD}</s:Body>'), S11, 400, "Client", ["SYS-131"]),
         (enveloped(GOOD, header='<x s:mustUnderstand="1"/>'), S11, 500, "MustUnderstand", ["SYS-132"]),
         (enveloped(GOOD, S12, header='<x s:mustUnderstand="true"/>'), S12, 400, "MustUnderstand", ["SYS-132"]),
-        (enveloped('<Khac xmlns="%s"/>' % NS), S11, 500, "Client", ["SYS-133"]),
+        (enveloped(f'<Khac xmlns="{NS}"/>'), S11, 500, "Client", ["SYS-133"]),
         (enveloped('<LayCapNhat xmlns="urn:khac"/>'), S12 and S11, 500, "Client", ["SYS-133"]),
         (enveloped(operation("LayCapNhat", Khac="1")), S11, 500, "Client", ["SYS-136"]),
         (enveloped(operation("LayCapNhat", Sau="-1")), S11, 500, "Client", ["SYS-136"]),
@@ -647,6 +647,6 @@ def test_a_keep_alive_connection_survives_a_fault(door):
     wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=10)
     headers = {"Authorization": f"Bearer {pki.token('cong-dvc')}", "Content-Type": "text/xml"}
     for _ in range(3):
-        wire.request("POST", "/soap", enveloped('<Khac xmlns="%s"/>' % NS), headers)
+        wire.request("POST", "/soap", enveloped(f'<Khac xmlns="{NS}"/>'), headers)
         assert wire.getresponse().read()
     wire.close()

@@ -92,9 +92,9 @@ def test_old_tls_and_plain_http_are_not_spoken(at, world):
     door = at()
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.load_verify_locations(world["root"].file)
-    with pytest.warns(DeprecationWarning):
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    for bound in ("minimum_version", "maximum_version"):
+        with pytest.warns(DeprecationWarning, match="deprecated"):
+            setattr(old, bound, ssl.TLSVersion.TLSv1_1)
     with (
         socket.create_connection(("127.0.0.1", door.port), timeout=5) as sock,
         pytest.raises((ssl.SSLError, ConnectionError)),

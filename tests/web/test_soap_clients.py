@@ -1,0 +1,145 @@
+"""Other people's SOAP clients against the real door: PHP SoapClient, Perl SOAP::Lite, gSOAP's reader of WSDL."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import mail
+import pki
+import pytest
+
+CLIENTS = Path(__file__).resolve().parent / "clients"
+
+
+def run(*command, cwd=None):
+    done = subprocess.run([str(c) for c in command], capture_output=True, timeout=60, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    return done.stdout.decode()
+
+
+def has(*command):
+    return (
+        shutil.which(command[0])
+        and subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+    )
+
+
+def needs(there, what):
+    """Skips on a laptop without the runtime; on CI its absence is a failure (.ci/run installs it)."""
+    if there or os.environ.get("CI"):
+        return lambda test: test
+    return pytest.mark.skip(reason=f"{what} is not installed")
+
+
+needs_php = needs(has("php", "-r", "new SoapClient(null, ['location' => 'x', 'uri' => 'x']);"), "php with ext-soap")
+needs_perl = needs(has("perl", "-MSOAP::Lite", "-MJSON::PP", "-e", "1"), "perl with SOAP::Lite")
+needs_node = needs(shutil.which("node") and (CLIENTS / "node_modules" / "soap").exists(), "node with node-soap")
+needs_gsoap = needs(shutil.which("wsdl2h") and shutil.which("soapcpp2"), "gSOAP")
+
+
+@pytest.fixture
+def letter(tmp_path):
+    code = mail.ma_ho_so()
+    message = mail.nop(code)
+    file = tmp_path / "thong-diep.xml"
+    file.write_bytes(message)
+    return file, code, message
+
+
+def receipt_by_rest(door, message):
+    return hashlib.sha256(door.send(message, "cong-dvc", accept="application/xml").body).hexdigest()
+
+
+@needs_php
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_php_soapclient_runs_every_operation(door, letter, version):
+    file, code, message = letter
+    out = json.loads(
+        run(
+            "php",
+            CLIENTS / "client.php",
+            f"http://127.0.0.1:{door.port}/soap",
+            pki.token("cong-dvc"),
+            file,
+            code,
+            version,
+        )
+    )
+    receipt = out.pop("receipt")
+    assert receipt == receipt_by_rest(door, message)
+    fault = out.pop("fault")
+    assert fault.rpartition(":")[2] == ("Client" if version == "1" else "Sender")
+    assert out == {
+        "functions": 16,
+        "sent": "accepted",
+        "repeated": True,
+        "checked": "rejected",
+        "newest": 0,
+        "original": True,
+        "dossier": code,
+        "fate": "accepted",
+        "packet": "AUT-040",
+        "sync": "AUT-040",
+        "codes": ["XSD-001"],
+    }
+
+
+@needs_perl
+def test_perl_soap_lite_runs_the_operations(door, letter):
+    file, code, message = letter
+    out = json.loads(
+        run("perl", CLIENTS / "client.pl", f"http://127.0.0.1:{door.port}/soap", pki.token("cong-dvc"), file, code)
+    )
+    assert out.pop("receipt") == receipt_by_rest(door, message)
+    assert out.pop("fault").rpartition(":")[2] == "Client"
+    assert out == {
+        "sent": "accepted",
+        "newest": "0",
+        "original": True,
+        "dossier": code,
+        "fate": "accepted",
+        "checked": "rejected",
+        "codes": ["XSD-001"],
+    }
+
+
+@needs_node
+@pytest.mark.parametrize("port", ["TrucLienThongSoap11", "TrucLienThongSoap12"])
+def test_node_soap_runs_the_operations(door, letter, port):
+    file, code, message = letter
+    url = f"http://127.0.0.1:{door.port}/soap"
+    out = json.loads(run("node", CLIENTS / "client.js", url, pki.token("cong-dvc"), file, code, port))
+    assert out.pop("receipt") == receipt_by_rest(door, message)
+    assert out.pop("fault").rpartition(":")[2] == ("Client" if port.endswith("11") else "Sender")
+    assert out == {
+        "sent": "accepted",
+        "checked": "rejected",
+        "newest": 0,
+        "original": True,
+        "dossier": code,
+        "fate": "accepted",
+        "packet": "AUT-040",
+        "codes": ["XSD-001"],
+    }
+
+
+@needs_gsoap
+def test_gsoap_generates_a_client_from_the_wsdl(door, tmp_path):
+    (tmp_path / "truc.wsdl").write_bytes(door.get("/soap?wsdl").body)
+    run("wsdl2h", "-c", "-o", "truc.h", "truc.wsdl", cwd=tmp_path)
+    run("soapcpp2", "-c", "-C", "-L", "-x", "truc.h", cwd=tmp_path)
+    stub = (tmp_path / "soapStub.h").read_text()
+    for operation in (
+        "GuiThongDiep",
+        "KiemTraThongDiep",
+        "LayCapNhat",
+        "LayThongDiep",
+        "TraCuuHoSo",
+        "TrangThaiThongDiep",
+        "CapNhatTienDoHoSoMC",
+        "DongBoHoSoMC",
+    ):
+        assert operation in stub
