@@ -266,10 +266,15 @@ def _inside(xpath: str | None, surplus: Collection[str | None]) -> bool:
 def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
     seen = set()
     for problem in problems:
-        key = (problem.code, problem.at, str(problem.facts.get("element")), str(problem.facts.get("attribute")))
+        # Several facets may refuse one value; the first says enough.
+        what = "value" if problem.code in _VALUES else problem.code
+        key = (what, problem.at, str(problem.facts.get("element")), str(problem.facts.get("attribute")))
         if key not in seen:
             seen.add(key)
             yield problem
+
+
+_VALUES = frozenset(f"XSD-{number:03}" for number in range(20, 29))
 
 
 def _problems(root: etree._Element, judge: xmlschema.XMLSchema10, skip: Collection[str]) -> Iterator[Problem]:
@@ -613,7 +618,7 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
         if near is not None:
             facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": near}
         return Problem("XSD-022", {**facts, "known": known}, at)
-    if not value and not isinstance(validator, facets.XsdPatternFacets):
+    if not value:
         return Problem("XSD-024", facts, at)
     if isinstance(validator, facets.XsdMaxLengthFacet):
         return Problem("XSD-023", {**facts, "most": validator.value, "found": len(value)}, at)
@@ -630,8 +635,6 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
         return _moment(facts, value, primitive, at, name)
     facts["expected"] = _example(kind) or "…"
     if isinstance(validator, facets.XsdPatternFacets):
-        if not value:
-            return Problem("XSD-024", facts, at)
         corrected = (
             value.upper() if _fits(kind, value.upper()) else value.lower() if _fits(kind, value.lower()) else None
         )
