@@ -145,7 +145,7 @@ def bien_nhan(
     fields = {
         "MaThongDiepGoc": goc,
         "KetQua": str(ket_qua),
-        "DanhSachLoi": {"Loi": [_loi(problem) for problem in loi[:1000]]} if loi else None,
+        "DanhSachLoi": {"Loi": _listed(loi)} if loi else None,
         "ThoiDiem": thoi_diem,
         "BamNoiDung": bam_noi_dung,
         "SoTiepNhan": so_tiep_nhan,
@@ -156,14 +156,31 @@ def bien_nhan(
 _MUC_DO = {Outcome.FAILED: "LOI", Outcome.NOTE: "CANH_BAO", Outcome.UNDETERMINED: "CHUA_XAC_DINH"}
 
 
+RECEIPT_CHARS = 200_000  # of problems in one receipt; whoever sends rubbish gets no megabytes signed
+
+
+def _listed(loi: Sequence[Problem]) -> list[Fields]:
+    """The problems as rows, as many as a receipt of sensible size holds; a last row says that there are more."""
+    rows: list[Fields] = []
+    chars = 0
+    for problem in loi:
+        row = _loi(problem)
+        chars += sum(len(value) for value in row.values() if isinstance(value, str))
+        if chars > RECEIPT_CHARS:
+            rows.append(_loi(Problem("XSD-099", {"shown": len(rows)})))
+            break
+        rows.append(row)
+    return rows
+
+
 def _loi(problem: Problem) -> Fields:
     at = problem.at
     return {
         "Ma": problem.token,
         "MaChiTiet": problem.code,
-        "MoTa": problem.message(Lang.VI)[:4000] or "…",
-        "CachXuLy": problem.remedy(Lang.VI)[:4000] or None,
-        "ViTri": at.xpath[:2000] if at is not None and at.xpath else None,
+        "MoTa": problem.message(Lang.VI)[:2000] or "…",
+        "CachXuLy": problem.remedy(Lang.VI)[:2000] or None,
+        "ViTri": at.xpath[:1000] if at is not None and at.xpath else None,
         "Dong": at.line if at is not None and at.line else None,
         "Cot": at.column if at is not None and at.column else None,
         "MucDo": _MUC_DO[problem.outcome],
