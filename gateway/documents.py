@@ -87,18 +87,19 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large and how deep a document may be. lxml's own limits stand behind these (10 MB of one text)."""
+    """How large and how deep a document may be. lxml's own limits stand behind these (256 deep, 10 MB of one text)."""
 
     body_bytes: int = 4 * 2**20
     depth: int = 40  # elements above and including the innermost
     elements: int = 20_000
     attributes: int = 32  # per element, declarations of namespaces not counted
     namespaces: int = 64  # in scope at any one element; inclusive C14N is cubic in them
-    text_bytes: int = 3 * 2**20  # from the start of one tag to the start of the next
+    text_bytes: int = 3 * 2**20  # from the start of one tag to the start of the next; at most LONGEST_TEXT counts
     name_bytes: int = 128 * 2**10  # all different names of elements and attributes together: lxml never forgets a name
 
 
 DEFAULT_LIMITS = Limits()
+LONGEST_TEXT = 10_000_000  # bytes; libxml2 reads no longer one unless it is told to trust its input
 
 MOST_PROBLEMS = 25  # reported of one document; the twenty-sixth comment teaches nobody anything
 
@@ -320,7 +321,7 @@ def _cheap(body: bytes, limits: Limits) -> bool:
     are canonicalised. Names cannot be written with character references, so declarations of namespaces can be counted
     in the bytes; their values can, so a value that is not plain goes to the walk.
     """
-    if len(body) > limits.text_bytes or body.count(b"xmlns") > limits.namespaces:
+    if len(body) > min(limits.text_bytes, LONGEST_TEXT) or body.count(b"xmlns") > limits.namespaces:
         return False
     namespaces = _NAMESPACE.findall(body)
     tags = body.count(b"<")
@@ -588,9 +589,10 @@ class _Walk:
         at = self._parser.CurrentByteIndex
         if self.until is not None and at > self.until:
             raise _Enough
-        if at - self._last > self.limits.text_bytes:
-            path = self.path()
-            self._last_words(Problem("XML-134", {"gioi_han": self.limits.text_bytes}, self.places.at(self._last, path)))
+        longest = min(self.limits.text_bytes, LONGEST_TEXT)
+        if at - self._last > longest:
+            place = self.places.at(self._last, self.path())
+            self._last_words(Problem("XML-134", {"gioi_han": longest}, place))
         self._last = at
         return at
 

@@ -188,8 +188,8 @@ def _hint(kind: type[Any], name: str) -> Any:
 
 
 def _type(hint: Any, f: dataclasses.Field[Any]) -> str:
-    bounds = [f"≥ {f.metadata['at_least']:g}"] if f.metadata.get("at_least") is not None else []
-    bounds += [f"≤ {f.metadata['at_most']:g}"] if f.metadata.get("at_most") is not None else []
+    bounds = [f"≥ {f.metadata['at_least']:,}"] if f.metadata.get("at_least") is not None else []
+    bounds += [f"≤ {f.metadata['at_most']:,}"] if f.metadata.get("at_most") is not None else []
     bounds += [f"`{f.metadata['pattern']}`"] if f.metadata.get("pattern") else []
     among = f.metadata.get("among")
     kind = ", ".join(f"`{word}`" for word in sorted(among)) if among else _kind(hint)

@@ -428,6 +428,13 @@ def test_a_long_text_is_refused():
     assert parse_bytes(b"<a>" + b"x" * 97 + b"</a>", Limits(text_bytes=100 + 4)) is not None
 
 
+def test_no_setting_reaches_beyond_what_libxml2_reads():
+    limits = Limits(body_bytes=2**26, text_bytes=2**26)
+    (problem,) = problems(b"<a><b>" + b"x" * 10_500_000 + b"</b></a>", limits)
+    assert (problem.code, problem.facts) == ("XML-134", {"gioi_han": 10_000_000})
+    assert len(parse_bytes(b"<a>" + (b"<b>" + b"x" * 9_000_000 + b"</b>") * 2 + b"</a>", limits)) == 2
+
+
 def test_names_that_are_data_are_refused():
     body = "<a>" + "".join(f"<n{i}/>" for i in range(30)) + "</a>"
     assert told(body, Limits(name_bytes=1 + 10 * 2 + 9 * 3)) == [("XML-135", 1, 108, "/a/n19[1]")]
