@@ -33,7 +33,7 @@ SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
-OURS = {"ThongDiep": "body"}
+OURS = {"NoiDung": "body"}
 
 # What a fault code says about a message that was sent, unless the profile says otherwise: the sender's fault will be
 # the same tomorrow; a version or header that is not understood concerns the whole party; the receiver's fault may have
@@ -81,7 +81,11 @@ class Query:
     )
     field: str = setting(vi="Đường dẫn tới phần tử mang câu trả lời.", en="Path to the element with the answer.")
     there: tuple[str, ...] = setting(vi="Các mã nghĩa là đã có.", en="Codes that mean: it is there.")
-    not_there: tuple[str, ...] = setting(vi="Các mã nghĩa là không có.", en="Codes that mean: it is not there.")
+    not_there: tuple[str, ...] = setting((), vi="Các mã nghĩa là không có.", en="Codes that mean: it is not there.")
+    not_there_faults: tuple[str, ...] = setting(
+        (), vi="Mã lỗi SOAP nghĩa là không có.", en="Faults that mean: it is not there."
+    )
+    refused: tuple[str, ...] = setting((), vi="Các mã nghĩa là đã từ chối.", en="Codes that mean: it was refused.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ class Settings:
         "is fixed; file:… or env:… is a secret. Nested parameters are written with dots.",
     )
     receipt: str | None = setting(
-        "BienNhan",
+        "TraLoi/BienNhan",
         vi="Đường dẫn tới BienNhan (base64) trong trả lời, nếu có.",
         en="Path to a BienNhan (base64) in the answer, where there is one.",
     )
@@ -115,7 +119,11 @@ class Settings:
         vi="Ý nghĩa của mã lỗi SOAP, mã con, hoặc tên phần tử trong detail.",
         en="What a fault code, a subcode or the name of an element in its detail means.",
     )
-    query: Query | None = setting(None, vi="Cách hỏi lại.", en="How to ask about an earlier try.")
+    query: Query | None = setting(
+        None,
+        vi="Cách hỏi lại; với WSDL của trục: TrangThaiThongDiep.",
+        en="How to ask about an earlier try; with the gateway's own WSDL: TrangThaiThongDiep.",
+    )
     username: str | None = setting(None, vi="Tên trong UsernameToken.", en="User of a WS-Security UsernameToken.")
     password: Secret | None = setting(
         None, pattern=SECRET, vi="Nơi để mật khẩu của UsernameToken.", en="Where the UsernameToken's password lies."
@@ -123,7 +131,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises Stopped for a source that does not exist, or half a UsernameToken."""
-        named = [*self.parameters.items(), *(self.query.parameters.items() if self.query else ())]
+        ask = self.asking
+        named = [*self.parameters.items(), *(ask.parameters.items() if ask else ())]
         problems = [
             Problem(
                 "DLV-054", {"key": f"parameters.{name}", "why": f"{source} ≠ {', '.join(SOURCES)}, =…, file:…, env:…"}
@@ -136,6 +145,19 @@ class Settings:
         if problems:
             raise Stopped(*problems)
 
+    @property
+    def asking(self) -> Query | None:
+        """How to ask: as the profile says, or as our own service is asked."""
+        return self.query or (OUR_QUERY if self.wsdl is None else None)
+
+
+OUR_QUERY = Query(
+    operation="TrangThaiThongDiep",
+    field="TraLoi/KetQua",
+    there=("accepted", "held"),
+    not_there_faults=("KHONG_TIM_THAY",),
+    refused=("rejected",),
+)
 
 SOURCES: Mapping[str, Callable[[Parcel], Any]] = {
     "body": lambda parcel: parcel.body,
@@ -170,14 +192,14 @@ async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
         if request.answer is not None:
             raise Uncertain(Problem("DLV-023", {"what": "SOAP"}), answer=reply.body)
         return Receipt(pending=http.common.receipt_later_h is not None)  # a one-way operation
-    answer = _answer(reply, request, settings)
+    answer = _answer(reply, request, settings, parcel)
     return _settled(answer, parcel, settings, reply, pending=http.common.receipt_later_h is not None)
 
 
 @soap.query
 async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
     """Ask by the operation that the profile names."""
-    ask = settings.query
+    ask = settings.asking
     if ask is None:
         return None
     request = await asyncio.to_thread(_write, settings, ask.operation, ask.parameters, parcel)
@@ -188,6 +210,9 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
         if not _holds_soap(reply):
             http.judge(reply)
             raise Uncertain(Problem("DLV-023", {"what": receipts.shown(reply.media_type)}), answer=reply.body)
+        found = _element(reply)
+        if _is_fault(found) and not set(_words(found)).isdisjoint(ask.not_there_faults):
+            return NotThere()
         answer = _answer(reply, request, settings)
     except (Uncertain, Refused) as error:
         raise Unreachable(error.problem, answer=error.answer) from error
@@ -196,6 +221,8 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
         return Receipt(body=reply.body)
     if said in ask.not_there:
         return NotThere()
+    if said in ask.refused:
+        raise Refused(Problem("DLV-033", {"code": receipts.shown(said)}), answer=reply.body)
     raise Unreachable(Problem("DLV-041", {"why": receipts.shown(said)}), answer=reply.body)
 
 
@@ -338,8 +365,8 @@ def _holds_soap(reply: Reply) -> bool:
     return reply.is_xml and bool(reply.body.strip()) and reply.status in {200, 202, 400, 500}
 
 
-def _answer(reply: Reply, request: _Request, settings: Settings) -> etree._Element:
-    """The one element in the answer's Body. Raises what a fault says, or Uncertain for what was not agreed on."""
+def _element(reply: Reply) -> etree._Element:
+    """The one element in the Body of an answer. Raises Uncertain for an envelope that was not agreed on."""
     if reply.cut:
         raise Uncertain(Problem("DLV-024", {"limit": len(reply.body)}), answer=reply.body)
     root = reply.xml()
@@ -350,11 +377,21 @@ def _answer(reply: Reply, request: _Request, settings: Settings) -> etree._Eleme
     bodies = [child for child in root if etree.QName(child) == etree.QName(space, "Body")]
     if len(bodies) != 1 or parts[-1] != "Body" or len(parts) > 2 or len(bodies[0]) != 1:
         raise Uncertain(Problem("DLV-023", {"what": "Body"}), answer=reply.body)
-    found = bodies[0][0]
-    if etree.QName(found) == etree.QName(space, "Fault"):
-        raise _fault(found, reply, settings)
+    return bodies[0][0]
+
+
+def _is_fault(found: etree._Element) -> bool:
+    return etree.QName(found).localname == "Fault" and etree.QName(found).namespace in {SOAP11, SOAP12}
+
+
+def _answer(reply: Reply, request: _Request, settings: Settings, parcel: Parcel | None = None) -> etree._Element:
+    """The one element in the answer's Body. Raises what a fault says, or Uncertain for what was not agreed on."""
+    found = _element(reply)
+    if _is_fault(found):
+        raise _fault(found, reply, settings, parcel)
     if reply.status // 100 != 2:
         raise Uncertain(Problem("DLV-022", {"status": reply.status}), answer=reply.body)
+    space = etree.QName(found.getroottree().getroot()).namespace
     if space != request.namespace or request.answer not in {"*", str(etree.QName(found))}:
         name = receipts.shown(etree.QName(found).localname)
         raise Uncertain(Problem("DLV-023", {"what": name}), answer=reply.body)
@@ -363,18 +400,32 @@ def _answer(reply: Reply, request: _Request, settings: Settings) -> etree._Eleme
     return found
 
 
-def _fault(fault: etree._Element, reply: Reply, settings: Settings) -> Refused | Unreachable | Uncertain:
-    """What a fault says: the most particular of its codes that means something."""
-    detail = next((c for c in fault if etree.QName(c).localname in {"detail", "Detail"}), None)
+def _words(fault: etree._Element) -> list[str]:
+    """Every word by which a fault can be told apart, the most particular first: tokens, detail elements, codes."""
+    detail = _detail(fault)
     inside = [etree.QName(child).localname for child in detail] if detail is not None else []
-    codes = [*inside, *_codes(fault)]
-    tokens = _tokens(detail) if detail is not None else ()
-    answer = next((settings.faults[code] for code in codes if code in settings.faults), None)
+    return [*_tokens(detail), *inside, *_codes(fault)]
+
+
+def _detail(fault: etree._Element) -> etree._Element | None:
+    return next((c for c in fault if etree.QName(c).localname in {"detail", "Detail"}), None)
+
+
+def _fault(
+    fault: etree._Element, reply: Reply, settings: Settings, parcel: Parcel | None
+) -> Refused | Unreachable | Uncertain:
+    """What a fault says: by the profile, by a receipt in its detail, by its tokens, by its code."""
+    words, tokens = _words(fault), _tokens(_detail(fault))
+    answer = next((settings.faults[word] for word in words if word in settings.faults), None)
+    if answer is None and parcel is not None and settings.receipt is not None:
+        said = _receipt_in(fault, settings.receipt.rpartition("/")[2], parcel, reply)
+        if said is not None:
+            return said
     if answer is None and tokens and receipts.RETRY.issuperset(tokens):
         answer = Answer.UNREACHABLE
     if answer is None:
-        answer = next((FAULTS[code] for code in codes if code in FAULTS), Answer.UNCERTAIN)
-    shown = receipts.shown(next(iter(tokens or codes), ""))
+        answer = next((FAULTS[word] for word in words if word in FAULTS), Answer.UNCERTAIN)
+    shown = receipts.shown(next(iter(words), ""))
     match answer:
         case Answer.REFUSED:
             return Refused(Problem("DLV-035", {"code": shown}), answer=reply.body)
@@ -383,6 +434,23 @@ def _fault(fault: etree._Element, reply: Reply, settings: Settings) -> Refused |
             return Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
         case _:
             return Uncertain(Problem("DLV-022", {"status": reply.status}), answer=reply.body)
+
+
+def _receipt_in(
+    fault: etree._Element, name: str, parcel: Parcel, reply: Reply
+) -> Refused | Unreachable | Uncertain | None:
+    """What the BienNhan in a fault's detail says; None where there is none."""
+    detail = _detail(fault)
+    found = [e for e in detail.iter("*") if etree.QName(e).localname == name] if detail is not None else []
+    if len(found) != 1 or not (found[0].text or "").strip():
+        return None
+    try:
+        bien_nhan, inner = _decoded(found[0].text or "", reply)
+        receipts.settle(bien_nhan, parcel, inner)
+    except (Refused, Unreachable, Uncertain) as outcome:
+        return outcome
+    # A repeat of the same bytes is no fault: what comes as one is the same id with other content.
+    return Refused(Problem("DLV-032"), answer=inner)
 
 
 def _codes(fault: etree._Element) -> Iterator[str]:
@@ -401,8 +469,10 @@ def _inside_detail(element: etree._Element) -> bool:
     return any(etree.QName(a).localname in {"detail", "Detail"} for a in element.iterancestors("*"))
 
 
-def _tokens(detail: etree._Element) -> tuple[str, ...]:
+def _tokens(detail: etree._Element | None) -> tuple[str, ...]:
     """The tokens of problems in a fault's detail, when it is one of ours."""
+    if detail is None:
+        return ()
     found = (e.text for e in detail.iter("*") if etree.QName(e).localname == "Ma" and e.text)
     return tuple(dict.fromkeys(text.strip() for text in found))[:10]
 
@@ -411,13 +481,7 @@ def _settled(answer: etree._Element, parcel: Parcel, settings: Settings, reply: 
     """What an answer of the agreed form says."""
     encoded = _text(answer, settings.receipt) if settings.receipt else None
     if encoded:
-        try:
-            inner = base64.b64decode(encoded, validate=False)
-            bien_nhan = receipts.in_xml(documents.parse_bytes(inner))
-        except (binascii.Error, ValueError, Stopped) as error:
-            raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body) from error
-        if bien_nhan is None:
-            raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body)
+        bien_nhan, inner = _decoded(encoded, reply)
         return receipts.settle(bien_nhan, parcel, inner)
     if settings.meaning is None:
         return Receipt(body=reply.body, pending=pending)
@@ -432,6 +496,18 @@ def _settled(answer: etree._Element, parcel: Parcel, settings: Settings, reply: 
     if meaning.refused and said not in meaning.refused:
         raise Uncertain(Problem("DLV-023", {"what": f"{meaning.field} {receipts.shown(said)}"}), answer=reply.body)
     raise Refused(Problem("DLV-033", {"code": receipts.shown(said)}), answer=reply.body)
+
+
+def _decoded(encoded: str, reply: Reply) -> tuple[receipts.BienNhan, bytes]:
+    """The BienNhan in a base64 text, and its bytes. Raises Uncertain when it is none."""
+    try:
+        inner = base64.b64decode("".join(encoded.split()), validate=True)
+        bien_nhan = receipts.in_xml(documents.parse_bytes(inner))
+    except (binascii.Error, ValueError, Stopped) as error:
+        raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body) from error
+    if bien_nhan is None:
+        raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body)
+    return bien_nhan, inner
 
 
 def _text(answer: etree._Element, path: str) -> str | None:

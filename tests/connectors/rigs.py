@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import cong_quoc_gia
+import soapish
 import truc_van_ban
-from false_agency import Agency, Dialect, Fault, Lienthong
+from false_agency import Agency, Dialect, Fault, Lienthong, uuid
 from parcels import BODY, parcel, party
-from soapish import Soapish
-from soapish import settings as soapish_settings
 
 from connectors.base import Connector, NotThere, Parcel, Receipt
 from connectors.http import Http, Line
@@ -77,13 +76,14 @@ class Rig(ABC):
     loai: str = "HS05"
     honours_ids: bool = True  # whether the far side knows a repeat by its id
     asks: bool = True  # whether its stand can be asked
+    label: str = ""  # where a connector has several
 
     def parcel(self, number: int = 1, **fields: Any) -> Parcel:
         """Something to send."""
         return parcel(number, self.body(number), party(self.name), loai=self.loai, **fields)
 
     def __str__(self) -> str:
-        return self.name
+        return self.label or self.name
 
     @abstractmethod
     def open(self, folder: Path) -> Any:
@@ -165,7 +165,14 @@ class FolderRig(Rig):
 
 RIGS: list[Rig] = [
     HttpRig("rest", settings=lambda url, _: {"url": url, "query_url": url}),
-    HttpRig("soap", dialect=Soapish, settings=soapish_settings),
+    HttpRig(
+        "soap",
+        label="soap-ours",
+        dialect=soapish.Ours,
+        settings=soapish.ours,
+        body=lambda number: BODY + f"<!--{uuid(number)}-->".encode(),
+    ),
+    HttpRig("soap", label="soap-mapped", dialect=soapish.Soapish, settings=soapish.settings),
     HttpRig(
         "qcvn120",
         dialect=cong_quoc_gia.CongQuocGia,

@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from false_agency import Request, Response
+from false_agency import Request, Response, bien_nhan
 from lxml import etree
 
 WSDL = Path(__file__).with_name("nhan-ho-so.wsdl")
@@ -83,3 +83,53 @@ class Soapish:
     def say(self, inner: str) -> Response:
         """A SOAP answer."""
         return Response(200, "text/xml; charset=utf-8", envelope(inner))
+
+
+DV = "http://www.dongnai.gov.vn/lienthong/dichvu/1.0"
+
+
+def ours(url: str, *_: object) -> dict[str, Any]:
+    """A party that offers our own service."""
+    return {"url": url}
+
+
+class Ours:
+    """Its far side: schemas/wsdl/lienthong.wsdl, by hand."""
+
+    def __init__(self) -> None:
+        self.effects: list[str] = []
+        self.bodies: list[bytes] = []
+
+    def answer(self, request: Request) -> Response:
+        root = etree.fromstring(request.body)
+        asked = root.findtext(f".//{{{DV}}}TrangThaiThongDiep/{{{DV}}}MaThongDiep")
+        if asked is not None:
+            if asked in self.effects:
+                return self.say("TrangThaiThongDiepResponse", "<KetQua>accepted</KetQua>")
+            return self.fault("KHONG_TIM_THAY", "SYS-121")
+        body = base64.b64decode(root.findtext(f".//{{{DV}}}GuiThongDiep/{{{DV}}}NoiDung") or "")
+        number = body.rpartition(b"<!--")[2][:36].decode()
+        if number not in self.effects:
+            self.effects.append(number)
+        receipt = base64.b64encode(bien_nhan(number, "CHAP_NHAN", body)).decode()
+        return self.say("GuiThongDiepResponse", f"<KetQua>accepted</KetQua><BienNhan>{receipt}</BienNhan>")
+
+    def refusal(self, request: Request) -> Response:
+        del request
+        return self.fault("SCHEMA_KHONG_HOP_LE", "XSD-021")
+
+    def garbage(self, request: Request) -> Response:
+        del request
+        return self.say("GuiThongDiepResponse", "<KetQua>accepted</KetQua><BienNhan>PGE+</BienNhan>")
+
+    def fault(self, token: str, code: str) -> Response:
+        """A fault as our door gives it."""
+        loi = f"<Loi><Ma>{token}</Ma><MaChiTiet>{code}</MaChiTiet></Loi>"
+        detail = f'<LoiXuLy xmlns="{DV}"><MaTraCuu>x</MaTraCuu><DanhSachLoi>{loi}</DanhSachLoi></LoiXuLy>'
+        return Response(500, "text/xml; charset=utf-8", fault("s:Client", detail=detail))
+
+    def say(self, name: str, inner: str) -> Response:
+        """An answer as our door gives it."""
+        return Response(
+            200, "text/xml; charset=utf-8", envelope(f'<{name} xmlns="{DV}"><TraLoi>{inner}</TraLoi></{name}>')
+        )

@@ -9,7 +9,7 @@ import tls
 from false_agency import Agency, Lienthong, Request, Response, bien_nhan, run
 from lxml import etree
 from parcels import BODY, parcel, party
-from soapish import SOAP11, SOAP12, WSDL, T, envelope, fault, settings
+from soapish import DV, SOAP11, SOAP12, WSDL, Ours, T, envelope, fault, settings
 
 from connectors.base import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.http import Line
@@ -298,3 +298,60 @@ def test_it_goes_over_tls_with_the_partys_authority(tmp_path: Path) -> None:
             return await soap.deliver(parcel(), configured.settings, line.http(configured.common))
 
     assert isinstance(run(story()), Receipt)
+
+
+# Our own service, as a party offers it
+
+
+OWN: dict[str, Any] = dict.fromkeys(("wsdl", "port", "operation", "parameters", "meaning", "query"))
+
+
+def with_receipt(ket_qua: str, *codes: str, body: bytes = BODY) -> bytes:
+    """A fault of our door with a receipt in its detail."""
+    inner = base64.b64encode(bien_nhan(parcel().ma_thong_diep, ket_qua, body, *codes)).decode()
+    loi = "".join(f"<Loi><Ma>{code}</Ma></Loi>" for code in codes)
+    return fault("s:Client", detail=f'<LoiXuLy xmlns="{DV}"><BienNhan>{inner}</BienNhan>{loi}</LoiXuLy>')
+
+
+def test_our_own_service_needs_nothing_but_an_address() -> None:
+    inner = base64.b64encode(bien_nhan(parcel().ma_thong_diep, "CHAP_NHAN", BODY)).decode()
+    answer = envelope(
+        f'<GuiThongDiepResponse xmlns="{DV}"><TraLoi><BienNhan>{inner}</BienNhan></TraLoi></GuiThongDiepResponse>'
+    )
+    receipt, request = run(exchange(Response(200, "text/xml", answer), **OWN))
+    assert isinstance(receipt, Receipt)
+    assert receipt.reference == "TN-1"
+    (sent,) = etree.fromstring(request.body).iter(f"{{{DV}}}NoiDung")
+    assert base64.b64decode(sent.text or "") == BODY
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (with_receipt("TU_CHOI", "SCHEMA_KHONG_HOP_LE"), Refused, "DLV-031"),
+        (with_receipt("TU_CHOI", "LOI_HE_THONG"), Unreachable, "DLV-010"),
+        (with_receipt("TRUNG_LAP", "XUNG_DOT_MA_THONG_DIEP"), Refused, "DLV-032"),
+        (with_receipt("TRUNG_LAP", body=b"other"), Refused, "DLV-032"),
+    ],
+)
+def test_the_receipt_in_a_fault_says_what_became_of_it(answer: bytes, kind: type[Answered], code: str) -> None:
+    error = raised(answer, 500, **OWN)
+    assert type(error) is kind
+    assert error.problem.code == code
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "found"),
+    [
+        (Ours().say("TrangThaiThongDiepResponse", "<KetQua>accepted</KetQua>").body, 200, Receipt),
+        (Ours().say("TrangThaiThongDiepResponse", "<KetQua>held</KetQua>").body, 200, Receipt),
+        (Ours().fault("KHONG_TIM_THAY", "SYS-121").body, 500, NotThere),
+        (Ours().say("TrangThaiThongDiepResponse", "<KetQua>rejected</KetQua>").body, 200, Refused),
+        (Ours().fault("CHUA_XAC_THUC", "AUT-020").body, 500, Unreachable),
+    ],
+)
+def test_our_own_service_is_asked_by_its_own_operation(answer: bytes, status: int, found: type[Any]) -> None:
+    if issubclass(found, Answered):
+        assert type(raised(answer, status, ask=True, **OWN)) is found
+    else:
+        assert isinstance(answered(answer, status, ask=True, **OWN), found)
