@@ -1,0 +1,116 @@
+"""The clients that integrators start from, each against a running gateway. What is not installed is skipped by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import letters
+import nodes
+import pki
+import pytest
+
+from gateway.store import Store, open_engine
+
+CLIENTS = pki.SAMPLES / "clients"
+KEYS = {"ecdsa": "cong-dvc", "rsa": "gateway-rsa"}
+COMMANDS = {
+    "curl": ["bash", str(CLIENTS / "curl" / "gui-ho-so.sh")],
+    "python": [sys.executable, str(CLIENTS / "python" / "gui_ho_so.py")],
+    "php": [
+        "php",
+        "-d",
+        "error_reporting=E_ALL",
+        "-d",
+        "display_errors=stderr",
+        str(CLIENTS / "php" / "gui-ho-so.php"),
+    ],
+    "node": ["node", str(CLIENTS / "node" / "gui-ho-so.mjs")],
+    "java": ["java", "-Dfile.encoding=UTF-8", str(CLIENTS / "java" / "GuiHoSo.java")],
+}
+NEEDS = {
+    "curl": ("bash", "curl", "xmlsec1", "openssl"),
+    "python": (),
+    "php": ("php",),
+    "node": ("node",),
+    "java": ("java", "javac"),
+}
+MORE = {"java": [str(CLIENTS / "ho-so.xml")]}
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nodes.Node]:
+    """A running gateway; in the portal's inbox lies what an agency said."""
+    with nodes.node(tmp_path_factory.mktemp("clients") / "node") as made:
+        profile = made.folder / "parties" / "cong-dvc.toml"
+        text = profile.read_text("utf-8")
+        more = '{ file = "../keys/gateway-rsa.cert.test.pem" }, '
+        assert "certificates = [{" in text
+        profile.write_text(text.replace("certificates = [{", f"certificates = [{more}{{"), "utf-8")
+        made.run("parties", "apply", "--yes", "--reason", "a second certificate")
+        made.serve(workers=1)
+        dossier = letters.dossier(1)
+        for letter, party in ((dossier, "cong-dvc"), (letters.received(dossier.ma_ho_so), "so-tu-phap")):
+            assert made.call("POST", "/v1/messages", party=party, body=letter.body).status == 201
+        yield made
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("client", COMMANDS)
+def test_a_client_signs_submits_by_both_doors_pulls_and_acknowledges(client: str, key: str, node: nodes.Node) -> None:
+    if missing := [name for name in NEEDS[client] if shutil.which(name) is None]:
+        pytest.skip(f"{', '.join(missing)} not installed here")
+    url, folder = f"http://127.0.0.1:{node.port}", node.folder / "keys"
+    arguments = [
+        url,
+        pki.token("cong-dvc"),
+        *(str(folder / f"{KEYS[key]}.{kind}.test.pem") for kind in ("key", "cert")),
+    ]
+    done = subprocess.run(
+        [*COMMANDS[client], *arguments, *MORE.get(client, [])],
+        capture_output=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, out + err
+    lines = out.splitlines()
+    assert lines[0] == "REST 201 CHAP_NHAN", out + err
+    assert lines[1] == "SOAP cùng biên nhận / same receipt", out + err
+    assert re.fullmatch(r"HOP THU 1 HS03 [0-9]{4,5} byte", lines[2]), out + err
+    assert lines[-1] == "XAC NHAN 1", out + err
+    engine = open_engine(f"sqlite:///{node.folder / 'node.sqlite3'}")
+    try:
+        with Store(engine).read() as view:
+            assert view.reader(pki.party("cong-dvc").id).confirmed == 1
+            newest = max(view.messages(), key=lambda m: m.recorded_at)
+            assert (newest.party, newest.loai, newest.state) == ("cong-dvc", "HS01", "accepted")
+            (owed,) = view.deliveries(message=newest.id)  # one effect, whatever door it came through
+            assert owed.party == "so-tu-phap"
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("client", sorted(p.name for p in CLIENTS.iterdir() if p.is_dir()))
+def test_every_client_fits_on_a_page_or_two_and_says_how_it_is_called(client: str) -> None:
+    sources = [p for p in (CLIENTS / client).iterdir() if p.suffix in {".sh", ".py", ".php", ".mjs", ".java", ".cs"}]
+    assert sources
+    for source in sources:
+        text = source.read_text("utf-8")
+        assert text.count("\n") <= 160
+        assert "http://127.0.0.1:8080 TOKEN khoa.pem chung-thu.pem" in text
+    assert client in COMMANDS or "not run by this project's tests" in sources[0].read_text("utf-8")
+
+
+def test_every_client_that_is_not_here_to_run_is_named() -> None:
+    run = {p.name for p in CLIENTS.iterdir() if p.is_dir()} - set(COMMANDS)
+    assert run == {"csharp"}
+    assert Path(CLIENTS / "ho-so.xml").exists()
