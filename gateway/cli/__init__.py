@@ -20,6 +20,11 @@ COMMANDS: dict[str, Entry] = {
         "Xem một hồ sơ đi trọn hai chiều, tự kết thúc.",
         "Watch a dossier travel both ways; ends by itself.",
     ),
+    "sandbox": Entry(
+        "gateway.cli.sandbox:sandbox",
+        "Trục thử của riêng bạn, với cổng và cơ quan hư cấu.",
+        "A gateway of your own to try against, with a fictional portal and agency.",
+    ),
     "init": Entry(
         "gateway.cli.node:init",
         "Tạo một nút mới: cấu hình, khóa, thư mục các bên.",

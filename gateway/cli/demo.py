@@ -223,8 +223,8 @@ class Stage:
             start_new_session=True,
         )
         self.processes[name] = process
-        self.open.callback(_end, process)
-        line = _first_line(process, name)
+        self.open.callback(end_process, process)
+        line = first_line(process, name)
         return str(json.loads(line)["ready"])
 
     def post(self, path: str, body: bytes, token: str, url: str | None = None) -> Answer:
@@ -292,7 +292,7 @@ def _exchange(method: str, url: str, body: bytes | None, token: str) -> Answer:
         raise NotAsTold(f"{method} {url}: {error}") from error
 
 
-def _first_line(process: subprocess.Popen[bytes], name: str) -> bytes:
+def first_line(process: subprocess.Popen[bytes], name: str) -> bytes:
     """The first JSON line a process prints; waits for it, but not for ever."""
     import selectors
 
@@ -309,7 +309,8 @@ def _first_line(process: subprocess.Popen[bytes], name: str) -> bytes:
     raise NotAsTold(f"{name} did not come up")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """Tells a process to stop, and sees to it that it does."""
     if process.poll() is None:
         process.terminate()
         try:

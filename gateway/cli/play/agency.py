@@ -46,6 +46,16 @@ class Fault(StrEnum):
     CUT = "cut"  # takes it, then breaks the connection instead of answering
     CUT_BEFORE = "cut-before"  # breaks the connection without taking it
     TOO_MANY = "429"  # asks for patience
+    # The sandbox's, of what a fictional party sends itself
+    DUPLICATE = "duplicate"  # sends everything twice
+    REORDER = "reorder"  # sends its statuses in the wrong order
+    EXPIRED = "expired"  # signs with a certificate that has ended
+    DOWN = "down"  # does not pull its inbox
+
+
+ON_TAKING = frozenset(
+    {Fault.REFUSE, Fault.UNAVAILABLE, Fault.SLOW, Fault.GARBAGE, Fault.CUT, Fault.CUT_BEFORE, Fault.TOO_MANY}
+)
 
 
 @dataclass
@@ -73,6 +83,7 @@ class Taken:
     digest: str
     bytes: int
     at: str
+    noi_gui: str | None = None
     times: int = 1  # how often it came; it was taken in once
 
 
@@ -110,7 +121,7 @@ class Agency:
             claims = header_claims(parse_bytes(body))
         except Stopped as stop:
             return _problems(400, [problem.code for problem in stop.problems])
-        knob = next((knob for knob in self.knobs if knob.meets(claims.ma_ho_so)), None)
+        knob = next((k for k in self.knobs if k.fault in ON_TAKING and k.meets(claims.ma_ho_so)), None)
         if knob is not None and knob.times is not None:
             knob.times -= 1
         if knob is not None and (instead := await self._misbehave(knob, request)) is not None:
@@ -149,7 +160,15 @@ class Agency:
         receipt = self._receipt(claims.ma_thong_diep, claims.ma_ho_so, claims.noi_gui, digest, number, now)
         self.receipts[claims.ma_thong_diep or digest] = (digest, receipt)
         self.taken.append(
-            Taken(claims.ma_thong_diep or "", claims.loai, claims.ma_ho_so, digest, len(body), now.isoformat())
+            Taken(
+                claims.ma_thong_diep or "",
+                claims.loai,
+                claims.ma_ho_so,
+                digest,
+                len(body),
+                now.isoformat(),
+                claims.noi_gui,
+            )
         )
         if self.folder is not None:
             (self.folder / f"{len(self.taken):04d}-{claims.loai or 'la'}.xml").write_bytes(body)

@@ -1,0 +1,514 @@
+"""lienthong sandbox: a gateway of one's own to integrate against, with a fictional portal and a fictional agency.
+
+The gateway, its worker and its database are the real ones; the others are fictional, and can be made to misbehave by
+``--fault`` and by HTTP while everything runs. The integrator gets a key, a certificate, a token and signed first messages
+in the folder ``ban``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.base import FINE, PROBLEMS, Call, command, option
+from gateway.cli.demo import NotAsTold, end_process, first_line
+from gateway.cli.node import write_node
+from gateway.core.model import Address, PartyId
+from gateway.core.problems import Problem, Stopped
+from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.cli.play.world import Member, World
+
+MARK = ".lienthong-sandbox"
+YOU = {"one-stop": ("H19.990", "Đơn vị của bạn"), "portal": ("H19.991", "Cổng của bạn")}
+
+
+@command(
+    "sandbox",
+    vi="Trục của riêng bạn để nối thử: cổng thử và cơ quan thử tự nộp hồ sơ, tự trả trạng thái, và hỏng theo ý bạn "
+    "(--fault, "
+    "hoặc HTTP khi đang chạy). Bạn nhận khóa, chứng thư, thẻ và các thông điệp đầu tiên đã ký trong thư mục ban/. Xem "
+    "docs/integrate.md.",
+    en="A gateway of your own to integrate against: a fictional portal and agency that file and answer by "
+    "themselves, and "
+    "misbehave as you wish (--fault, or by HTTP while it runs). You get a key, a certificate, a token and signed first "
+    "messages in the folder ban/. See docs/integrate.md.",
+)
+@option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("sandbox"),
+    show_default=True,
+    vi="Thư mục.",
+    en="The folder.",
+)
+@option(
+    "--role",
+    type=click.Choice(sorted(YOU)),
+    default="one-stop",
+    show_default=True,
+    vi="Bạn là hệ thống một cửa hay cổng.",
+    en="Whether you are a one-stop system or a portal.",
+)
+@option(
+    "--endpoint",
+    metavar="URL",
+    vi="Địa chỉ của bạn: trục sẽ đẩy tới; không ghi thì bạn tự lấy hộp thư.",
+    en="Your address, to be pushed to; without it you pull your inbox.",
+)
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8310,
+    show_default=True,
+    vi="Cổng của trục.",
+    en="The gateway's port.",
+)
+@option(
+    "--control",
+    type=click.IntRange(0, 65535),
+    default=8311,
+    show_default=True,
+    vi="Cổng điều khiển.",
+    en="The control port.",
+)
+@option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="WHO=FAULT",
+    vi="Vặn nút: so-thu=refuse:times=1, cong-thu=duplicate, ban=cut…",
+    en="Turn a knob: so-thu=refuse:times=1, cong-thu=duplicate, ban=cut…",
+)
+@option(
+    "--pace",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    vi="Giây giữa các trạng thái của cơ quan thử.",
+    en="Seconds between the agency's statuses.",
+)
+def sandbox(
+    call: Call,
+    folder: Path,
+    role: str,
+    endpoint: str | None,
+    port: int,
+    control: int,
+    faults: tuple[str, ...],
+    pace: float,
+) -> int:
+    """Runs until Ctrl-C."""
+    ground = prepare(folder.resolve(), role)
+    try:
+        with ExitStack() as open_:
+            return asyncio.run(_play(Play(call, ground, endpoint, port, control, faults, pace), open_))
+    except NotAsTold as error:
+        call.screen.note(f"DỪNG: {error}; xem {ground.folder}/*.log", f"STOP: {error}; see {ground.folder}/*.log")
+        return PROBLEMS
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The sandbox's folder and what lies in it."""
+
+    folder: Path
+    role: str
+
+    @property
+    def node(self) -> Path:
+        """The gateway's node."""
+        return self.folder / "nut"
+
+    @property
+    def yours(self) -> Path:
+        """What the integrator gets."""
+        return self.folder / "ban"
+
+    @property
+    def identifier(self) -> str:
+        """The integrator's agency identifier."""
+        return YOU[self.role][0]
+
+    @property
+    def token(self) -> str:
+        """The integrator's token."""
+        return (self.yours / "the.txt").read_text("utf-8").strip()
+
+
+def prepare(folder: Path, role: str) -> Ground:
+    """The folder with node, keys and tokens; what is there already stays. Raises Stopped (SYS-046, SYS-038)."""
+    ground = Ground(folder, role)
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+            raise Stopped(Problem("SYS-046", {"path": str(folder)}))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARK).touch()
+        if not (ground.node / "lienthong.toml").exists():
+            _make_node(ground)
+        ground.yours.mkdir(exist_ok=True)
+        _make_member(ground.yours, "khoa.pem", "chung-thu.pem", "the.txt", *YOU[role])
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+    return ground
+
+
+def _make_node(ground: Ground) -> None:
+    import pwd
+
+    from gateway.core.problems import Lang
+
+    account = pwd.getpwuid(os.getuid()).pw_name
+    values: dict[str, Any] = {
+        "node.identifier": "H19.900",
+        "node.name": "Trục thử",
+        "node.lang": "vi",
+        "database.url": "sqlite:///lienthong.sqlite3",
+        "key.file": "keys/truc.key.pem",
+        "key.certificate": "keys/truc.cert.pem",
+        "parties.reload_s": 1.0,
+        "work.first_s": 1.0,
+        "work.poll_s": 0.2,
+        "work.private_addresses": True,
+        "operators": {account: OperatorRole.ADMINISTRATOR.value},
+    }
+    write_node(ground.node, values, Lang.VI, datetime.now(UTC))
+    for name, identifier, title in (("cong-thu", "H19.909", "Cổng thử"), ("so-thu", "H19.901", "Sở thử")):
+        _make_member(ground.node / "keys", f"{name}.key.pem", f"{name}.cert.pem", f"{name}.token", identifier, title)
+        _make_key(ground.node / "keys", f"{name}-cu.key.pem", f"{name}-cu.cert.pem", title, identifier, ended=True)
+
+
+def _make_member(folder: Path, key: str, certificate: str, token: str, identifier: str, name: str) -> None:
+    _make_key(folder, key, certificate, name, identifier)
+    if not (folder / token).exists():
+        _write(folder / token, secrets.token_urlsafe(32).encode() + b"\n", 0o600)
+
+
+def _make_key(folder: Path, key: str, certificate: str, name: str, identifier: str, *, ended: bool = False) -> None:
+    from signing.fresh import fresh_key
+
+    if (folder / key).exists():
+        return
+    at = datetime.now(UTC) - (timedelta(days=800) if ended else timedelta())
+    private, public = fresh_key(name, at, identifier=identifier)
+    _write(folder / key, private, 0o600)
+    _write(folder / certificate, public, 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def write_profiles(ground: Ground, control: str, endpoint: str | None) -> None:
+    """The three parties' files, as they are registered."""
+    keys = ground.node / "keys"
+    _profile(
+        ground,
+        "cong-thu",
+        "portal",
+        "H19.909",
+        "Cổng thử",
+        (keys / "cong-thu.token"),
+        ["cong-thu", "cong-thu-cu"],
+        None,
+    )
+    _profile(
+        ground,
+        "so-thu",
+        "one-stop",
+        "H19.901",
+        "Sở thử",
+        (keys / "so-thu.token"),
+        ["so-thu", "so-thu-cu"],
+        f"{control}/so-thu/lienthong",
+    )
+    identifier, name = YOU[ground.role]
+    relay = f"{control}/tram" if endpoint is not None else None
+    _profile(ground, "ban", ground.role, identifier, name, ground.yours / "the.txt", None, relay)
+
+
+def _profile(
+    ground: Ground,
+    party: str,
+    role: str,
+    identifier: str,
+    name: str,
+    token: Path,
+    keys: list[str] | None,
+    url: str | None,
+) -> None:
+    digest = hashlib.sha256(token.read_text("utf-8").strip().encode()).hexdigest()
+    files = [f"../keys/{key}.cert.pem" for key in keys] if keys is not None else ["../../ban/chung-thu.pem"]
+    certificates = ", ".join(f"{{ file = {json.dumps(file)} }}" for file in files)
+    lines = [
+        f"id = {json.dumps(party)}",
+        f"name = {json.dumps(name, ensure_ascii=False)}",
+        f"role = {json.dumps(role)}",
+        f"identifiers = [{json.dumps(identifier)}]",
+        f'receives = "{"push" if url else "pull"}"',
+        f'credentials = {{ token_sha256 = "{digest}" }}',
+        f"certificates = [{certificates}]",
+        "meaning = { Trang8LaTamDung = true }",
+        "typed_submissions = true",
+    ]
+    if url:
+        lines.append(
+            f'connector = {{ name = "rest", url = {json.dumps(url)}, private_addresses = true, timeout_s = 30 }}'
+        )
+    (ground.node / "parties" / f"{party}.toml").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def register(ground: Ground) -> None:
+    """The node's database, with the parties of the files in force. Raises Stopped."""
+    from gateway.cli.parties import read_all
+    from gateway.services import parties as profiles
+    from gateway.settings import database_url, load
+    from gateway.store import open_engine, upgrade
+    from gateway.wiring import registry_of, store_at
+
+    settings = load(ground.node / "lienthong.toml", {}).settings
+    url = database_url(settings)
+    engine = open_engine(url)
+    upgrade(engine)
+    engine.dispose()
+    store = store_at(url)
+    found = {party.id: party for party in read_all(settings)}
+    differences = profiles.difference(registry_of(store), found.values(), remove_missing=True)
+    texts: dict[PartyId | str, str | None] = {
+        one.party: profiles.to_text(found[one.party]) if one.party in found else None for one in differences
+    }
+    if texts:
+        with store.begin() as tx:
+            tx.apply_parties(texts, who="operator:sandbox", reason="sandbox", now=datetime.now(UTC))
+    store.dispose()
+
+
+@dataclass(frozen=True)
+class Play:
+    """One run of the sandbox."""
+
+    call: Call
+    ground: Ground
+    endpoint: str | None
+    port: int
+    control: int
+    faults: tuple[str, ...]
+    pace: float
+
+    def start(self, open_: ExitStack, *arguments: str) -> str:
+        """A process of ours that goes on; gives what it said when it was ready."""
+        errors = open_.enter_context((self.ground.folder / f"{arguments[0]}.log").open("ab"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", *arguments, "--json"],
+            cwd=self.ground.node,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        open_.callback(end_process, process)
+        return str(json.loads(first_line(process, arguments[0]))["ready"])
+
+    def environment(self) -> dict[str, str]:
+        """Without settings of whoever calls us."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+        return {**ours, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+async def _play(play: Play, open_: ExitStack) -> int:
+    from gateway.cli.play.world import Who, World
+    from schemas.catalog import bundled
+
+    screen, ground = play.call.screen, play.ground
+    world = World(
+        gateway="",
+        portal=_member(ground, "cong-thu", "H19.909", "Cổng thử"),
+        agency=_member(ground, "so-thu", "H19.901", "Sở thử"),
+        catalog=bundled(),
+        tell=lambda vi, en: _tell(screen, vi, en),
+        endpoint=play.endpoint,
+        pace_s=play.pace,
+    )
+    for fault in play.faults:
+        _turn(world, fault)
+    try:
+        control = f"http://127.0.0.1:{await world.start('127.0.0.1', play.control)}"
+    except OSError as error:
+        facts = {"address": f"127.0.0.1:{play.control}", "reason": error.strerror or "?"}
+        raise Stopped(Problem("SYS-032", facts)) from error
+    try:
+        write_profiles(ground, control, play.endpoint)
+        await asyncio.to_thread(register, ground)
+        world.gateway = await asyncio.to_thread(play.start, open_, "serve", "--port", str(play.port))
+        await asyncio.to_thread(play.start, open_, "work")
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        world.begin()
+        ma_ho_so = await _first_dossier(world, ground)
+        files = first_messages(ground, world, ma_ho_so)
+        text = guide(ground, world.gateway, control, files, play.endpoint)
+        (ground.yours / "README.md").write_text(text, "utf-8")
+        if screen.as_json:
+            ready = {"ready": world.gateway, "control": control, "token": ground.token, "identifier": ground.identifier}
+            screen.row(
+                {**ready, "files": [str(file) for file in files], "knobs": {w: [] for w in Who}, "ma_ho_so": ma_ho_so}
+            )
+        else:
+            screen.line(text)
+            screen.line("Ctrl-C để dừng. Chuyện đang xảy ra:", "Ctrl-C stops. What happens:")
+        await stop.wait()
+    finally:
+        await world.stop()
+    return FINE
+
+
+def _tell(screen: Any, vi: str, en: str) -> None:
+    at = datetime.now().astimezone().strftime("%H:%M:%S")
+    if screen.as_json:
+        screen.row({"at": at, "vi": vi, "en": en})
+    else:
+        screen.line(f"{at} {vi}", f"{at} {en}")
+
+
+def _turn(world: World, fault: str) -> None:
+    from gateway.cli.play.agency import parse_knob
+
+    who, sep, text = fault.partition("=")
+    try:
+        if not sep:
+            raise ValueError("WHO=FAULT")
+        knob = parse_knob(text)
+        world.turn_knob(
+            {"who": who, **{n: getattr(knob, n) for n in ("fault", "times", "ma_ho_so", "seconds", "code")}}
+        )
+    except ValueError as error:
+        raise click.BadParameter(f"{fault}: {error}", param_hint="--fault") from error
+
+
+def _member(ground: Ground, name: str, identifier: str, title: str) -> Member:
+    from gateway.cli.play.world import Member
+    from signing.sign import SigningKey
+
+    keys = ground.node / "keys"
+    return Member(
+        id=name,
+        identifier=identifier,
+        name=title,
+        token=(keys / f"{name}.token").read_text("utf-8").strip(),
+        key=SigningKey.load(keys / f"{name}.key.pem", keys / f"{name}.cert.pem"),
+        expired=SigningKey.load(keys / f"{name}-cu.key.pem", keys / f"{name}-cu.cert.pem"),
+    )
+
+
+async def _first_dossier(world: World, ground: Ground) -> str:
+    """A dossier to begin with: filed with the integrator when it is an agency; its own, to be filed, when a portal."""
+    from gateway.cli.play.world import ho_so
+
+    if ground.role == "portal":
+        return ho_so(world.agency.identifier, datetime.now(UTC), 0)
+    for _ in range(20):
+        status, ma_ho_so, _ = await world.file(ground.identifier)
+        if status in {201, 202}:
+            return ma_ho_so
+        await asyncio.sleep(0.5)  # the registry may take a moment to be in force
+    raise NotAsTold("the portal could not file a dossier")
+
+
+def first_messages(ground: Ground, world: World, ma_ho_so: str) -> list[Path]:
+    """Signed messages that the integrator can send at once, in order."""
+    from gateway.cli.play.world import STATUSES, step
+    from schemas.fresh import Size, fresh
+    from signing.sign import SigningKey, sign
+
+    key = SigningKey.load(ground.yours / "khoa.pem", ground.yours / "chung-thu.pem")
+    you = Address(ma_dinh_danh=ground.identifier, ten_co_quan=YOU[ground.role][1])
+    portal = ground.role == "portal"
+    other = (world.agency if portal else world.portal).address
+    plan = ("HS01",) if portal else STATUSES
+    files: list[Path] = []
+    now = datetime.now(UTC).replace(microsecond=0)
+    for number, loai in enumerate(plan, 1):
+        at = now + timedelta(seconds=number)
+        body = fresh(
+            loai,
+            ma_ho_so=ma_ho_so,
+            seed=int(at.timestamp()) % 2**31,
+            at=at,
+            size=Size.SMALL,
+            noi_gui=you,
+            noi_nhan=(other,),
+            values=step(loai, at),
+            catalog=world.catalog,
+        )
+        file = ground.yours / f"{number}-{loai}.xml"
+        file.write_bytes(sign(body, key, at=at))
+        files.append(file)
+    return files
+
+
+def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoint: str | None) -> str:
+    """What an integrator does in the first five minutes."""
+    yours = _short(ground.yours)
+    sends = "\n".join(
+        f"curl -i -H \"Authorization: Bearer $(cat {yours}/the.txt)\" -H 'Content-Type: application/xml' \\\n"
+        f"     --data-binary @{_short(file)} {gateway}/v1/messages"
+        for file in files
+    )
+    receives = (
+        f"Trục đẩy tới {endpoint} qua trạm {control}/tram. / The gateway pushes to {endpoint} through the relay.\n"
+        if endpoint
+        else f'curl -H "Authorization: Bearer $(cat {yours}/the.txt)" "{gateway}/v1/inbox?after=0&wait=20"\n'
+    )
+    return f"""# Trục thử của bạn / Your sandbox
+
+Trục / gateway: {gateway}   ·   điều khiển / control: {control}
+Bạn là / you are: {ground.identifier} ({ground.role})
+Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, {", ".join(file.name for file in files)}
+
+1. Nhận / receive:
+
+{receives}
+2. Gửi, theo thứ tự / send, in this order:
+
+{sends}
+
+3. Ký thông điệp của mình / sign a message of your own:
+
+lienthong sample {files[0].name[2:6]} --from {ground.identifier} --key {yours}/khoa.pem --cert {yours}/chung-thu.pem -o moi.xml
+
+4. Làm hỏng thử / break things (refuse, 5xx, 429, slow, garbage, cut, cut-before, duplicate, reorder, expired, down):
+
+curl -X POST -d '{{"who": "so-thu", "fault": "refuse", "times": 1}}' {control}/nut
+curl -X POST -d '{{"who": "cong-thu", "fault": "duplicate"}}' {control}/nut
+curl -X POST -d '{{"to": "{ground.identifier if ground.role == "one-stop" else "H19.901"}"}}' {control}/nop
+curl {control}/
+
+5. Xem bên trong / look inside:
+
+lienthong --config {_short(ground.node)}/lienthong.toml messages
+"""
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
