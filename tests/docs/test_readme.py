@@ -91,6 +91,11 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(file), f"{page.name}: {target}#{anchor}"
 
 
+def test_every_page_is_reached_from_the_readme():
+    linked = {(ROOT / target).resolve() for target, _ in LINK.findall(README) if "://" not in target}
+    assert set((ROOT / "docs").glob("*.md")) - linked == set()
+
+
 def anchors(file):
     """The places in a page that a link can lead to."""
     text = file.read_text("utf-8")
