@@ -95,7 +95,9 @@ def test_a_journey_ends_as_written(journey: Path, node: nodes.Node, so_tu_phap: 
 
     rows = node.rows("report", "--from", "2026-01-01", "--by", "dich-vu")
     row = next(row for row in rows if row["dich-vu"] == wanted["ma_tthc"])
-    counts = {key: value for key, value in row.items() if isinstance(value, int) and value and not key.startswith("gio_tb_")}
+    counts = {
+        key: value for key, value in row.items() if isinstance(value, int) and value and not key.startswith("gio_tb_")
+    }
     assert counts == wanted["statistics"]
     hours = {key.removeprefix("gio_tb_"): value for key, value in row.items() if key.startswith("gio_tb_")}
     assert {state: round(float(hours[state]), 2) for state in wanted["hours"]} == wanted["hours"]
