@@ -75,7 +75,7 @@ package: $(READY)  ## build the wheel, install it in a clean environment, run it
 pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes and without addresses
 	$(PIP) install uv
 	for set in run dev; do \
-	  env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	  env -u PIP_FIND_LINKS -u UV_FIND_LINKS UV_NATIVE_TLS=1 $(BIN)/uv pip compile --quiet --universal --python $(BIN)/python --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	    $$([ $$set = dev ] && echo "--extra dev --constraint requirements/run.txt") pyproject.toml -o requirements/$$set.txt; \
 	done
