@@ -2,6 +2,7 @@
 
 import http.server
 import itertools
+import os
 import resource
 import threading
 import time
@@ -16,10 +17,13 @@ from paper import HS05, NOW
 
 from gateway import wiring
 from gateway.core.model import Caller, Channel, Envelope, Fate, PartyId
+from gateway.core.problems import Stopped
+from gateway.documents import Checked, Kind, parse
 from gateway.services.intake import expected, judge, receive
 from gateway.settings import load
 from signing.names import C14N_10, C14N_11
 from signing.sign import Variant
+from signing.verify import verify
 
 FAMILIES = ("SIG-", "XML-", "XSD-")
 SHAPES = {
@@ -121,25 +125,39 @@ def test_no_attack_on_a_signed_message_is_accepted(shape, gate, trap):
     assert asked == []
 
 
+def chosen():
+    """One sample of every way to sign and to spell, and three kinds; all there are with LIENTHONG_ALL_ATTACKS (make attacks)."""
+    every = sampling.samples("accepted")
+    if os.environ.get("LIENTHONG_ALL_ATTACKS"):
+        return every
+    kinds = ("HS01-nop-ho-so-toi-thieu", "HS05-tien-do-toi-thieu", "HS11-tra-ket-qua-toi-thieu")
+    return [
+        one for one in every if "/KY-" in one.name or "/VIET-" in one.name or any(kind in one.name for kind in kinds)
+    ]
+
+
 @pytest.mark.threat("T-XSW", "T-COVERAGE", "T-PRESENCE")
-@pytest.mark.parametrize(
-    "sample", sampling.samples("accepted"), ids=lambda sample: sample.name.removeprefix("accepted/")
-)
-def test_no_attack_on_an_accepted_sample_is_accepted(sample, gate, trap):
+@pytest.mark.parametrize("sample", chosen(), ids=lambda sample: sample.name.removeprefix("accepted/"))
+def test_no_attack_on_an_accepted_sample_passes_the_signature(sample, gate, trap):
+    """The signature alone must refuse them; what the schema would refuse besides is not asked."""
     address, asked = trap
     finding = judge(arrival(sample.body, sample.sender), gate)
-    assert expected(finding) is Fate.ACCEPTED
     if finding.signed_bytes is None:
+        assert "SIG-" not in str([problem.code for problem in finding.problems])
         pytest.skip("this sample travels unsigned; there is no signature to attack")
     signer = next(name for name in SIGNERS if pki.signer(name).fingerprint == finding.thong_diep.signer.fingerprint)
-    seed = attacks.Seed(sample.body, paper.key(signer), paper.key("stranger"), address)
-    made = attacks.attacks(seed)
+    made = attacks.attacks(attacks.Seed(sample.body, paper.key(signer), paper.key("stranger"), address))
     assert len(made) >= 250
     wrong = []
     for attack in made:
-        judged = judge(arrival(attack.body, sample.sender), gate)
-        if expected(judged) is not Fate.REJECTED or not all(p.code.startswith(FAMILIES) for p in judged.problems):
-            wrong.append((attack.name, [problem.code for problem in judged.problems]))
+        try:
+            document = parse(arrival(attack.body, sample.sender), gate.limits)
+            checked = Checked(document=document, kind=Kind(loai=finding.loai, goc="-", phien_ban="1.0"))
+            verify(checked, gate.trust, gate.parties, NOW)
+        except Stopped as stop:
+            if all(problem.code.startswith(FAMILIES) for problem in stop.problems):
+                continue
+        wrong.append(attack.name)
     assert wrong == []
     assert asked == []
 
@@ -158,13 +176,14 @@ def test_an_attack_leaves_a_record_and_no_effect(gate, store, trap):
         for ack in receive(envelopes[start : start + 64], gate, NOW):
             assert ack.fate is Fate.REJECTED
     with store.read() as view:
-        assert all(view.message(envelope.id).fate is Fate.REJECTED for envelope in envelopes)
+        assert all(view.message(envelope.id).state == Fate.REJECTED for envelope in envelopes)
         assert view.dossier("H19.901-260115-0001") is None
         assert view.deliveries() == []
         assert [view.head(party.id) for party in gate.parties] == [0] * len(gate.parties)
-        assert view.by_ma_thong_diep(PartyId("so-tu-phap"), "7d1b6a52-6f0e-4f4d-9a39-0c6a2f5f8f11") is None
     (ack,) = receive([arrival(seed.body)], gate, NOW)
-    assert ack.problems == () or all(problem.code.startswith("DOS-") for problem in ack.problems)
+    assert [problem.code for problem in ack.problems if problem.code.startswith(("DUP-", *FAMILIES))] == [], (
+        "its id is free"
+    )
 
 
 def test_the_attacks_together_stay_within_the_memory_of_one_message(gate, trap):
