@@ -71,6 +71,7 @@ class Exchange:
         "lang",
         "media",
         "path",
+        "proven",
         "query_string",
         "request",
         "route",
@@ -84,6 +85,7 @@ class Exchange:
         self.request = request
         self.identity: Identity | None = None
         self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
+        self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
         self.soap = ""  # the envelope namespace of the SOAP version spoken
         self.route = ""  # the template of the address, for logs and metrics
         self.variables: Mapping[str, str] = {}

@@ -19,7 +19,8 @@ from functools import cache
 from aiohttp import web
 from lxml import etree
 
-from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo
+from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, Fate, Form, MaHoSo
+from gateway.core.parties import Party
 from gateway.core.problems import Lang, Problem, Side, Stopped
 from gateway.documents import Limits, parse_bytes
 from gateway.services.intake import new_message_id
@@ -32,6 +33,7 @@ from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import text
 from gateway.web.refusals import Refusal, refuse
 from schemas.names import XSD_FOLDER
+from signing import wss
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
@@ -41,6 +43,7 @@ _ANONYMOUS = {f"{_WSA[0]}/anonymous", f"{_WSA[1]}/role/anonymous", f"{_WSA[0]}/n
 _XSI = b"http://www.w3.org/2001/XMLSchema-instance"
 _XOP = b"http://www.w3.org/2004/08/xop/include"
 _TAME_XSI, _TAME_XOP = b"urn:lienthong:xsi", b"urn:lienthong:xop"
+_SIGNED = b"http://www.w3.org/2000/09/xmldsig#"
 _INCLUDE = f"{{{_TAME_XOP.decode()}}}Include"
 _NIL = f"{{{_TAME_XSI.decode()}}}nil"
 _HEAD_BYTES = 64 * 1024  # by then a caller without HTTP credentials must have shown a UsernameToken
@@ -157,12 +160,18 @@ async def post_soap(exchange: Exchange) -> web.Response:
         package = mime.unpack(body, exchange.request.headers["Content-Type"])
         body, parts, kind = package.root, package.parts, package.root_type
         action = package.action or action
+    signed = _SIGNED in body  # what is signed is read as it stands, by the rules for documents
     try:
-        root = parse_bytes(tame(body, mtom=packed), _limits(exchange))
+        root = parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
     except Stopped:
         return await _unreadable(exchange, _body(body, data.most))
     call = _opened(exchange, root, kind, parts)
-    _headers_of(call, root, who, head_user)
+    try:
+        _headers_of(call, root, who, head_user)
+    except Stopped as stop:
+        return fault(exchange, stop.problems, status=401 if who.caller.by == "x509" else None)
+    if who.caller.by == "x509" and not exchange.proven:
+        raise refuse("AUT-101", headers=challenge())
     named = exchange.request.headers.get("SOAPAction", "").strip().strip('"') or action
     if named and named not in _actions(call.operation):
         raise refuse("SYS-134", found=named[:100], operation=call.operation)
@@ -181,7 +190,7 @@ async def _arrived(exchange: Exchange) -> tuple[Body, wsse.UserName | None]:
         exchange.identity = app.doorkeeper.identify(headers, peer, exchange.tls, parties)
         return await exchange.body(limit), None
     except Refusal as refusal:
-        if refusal.problem.code != "AUT-101" or not any(party.credentials.basic for party in parties):
+        if refusal.problem.code != "AUT-101" or not any(p.credentials.basic or p.certificates for p in parties):
             raise
     seen: list[wsse.UserName] = []
 
@@ -194,17 +203,23 @@ async def _arrived(exchange: Exchange) -> tuple[Body, wsse.UserName | None]:
             if len(start) > _HEAD_BYTES:
                 raise refuse("SYS-142", limit_bytes=_HEAD_BYTES, close=True)
             return False
-        user = _user_at(start, end.end(), exchange)
-        identity = app.doorkeeper.by_user(user.user, user.password, peer, parties, "username-token")
-        exchange.identity = app.doorkeeper.admit(identity)
-        seen.append(user)
+        who = _claimed_at(start, end.end(), exchange)
+        if isinstance(who, wsse.UserName):
+            seen.append(who)
+            identity = app.doorkeeper.by_user(who.user, who.password, peer, parties, "username-token")
+            exchange.identity = app.doorkeeper.admit(identity)
+        else:  # anybody can show a certificate: believed, and counted, once the signature is verified
+            exchange.identity = Identity(who, Caller(party=who.id, by="x509"))
         return True
 
-    return await exchange.body(limit, known=known), seen[0]
+    return await exchange.body(limit, known=known), seen[0] if seen else None
 
 
-def _user_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName:
-    """The UsernameToken in the header of an envelope whose body is still on its way. Raises Refusal (401)."""
+def _claimed_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName | Party:
+    """Who the header says calls, while the body is still on its way: a name with password, or whose certificate signs.
+
+    Raises Refusal (401) when it is nobody.
+    """
     nobody = refuse("AUT-101", headers=challenge())
     opening = re.search(rb"<((?:[A-Za-z_][\w.-]*:)?Envelope)[\s>]", start[:end])
     if opening is None:
@@ -216,7 +231,11 @@ def _user_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName:
     security = root.find(f"{{*}}Header/{wsse.SECURITY}")
     user = wsse.user_of(security) if security is not None else None
     if user is None:
-        raise nobody
+        fingerprint = wss.bearer(security) if security is not None else None
+        found = exchange.app.gate.parties.by_signing_certificate(fingerprint) if fingerprint else None
+        if found is None:
+            raise nobody
+        return found[0]
     if not exchange.is_private:
         raise refuse("SYS-140")
     return user
@@ -259,7 +278,7 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
         if entry.tag == wsse.SECURITY:
             wsse.check_time(entry, exchange.app.clock())
             if entry.find(f"{{{wsse.DSIG}}}Signature") is not None:
-                raise refuse("SYS-139", reason="Signature")
+                _signed_by(call, root, entry)
             if (user := wsse.user_of(entry)) is not None:
                 users.append(user)
         elif _namespace(entry) in _WSA:
@@ -279,6 +298,17 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
             )
             if found.party.id != who.party.id:
                 raise refuse("AUT-104", headers=challenge())
+
+
+def _signed_by(call: Call, root: etree._Element, security: etree._Element) -> None:
+    """Verifies a signature over the Body. Raises Refusal, or Stopped with what the signature is refused for."""
+    exchange = call.exchange
+    found = wss.verify_body(root, security, exchange.app.gate.trust, exchange.app.gate.parties, exchange.app.clock())
+    if exchange.who.party.id != found.party.id:
+        raise refuse("AUT-104", headers=challenge())
+    if exchange.who.caller.by == "x509":
+        exchange.app.doorkeeper.admit(exchange.who)
+        exchange.proven = True
 
 
 def _addressed(call: Call, entry: etree._Element) -> None:
@@ -485,6 +515,7 @@ def fault(
     ack: Acknowledgement | None = None,
     headers: Mapping[str, str] | None = None,
     readable: bool = True,
+    status: int | None = None,
 ) -> web.Response:
     """A fault with the problems in both languages, and the receipt of a message that was recorded."""
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
@@ -518,7 +549,7 @@ def fault(
         f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\"><soap:Body><soap:Fault>"
         f"{content}</soap:Fault></soap:Body></soap:Envelope>"
     )
-    status = rendering.status_of(problems)
+    status = status or rendering.status_of(problems)
     if status not in _HTTP_STATUS:
         status = 400 if not readable else 500 if exchange.soap == SOAP11 or ours else 400
     return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
