@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import sampling
@@ -62,3 +63,12 @@ def test_the_files_are_what_their_recipes_make() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("journey", sorted((sampling.SAMPLES / "journeys").iterdir()), ids=lambda path: path.name)
+def test_a_journey_lists_all_its_files_in_order(journey: Path) -> None:
+    told = tomllib.loads((journey / "journey.toml").read_text("utf-8"))
+    stems = [name.removesuffix(".xml") for name in told["files"]]
+    assert [stem[:2] for stem in stems] == [f"{number:02d}" for number in range(1, len(stems) + 1)]
+    there = {path.name for path in journey.iterdir()}
+    assert there == {"journey.toml", *(f"{stem}{suffix}" for stem in stems for suffix in (".xml", ".toml"))}
