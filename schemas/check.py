@@ -34,8 +34,8 @@ def check(document: Document, catalog: Catalog) -> Checked:
     problems += declarations.declared(document.body, root, catalog.declarations, document.envelope.received_at)
     if problems:
         problems = placed(document.body, problems)
-        if any(problem.outcome is not Outcome.NOTE for problem in problems):
-            raise Stopped(*problems)
+        if failed := [problem for problem in problems if problem.outcome is not Outcome.NOTE]:
+            raise Stopped(*failed)
     return Checked(document=document, kind=kind, problems=(*document.problems, *problems))
 
 

@@ -191,12 +191,15 @@ def _read_file(file: Path, *, alone: bool) -> tuple[Declaration | None, list[Pro
     ]
     try:
         closure = safe_closure([file], within=(file.parent,))
+        schema = closure[file.resolve()]
+        space = schema.get("targetNamespace") or ""
+        if not space or space in names.OURS or space in (names.DS, names.XSI, names.XS, names.XML):
+            return None, [*problems, Problem("XSD-308", {"file": file.name, "namespace": space or "–"})]
         compile_schema([file])
         judge = compile_judge([file])
     except SchemaFault as fault:
         return None, [*problems, _fault(file, fault)]
-    schema = closure[file.resolve()]
-    root, faults = _root(file, schema, judge, sidecar.root)
+    root, faults = _root(file, space, judge, sidecar.root)
     problems += faults
     for part, document in closure.items():
         problems += _lint(part, document)
@@ -237,12 +240,7 @@ def _fault(file: Path, fault: SchemaFault) -> Problem:
     return Problem("XSD-305", {**facts, "why": fault.why})
 
 
-def _root(
-    file: Path, schema: etree._Element, judge: xmlschema.XMLSchema10, wanted: str | None
-) -> tuple[str | None, list[Problem]]:
-    space = schema.get("targetNamespace") or ""
-    if not space or space in names.OURS or space in (names.DS, names.XSI, names.XS, names.XML):
-        return None, [Problem("XSD-308", {"file": file.name, "namespace": space or "–"})]
+def _root(file: Path, space: str, judge: xmlschema.XMLSchema10, wanted: str | None) -> tuple[str | None, list[Problem]]:
     roots = sorted(local(tag) for tag in judge.maps.elements if namespace(tag) == space)
     if wanted is not None and wanted in roots:
         return f"{{{space}}}{wanted}", []

@@ -334,9 +334,9 @@ def _flat(group: Any) -> list[_Particle] | None:
         elif isinstance(item, xmlschema.validators.XsdAnyElement):
             spaces = tuple(item.namespace) if isinstance(item.namespace, (list, tuple, set)) else (str(item.namespace),)
             found = _Particle((), spaces, item.min_occurs, item.max_occurs)
-        elif item.model == "choice" and all(isinstance(x, xmlschema.XsdElement) for x in item) and item.max_occurs == 1:
-            least = 0 if item.min_occurs == 0 or any(x.min_occurs == 0 for x in item) else 1
-            found = _Particle(tuple(x.name or "" for x in item), (), least, 1)
+        elif item.model == "choice" and all(isinstance(x, xmlschema.XsdElement) and x.max_occurs == 1 for x in item):
+            least = 0 if any(x.min_occurs == 0 for x in item) else item.min_occurs
+            found = _Particle(tuple(x.name or "" for x in item), (), least, item.max_occurs)
         else:
             return None
         particles.append(found)

@@ -385,13 +385,13 @@ def _is_moment(shape: Field) -> bool:
 
 
 _TOKENS = (
+    ("SSS", "%f"),  # before ss has become %S
     ("yyyy", "%Y"),
     ("MM", "%m"),
     ("dd", "%d"),
     ("HH", "%H"),
     ("mm", "%M"),
     ("ss", "%S"),
-    ("SSS", "%f"),
     ("XXX", "%z"),
 )
 

@@ -105,6 +105,23 @@ def test_a_wrong_order_names_what_must_move_and_where(problems, hs05):
     assert (found.code, found.at.xpath, found.facts["after"]) == ("XSD-013", f"{THAN}/hs:TrangThai[1]", "ThoiDiemXuLy")
 
 
+def test_a_number_of_too_many_digits_is_told(problems, catalog, at):
+    body = fresh("HS09", at=at, size=Size.SMALL, catalog=catalog).decode()
+    start, end = body.index("<hs:Gia>") + 8, body.index("</hs:Gia>")
+    found = the_problem(problems, f"{body[:start]}0.001{body[end:]}")
+    assert (found.code, found.facts["most"]) == ("XSD-028", 2)
+    assert the_problem(problems, f"{body[:start]}-1{body[end:]}").code == "XSD-027"
+    assert problems(f"{body[:start]}999999999999{body[end:]}") == ()
+
+
+def test_two_files_of_one_id_are_told_at_the_second(problems, catalog, at):
+    body = fresh("HS04", at=at, size=Size.FULL, catalog=catalog).decode()
+    start, end = body.index("<lt:DinhKem>"), body.index("</lt:DanhSachDinhKem>")
+    found = the_problem(problems, body[:end] + body[start:end] + body[end:])
+    assert (found.code, found.facts["value"]) == ("XSD-040", "tep-1")
+    assert found.at.xpath == "/lt:ThongDiep/lt:DanhSachDinhKem[1]/lt:DinhKem[2]"
+
+
 def test_a_missing_payload_is_told_as_such(problems, hs05):
     start, end = hs05.index("<hs:CapNhatTienDo>"), hs05.index("</lt:ThanPhan>")
     found = the_problem(problems, hs05[:start] + hs05[end:])
