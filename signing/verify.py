@@ -119,7 +119,7 @@ class _Judge:
                 raise self._refuse(*problems)
             if demand is Demand.REQUIRED:
                 self.record.mark(v.FAILED, "unsigned", "2.1", "2.2", "2.4")
-                raise self._refuse(Problem("SIG-002", {"loai": self.kind.loai}))
+                raise self._refuse(Problem("SIG-002", {"loai": self.kind.loai}, _place(self.root)))
         self.record.basis = Basis.CHANNEL
         self.record.nothing("not-demanded" if present else "unsigned")
         self.record.facts["signature_present"] = present
@@ -199,7 +199,7 @@ class _Judge:
             else:
                 self.record.mark(v.FAILED, "mathematics", "2.2")
             self.record.facts["failure"] = type(error).__name__
-            raise self._refuse(Problem("SIG-001")) from error
+            raise self._refuse(Problem("SIG-001", {}, _place(signature.at))) from error
         self.record.mark(v.PASSED, "ok", "2.2", "2.4")
         return proven
 

@@ -68,19 +68,19 @@ def _sample(
 def _signed() -> list[Sample]:
     """Every key and form of signature of the field."""
     return [
-        _sample("KY-xmldsig-p256", "XML-DSig, ECDSA P-256.", "XML-DSig, ECDSA P-256.", 301, variant="dsig"),
+        _sample("KY-xmldsig-p256", "Ký XML-DSig, ECDSA P-256.", "XML-DSig, ECDSA P-256.", 301, variant="dsig"),
         _sample("KY-xades-3-tham-chieu", "XAdES có tham chiếu tới KeyInfo.", "XAdES with a reference to KeyInfo.", 302, variant="xades-3"),
         _sample("KY-xades-theo-id", "XAdES, tham chiếu theo Id của gốc.", "XAdES that refers to the root's Id.", 303, variant="xades-id", root_id="ThongDiep-1"),
         _sample("KY-xades-c14n-11", "XAdES, chuẩn hóa bao hàm 1.1.", "XAdES with inclusive C14N 1.1.", 304, variant="xades-c14n11"),
         _sample("KY-kieu-java", "Như thư viện của Java viết theo mặc định: không tiền tố, chuẩn hóa bao hàm.", "As Java's own library writes by default: no prefix, inclusive canonicalisation.", 305, variant="java"),
         _sample("KY-kieu-dotnet", "Như SignedXml của .NET viết theo mặc định, kèm KeyValue.", "As .NET's SignedXml writes by default, with a KeyValue.", 306, sender=TU_PHAP, variant="dotnet"),
-        _sample("KY-rsa-pkcs1", "RSA PKCS#1 v1.5.", "RSA PKCS#1 v1.5.", 307, sender=TU_PHAP, variant="dsig"),
+        _sample("KY-rsa-pkcs1", "Ký RSA PKCS#1 v1.5.", "RSA PKCS#1 v1.5.", 307, sender=TU_PHAP, variant="dsig"),
         _sample("KY-rsa-pss", "RSASSA-PSS với SHA-384.", "RSASSA-PSS with SHA-384.", 308, sender=TU_PHAP, variant="dsig-pss"),
-        _sample("KY-xades-pss", "XAdES, RSASSA-PSS.", "XAdES, RSASSA-PSS.", 309, sender=TU_PHAP, variant="xades-pss"),
+        _sample("KY-xades-pss", "Ký XAdES, RSASSA-PSS.", "XAdES, RSASSA-PSS.", 309, sender=TU_PHAP, variant="xades-pss"),
         _sample("KY-rsa-sha512", "RSA với SHA-512.", "RSA with SHA-512.", 310, sender=TU_PHAP, variant="dsig-sha512"),
         _sample("KY-chung-thu-thu-hai", "Chứng thư thứ hai trong lúc đổi khóa (RSA-3072).", "The second certificate during a roll-over (RSA-3072).", 311, sender=TU_PHAP, key="so-tu-phap-2"),
         _sample("KY-p384", "ECDSA P-384, cây quốc gia.", "ECDSA P-384, the national-like tree.", 312, sender=XA),
-        _sample("KY-p521", "ECDSA P-521.", "ECDSA P-521.", 313, sender=XAY_DUNG, variant="dsig-sha512"),
+        _sample("KY-p521", "Ký ECDSA P-521.", "ECDSA P-521.", 313, sender=XAY_DUNG, variant="dsig-sha512"),
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -191,6 +192,7 @@ class Node:
         party: str | None = None,
         body: bytes | None = None,
         accept: str = "application/json",
+        content_type: str = "application/xml",
     ) -> Answer:
         """One request over a connection of its own."""
         wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -199,7 +201,7 @@ class Node:
             if party is not None:
                 headers["Authorization"] = f"Bearer {pki.token(party)}"
             if body is not None:
-                headers["Content-Type"] = "application/xml"
+                headers["Content-Type"] = content_type
             wire.request(method, path, body=body, headers=headers)
             got = wire.getresponse()
             return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
@@ -209,6 +211,16 @@ class Node:
     def post(self, body: bytes, party: str, *, accept: str = "application/json") -> Answer:
         """A message handed in by a party."""
         return self.call("POST", "/v1/messages", party=party, body=body, accept=accept)
+
+    def soap(self, body: bytes, party: str) -> Answer:
+        """The same over the SOAP door (1.2), as GuiThongDiep."""
+        text = (
+            '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>'
+            '<GuiThongDiep xmlns="http://www.dongnai.gov.vn/lienthong/dichvu/1.0">'
+            f"<NoiDung>{base64.b64encode(body).decode()}</NoiDung></GuiThongDiep></e:Body></e:Envelope>"
+        )
+        kind = "application/soap+xml; charset=utf-8"
+        return self.call("POST", "/soap", party=party, body=text.encode(), accept=kind, content_type=kind)
 
     def inbox(self, party: str, after: int = 0) -> list[dict[str, Any]]:
         """All entries of a party's inbox after a position."""

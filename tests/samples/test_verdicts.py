@@ -16,8 +16,9 @@ import sampling
 from sampling import Expected, Sample
 
 from gateway.core.model import Caller, Channel, Envelope, Fate, MessageId, PartyId
-from gateway.documents import Limits
+from gateway.documents import Limits, parse_bytes
 from gateway.services.intake import Gate, expected, judge
+from gateway.web.answers import NAMESPACE
 
 OUTCOMES = {Fate.ACCEPTED: "accepted", Fate.REJECTED: "rejected", Fate.HELD: "undetermined"}
 
@@ -109,6 +110,41 @@ def test_every_sample_gets_the_same_verdict_over_http_and_is_on_record(node: nod
         digest = sent[sample.name].headers["etag"].strip('"')
         state = known[digest]["state"]
         assert {"held": "undetermined"}.get(state, state) == sample.outcome
+
+
+def over_soap(answer: nodes.Answer) -> tuple[str, list[str], str | None]:
+    """Outcome, problems and receipt of an answer or a fault of GuiThongDiep."""
+    root = parse_bytes(answer.body)
+
+    def value(above: Any, name: str) -> str | None:
+        found = above.find(f".//{{{NAMESPACE}}}{name}")
+        return None if found is None else found.text
+
+    told = [
+        Expected(
+            str(value(row, "MaChiTiet")),
+            int(value(row, "Dong") or 0) or None,
+            int(value(row, "Cot") or 0) or None,
+            value(row, "ViTri"),
+        )
+        for row in root.iter(f"{{{NAMESPACE}}}Loi")
+    ]
+    return str(value(root, "KetQua")), sorted_(told), value(root, "BienNhan")
+
+
+def test_every_sample_gets_the_same_answer_over_soap(node: nodes.Node) -> None:
+    wrong = []
+    for sample in sampling.samples():
+        for earlier in sampling.before(sample):
+            node.post(earlier.body, earlier.sender)
+        by_rest = node.post(sample.body, sample.sender)
+        outcome, problems, receipt = over_soap(node.soap(sample.body, sample.sender))
+        told = {"held": "undetermined"}.get(outcome, outcome)
+        if (told, problems) != over_http(by_rest):
+            wrong.append((sample.name, told, problems))
+        if sample.outcome == "accepted" and receipt != by_rest.json["BienNhan"]:
+            wrong.append((sample.name, "another receipt", []))
+    assert wrong == []
 
 
 def test_the_same_bytes_again_get_the_first_receipt(node: nodes.Node) -> None:
