@@ -122,7 +122,7 @@ class Sidecar:
         became = "undetermined" if fate is Fate.HELD else str(fate)
         if became != self.outcome:
             return f"{became} ≠ {self.outcome}"
-        found = sorted(_facts(problem) for problem in problems if problem.outcome is not Outcome.NOTE)
+        found = sorted(_facts(problem) for problem in problems)
         stated = sorted((code, line or 0, column or 0, xpath or "") for code, line, column, xpath in self.problems)
         return "" if found == stated else f"{found} ≠ {stated}"
 
@@ -142,7 +142,7 @@ def sidecar(name: str) -> Sidecar | None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return None
     sender, alone = row.get("sender"), row.get("alone", row.get("outcome", "accepted"))
-    stated = row.get("problems", ()) if alone == row.get("outcome", alone) else ()
+    stated = [problem for problem in row.get("problems", ()) if not problem.get("on_record")]
     return Sidecar(
         sender if isinstance(sender, str) else None,
         str(alone),

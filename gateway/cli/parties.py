@@ -22,6 +22,7 @@ EXPIRES_SOON = timedelta(days=60)
 parties = Group(
     "parties",
     entries={
+        "add": Entry("gateway.cli.enrol:add", "Thêm một bên.", "Add a party."),
         "check": Entry(
             "gateway.cli.parties:check",
             "Kiểm các tệp hồ sơ và khác biệt.",
@@ -104,7 +105,13 @@ def _in_force(call: Call) -> Parties | None:
     en="Check every profile file (unknown keys, types, certificates, trees, connectors, duplicates) and say how "
     "they differ from the registry in force. Changes nothing.",
 )
-def check(call: Call) -> int:
+@option(
+    "--connect",
+    is_flag=True,
+    vi="Thử đường tới từng bên (địa chỉ, TLS, thẻ, thư mục); không gửi thông điệp nào.",
+    en="Try the way to each party (address, TLS, credentials, folder); sends no message.",
+)
+def check(call: Call, connect: bool) -> int:
     """Reads all files and compares."""
     screen = call.screen
     try:
@@ -122,6 +129,12 @@ def check(call: Call) -> int:
     if in_force is not None:
         print_differences(screen, profiles.difference(in_force, found, remove_missing=False))
     failed = any(problem.outcome is Outcome.FAILED for problem in warnings)
+    if connect:
+        from gateway.cli.enrol import print_tried, tried
+
+        results = tried(found, private_addresses=call.settings.work.private_addresses)
+        print_tried(screen, results)
+        failed = failed or any(one.problems for one in results)
     return PROBLEMS if failed or in_force is None else FINE
 
 

@@ -43,6 +43,7 @@ AGENCY = (
     r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"  # domain section 4.4
 )
 SHA256 = r"[0-9a-f]{64}"
+ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
 PRIVILEGES = ("recall-result", "step-back", "by-decree")
 LOAI = re.compile(r"HS[0-9]{2}")
 TRANG_THAI = tuple(str(state) for state in range(1, 11))
@@ -177,7 +178,7 @@ class Profile:
     """One file parties/<id>.toml, as it is written."""
 
     id: str = setting(
-        pattern=r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?",
+        pattern=ID,
         vi="Tên ngắn của bên, trùng tên tệp.",
         en="The party's short name, the same as the file's.",
     )

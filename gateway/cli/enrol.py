@@ -1,0 +1,278 @@
+"""parties add: asks what a profile needs and writes it; parties check --connect: tries the way to each party."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.base import FINE, Call, argument, command, option
+from gateway.cli.show import Screen
+from gateway.core.parties import Party, Receives, Role
+from gateway.core.problems import Problem, Stopped
+from gateway.services import parties as profiles
+from gateway.settings import OperatorRole
+
+ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
+
+
+@command(
+    "add",
+    vi="Thêm một bên: hỏi những gì cần (hoặc lấy từ tùy chọn), tạo thẻ truy cập, chép chứng thư, viết "
+    "parties/<id>.toml và "
+    "kiểm ngay. Thẻ chỉ hiện một lần; tệp chỉ giữ băm. “parties apply” mới đưa vào hiệu lực.",
+    en="Add a party: asks what is needed (or takes it from options), makes a token, copies the certificate, writes "
+    "parties/<id>.toml and checks it. The token is shown once; the file keeps its hash. “parties apply” puts it into "
+    "force.",
+)
+@argument("party", metavar="ID")
+@option("--name", vi="Tên đầy đủ.", en="The full name.")
+@option("--role", type=click.Choice(ROLES), vi="Vai.", en="The role.")
+@option(
+    "--identifier",
+    "identifiers",
+    multiple=True,
+    metavar="H19.901",
+    vi="Mã định danh; ghi nhiều lần cho bí danh.",
+    en="Agency identifier; again for aliases.",
+)
+@option(
+    "--endpoint",
+    metavar="URL",
+    vi="Địa chỉ để trục đẩy tới; không có thì bên tự lấy hộp thư.",
+    en="Address to be pushed to; without it the party pulls.",
+)
+@option(
+    "--cert",
+    "certificates",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Chứng thư ký (PEM, DER).",
+    en="Signing certificate (PEM, DER).",
+)
+@option(
+    "--tree", metavar="NAME", vi="Cây tin cậy phải bảo đảm cho chứng thư.", en="The trust tree that must vouch for it."
+)
+@option(
+    "--pause/--no-pause",
+    "pauses",
+    default=None,
+    vi="Trạng thái 8 là tạm dừng hay không.",
+    en="Whether state 8 is a pause.",
+)
+@option("--contact", vi="Đầu mối (đơn vị).", en="Contact (a unit).")
+def add(
+    call: Call,
+    party: str,
+    name: str | None,
+    role: str | None,
+    identifiers: tuple[str, ...],
+    endpoint: str | None,
+    certificates: tuple[Path, ...],
+    tree: str | None,
+    pauses: bool | None,
+    contact: str | None,
+) -> int:
+    """Writes a profile; applies nothing."""
+    from connectors.registry import installed
+
+    call.need(OperatorRole.ADMINISTRATOR, "parties add")
+    screen, settings = call.screen, call.settings
+    folder = settings.parties.folder
+    file = folder / f"{party}.toml"
+    if not re.fullmatch(profiles.ID, party):
+        raise click.BadParameter(f"{party} ≠ {profiles.ID}", param_hint="ID")
+    if file.exists():
+        raise Stopped(Problem("SYS-046", {"path": str(file)}))
+    name = name or _asked(screen, "Tên đầy đủ", "Full name", "--name")
+    role = role or _asked(screen, f"Vai ({', '.join(ROLES)})", f"Role ({', '.join(ROLES)})", "--role", ROLES)
+    listed = identifiers or tuple(
+        _asked(screen, "Mã định danh, cách nhau bằng dấu phẩy", "Identifiers, separated by commas", "--identifier")
+        .replace(" ", "")
+        .split(",")
+    )
+    if pauses is None and role == Role.ONE_STOP.value:
+        answer = _asked(screen, "Trạng thái 8 là tạm dừng? (y/n)", "Is state 8 a pause? (y/n)", "--pause", ("y", "n"))
+        pauses = answer == "y"
+    token = secrets.token_urlsafe(32)
+    copied = [_copied(certificate, folder, party, number) for number, certificate in enumerate(certificates, 1)]
+    text = _profile(party, name, role, listed, token, copied, tree, endpoint, pauses, contact)
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": error.strerror or "?"})) from error
+    try:
+        profiles.read_file(file, [one.name for one in settings.trust.trees], installed())
+    except Stopped:
+        for written in (file, *copied):  # what was written a moment ago, and is no use
+            written.unlink()
+        raise
+    _told(screen, file, party, token, bool(copied))
+    return FINE
+
+
+def _asked(screen: Screen, vi: str, en: str, name: str, among: Sequence[str] = ()) -> str:
+    """The answer to a question, at a terminal. Raises click.UsageError where there is nobody to ask."""
+    if not screen.interactive:
+        raise click.UsageError(screen.text(f"Thiếu {name}.", f"{name} is missing."))
+    kind = click.Choice(list(among)) if among else str
+    return str(click.prompt(screen.text(vi, en), type=kind, err=True)).strip()
+
+
+def _copied(certificate: Path, folder: Path, party: str, number: int) -> Path:
+    target = folder / (f"{party}.cert.pem" if number == 1 else f"{party}-{number}.cert.pem")
+    try:
+        if certificate.resolve() != target.resolve():
+            shutil.copyfile(certificate, target)
+    except OSError as error:
+        raise Stopped(Problem("SYS-045", {"path": str(certificate), "reason": error.strerror or "?"})) from error
+    return target
+
+
+def _profile(
+    party: str,
+    name: str,
+    role: str,
+    identifiers: Sequence[str],
+    token: str,
+    certificates: Sequence[Path],
+    tree: str | None,
+    endpoint: str | None,
+    pauses: bool | None,
+    contact: str | None,
+) -> str:
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string
+
+    rows = [f"{{ file = {quoted(path.name)}{f', tree = {quoted(tree)}' if tree else ''} }}" for path in certificates]
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    lines = [
+        f"id = {quoted(party)}",
+        f"name = {quoted(name)}",
+        f"role = {quoted(role)}",
+        f"identifiers = [{', '.join(quoted(identifier) for identifier in identifiers)}]",
+        f"receives = {quoted(Receives.PUSH.value if endpoint else Receives.PULL.value)}",
+        f"credentials = {{ token_sha256 = {quoted(digest)} }}",
+        f"certificates = [{', '.join(rows)}]",
+        'signature = { default = "required", status_unknown = "hold" }',
+    ]
+    if endpoint:
+        lines.append(f'connector = {{ name = "rest", url = {quoted(endpoint)}, timeout_s = 30 }}')
+    if pauses is not None:
+        lines.append(f"meaning = {{ Trang8LaTamDung = {'true' if pauses else 'false'} }}")
+    if contact:
+        lines.append(f"contact = {quoted(contact)}")
+    return "\n".join(lines) + "\n"
+
+
+def _told(screen: Screen, file: Path, party: str, token: str, has_certificate: bool) -> None:
+    if screen.as_json:
+        screen.row({"file": str(file), "party": party, "token": token})
+        return
+    screen.line(f"Đã viết {file}.", f"Wrote {file}.")
+    screen.line(f"Thẻ truy cập, chỉ hiện lần này: {token}", f"The bearer token, shown this once: {token}")
+    if not has_certificate:
+        screen.line(
+            "Chưa có chứng thư ký: thêm vào certificates trước khi bên này gửi thông điệp có ký.",
+            "No signing certificate yet: add one to certificates before this party sends signed messages.",
+        )
+    screen.line(
+        "Tiếp: lienthong parties check --connect; lienthong parties apply --reason “…”",
+        "Next: lienthong parties check --connect; lienthong parties apply --reason “…”",
+    )
+
+
+# Trying the way to a party
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of trying one address or folder of a party."""
+
+    party: str
+    place: str
+    reached: str | None  # "HTTP 405", "folder"
+    took_ms: int
+    problems: tuple[Problem, ...] = ()
+
+
+def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
+    """Tries the way to every party that is pushed to or fetched from. Sends no message and changes nothing there."""
+    return asyncio.run(_tried(found, private_addresses))
+
+
+async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]:
+    from connectors.http import Line
+    from connectors.registry import installed
+
+    registry = installed()
+    done: list[Tried] = []
+    async with Line(private_addresses=private_addresses) as line:
+        for party in found:
+            if party.connector is None:
+                continue
+            configured = registry.named(party.connector).configure(party.connector_settings, where=party.id)
+            for place in _places(configured.settings):
+                if isinstance(place, Path):
+                    done.append(_folder(party, place))
+                else:
+                    done.append(await _address(party, place, configured.common, line))
+    return done
+
+
+def _places(settings: Any) -> Iterator[str | Path]:
+    """The addresses and folders among a connector's own settings."""
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if isinstance(value, Path) or (isinstance(value, str) and re.match(r"https?://", value)):
+            yield value
+
+
+def _folder(party: Party, place: Path) -> Tried:
+    if not place.exists():
+        return Tried(party.id, str(place), None, 0, (Problem("SYS-045", {"path": str(place), "reason": "∅"}),))
+    return Tried(party.id, str(place), "folder" if place.is_dir() else "file", 0)
+
+
+async def _address(party: Party, place: str, common: Any, line: Any) -> Tried:
+    from connectors.base import Answered
+
+    began = time.monotonic()
+    problems: tuple[Problem, ...] = ()
+    reached: str | None = None
+    try:
+        reply = await line.http(common).get(place)
+    except Answered as answered:
+        problems = (answered.problem,)
+    except Stopped as stop:
+        problems = stop.problems
+    else:
+        reached = f"HTTP {reply.status}"
+        if reply.status in {401, 403, 407}:
+            problems = (Problem("DLV-005", {"status": reply.status}),)
+    return Tried(party.id, place, reached, round((time.monotonic() - began) * 1000), problems)
+
+
+def print_tried(screen: Screen, results: Sequence[Tried]) -> None:
+    """What came of it, party by party."""
+    for one in results:
+        if screen.as_json:
+            rows = [screen.problem_row(problem) for problem in one.problems]
+            screen.row(
+                {"party": one.party, "place": one.place, "reached": one.reached, "ms": one.took_ms, "problems": rows}
+            )
+            continue
+        mark = "✗" if one.problems else "✓"
+        screen.line(f"{mark} {one.party}: {one.place} {one.reached or ''} ({one.took_ms} ms)")
+        for problem in one.problems:
+            screen.problem(problem)

@@ -1,0 +1,135 @@
+"""parties add, and parties check --connect."""
+
+import asyncio
+import hashlib
+import threading
+from contextlib import contextmanager
+
+import pki
+import pytest
+from aiohttp import web
+
+from gateway.cli.play.agency import Agency
+from signing.sign import SigningKey
+
+ASKED = (
+    "--name",
+    "Sở Mới",
+    "--role",
+    "one-stop",
+    "--identifier",
+    "H19.950",
+    "--identifier",
+    "000.99.05.H19",
+    "--pause",
+)
+
+
+@contextmanager
+def served(app):
+    """An aiohttp application on a port of its own, in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start():
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner, runner.addresses[0][1]
+
+    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+def test_a_party_is_added_checked_and_its_token_told_once(cli, office):
+    certificate = pki.signer("unregistered").cert_pem
+    result = cli("parties", "add", "so-moi", *ASKED, "--cert", certificate, "--json")
+    assert result.code == 0, result.err
+    (row,) = result.rows
+    text = (office.folder / "parties" / "so-moi.toml").read_text("utf-8")
+    assert hashlib.sha256(row["token"].encode()).hexdigest() in text
+    assert row["token"] not in text
+    assert (office.folder / "parties" / "so-moi.cert.pem").read_bytes() == certificate.read_bytes()
+    assert cli("parties", "apply", "--yes", "--reason", "thêm").code == 0
+    (party,) = [row for row in cli("parties", "list", "--json").rows if row["party"] == "so-moi"]
+    assert (party["identifiers"], party["receives"]) == (["H19.950", "000.99.05.H19"], "pull")
+
+
+def test_adding_changes_nothing_in_force(cli, office):
+    assert cli("parties", "add", "so-moi", *ASKED).code == 0
+    assert "so-moi" not in {row["party"] for row in cli("parties", "list", "--json").rows}
+
+
+def test_a_party_that_is_there_is_not_written_over(cli, office):
+    before = (office.folder / "parties" / "cong-dvc.toml").read_bytes()
+    assert "SYS-046" in cli("parties", "add", "cong-dvc", *ASKED).err
+    assert (office.folder / "parties" / "cong-dvc.toml").read_bytes() == before
+
+
+def test_what_cannot_be_right_leaves_nothing_behind(cli, office):
+    before = sorted((office.folder / "parties").iterdir())
+    bad = [argument.replace("H19.950", "nonsense") for argument in ASKED]
+    result = cli("parties", "add", "so-moi", *bad, "--cert", pki.signer("unregistered").cert_pem)
+    assert (result.code, "SYS-017" in result.err) == (1, True)
+    assert sorted((office.folder / "parties").iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [["so-moi"], ["So Moi", *ASKED], ["so-moi", "--role", "boss"]])
+def test_where_there_is_nobody_to_ask_what_is_missing_is_wrong_usage(cli, office, arguments):
+    assert cli("parties", "add", *arguments).code == 2
+
+
+def pushed_to(office, url):
+    file = office.folder / "parties" / "so-tu-phap.toml"
+    text = file.read_text("utf-8")
+    start = text.index("connector = {")
+    line = text[start : text.index("\n", start)]
+    file.write_text(
+        text.replace(line, f'connector = {{ name = "rest", url = "{url}", private_addresses = true, timeout_s = 2 }}'),
+        "utf-8",
+    )
+
+
+def test_a_party_s_address_is_tried_without_sending_anything(cli, office):
+    signer = pki.signer("so-tu-phap")
+    agency = Agency(SigningKey.load(signer.key_pem, signer.cert_pem, private_mode=False), "H19.901", "Sở")
+    with served(agency.app()) as url:
+        pushed_to(office, f"{url}/lienthong")
+        out = cli("parties", "check", "--connect").out
+    assert f"✓ so-tu-phap: {url}/lienthong HTTP 405" in out
+    assert agency.taken == []
+
+
+def test_an_address_where_nobody_listens_is_said_to_be_that(cli, office):
+    pushed_to(office, "http://127.0.0.1:9/lienthong")
+    result = cli("parties", "check", "--connect")
+    assert (result.code, "✗ so-tu-phap" in result.out, "DLV-001" in result.out) == (1, True, True)
+
+
+def test_credentials_that_are_not_accepted_are_found_out(cli, office):
+    async def no(_request):
+        return web.Response(status=401)
+
+    app = web.Application()
+    app.router.add_get("/lienthong", no)
+    with served(app) as url:
+        pushed_to(office, f"{url}/lienthong")
+        result = cli("parties", "check", "--connect", "--json")
+    row = next(row for row in result.rows if row.get("party") == "so-tu-phap" and "place" in row)
+    assert (result.code, row["reached"], row["problems"][0]["code"]) == (1, "HTTP 401", "DLV-005")
+
+
+def test_a_private_address_that_is_not_allowed_is_not_called(cli, office):
+    pushed_to(office, "http://127.0.0.1:9/lienthong")
+    file = office.folder / "parties" / "so-tu-phap.toml"
+    file.write_text(file.read_text("utf-8").replace("private_addresses = true, ", ""), "utf-8")
+    result = cli("parties", "check", "--connect")
+    assert result.code == 1
+    assert "DLV-" in result.out
