@@ -16,7 +16,8 @@ from gateway.core.chain import Head
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
 from gateway.core.problems import Outcome
-from gateway.services import dossiers, feed
+from gateway.core.statistics import By
+from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
 from gateway.store.records import Message
 from gateway.web import answers
@@ -374,6 +375,54 @@ def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
     return answers.dossier(found, exchange.lang)
 
 
+# -- reports ----------------------------------------------------------------------------------------------------------
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_DAYS = 800  # two years and a bit: a report reads every dossier of the period
+
+
+async def get_report(exchange: Exchange) -> web.Response:
+    """Counts of a period by service, agency, channel or month: all of them for oversight, an agency's own for itself."""
+    query = exchange.query("since", "until", "by")
+    since, until = _day(query, "since"), _day(query, "until")
+    if not since < until or (until - since).days > _LONGEST_DAYS:
+        raise refuse("SYS-114", parameter="until", expected=f"since < until ≤ since + {_LONGEST_DAYS} d")
+    try:
+        by = [By(name) for name in query.get("by", By.SERVICE.value).split(",")]
+    except ValueError as error:
+        raise refuse("SYS-114", parameter="by", expected=", ".join(By)) from error
+    party = exchange.who.party
+    if party.role not in (Role.OVERSIGHT, Role.ONE_STOP) or len(set(by)) != len(by):
+        raise (
+            refuse("AUT-108") if len(set(by)) == len(by) else refuse("SYS-114", parameter="by", expected=", ".join(By))
+        )
+    gate = exchange.app.gate
+    only = None if party.role is Role.OVERSIGHT else party.id
+    made = await exchange.app.read(reports.report, store_of(gate), gate.parties, since, until, by, only)
+    if "text/csv" in exchange.request.headers.get("Accept", ""):
+        headers = {"Content-Disposition": "attachment; filename=bao-cao.csv", "Vary": "Accept"}
+        return exchange.response(200, made.csv().encode("utf-8-sig"), "text/csv; charset=utf-8", headers)
+    rows = [{_column(name): value for name, value in row.items()} for row in made.rows()]
+    values = {"Tu": since, "Den": until, "DanhSachDong": rows}
+    return exchange.answer(200, "BaoCao", values)
+
+
+def _day(query: dict[str, str], name: str) -> datetime:
+    """Midnight in Hà Nội at the beginning of a day. Raises Refusal (400)."""
+    value = query.get(name, "")
+    try:
+        if _DAY.fullmatch(value):
+            return datetime.fromisoformat(value).replace(tzinfo=answers.HANOI)
+    except ValueError:
+        pass
+    raise refuse("SYS-114", parameter=name, expected="YYYY-MM-DD")
+
+
+def _column(name: str) -> str:
+    """A column's name as an element's: dich-vu becomes DichVu, gio_tb_4 becomes GioTb4."""
+    return "".join(word[:1].upper() + word[1:] for word in re.split("[-_]", name))
+
+
 def number(query: dict[str, str], name: str, default: int, least: int, most: int) -> int:
     """A whole number from the query. Raises Refusal (400) outside its bounds."""
     value = query.get(name)
@@ -397,4 +446,5 @@ ROUTES = (
     Route(method="GET", address="/v1/messages/{id}/receipt", who=Who.PARTY, handler=get_receipt),
     Route(method="GET", address="/v1/inbox", who=Who.PARTY, handler=get_inbox),
     Route(method="GET", address="/v1/dossiers/{ma_ho_so}", who=Who.PARTY, handler=get_dossier),
+    Route(method="GET", address="/v1/report", who=Who.PARTY, handler=get_report),
 )

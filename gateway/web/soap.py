@@ -146,9 +146,13 @@ async def post_soap(exchange: Exchange) -> web.Response:
     exchange.fault = fault_of  # refusals from here on, and those of the door, are faults
     kind, given = mime.parameters(exchange.request.headers.get("Content-Type", ""))
     exchange.soap = SOAP12 if kind == "application/soap+xml" or "soap+xml" in given.get("start-info", "") else SOAP11
+    nobody = _by_http(exchange)
     exchange.query()
-    exchange.check_content(_TYPES)
-    data, head_user = await _arrived(exchange)
+    try:
+        exchange.check_content(_TYPES)
+    except Refusal as refusal:
+        raise nobody or refusal from refusal  # a stranger is told no more than that
+    data, head_user = await _arrived(exchange, nobody)
     who = exchange.who
     body = data.data
     parts: Mapping[str, bytes] = {}
@@ -180,18 +184,31 @@ async def post_soap(exchange: Exchange) -> web.Response:
     return _answered(call, answer)
 
 
-async def _arrived(exchange: Exchange) -> tuple[Body, wsse.UserName | None]:
-    """The body of a caller who is known before it is read: by HTTP, or by the UsernameToken at its beginning."""
+def _by_http(exchange: Exchange) -> Refusal | None:
+    """Identifies the caller by HTTP or TLS; the refusal that stands unless a SOAP header says who calls, or None.
+
+    Raises Refusal for credentials that are wrong, and where nobody could prove himself by a SOAP header.
+    """
     app, headers = exchange.app, exchange.request.headers
-    limit = _most(app.settings.limits.body_bytes)
     parties = app.gate.parties
     peer = app.doorkeeper.address(headers, exchange.peer)
     try:
         exchange.identity = app.doorkeeper.identify(headers, peer, exchange.tls, parties)
-        return await exchange.body(limit), None
     except Refusal as refusal:
         if refusal.problem.code != "AUT-101" or not any(p.credentials.basic or p.certificates for p in parties):
             raise
+        return refusal
+    return None
+
+
+async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, wsse.UserName | None]:
+    """The body of a caller who is known before it is read: by HTTP, or by the SOAP header at its beginning."""
+    app = exchange.app
+    limit = _most(app.settings.limits.body_bytes)
+    parties = app.gate.parties
+    peer = app.doorkeeper.address(exchange.request.headers, exchange.peer)
+    if nobody is None:
+        return await exchange.body(limit), None
     seen: list[wsse.UserName] = []
 
     def known(start: bytes, at_end: bool) -> bool:

@@ -426,3 +426,30 @@ def test_no_personal_data_reaches_the_log(door, caplog):
     assert '"answered"' in text
     for secret in ("Nguyễn", "075990000001", "uyen Van Anh", pki.token("cong-dvc")):
         assert secret not in text
+
+
+def test_an_agency_counts_its_own_dossiers_and_oversight_all(open_door, with_party):
+    from gateway.core.parties import Role
+
+    door = open_door(parties=with_party("don-vi-loi", role=Role.OVERSIGHT))
+    for _ in range(2):
+        code = mail.ma_ho_so()
+        door.send(mail.nop(code), "cong-dvc")
+        door.send(mail.tiep_nhan(code), "ubnd-xa-thu-nghiem")
+    door.send(mail.nop(mail.ma_ho_so("so-xay-dung"), to="so-xay-dung"), "cong-dvc")
+    path = "/v1/report?since=2026-01-01&until=2027-01-01&by=co-quan"
+
+    def filed(who):
+        return {row["CoQuan"]: row for row in door.get(path, who).json["DanhSachDong"]}
+
+    assert set(filed("don-vi-loi")) == {"ubnd-xa-thu-nghiem", "so-xay-dung"}
+    assert set(filed("ubnd-xa-thu-nghiem")) == {"ubnd-xa-thu-nghiem"}
+    sheet = door.get(path, "ubnd-xa-thu-nghiem", Accept="text/csv")
+    assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert sheet.body.decode("utf-8-sig").splitlines()[1].startswith("ubnd-xa-thu-nghiem,")
+    xml = etree.fromstring(door.get(path, "ubnd-xa-thu-nghiem", Accept="text/xml").body)
+    assert xml.findtext(f"{DV}DanhSachDong/{DV}Dong/{DV}CoQuan") == "ubnd-xa-thu-nghiem"
+    assert door.get(path, "cong-dvc").codes == ["AUT-108"]
+    for query in ("", "?since=2026-01-01", "?since=2026-02-30&until=2026-03-01", "?since=2026-02-01&until=2026-01-01",
+                  "?since=2000-01-01&until=2026-01-01", "?since=2026-01-01&until=2026-02-01&by=x"):  # fmt: skip
+        assert door.get(f"/v1/report{query}", "don-vi-loi").codes == ["SYS-114"]
