@@ -621,6 +621,7 @@ async def work(
         outbox = Outbox(store, parties, connectors, clock, line, pace)
         try:
             while not stop.is_set():
+                began = asyncio.get_running_loop().time()
                 try:
                     begun = await outbox.turn()
                 except StoreError:
@@ -628,7 +629,10 @@ async def work(
                     await outbox.pause(stop, max(pace.poll_s, 2.0))
                     continue
                 if not begun:
-                    await outbox.pause(stop, pace.poll_s)
+                    # A look holds the write lock, and a long backlog of a silent party makes it long (measured: 40 ms
+                    # over 100,000 waiting deliveries): looking in vain takes no more than a tenth of the time.
+                    took = asyncio.get_running_loop().time() - began
+                    await outbox.pause(stop, max(pace.poll_s, min(9 * took, 2.0)))
         finally:
             await outbox.finish()
 
