@@ -118,12 +118,13 @@ class Bulk:
         for place, process in ready.processors:
             for value in values:
                 value[place] = process(value[place])
+        params: list[Any]
         if ready.names is None:
-            done = connection.exec_driver_sql(ready.sql, [tuple(value) for value in values])
+            params = [tuple(value) for value in values]
         else:
-            done = connection.exec_driver_sql(
-                ready.sql, [dict(zip(ready.names, value, strict=True)) for value in values]
-            )
+            params = [dict(zip(ready.names, value, strict=True)) for value in values]
+        # One row alone needs no batch: psycopg opens a pipeline for each.
+        done = connection.exec_driver_sql(ready.sql, params if len(params) > 1 else params[0])
         return done.rowcount
 
 
