@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pki
+from asn1crypto import cms
 from asn1crypto import keys as asn1_keys
 from asn1crypto import tsp as asn1_tsp
 from asn1crypto import x509 as asn1_x509
@@ -136,9 +137,8 @@ class Authority:
         digest = imprint["hashed_message"].native
         if self.fault == "wrong-imprint":
             digest = bytes(len(digest))
-        algorithm = imprint["hash_algorithm"]["algorithm"].native
-        made = token(digest, self.now, algorithm=algorithm)
-        return asn1_tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": made}).dump()
+        asked["message_imprint"]["hashed_message"] = digest
+        return respond(asked, self.now).dump()
 
 
 @cache
@@ -180,8 +180,8 @@ _numbers = itertools.count(1)
 _load_key = cache(pki.maker.load_key)
 
 
-def token(digest: bytes, at: datetime, *, algorithm: str = "sha256", signer: str = "tsa"):
-    """An RFC 3161 token over a digest, as asn1crypto's ContentInfo."""
+def respond(request: asn1_tsp.TimeStampReq, at: datetime, *, signer: str = "tsa") -> asn1_tsp.TimeStampResp:
+    """A time-stamp response by one of the test PKI's RSA keys."""
     named = pki.signer(signer)
     key = named.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     beside = SimpleCertificateStore()
@@ -190,11 +190,14 @@ def token(digest: bytes, at: datetime, *, algorithm: str = "sha256", signer: str
     maker = DummyTimeStamper(
         asn1_x509.Certificate.load(named.der), asn1_keys.PrivateKeyInfo.load(key), beside, fixed_dt=at
     )
+    return asyncio.run(maker.async_request_tsa_response(request))
 
-    async def ask():
-        return await maker.async_timestamp(digest, algorithm)
 
-    return asyncio.run(ask())
+def token(digest: bytes, at: datetime, *, algorithm: str = "sha256", signer: str = "tsa") -> cms.ContentInfo:
+    """An RFC 3161 token over a digest."""
+    imprint = {"hash_algorithm": {"algorithm": algorithm}, "hashed_message": digest}
+    request = asn1_tsp.TimeStampReq({"version": "v1", "message_imprint": imprint, "cert_req": True})
+    return respond(request, at, signer=signer)["time_stamp_token"]
 
 
 def stamper(at: datetime, *, signer: str = "tsa", algorithm: str = "sha256"):
