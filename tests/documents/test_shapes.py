@@ -28,7 +28,9 @@ except Stopped as stop:
     print(*[p.code for p in stop.problems])
 after = resource.getrusage(resource.RUSAGE_SELF)
 print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-print(after.ru_maxrss * 1024)
+# Not ru_maxrss: that one counts what the process was forked from, before it became this program.
+status = open('/proc/self/status').read()
+print(int(status.split('VmHWM:')[1].split()[0]) * 1024)
 """
 
 FULL = 4 * 2**20 - 100
