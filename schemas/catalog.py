@@ -26,7 +26,7 @@ from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import Kind, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
-from schemas.declarations import Declarations
+from schemas.declarations import Declarations, fingerprint
 from schemas.names import local, namespace, pb
 from schemas.rules import RuleSettings
 
@@ -123,6 +123,15 @@ class Catalog:
             declarations=self.declarations if declarations is None else declarations,
             rules=self.rules if rules is None else rules,
         )
+
+    def reloaded(self, folder: Path) -> Catalog | None:
+        """The catalogue with the folder's declarations as they are now; None when nothing has changed.
+
+        Raises Stopped with what is wrong with a new file; the present view stays good.
+        """
+        if fingerprint(folder) == self.declarations.fingerprint:
+            return None
+        return self.replace(declarations=Declarations.load(folder))
 
     def kinds(self) -> tuple[Kind, ...]:
         """Every kind, sorted."""

@@ -9,6 +9,7 @@ include need neither. The namespace of a declaration is the operator's own, neve
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -92,8 +93,9 @@ class Declaration:
 class Declarations:
     """All declaration schemas in force. A frozen view: to change it, load another and replace the catalogue's."""
 
-    def __init__(self, declarations: Iterable[Declaration] = ()) -> None:
+    def __init__(self, declarations: Iterable[Declaration] = (), fingerprint: str = "") -> None:
         self._all = tuple(declarations)
+        self.fingerprint = fingerprint  # of the folder it was loaded from
 
     def __iter__(self) -> Iterator[Declaration]:
         return iter(self._all)
@@ -104,11 +106,12 @@ class Declarations:
     @classmethod
     def load(cls, folder: Path) -> Declarations:
         """Every declaration in a folder. Raises Stopped with what is wrong with any file of it (XSD-3xx)."""
+        before = fingerprint(folder)  # taken first: what changes while reading is read again next time
         found, problems = _read_folder(folder)
         failed = [problem for problem in problems if problem.outcome is not Outcome.NOTE]
         if failed:
             raise Stopped(*failed)
-        return cls(found)
+        return cls(found, before)
 
     def of(self, ma_tthc: str, at: datetime) -> tuple[Declaration, ...]:
         """What serves a procedure at a time: a full code before its stem, so that a province may be stricter than
@@ -117,6 +120,16 @@ class Declarations:
         serving = [d for d in self._all if d.serves(ma_tthc) and d.in_force(at)]
         exact = [d for d in serving if ma_tthc in d.procedures]
         return tuple(exact or serving)
+
+
+def fingerprint(folder: Path) -> str:
+    """Changes whenever a file of the folder does: whether to load again, for the price of looking at its directory."""
+    seen = hashlib.sha256()
+    for file in sorted(folder.glob("*")) if folder.is_dir() else ():
+        if file.suffix in (".xsd", ".toml"):
+            state = file.stat()
+            seen.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    return seen.hexdigest()
 
 
 def check(path: Path) -> list[Problem]:

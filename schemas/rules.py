@@ -19,7 +19,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.core import written
-from gateway.core.model import ThongDiep
+from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
 from gateway.documents import xpath_of
 from schemas import names
@@ -274,6 +274,13 @@ def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
     outer, inner = letter.thong_diep.ma_thong_diep_goc, letter.payload.findtext(hs("MaThongDiepGoc"))
     if outer is not None and inner is not None and outer != inner.strip():
         yield letter.within("MaThongDiepGoc"), {"value": inner.strip(), "other": outer}
+
+
+@rule("lap-thay-cua-truc", "XSD-110", source="architecture §5: only the gateway composes on behalf of others")
+def only_the_gateway_composes(letter: Letter) -> Iterator[Broken]:
+    mark = letter.root.find(pb("LapThay"))
+    if mark is not None and letter.thong_diep.basis is not Basis.COMPOSED:
+        yield mark, {"ma": (mark.findtext(pb("MaDinhDanh")) or "").strip()}
 
 
 # --- attachments ------------------------------------------------------------------------------------------------------
@@ -539,6 +546,40 @@ def originals_are_kept(letter: Letter) -> Iterator[Broken]:
         found = next((file for file in letter.attachments if file.row.id == original.ma_dinh_kem), None)
         if found is not None and found.row.sha256 != original.bam_noi_dung:
             yield letter.within("BanGoc"), {"ma": original.ma_thong_diep}
+
+
+# --- the national score: remarks for whoever wants them (domain section 6.3); nothing is ever changed for it -----------
+
+
+@rule("cham-diem-kenh", "XSD-140", source="domain §6.3 (3.3)", types=["HS01"], default=Severity.OFF)
+def the_channel_counts(letter: Letter) -> Iterator[Broken]:
+    if _value(letter.payload, "KenhThucHien") is None:
+        yield letter.payload, {}
+
+
+@rule("cham-diem-bo-sung", "XSD-141", source="domain §6.3 (2.1)", types=["HS01"], default=Severity.OFF)
+def a_second_supplement_counts(letter: Letter) -> Iterator[Broken]:
+    requests = letter.payload.findall(f"{hs('DanhSachHoSoBoSung')}/{hs('HoSoBoSung')}")
+    if len(requests) > 1:
+        yield requests[1], {"found": len(requests)}
+
+
+@rule("cham-diem-tre-hen", "XSD-142", source="domain §6.3 (2.1)", types=["HS01"], default=Severity.OFF)
+def lateness_counts(letter: Letter) -> Iterator[Broken]:
+    end, limit = letter.payload.find(hs("NgayKetThucXuLy")), letter.payload.find(hs("NgayHenTra"))
+    if end is not None and limit is not None and limit.text:
+        finished, due = _moment(end), _moment(limit)
+        if finished is not None and due is not None and finished > due:
+            yield end, {"value": _text(end), "limit": _text(limit)}
+
+
+@rule("cham-diem-ket-qua", "XSD-143", source="domain §6.3 (4.1)", types=["HS01"], default=Severity.OFF)
+def a_digital_result_counts(letter: Letter) -> Iterator[Broken]:
+    state = _value(letter.payload, "TrangThaiHoSo")
+    papers = letter.payload.find(hs("DanhSachGiayToKetQua"))
+    files = () if papers is None else (*papers.iter(hs("MaDinhKem")), *papers.iter(hs("DuongDanTepTinKetQua")))
+    if state in ("9", "10") and not files:
+        yield letter.within("TrangThaiHoSo"), {"state": state}
 
 
 def _dossiers(letter: Letter) -> Iterator[etree._Element]:

@@ -188,6 +188,22 @@ def test_a_new_schema_is_enforced_by_replacing_the_view_and_nothing_else(codes, 
     assert codes(wrong, before) == []  # whoever still holds the old view keeps it
 
 
+def test_a_changed_folder_gives_a_new_catalogue_and_a_bad_file_none(codes, catalog, put, hs01):
+    path = put("1.001612.xsd", xsd())
+    first = with_folder(catalog, path)
+    assert first.reloaded(path) is None
+    put("1.001193.xsd", xsd())
+    second = first.reloaded(path)
+    assert codes(hs01("<k:HoTenTre>A</k:HoTenTre>"), second) == ["XSD-010"]
+    assert second.reloaded(path) is None
+    put("1.001193.xsd", "<hỏng>")
+    with pytest.raises(Stopped):
+        second.reloaded(path)
+    assert codes(hs01(), second) == []
+    (path / "1.001193.xsd").unlink()
+    assert codes(hs01("<k:HoTenTre>A</k:HoTenTre>"), second.reloaded(path)) == []
+
+
 def test_the_copy_in_a_transfer_is_held_to_the_same_schema(codes, catalog, put, at):
     with_it = with_folder(catalog, put("1.001193.xsd", xsd()))
     body = fresh("HS14", at=at, size=Size.SMALL, values={"MaTTHC": "1.001193"}, catalog=catalog).decode()

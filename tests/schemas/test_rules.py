@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.core import written
-from gateway.core.model import Address
+from gateway.core.model import Address, Basis
 from gateway.core.problems import Lang, Stopped, catalogue
+from gateway.documents import Attested
 from schemas.fresh import Size, fresh
+from schemas.read import read
 from schemas.rules import RULES, RuleSettings, Severity
-from schemas.write import Tep, Trong, thong_diep
+from schemas.write import LapThay, Tep, Trong, thong_diep
 
 MA = "H19.901-260115-0001"
 NOW = datetime(2026, 1, 15, 1, 0, tzinfo=UTC)
@@ -51,6 +53,7 @@ def hs01(message):
             "NgayKetThucXuLy": None,
             "DonViXuLy": "Bộ phận một cửa",
             "DanhSachTaiLieuNop": None,
+            "DanhSachHoSoBoSung": None,
             "NgayNopHoSo": None,
             "NguoiNop": None,
             "SoGiayToChuHoSo": None,
@@ -113,6 +116,15 @@ BREAKS = {
     "thong-diep-goc-khop": lambda m, a, b: m(
         "HS02", "BienNhan", BIEN_NHAN, ma_thong_diep_goc="2b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90"
     ),
+    "lap-thay-cua-truc": lambda m, a, b: b(
+        {"lap_thay": LapThay(ma_dinh_danh="H19.900", thoi_diem=NOW, bam_noi_dung="0" * 64)}
+    ),
+    "cham-diem-kenh": lambda m, a, b: a(),
+    "cham-diem-bo-sung": lambda m, a, b: a(
+        DanhSachHoSoBoSung={"HoSoBoSung": [{"HoSoBoSungId": 1}, {"HoSoBoSungId": 2}]}
+    ),
+    "cham-diem-tre-hen": lambda m, a, b: a(TrangThaiHoSo=9, NgayHenTra=NOW - DAY, NgayKetThucXuLy=NOW),
+    "cham-diem-ket-qua": lambda m, a, b: a(TrangThaiHoSo=9, NgayKetThucXuLy=NOW),
     "dinh-kem-base64": lambda m, a, b: a(**paper()).replace("<lt:NoiDung>", "<lt:NoiDung>*"),
     "dinh-kem-dung-kich-thuoc": lambda m, a, b: a(**paper()).replace("<lt:SoByte>14", "<lt:SoByte>15"),
     "dinh-kem-dung-bam": lambda m, a, b: a(**paper()).replace("<lt:NoiDung>JVBERi0xLjc", "<lt:NoiDung>JVBERi0xLjY"),
@@ -227,6 +239,23 @@ def test_each_remark_says_what_its_refusal_says():
             assert catalogue()[rule.note].outcome.value == "note"
             for part in ("vi", "en", "remedy_vi", "remedy_en", "source", "token"):
                 assert words[rule.note][part] == words[rule.code][part]
+
+
+def test_what_the_gateway_composed_itself_may_say_so(parsed, catalog, hs05_of):
+    body = BREAKS["lap-thay-cua-truc"](None, None, hs05_of)
+    document = parsed(body)
+    attested = Attested(
+        envelope=document.envelope,
+        body=document.body,
+        root=document.root,
+        kind=catalog.kind_of(document.root),
+        basis=Basis.COMPOSED,
+    )
+    assert read(attested, catalog).notes == ()
+
+
+def test_the_score_is_nobodys_business_unless_asked(letter, hs01):
+    assert letter(hs01(TrangThaiHoSo=9, NgayHenTra=NOW - DAY, NgayKetThucXuLy=NOW)).notes == ()
 
 
 def test_times_on_the_edge_are_inside(codes, hs05_of, at):

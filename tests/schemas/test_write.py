@@ -24,7 +24,7 @@ def receipt(header, **changes):
     return bien_nhan(header, **{**given, **changes})
 
 
-def test_a_message_with_everything_in_its_header_is_valid(letter, header):
+def test_a_message_with_everything_in_its_header_is_valid(checked, header):
     head = header(
         id="td-1",
         ma_tuong_quan="viec:1",
@@ -35,7 +35,9 @@ def test_a_message_with_everything_in_its_header_is_valid(letter, header):
         sieu_du_lieu={"TieuDe": "Tiến độ", "NgonNgu": "vi", "ChuDe": ["hồ sơ", "một cửa"]},
     )
     fields = {"MaHoSo": "H19.901-260115-0001", "NguoiXuLy": "A", "ThoiDiemXuLy": MOMENT, "TrangThai": 4}
-    assert letter(thong_diep(head, "CapNhatTienDo", fields)).thu_tu == 1
+    body = thong_diep(head, "CapNhatTienDo", fields)
+    assert checked(body).kind.loai == "HS05"
+    assert b"<lt:DangGoc>DongBoHoSoMC</lt:DangGoc>" in body
 
 
 def test_the_same_content_gives_the_same_bytes(header):
