@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -31,18 +31,7 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, pool_size: 
             raise ValueError("the gateway keeps its records in a file: sqlite:///path/to/lienthong.db")
         return _open_sqlite(url, busy_timeout_s, pool_size)
     if backend == "postgresql":
-        return create_engine(
-            target.set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            max_overflow=2 * pool_size,
-            pool_pre_ping=True,  # a database that was restarted costs no request
-            connect_args={
-                "connect_timeout": 10,
-                "application_name": "lienthong",
-                "options": f"-c lock_timeout={int(busy_timeout_s * 1000)} -c timezone=UTC"
-                " -c idle_in_transaction_session_timeout=60000",
-            },
-        )
+        return _open_postgresql(target.set(drivername="postgresql+psycopg"), busy_timeout_s, pool_size)
     raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
 
 
@@ -53,6 +42,9 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
+        path = file_of(engine)
+        if path is not None and path.stat().st_size == 0:  # just made: what it will hold is nobody else's to read
+            path.chmod(0o600)
         connection.isolation_level = None  # the driver begins nothing by itself; we do, below
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -79,11 +71,47 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
     return engine
 
 
+def _open_postgresql(url: URL, busy_timeout_s: float, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2 * pool_size,
+        pool_pre_ping=True,  # a database that was restarted costs no request
+        isolation_level="READ COMMITTED",  # the locks do the rest, whatever the server's default is
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "lienthong",
+            "options": f"-c lock_timeout={int(busy_timeout_s * 1000)} -c timezone=UTC"
+            " -c idle_in_transaction_session_timeout=60000",  # a writer that hangs does not hold its locks for ever
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        # An acknowledgement is a promise. Anything stronger that the server is set to stays as it is.
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        cursor.close()
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_READING, False):  # it locks nothing: a slow reader may take its time
+            cursor = connection.connection.cursor()
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.close()
+
+    return engine
+
+
 def reader_of(engine: Engine) -> Engine:
     """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{_READING: True})
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    options = {_READING: True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return engine.execution_options(**options)
 
 
 Insert = Callable[[Table], Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, column, inspect, select, table
 
 from gateway.store import tables
-from gateway.store.engine import reader_of
+from gateway.store.engine import file_of, reader_of
 from gateway.store.errors import SchemaMismatch, translated
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 def current(engine: Engine) -> str | None:
     """The revision that the database is of; None when it is empty."""
+    path = file_of(engine)
+    if path is not None and path.parent.is_dir() and not path.exists():
+        return None  # asking would make the file
     with translated(), reader_of(engine).begin() as connection:
         if not inspect(connection).has_table(_ALEMBIC.name):
             return None

@@ -27,7 +27,8 @@ class Store:
     def begin(self) -> Iterator[Tx]:
         """A transaction to write in: committed as a whole at the end, or undone as a whole when anything is raised.
 
-        Raises StoreError and its kinds; what the block itself raises flies on unchanged.
+        Raises StoreError and its kinds. What the block itself raises flies on unchanged, except for texts and numbers that
+        no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
         """
         with translated(), self.engine.begin() as connection:
             tx = Tx(connection)

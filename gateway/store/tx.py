@@ -22,7 +22,6 @@ from gateway.core.model import (
     Attempt,
     AttemptOutcome,
     Change,
-    Claim,
     Delivery,
     DeliveryId,
     DeliveryState,
@@ -48,42 +47,18 @@ from gateway.store.view import (
     SENDING,
     STATUSES,
     WAITING,
+    Key,
     View,
+    codes_of,
     confirmed,
     failing,
     feed,
     held_up,
+    key_of,
 )
 
 _m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
-Key = tuple[PartyId, MaThongDiep]
 
-_OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
-_OWNERS = (
-    select(
-        _m.c.id,
-        _m.c.party,
-        _m.c.ma_thong_diep,
-        _m.c.digest,
-        _m.c.state,
-        _m.c.recorded_at,
-        _b.c.bytes,
-        tables.verdict.c.problems,
-    )
-    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
-    .outerjoin(_b, _b.c.digest == _m.c.receipt)
-)
-_BY_KEY = (
-    _OWNERS.add_columns(_c.c.sender, _c.c.ma_thong_diep.label("key"))
-    .join(_c, _c.c.message == _m.c.id)
-    .where(
-        _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
-    )
-)
-_OWNERS_OF = select(_c).where(
-    _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
-)
-_BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 _AGAIN = (
     select(_m.c.id, _m.c.party, _m.c.ma_thong_diep, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
     .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
@@ -235,14 +210,12 @@ class Tx(View):
         ledger = Ledger(recheck=recheck)
         self._take_claims(findings, ledger)
         self._same_bytes(findings, ledger)
-        codes = {
-            code
+        codes = codes_of(
+            finding
             for finding in findings
-            if (thong_diep := finding.thong_diep) is not None
-            and ((finding.envelope.caller.party, thong_diep.ma_thong_diep) in self._owner or recheck)
-            and (code := thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) is not None
-        }
-        ledger.dossiers.update(self._lock_dossiers(sorted(codes)))
+            if recheck or (finding.thong_diep is not None and key_of(finding) in self._owner)
+        )
+        ledger.dossiers.update(self._lock_dossiers(codes))
         return ledger
 
     def _lock_messages(self, findings: Sequence[Finding]) -> None:
@@ -261,17 +234,14 @@ class Tx(View):
         wanted: dict[Key, MessageId] = {}
         for finding in findings:
             if finding.thong_diep is not None:
-                key = finding.envelope.caller.party, finding.thong_diep.ma_thong_diep
-                wanted.setdefault(key, finding.envelope.id)
+                wanted.setdefault(key_of(finding), finding.envelope.id)
         missing = sorted(wanted)
         for _ in range(8):
             taken = [{"sender": key[0], "ma_thong_diep": key[1], "message": wanted[key]} for key in missing]
             if _TAKE_CLAIMS(self._connection, taken) < len(missing):
                 # Some were owned. Whose, is read afterwards: an owner that was in flight has committed by now.
                 ledger.claims.update(self._claims(missing))
-                owners = {
-                    (row.sender, row.ma_thong_diep): row.message for row in self._all(_OWNERS_OF, **_keys(missing))
-                }
+                owners = self._owners(missing)
                 ours = [key for key in missing if owners.get(key) == wanted[key]]
             else:
                 ours = missing
@@ -282,17 +252,6 @@ class Tx(View):
             if not missing:
                 return
         raise Busy("an id changes hands faster than it can be read")
-
-    def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
-        wanted = set(keys)
-        found = self._all(_BY_KEY, **_keys(keys))
-        return {key: _claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
-
-    def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
-        wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
-        for row in self._all(_BY_DIGEST, digests=sorted({digest for _, digest in wanted})):
-            if (row.party, row.digest) in wanted:
-                ledger.by_digest[row.party, row.digest] = _claim(row, row.ma_thong_diep)
 
     def _lock_dossiers(self, codes: Sequence[MaHoSo]) -> Mapping[MaHoSo, Any]:
         if not codes:
@@ -847,23 +806,6 @@ class Tx(View):
         _PUT_LOG(self._connection, values)
         self._connection.execute(_SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
         self._lines.clear()
-
-
-def _keys(keys: Collection[Key]) -> dict[str, list[str]]:
-    return {"senders": sorted({key[0] for key in keys}), "ids": sorted({key[1] for key in keys})}
-
-
-def _claim(row: rows.AnyRow, ma_thong_diep: str) -> Claim:
-    return Claim(
-        sender=row.party,
-        ma_thong_diep=MaThongDiep(ma_thong_diep),
-        digest=row.digest,
-        message=row.id,
-        fate=Fate(row.state),
-        receipt=row.bytes,
-        recorded_at=row.recorded_at,
-        problems=rows.problems_out(row.problems),
-    )
 
 
 def _payments(change: Change) -> Iterable[dict[str, Any]]:

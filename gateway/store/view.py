@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,16 +21,19 @@ from sqlalchemy import (
 )
 
 from gateway.core.chain import GENESIS, Head, LogEntry
+from gateway.core.ledger import Ledger
 from gateway.core.model import (
     Attempt,
     Caller,
     Change,
+    Claim,
     Delivery,
     DeliveryId,
     DeliveryState,
     Dossier,
     Envelope,
     Fate,
+    Finding,
     InboxEntry,
     MaHoSo,
     MaThongDiep,
@@ -73,7 +76,8 @@ def failing(party: str) -> str:
     return f"failing/{party}"
 
 
-_m, _d, _b, _v = tables.message, tables.delivery, tables.body, tables.verdict
+_m, _d, _b, _v, _c = tables.message, tables.delivery, tables.body, tables.verdict, tables.claim
+Key = tuple[PartyId, MaThongDiep]
 
 
 def _these(states: Iterable[DeliveryState]) -> list[ColumnElement[str]]:
@@ -125,6 +129,34 @@ _NEXT_DUE = select(func.min(_d.c.due_at)).where(_d.c.state.in_(WAITING), ~held_u
 _NEXT_LEASE = select(func.min(_d.c.lease_until)).where(_d.c.state == SENDING)
 
 
+_OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
+_OWNERS = (
+    select(
+        _m.c.id,
+        _m.c.party,
+        _m.c.ma_thong_diep,
+        _m.c.digest,
+        _m.c.state,
+        _m.c.recorded_at,
+        _b.c.bytes,
+        tables.verdict.c.problems,
+    )
+    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
+    .outerjoin(_b, _b.c.digest == _m.c.receipt)
+)
+_BY_KEY = (
+    _OWNERS.add_columns(_c.c.sender, _c.c.ma_thong_diep.label("key"))
+    .join(_c, _c.c.message == _m.c.id)
+    .where(
+        _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
+    )
+)
+_OWNERS_OF = select(_c).where(
+    _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
+)
+_BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
+
+
 class View:
     """What is on record, read in one transaction. Made by Store.read()."""
 
@@ -141,6 +173,34 @@ class View:
     def _count(self, name: str) -> int:
         value: int | None = self._connection.execute(_COUNTER, {"name": name}).scalar()
         return value or 0
+
+    # The counter, to look at
+
+    def rehearse(self, findings: Sequence[Finding]) -> Ledger:
+        """What is on record about these findings, to be entered for the sake of the answer only. Takes and locks nothing."""
+        ledger = Ledger()
+        keys = {key_of(finding) for finding in findings if finding.thong_diep is not None}
+        ledger.claims.update(self._claims(keys))
+        ledger.fresh.update(keys - ledger.claims.keys())
+        self._same_bytes(findings, ledger)
+        known = select(tables.dossier).where(tables.dossier.c.ma_ho_so.in_(codes_of(findings)))
+        ledger.dossiers.update(self._with_changes(list(self._all(known))))
+        return ledger
+
+    def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
+        wanted = set(keys)
+        found = self._all(_BY_KEY, **_keys(keys))
+        return {key: _claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
+
+    def _owners(self, keys: Collection[Key]) -> dict[Key, MessageId]:
+        found = self._all(_OWNERS_OF, **_keys(keys))
+        return {(row.sender, row.ma_thong_diep): row.message for row in found}
+
+    def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
+        wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
+        for row in self._all(_BY_DIGEST, digests=sorted({digest for _, digest in wanted})):
+            if (row.party, row.digest) in wanted:
+                ledger.by_digest[row.party, row.digest] = _claim(row, row.ma_thong_diep)
 
     # Messages
 
@@ -588,6 +648,35 @@ class View:
         found = found.order_by(tables.log.c.number.desc()).limit(1)
         row = self._one(found)
         return rows.line_of(row) if row else None
+
+
+def key_of(finding: Finding) -> Key:
+    """The idempotency key of a message that was read: its sender's own id for it."""
+    assert finding.thong_diep is not None
+    return finding.envelope.caller.party, finding.thong_diep.ma_thong_diep
+
+
+def codes_of(findings: Iterable[Finding]) -> list[MaHoSo]:
+    """The dossiers that these messages are about, sorted."""
+    letters = (finding.thong_diep for finding in findings if finding.thong_diep is not None)
+    return sorted({code for letter in letters if (code := letter.content.ma_ho_so or letter.ma_ho_so) is not None})
+
+
+def _keys(keys: Collection[Key]) -> dict[str, list[str]]:
+    return {"senders": sorted({key[0] for key in keys}), "ids": sorted({key[1] for key in keys})}
+
+
+def _claim(row: rows.AnyRow, ma_thong_diep: str) -> Claim:
+    return Claim(
+        sender=row.party,
+        ma_thong_diep=MaThongDiep(ma_thong_diep),
+        digest=row.digest,
+        message=row.id,
+        fate=Fate(row.state),
+        receipt=row.bytes,
+        recorded_at=row.recorded_at,
+        problems=rows.problems_out(row.problems),
+    )
 
 
 def _within(found: Select[Any], at: Any, since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -7,7 +7,17 @@ import pytest
 from sqlalchemy import text
 
 from gateway.core.ledger import LogLine
-from gateway.store import Busy, Conflict, Store, StoreError, Unavailable, open_engine, tables
+from gateway.store import (
+    Busy,
+    Conflict,
+    SchemaMismatch,
+    Store,
+    StoreError,
+    Unavailable,
+    open_engine,
+    tables,
+    upgrade,
+)
 from gateway.store.engine import Bulk, file_of
 from gateway.store.errors import translated
 
@@ -23,6 +33,57 @@ def test_sqlite_runs_with_wal_full_sync_and_foreign_keys(opened, sqlite_url):
     assert pragma(engine, "synchronous") == 2
     assert pragma(engine, "foreign_keys") == 1
     assert pragma(engine, "busy_timeout") == 1500
+
+
+def test_a_new_file_is_nobody_elses_to_read(tmp_path, opened):
+    path = tmp_path / "new.db"
+    upgrade(opened(f"sqlite:///{path}"))
+    assert {p.name: p.stat().st_mode & 0o777 for p in tmp_path.iterdir()} == {
+        "new.db": 0o600,
+        "new.db-wal": 0o600,
+        "new.db-shm": 0o600,
+    }
+
+
+def test_permissions_that_somebody_gave_to_a_file_stay(sqlite_url, opened):
+    path = file_of(opened(sqlite_url))
+    path.chmod(0o640)
+    Store(opened(sqlite_url))
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_mistyped_path_makes_no_file(tmp_path, opened):
+    with pytest.raises(SchemaMismatch, match="db upgrade"):
+        Store(opened(f"sqlite:///{tmp_path}/mistyped.db"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.postgres
+def test_postgresql_waits_for_the_disk_even_where_the_server_is_told_not_to(postgres_url, opened):
+    engine = opened(postgres_url)
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        name = engine.url.database
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_isolation = serializable")
+    with Store(opened(postgres_url)).begin() as tx:
+        assert tx._connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+        assert tx._connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = remote_apply")
+    with Store(opened(postgres_url)).begin() as tx:
+        assert tx._connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "remote_apply"
+
+
+@pytest.mark.postgres
+def test_a_writer_that_hangs_loses_its_locks_and_a_slow_reader_takes_its_time(postgres_url, opened):
+    store = Store(opened(postgres_url))
+    with store.begin() as tx:
+        assert tx._connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar() == "1min"
+    with store.read() as view:
+        assert view._connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar() == "0"
+        assert view._connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db"])

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.core.effects import Files
+from gateway.core.ledger import enter
 from gateway.core.model import DeliveryState, Fate
 from gateway.core.problems import Location, Problem
 from gateway.store import Store
@@ -191,6 +192,43 @@ def test_the_log_is_read_in_order_in_pages_and_by_what_it_is_about(ask, store, d
         assert list(view.log_entries(page=3)) == lines
         assert list(view.log_entries(after=2, page=1)) == lines[2:]
         assert view.log_head().hash == lines[-1].hash
+
+
+def test_a_rehearsal_gives_the_answer_that_the_message_would_get_and_leaves_nothing(desk, store, code):
+    desk.one(desk.filing(code, ma="first"))
+    findings = [
+        desk.progress(code, 10),
+        desk.filing(code, ma="first", body=b"<other/>"),
+        desk.filing(code, ma="first", body=desk.filing(code, ma="first").envelope.body),
+        desk.filing("H19.901-260115-9999"),
+        desk.bad(),
+        desk.progress(code, 2),
+    ]
+    with store.read() as view:
+        before = view.messages(), view.log_head()
+        rehearsed = [enter(f, view.rehearse([f]), desk.counter, desk.clock.now) for f in findings]
+    with store.read() as view:
+        assert (view.messages(), view.log_head()) == before
+    assert [desk.one(finding) for finding in findings] == rehearsed
+    assert [(a.fate, a.repeated) for a in rehearsed] == [
+        (Fate.REJECTED, False),
+        (Fate.REJECTED, False),
+        (Fate.ACCEPTED, True),
+        (Fate.ACCEPTED, False),
+        (Fate.REJECTED, False),
+        (Fate.ACCEPTED, False),
+    ]
+
+
+def test_a_rehearsal_waits_for_no_writer(desk, store, code):
+    desk.one(desk.filing(code))
+    finding = desk.progress(code, 2)
+    with store.begin() as tx:
+        ledger = tx.open([finding])  # holds the dossier, and on SQLite the whole file
+        with store.read() as view:
+            assert view.rehearse([finding]).dossiers == ledger.dossiers
+        enter(finding, ledger, desk.counter, desk.clock.now)
+        tx.write(ledger)
 
 
 QUESTIONS = {
