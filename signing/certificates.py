@@ -62,6 +62,7 @@ class Certificate:
     bits: int
     curve: str | None
     digital_signature: bool | None  # keyUsage; None when the extension is absent
+    content_commitment: bool  # keyUsage; once called nonRepudiation
     uses: frozenset[str] | None  # extendedKeyUsage, dotted; None when absent
     is_ca: bool
     weak_signature: bool  # its own signature is made with MD5 or SHA-1
@@ -94,11 +95,12 @@ def _read(der: bytes) -> Certificate:
     extensions = certificate.extensions
     usage: bool | None = None
     uses: frozenset[str] | None = None
-    is_ca = False
+    is_ca = commits = False
     for extension in extensions:
         value = extension.value
         if isinstance(value, x509.KeyUsage):
             usage = value.digital_signature
+            commits = value.content_commitment
             is_ca = is_ca or value.key_cert_sign
         elif isinstance(value, x509.ExtendedKeyUsage):
             uses = frozenset(oid.dotted_string for oid in value)
@@ -116,6 +118,7 @@ def _read(der: bytes) -> Certificate:
         bits=bits,
         curve=curve,
         digital_signature=usage,
+        content_commitment=commits,
         uses=uses,
         is_ca=is_ca,
         weak_signature=certificate.signature_algorithm_oid in _WEAK_SIGNATURES,

@@ -118,6 +118,17 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "coverage": ("phần được ký không phải toàn bộ phong bì", "what is signed is not the whole envelope"),
     "unsigned": ("không có chữ ký", "not signed"),
     "not-demanded": ("chính sách đã đăng ký không xét chữ ký", "the registered policy does not look at signatures"),
+    "changed-after": ("văn bản bị sửa đổi sau khi ký", "the document was changed after signing"),
+    "not-registered-document": (
+        "chứng thư không đăng ký với trục; xét theo cây tin cậy",
+        "the certificate is not registered with the gateway; judged by the trust trees",
+    ),
+    "known-issuer": ("chứng thư do tổ chức thuộc cây tin cậy cấp", "issued by an authority of a trust tree"),
+    "time-unproven": (
+        "chứng thư nay đã hết hạn và không có dấu thời gian chứng minh lúc ký",
+        "the certificate has expired since, and no time-stamp proves when it was signed",
+    ),
+    "by-claimed-time": ("xét tại thời điểm ký tự khai", "judged at the claimed signing time"),
     "by-receipt-time": ("xét tại thời điểm trục nhận", "judged at the time of receipt"),
     "by-time-stamp": ("xét tại thời điểm dấu thời gian", "judged at the time of the time-stamp"),
 }
