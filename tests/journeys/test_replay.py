@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,6 @@ import sampling
 pytestmark = pytest.mark.journey
 
 JOURNEYS = sorted(path.parent for path in (sampling.SAMPLES / "journeys").glob("*/journey.toml"))
-
-
-@pytest.fixture(scope="module")
-def so_tu_phap() -> Iterator[agency.Agency]:
-    with agency.agency() as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def node(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, so_tu_phap: agency.Agency
-) -> Iterator[nodes.Node]:
-    """A node on each database, through whose door all journeys go, one after the other."""
-    database = "sqlite:///node.sqlite3"
-    if request.param == "postgres":
-        server = request.getfixturevalue("postgres")
-        database = server.url(server.create())
-    so_tu_phap.arrivals.clear()
-    so_tu_phap.taken.clear()
-    with nodes.node(tmp_path_factory.mktemp("replay") / "node", agency=so_tu_phap.url, database=database) as made:
-        made.serve(workers=1)
-        made.work()
-        yield made
 
 
 def expected(journey: Path) -> dict[str, Any]:
@@ -65,6 +41,7 @@ def identity(file: Path) -> str:
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda path: path.name)
 def test_a_journey_ends_as_written(journey: Path, node: nodes.Node, so_tu_phap: agency.Agency) -> None:
+    node.keep("serve", "work")
     wanted = expected(journey)
     ids = {name: identity(journey / name) for name in wanted["files"]}
     for name in wanted["files"]:

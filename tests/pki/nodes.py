@@ -57,7 +57,7 @@ class Node:
     )  # section -> key -> value, over the defaults
     profiles: Mapping[str, str] = field(default_factory=dict)  # party -> lines appended to its profile
     port: int = 0
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # serve, work
 
     def prepare(self) -> Node:
         """Write the configuration, make the database, put the parties into force."""
@@ -70,6 +70,7 @@ class Node:
         shutil.copytree(pki.PARTIES, self.folder / "parties")
         for path in (self.folder / "parties").glob("*.toml"):
             text = path.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", self.agency)
+            text = text.replace("timeout_s = 10", "timeout_s = 2")  # so that leases may be short
             path.write_text(text + self.profiles.get(path.stem, ""), "utf-8")
         (self.folder / "lienthong.toml").write_text(self._toml(), "utf-8")
         self.run("db", "upgrade")
@@ -81,7 +82,7 @@ class Node:
             "database": {"url": self.database},
             "key": {"file": "keys/gateway.key.test.pem", "certificate": "keys/gateway.cert.test.pem"},
             "web": {"port": self.port},
-            "work": {"private_addresses": True, "poll_s": 0.05},
+            "work": {"private_addresses": True, "poll_s": 0.05, "lease_s": 5},
             "parties": {"folder": "parties"},
             "log": {"level": "WARNING"},
         }
@@ -156,7 +157,7 @@ class Node:
             start_new_session=True,  # so that its workers can be killed with it
         )
         out.close()
-        self.running.append(process)
+        self.running[command] = process
         return process
 
     def log(self, command: str) -> str:
@@ -164,23 +165,31 @@ class Node:
         path = self.folder / f"{command}.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """kill -9, the process with all its workers."""
+    def kill(self, command: str) -> None:
+        """kill -9: the process with all its workers."""
+        process = self.running.pop(command)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
-        self.running.remove(process)
+
+    def keep(self, *commands: str) -> None:
+        """Have just these running: what is missing is started, the rest is killed."""
+        for command in set(self.running) - set(commands):
+            self.kill(command)
+        for command in commands:
+            if command not in self.running:
+                self.serve() if command == "serve" else self.work()
 
     def stop(self) -> None:
         """SIGTERM for all, then whatever it takes."""
-        for process in self.running:
+        for process in self.running.values():
             process.terminate()
-        for process in list(self.running):
+        for command, process in list(self.running.items()):
             try:
                 process.wait(30)
-                self.running.remove(process)
+                del self.running[command]
             except subprocess.TimeoutExpired:
-                self.kill(process)
+                self.kill(command)
 
     # --- the door
 

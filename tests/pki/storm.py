@@ -114,24 +114,21 @@ def run(folder: Path, *, messages: int, kills: int, database: str, seed: int = 2
     started = time.monotonic()
     with agency.agency() as so_tu_phap:
         profiles = {"so-tu-phap": "retry = { longest_s = 1 }\n"}
-        settings = {"work": {"lease_s": 15}}
-        with nodes.node(
-            folder / "node", agency=so_tu_phap.url, profiles=profiles, settings=settings, database=database
-        ) as node:
+        with nodes.node(folder / "node", agency=so_tu_phap.url, profiles=profiles, database=database) as node:
             made = [letters.dossier(n, "so-tu-phap" if n % 2 else "ubnd-xa-thu-nghiem") for n in range(1, messages + 1)]
             storm = _Storm(node, so_tu_phap, made)
             storm.report.messages = messages
-            running = {"serve": node.serve(), "work": node.work()}
+            node.keep("serve", "work")
             threads = [threading.Thread(target=storm.send, args=(made[n::senders],)) for n in range(senders)]
             for thread in threads:
                 thread.start()
             for number in range(kills):
                 time.sleep(chance.uniform(0.2, 2.0))
                 name = ("serve", "work")[number % 2] if number < 2 else chance.choice(("serve", "work"))
-                node.kill(running[name])
+                node.kill(name)
                 storm.report.kills += 1
                 time.sleep(chance.uniform(0.0, 0.5))
-                running[name] = node.serve() if name == "serve" else node.work()
+                node.keep("serve", "work")
             for thread in threads:
                 thread.join(300)
                 if thread.is_alive():
