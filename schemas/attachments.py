@@ -16,6 +16,16 @@ from gateway.core.problems import Location, Problem
 from gateway.documents import xpath_of
 from schemas.names import pb
 
+UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What bytes are, by looking at them."""
+
+    media_type: str
+    macros: bool = False  # an office file with code in it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
@@ -28,6 +38,8 @@ class Attachment:
     element: etree._Element
     content: bytes | None
     legible: bool = True  # False: NoiDung is not base64
+    digest: str = ""  # SHA-256 of the content
+    nature: Nature = Nature(UNKNOWN)
 
 
 def attachments(root: etree._Element, problems: list[Problem]) -> tuple[Attachment, ...]:
@@ -60,7 +72,9 @@ def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
         duong_dan=_code(element, _DUONG_DAN) or None,
         inline=noi_dung is not None,
     )
-    return Attachment(row=row, element=element, content=content, legible=legible)
+    if content is None:
+        return Attachment(row=row, element=element, content=None, legible=legible)
+    return Attachment(row=row, element=element, content=content, digest=digest(content), nature=nature(content))
 
 
 def _code(element: etree._Element, tag: str) -> str:
@@ -87,8 +101,6 @@ def digest(content: bytes) -> str:
 
 # --- what the bytes are -----------------------------------------------------------------------------------------------
 
-UNKNOWN = "application/octet-stream"
-
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF-", "application/pdf"),
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -114,14 +126,6 @@ _OOXML = (
     ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
 _MOST_ENTRIES = 5_000  # of a zip's directory that are looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Nature:
-    """What bytes are, by looking at them."""
-
-    media_type: str
-    macros: bool = False  # an office file with code in it
 
 
 def nature(content: bytes) -> Nature:

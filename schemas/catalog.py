@@ -28,7 +28,7 @@ from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
 from schemas.declarations import Declarations, fingerprint
 from schemas.names import local, namespace, pb
-from schemas.rules import RuleSettings
+from schemas.rules import Active, RuleSettings, active
 
 if TYPE_CHECKING:
     import xmlschema
@@ -100,6 +100,7 @@ class Catalog:
         self.declarations = declarations if declarations is not None else Declarations()
         self.rules = rules if rules is not None else RuleSettings()
         self._readers: dict[Kind, Reader] = {}
+        self._rules: dict[str, tuple[Active, ...]] = {}
         self._versions: dict[str, dict[str, set[str]]] = {}  # HS05 -> root -> versions
         for entry in readers:
             if entry.kind in self._readers:
@@ -148,6 +149,13 @@ class Catalog:
     def reader(self, kind: Kind) -> Reader:
         """The register's entry. Raises KeyError for a kind that is not in it."""
         return self._readers[kind]
+
+    def rules_of(self, loai: str) -> tuple[Active, ...]:
+        """The rules beyond the schema that a message type is held to."""
+        found = self._rules.get(loai)
+        if found is None:
+            found = self._rules[loai] = active(self.rules, loai)
+        return found
 
     def audience(self, kind: Kind) -> Audience:
         """Which roles may send this kind, and to which."""

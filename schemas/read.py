@@ -17,7 +17,7 @@ from lxml import etree
 from gateway.core.model import Address, MaHoSo, MaThongDiep, ThongDiep
 from gateway.core.problems import Location, Outcome, Problem, Stopped
 from gateway.documents import Attested, Kind, xpath_of
-from schemas import names
+from schemas import declarations, names
 from schemas.attachments import Attachment, attachments
 from schemas.catalog import Catalog
 from schemas.check import placed
@@ -37,7 +37,13 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
     root, kind = attested.root, attested.kind
     if catalog.kind_of(root) != kind or not catalog.schema(kind).validate(root):
         raise Stopped(Problem("XSD-092", {"loai": kind.loai, "goc": kind.goc}, Location(xpath=xpath_of(root))))
-    problems: list[Problem] = list(_absences(root))
+    told = declarations.declared(attested.body, root, catalog.declarations, attested.envelope.received_at)
+    if failed := [problem for problem in told if problem.outcome is not Outcome.NOTE]:
+        raise Stopped(*placed(attested.body, failed))
+    written = attested.signed_bytes or attested.body
+    problems: list[Problem] = []
+    if b"nil" in written or b"LyDoTrong" in written:  # looking at the bytes is cheaper than walking the tree
+        problems += _absences(root)
     header = Fields(root, problems, names.PHONG_BI)
     than_phan = header.child("ThanPhan").element
     payload = Fields(than_phan[0], problems, names.HO_SO)
@@ -52,7 +58,7 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
         at=attested.envelope.received_at,
         settings=catalog.rules,
     )
-    problems += judge(letter)
+    problems += judge(letter, catalog.rules_of(kind.loai))
     if not problems:
         return thong_diep
     problems = placed(attested.body, problems)

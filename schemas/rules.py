@@ -23,7 +23,7 @@ from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
 from gateway.documents import xpath_of
 from schemas import names
-from schemas.attachments import Attachment, declared_fits, digest, nature
+from schemas.attachments import Attachment, declared_fits
 from schemas.names import hs, local, pb
 
 
@@ -171,18 +171,31 @@ def rule(
     return enter
 
 
-def judge(letter: Letter) -> list[Problem]:
-    """Every rule that the letter breaks, by the settings."""
-    problems = []
-    loai = letter.thong_diep.loai
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A rule as the settings apply it to one message type, with the code that it gives."""
+
+    rule: Rule
+    code: str
+
+
+def active(settings: RuleSettings, loai: str) -> tuple[Active, ...]:
+    """The rules that a message type is held to. Asked once for each type, not for each message."""
+    found = []
     for one in RULES:
-        if one.types and loai not in one.types:
-            continue
-        severity = letter.settings.of(one, loai)
-        if severity is Severity.OFF:
-            continue
-        code = one.code if severity is Severity.REJECT or one.note is None else one.note
-        problems += [Problem(code, facts, Location(xpath=xpath_of(element))) for element, facts in one.look(letter)]
+        severity = settings.of(one, loai)
+        if (not one.types or loai in one.types) and severity is not Severity.OFF:
+            warns = severity is Severity.WARN and one.note is not None
+            found.append(Active(one, one.note or one.code if warns else one.code))
+    return tuple(found)
+
+
+def judge(letter: Letter, rules: Iterable[Active]) -> list[Problem]:
+    """Every one of these rules that the letter breaks."""
+    problems: list[Problem] = []
+    for one in rules:
+        for element, facts in one.rule.look(letter):
+            problems.append(Problem(one.code, facts, Location(xpath=xpath_of(element))))
     return problems
 
 
@@ -303,8 +316,8 @@ def sizes_are_right(letter: Letter) -> Iterator[Broken]:
 @rule("dinh-kem-dung-bam", "XSD-122", source="domain N13: SHA-256 in the manifest", locked=True)
 def digests_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None and digest(file.content) != file.row.sha256:
-            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": digest(file.content)}
+        if file.content is not None and file.digest != file.row.sha256:
+            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": file.digest}
 
 
 @rule(
@@ -335,7 +348,7 @@ def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
 def media_types_are_true(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None:
-            real = nature(file.content).media_type
+            real = file.nature.media_type
             if not declared_fits(file.row.loai, real):
                 yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": file.row.loai, "found": real}
 
@@ -344,7 +357,7 @@ def media_types_are_true(letter: Letter) -> Iterator[Broken]:
 def formats_are_open(letter: Letter) -> Iterator[Broken]:
     allowed = letter.settings.open_formats
     for file in letter.attachments:
-        real = file.row.loai if file.content is None else nature(file.content).media_type
+        real = file.row.loai if file.content is None else file.nature.media_type
         if real not in allowed or file.row.loai not in allowed:
             shown = file.row.loai if file.row.loai not in allowed else real
             yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": shown, "known": list(allowed)}
@@ -360,7 +373,7 @@ def addresses_are_encrypted(letter: Letter) -> Iterator[Broken]:
 @rule("dinh-kem-khong-macro", "XSD-128", source="domain R53: no code in documents")
 def documents_hold_no_code(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None and nature(file.content).macros:
+        if file.content is not None and file.nature.macros:
             yield _of(file, "LoaiTep"), {"ma": file.row.id}
 
 
@@ -398,68 +411,68 @@ def fields_fit_the_state(letter: Letter) -> Iterator[Broken]:
                 yield ho_so, {"element": name, "state": state}
 
 
-# Which date must not come before which, in one structure. Equal is allowed unless the last word says "strict".
-_ORDER: tuple[tuple[str, str, bool], ...] = (
-    ("NgayNopHoSo", "NgayTiepNhan", False),
-    ("NgayNopHoSo", "NgayTuChoi", False),
-    ("NgayTiepNhan", "NgayHenTra", False),
-    ("NgayTiepNhan", "NgayKetThucXuLy", False),
-    ("NgayKetThucXuLy", "NgayTra", False),
-    ("NgayBatDau", "NgayKetThucTheoQuyDinh", False),
-    ("NgayBoSung", "NgayTiepNhanBoSung", False),
-    ("NgayHenTraTruoc", "NgayHenTraMoi", False),
-    ("KyTu", "KyDen", False),
-    ("HieuLucTu", "HieuLucDen", False),
-)
+# Which date of one structure must not come before which other. Equal is allowed.
+_ORDER: Mapping[str, tuple[str, ...]] = {
+    hs(later): tuple(hs(earlier) for earlier in before)
+    for later, before in {
+        "NgayTiepNhan": ("NgayNopHoSo",),
+        "NgayTuChoi": ("NgayNopHoSo",),
+        "NgayHenTra": ("NgayTiepNhan",),
+        "NgayKetThucXuLy": ("NgayTiepNhan",),
+        "NgayTra": ("NgayKetThucXuLy",),
+        "NgayKetThucTheoQuyDinh": ("NgayBatDau",),
+        "NgayTiepNhanBoSung": ("NgayBoSung",),
+        "NgayHenTraMoi": ("NgayHenTraTruoc",),
+        "KyDen": ("KyTu",),
+        "HieuLucDen": ("HieuLucTu",),
+    }.items()
+}
 
 
 @rule("ngay-theo-thu-tu", "XSD-131", source="threats.md §5.11: an end is not before its start; domain §8.2")
 def dates_follow_each_other(letter: Letter) -> Iterator[Broken]:
-    for structure in (letter.payload, *letter.payload.iterdescendants()):
-        if not len(structure):
+    for later in letter.payload.iter(*_ORDER):
+        structure = later.getparent()
+        if structure is None or not later.text:
             continue
-        dates = {
-            local(child.tag): child for child in structure if child.text and names.namespace(child.tag) == names.HO_SO
-        }
-        for first, second, _ in _ORDER:
-            if first in dates and second in dates:
-                start, end = _moment(dates[first]), _moment(dates[second])
-                if start is not None and end is not None and end < start:
-                    facts = {
-                        "element": second,
-                        "other": first,
-                        "value": _text(dates[second]),
-                        "limit": _text(dates[first]),
-                    }
-                    yield dates[second], facts
+        for tag in _ORDER[str(later.tag)]:
+            earlier = structure.find(tag)
+            if earlier is None or not earlier.text:
+                continue
+            start, end = _moment(earlier), _moment(later)
+            if start is not None and end is not None and end < start:
+                facts = {"value": _text(later), "limit": _text(earlier)}
+                yield later, {"element": local(later.tag), "other": local(tag), **facts}
+
+
+_HAPPENED = tuple(
+    hs(name)
+    for name in (
+        "ThoiDiemXuLy",
+        "NgayTiepNhan",
+        "NgayNopHoSo",
+        "NgayTuChoi",
+        "NgayKetThucXuLy",
+        "NgayTra",
+        "NgayBoSung",
+        "NgayTiepNhanBoSung",
+        "NgayNop",
+        "ThoiGianThanhToan",
+        "NgayYeuCau",
+        "NgayDung",
+        "NgayTiepTuc",
+        "NgayQuyetDinh",
+    )
+)
 
 
 @rule("su-kien-khong-tuong-lai", "XSD-132", source="threats.md §5.11: what happened has happened")
 def events_are_past(letter: Letter) -> Iterator[Broken]:
     latest = letter.at + timedelta(seconds=letter.settings.window_future_s)
-    for name in _HAPPENED:
-        for element in letter.payload.iter(hs(name)):
-            moment = _moment(element)
-            if moment is not None and moment > latest:
-                yield element, {"element": name, "value": _text(element), "at": _shown(letter.at)}
-
-
-_HAPPENED = (
-    "ThoiDiemXuLy",
-    "NgayTiepNhan",
-    "NgayNopHoSo",
-    "NgayTuChoi",
-    "NgayKetThucXuLy",
-    "NgayTra",
-    "NgayBoSung",
-    "NgayTiepNhanBoSung",
-    "NgayNop",
-    "ThoiGianThanhToan",
-    "NgayYeuCau",
-    "NgayDung",
-    "NgayTiepTuc",
-    "NgayQuyetDinh",
-)
+    for element in letter.payload.iter(*_HAPPENED):
+        moment = _moment(element)
+        if moment is not None and moment > latest:
+            yield element, {"element": local(element.tag), "value": _text(element), "at": _shown(letter.at)}
 
 
 @rule(
