@@ -8,12 +8,12 @@ collected, and written by :meth:`Tx.close`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, case, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -34,15 +34,13 @@ from gateway.core.model import (
     PartyId,
 )
 from gateway.core.problems import Problem
-from gateway.store import rows, tables
-from gateway.store.engine import Bulk, Insert, Once
+from gateway.store import rows, statements, tables
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.records import CatalogueRow, CertificateStatus
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
     HOLDING,
-    LOG,
     PARTIES,
     SENDING,
     STATUSES,
@@ -58,114 +56,6 @@ from gateway.store.view import (
 )
 
 _m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
-
-_AGAIN = (
-    select(_m.c.id, _m.c.party, _m.c.ma_thong_diep, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
-    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
-    .where(_m.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_m.c.id)
-    .with_for_update(of=_m, key_share=True)
-)
-_LOCK_DOSSIERS = (
-    select(tables.dossier)
-    .where(tables.dossier.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
-    .order_by(tables.dossier.c.ma_ho_so)
-    .with_for_update()
-)
-_ARRIVAL = frozenset(  # what never changes of a message; the rest follows from its newest verdict
-    ["id", "party", "caller_by", "channel", "form", "own_key", "content_type", "digest", "total_bytes", "received_at"]
-)
-_JUDGED = tuple(column.name for column in _m.columns if column.name not in _ARRIVAL)
-_DOSSIER = tuple(column.name for column in tables.dossier.columns if column.name != "ma_ho_so")
-_QUEUED = tuple(column.name for column in _d.columns if column.name != "seq")
-
-
-def _into(table: Table, columns: Sequence[str] | None = None) -> Bulk:
-    return Bulk(lambda insert: insert(table), columns or table.columns.keys())
-
-
-def _more_of_the_same(insert: Insert) -> Any:
-    """The same bytes are kept once. More of them than before replace less: those were cut at the limit, or erased."""
-    put = insert(_b)
-    return put.on_conflict_do_update(
-        index_elements=[_b.c.digest],
-        set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null()},
-        where=_b.c.kept < put.excluded.kept,
-    )
-
-
-_TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
-_OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
-_PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
-_PUT_MESSAGES = _into(_m)
-_PUT_VERDICTS = _into(tables.verdict)
-_PUT_CHANGES = _into(tables.change)
-_PUT_PAYMENTS = _into(tables.payment)
-_PUT_ALIASES = Bulk(lambda insert: insert(tables.alias).on_conflict_do_nothing(), ["code", "ma_ho_so"])
-_PUT_DELIVERIES = _into(_d, _QUEUED)
-_PUT_INBOX = _into(tables.inbox)
-_PUT_ATTEMPTS = _into(tables.attempt)
-_PUT_LOG = _into(tables.log)
-_PUT_PARTIES = _into(tables.party)
-_PUT_CATALOGUE = _into(tables.catalogue)
-_JUDGE_AGAIN = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), [*_JUDGED, "which"])
-_STILL_HELD = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), ["judged_at", "which"])
-_UPDATE_DOSSIERS = Bulk(
-    lambda _: update(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), [*_DOSSIER, "which"]
-)
-_DROP_DOSSIERS = Bulk(
-    lambda _: delete(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), ["which"]
-)
-_THIS_CLAIM = and_(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
-_DROP_CLAIMS = Bulk(lambda _: delete(_c).where(_THIS_CLAIM), ["who", "which"])
-_PASS_CLAIMS = Bulk(lambda _: update(_c).where(_THIS_CLAIM), ["message", "who", "which"])
-
-
-def _upsert(
-    insert: Insert, change: Callable[[Any], Mapping[str, Any]], *, only_if: Callable[[Any], Any] | None = None
-) -> Any:
-    """A counter's row, made or changed; it stays locked to the commit."""
-    put = insert(tables.counter)
-    condition = only_if(put.excluded) if only_if else None
-    return put.on_conflict_do_update(index_elements=[_k.name], set_=change(put.excluded), where=condition).returning(
-        _k.value, _k.hash
-    )
-
-
-def _newer_status(insert: Insert) -> Any:
-    """What is newer replaces what is older."""
-    s = tables.certificate_status.c
-    put = insert(tables.certificate_status)
-    news = {name: put.excluded[name] for name in ("status", "as_of", "until", "facts", "evidence")}
-    return put.on_conflict_do_update(
-        index_elements=[s.fingerprint, s.tree], set_=news, where=s.as_of <= put.excluded.as_of
-    )
-
-
-_k = tables.counter.c
-_ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
-_SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
-_FAIL_ON = Once(
-    lambda insert: _upsert(
-        insert, lambda new: {"value": _k.value + new.value, "at": case((_k.value == 0, new.at), else_=_k.at)}
-    )
-)
-_CONFIRM = Once(
-    lambda insert: _upsert(
-        insert, lambda new: {"value": new.value, "at": new.at}, only_if=lambda new: _k.value <= new.value
-    )
-)
-_ANSWERED = update(tables.counter).where(_k.name == bindparam("which"), _k.value > 0).values(value=0)
-_LOCK_LOG = Once(
-    lambda insert: _upsert(
-        lambda table: insert(table).values(name=LOG, value=0, hash=chain.GENESIS.hash), lambda _: {"value": _k.value}
-    )
-)
-_SET_LOG = update(tables.counter).where(_k.name == LOG)
-_PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())
-_NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
-    tables.attempt.c.delivery == bindparam("delivery")
-)
 
 #: From where each outcome of a try may lead; anything else is a mistake of the caller.
 SETTLED = frozenset(
@@ -220,7 +110,7 @@ class Tx(View):
 
     def _lock_messages(self, findings: Sequence[Finding]) -> None:
         ids = sorted({finding.envelope.id for finding in findings})
-        for row in self._all(_AGAIN, ids=ids):
+        for row in self._all(statements.AGAIN, ids=ids):
             self._standing[row.id] = _Standing(Fate(row.state), row.verdicts, row.problems)
             if row.state == Fate.HELD.value:
                 self._owner[PartyId(row.party), MaThongDiep(row.ma_thong_diep)] = row.id
@@ -238,7 +128,7 @@ class Tx(View):
         missing = sorted(wanted)
         for _ in range(8):
             taken = [{"sender": key[0], "ma_thong_diep": key[1], "message": wanted[key]} for key in missing]
-            if _TAKE_CLAIMS(self._connection, taken) < len(missing):
+            if statements.TAKE_CLAIMS(self._connection, taken) < len(missing):
                 # Some were owned. Whose, is read afterwards: an owner that was in flight has committed by now.
                 ledger.claims.update(self._claims(missing))
                 owners = self._owners(missing)
@@ -257,10 +147,10 @@ class Tx(View):
         if not codes:
             return {}
         # A row for each code first, so that a dossier can be locked before it exists and two nodes never both open it.
-        if _OPEN_DOSSIERS(self._connection, [{"ma_ho_so": code} for code in codes]) == len(codes):
+        if statements.OPEN_DOSSIERS(self._connection, [{"ma_ho_so": code} for code in codes]) == len(codes):
             self._stubs.update(codes)
             return {}
-        locked = self._all(_LOCK_DOSSIERS, codes=codes)
+        locked = self._all(statements.LOCK_DOSSIERS, codes=codes)
         # A row without a change is one that we have just made: nobody commits one.
         self._stubs.update(row.ma_ho_so for row in locked if row.changed_at is None)
         return self._with_changes([row for row in locked if row.changed_at is not None])
@@ -293,13 +183,15 @@ class Tx(View):
 
     def _still_held(self, entries: Sequence[Entry]) -> None:
         values = [{"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at} for entry in entries]
-        _STILL_HELD(self._connection, values)
+        statements.STILL_HELD(self._connection, values)
 
     def _keep_bodies(self, entries: Sequence[Entry]) -> None:
         bodies: dict[str, tuple[bytes, int]] = {}
         for entry in entries:
             envelope = entry.finding.envelope
-            if envelope.id not in self._standing:
+            if envelope.id not in self._standing and len(envelope.body) >= len(
+                bodies.get(envelope.digest, (b"", 0))[0]
+            ):
                 bodies[envelope.digest] = envelope.body, envelope.total_bytes
             for digest, content in entry.finding.bodies.items():
                 bodies[digest] = content, len(content)
@@ -313,7 +205,7 @@ class Tx(View):
             {"digest": digest, "bytes": content, "kept": len(content), "total": total}
             for digest, (content, total) in sorted(bodies.items())
         ]
-        _PUT_BODIES(self._connection, values)
+        statements.PUT_BODIES(self._connection, values)
 
     def _write_messages(self, entries: Sequence[Entry], who: str) -> None:
         arrived, again, verdicts = [], [], []
@@ -371,9 +263,9 @@ class Tx(View):
                     "receipt": receipt,
                 }
             )
-        _PUT_MESSAGES(self._connection, arrived)
-        _JUDGE_AGAIN(self._connection, again)
-        _PUT_VERDICTS(self._connection, verdicts)
+        statements.PUT_MESSAGES(self._connection, arrived)
+        statements.JUDGE_AGAIN(self._connection, again)
+        statements.PUT_VERDICTS(self._connection, verdicts)
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
@@ -389,8 +281,10 @@ class Tx(View):
             if key not in keeps and (owner in entered or owner not in self._standing)
         ]
         passed = [key for key in sorted(self._owner) if keeps.get(key, self._owner[key]) != self._owner[key]]
-        _DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
-        _PASS_CLAIMS(self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed])
+        statements.DROP_CLAIMS(self._connection, [{"who": sender, "which": ma} for sender, ma in dropped])
+        statements.PASS_CLAIMS(
+            self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed]
+        )
         self._owner.clear()
 
     def _write_dossiers(self, entries: Sequence[Entry]) -> None:
@@ -412,25 +306,25 @@ class Tx(View):
             }
             for code, (dossier, at) in sorted(newest.items())
         ]
-        _UPDATE_DOSSIERS(self._connection, values)
-        _DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
+        statements.UPDATE_DOSSIERS(self._connection, values)
+        statements.DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
         self._stubs.clear()
         changes = [entry.change for entry in entries if entry.change is not None]
-        _PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
-        _PUT_PAYMENTS(self._connection, [row for change in changes for row in _payments(change)])
+        statements.PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
+        statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in _payments(change)])
         aliases = {
             (effect.ma_ho_so_goc, change.ma_ho_so)
             for change in changes
             for effect in change.effects
             if isinstance(effect, Transfers) and effect.ma_ho_so_goc not in (None, change.ma_ho_so)
         }
-        _PUT_ALIASES(
+        statements.PUT_ALIASES(
             self._connection, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)]
         )
 
     def _write_deliveries(self, entries: Sequence[Entry]) -> None:
         queued = [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries]
-        _PUT_DELIVERIES(self._connection, queued)
+        statements.PUT_DELIVERIES(self._connection, queued)
 
     def _apply(self, settlement: Settlement, entry: Entry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
@@ -551,8 +445,8 @@ class Tx(View):
         return True
 
     def _add_attempt(self, attempt: Attempt) -> None:
-        number = self._connection.execute(_NUMBER, {"delivery": attempt.delivery}).scalar_one() + 1
-        _PUT_ATTEMPTS(self._connection, [rows.attempt_in(attempt, number)])
+        number = self._connection.execute(statements.NUMBER, {"delivery": attempt.delivery}).scalar_one() + 1
+        statements.PUT_ATTEMPTS(self._connection, [rows.attempt_in(attempt, number)])
 
     def _answered(self, party: PartyId, answered: bool, now: datetime) -> None:
         reset, add, since = self._streaks.get(party, (False, 0, now))
@@ -643,7 +537,9 @@ class Tx(View):
         Never goes back, and never beyond what is there.
         """
         up_to = min(up_to, self.head(party))
-        self._connection.execute(_CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now})
+        self._connection.execute(
+            statements.CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now}
+        )
         return self._count(confirmed(party))
 
     # Bodies
@@ -678,7 +574,7 @@ class Tx(View):
             {"id": party, "version": version, "profile": text, "author": who, "reason": reason, "applied_at": now}
             for party, text in news.items()
         ]
-        _PUT_PARTIES(self._connection, values)
+        statements.PUT_PARTIES(self._connection, values)
         for party, text in news.items():
             digest = None if text is None else _sha256(text.encode())
             what = "party.removed" if text is None else "party.applied"
@@ -700,7 +596,7 @@ class Tx(View):
             for status in sorted(statuses, key=lambda status: (status.fingerprint, status.tree))
         ]
         if values:
-            _PUT_STATUSES(self._connection, values)
+            statements.PUT_STATUSES(self._connection, values)
             self._next(STATUSES, now)
 
     def put_catalogue(self, new: Sequence[CatalogueRow], *, who: str, now: datetime) -> None:
@@ -717,7 +613,7 @@ class Tx(View):
             }
             for row in new
         ]
-        _PUT_CATALOGUE(self._connection, values)
+        statements.PUT_CATALOGUE(self._connection, values)
         for danh_muc, phien_ban in sorted({(row.danh_muc, row.phien_ban) for row in new}):
             number = sum((row.danh_muc, row.phien_ban) == (danh_muc, phien_ban) for row in new)
             self._note(now, "catalogue.published", who, None, danh_muc=danh_muc, phien_ban=phien_ban, rows=number)
@@ -726,7 +622,7 @@ class Tx(View):
 
     def _next(self, name: str, now: datetime) -> int:
         value: int = self._connection.execute(
-            _ADD(self._connection), {"name": name, "value": 1, "at": now}
+            statements.ADD(self._connection), {"name": name, "value": 1, "at": now}
         ).scalar_one()
         return value
 
@@ -755,11 +651,11 @@ class Tx(View):
         for party, (reset, add, since) in sorted(self._streaks.items()):
             values = {"name": failing(party), "value": add, "at": since}
             if not add:
-                self._connection.execute(_ANSWERED, {"which": failing(party)})
+                self._connection.execute(statements.ANSWERED, {"which": failing(party)})
             elif reset:
-                self._connection.execute(_SET(self._connection), values)
+                self._connection.execute(statements.SET(self._connection), values)
             else:
-                self._connection.execute(_FAIL_ON(self._connection), values)
+                self._connection.execute(statements.FAIL_ON(self._connection), values)
         self._streaks.clear()
 
     def _give_positions(self) -> None:
@@ -768,19 +664,19 @@ class Tx(View):
             by_party.setdefault(entry.party, []).append(entry)
         values = []
         # The row's lock is held to the commit, so positions become visible in order: a reader never steps over a late one.
-        add = _ADD(self._connection)
+        add = statements.ADD(self._connection)
         for party, entries in sorted(by_party.items()):
             values_ = {"name": feed(party), "value": len(entries), "at": entries[-1].recorded_at}
             last = self._connection.execute(add, values_).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
-        _PUT_INBOX(self._connection, values)
+        statements.PUT_INBOX(self._connection, values)
         self._entries.clear()
 
     def _link_log(self) -> None:
         if not self._lines:
             return
         # The upsert locks the head, whether it was there or not.
-        number, head = self._connection.execute(_LOCK_LOG(self._connection)).one()
+        number, head = self._connection.execute(statements.LOCK_LOG(self._connection)).one()
         values = []
         for at, line in self._lines:
             number += 1
@@ -803,8 +699,8 @@ class Tx(View):
                     "hash": head,
                 }
             )
-        _PUT_LOG(self._connection, values)
-        self._connection.execute(_SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
+        statements.PUT_LOG(self._connection, values)
+        self._connection.execute(statements.SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
         self._lines.clear()
 
 

@@ -1,0 +1,120 @@
+"""The statements that write, each built once. What they are for is said where they are run, in tx.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, and_, bindparam, case, delete, func, null, select, update
+
+from gateway.core import chain
+from gateway.store import tables
+from gateway.store.engine import Bulk, Insert, Once
+from gateway.store.view import LOG
+
+_m, _d, _b, _c, _k = tables.message, tables.delivery, tables.body, tables.claim, tables.counter.c
+
+AGAIN = (
+    select(_m.c.id, _m.c.party, _m.c.ma_thong_diep, _m.c.state, _m.c.verdicts, tables.verdict.c.problems)
+    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
+    .where(_m.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_m.c.id)
+    .with_for_update(of=_m, key_share=True)
+)
+LOCK_DOSSIERS = (
+    select(tables.dossier)
+    .where(tables.dossier.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
+    .order_by(tables.dossier.c.ma_ho_so)
+    .with_for_update()
+)
+_ARRIVAL = frozenset(  # what never changes of a message; the rest follows from its newest verdict
+    ["id", "party", "caller_by", "channel", "form", "own_key", "content_type", "digest", "total_bytes", "received_at"]
+)
+_JUDGED = tuple(column.name for column in _m.columns if column.name not in _ARRIVAL)
+_DOSSIER = tuple(column.name for column in tables.dossier.columns if column.name != "ma_ho_so")
+_QUEUED = tuple(column.name for column in _d.columns if column.name != "seq")
+
+
+def _into(table: Table, columns: Sequence[str] | None = None) -> Bulk:
+    return Bulk(lambda insert: insert(table), columns or table.columns.keys())
+
+
+def _more_of_the_same(insert: Insert) -> Any:
+    """The same bytes are kept once. More of them than before replace less: those were cut at the limit, or erased."""
+    put = insert(_b)
+    return put.on_conflict_do_update(
+        index_elements=[_b.c.digest],
+        set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null()},
+        where=_b.c.kept < put.excluded.kept,
+    )
+
+
+TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
+OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
+PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
+PUT_MESSAGES = _into(_m)
+PUT_VERDICTS = _into(tables.verdict)
+PUT_CHANGES = _into(tables.change)
+PUT_PAYMENTS = _into(tables.payment)
+PUT_ALIASES = Bulk(lambda insert: insert(tables.alias).on_conflict_do_nothing(), ["code", "ma_ho_so"])
+PUT_DELIVERIES = _into(_d, _QUEUED)
+PUT_INBOX = _into(tables.inbox)
+PUT_ATTEMPTS = _into(tables.attempt)
+PUT_LOG = _into(tables.log)
+PUT_PARTIES = _into(tables.party)
+PUT_CATALOGUE = _into(tables.catalogue)
+JUDGE_AGAIN = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), [*_JUDGED, "which"])
+STILL_HELD = Bulk(lambda _: update(_m).where(_m.c.id == bindparam("which")), ["judged_at", "which"])
+UPDATE_DOSSIERS = Bulk(
+    lambda _: update(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), [*_DOSSIER, "which"]
+)
+DROP_DOSSIERS = Bulk(lambda _: delete(tables.dossier).where(tables.dossier.c.ma_ho_so == bindparam("which")), ["which"])
+_THIS_CLAIM = and_(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
+DROP_CLAIMS = Bulk(lambda _: delete(_c).where(_THIS_CLAIM), ["who", "which"])
+PASS_CLAIMS = Bulk(lambda _: update(_c).where(_THIS_CLAIM), ["message", "who", "which"])
+
+
+def _upsert(
+    insert: Insert, change: Callable[[Any], Mapping[str, Any]], *, only_if: Callable[[Any], Any] | None = None
+) -> Any:
+    """A counter's row, made or changed; it stays locked to the commit."""
+    put = insert(tables.counter)
+    condition = only_if(put.excluded) if only_if else None
+    return put.on_conflict_do_update(index_elements=[_k.name], set_=change(put.excluded), where=condition).returning(
+        _k.value, _k.hash
+    )
+
+
+def _newer_status(insert: Insert) -> Any:
+    """What is newer replaces what is older."""
+    s = tables.certificate_status.c
+    put = insert(tables.certificate_status)
+    news = {name: put.excluded[name] for name in ("status", "as_of", "until", "facts", "evidence")}
+    return put.on_conflict_do_update(
+        index_elements=[s.fingerprint, s.tree], set_=news, where=s.as_of <= put.excluded.as_of
+    )
+
+
+ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
+SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
+FAIL_ON = Once(
+    lambda insert: _upsert(
+        insert, lambda new: {"value": _k.value + new.value, "at": case((_k.value == 0, new.at), else_=_k.at)}
+    )
+)
+CONFIRM = Once(
+    lambda insert: _upsert(
+        insert, lambda new: {"value": new.value, "at": new.at}, only_if=lambda new: _k.value <= new.value
+    )
+)
+ANSWERED = update(tables.counter).where(_k.name == bindparam("which"), _k.value > 0).values(value=0)
+LOCK_LOG = Once(
+    lambda insert: _upsert(
+        lambda table: insert(table).values(name=LOG, value=0, hash=chain.GENESIS.hash), lambda _: {"value": _k.value}
+    )
+)
+SET_LOG = update(tables.counter).where(_k.name == LOG)
+PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())
+NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
+    tables.attempt.c.delivery == bindparam("delivery")
+)
