@@ -17,7 +17,8 @@ from gateway.documents import Kind, parse_bytes
 from schemas import names
 from schemas.catalog import bundled
 
-KINDS = bundled().kinds()
+CATALOG = bundled()
+KINDS = CATALOG.kinds()
 ROOTS = sorted({(kind.loai, kind.goc) for kind in KINDS})
 FORMS = ("toi-thieu", "day-du", "bien")
 
@@ -28,7 +29,7 @@ def accepted() -> list[tuple[str, Kind, etree._Element]]:
     found = []
     for sample in sampling.samples("accepted"):
         root = parse_bytes(sample.body)
-        found.append((sample.name, bundled().kind_of(root), root))
+        found.append((sample.name, CATALOG.kind_of(root), root))
     return found
 
 
@@ -54,7 +55,7 @@ def test_every_message_type_has_at_least_six_rejected_samples() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k.loai}-{k.goc}-{k.phien_ban}")
 def test_every_optional_field_stands_in_an_accepted_sample(kind: Kind) -> None:
-    declared = set(fields(bundled().judge(kind).maps.elements[names.hs(kind.goc)]))
+    declared = set(fields(CATALOG.judge(kind).maps.elements[names.hs(kind.goc)]))
     there: set[str] = set()
     for _, known, root in accepted():
         if known == kind:
