@@ -1,0 +1,171 @@
+"""Gathers the evidence of one message from the records, for a bundle that others can check (signing.evidence)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
+from importlib.abc import Traversable
+from typing import Any, Final
+
+from gateway.core import chain
+from gateway.core.model import MessageId, PartyId
+from gateway.core.parties import Parties, Party
+from gateway.core.problems import Problem, Stopped
+from gateway.store import Message, Store, Verdict, View
+from signing.evidence import Parts, Registration, Tree, signed_bytes
+from signing.trust import Trust, TrustTree
+
+LOG_LINES: Final = 5000  # at most; a message that was replayed months later gets the lines of its arrival
+
+
+def gather(
+    store: Store,
+    trust: Trust,
+    parties: Parties,
+    message: MessageId | str,
+    *,
+    own_identifier: str,
+    own: Iterable[bytes],
+    profile: Callable[[str], Party],
+) -> Parts:
+    """All that the records hold on a message. Raises Stopped: SIG-132 not on record, SIG-133 its bytes were erased.
+
+    ``own``: the gateway's certificates, DER, those that signed earlier receipts included. ``profile`` reads a party's
+    profile as the registry keeps it (gateway.services.parties.from_text).
+    """
+    with store.read() as view:
+        known = view.message(message)
+        if known is None:
+            raise Stopped(Problem("SIG-132", {"message": str(message)}))
+        original = view.body(known.digest)
+        if original is None:
+            raise Stopped(Problem("SIG-133", {"message": str(message)}))
+        counted = [verdict for verdict in view.verdicts(known.id) if verdict.number == known.verdicts]
+        verdict = counted[0] if counted else None
+        facts = dict(verdict.facts) if verdict is not None else {}
+        ours = {hashlib.sha256(der).hexdigest(): der for der in own}
+        registration, certificates = _registration(view, parties, known, facts, ours, profile)
+        trees = _trees(trust, registration, facts)
+        for tree in trees:
+            certificates |= {one.fingerprint: one.der for one in (*tree.anchors, *tree.intermediates)}
+        composed = view.body(known.composed) if known.composed else None
+        signed_digest = verdict.signed_digest if verdict is not None else None
+        lines, start = _log(view, known.id)
+        return Parts(
+            message=known.id,
+            party=known.party,
+            received_at=known.received_at,
+            digest=known.digest,
+            state=known.state.value,
+            basis=None if known.basis is None else known.basis.value,
+            ma_thong_diep=known.ma_thong_diep,
+            loai=known.loai,
+            original=original,
+            composed=composed,
+            signed=signed_bytes(composed or original, known.received_at) if signed_digest else None,
+            signed_digest=signed_digest,
+            receipt=view.body(known.receipt) if known.receipt else None,
+            verdict=facts,
+            problems=tuple(problem.as_dict() for problem in verdict.problems) if verdict is not None else (),
+            registration=registration,
+            own=tuple(ours),
+            own_identifier=own_identifier,
+            trees=tuple(Tree.of(tree) for tree in trees),
+            certificates=certificates | ours,
+            evidence={digest: body for digest in _cited(facts, verdict) if (body := view.body(digest)) is not None},
+            schemas=schema_digests(),
+            log=lines,
+            log_start=start,
+        )
+
+
+@cache
+def schema_digests() -> Mapping[str, str]:
+    """SHA-256 of every schema in the package, by its path under schemas/xsd."""
+    return dict(_digests(resources.files("schemas").joinpath("xsd"), ""))
+
+
+def _digests(folder: Traversable, above: str) -> Iterable[tuple[str, str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        path = f"{above}{entry.name}"
+        if entry.is_dir():
+            yield from _digests(entry, f"{path}/")
+        elif entry.name.endswith(".xsd"):
+            yield path, hashlib.sha256(entry.read_bytes()).hexdigest()
+
+
+def _cited(facts: Mapping[str, Any], verdict: Verdict | None) -> tuple[str, ...]:
+    status = facts.get("facts", {}).get("status") or {}
+    return tuple({*(status.get("evidence") or ()), *(verdict.evidence if verdict is not None else ())})
+
+
+def _registration(
+    view: View,
+    parties: Parties,
+    known: Message,
+    facts: Mapping[str, Any],
+    ours: Mapping[str, bytes],
+    profile: Callable[[str], Party],
+) -> tuple[Registration | None, dict[str, bytes]]:
+    """What the registry said of the signer when the message was judged: the newest version of then that knows it."""
+    named = facts.get("facts", {}).get("certificate") or {}
+    fingerprint = named.get("fingerprint", "")
+    if not fingerprint or fingerprint in ours:
+        return _without_certificate(parties, known), {}
+    versions = [
+        profile(row.profile)
+        for row in view.party_history(known.party)
+        if row.profile is not None and row.applied_at <= known.judged_at
+    ]
+    now = parties.get(known.party)
+    for party in (*reversed(versions), *([now] if now is not None else [])):
+        for one in party.certificates:
+            if one.fingerprint == fingerprint:
+                registration = Registration(
+                    party=party.id,
+                    identifiers=party.identifiers,
+                    fingerprint=fingerprint,
+                    tree=one.tree,
+                    valid_from=one.valid_from,
+                    valid_to=one.valid_to,
+                    purposes=tuple(sorted(one.purposes)),
+                )
+                return registration, {fingerprint: one.der}
+    return _without_certificate(parties, known), {}
+
+
+def _without_certificate(parties: Parties, known: Message) -> Registration | None:
+    party = parties.get(PartyId(known.party))
+    if party is None:
+        return None
+    return Registration(party=party.id, identifiers=party.identifiers, fingerprint="")
+
+
+def _trees(trust: Trust, registration: Registration | None, facts: Mapping[str, Any]) -> list[TrustTree]:
+    stamps = facts.get("facts", {}).get("timestamps") or ()
+    wanted = {registration.tree if registration is not None else None, *(stamp.get("tree") for stamp in stamps)}
+    # A time-stamp that no tree vouched for must still meet the trees that did not vouch.
+    if any(stamp.get("tree") is None for stamp in stamps):
+        wanted |= set(trust.trees)
+    return [trust.trees[name] for name in sorted(filter(None, wanted)) if name in trust.trees]
+
+
+def _log(view: View, message: MessageId) -> tuple[tuple[chain.LogEntry, ...], chain.Head]:
+    """The log from the line before the message's first to its last, without gaps."""
+    own = [entry.number for entry in view.log(message=message, limit=LOG_LINES)]
+    if not own:
+        return (), chain.GENESIS
+    first = min(own)
+    last = min(max(own), first + LOG_LINES - 1)
+    start = chain.GENESIS
+    lines: list[chain.LogEntry] = []
+    for entry in view.log_entries(after=max(first - 2, 0)):
+        if entry.number == first - 1:
+            start = chain.Head(entry.number, entry.hash)
+        elif first <= entry.number <= last:
+            lines.append(entry)
+        if entry.number >= last:
+            break
+    return tuple(lines), start

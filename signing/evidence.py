@@ -1,0 +1,595 @@
+"""The evidence of one message in one file: what came, what was signed, by whom, on what it was believed, what was answered.
+
+A bundle is a zip that somebody else can check offline, years later, without our database: every step of the judgement is
+done again from the bytes inside, and the first thing that does not fit is named. It says nothing that must be taken on
+trust but the anchors of its trust trees, and those it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from lxml import etree
+
+from gateway.core import chain
+from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
+from gateway.core.parties import Demand, Parties, Party, Role, SignaturePolicy, SigningCertificate, WhenUnknown
+from gateway.core.problems import Problem, Stopped
+from gateway.documents import Attested, Checked, Document, Kind, parse_bytes
+from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.engine import prove
+from signing.status import judge_status
+from signing.structure import read_signature
+from signing.trust import CertificateStatus, Trust, TrustTree
+from signing.verify import verify
+
+FORMAT: Final = "lienthong-evidence/1"
+MANIFEST: Final = "bundle.json"
+MOST_FILES: Final = 512
+MOST_BYTES: Final = 256 * 2**20
+_NAME: Final = re.compile(r"[a-z]+(?:/[0-9a-z-]+)?\.[a-z]+")
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # no dates of our own: the same parts make the same bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A trust tree that the judgement leaned on; certificates by fingerprint."""
+
+    name: str
+    anchors: tuple[str, ...]
+    intermediates: tuple[str, ...] = ()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    @classmethod
+    def of(cls, tree: TrustTree) -> Tree:
+        """The same tree, its certificates named by fingerprint."""
+        return cls(
+            name=tree.name,
+            anchors=tuple(one.fingerprint for one in tree.anchors),
+            intermediates=tuple(one.fingerprint for one in tree.intermediates),
+            valid_from=tree.valid_from,
+            valid_to=tree.valid_to,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What the registry said of the sender and its certificate when the message was judged."""
+
+    party: str
+    identifiers: tuple[str, ...]
+    fingerprint: str
+    tree: str | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    purposes: tuple[str, ...] = ("message",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All that goes into a bundle."""
+
+    message: str  # our id of the arrival
+    party: str  # who brought it
+    received_at: datetime
+    digest: str  # of the bytes that came, as recorded
+    state: str  # accepted, rejected, held
+    basis: str | None
+    ma_thong_diep: str | None
+    loai: str | None
+    original: bytes
+    composed: bytes | None = None  # what we made of a typed submission
+    signed: bytes | None = None  # canonical bytes under the signature
+    signed_digest: str | None = None  # their SHA-256, as recorded
+    receipt: bytes | None = None
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+    registration: Registration | None = None
+    own: tuple[str, ...] = ()  # fingerprints of the gateway's certificates
+    own_identifier: str | None = None
+    trees: tuple[Tree, ...] = ()
+    certificates: Mapping[str, bytes] = field(default_factory=dict)  # fingerprint -> DER
+    evidence: Mapping[str, bytes] = field(default_factory=dict)  # digest -> CRL or OCSP answer
+    schemas: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256
+    log: tuple[chain.LogEntry, ...] = ()  # without gaps; the message's own lines among them
+    log_start: chain.Head = chain.GENESIS  # the line before the first
+    problems: tuple[Mapping[str, Any], ...] = ()  # as recorded: code, facts, place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """One step of checking a bundle."""
+
+    step: str
+    status: str  # "passed", "failed", "undetermined", "not-applicable"
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleReport:
+    """What checking a bundle found, step by step in order."""
+
+    fits: tuple[Fit, ...]
+    parts: Parts | None = None
+
+    @property
+    def first_misfit(self) -> Fit | None:
+        """The first thing that does not fit; None when everything does."""
+        return next((fit for fit in self.fits if fit.status == "failed"), None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything fits."""
+        return self.first_misfit is None
+
+
+def signed_bytes(body: bytes, at: datetime) -> bytes | None:
+    """The canonical bytes under a document's signature, whoever made it; None when there is none that holds."""
+    try:
+        signature = read_signature(parse_bytes(body))
+        return prove(body, signature, read_certificate(signature.certificate_der).x509, at).envelope
+    except Exception:  # noqa: BLE001 - no structure, no certificate, no match: no bytes that can be called signed
+        return None
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def write_bundle(parts: Parts) -> bytes:
+    """The bundle as a zip; the same parts make the same bytes."""
+    files: dict[str, bytes] = {"original.bin": parts.original, "verdict.json": _json(dict(parts.verdict))}
+    perhaps = {"composed.xml": parts.composed, "signed.xml": parts.signed, "receipt.xml": parts.receipt}
+    files |= {name: body for name, body in perhaps.items() if body is not None}
+    files |= {f"certificates/{name}.der": body for name, body in parts.certificates.items()}
+    files |= {f"evidence/{name}.bin": body for name, body in parts.evidence.items()}
+    if parts.log:
+        files["log.jsonl"] = b"".join(_json(_log_row(entry)) + b"\n" for entry in parts.log)
+    manifest = {
+        "format": FORMAT,
+        "message": {
+            "id": parts.message,
+            "party": parts.party,
+            "received_at": parts.received_at.isoformat(),
+            "digest": parts.digest,
+            "signed_digest": parts.signed_digest,
+            "state": parts.state,
+            "basis": parts.basis,
+            "ma_thong_diep": parts.ma_thong_diep,
+            "loai": parts.loai,
+            "problems": [dict(problem) for problem in parts.problems],
+        },
+        "registration": None if parts.registration is None else _registration_row(parts.registration),
+        "gateway": {"identifier": parts.own_identifier, "certificates": list(parts.own)},
+        "trees": [_tree_row(tree) for tree in parts.trees],
+        "schemas": dict(parts.schemas),
+        "log": {"number": parts.log_start.number, "hash": parts.log_start.hash},
+        "files": {name: hashlib.sha256(body).hexdigest() for name, body in sorted(files.items())},
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in ((MANIFEST, _json(manifest, indent=1)), *sorted(files.items())):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), body, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def read_bundle(data: bytes) -> Parts:
+    """The parts of a bundle, every file as its list says.
+
+    Raises Stopped: SIG-120 no bundle, SIG-121 a file is missing, SIG-122 a file is not the listed one.
+    """
+    try:
+        files = dict(_unpacked(data))
+        manifest = json.loads(files.pop(MANIFEST))
+        if manifest["format"] != FORMAT:
+            raise ValueError(manifest["format"])
+        listed: dict[str, str] = manifest["files"]
+    except Stopped:
+        raise
+    except Exception as error:  # zip, JSON and keys: whatever it is, it is no bundle of ours
+        raise Stopped(Problem("SIG-120", {"reason": type(error).__name__})) from error
+    for name in sorted(listed):
+        if name not in files:
+            raise Stopped(Problem("SIG-121", {"file": name}))
+        if hashlib.sha256(files[name]).hexdigest() != listed[name]:
+            raise Stopped(Problem("SIG-122", {"file": name}))
+    for name in sorted(files.keys() - listed.keys()):
+        raise Stopped(Problem("SIG-122", {"file": name}))
+    try:
+        return _parts(manifest, files)
+    except Exception as error:  # a list that says impossible things
+        raise Stopped(Problem("SIG-120", {"reason": type(error).__name__})) from error
+
+
+def verify_bundle(
+    data: bytes,
+    *,
+    anchors: frozenset[str] | None = None,
+    schemas: Mapping[str, str] | None = None,
+    witnesses: Mapping[int, str] | None = None,
+) -> BundleReport:
+    """Everything in a bundle checked against everything else, offline. Never raises.
+
+    ``anchors``: fingerprints of roots and gateway certificates that the verifier trusts; None takes those in the bundle as
+    given, and the report says so. ``schemas``: digests of the schemas at hand. ``witnesses``: heads of the log that others
+    kept (number -> hash).
+    """
+    try:
+        parts = read_bundle(data)
+    except Stopped as stop:
+        return BundleReport(fits=(Fit(step="files", status="failed", problem=stop.problems[0]),))
+    fits = [Fit(step="files", status="passed")]
+    fits += _Check(parts, anchors, schemas, witnesses or {}).fits()
+    return BundleReport(fits=tuple(fits), parts=parts)
+
+
+class _Check:
+    def __init__(
+        self,
+        parts: Parts,
+        anchors: frozenset[str] | None,
+        schemas: Mapping[str, str] | None,
+        witnesses: Mapping[int, str],
+    ) -> None:
+        self.parts = parts
+        self.anchors = anchors
+        self.schemas = schemas
+        self.witnesses = witnesses
+        self.certificates: dict[str, Certificate] = {}
+        self.trees: dict[str, TrustTree] = {}
+
+    def fits(self) -> Iterator[Fit]:
+        for step, check in (
+            ("digest", self._digest),
+            ("certificates", self._certificates),
+            ("anchors", self._anchors),
+            ("status", self._status),
+            ("signature", self._signature),
+            ("receipt", self._receipt),
+            ("log", self._log),
+            ("schemas", self._schemas),
+        ):
+            try:
+                status = check()
+                yield Fit(step=step, status=status)
+            except Stopped as stop:
+                yield Fit(step=step, status="failed", problem=stop.problems[0])
+            except Exception as error:  # noqa: BLE001 - a bundle is a stranger's file
+                problem = Problem("SIG-120", {"reason": f"{step}: {type(error).__name__}"})
+                yield Fit(step=step, status="failed", problem=problem)
+
+    def _digest(self) -> str:
+        found = hashlib.sha256(self.parts.original).hexdigest()
+        if found != self.parts.digest:
+            raise Stopped(Problem("SIG-123", {"found": found, "recorded": self.parts.digest}))
+        return "passed"
+
+    def _certificates(self) -> str:
+        for name, der in self.parts.certificates.items():
+            try:
+                certificate = read_certificate(der)
+            except Unreadable as error:
+                raise Stopped(Problem("SIG-122", {"file": f"certificates/{name}.der"})) from error
+            if certificate.fingerprint != name:
+                raise Stopped(Problem("SIG-122", {"file": f"certificates/{name}.der"}))
+            self.certificates[name] = certificate
+        for name, body in self.parts.evidence.items():
+            if hashlib.sha256(body).hexdigest() != name:
+                raise Stopped(Problem("SIG-122", {"file": f"evidence/{name}.bin"}))
+        for tree in self.parts.trees:
+            self.trees[tree.name] = TrustTree(
+                name=tree.name,
+                anchors=tuple(self.certificates[one] for one in tree.anchors),
+                intermediates=tuple(self.certificates[one] for one in tree.intermediates),
+                valid_from=tree.valid_from,
+                valid_to=tree.valid_to,
+            )
+        return "passed" if self.certificates else "not-applicable"
+
+    def _anchors(self) -> str:
+        named = [*(one for tree in self.parts.trees for one in tree.anchors), *self.parts.own]
+        if self.parts.registration is not None and self.parts.registration.tree is None:
+            named.append(self.parts.registration.fingerprint)  # the registration is the trust
+        if not named:
+            return "not-applicable"
+        if self.anchors is None:
+            return "undetermined"
+        for fingerprint in named:
+            if fingerprint not in self.anchors:
+                raise Stopped(Problem("SIG-131", {"fingerprint": fingerprint}))
+        return "passed"
+
+    def _recorded_status(self) -> CertificateStatus | None:
+        row = self.parts.verdict.get("facts", {}).get("status")
+        return None if row is None else CertificateStatus.from_dict(row)
+
+    def _status(self) -> str:
+        """The recorded status follows from the CRLs and OCSP answers in the bundle."""
+        recorded = self._recorded_status()
+        registration = self.parts.registration
+        if recorded is None or registration is None or registration.tree is None:
+            return "not-applicable"
+        if not set(recorded.evidence) <= self.parts.evidence.keys():
+            return "undetermined"  # the lists were files of the node, or a retention rule has erased them
+        bodies = [self.parts.evidence[digest] for digest in recorded.evidence]
+        found = judge_status(
+            self.certificates[registration.fingerprint],
+            self.trees[registration.tree],
+            recorded.as_of,
+            crls=bodies,
+            ocsps=bodies,
+        )
+        if (found.status, found.revoked_at, found.until) != (recorded.status, recorded.revoked_at, recorded.until):
+            facts = {"found": f"{found.status} ({found.reason})", "recorded": f"{recorded.status} ({recorded.reason})"}
+            raise Stopped(Problem("SIG-126", facts))
+        return "passed"
+
+    def _signature(self) -> str:
+        """Judging the bytes again, as of their arrival, leads to the recorded verdict and the recorded signed bytes."""
+        recorded = self.parts.verdict
+        if not recorded:
+            return "not-applicable"
+        if self.parts.basis == Basis.CHANNEL:
+            return "not-applicable" if self.parts.signed is None else self._differs("basis")
+        try:
+            attested: Attested | None = self._judge()
+            verdict: Mapping[str, Any] = attested.verdict if attested is not None else {}
+        except Stopped as stop:
+            attested, verdict = None, getattr(stop, "verdict", {})
+        for name in ("result", "checklist", "annex_i"):
+            if verdict.get(name) != recorded.get(name):
+                if attested is None and recorded.get("result") == "passed":
+                    raise Stopped(Problem("SIG-124", {"result": str(verdict.get("result"))}))
+                self._differs(name)
+        signed = None if attested is None else attested.signed_bytes
+        recorded_digest = self.parts.signed_digest
+        if signed != self.parts.signed or (
+            signed is not None and hashlib.sha256(signed).hexdigest() != recorded_digest
+        ):
+            raise Stopped(Problem("SIG-125"))
+        return "passed"
+
+    def _judge(self) -> Attested:
+        composed = self.parts.composed is not None
+        body = self.parts.composed if self.parts.composed is not None else self.parts.original
+        return self._verify(body, self.parts.loai, self._parties(), composed=composed)
+
+    def _parties(self) -> Parties:
+        registration = self.parts.registration
+        certificates: tuple[SigningCertificate, ...] = ()
+        identifiers: tuple[str, ...] = ()
+        if registration is not None:
+            identifiers = registration.identifiers
+            der = self.parts.certificates.get(registration.fingerprint)
+            if der is not None:
+                certificates = (
+                    SigningCertificate(
+                        der=der,
+                        fingerprint=registration.fingerprint,
+                        tree=registration.tree,
+                        valid_from=registration.valid_from,
+                        valid_to=registration.valid_to,
+                        purposes=frozenset(registration.purposes),
+                    ),
+                )
+        party = Party(
+            id=PartyId(registration.party if registration else self.parts.party),
+            name="–",
+            role=Role.ONE_STOP,
+            identifiers=identifiers,
+            certificates=certificates,
+            signature=SignaturePolicy(default=Demand.REQUIRED, status_unknown=WhenUnknown.HOLD),
+        )
+        return Parties([party])
+
+    def _verify(self, body: bytes, loai: str | None, parties: Parties, *, composed: bool) -> Attested:
+        envelope = Envelope.of(
+            body,
+            id=MessageId(self.parts.message),
+            caller=Caller(party=PartyId(self.parts.party), by="bundle"),
+            channel=Channel.CLI,
+            received_at=self.parts.received_at,
+        )
+        document = Document(envelope=envelope, body=body, root=parse_bytes(body), composed=composed)
+        checked = Checked(document=document, kind=Kind(loai=loai or "", goc="", phien_ban=""))
+        recorded = self._recorded_status()
+        own = [self.parts.certificates[one] for one in self.parts.own]
+        trust = Trust.build(parties, self.trees.values(), [recorded] if recorded is not None else [], own)
+        return verify(checked, trust, parties, self.parts.received_at)
+
+    def _differs(self, name: str) -> str:
+        raise Stopped(Problem("SIG-127", {"part": name}))
+
+    def _receipt(self) -> str:
+        """The receipt is the gateway's, and it is for these bytes."""
+        if self.parts.receipt is None:
+            return "not-applicable"
+        ourselves = Party(
+            id=PartyId("gateway"),
+            name="–",
+            role=Role.GATEWAY,
+            identifiers=(self.parts.own_identifier or "–",),
+            certificates=tuple(
+                SigningCertificate(der=self.parts.certificates[one], fingerprint=one) for one in self.parts.own
+            ),
+        )
+        try:
+            root = self._verify(self.parts.receipt, "HS02", Parties([ourselves]), composed=False).root
+        except Stopped as stop:
+            raise Stopped(Problem("SIG-128", {"reason": stop.problems[0].code})) from stop
+        if self.parts.digest not in _texts(root, "BamNoiDung"):
+            raise Stopped(Problem("SIG-128", {"reason": "BamNoiDung"}))
+        if self.parts.ma_thong_diep is not None and self.parts.ma_thong_diep not in _texts(root, "MaThongDiepGoc"):
+            raise Stopped(Problem("SIG-128", {"reason": "MaThongDiepGoc"}))
+        return "passed"
+
+    def _log(self) -> str:
+        if not self.parts.log:
+            return "not-applicable"
+        last = self.parts.log[-1].number
+        inside = {number: digest for number, digest in self.witnesses.items() if number <= last}
+        seen = chain.verify(self.parts.log, start=self.parts.log_start, witnesses=inside)
+        if not seen.whole:
+            raise Stopped(Problem("SIG-129", {"number": seen.number, "flaw": str(seen.flaw)}))
+        if not any(entry.message == self.parts.message for entry in self.parts.log):
+            raise Stopped(Problem("SIG-129", {"number": last, "flaw": "message"}))
+        return "passed"
+
+    def _schemas(self) -> str:
+        if self.schemas is None or not self.parts.schemas:
+            return "not-applicable"
+        for name, digest in sorted(self.parts.schemas.items()):
+            if name in self.schemas and self.schemas[name] != digest:
+                raise Stopped(Problem("SIG-130", {"file": name}))
+        return "passed" if self.parts.schemas.keys() <= self.schemas.keys() else "undetermined"
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
+    total = 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        if len(entries) > MOST_FILES or len({entry.filename for entry in entries}) != len(entries):
+            raise ValueError("files")
+        for entry in entries:
+            if not _NAME.fullmatch(entry.filename):
+                raise ValueError("name")
+            with archive.open(entry) as file:
+                body = file.read(MOST_BYTES - total + 1)  # the size in the header is only a claim
+            total += len(body)
+            if total > MOST_BYTES:
+                raise ValueError("size")
+            yield entry.filename, body
+
+
+def _parts(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Parts:
+    message = manifest["message"]
+    registration = manifest["registration"]
+    return Parts(
+        message=message["id"],
+        party=message["party"],
+        received_at=datetime.fromisoformat(message["received_at"]),
+        digest=message["digest"],
+        signed_digest=message["signed_digest"],
+        state=message["state"],
+        basis=message["basis"],
+        ma_thong_diep=message["ma_thong_diep"],
+        loai=message["loai"],
+        problems=tuple(message["problems"]),
+        original=files["original.bin"],
+        composed=files.get("composed.xml"),
+        signed=files.get("signed.xml"),
+        receipt=files.get("receipt.xml"),
+        verdict=json.loads(files["verdict.json"]),
+        registration=None if registration is None else _registration(registration),
+        own=tuple(manifest["gateway"]["certificates"]),
+        own_identifier=manifest["gateway"]["identifier"],
+        trees=tuple(
+            Tree(
+                name=row["name"],
+                anchors=tuple(row["anchors"]),
+                intermediates=tuple(row["intermediates"]),
+                valid_from=_time(row["valid_from"]),
+                valid_to=_time(row["valid_to"]),
+            )
+            for row in manifest["trees"]
+        ),
+        certificates=_folder(files, "certificates", ".der"),
+        evidence=_folder(files, "evidence", ".bin"),
+        schemas=manifest["schemas"],
+        log=tuple(_log_entry(json.loads(line)) for line in files.get("log.jsonl", b"").splitlines()),
+        log_start=chain.Head(manifest["log"]["number"], manifest["log"]["hash"]),
+    )
+
+
+def _folder(files: Mapping[str, bytes], folder: str, suffix: str) -> dict[str, bytes]:
+    start = f"{folder}/"
+    return {
+        name.removeprefix(start).removesuffix(suffix): body for name, body in files.items() if name.startswith(start)
+    }
+
+
+def _registration_row(one: Registration) -> dict[str, Any]:
+    return {
+        "party": one.party,
+        "identifiers": list(one.identifiers),
+        "fingerprint": one.fingerprint,
+        "tree": one.tree,
+        "valid_from": _text(one.valid_from),
+        "valid_to": _text(one.valid_to),
+        "purposes": list(one.purposes),
+    }
+
+
+def _registration(row: Mapping[str, Any]) -> Registration:
+    return Registration(
+        party=row["party"],
+        identifiers=tuple(row["identifiers"]),
+        fingerprint=row["fingerprint"],
+        tree=row["tree"],
+        valid_from=_time(row["valid_from"]),
+        valid_to=_time(row["valid_to"]),
+        purposes=tuple(row["purposes"]),
+    )
+
+
+def _tree_row(one: Tree) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "anchors": list(one.anchors),
+        "intermediates": list(one.intermediates),
+        "valid_from": _text(one.valid_from),
+        "valid_to": _text(one.valid_to),
+    }
+
+
+def _log_row(entry: chain.LogEntry) -> dict[str, Any]:
+    return {
+        "number": entry.number,
+        "at": entry.at.isoformat(),
+        "who": entry.who,
+        "what": entry.what,
+        "message": entry.message,
+        "facts": dict(entry.facts),
+        "hash": entry.hash,
+    }
+
+
+def _log_entry(row: Mapping[str, Any]) -> chain.LogEntry:
+    return chain.LogEntry(
+        number=row["number"],
+        at=datetime.fromisoformat(row["at"]),
+        who=row["who"],
+        what=row["what"],
+        message=row["message"],
+        facts=row["facts"],
+        hash=row["hash"],
+    )
+
+
+def _texts(root: etree._Element, name: str) -> set[str]:
+    return {"".join(element.itertext()).strip() for element in root.iter(f"{{*}}{name}")}
+
+
+def _json(value: object, indent: int | None = None) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent).encode()
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,266 @@
+"""The evidence of one message: gathered from the records, packed, and checked again without them."""
+
+import asyncio
+import io
+import json
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import mail as letters
+import pki
+import pytest
+from arrivals import arrival
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.pki import Pki
+from gateway import wiring
+from gateway.core.model import Fate
+from gateway.core.problems import Stopped
+from gateway.services import parties as profiles
+from gateway.services.evidence import gather, schema_digests
+from gateway.services.intake import receive
+from gateway.services.trust import Sources, refresh
+from signing.evidence import read_bundle, verify_bundle, write_bundle
+
+PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
+STEPS = ["files", "digest", "certificates", "anchors", "status", "signature", "receipt", "log", "schemas"]
+NOW = datetime.now(UTC)
+
+
+def with_kept_evidence(gate, sample_settings):
+    """The gate after a round of asking, so that the lists it rests on are on record."""
+    sources = [Sources(tree=tree.name, crl_files=tree.crls) for tree in sample_settings.trust.trees]
+
+    async def ask():
+        async with Pki() as pki_:
+            await refresh(gate.store, gate.trust, gate.parties, sources, NOW, pki=pki_, force=True)
+
+    asyncio.run(ask())
+    return wiring.renewed(gate, sample_settings) or gate
+
+
+def gathered(gate, message):
+    return gather(
+        gate.store,
+        gate.trust,
+        gate.parties,
+        message,
+        own_identifier=gate.identity.ma_dinh_danh,
+        own=[gate.key.certificate_der],
+        profile=profiles.from_text,
+    )
+
+
+@pytest.fixture
+def judged(gate, sample_settings):
+    """A gate, and the parts of a message that it accepted."""
+    gate = with_kept_evidence(gate, sample_settings)
+    body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
+    (answer,) = receive([arrival(body, PORTAL)], gate, datetime.now(UTC))
+    assert answer.fate is Fate.ACCEPTED
+    return gate, gathered(gate, answer.message)
+
+
+def statuses(report):
+    return {fit.step: fit.status for fit in report.fits}
+
+
+def misfit(data, **more):
+    found = verify_bundle(data, **more).first_misfit
+    return None if found is None else (found.step, found.problem.code)
+
+
+def anchors_of(parts):
+    return frozenset(one for tree in parts.trees for one in tree.anchors) | frozenset(parts.own)
+
+
+def test_a_bundle_holds_everything_and_fits_together(judged):
+    _, parts = judged
+    report = verify_bundle(write_bundle(parts), anchors=anchors_of(parts), schemas=schema_digests())
+    assert statuses(report) == dict.fromkeys(STEPS, "passed"), report.first_misfit
+    assert report.passed
+    assert parts.evidence.keys() == set(parts.verdict["facts"]["status"]["evidence"])
+    assert "phongbi/1.0/ThongDiep.xsd" in parts.schemas
+
+
+def test_without_anchors_of_ones_own_the_report_says_that_they_are_taken_as_given(judged):
+    report = verify_bundle(write_bundle(judged[1]))
+    assert statuses(report)["anchors"] == "undetermined"
+    assert report.passed
+    assert misfit(write_bundle(judged[1]), anchors=frozenset()) == ("anchors", "SIG-131")
+
+
+def test_the_same_parts_make_the_same_bytes_and_come_back_the_same(judged):
+    _, parts = judged
+    data = write_bundle(parts)
+    assert write_bundle(parts) == data
+    assert write_bundle(read_bundle(data)) == data
+
+
+def test_a_rejected_message_has_a_bundle_too(gate):
+    body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
+    body = body.replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>A", 1)
+    (answer,) = receive([arrival(body, PORTAL)], gate, datetime.now(UTC))
+    assert answer.fate is Fate.REJECTED
+    parts = gathered(gate, answer.message)
+    report = verify_bundle(write_bundle(parts))
+    assert report.passed, report.first_misfit
+    assert parts.signed is None
+
+
+def test_what_is_not_on_record_or_erased_has_no_bundle(judged):
+    gate, parts = judged
+    with pytest.raises(Stopped) as caught:
+        gathered(gate, "khong-co")
+    assert [problem.code for problem in caught.value.problems] == ["SIG-132"]
+    with gate.store.begin() as tx:
+        tx.erase([parts.digest], who="operator:thu", reason="hết hạn lưu", now=datetime.now(UTC))
+    with pytest.raises(Stopped) as caught:
+        gathered(gate, parts.message)
+    assert [problem.code for problem in caught.value.problems] == ["SIG-133"]
+
+
+# The first thing that does not fit ------------------------------------------------------------------------------------
+
+
+def other(parts):
+    return parts.original.replace(b"</lt:ThongDiep>", b" </lt:ThongDiep>")
+
+
+TAMPERED = {
+    "original": (lambda p: replace(p, original=other(p)), ("digest", "SIG-123")),
+    "original and its digest": (
+        lambda p: replace(p, original=other(p), digest=__import__("hashlib").sha256(other(p)).hexdigest()),
+        ("signature", "SIG-124"),
+    ),
+    "signed bytes": (lambda p: replace(p, signed=p.signed + b" "), ("signature", "SIG-125")),
+    "verdict": (
+        lambda p: replace(p, verdict={**p.verdict, "annex_i": {"conforms": True, "deviations": ["x"]}}),
+        ("signature", "SIG-127"),
+    ),
+    "status": (
+        lambda p: replace(
+            p,
+            verdict={
+                **p.verdict,
+                "facts": {
+                    **p.verdict["facts"],
+                    "status": {**p.verdict["facts"]["status"], "until": "2099-01-01T00:00:00+00:00"},
+                },
+            },
+        ),
+        ("status", "SIG-126"),
+    ),
+    "revocation evidence": (
+        lambda p: replace(p, evidence={name: body[:-1] + b"\0" for name, body in p.evidence.items()}),
+        ("certificates", "SIG-122"),
+    ),
+    "a certificate": (
+        lambda p: replace(p, certificates={name: pki.signer("stranger").der for name in p.certificates}),
+        ("certificates", "SIG-122"),
+    ),
+    "another party's registration": (
+        lambda p: replace(p, registration=replace(p.registration, identifiers=("H19.901",))),
+        ("signature", "SIG-124"),
+    ),
+    "the receipt of another message": (lambda p: replace(p, receipt=p.original), ("receipt", "SIG-128")),
+    "a log line": (
+        lambda p: replace(p, log=(replace(p.log[0], who="operator:ai"), *p.log[1:])),
+        ("log", "SIG-129"),
+    ),
+    "the log of another message": (
+        lambda p: replace(p, message="20260101000000000-0000000000"),
+        ("log", "SIG-129"),
+    ),
+    "received before the certificate": (
+        lambda p: replace(p, received_at=datetime(2020, 1, 1, tzinfo=UTC)),
+        ("signature", "SIG-124"),
+    ),
+}
+
+
+@pytest.mark.threat("T-EVIDENCE")
+@pytest.mark.parametrize("what", TAMPERED)
+def test_the_first_thing_that_does_not_fit_is_named(what, judged):
+    _, parts = judged
+    change, expected = TAMPERED[what]
+    assert misfit(write_bundle(change(parts))) == expected
+
+
+def test_another_witness_of_the_log_is_heard(judged):
+    _, parts = judged
+    last = parts.log[-1]
+    assert misfit(write_bundle(parts), witnesses={last.number: last.hash}) is None
+    assert misfit(write_bundle(parts), witnesses={last.number: "0" * 64}) == ("log", "SIG-129")
+
+
+def test_another_schema_is_named(judged):
+    _, parts = judged
+    known = dict(schema_digests())
+    known["phongbi/1.0/ThongDiep.xsd"] = "0" * 64
+    assert misfit(write_bundle(parts), schemas=known) == ("schemas", "SIG-130")
+
+
+def repacked(data, change):
+    """The zip with its members changed by ``change(dict)``; the list inside stays."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda f: f.pop("receipt.xml"), "SIG-121"),
+        (lambda f: f.update({"receipt.xml": b"khac"}), "SIG-122"),
+        (lambda f: f.update({"them.xml": b"khac"}), "SIG-122"),
+        (lambda f: f.pop("bundle.json"), "SIG-120"),
+        (lambda f: f.update({"bundle.json": b"{}"}), "SIG-120"),
+        (lambda f: f.update({"../../etc/passwd": b"x"}), "SIG-120"),
+        (lambda f: f.update({f"evidence/{n:064x}.bin": b"" for n in range(600)}), "SIG-120"),
+        (
+            lambda f: f.update(
+                {"bundle.json": json.dumps({**json.loads(f["bundle.json"]), "format": "khac"}).encode()}
+            ),
+            "SIG-120",
+        ),
+    ],
+)
+def test_a_zip_that_is_not_as_its_list_says_is_refused(change, code, judged):
+    assert misfit(repacked(write_bundle(judged[1]), change)) == ("files", code)
+
+
+def test_a_zip_bomb_is_refused():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("original.bin", "w") as file:
+        for _ in range(300):
+            file.write(bytes(2**20))
+    assert misfit(out.getvalue()) == ("files", "SIG-120")
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=30)
+def test_no_bytes_make_it_raise(data):
+    assert verify_bundle(data).first_misfit.step == "files"
+
+
+def test_time_passes_and_the_bundle_still_fits(judged, monkeypatch):
+    """Nothing in the check asks what time it is: a bundle is judged as of its message's arrival."""
+    _, parts = judged
+    data = write_bundle(parts)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=20 * 365)
+
+    for module in ("signing.evidence", "signing.verify", "signing.status", "signing.trust"):
+        monkeypatch.setattr(f"{module}.datetime", Later)
+    assert verify_bundle(data).passed
