@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from gateway.core.problems import Lang, Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode, dotted, flat, meaning, nearest, read, setting
+from schemas.rules import RULES, RuleSettings
 
 CONFIG_NAME = "lienthong.toml"
 ENV_PREFIX = "LIENTHONG_"
@@ -531,6 +532,7 @@ class Settings:
     work: Work = field(default_factory=Work)
     trust: Trust = field(default_factory=Trust)
     schemas: Schemas = field(default_factory=Schemas)
+    rules: RuleSettings = field(default_factory=RuleSettings)
     parties: Registry = field(default_factory=Registry)
     operators: Mapping[str, OperatorRole] = setting(
         {},
@@ -568,6 +570,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "work": ("Tiến trình gửi đi, xét lại, canh hạn.", "The process that delivers, judges again and watches."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),
+        "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
@@ -602,6 +605,8 @@ def _toml(value: Any) -> str:
         return str(value)
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML basic string
 
 
@@ -685,6 +690,10 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
             "ngưỡng lớn không vượt độ dài tối đa",
             "the threshold does not exceed the longest message",
         )
+    for name in settings.rules.unknown():
+        known = sorted(rule.name for rule in RULES if not rule.locked)
+        meant = nearest(name.rpartition(".")[2], known)
+        yield apart("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)
     if work.recheck_s >= work.hold_for_h * 3600:
         yield clash(
             "work.recheck_s",

@@ -50,7 +50,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         parties = registry_of(store) if store is not None else registry_in_files(settings)
     parties = with_ourselves(parties, settings, key)
     return Gate(
-        catalog=bundled(settings.schemas.declarations),
+        catalog=bundled(settings.schemas.declarations, rules=settings.rules),
         trust=trust_of(parties, trees, settings, store),
         parties=parties,
         key=key,

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Stopped
 from gateway.documents import Limits as XmlLimits
 from gateway.services.outbox import Pace
 from gateway.settings import SECTIONS, Limits, Settings, example, find, leaves, load, secret, variable
-from gateway.wiring import limits_of
+from gateway.wiring import build, limits_of
+from schemas.rules import Severity
 
 
 def write(tmp_path, text):
@@ -158,3 +160,19 @@ def test_the_worker_has_a_setting_for_each_of_its_paces():
 def test_environment_names_are_plain():
     assert variable(("web", "port")) == "LIENTHONG_WEB_PORT"
     assert os.environ.get("LIENTHONG_WEB_PORT") is None
+
+
+def test_a_rule_beyond_the_schema_can_be_softened_for_one_message_type(tmp_path):
+    file = write(tmp_path, '[rules.severity]\n"HS05.thu-tu-khop" = "warn"\n')
+    gate = build(load(file, {}).settings, parties=Parties([]))
+    assert gate.catalog.rules.severity == {"HS05.thu-tu-khop": Severity.WARN}
+
+
+def test_a_rule_that_does_not_exist_is_named_with_the_nearest_one(tmp_path):
+    (problem,) = problems_of(write(tmp_path, '[rules.severity]\n"HS05.thu-tu-khopp" = "warn"\n'))
+    assert (problem.code, problem.facts["nearest"]) == ("SYS-012", "thu-tu-khop")
+
+
+def test_a_rule_that_guards_integrity_cannot_be_softened(tmp_path):
+    (problem,) = problems_of(write(tmp_path, '[rules.severity]\ndinh-kem-dung-bam = "off"\n'))
+    assert problem.code == "SYS-012"
