@@ -390,8 +390,9 @@ def _furnish(stage: Stage) -> None:
         text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong", private_addresses = true', text)
         (stage.node / "parties" / f"{party}.toml").write_text(text, "utf-8")
     trees = (stage.samples / "lienthong.toml").read_text("utf-8")
-    with (stage.node / "lienthong.toml").open("a", encoding="utf-8") as file:
-        file.write("\n" + trees[trees.index("[[trust.trees]]") :])
+    file = stage.node / "lienthong.toml"
+    text = re.sub(r"(?m)^#window_past_days = .*$", "window_past_days = 36500", file.read_text("utf-8"))  # samples are old
+    file.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
 
 
 def _opening(stage: Stage) -> None:
