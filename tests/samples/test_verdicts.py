@@ -15,6 +15,7 @@ import pytest
 import sampling
 from sampling import Expected, Sample
 
+from gateway import settings, wiring
 from gateway.core.model import Caller, Channel, Envelope, Fate, MessageId, PartyId
 from gateway.documents import Limits, parse_bytes
 from gateway.services.intake import Gate, expected, judge
@@ -43,6 +44,19 @@ def test_a_sample_is_judged_as_its_side_car_says(sample: Sample, gate: Gate, now
     found = [Expected(p.code, p.at and p.at.line, p.at and p.at.column, p.at and p.at.xpath) for p in finding.problems]
     assert OUTCOMES[expected(finding)] == sample.alone, found
     assert sorted_(found) == sorted_(sample.without_records)
+
+
+def test_the_samples_mean_the_same_ten_years_from_now(now: datetime) -> None:
+    later = now.replace(year=now.year + 10, month=3, day=1)
+    loaded = settings.load(sampling.SAMPLES / "lienthong.toml", env={})
+    gate = wiring.build(loaded.settings)
+    changed = []
+    for sample in sampling.samples():
+        finding = judge(envelope(sample.body, sample.sender, later), gate)
+        found = sorted(problem.code for problem in finding.problems)
+        if (OUTCOMES[expected(finding)], found) != (sample.alone, sorted(p.code for p in sample.without_records)):
+            changed.append((sample.name, found))
+    assert changed == []
 
 
 def check(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
