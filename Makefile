@@ -88,6 +88,7 @@ clean:  ## remove what these targets made, .venv excepted
 proofs: $(READY)  ## the longer proofs in a short form, to see that they work
 	$(BIN)/python bench/run.py --quick
 	$(BIN)/python tests/pki/storm.py --kills 3 --messages 60
+	$(BIN)/python tools/fuzz.py --minutes 0.2 --workers 1
 
 .PHONY: ci
 ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
@@ -104,3 +105,17 @@ kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the
 samples: $(READY)  ## make the samples anew where their recipes have changed
 	$(BIN)/python samples/keys/make.py
 	$(BIN)/python samples/make.py
+
+.PHONY: attacks
+attacks: $(READY)  ## every attack document on every accepted sample, some minutes (make test takes one of each way to sign)
+	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q tests/signing/test_attacks.py
+
+MINUTES ?= 10
+.PHONY: fuzz
+fuzz: $(READY)  ## mutated signed messages against the judgement; MINUTES=10 ARGS="--workers 4 --seed 1"
+	$(BIN)/python tools/fuzz.py --minutes $(MINUTES) $(ARGS)
+
+.PHONY: vectors
+vectors: $(READY)  ## our verdict on public signature vectors beside xmlsec1's; VECTORS=folder, ARGS="--write docs/vectors.md"
+	@[ -n "$(VECTORS)" ] || { echo "make vectors VECTORS=thư-mục / folder"; exit 2; }
+	$(BIN)/python tools/vectors.py "$(VECTORS)" $(ARGS)

@@ -142,6 +142,42 @@ def read_signature(root: etree._Element) -> Signature:
     return _Reader(root, signature).read()
 
 
+def survey(root: etree._Element) -> list[Problem]:
+    """Every objection to a document's signature that its shape allows, also where an earlier one would have ended the reading.
+
+    For comparing with other programs (tools/vectors.py); empty where :func:`read_signature` would give a Signature.
+    """
+    found = signatures(root)
+    if not found:
+        return [Problem("SIG-002")]
+    problems = [_problem("SIG-003", extra, count=len(found)) for extra in found[1:4]]
+    signature = found[0]
+    if signature.getparent() is not root or signature.getnext() is not None:
+        problems.append(_problem("SIG-004", signature))
+    problems += [*stray(root), *islice(_ids(root), MOST_PROBLEMS), *_size(signature)]
+    grammar = list(islice(_fit(signature, _GRAMMAR[SIGNATURE]), MOST_PROBLEMS))
+    problems += grammar
+    if grammar:
+        return problems + list(_names(signature))
+    try:
+        _Reader(root, signature).read()
+    except Stopped as stop:
+        problems += stop.problems
+    return problems
+
+
+def _names(signature: etree._Element) -> Iterator[Problem]:
+    """Algorithms off the list, wherever they stand."""
+    for name, known, code in (
+        ("SignatureMethod", SIGNATURE_METHODS, "SIG-030"),
+        ("DigestMethod", DIGESTS, "SIG-031"),
+        ("CanonicalizationMethod", CANONICALISATIONS, "SIG-026"),
+    ):
+        for element in signature.iter(ds(name)):
+            if element.get("Algorithm") not in known:
+                yield _problem(code, element, algorithm=_quote(element.get("Algorithm")))
+
+
 # What stands where ----------------------------------------------------------------------------------------------------
 
 
