@@ -40,6 +40,7 @@ class Parcel:
     delivery: Delivery
     body: bytes
     party: Party
+    # What went before, for connectors that remember:
     attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
     before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
 

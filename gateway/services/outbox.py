@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ from gateway.core.backoff import Backoff, next_try
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.store import Queue, Store, StoreError, View
+from gateway.store import Queue, Store, StoreError, Tx, View
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ log = logging.getLogger("lienthong.outbox")
 
 THRESHOLD = 5  # failures in a row after which a party counts as unreachable
 RESCUE_EVERY_S = 5.0
+AWAY_S = 2.0  # the pause when the database is away
 RELOOK_EVERY_S = 60.0  # how often a worker takes over what other workers know of the parties
 
 
@@ -251,7 +252,6 @@ class _Settlement:
     delivery: Delivery
     attempt: Attempt
     verdict: Verdict
-    done: asyncio.Future[bool] = field(compare=False)
 
 
 Clock = Callable[[], datetime]
@@ -278,7 +278,9 @@ class Outbox:
         self._ways: dict[PartyId, _Way] = {}
         self._view: Parties | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._settlements: list[_Settlement] = []
+        self._finished: list[_Settlement] = []  # tries that are over and not yet on record
+        self._busy: set[PartyId] = set()  # those for whom the last claim found something
+        self._sweep_at = 0.0  # monotonic: from when on everybody is looked at again
         self._news = asyncio.Event()
         self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")  # so that no commit holds up the wire
         self._rescued_at: datetime | None = None
@@ -305,7 +307,11 @@ class Outbox:
     # The loop's parts
 
     async def turn(self) -> int:
-        """Begin what may begin now. Gives how many deliveries were begun; they go on by themselves."""
+        """Put on record what is over, and begin what may begin now: one transaction for both.
+
+        Gives how many deliveries were begun; they go on by themselves. Raises StoreError when the database did not do
+        it; what is over is then kept for the next turn.
+        """
         now = self._clock()
         if _due(self._looked_at, now, RELOOK_EVERY_S):
             self._take_over(await self._ask(lambda view: view.queues()))
@@ -316,7 +322,8 @@ class Outbox:
             await self._in_database(self._rescue, now)
         room = {way.id: way.room(self._pace, now) for way in self._ways.values()}
         total = min(self._pace.claim, self._pace.deliveries - len(self._tasks))
-        parcels = await self._in_database(self._claim, now, room, total) if total > 0 else []
+        parcels = await self._round(now, room, total)
+        self._busy = {delivery.party for delivery, _ in parcels} or self._busy
         for delivery, parcel in parcels:
             way = self._way(delivery.party)
             way.under_way += 1
@@ -328,9 +335,10 @@ class Outbox:
         return len(parcels)
 
     async def settled(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until nothing is under way, and all of it is on record."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._round(self._clock(), {}, 0)
 
     async def pause(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait until a delivery is over, or somebody says stop, or so many seconds have passed."""
@@ -350,6 +358,10 @@ class Outbox:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._round(self._clock(), {}, 0)
+        except StoreError:
+            log.exception("what was under way at the end cannot be put on record; its leases will run out")
         self._database.shutdown()
 
     # Parties
@@ -401,28 +413,89 @@ class Outbox:
             elif breaker.is_open and (queue is None or queue.failures < breaker.failures):
                 breaker.retry_now()  # another worker got an answer
 
-    # Claiming
+    # One round with the database
 
-    def _claim(self, now: datetime, room: dict[PartyId, int], total: int) -> list[tuple[Delivery, Parcel | Problem]]:
-        """Lease what there is room for."""
+    async def _round(
+        self, now: datetime, room: dict[PartyId, int], total: int
+    ) -> list[tuple[Delivery, Parcel | Problem]]:
+        """Settle what is over, and lease at most ``total`` more."""
+        batch, self._finished = self._finished, []
+        try:
+            return await self._in_database(self._settle_and_claim, now, batch, room, total)
+        finally:
+            # What could not be settled is tried again while its lease lasts; after that it is rescued by anybody.
+            left = [s for s in batch if s.delivery.lease_until is None or s.delivery.lease_until > now]
+            self._finished = left + self._finished
+
+    def _settle_and_claim(
+        self, now: datetime, batch: list[_Settlement], room: dict[PartyId, int], total: int
+    ) -> list[tuple[Delivery, Parcel | Problem]]:
+        """Empties the batch as far as it gets."""
         claimed: list[Delivery] = []
-        if self._anything_due(now):
-            with self._store.begin() as tx:
-                while len(claimed) < total:
-                    # No party may get more than it has room for, so one claim takes no more than the smallest room.
-                    free = [r for r in room.values() if r > 0]
-                    limit = min([total - len(claimed), *free]) if free else 1
-                    full = {party for party, r in room.items() if r <= 0}
-                    found = tx.claim_due(now, limit, self._pace.lease_s, but_not=full)
-                    for delivery in found:
-                        room[delivery.party] = room.get(delivery.party, 1) - 1
-                    claimed += found
-                    if len(found) < limit:
-                        break
+        if batch or (total > 0 and self._anything_due(now)):
+            try:
+                with self._store.begin() as tx:
+                    kept = [_settle(tx, settlement) for settlement in batch]
+                    claimed = self._claim(tx, now, room, total) if total > 0 else []
+            except StoreError:
+                if len(batch) < 2:  # nobody else is to blame
+                    raise
+                self._settle_each(batch)
+                return []
+            for settlement, ours in zip(batch, kept, strict=True):
+                _tell(settlement, ours)
+            batch.clear()
         if not claimed:
             return []
         with self._store.read() as view:
             return [(delivery, self._parcel(delivery, view)) for delivery in claimed]
+
+    def _settle_each(self, batch: list[_Settlement]) -> None:
+        """A transaction for each, so that a bad one harms no neighbour. Raises the last StoreError."""
+        failure: StoreError | None = None
+        for settlement in list(batch):
+            try:
+                with self._store.begin() as tx:
+                    ours = _settle(tx, settlement)
+            except StoreError as error:
+                failure = error
+                continue
+            _tell(settlement, ours)
+            batch.remove(settlement)
+        if failure is not None:
+            raise failure
+
+    def _claim(self, tx: Tx, now: datetime, room: dict[PartyId, int], total: int) -> list[Delivery]:
+        """Lease what there is room for: first for those who just had more, then, now and then, for everybody.
+
+        A claim for everybody reads over the whole backlog of parties that have no room (measured: 40 ms over 100,000
+        deliveries). So while there is other work it takes no more than a fifth of the time.
+        """
+        claimed: list[Delivery] = []
+
+        def lease(limit: int, **which: Any) -> int:
+            found = tx.claim_due(now, limit, self._pace.lease_s, **which)
+            for delivery in found:
+                room[delivery.party] = room.get(delivery.party, 1) - 1
+            claimed.extend(found)
+            return len(found)
+
+        for party in sorted(p for p in self._busy if room.get(p, 0) > 0):
+            wanted = min(room[party], total - len(claimed))
+            if wanted > 0 and lease(wanted, only={party}) < wanted:
+                room[party] = 0  # it has no more
+        began = time.monotonic()
+        if claimed and began < self._sweep_at:
+            return claimed
+        while len(claimed) < total:
+            # No party may get more than it has room for, so one claim takes no more than the smallest room.
+            free = [r for r in room.values() if r > 0]
+            limit = min([total - len(claimed), *free]) if free else 1
+            if lease(limit, but_not={party for party, r in room.items() if r <= 0}) < limit:
+                break
+        ended = time.monotonic()
+        self._sweep_at = ended + max(self._pace.poll_s, 4 * (ended - began))
+        return claimed
 
     def _anything_due(self, now: datetime) -> bool:
         """A look that takes no lock."""
@@ -439,8 +512,10 @@ class Outbox:
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
-        before = None
+        before: Attempt | None = None
+        attempts: tuple[Attempt, ...] = ()
         if plan.connector.remembers:
+            attempts = tuple(view.attempts(delivery.id))
             earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
             taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
             before = taken[-1] if taken else None
@@ -448,7 +523,7 @@ class Outbox:
             delivery=delivery,
             body=body,
             party=plan.party,
-            attempts=tuple(view.attempts(delivery.id)),
+            attempts=attempts,
             before=before,
         )
 
@@ -473,9 +548,11 @@ class Outbox:
                 came = await self._try(parcel, way.plan)
         except asyncio.CancelledError:
             came = Came(kind=_kind(delivery, way.plan), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026"))
-            self._settle_all([self._settlement(delivery, came, way, began)])  # the loop ends: no waiting for others
+            self._finished.append(self._settlement(delivery, came, way, began))
             raise
-        await self._settle(self._settlement(delivery, came, way, began))
+        finally:
+            way.under_way -= 1
+        self._finished.append(self._settlement(delivery, came, way, began))
         self._note(way, came, delivery)
 
     async def _try(self, parcel: Parcel, plan: _Plan) -> Came:
@@ -527,7 +604,7 @@ class Outbox:
             receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
             problem=verdict.problem or next(iter(receipt.notes if receipt is not None else ()), None),
         )
-        return _Settlement(delivery, attempt, verdict, asyncio.get_running_loop().create_future())
+        return _Settlement(delivery, attempt, verdict)
 
     def _note(self, way: _Way, came: Came, delivery: Delivery) -> None:
         """What this try says of the party."""
@@ -547,49 +624,6 @@ class Outbox:
         self._news.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: %s; its lease will run out", task.get_name(), type(error).__name__, exc_info=error)
-
-    # Settling
-
-    async def _settle(self, settlement: _Settlement) -> None:
-        """Commit, together with whatever else is over at this moment."""
-        self._settlements.append(settlement)
-        try:
-            if len(self._settlements) == 1:
-                await asyncio.sleep(0)  # whoever else is over in this round of the loop comes along
-                batch, self._settlements = self._settlements, []
-                await self._commit(batch)
-            if not await settlement.done:
-                log.warning("delivery %s was settled by somebody else meanwhile", settlement.delivery.id)
-        finally:
-            way = self._ways[settlement.delivery.party]
-            way.under_way -= 1
-
-    async def _commit(self, batch: list[_Settlement]) -> None:
-        """Settle them all, and tell each; whatever happens, nobody is left waiting."""
-        try:
-            results = await self._in_database(self._settle_all, batch)
-            for one, kept in zip(batch, results, strict=True):
-                if not one.done.done():
-                    one.done.set_result(kept)
-        finally:
-            for one in batch:
-                one.done.cancel()
-
-    def _settle_all(self, batch: list[_Settlement]) -> list[bool]:
-        """One transaction for all; should it fail, one for each."""
-        with suppress(StoreError), self._store.begin() as tx:
-            return [tx.settle(s.delivery, s.attempt, s.verdict.state, s.verdict.due_at) for s in batch]
-        return [self._settle_alone(settlement) for settlement in batch]
-
-    def _settle_alone(self, settlement: _Settlement) -> bool:
-        try:
-            with self._store.begin() as tx:
-                verdict = settlement.verdict
-                return tx.settle(settlement.delivery, settlement.attempt, verdict.state, verdict.due_at)
-        except StoreError:
-            # What the party said is lost to the record: the lease runs out, and it is asked about, or sent again.
-            log.exception("delivery %s cannot be settled; its lease will run out", settlement.delivery.id)
-            return False
 
     async def _in_database(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._database, function, *arguments)
@@ -626,15 +660,25 @@ async def work(
                     begun = await outbox.turn()
                 except StoreError:
                     log.exception("the outbox cannot reach its database; trying again")
-                    await outbox.pause(stop, max(pace.poll_s, 2.0))
+                    await outbox.pause(stop, max(pace.poll_s, AWAY_S))
                     continue
                 if not begun:
                     # A look holds the write lock, and a long backlog of a silent party makes it long (measured: 40 ms
-                    # over 100,000 waiting deliveries): looking in vain takes no more than a tenth of the time.
+                    # over 100,000 waiting deliveries): looking in vain takes no more than a fifth of the time.
                     took = asyncio.get_running_loop().time() - began
-                    await outbox.pause(stop, max(pace.poll_s, min(9 * took, 2.0)))
+                    await outbox.pause(stop, max(pace.poll_s, min(4 * took, 2.0)))
         finally:
             await outbox.finish()
+
+
+def _settle(tx: Tx, settlement: _Settlement) -> bool:
+    verdict = settlement.verdict
+    return tx.settle(settlement.delivery, settlement.attempt, verdict.state, verdict.due_at)
+
+
+def _tell(settlement: _Settlement, ours: bool) -> None:
+    if not ours:
+        log.warning("delivery %s was settled by somebody else meanwhile", settlement.delivery.id)
 
 
 def standing(queue: Queue) -> Standing:
@@ -668,9 +712,8 @@ def _came(kind: str, answer: Answered) -> Came:
         Uncertain: AttemptOutcome.UNCERTAIN,
     }[next(c for c in (Refused, Unreachable, Uncertain) if isinstance(answer, c))]
     if kind == "query" and outcome is AttemptOutcome.UNCERTAIN:
-        outcome = (
-            AttemptOutcome.UNREACHABLE
-        )  # a question leaves no doubt behind; the delivery is as uncertain as before
+        # A question leaves no doubt behind; the delivery is as uncertain as it was before.
+        outcome = AttemptOutcome.UNREACHABLE
     return Came(
         kind=kind,
         outcome=outcome,

@@ -33,7 +33,7 @@ from gateway.services.outbox import (
     standing,
     work,
 )
-from gateway.store import Store, StoreError
+from gateway.store import Store, StoreError, Tx
 
 HERE = {"private_addresses": True, "timeout_s": 2.0}
 
@@ -575,10 +575,10 @@ def test_a_mended_profile_is_tried_at_once_though_the_party_counted_as_unreachab
         async with outbox(owing, clock, script(), parties=lambda: current) as box:
             await drain(box)
             assert box.standings()[wrong.id] is Standing.OPEN
-            untried = sum(d.tries == 0 for d in owing.deliveries())
+            waiting = sum(d.due_at is not None and d.due_at <= clock() for d in owing.deliveries())
             current = Parties([agency(connector="script")])
             await drain(box)
-            assert owing.states().count("delivered") == untried > 0  # the others wait for their own time
+            assert owing.states().count("delivered") == waiting > 0  # the others wait for their own time
             clock.forward(minutes=2)
             await drain(box)
             assert owing.states() == ["delivered"] * 10
@@ -1004,43 +1004,72 @@ def test_two_workers_never_send_one_delivery_twice(store: Store) -> None:
     run(story(), within_s=60)
 
 
-def test_a_database_that_is_away_for_a_while_ends_nothing(
-    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Flaky(Outbox):
+    """An outbox whose database is away at these rounds, counted from 1."""
+
+    away: frozenset[int] = frozenset()
+    rounds = 0
+
+    def _settle_and_claim(self, *arguments: Any) -> Any:
+        type(self).rounds += 1
+        if type(self).rounds in self.away:
+            raise StoreError("away")
+        return super()._settle_and_claim(*arguments)
+
+
+@pytest.mark.parametrize("away", [{1}, {2}, {2, 3, 4}])
+def test_a_database_that_is_away_for_a_while_ends_nothing_and_repeats_nothing(
+    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, away: set[int]
+) -> None:
+    script = Script()
+    monkeypatch.setattr(Flaky, "away", frozenset(away))
+    monkeypatch.setattr(Flaky, "rounds", 0)
+    monkeypatch.setattr("gateway.services.outbox.Outbox", Flaky)
+    monkeypatch.setattr("gateway.services.outbox.AWAY_S", 0.02)
+
+    async def story() -> None:
+        to = agency(connector="script")
+        owing = Owing(sqlite_store, clock, to)
+        owing.lane(to, 2)
+        stop = asyncio.Event()
+        task = asyncio.create_task(work(sqlite_store, owing.parties, script(), stop, clock, pace=Pace(poll_s=0.01)))
+        await until(lambda: owing.states() == ["delivered", "delivered"])
+        stop.set()
+        await task
+
+    run(story())
+    assert len(script.sent) == 2
+    assert "cannot reach its database" in caplog.text
+
+
+def test_one_settlement_that_cannot_be_recorded_costs_the_others_nothing(
+    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = Script()
 
     async def story() -> list[str]:
         to = agency(connector="script")
         owing = Owing(sqlite_store, clock, to)
-        owing.loose(to)
-        stop = asyncio.Event()
-        away = 1
+        bad, *_ = owing.loose(to, 3)
+        settle = Tx.settle
 
-        def claim(*_: Any) -> Any:
-            nonlocal away
-            away -= 1
-            if away == 0:
-                raise StoreError("away")
-            return real(box, *_)
+        def refuses_one(self: Tx, delivery: Delivery, *arguments: Any, **named: Any) -> bool:
+            if delivery.ma_thong_diep == bad:
+                raise StoreError("this one")
+            return settle(self, delivery, *arguments, **named)
 
-        real = Outbox._claim
-        box = None
+        monkeypatch.setattr(Tx, "settle", refuses_one)
+        async with outbox(owing, clock, script()) as box:
+            await box.turn()
+            with pytest.raises(StoreError):
+                await box.settled()
+            states = owing.states()
+            monkeypatch.setattr(Tx, "settle", settle)
+            await box.settled()
+        return [*states, *owing.states()]
 
-        class Flaky(Outbox):
-            def _claim(self, *arguments: Any) -> Any:
-                nonlocal box
-                box = self
-                return claim(*arguments)
-
-        monkeypatch.setattr("gateway.services.outbox.Outbox", Flaky)
-        task = asyncio.create_task(work(sqlite_store, owing.parties, script(), stop, clock, pace=Pace(poll_s=0.01)))
-        await until(lambda: owing.states() == ["delivered"])
-        stop.set()
-        await task
-        return owing.states()
-
-    assert run(story()) == ["delivered"]
-    assert "cannot reach its database" in caplog.text
+    assert run(story()) == ["sending", "delivered", "delivered"] + ["delivered"] * 3
+    assert len(script.sent) == 3
 
 
 # Rules with a shape
