@@ -218,8 +218,8 @@ def test_a_party_that_is_switched_off_for_an_hour_gets_everything_in_order_witho
                 assert set(owing.states()) == {"queued", "delivered"}
                 tried = sum(d.tries for d in owing.deliveries(party=one.id))
                 assert tried < 30  # a hundred and twenty deliveries waited an hour behind one probe
-                # the dead one cost the living one nothing: each of its messages went out at the next turn
-                assert max(waits) == timedelta(0)
+                # the dead one cost the living one nothing: each of its messages went out at this turn or the next
+                assert max(waits) <= timedelta(seconds=10)
                 await dead.start()
                 dead.delay_s = 0.001
                 most = 0
