@@ -25,6 +25,11 @@ COMMANDS: dict[str, Entry] = {
         "Trục thử của riêng bạn, với cổng và cơ quan hư cấu.",
         "A gateway of your own to try against, with a fictional portal and agency.",
     ),
+    "conformance": Entry(
+        "gateway.cli.conformance:conformance",
+        "Bộ kiểm hợp chuẩn cho bên kết nối.",
+        "The conformance kit for integrators.",
+    ),
     "init": Entry(
         "gateway.cli.node:init",
         "Tạo một nút mới: cấu hình, khóa, thư mục các bên.",

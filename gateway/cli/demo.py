@@ -390,9 +390,9 @@ def _furnish(stage: Stage) -> None:
         text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong", private_addresses = true', text)
         (stage.node / "parties" / f"{party}.toml").write_text(text, "utf-8")
     trees = (stage.samples / "lienthong.toml").read_text("utf-8")
-    file = stage.node / "lienthong.toml"
-    text = re.sub(r"(?m)^#window_past_days = .*$", "window_past_days = 36500", file.read_text("utf-8"))  # samples are old
-    file.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
+    config = stage.node / "lienthong.toml"
+    text = re.sub(r"^#(window_past_days) = .*$", r"\1 = 36500", config.read_text("utf-8"), flags=re.MULTILINE)
+    config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")  # the samples are of one day
 
 
 def _opening(stage: Stage) -> None:

@@ -21,8 +21,10 @@ SOON = ("sắp đến hạn", "due soon")
 
 @command(
     "report",
-    vi="Thống kê một kỳ: nhận, từ chối, đang xử lý, xong, trả, rút, dừng, đúng hạn, trễ, thời gian trung bình mỗi trạng thái.",
-    en="Count a period: received, refused, open, finished, delivered, withdrawn, stopped, on time, late, mean time per state.",
+    vi="Thống kê một kỳ: nhận, từ chối, đang xử lý, xong, trả, rút, dừng, đúng hạn, trễ, thời gian trung bình mỗi "
+    "trạng thái.",
+    en="Count a period: received, refused, open, finished, delivered, withdrawn, stopped, on time, late, mean time "
+    "per state.",
 )
 @option("--from", "since", type=Moment(), required=True, vi="Từ ngày (kể cả).", en="From this day on.")
 @option(
@@ -222,7 +224,8 @@ catalogue = Group(
         "show": Entry("gateway.cli.reports:show", "Xem một danh mục.", "Show a catalogue."),
     },
     vi="Danh mục: dịch vụ (17 mục của Điều 4.1.b), thủ tục, cơ quan và bí danh, bảng mã; có phiên bản và hiệu lực.",
-    en="Catalogues: services (the 17 items of Art. 4.1.b), procedures, agencies and aliases, code lists; with validity.",
+    en="Catalogues: services (the 17 items of Art. 4.1.b), procedures, agencies and aliases, code lists; with "
+    "validity.",
     no_args_is_help=True,
 )
 

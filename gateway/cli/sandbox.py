@@ -15,6 +15,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -190,24 +191,26 @@ def _make_node(ground: Ground) -> None:
     write_node(ground.node, values, Lang.VI, datetime.now(UTC))
     for name, identifier, title in (("cong-thu", "H19.909", "Cổng thử"), ("so-thu", "H19.901", "Sở thử")):
         _make_member(ground.node / "keys", f"{name}.key.pem", f"{name}.cert.pem", f"{name}.token", identifier, title)
-        _make_key(ground.node / "keys", f"{name}-cu.key.pem", f"{name}-cu.cert.pem", title, identifier, ended=True)
+        make_key(ground.node / "keys", f"{name}-cu.key.pem", f"{name}-cu.cert.pem", title, identifier, ended=True)
 
 
 def _make_member(folder: Path, key: str, certificate: str, token: str, identifier: str, name: str) -> None:
-    _make_key(folder, key, certificate, name, identifier)
+    make_key(folder, key, certificate, name, identifier)
     if not (folder / token).exists():
         _write(folder / token, secrets.token_urlsafe(32).encode() + b"\n", 0o600)
 
 
-def _make_key(folder: Path, key: str, certificate: str, name: str, identifier: str, *, ended: bool = False) -> None:
+def make_key(folder: Path, key: str, certificate: str, name: str, identifier: str, *, ended: bool = False) -> bool:
+    """A key with its certificate in these files, unless there is one; whether it was made now."""
     from signing.fresh import fresh_key
 
     if (folder / key).exists():
-        return
+        return False
     at = datetime.now(UTC) - (timedelta(days=800) if ended else timedelta())
     private, public = fresh_key(name, at, identifier=identifier)
     _write(folder / key, private, 0o600)
     _write(folder / certificate, public, 0o644)
+    return True
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -333,19 +336,11 @@ class Play:
 
 
 async def _play(play: Play, open_: ExitStack) -> int:
-    from gateway.cli.play.world import Who, World
-    from schemas.catalog import bundled
+    from gateway.cli.play.world import Who
 
     screen, ground = play.call.screen, play.ground
-    world = World(
-        gateway="",
-        portal=_member(ground, "cong-thu", "H19.909", "Cổng thử"),
-        agency=_member(ground, "so-thu", "H19.901", "Sở thử"),
-        catalog=bundled(),
-        tell=lambda vi, en: _tell(screen, vi, en),
-        endpoint=play.endpoint,
-        pace_s=play.pace,
-    )
+    world = world_of(ground, lambda vi, en: _tell(screen, vi, en))
+    world.endpoint, world.pace_s = play.endpoint, play.pace
     for fault in play.faults:
         _turn(world, fault)
     try:
@@ -378,6 +373,20 @@ async def _play(play: Play, open_: ExitStack) -> int:
     finally:
         await world.stop()
     return FINE
+
+
+def world_of(ground: Ground, tell: Callable[[str, str], None]) -> World:
+    """The fictional parties of this ground, not yet started."""
+    from gateway.cli.play.world import World
+    from schemas.catalog import bundled
+
+    return World(
+        gateway="",
+        portal=_member(ground, "cong-thu", "H19.909", "Cổng thử"),
+        agency=_member(ground, "so-thu", "H19.901", "Sở thử"),
+        catalog=bundled(),
+        tell=tell,
+    )
 
 
 def _tell(screen: Any, vi: str, en: str) -> None:

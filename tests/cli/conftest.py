@@ -112,7 +112,8 @@ def office_template(tmp_path_factory, node_template):
     shutil.copytree(SAMPLES / "parties", folder / "parties", dirs_exist_ok=True)
     trees = (SAMPLES / "lienthong.toml").read_text("utf-8")
     config = folder / "lienthong.toml"
-    config.write_text(config.read_text("utf-8") + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
+    text = config.read_text("utf-8").replace("#window_past_days = 366", "window_past_days = 36500")
+    config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
     assert run("parties", "apply", "--yes", "--reason", "test", folder=folder).code == 0
     return folder
 

@@ -163,7 +163,7 @@ class World:
             values=values,
             catalog=self.catalog,
         )
-        status, said = await self._send(self.portal, Who.PORTAL, body, now)
+        status, said = await self.send(self.portal, Who.PORTAL, body, now)
         self.happened(
             f"cổng thử nộp {ma_ho_so} cho {to}: HTTP {status}{said}",
             f"the portal filed {ma_ho_so} with {to}: HTTP {status}{said}",
@@ -238,13 +238,13 @@ class World:
                 thu_tu=number,
                 catalog=self.catalog,
             )
-            status, said = await self._send(self.agency, Who.AGENCY, body, at, taken.ma_ho_so)
+            status, said = await self.send(self.agency, Who.AGENCY, body, at, taken.ma_ho_so)
             self.happened(
                 f"cơ quan thử gửi {loai} {taken.ma_ho_so}: HTTP {status}{said}",
                 f"the agency sent {loai} {taken.ma_ho_so}: HTTP {status}{said}",
             )
 
-    async def _send(
+    async def send(
         self, who: Member, knobs: Who, body: bytes, at: datetime, ma_ho_so: str | None = None
     ) -> tuple[int, str]:
         """Sign and post to the gateway, as the knobs want it; the last status, and the codes of a refusal."""

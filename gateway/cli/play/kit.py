@@ -1,0 +1,484 @@
+"""The conformance kit: named cases that play the gateway's side against an integrator's endpoint.
+
+Each case sends what the gateway may send in earnest, good and bad, by the same connector that delivers in earnest, and
+says whether the answer lets the gateway keep its promise. Nothing here changes a gateway's records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import ssl
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors.base import Answered, Configured, Connector, Parcel, Refused, Uncertain
+from connectors.http import Line
+from connectors.receipts import in_xml
+from connectors.settings import secret
+from gateway.core.model import Address, Delivery, DeliveryId, MaThongDiep, MessageId
+from gateway.core.parties import Party, Role
+from gateway.core.problems import Lang, Stopped
+from gateway.documents import header_claims, parse_bytes
+from schemas.catalog import Catalog
+from schemas.fresh import Size, fresh
+from schemas.write import Tep
+from signing.sign import SigningKey, sign
+
+SLOW_S = 5.0  # how long the body of a slow request takes
+BURST = 10
+HUGE_BYTES = 2 * 2**20
+QUICK_S = 30.0
+
+
+class Mark(StrEnum):
+    """What a case came to."""
+
+    PASSED = "passed"
+    WARNED = "warned"  # it works; somebody will be sorry some day
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case, and what was seen."""
+
+    case: str
+    mark: Mark
+    vi: str
+    en: str
+    took_ms: int = 0
+    seen: str = ""  # what the other side did, in its own codes
+
+
+class Came(StrEnum):
+    """What the gateway would have made of an answer."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One delivery, as the gateway would settle it."""
+
+    came: Came
+    answer: bytes | None
+    seen: str
+    took_s: float
+
+
+@dataclass
+class Bench:
+    """Who is tried, by whom, and how they are reached."""
+
+    party: Party
+    connector: Connector[Any]
+    configured: Configured[Any]
+    sender: Address
+    key: SigningKey
+    stranger: SigningKey  # a key that the other side does not know
+    catalog: Catalog
+    line: Line
+    ma_ho_so: str | None = None  # a dossier they know; needed where they are a portal
+    took: list[float] = field(default_factory=list)
+    number: int = 0
+
+    @property
+    def you(self) -> Address:
+        """The integrator."""
+        return Address(ma_dinh_danh=self.party.identifiers[0], ten_co_quan=self.party.name)
+
+    @property
+    def is_portal(self) -> bool:
+        """Whether they receive what a portal receives."""
+        return self.party.role is Role.PORTAL
+
+    @property
+    def url(self) -> str | None:
+        """Their address, where they speak our REST; some cases need the bare wire."""
+        return getattr(self.configured.settings, "url", None) if self.connector.name == "rest" else None
+
+    def code(self) -> str:
+        """A dossier: the one they know, or a new one of theirs."""
+        if self.ma_ho_so is not None:
+            return self.ma_ho_so
+        self.number += 1
+        local = datetime.now(UTC) + timedelta(hours=7)
+        seconds = local.hour * 3600 + local.minute * 60 + local.second
+        return f"{self.you.ma_dinh_danh}-{local:%y%m%d}-{seconds * 10 + self.number % 10:06d}"
+
+    def unsigned(self, *, at: datetime | None = None, loai: str | None = None, **more: Any) -> bytes:
+        """A fresh message of the kind that they receive."""
+        moment = at or datetime.now(UTC)
+        kind = loai or ("HS05" if self.is_portal else "HS01")
+        values: dict[str, Any] = {"TrangThaiHoSo": "1"} if kind == "HS01" else {}
+        values |= {"TrangThai": "4", "ThoiDiemXuLy": moment} if kind == "HS05" else {}
+        values |= more.pop("values", {})
+        return fresh(
+            kind,
+            ma_ho_so=more.pop("ma_ho_so", None) or self.code(),
+            seed=uuid.uuid4().int % 2**31,
+            at=moment,
+            size=more.pop("size", Size.SMALL),
+            noi_gui=self.sender,
+            noi_nhan=(self.you,),
+            values=values,
+            catalog=self.catalog,
+        )
+
+    def message(self, **more: Any) -> bytes:
+        """The same, signed."""
+        at = more.get("at") or datetime.now(UTC)
+        return sign(self.unsigned(**more), self.key, at=at)
+
+    async def deliver(self, body: bytes) -> Outcome:
+        """Deliver once, as the gateway would."""
+        digest = hashlib.sha256(body).hexdigest()
+        claims = None
+        with suppress(Stopped):
+            claims = header_claims(parse_bytes(body))
+        ma_thong_diep = claims.ma_thong_diep if claims is not None and claims.ma_thong_diep else str(uuid.uuid4())
+        delivery = Delivery(
+            id=DeliveryId(f"kiem-{digest[:16]}.{self.party.id}"),
+            message=MessageId(f"kiem-{digest[:16]}"),
+            ma_thong_diep=MaThongDiep(ma_thong_diep),
+            loai=(claims.loai if claims is not None else None) or "HS01",
+            party=self.party.id,
+            lane=(claims.ma_ho_so if claims is not None else None) or "–",
+            digest=digest,
+        )
+        parcel = Parcel(delivery=delivery, body=body, party=self.party)
+        began = time.monotonic()
+        try:
+            receipt = await self.connector.deliver(
+                parcel, self.configured.settings, self.line.http(self.configured.common)
+            )
+            came, answer, seen = Came.TAKEN, receipt.body, receipt.reference or "2xx"
+        except Answered as answered:
+            came = (
+                Came.REFUSED
+                if isinstance(answered, Refused)
+                else Came.UNCERTAIN
+                if isinstance(answered, Uncertain)
+                else Came.UNREACHABLE
+            )
+            answer = answered.answer
+            seen = f"{answered.problem.code} {answered.problem.message(Lang.EN)}"
+        took = time.monotonic() - began
+        self.took.append(took)
+        return Outcome(came, answer, seen, took)
+
+    async def raw(
+        self, body: bytes, *, trickle_s: float = 0.0, hang_up: bool = False, bare: bool = False
+    ) -> int | None:
+        """POST on the bare wire: slowly, or hanging up before the answer, or without credentials. The status; None if none."""
+        if self.url is None:
+            return None
+        where = urlsplit(self.url)
+        secure = where.scheme == "https"
+        port = where.port or (443 if secure else 80)
+        context = ssl.create_default_context(cafile=self.configured.common.ca) if secure else None
+        reader, writer = await asyncio.open_connection(where.hostname, port, ssl=context)
+        try:
+            path = (where.path or "/") + (f"?{where.query}" if where.query else "")
+            head = [
+                f"POST {path} HTTP/1.1",
+                f"Host: {where.netloc}",
+                "Content-Type: application/xml",
+                "Connection: close",
+            ]
+            if self.configured.common.authorization is not None and not bare:
+                head.append(f"Authorization: {secret(self.configured.common.authorization)}")
+            head += [f"Content-Length: {len(body)}", "", ""]
+            writer.write("\r\n".join(head).encode())
+            pieces = 10 if trickle_s else 1
+            size = -(-len(body) // pieces)
+            for start in range(0, len(body), size):
+                writer.write(body[start : start + size])
+                await writer.drain()
+                await asyncio.sleep(trickle_s / pieces)
+            if hang_up:
+                await asyncio.sleep(0.3)
+                return None
+            line = await asyncio.wait_for(reader.readline(), QUICK_S)
+            found = re.match(rb"HTTP/1\.[01] (\d{3})", line)
+            return int(found[1]) if found else None
+        finally:
+            writer.close()
+            with suppress(OSError, ssl.SSLError):
+                await writer.wait_closed()
+
+
+Verdict = tuple[Mark, str, str, str]  # mark, Vietnamese, English, what was seen
+Run = Callable[[Bench], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One named case."""
+
+    name: str
+    vi: str  # what must happen
+    en: str
+    run: Run
+
+
+CASES: list[Case] = []
+
+
+def case(name: str, vi: str, en: str) -> Callable[[Run], Run]:
+    """Decorator: a case of the kit, in the order in which they are run."""
+
+    def enter(run: Run) -> Run:
+        CASES.append(Case(name, vi, en, run))
+        return run
+
+    return enter
+
+
+async def run_all(
+    bench: Bench, names: Sequence[str] = (), told: Callable[[Result], None] | None = None
+) -> list[Result]:
+    """Every case, or those named, one after the other. A case that breaks is a case that failed."""
+    results: list[Result] = []
+    for one in CASES:
+        if names and one.name not in names:
+            continue
+        began = time.monotonic()
+        try:
+            mark, vi, en, seen = await one.run(bench)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            mark, vi, en, seen = Mark.FAILED, "kết nối đứt", "the connection broke", type(error).__name__
+        result = Result(one.name, mark, vi, en, round((time.monotonic() - began) * 1000), seen)
+        results.append(result)
+        if told is not None:
+            told(result)
+    return results
+
+
+def _taken(outcome: Outcome, vi: str = "đã nhận", en: str = "taken") -> Verdict:
+    if outcome.came is Came.TAKEN:
+        return Mark.PASSED, vi, en, outcome.seen
+    return Mark.FAILED, "lẽ ra phải nhận", "should have been taken", f"{outcome.came}: {outcome.seen}"
+
+
+def _refused(outcome: Outcome) -> Verdict:
+    if outcome.came is Came.REFUSED:
+        return Mark.PASSED, "đã từ chối", "refused", outcome.seen
+    vi = "lẽ ra phải từ chối dứt khoát (4xx, hoặc BienNhan TU_CHOI)"
+    return (
+        Mark.FAILED,
+        vi,
+        "should have been refused for good (4xx, or BienNhan TU_CHOI)",
+        f"{outcome.came}: {outcome.seen}",
+    )
+
+
+@case("good", "thông điệp đúng: nhận", "a good message is taken")
+async def _good(bench: Bench) -> Verdict:
+    return _taken(await bench.deliver(bench.message()))
+
+
+@case(
+    "receipt",
+    "trả lời là BienNhan nêu đúng MaThongDiep và băm",
+    "the answer is a BienNhan that names the right id and digest",
+)
+async def _receipt(bench: Bench) -> Verdict:
+    body = bench.message()
+    outcome = await bench.deliver(body)
+    if outcome.came is not Came.TAKEN:
+        return _taken(outcome)
+    found = None
+    if outcome.answer and outcome.answer.lstrip()[:1] == b"<":
+        with suppress(Stopped):
+            found = in_xml(parse_bytes(outcome.answer))
+    if found is None:
+        vi = "nhận mà không có biên nhận: sau này không chứng minh được gì"
+        return Mark.WARNED, vi, "taken without a receipt: nothing can be proved later", outcome.seen
+    if found.bam_noi_dung is None:
+        return Mark.WARNED, "biên nhận thiếu BamNoiDung", "the receipt lacks BamNoiDung", outcome.seen
+    return Mark.PASSED, "biên nhận đầy đủ", "the receipt is complete", outcome.seen
+
+
+@case("repeat", "gửi lại đúng byte: trả lời như lần đầu", "the same bytes again: answered as the first time")
+async def _repeat(bench: Bench) -> Verdict:
+    body = bench.message()
+    first, again = await bench.deliver(body), await bench.deliver(body)
+    if first.came is not Came.TAKEN:
+        return _taken(first)
+    if again.came is not Came.TAKEN:
+        return _taken(again)
+    if first.answer != again.answer:
+        return Mark.WARNED, "nhận, nhưng biên nhận khác lần đầu", "taken, but the receipt is another one", again.seen
+    return Mark.PASSED, "cùng một trả lời", "the same answer", again.seen
+
+
+@case("conflict", "cùng mã, nội dung khác: từ chối", "the same id with other content is refused")
+async def _conflict(bench: Bench) -> Verdict:
+    code = bench.code()
+    unsigned = bench.unsigned(ma_ho_so=code)
+    other = bench.unsigned(ma_ho_so=code)
+    ids = [re.search(rb"<lt:MaThongDiep>([^<]+)<", body) for body in (unsigned, other)]
+    if ids[0] is None or ids[1] is None:
+        return Mark.SKIPPED, "–", "–", ""
+    other = other.replace(ids[1][1], ids[0][1])
+    now = datetime.now(UTC)
+    first = await bench.deliver(sign(unsigned, bench.key, at=now))
+    if first.came is not Came.TAKEN:
+        return _taken(first)
+    return _refused(await bench.deliver(sign(other, bench.key, at=now)))
+
+
+@case(
+    "lost-answer",
+    "mất trả lời giữa chừng, gửi lại: nhận một lần",
+    "the answer is lost on its way, the message comes again: taken once",
+)
+async def _lost_answer(bench: Bench) -> Verdict:
+    if bench.url is None:
+        return Mark.SKIPPED, "chỉ với REST", "REST only", ""
+    body = bench.message()
+    await bench.raw(body, hang_up=True)
+    await asyncio.sleep(0.5)
+    return _taken(await bench.deliver(body), "nhận sau khi mất trả lời", "taken after the answer was lost")
+
+
+@case("late", "thông điệp lập từ ba ngày trước: vẫn nhận", "a message made three days ago is taken all the same")
+async def _late(bench: Bench) -> Verdict:
+    return _taken(await bench.deliver(bench.message(at=datetime.now(UTC) - timedelta(days=3))))
+
+
+@case("wrong-signature", "nội dung bị sửa sau khi ký: từ chối", "content changed after signing is refused")
+async def _wrong_signature(bench: Bench) -> Verdict:
+    body = bench.message()
+    year = re.search(rb"<lt:ThoiDiemTao>(\d{4})", body)
+    if year is None:
+        return Mark.SKIPPED, "–", "–", ""
+    changed = body.replace(year[0], year[0][:-4] + str(int(year[1]) - 1).encode(), 1)
+    return _refused(await bench.deliver(changed))
+
+
+@case("stranger", "ký bằng khóa lạ: từ chối", "signed with a key that nobody registered: refused")
+async def _stranger(bench: Bench) -> Verdict:
+    return _refused(await bench.deliver(sign(bench.unsigned(), bench.stranger, at=datetime.now(UTC))))
+
+
+@case("unsigned", "không ký: từ chối", "unsigned: refused")
+async def _unsigned(bench: Bench) -> Verdict:
+    return _refused(await bench.deliver(bench.unsigned()))
+
+
+@case("not-xml", "không phải XML: từ chối, không phải lỗi 5xx", "not XML: refused, not a 5xx")
+async def _not_xml(bench: Bench) -> Verdict:
+    return _refused(await bench.deliver(b"\x00\x01 this is no XML"))
+
+
+@case("doctype", "có DOCTYPE: từ chối", "with a DOCTYPE: refused")
+async def _doctype(bench: Bench) -> Verdict:
+    body = bench.message()
+    start = body.index(b"?>") + 2
+    return _refused(await bench.deliver(body[:start] + b'<!DOCTYPE a [<!ENTITY b "c">]>' + body[start:]))
+
+
+@case("wrong-schema", "thiếu trường bắt buộc: từ chối", "a mandatory field is missing: refused")
+async def _wrong_schema(bench: Bench) -> Verdict:
+    unsigned = re.sub(rb"<hs:(TrangThai(?:HoSo)?)>[^<]*</hs:\1>", b"", bench.unsigned(), count=1)
+    return _refused(await bench.deliver(sign(unsigned, bench.key, at=datetime.now(UTC))))
+
+
+@case("huge", "thông điệp 2 MB: nhận", "a message of 2 MB is taken")
+async def _huge(bench: Bench) -> Verdict:
+    outcome = await bench.deliver(_with_file(bench))
+    if outcome.came is Came.REFUSED:
+        return (
+            Mark.WARNED,
+            "từ chối 2 MB: khai giới hạn với trục",
+            "2 MB are refused: tell the gateway your limit",
+            outcome.seen,
+        )
+    return _taken(outcome)
+
+
+def _with_file(bench: Bench) -> bytes:
+    from lxml import etree
+
+    from schemas import write
+    from schemas.write import Header
+
+    loai = "HS11" if bench.is_portal else "HS01"
+    holder = "DanhSachGiayToKetQua" if bench.is_portal else "DanhSachTepDinhKemKhac"
+    values = {holder: True, "MaDinhKem": "tep-1"}  # naming the list asks for it; its row points to the file
+    root = parse_bytes(bench.unsigned(loai=loai, values=values))
+    body_element = root.find("{*}ThanPhan")
+    if body_element is None:
+        raise ValueError("a message of ours has a payload")
+    payload = body_element[0]
+    claims = header_claims(root)
+    now = datetime.now(UTC).replace(microsecond=0)
+    file = Tep(ma="tep-1", ten="tep.pdf", loai="application/pdf", noi_dung=b"%PDF-1.7\n" + bytes(HUGE_BYTES))
+    header = Header(
+        ma_thong_diep=str(uuid.uuid4()),
+        loai=claims.loai or "HS01",
+        noi_gui=bench.sender,
+        noi_nhan=(bench.you,),
+        thoi_diem_tao=now,
+        ma_ho_so=claims.ma_ho_so,
+    )
+    body = write.thong_diep(header, etree.QName(payload).localname, payload, (file,))
+    return sign(body, bench.key, at=now)
+
+
+@case("slow", "thân gửi chậm 5 giây: nhận", "a body that takes 5 seconds to come is taken")
+async def _slow(bench: Bench) -> Verdict:
+    if bench.url is None:
+        return Mark.SKIPPED, "chỉ với REST", "REST only", ""
+    status = await bench.raw(bench.message(), trickle_s=SLOW_S)
+    if status is not None and 200 <= status < 300:
+        return Mark.PASSED, "đã nhận", "taken", f"HTTP {status}"
+    return Mark.FAILED, "không chờ hết thân", "did not wait for the body", f"HTTP {status}"
+
+
+@case("burst", "mười thông điệp cùng lúc: nhận hết", "ten messages at once are all taken")
+async def _burst(bench: Bench) -> Verdict:
+    bodies = [bench.message() for _ in range(BURST)]
+    outcomes = await asyncio.gather(*(bench.deliver(body) for body in bodies))
+    lost = [outcome for outcome in outcomes if outcome.came is not Came.TAKEN]
+    if not lost:
+        return Mark.PASSED, "nhận cả mười", "all ten taken", ""
+    if all(outcome.came is Came.UNREACHABLE for outcome in lost):
+        vi = f"{len(lost)} bị hẹn lại; trục sẽ gửi chậm hơn"
+        return Mark.WARNED, vi, f"{len(lost)} were put off; the gateway will go slower", lost[0].seen
+    return _taken(lost[0])
+
+
+@case("credentials", "không có thẻ: từ chối 401 hoặc 403", "without credentials: 401 or 403")
+async def _credentials(bench: Bench) -> Verdict:
+    if bench.url is None or bench.configured.common.authorization is None:
+        vi = "không khai thẻ (connector.authorization): ai gọi cũng được?"
+        return Mark.WARNED, vi, "no credentials are declared: may anybody call?", ""
+    status = await bench.raw(bench.message(), bare=True)
+    if status in {401, 403}:
+        return Mark.PASSED, "đã từ chối", "refused", f"HTTP {status}"
+    return Mark.FAILED, "nhận mà không cần thẻ", "taken without credentials", f"HTTP {status}"
+
+
+@case("quick", "mọi trả lời dưới 30 giây", "every answer within 30 seconds")
+async def _quick(bench: Bench) -> Verdict:
+    longest = max(bench.took, default=0.0)
+    seen = f"{longest:.1f} s"
+    if longest < QUICK_S:
+        return Mark.PASSED, "đủ nhanh", "quick enough", seen
+    return Mark.FAILED, "quá chậm", "too slow", seen

@@ -1,0 +1,248 @@
+"""The conformance kit, tried on what is right (our own door) and on what is wrong in known ways."""
+
+import asyncio
+import http.client
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pki
+import pytest
+from aiohttp import web
+
+from gateway.cli.play.agency import Agency, parse_knob
+from gateway.cli.play.kit import CASES, Mark, Result
+from gateway.cli.play.pulling import Asked, Watch
+from gateway.cli.play.report import as_html, as_rows, demands
+from signing.sign import SigningKey
+
+PATIENCE_S = 120
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+SENDER = ("--from", "H19.909", "--key", pki.signer("cong-dvc").key_pem, "--cert", pki.signer("cong-dvc").cert_pem)
+
+
+@contextmanager
+def process(*arguments, folder=None, **variables):
+    """A command that goes on; gives it and its first row."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "gateway", *map(str, arguments), "--json"],
+        cwd=folder,
+        env={**ENVIRONMENT, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(running.stdout, selectors.EVENT_READ)
+            assert selector.select(PATIENCE_S)
+        line = running.stdout.readline()
+        assert line, running.stderr.read().decode()
+        yield running, json.loads(line)
+    finally:
+        if running.poll() is None:
+            running.terminate()
+            try:
+                running.wait(30)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+        running.stdout.close()
+        running.stderr.close()
+
+
+@contextmanager
+def agency(*knobs):
+    """The lenient agency of the demonstration, in a thread."""
+    signer = pki.signer("so-tu-phap")
+    made = Agency(SigningKey.load(signer.key_pem, signer.cert_pem, private_mode=False), "H19.901", "Sở")
+    made.knobs = [parse_knob(knob) for knob in knobs]
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start():
+        runner = web.AppRunner(made.app(), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner, runner.addresses[0][1]
+
+    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    try:
+        yield f"http://127.0.0.1:{port}/lienthong"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+def marks(result):
+    return {row["case"]: row["mark"] for row in result.rows if "case" in row}
+
+
+def test_our_own_door_passes_every_case(cli, office, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_TOKEN", "Bearer TEST-ONLY-cong-dvc")
+    out = tmp_path / "r"
+    with process("serve", "--port", "0", folder=office.folder) as (_, row):
+        result = cli(
+            "conformance", "--url", f"{row['ready']}/v1/messages", "--identifier", "H19.901", *SENDER,
+            "--authorization", "env:KIT_TOKEN", "-o", out, "--json",
+        )  # fmt: skip
+    assert {case: mark for case, mark in marks(result).items() if mark != "passed"} == {}, result.out
+    assert result.code == 0
+    assert set(marks(result)) == {case.name for case in CASES}
+    written = json.loads((out / "bao-cao.json").read_text("utf-8"))
+    assert (written["passed"], len(written["results"])) == (True, len(CASES))
+    assert "ĐẠT / PASSED" in (out / "bao-cao.html").read_text("utf-8")
+
+
+def test_an_agency_that_verifies_nothing_fails_where_it_should(cli, tmp_path):
+    with agency() as url:
+        result = cli("conformance", "--url", url, "--identifier", "H19.901", *SENDER, "-o", tmp_path / "r", "--json")
+    assert result.code == 1
+    failed = {case for case, mark in marks(result).items() if mark == "failed"}
+    assert failed == {"wrong-signature", "stranger", "unsigned", "wrong-schema"}
+    assert marks(result)["credentials"] == "warned"
+    assert "KHÔNG ĐẠT" in (tmp_path / "r" / "bao-cao.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("knob", "case"), [("garbage", "good"), ("5xx", "good"), ("cut", "repeat"), ("refuse", "burst")]
+)
+def test_an_endpoint_that_misbehaves_fails_the_case_for_it(cli, tmp_path, knob, case):
+    with agency(knob) as url:
+        result = cli(
+            "conformance", "--url", url, "--identifier", "H19.901", *SENDER, "--case", case, "-o", tmp_path, "--json"
+        )
+    assert (result.code, marks(result)) == (1, {case: "failed"})
+
+
+def test_a_party_is_tried_by_its_own_profile_and_connector(cli, office, tmp_path):
+    file = office.folder / "parties" / "so-tu-phap.toml"
+    with agency() as url:
+        text = file.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", url)
+        file.write_text(text.replace("timeout_s = 10", "timeout_s = 10, private_addresses = true"), "utf-8")
+        result = cli("conformance", "--party", "so-tu-phap", *SENDER, "--case", "good", "-o", tmp_path, "--json")
+    assert (result.code, marks(result)) == (0, {"good": "passed"})
+
+
+def test_a_test_sender_s_key_is_made_once_and_kept(cli, tmp_path):
+    with agency() as url:
+        first = cli("conformance", "--url", url, "--case", "good", "-o", tmp_path / "r")
+        key = (tmp_path / "r" / "ben-gui.key.pem").read_bytes()
+        second = cli("conformance", "--url", url, "--case", "good", "-o", tmp_path / "r")
+    assert ("ben-gui.cert.pem" in first.err, "ben-gui.cert.pem" in second.err) == (True, False)
+    assert (tmp_path / "r" / "ben-gui.key.pem").read_bytes() == key
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--url", "http://a", "--inbox"],
+        ["--url", "http://a", "--case", "nonsense"],
+        ["--url", "http://a", "--role", "portal"],
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(cli, tmp_path, arguments):
+    assert cli("conformance", *arguments, "-o", tmp_path).code == 2
+
+
+def test_nobody_listening_is_a_failed_case_and_no_crash(cli, tmp_path):
+    result = cli("conformance", "--url", "http://127.0.0.1:9/x", "-o", tmp_path, "--json")
+    assert result.code == 1
+    assert marks(result)["good"] == "failed"
+
+
+# An inbox client
+
+
+def client(url, token, *, fetch=True, careful=True):
+    """A client that pulls until the inbox stays empty; a careless one takes a broken answer for a whole one."""
+    after, empty = 0, 0
+    until = time.monotonic() + PATIENCE_S
+    while empty < 3 and time.monotonic() < until:
+        try:
+            page = json.loads(_get(f"{url}/v1/inbox?after={after}&limit=2&wait=1", token))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
+                return  # the kit has seen enough
+            after += 0 if careful else 2
+            time.sleep(0.2)
+            continue
+        rows = page["DanhSachMuc"] or []
+        empty = 0 if rows else empty + 1
+        for row in rows:
+            if fetch:
+                _get(f"{url}{row['DuongDan']}", token)
+            after = row["ViTri"]
+
+
+def _get(url, token):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
+def pulled(tmp_path, role="one-stop", **how):
+    with process("conformance", "--inbox", "--role", role, "--port", "0", "--wait", "8", "-o", tmp_path / "r") as (
+        running,
+        row,
+    ):
+        client(row["ready"], row["token"], **how)
+        out, _ = running.communicate(timeout=PATIENCE_S)
+        rows = [json.loads(line) for line in out.decode().splitlines()]
+        return running.returncode, {row["case"]: row["mark"] for row in rows if "case" in row}
+
+
+@pytest.mark.parametrize("role", ["one-stop", "portal"])
+def test_a_careful_client_passes(tmp_path, role):
+    code, found = pulled(tmp_path, role)
+    assert {case: mark for case, mark in found.items() if mark != "passed"} == {}
+    assert code == 0
+
+
+def test_a_client_that_takes_a_broken_answer_for_a_whole_one_is_found_out(tmp_path):
+    code, found = pulled(tmp_path, careful=False, fetch=False)
+    assert code == 1
+    assert (found["asks-again"], found["skips-nothing"], found["originals"]) == ("failed", "failed", "warned")
+
+
+def asked(*rows):
+    watch = Watch("", "")
+    watch.asked = [
+        Asked(after, float(number), served, disturbed, True) for number, (after, served, disturbed) in enumerate(rows)
+    ]
+    return {result.case: result.mark for result in watch.results(4)}
+
+
+def test_the_watch_tells_a_skip_from_a_repeat():
+    assert asked((0, 2, None), (2, 4, None), (4, 4, None))["skips-nothing"] is Mark.PASSED
+    assert asked((0, 2, None), (3, 4, None))["skips-nothing"] is Mark.FAILED
+    assert asked((0, 2, None), (0, 2, None), (4, 4, None))["skips-nothing"] is Mark.FAILED
+    assert asked((0, 2, None), (0, 2, None), (2, 4, None))["skips-nothing"] is Mark.PASSED
+
+
+def test_the_watch_says_when_nobody_came():
+    assert asked()["pulls"] is Mark.FAILED
+
+
+def test_the_report_escapes_what_comes_from_outside():
+    result = Result("good", Mark.FAILED, "x", "y", 1, "<script>alert(1)</script>\u202e")
+    page = as_html({"party": "<b>"}, [result], datetime.now(UTC))
+    assert "<script>" not in page
+    assert "<b>&lt;b&gt;" not in page
+    assert "\u202e" not in page
+    assert not as_rows({}, [result], datetime.now(UTC))["passed"]
+
+
+def test_every_case_says_what_it_demands_in_both_languages():
+    assert all(vi and en and vi != en for vi, en in demands().values())
