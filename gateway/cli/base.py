@@ -20,9 +20,9 @@ import click
 from gateway.cli.show import Screen
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.written import nearest
-from gateway.settings import CONFIG_NAME, Loaded, OperatorRole, Settings, find, load
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # settings know the rules of the schemas, and those load lxml; help needs neither
+    from gateway.settings import Loaded, OperatorRole, Settings
     from gateway.store import Store
 
 FINE, PROBLEMS, USAGE, UNDETERMINED, OURS = 0, 1, 2, 3, 70
@@ -63,6 +63,8 @@ class Call:
 
     def load_near(self, place: Path, *, needed: bool) -> Loaded:
         """The settings by --config, or else by the ``lienthong.toml`` of the folder, or of one above it."""
+        from gateway.settings import CONFIG_NAME, find, load
+
         try:
             file = find(place, self.config)
             if file is None and needed:
@@ -91,6 +93,8 @@ class Call:
     @property
     def role(self) -> OperatorRole:
         """What this account may do here; whoever owns the configuration file is administrator where none is named."""
+        from gateway.settings import OperatorRole
+
         roles = self.settings.operators
         if roles:
             return roles.get(self.account, OperatorRole.VIEWER)
@@ -100,7 +104,7 @@ class Call:
 
     def need(self, role: OperatorRole, act: str) -> None:
         """Raises Stopped (SYS-040) when this account may not do that."""
-        if self.role not in MAY[role]:
+        if self.role not in may(role):
             facts = {
                 "person": self.account,
                 "role": self.role,
@@ -123,12 +127,13 @@ class Call:
         return datetime.now(UTC)
 
 
-MAY: dict[OperatorRole, frozenset[OperatorRole]] = {  # role that an act needs -> roles that have it
-    OperatorRole.VIEWER: frozenset(OperatorRole),
-    OperatorRole.AUDITOR: frozenset({OperatorRole.AUDITOR, OperatorRole.ADMINISTRATOR}),
-    OperatorRole.OPERATOR: frozenset({OperatorRole.OPERATOR, OperatorRole.ADMINISTRATOR}),
-    OperatorRole.ADMINISTRATOR: frozenset({OperatorRole.ADMINISTRATOR}),
-}
+def may(needed: OperatorRole) -> frozenset[OperatorRole]:
+    """The roles that have what an act needs."""
+    from gateway.settings import OperatorRole
+
+    if needed is OperatorRole.VIEWER:
+        return frozenset(OperatorRole)
+    return frozenset({needed, OperatorRole.ADMINISTRATOR})
 
 
 def locale_lang() -> Lang | None:
