@@ -413,9 +413,8 @@ async def _huge(bench: Bench) -> Verdict:
 
 
 def _with_file(bench: Bench) -> bytes:
-    from lxml import etree
-
     from schemas import write
+    from schemas.names import local
     from schemas.write import Header
 
     loai = "HS11" if bench.is_portal else "HS01"
@@ -437,7 +436,7 @@ def _with_file(bench: Bench) -> bytes:
         thoi_diem_tao=now,
         ma_ho_so=claims.ma_ho_so,
     )
-    body = write.thong_diep(header, etree.QName(payload).localname, payload, (file,))
+    body = write.thong_diep(header, local(payload.tag), payload, (file,))
     return sign(body, bench.key, at=now)
 
 

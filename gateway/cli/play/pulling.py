@@ -222,14 +222,13 @@ def _entries(body: bytes, kind: str) -> list[tuple[int, str]]:
 
         rows: list[dict[str, Any]] = entries_of(json.loads(body))
         return [(int(row["ViTri"]), str(row["SoTiepNhan"])) for row in rows]
-    from lxml import etree
-
     from gateway.documents import parse_bytes
+    from schemas.names import local
 
     found: list[tuple[int, str]] = []
     for element in parse_bytes(body).iter():
-        if isinstance(element.tag, str) and etree.QName(element).localname == "Muc":
-            values = {etree.QName(child).localname: (child.text or "") for child in element}
+        if local(element.tag) == "Muc":
+            values = {local(child.tag): (child.text or "") for child in element}
             found.append((int(values["ViTri"]), values["SoTiepNhan"]))
     return found
 
