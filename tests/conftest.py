@@ -66,8 +66,18 @@ def postgres():
         if os.environ.get("CI"):
             pytest.fail(f"{sentence}; CI must have one")
         pytest.skip(f"{sentence}; install one, or set LIENTHONG_TEST_POSTGRES_URL")
-    with tempfile.TemporaryDirectory(prefix="lt-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lt-pg-", dir=_reachable()) as folder:
         yield from _cluster(binaries, Path(folder))
+
+
+def _reachable():
+    """Where to put the cluster: as root it runs under another account, which must be able to walk there."""
+    if os.geteuid() != 0:
+        return None
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - the cluster's own folder in it is random
+        if all(folder.stat().st_mode & 0o001 for folder in (Path(place), *Path(place).parents)):
+            return place
+    return None
 
 
 @pytest.fixture(scope="session")
