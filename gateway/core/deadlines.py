@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
@@ -116,8 +115,3 @@ def time_in_states(read: Trace, now: datetime) -> dict[int, timedelta]:
             (span.until or now) - span.since, timedelta(0)
         )
     return total
-
-
-def holidays_of(days: Collection[str]) -> frozenset[date]:
-    """Holiday list as written in configuration: ISO dates. Raises ValueError naming the first one that is none."""
-    return frozenset(date.fromisoformat(day) for day in days)

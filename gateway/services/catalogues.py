@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -90,11 +90,6 @@ def publish(
             facts = {"danh_muc": danh_muc, "phien_ban": phien_ban, "reason": reason}
             tx.note(LogLine(what="catalogue.imported", who=who, facts=facts), now)
     return True
-
-
-def aliases(agencies: Iterable[Muc]) -> dict[str, str]:
-    """Every identifier of the catalogue CoQuan, old style or new, to the code of its entry."""
-    return {alias: muc.ma for muc in agencies for alias in (muc.ma, *muc.aliases)}
 
 
 def _record(danh_muc: str, phien_ban: str, muc: Muc) -> CatalogueRow:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -32,12 +33,16 @@ from gateway.core.problems import Location, Outcome, Problem, Stopped
 from gateway.documents import Attested, Document, Kind, Limits, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
+from schemas.attachments import attachments
 from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.read import read
 from signing.sign import SigningKey, sign
 from signing.trust import Trust
 from signing.verify import verify
+
+if TYPE_CHECKING:
+    from signing.pdf import PdfReport
 
 log = logging.getLogger("lienthong.intake")
 
@@ -157,7 +162,10 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
         )
         thong_diep = read(attested, gate.catalog)
         receivers = _authorised(thong_diep, attested, gate)
-        problems = (*checked.problems, *attested.doubts, *thong_diep.notes)
+        reports = signed_documents(attested, gate)
+        finding = replace(finding, verdict={**attested.verdict, **_told(reports)})
+        documents = _document_problems(reports, attested, gate)
+        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *documents)
         finding = replace(finding, thong_diep=thong_diep, problems=problems)
         if any(receiver.versions for receiver in receivers):
             finding = with_older_versions(finding, attested, receivers, gate)
@@ -167,6 +175,45 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
         finding = replace(finding, thong_diep=None, problems=(Problem("SYS-001", {"id": envelope.id}),))
     return sealed(finding, gate)
+
+
+def signed_documents(attested: Attested, gate: Gate) -> list[tuple[str, PdfReport]]:
+    """(attachment id, report) of every inline PDF that is signed, and of every PDF where the sender's policy demands one."""
+    if attested.root.find(_ATTACHED) is None:
+        return []
+    party = gate.parties.get(attested.envelope.caller.party)
+    demanded = _demands_pdf(attested, party)
+    contents = [(file.row.id, file.content) for file in attachments(attested.root, []) if file.content is not None]
+    pdfs = [(name, body) for name, body in contents if b"%PDF-" in body[:1024] and (demanded or b"/ByteRange" in body)]
+    if not pdfs:
+        return []
+    from signing.pdf import check_pdf  # noqa: PLC0415 - pyHanko takes its time to load, and most messages carry no PDF
+
+    return [(name, check_pdf(body, gate.trust, party, attested.envelope.received_at)) for name, body in pdfs]
+
+
+_ATTACHED = "{*}DanhSachDinhKem"
+
+
+def _demands_pdf(attested: Attested, party: Party | None) -> bool:
+    return party is not None and attested.kind.loai in party.signature.signed_pdf
+
+
+def _told(reports: Sequence[tuple[str, PdfReport]]) -> Mapping[str, object]:
+    return {"documents": {name: report.as_dict() for name, report in reports}} if reports else {}
+
+
+def _document_problems(reports: Sequence[tuple[str, PdfReport]], attested: Attested, gate: Gate) -> tuple[Problem, ...]:
+    """Remarks and doubts about the documents. Raises Stopped (SIG-113) when a valid signed PDF is demanded and none is there."""
+    demanded = _demands_pdf(attested, gate.parties.get(attested.envelope.caller.party))
+    if not reports and not demanded:
+        return ()
+    from signing.pdf import pdf_problems  # noqa: PLC0415 - as above
+
+    problems = located(attested.root, attested.body, pdf_problems(reports, demanded=demanded))
+    if any(problem.outcome is Outcome.FAILED for problem in problems):
+        raise Stopped(*problems)
+    return problems
 
 
 def sealed(finding: Finding, gate: Gate) -> Finding:
@@ -278,6 +325,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "AUT-003": ("NoiGui/MaDinhDanh",),
     "AUT-004": ("LoaiThongDiep",),
     "AUT-015": ("DanhSachNoiNhan", "NoiGui"),
+    "SIG-113": ("DanhSachDinhKem", "ThanPhan/*"),
+    "SIG-114": ("DanhSachDinhKem", "ThanPhan/*"),
     "AUT-020": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
     "AUT-021": ("ThanPhan/*/MaHoSo", "MaHoSo"),
     "DUP-010": ("MaThongDiep",),

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -225,17 +224,11 @@ def _settle(answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
         answer.set_exception(error)
 
 
-class _TornOutError(Exception):
-    """Ends a transaction that must leave nothing behind."""
-
-
 def _rehearse(envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
     finding = intake.judge(envelope, gate)
-    answers: list[Acknowledgement] = []
     try:
-        with suppress(_TornOutError), store_of(gate).begin() as tx:
-            answers.append(enter(finding, tx.open([finding]), gate.counter(), now))
-            raise _TornOutError
+        with store_of(gate).read() as view:
+            ledger = view.rehearse([finding])
     except StoreError as error:
         raise NotRecorded(Problem("SYS-119")) from error
-    return finding, answers[0]
+    return finding, enter(finding, ledger, gate.counter(), now)
