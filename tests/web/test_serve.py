@@ -84,7 +84,7 @@ def workers_of(process):
     return sorted(found)
 
 
-def eventually(what, seconds=40):
+def eventually(what, seconds=100):  # a worker that is still coming up may stand still for 60 s
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if what():
