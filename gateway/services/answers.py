@@ -75,7 +75,7 @@ class Clerk:
 def answer_due(clerk: Clerk, now: datetime, limit: int = 10) -> int:
     """Answer the queries that are due; how many there were."""
     with clerk.store.begin() as tx:
-        claimed = tx.claim_due(now, limit, 120.0, only=[clerk.ourselves])
+        claimed = tx.claim_due(clerk.ourselves, now, limit, 120.0)
     for delivery in claimed:
         problem = _dealt_with(clerk, delivery, now)
         outcome = AttemptOutcome.DELIVERED if problem is None else AttemptOutcome.REFUSED

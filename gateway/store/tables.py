@@ -28,7 +28,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -218,7 +218,7 @@ delivery = Table(  # the outbox
     Column("code", String),  # of the problem
     Column("settled_at", UtcDateTime),
     _among("state", DeliveryState),
-    Index("ix_delivery_due", "due_at", "seq", sqlite_where=_waiting, postgresql_where=_waiting),
+    Index("ix_delivery_due", "party", "due_at", "seq", sqlite_where=_waiting, postgresql_where=_waiting),
     Index("ix_delivery_lease", "lease_until", sqlite_where=_leased, postgresql_where=_leased),
     Index("ix_delivery_lane", "party", "lane", "seq", sqlite_where=_open, postgresql_where=_open),
 )

@@ -360,25 +360,13 @@ class Tx(View):
 
     # Deliveries
 
-    def claim_due(
-        self,
-        now: datetime,
-        limit: int,
-        lease_s: float,
-        *,
-        only: Collection[PartyId] | None = None,
-        but_not: Collection[PartyId] = (),
-    ) -> list[Delivery]:
-        """Leases at most ``limit`` deliveries that are due and first in their lanes, the longest due first.
+    def claim_due(self, party: PartyId, now: datetime, limit: int, lease_s: float) -> list[Delivery]:
+        """Leases at most ``limit`` deliveries to a party that are due and first in their lanes, the longest due first.
 
         They are ``sending``, with one more try, until they are settled or ``lease_s`` seconds have passed. ``ask_first``
-        says that an earlier try had no clear answer. ``only`` and ``but_not`` choose receivers.
+        says that an earlier try had no clear answer. Whose deliveries are due: ``View.parties_due``.
         """
-        due = select(_d.c.seq).where(_d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up())
-        if only is not None:
-            due = due.where(_d.c.party.in_(sorted(only)))
-        if but_not:
-            due = due.where(_d.c.party.not_in(sorted(but_not)))
+        due = select(_d.c.seq).where(_d.c.party == party, _d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up())
         # A CTE, because PostgreSQL may run the LIMIT of a bare subquery more than once.
         chosen = due.order_by(_d.c.due_at, _d.c.seq).limit(limit).with_for_update(skip_locked=True, of=_d).cte("chosen")
         lease = (
@@ -454,24 +442,19 @@ class Tx(View):
 
     def rescue(self, now: datetime, problem: Problem | None = None, limit: int = 1000) -> list[Delivery]:
         """Deliveries whose lease has run out become ``unknown``, due now: nobody knows whether they arrived."""
-        late = select(_d.c.seq).where(_d.c.state == SENDING, _d.c.lease_until <= now)
-        chosen = late.order_by(_d.c.lease_until, _d.c.seq).limit(limit).with_for_update(skip_locked=True).cte("late")
-        found = list(
-            self._connection.execute(
-                update(_d)
-                .where(_d.c.seq.in_(select(chosen.c.seq)))
-                .values(
-                    state=DeliveryState.UNKNOWN.value,
-                    due_at=now,
-                    lease_until=None,
-                    ask_first=True,
-                    problem=problem.as_dict() if problem else None,
-                    code=problem.code if problem else None,
-                    settled_at=now,
-                )
-                .returning(_d)
-            )
-        )
+        late = select(_d).where(_d.c.state == SENDING, _d.c.lease_until <= now)
+        found = self._all(late.order_by(_d.c.lease_until, _d.c.seq).limit(limit).with_for_update(skip_locked=True))
+        unknown = {
+            "state": DeliveryState.UNKNOWN.value,
+            "due_at": now,
+            "lease_until": None,
+            "ask_first": True,
+            "problem": problem.as_dict() if problem else None,
+            "code": problem.code if problem else None,
+            "settled_at": now,
+        }
+        which = _d.c.seq.in_([row.seq for row in found])
+        rescued = self._all(update(_d).where(which).values(unknown).returning(_d)) if found else []
         for row in sorted(found, key=lambda row: row.seq):
             attempt = Attempt(
                 delivery=row.id,
@@ -486,7 +469,7 @@ class Tx(View):
             self._note(
                 now, "delivery.rescued", "gateway", row.message, delivery=row.id, tries=row.tries, party=row.party
             )
-        return [rows.delivery_of(row) for row in found]
+        return [rows.delivery_of(row) for row in rescued]
 
     def replay(self, ids: Collection[DeliveryId | str], *, who: str, reason: str, now: datetime) -> list[Delivery]:
         """Refused and dead deliveries are queued again, tries counted anew, history kept. Gives those that were."""

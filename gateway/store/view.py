@@ -125,9 +125,23 @@ _CHANGES = (
     .where(tables.change.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
     .order_by(tables.change.c.ma_ho_so, tables.change.c.number)
 )
-_NEXT_DUE = select(func.min(_d.c.due_at)).where(_d.c.state.in_(WAITING), ~held_up())
-_NEXT_LEASE = select(func.min(_d.c.lease_until)).where(_d.c.state == SENDING)
 
+
+def _parties_due() -> Select[Any]:
+    """Whose deliveries are due. From party to party along the index, however long the backlog of each."""
+    waits = _d.c.state.in_(WAITING)
+    first = select(func.min(_d.c.party).label("party")).where(waits).cte("parties", recursive=True)
+    following = select(func.min(_d.c.party)).where(waits, _d.c.party > first.c.party).scalar_subquery()
+    parties = first.union_all(select(following).where(first.c.party.is_not(None)))
+    due = select(1).where(_d.c.party == parties.c.party, waits, _d.c.due_at <= bindparam("now", type_=_d.c.due_at.type))
+    oldest = select(func.min(_d.c.due_at)).where(_d.c.party == parties.c.party, waits).scalar_subquery()
+    asked = select(parties.c.party).where(
+        parties.c.party.is_not(None), due.where(~held_up()).correlate(parties).exists()
+    )
+    return asked.order_by(oldest, parties.c.party)
+
+
+_PARTIES_DUE = _parties_due()
 
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
 _OWNERS = (
@@ -541,10 +555,9 @@ class View:
             for row in self._all(found.order_by(_d.c.created_at, _d.c.seq).limit(limit))
         ]
 
-    def next_due(self) -> datetime | None:
-        """The earliest time at which something may have to be done: a try that its lane allows, or a lease running out."""
-        times = [self._connection.execute(question).scalar() for question in (_NEXT_DUE, _NEXT_LEASE)]
-        return min((time for time in times if time is not None), default=None)
+    def parties_due(self, now: datetime) -> list[PartyId]:
+        """Whose deliveries are due and allowed by their lanes; who has been waiting the longest comes first."""
+        return [PartyId(party) for party in self._connection.execute(_PARTIES_DUE, {"now": now}).scalars()]
 
     def queues(self) -> list[Queue]:
         """How the outbox stands, by party: what is open, since when something waits, and whether the party answers."""

@@ -143,7 +143,7 @@ class Office:
         """What is due is tried once and refused; gives the delivery."""
         now = datetime.now(UTC)
         with self.store.begin() as tx:
-            (delivery,) = tx.claim_due(now, 1, 60.0)
+            (delivery,) = tx.claim_due(tx.parties_due(now)[0], now, 1, 60.0)
         attempt = Attempt(
             delivery=delivery.id,
             number=1,

@@ -88,7 +88,7 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
     code = alive(gate)
     query, _ = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code})
     with gate.store.begin() as tx:
-        (claimed,) = tx.claim_due(datetime.now(UTC), 10, 1.0, only=[OURSELVES])
+        (claimed,) = tx.claim_due(OURSELVES, datetime.now(UTC), 10, 1.0)
     assert answers._dealt_with(clerk, claimed, datetime.now(UTC)) is None  # and then the process died, unsettled
     later = datetime.now(UTC) + timedelta(minutes=5)
     with gate.store.begin() as tx:

@@ -29,7 +29,7 @@ def receives(gate, name, party="cong-dvc", at=NOW, body=None):
 def settles(store, state, code="DLV-031", at=NOW):
     """One try of what is due, with this end."""
     with store.begin() as tx:
-        (delivery,) = tx.claim_due(at, 1, 60.0)
+        (delivery,) = tx.claim_due(tx.parties_due(at)[0], at, 1, 60.0)
     outcome = AttemptOutcome.DELIVERED if state is DeliveryState.DELIVERED else AttemptOutcome.REFUSED
     problem = None if state is DeliveryState.DELIVERED else Problem(code, {"codes": ["X"]})
     attempt = Attempt(

@@ -665,7 +665,7 @@ def test_a_worker_that_died_leaves_an_uncertain_delivery_that_another_one_ends(
         owing = Owing(sqlite_store, clock, to)
         (ma,) = owing.loose(to)
         with sqlite_store.begin() as tx:
-            tx.claim_due(clock(), 10, 120.0)  # and then it dies
+            tx.claim_due(to.id, clock(), 10, 120.0)  # and then it dies
         async with outbox(owing, clock, script()) as box:
             assert await drain(box) == 0
             clock.forward(seconds=121)

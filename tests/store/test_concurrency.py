@@ -197,7 +197,7 @@ def test_deliveries_are_leased_once_and_in_order(store, desk, clock):
         idle = 0
         while idle < 3:
             with store.begin() as tx:
-                leased = tx.claim_due(clock.now, 10, 60)
+                leased = tx.claim_due("so-tu-phap", clock.now, 10, 60)
             idle = 0 if leased else idle + 1
             with lock:
                 clash.extend(d.lane for d in leased if d.lane in under_way)
@@ -248,7 +248,7 @@ def test_people_and_workers_meet_without_a_deadlock(store, desk, new_desk, clock
         chance = random.Random(number)
         while time.monotonic() < end:
             with store.begin() as tx:
-                leased = tx.claim_due(clock.now + timedelta(days=400), 5, 0.01)
+                leased = tx.claim_due("so-tu-phap", clock.now + timedelta(days=400), 5, 0.01)
             with store.begin() as tx:
                 tx.rescue(clock.now + timedelta(days=400, seconds=chance.choice([0, 1])))
             with store.begin() as tx:
@@ -288,7 +288,7 @@ while True:
     for ack in desk.take(desk.filing(code), desk.progress(code, 2), desk.progress(code, 10), desk.note(code)):
         print(ack.message, ack.fate, flush=True)
     with desk.store.begin() as tx:
-        tx.claim_due(desk.clock.now, 2, 60)
+        tx.claim_due("so-tu-phap", desk.clock.now, 2, 60)
 """
 
 

@@ -101,7 +101,7 @@ def test_a_reader_and_a_writer_work_side_by_side(desk, store, code):
     desk.one(desk.filing(code))
     with store.begin() as tx:
         tx.note(LogLine(what="open", who="x"), desk.clock.now)
-        tx.claim_due(desk.clock.now, 1, 60)  # the writer holds its locks
+        tx.claim_due("so-tu-phap", desk.clock.now, 1, 60)  # the writer holds its locks
         with store.read() as view:
             assert view.log_head().number == 1
     with store.read() as view:

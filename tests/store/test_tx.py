@@ -350,7 +350,7 @@ def test_a_recall_leaves_alone_what_is_on_its_way(desk, store, code):
     filed = desk.filing(code)
     desk.one(filed)
     with store.begin() as tx:
-        tx.claim_due(desk.clock.now, 10, 60)
+        tx.claim_due(AGENCY, desk.clock.now, 10, 60)
     desk.one(desk.recall(filed.thong_diep.ma_thong_diep))
     assert deliveries(store, message=filed.envelope.id)[0].state is DeliveryState.SENDING
 
@@ -517,7 +517,7 @@ def test_a_try_that_was_not_answered_counts_until_the_party_answers(desk, store,
     def tried(outcome, to, due=True):
         desk.clock.forward(minutes=1)
         with store.begin() as tx:
-            (delivery,) = tx.claim_due(desk.clock.now, 1, 60)
+            (delivery,) = tx.claim_due(AGENCY, desk.clock.now, 1, 60)
             attempt = Attempt(
                 delivery=delivery.id,
                 number=1,

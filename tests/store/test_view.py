@@ -232,10 +232,10 @@ def test_a_rehearsal_waits_for_no_writer(desk, store, code):
 
 
 QUESTIONS = {
-    "claim_due": lambda tx, now: tx.claim_due(now, 10, 60),
+    "claim_due": lambda tx, now: tx.claim_due("x", now, 10, 60),
     "rescue": lambda tx, now: tx.rescue(now),
     "replay": lambda tx, now: tx.replay(["x"], who="a", reason="b", now=now),
-    "next_due": lambda tx, _: tx.next_due(),
+    "parties_due": lambda tx, now: tx.parties_due(now),
     "lanes": lambda tx, _: tx.lanes(held_only=True),
     "queues": lambda tx, _: tx.queues(),
     "held": lambda tx, now: tx.held(now),
