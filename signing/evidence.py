@@ -1,8 +1,8 @@
 """The evidence of one message in one file: what came, what was signed, by whom, on what it was believed, what was answered.
 
 A bundle is a zip that somebody else can check offline, years later, without our database: every step of the judgement is
-done again from the bytes inside, and the first thing that does not fit is named. It says nothing that must be taken on
-trust but the anchors of its trust trees, and those it names.
+done again from the bytes inside, and the first thing that does not fit is named. What must be taken on trust are the
+certificates that anchors() names; whoever brings them along need not take the bundle's word for them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ MANIFEST: Final = "bundle.json"
 MOST_FILES: Final = 512
 MOST_BYTES: Final = 256 * 2**20
 _NAME: Final = re.compile(r"[a-z]+(?:/[0-9a-z-]+)?\.[a-z]+")
+_RESULTS: Final = {"accepted": frozenset({"CHAP_NHAN"}), "rejected": frozenset({"TU_CHOI", "TRUNG_LAP"})}
+JUDGEMENTS: Final = frozenset({"message.accepted", "message.rejected", "message.held"})
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # no dates of our own: the same parts make the same bundle
 
 
@@ -121,6 +123,11 @@ class BundleReport:
     parts: Parts | None = None
 
     @property
+    def undetermined(self) -> tuple[str, ...]:
+        """The steps that could be neither proven nor disproven."""
+        return tuple(fit.step for fit in self.fits if fit.status == "undetermined")
+
+    @property
     def first_misfit(self) -> Fit | None:
         """The first thing that does not fit; None when everything does."""
         return next((fit for fit in self.fits if fit.status == "failed"), None)
@@ -138,6 +145,35 @@ def signed_bytes(body: bytes, at: datetime) -> bytes | None:
         return prove(body, signature, read_certificate(signature.certificate_der).x509, at).envelope
     except Exception:  # noqa: BLE001 - no structure, no certificate, no match: no bytes that can be called signed
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A certificate that a bundle rests on, and that nothing inside it can prove."""
+
+    fingerprint: str
+    kind: str  # "gateway", "registered" (the registration is the trust), "root"
+    of: str  # the gateway's identifier, the party, the tree
+
+
+def anchors(parts: Parts) -> list[Anchor]:
+    """What must be believed from elsewhere: the gateway's certificates that signed here, roots, pinned registrations."""
+    signed = {name for body in (parts.receipt, parts.composed) if body for name in _signers(body)}
+    found = [
+        Anchor(fingerprint=one, kind="gateway", of=parts.own_identifier or "–") for one in parts.own if one in signed
+    ]
+    registration = parts.registration
+    if registration is not None and registration.tree is None and registration.fingerprint:
+        found.append(Anchor(fingerprint=registration.fingerprint, kind="registered", of=registration.party))
+    return found + [Anchor(fingerprint=one, kind="root", of=tree.name) for tree in parts.trees for one in tree.anchors]
+
+
+def _signers(body: bytes) -> set[str]:
+    """The certificate that a document names as its signer's, by fingerprint."""
+    try:
+        return {hashlib.sha256(read_signature(parse_bytes(body)).certificate_der).hexdigest()}
+    except Stopped:
+        return set()  # the step that needs the signature says what is wrong with it
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -220,8 +256,8 @@ def verify_bundle(
 ) -> BundleReport:
     """Everything in a bundle checked against everything else, offline. Never raises.
 
-    ``anchors``: fingerprints of roots and gateway certificates that the verifier trusts; None takes those in the bundle as
-    given, and the report says so. ``schemas``: digests of the schemas at hand. ``witnesses``: heads of the log that others
+    ``anchors``: fingerprints of roots and certificates that the verifier trusts; None takes those in the bundle as given,
+    and the report says so. ``schemas``: digests of the schemas at hand. ``witnesses``: heads of the log that others
     kept (number -> hash).
     """
     try:
@@ -237,12 +273,12 @@ class _Check:
     def __init__(
         self,
         parts: Parts,
-        anchors: frozenset[str] | None,
+        trusted: frozenset[str] | None,
         schemas: Mapping[str, str] | None,
         witnesses: Mapping[int, str],
     ) -> None:
         self.parts = parts
-        self.anchors = anchors
+        self.trusted = trusted
         self.schemas = schemas
         self.witnesses = witnesses
         self.certificates: dict[str, Certificate] = {}
@@ -275,6 +311,9 @@ class _Check:
         return "passed"
 
     def _certificates(self) -> str:
+        for name in self._needed():
+            if name not in self.parts.certificates:
+                raise Stopped(Problem("SIG-121", {"file": f"certificates/{name}.der"}))
         for name, der in self.parts.certificates.items():
             try:
                 certificate = read_certificate(der)
@@ -296,17 +335,23 @@ class _Check:
             )
         return "passed" if self.certificates else "not-applicable"
 
+    def _needed(self) -> Iterator[str]:
+        """Every certificate that the list names."""
+        yield from self.parts.own
+        for tree in self.parts.trees:
+            yield from (*tree.anchors, *tree.intermediates)
+        if self.parts.registration is not None and self.parts.registration.fingerprint:
+            yield self.parts.registration.fingerprint
+
     def _anchors(self) -> str:
-        named = [*(one for tree in self.parts.trees for one in tree.anchors), *self.parts.own]
-        if self.parts.registration is not None and self.parts.registration.tree is None:
-            named.append(self.parts.registration.fingerprint)  # the registration is the trust
+        named = anchors(self.parts)
         if not named:
             return "not-applicable"
-        if self.anchors is None:
+        if self.trusted is None:
             return "undetermined"
-        for fingerprint in named:
-            if fingerprint not in self.anchors:
-                raise Stopped(Problem("SIG-131", {"fingerprint": fingerprint}))
+        for anchor in named:
+            if anchor.fingerprint not in self.trusted:
+                raise Stopped(Problem("SIG-131", {"fingerprint": anchor.fingerprint, "of": anchor.of}))
         return "passed"
 
     def _recorded_status(self) -> CertificateStatus | None:
@@ -338,7 +383,12 @@ class _Check:
         """Judging the bytes again, as of their arrival, leads to the recorded verdict and the recorded signed bytes."""
         recorded = self.parts.verdict
         if not recorded:
-            return "not-applicable"
+            # What was refused before its signature was looked at has no verdict; anything else has.
+            return (
+                "not-applicable"
+                if self.parts.state == "rejected" and not self.parts.signed
+                else self._differs("result")
+            )
         if self.parts.basis == Basis.CHANNEL:
             return "not-applicable" if self.parts.signed is None else self._differs("basis")
         try:
@@ -346,11 +396,15 @@ class _Check:
             verdict: Mapping[str, Any] = attested.verdict if attested is not None else {}
         except Stopped as stop:
             attested, verdict = None, getattr(stop, "verdict", {})
-        for name in ("result", "checklist", "annex_i"):
+        for name in ("result", "checklist", "annex_i", "basis", "at"):
             if verdict.get(name) != recorded.get(name):
                 if attested is None and recorded.get("result") == "passed":
                     raise Stopped(Problem("SIG-124", {"result": str(verdict.get("result"))}))
                 self._differs(name)
+        found, said = verdict.get("facts", {}), recorded.get("facts", {})
+        for name in found.keys() | said.keys():
+            if name != "status" and found.get(name) != said.get(name):  # the status has a step of its own
+                self._differs(f"facts.{name}")
         signed = None if attested is None else attested.signed_bytes
         recorded_digest = self.parts.signed_digest
         if signed != self.parts.signed or (
@@ -413,7 +467,9 @@ class _Check:
     def _receipt(self) -> str:
         """The receipt is the gateway's, and it is for these bytes."""
         if self.parts.receipt is None:
-            return "not-applicable"
+            if self.parts.state == "accepted" or (self.parts.state == "rejected" and self.parts.ma_thong_diep):
+                raise Stopped(Problem("SIG-121", {"file": "receipt.xml"}))
+            return "not-applicable"  # held, or rejected without an id of its own: there was no receipt
         ourselves = Party(
             id=PartyId("gateway"),
             name="–",
@@ -431,19 +487,47 @@ class _Check:
             raise Stopped(Problem("SIG-128", {"reason": "BamNoiDung"}))
         if self.parts.ma_thong_diep is not None and self.parts.ma_thong_diep not in _texts(root, "MaThongDiepGoc"):
             raise Stopped(Problem("SIG-128", {"reason": "MaThongDiepGoc"}))
+        if self.parts.message not in _texts(root, "SoTiepNhan"):
+            raise Stopped(Problem("SIG-128", {"reason": "SoTiepNhan"}))
+        if not _RESULTS.get(self.parts.state, frozenset()) & _texts(root, "KetQua"):
+            raise Stopped(Problem("SIG-128", {"reason": "KetQua"}))
+        if self.parts.received_at not in map(_moment, _texts(root, "ThoiDiem")):
+            raise Stopped(Problem("SIG-128", {"reason": "ThoiDiem"}))
         return "passed"
 
     def _log(self) -> str:
         if not self.parts.log:
-            return "not-applicable"
+            raise Stopped(Problem("SIG-121", {"file": "log.jsonl"}))
         last = self.parts.log[-1].number
         inside = {number: digest for number, digest in self.witnesses.items() if number <= last}
         seen = chain.verify(self.parts.log, start=self.parts.log_start, witnesses=inside)
         if not seen.whole:
             raise Stopped(Problem("SIG-129", {"number": seen.number, "flaw": str(seen.flaw)}))
-        if not any(entry.message == self.parts.message for entry in self.parts.log):
-            raise Stopped(Problem("SIG-129", {"number": last, "flaw": "message"}))
+        self._told([entry for entry in self.parts.log if entry.message == self.parts.message])
         return "passed"
+
+    def _told(self, lines: list[chain.LogEntry]) -> None:
+        """The newest judgement in the log is the one that the list states."""
+        judged = [entry for entry in lines if entry.what in JUDGEMENTS]
+        if not judged:
+            raise Stopped(Problem("SIG-129", {"number": self.parts.log[-1].number, "flaw": "message"}))
+        line = judged[-1]
+        said = {
+            "state": line.what.removeprefix("message."),
+            "party": line.who,
+            **{name: line.facts.get(name) for name in ("digest", "ma_thong_diep", "loai", "codes")},
+        }
+        listed = {
+            "state": self.parts.state,
+            "party": self.parts.party,
+            "digest": self.parts.digest,
+            "ma_thong_diep": self.parts.ma_thong_diep,
+            "loai": self.parts.loai,
+            "codes": [problem.get("code") for problem in self.parts.problems],
+        }
+        for name, value in listed.items():
+            if said[name] != value:
+                raise Stopped(Problem("SIG-129", {"number": line.number, "flaw": name}))
 
     def _schemas(self) -> str:
         if self.schemas is None or not self.parts.schemas:
@@ -581,6 +665,13 @@ def _log_entry(row: Mapping[str, Any]) -> chain.LogEntry:
 
 def _texts(root: etree._Element, name: str) -> set[str]:
     return {"".join(element.itertext()).strip() for element in root.iter(f"{{*}}{name}")}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _json(value: object, indent: int | None = None) -> bytes:

@@ -14,10 +14,10 @@ from gateway.core.model import MessageId, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, Verdict, View
-from signing.evidence import Parts, Registration, Tree, signed_bytes
+from signing.evidence import JUDGEMENTS, Parts, Registration, Tree, signed_bytes
 from signing.trust import Trust, TrustTree
 
-LOG_LINES: Final = 5000  # at most; a message that was replayed months later gets the lines of its arrival
+LOG_LINES: Final = 5000  # at most; a message that was replayed months later gets the lines around its last judgement
 
 
 def gather(
@@ -153,12 +153,13 @@ def _trees(trust: Trust, registration: Registration | None, facts: Mapping[str, 
 
 
 def _log(view: View, message: MessageId) -> tuple[tuple[chain.LogEntry, ...], chain.Head]:
-    """The log from the line before the message's first to its last, without gaps."""
-    own = [entry.number for entry in view.log(message=message, limit=LOG_LINES)]
+    """The log around the message's own lines, its newest judgement among them, without gaps."""
+    own = view.log(message=message, limit=LOG_LINES)
     if not own:
         return (), chain.GENESIS
-    first = min(own)
-    last = min(max(own), first + LOG_LINES - 1)
+    judged = max((entry.number for entry in own if entry.what in JUDGEMENTS), default=own[-1].number)
+    first = min(entry.number for entry in own if entry.number > judged - LOG_LINES)
+    last = max(entry.number for entry in own if entry.number < first + LOG_LINES)
     start = chain.GENESIS
     lines: list[chain.LogEntry] = []
     for entry in view.log_entries(after=max(first - 2, 0)):

@@ -170,9 +170,25 @@ TAMPERED = {
         lambda p: replace(p, log=(replace(p.log[0], who="operator:ai"), *p.log[1:])),
         ("log", "SIG-129"),
     ),
-    "the log of another message": (
-        lambda p: replace(p, message="20260101000000000-0000000000"),
-        ("log", "SIG-129"),
+    "no log": (lambda p: replace(p, log=()), ("log", "SIG-121")),
+    "no receipt": (lambda p: replace(p, receipt=None), ("receipt", "SIG-121")),
+    "no verdict": (lambda p: replace(p, verdict={}), ("signature", "SIG-127")),
+    "the message's id": (lambda p: replace(p, message="20260101000000000-0000000000"), ("receipt", "SIG-128")),
+    "what became of it": (lambda p: replace(p, state="rejected"), ("receipt", "SIG-128")),
+    "why": (lambda p: replace(p, problems=({"code": "SIG-064"},)), ("log", "SIG-129")),
+    "who brought it": (lambda p: replace(p, party="so-tai-chinh"), ("log", "SIG-129")),
+    "its type": (lambda p: replace(p, loai="HS05"), ("log", "SIG-129")),
+    "when it came": (
+        lambda p: replace(p, received_at=p.received_at + timedelta(seconds=1)),
+        ("signature", "SIG-127"),
+    ),
+    "the facts of the verdict": (
+        lambda p: replace(p, verdict={**p.verdict, "facts": {**p.verdict["facts"], "signing_time": None}}),
+        ("signature", "SIG-127"),
+    ),
+    "a certificate that is not there": (
+        lambda p: replace(p, certificates=dict(list(p.certificates.items())[1:])),
+        ("certificates", "SIG-121"),
     ),
     "received before the certificate": (
         lambda p: replace(p, received_at=datetime(2020, 1, 1, tzinfo=UTC)),
