@@ -336,7 +336,7 @@ class Play:
 
 
 async def _play(play: Play, open_: ExitStack) -> int:
-    from gateway.cli.play.world import Who
+    from gateway.cli.play.world import all_knobs
 
     screen, ground = play.call.screen, play.ground
     world = world_of(ground, lambda vi, en: _tell(screen, vi, en))
@@ -359,13 +359,11 @@ async def _play(play: Play, open_: ExitStack) -> int:
         world.begin()
         ma_ho_so = await _first_dossier(world, ground)
         files = first_messages(ground, world, ma_ho_so)
-        text = guide(ground, world.gateway, control, files, play.endpoint)
+        text = guide(ground, world.gateway, control, files, play.endpoint, ma_ho_so)
         (ground.yours / "README.md").write_text(text, "utf-8")
         if screen.as_json:
             ready = {"ready": world.gateway, "control": control, "token": ground.token, "identifier": ground.identifier}
-            screen.row(
-                {**ready, "files": [str(file) for file in files], "knobs": {w: [] for w in Who}, "ma_ho_so": ma_ho_so}
-            )
+            screen.row({**ready, "files": [str(file) for file in files], "knobs": all_knobs(), "ma_ho_so": ma_ho_so})
         else:
             screen.line(text)
             screen.line("Ctrl-C để dừng. Chuyện đang xảy ra:", "Ctrl-C stops. What happens:")
@@ -435,7 +433,7 @@ async def _first_dossier(world: World, ground: Ground) -> str:
         return ho_so(world.agency.identifier, datetime.now(UTC), 0)
     for _ in range(20):
         status, ma_ho_so, _ = await world.file(ground.identifier)
-        if status in {201, 202}:
+        if status in {200, 201, 202}:  # 200: the knob "duplicate" is on
             return ma_ho_so
         await asyncio.sleep(0.5)  # the registry may take a moment to be in force
     raise NotAsTold("the portal could not file a dossier")
@@ -473,7 +471,7 @@ def first_messages(ground: Ground, world: World, ma_ho_so: str) -> list[Path]:
     return files
 
 
-def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoint: str | None) -> str:
+def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoint: str | None, ma_ho_so: str) -> str:
     """What an integrator does in the first five minutes."""
     yours = _short(ground.yours)
     sends = "\n".join(
@@ -486,6 +484,13 @@ def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoin
         if endpoint
         else f'curl -H "Authorization: Bearer $(cat {yours}/the.txt)" "{gateway}/v1/inbox?after=0&wait=20"\n'
     )
+    portal = ground.role == "portal"
+    mine = (
+        f'HS01 --ho-so "H19.901-$(date +%y%m%d)-0001" --from {ground.identifier} --to H19.901'
+        if portal
+        else f"HS05 --ho-so {ma_ho_so} --from {ground.identifier} --to H19.909"
+    )
+    knob = f'curl -X POST -d \'{{"who": "ban", "fault": "cut", "times": 1}}\' {control}/nut\n' if endpoint else ""
     return f"""# Trục thử của bạn / Your sandbox
 
 Trục / gateway: {gateway}   ·   điều khiển / control: {control}
@@ -501,13 +506,15 @@ Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, {", ".join(file.name for file 
 
 3. Ký thông điệp của mình / sign a message of your own:
 
-lienthong sample {files[0].name[2:6]} --from {ground.identifier} --key {yours}/khoa.pem --cert {yours}/chung-thu.pem -o moi.xml
+lienthong sample {mine} \\
+    --key {yours}/khoa.pem --cert {yours}/chung-thu.pem -o moi.xml
+lienthong --config {_short(ground.node)}/lienthong.toml check moi.xml
 
 4. Làm hỏng thử / break things (refuse, 5xx, 429, slow, garbage, cut, cut-before, duplicate, reorder, expired, down):
 
 curl -X POST -d '{{"who": "so-thu", "fault": "refuse", "times": 1}}' {control}/nut
 curl -X POST -d '{{"who": "cong-thu", "fault": "duplicate"}}' {control}/nut
-curl -X POST -d '{{"to": "{ground.identifier if ground.role == "one-stop" else "H19.901"}"}}' {control}/nop
+{knob}curl -X POST -d '{{"to": "{ground.identifier if not portal else "H19.901"}"}}' {control}/nop
 curl {control}/
 
 5. Xem bên trong / look inside:

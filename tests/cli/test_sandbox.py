@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import letters
 import pki
 import pytest
 from aiohttp import web
 
-from gateway.cli.play.agency import Fault
+from gateway.cli.play.agency import Agency, Fault, Knob, serve
 from gateway.cli.play.world import KNOBS, Member, Who, World
 from gateway.cli.sandbox import MARK, prepare
 from gateway.core.problems import Stopped
@@ -61,6 +62,7 @@ def running(folder, *options):
         yield row
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 0
+        assert process.stderr.read() == b""  # a fault that was asked for is no trouble of ours
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -103,6 +105,7 @@ def test_an_integrator_s_first_message_is_accepted_with_what_the_sandbox_gave(tm
         guide = (folder / "ban" / "README.md").read_text("utf-8")
         assert row["ready"] in guide
         assert row["control"] in guide
+        assert row["ma_ho_so"] in guide
         # knobs, by HTTP, while it runs
         assert call("POST", row["control"] + "/nut", b'{"who": "so-thu", "fault": "reorder"}')[0] == 200
         call("POST", row["control"] + "/nop", b"{}")
@@ -116,6 +119,7 @@ def test_an_integrator_s_first_message_is_accepted_with_what_the_sandbox_gave(tm
 
 def test_a_portal_s_first_dossier_is_answered(tmp_path):
     with running(tmp_path / "s", "--role", "portal", "--pace", "0.1", "--fault", "so-thu=refuse:times=1") as row:
+        assert row["knobs"]["ban"] == ["slow", "5xx", "cut", "cut-before", "duplicate"]
         assert call("POST", f"{row['ready']}/v1/messages", Path(row["files"][0]).read_bytes(), row["token"])[0] == 201
         lanes = [
             sys.executable,
@@ -226,3 +230,45 @@ def test_the_relay_disturbs_the_way_as_its_knob_says(member, fault, got, answer)
 def test_every_knob_belongs_to_somebody():
     assert {fault for faults in KNOBS.values() for fault in faults} == set(Fault) - {Fault.NONE}
     assert set(KNOBS) == set(Who)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("junk", "JSON ≠"),
+        ("[]", "JSON ≠"),
+        ('{"who": "ai"}', "who ai ≠ so-thu, cong-thu, ban"),
+        ('{"who": "ban", "fault": "fire"}', "fault fire ≠ none, refuse"),
+        ('{"who": "ban", "fault": "refuse"}', "ban: refuse ≠ slow, 5xx"),
+        ('{"fault": "slow", "speed": 1}', "speed ≠ fault, times"),
+        ('{"fault": "slow", "times": "x"}', "times ≠ 1, 2, 3…"),
+        ('{"fault": "slow", "seconds": true}', "seconds ≠ 0…600"),
+        ('{"fault": "refuse", "code": 1}', "code, ma_ho_so ≠"),
+    ],
+)
+def test_a_knob_that_cannot_be_meant_is_answered_with_what_can(member, row, said):
+    async def go():
+        world = World("", member, member, bundled(), lambda vi, en: None)
+        url = f"http://127.0.0.1:{await world.start('127.0.0.1', 0)}/nut"
+        async with aiohttp.ClientSession() as session, session.post(url, data=row) as answer:
+            found = answer.status, (await answer.json())["error"], [k for ks in world.knobs.values() for k in ks]
+        await world.stop()
+        return found
+
+    status, error, turned = asyncio.run(go())
+    assert (status, turned) == (400, [])
+    assert error.startswith(said)
+
+
+def test_the_fictional_agency_cuts_the_wire_without_a_word_in_its_log(member, caplog):
+    async def go(fault):
+        agency = Agency(member.key, "H19.901", "Sở", knobs=[Knob(fault)])
+        runner, port = await serve(agency, "127.0.0.1", 0)
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.post(f"http://127.0.0.1:{port}/lienthong", data=letters.dossier(1).body)
+        await runner.cleanup()
+        return len(agency.taken)
+
+    assert [asyncio.run(go(fault)) for fault in (Fault.CUT, Fault.CUT_BEFORE)] == [1, 0]
+    assert caplog.records == []

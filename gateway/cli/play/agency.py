@@ -19,7 +19,7 @@ import json
 import signal
 import sys
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +53,7 @@ class Fault(StrEnum):
     DOWN = "down"  # does not pull its inbox
 
 
+LONGEST_S = 600.0  # of "slow"
 ON_TAKING = frozenset(
     {Fault.REFUSE, Fault.UNAVAILABLE, Fault.SLOW, Fault.GARBAGE, Fault.CUT, Fault.CUT_BEFORE, Fault.TOO_MANY}
 )
@@ -136,7 +137,7 @@ class Agency:
         if knob is not None and knob.fault is Fault.SLOW:
             await asyncio.sleep(knob.seconds)
         if knob is not None and knob.fault is Fault.CUT:
-            _break(request)
+            return cut(request)
         return web.Response(status=200 if known else 201, body=receipt, content_type="application/xml")
 
     async def _misbehave(self, knob: Knob, request: web.Request) -> web.Response | None:
@@ -151,7 +152,7 @@ class Agency:
             case Fault.GARBAGE:
                 return web.Response(status=200, body=b"\x00<html>???", content_type="application/xml")
             case Fault.CUT_BEFORE:
-                _break(request)
+                return cut(request)
         return None
 
     def _keep(self, body: bytes, digest: str, claims: Any) -> bytes:
@@ -211,24 +212,43 @@ class Agency:
 
     async def list_knobs(self, _request: web.Request) -> web.Response:
         """GET /nut."""
-        return _json([asdict(knob) for knob in self.knobs if knob.times != 0])
+        return _json([shown(knob) for knob in self.knobs if knob.times != 0])
 
     async def turn(self, request: web.Request) -> web.Response:
         """POST /nut: turn a knob; ``{"fault": "none"}`` turns all off."""
         try:
             knob = knob_of(await request.json())
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             return _json({"error": str(error), "faults": [str(fault) for fault in Fault]}, status=400)
         if knob.fault is Fault.NONE:
             self.knobs.clear()
         else:
             self.knobs.insert(0, knob)
-        return _json([asdict(one) for one in self.knobs])
+        return await self.list_knobs(request)
 
 
-def knob_of(row: dict[str, Any]) -> Knob:
-    """A knob as it is written in JSON. Raises ValueError or TypeError for what is none."""
-    return Knob(**{**row, "fault": Fault(row.get("fault", "none"))})
+def knob_of(row: Any) -> Knob:
+    """A knob as it is written in JSON. Raises ValueError, which says what may be written, for what is none."""
+    names = [f.name for f in fields(Knob)]
+    if not isinstance(row, dict) or (unknown := sorted({*row} - {*names})):
+        raise ValueError(f"{', '.join(unknown) if isinstance(row, dict) else 'JSON'} ≠ {', '.join(names)}")
+    if (fault := row.get("fault", "none")) not in {*Fault}:
+        raise ValueError(f"fault {fault} ≠ {', '.join(Fault)}")
+    knob = Knob(**{**row, "fault": Fault(fault)})
+    times, seconds = knob.times, knob.seconds
+    if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+        raise ValueError("times ≠ 1, 2, 3…")
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST_S:
+        raise ValueError(f"seconds ≠ 0…{LONGEST_S}")
+    if not isinstance(knob.code, str) or not isinstance(knob.ma_ho_so, str | None):
+        raise ValueError("code, ma_ho_so ≠ “…”")  # noqa: TRY004 - a knob is a value that somebody wrote
+    return knob
+
+
+def shown(knob: Knob) -> dict[str, Any]:
+    """A knob with what matters to its fault."""
+    matters = {"seconds": knob.fault is Fault.SLOW, "code": knob.fault is Fault.REFUSE}
+    return {name: value for name, value in asdict(knob).items() if value is not None and matters.get(name, True)}
 
 
 def parse_knob(text: str) -> Knob:
@@ -238,16 +258,14 @@ def parse_knob(text: str) -> Knob:
     for pair in filter(None, rest.split(",")):
         name, _, value = pair.partition("=")
         row[name] = int(value) if name == "times" else float(value) if name == "seconds" else value
-    try:
-        return knob_of(row)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    return knob_of(row)
 
 
-def _break(request: web.Request) -> None:
+def cut(request: web.Request) -> web.Response:
+    """Break the connection; the answer that is returned for form's sake reaches nobody."""
     if request.transport is not None:
         request.transport.abort()
-    raise ConnectionResetError
+    return web.Response(status=500)
 
 
 def _problems(status: int, codes: list[str]) -> web.Response:

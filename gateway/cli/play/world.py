@@ -17,7 +17,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway.cli.play.agency import ON_TAKING, Agency, Fault, Knob, Taken, knob_of
+from gateway.cli.play.agency import ON_TAKING, Agency, Fault, Knob, Taken, cut, knob_of, shown
 from gateway.core.model import Address
 from schemas.catalog import Catalog
 from schemas.fresh import Size, fresh
@@ -278,7 +278,7 @@ class World:
         if fault is Fault.UNAVAILABLE:
             return web.Response(status=503, headers={"Retry-After": "1"})
         if fault is Fault.CUT_BEFORE:
-            _cut(request)
+            return cut(request)
         if fault is Fault.SLOW and knob is not None:
             await asyncio.sleep(knob.seconds)
         kept = {"content-length", "host", "connection", "transfer-encoding", "accept-encoding"}
@@ -291,13 +291,14 @@ class World:
             except (aiohttp.ClientError, TimeoutError) as error:
                 self.happened(f"không gọi được {self.endpoint}: {error}", f"{self.endpoint} cannot be reached: {error}")
                 return web.Response(status=503, headers={"Retry-After": "2"})
-        ma_thong_diep = request.headers.get("MaThongDiep", "")
+        what = f"{request.headers.get('LoaiThongDiep', '')} {request.headers.get('MaThongDiep', '')}".strip()
+        twist = f" ({fault})" if knob is not None else ""
         self.happened(
-            f"trục giao {ma_thong_diep} cho bạn ({fault}): HTTP {reply}",
-            f"the gateway delivered {ma_thong_diep} to you ({fault}): HTTP {reply}",
+            f"trục giao {what} cho bạn{twist}: HTTP {reply}",
+            f"the gateway delivered {what} to you{twist}: HTTP {reply}",
         )
         if fault is Fault.CUT:
-            _cut(request)
+            return cut(request)
         return web.Response(status=reply, body=content, content_type=kind)
 
     # Knobs and looking
@@ -312,28 +313,34 @@ class World:
         return None
 
     def turn_knob(self, row: dict[str, Any]) -> None:
-        """Turn one. Raises ValueError or TypeError for what is none."""
-        who = Who(row.pop("who", Who.AGENCY))
-        knob = knob_of(row)
+        """Turn one. Raises ValueError for what is none."""
+        if (name := row.pop("who", Who.AGENCY)) not in {*Who}:
+            raise ValueError(f"who {name} ≠ {', '.join(Who)}")
+        who, knob = Who(name), knob_of(row)
         if knob.fault is Fault.NONE:
             self.knobs[who].clear()
             return
         if knob.fault not in KNOBS[who]:
-            raise ValueError(f"{who}: {', '.join(KNOBS[who])}")
+            raise ValueError(f"{who}: {knob.fault} ≠ {', '.join(KNOBS[who])}")
         self.knobs[who].insert(0, knob)
 
     async def turn(self, request: web.Request) -> web.Response:
         """POST /nut."""
         try:
-            self.turn_knob(dict(await request.json()))
-        except (ValueError, TypeError) as error:
-            faults = {who: [str(fault) for fault in found] for who, found in KNOBS.items()}
-            return _json({"error": str(error), "knobs": faults}, 400)
+            row = await request.json()
+        except ValueError:
+            row = None
+        try:
+            if not isinstance(row, dict):
+                raise ValueError('JSON ≠ {"who": …, "fault": …}')  # noqa: TRY004 - the answer below says it
+            self.turn_knob(row)
+        except ValueError as error:
+            return _json({"error": str(error), "knobs": all_knobs()}, 400)
         return await self.list_knobs(request)
 
     async def list_knobs(self, _request: web.Request) -> web.Response:
         """GET /nut."""
-        return _json({who: [asdict(knob) for knob in knobs if knob.times != 0] for who, knobs in self.knobs.items()})
+        return _json({who: [shown(knob) for knob in knobs if knob.times != 0] for who, knobs in self.knobs.items()})
 
     async def file_one(self, request: web.Request) -> web.Response:
         """POST /nop."""
@@ -348,6 +355,11 @@ class World:
     async def overview(self, _request: web.Request) -> web.Response:
         """GET /."""
         return _json({"gateway": self.gateway, "endpoint": self.endpoint, "events": self.events})
+
+
+def all_knobs() -> dict[str, list[str]]:
+    """The faults of each, as they are written."""
+    return {str(who): [str(fault) for fault in found] for who, found in KNOBS.items()}
 
 
 STATUSES = ("HS03", "HS05", "HS11")  # what an agency tells of a dossier, in the order in which it happens
@@ -389,12 +401,6 @@ def codes_of(text: str) -> str:
         rows = json.loads(text).get("problems") or []
         return " " + " ".join(str(row.get("code")) for row in rows)
     return ""
-
-
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-    raise ConnectionResetError
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
