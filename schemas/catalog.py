@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxml import etree
 
@@ -232,7 +232,7 @@ class Catalog:
         loai, version = _text(loai_element), _text(version_element)
         payload = than_phan[0] if than_phan is not None and len(than_phan) else None
         if loai_element is not None and loai not in self._versions:
-            facts = {"value": quotable(loai), "known": sorted(self._versions)}
+            facts = {"value": quotable(loai), "known": sorted(self._versions), **self._meant(payload, loai_element)}
             problems.append(Problem("XSD-003", facts, Location(xpath=xpath_of(loai_element))))
         if payload is None:
             return problems
@@ -241,11 +241,23 @@ class Catalog:
             facts = {"element": quotable(goc), "found": quotable(namespace(payload.tag)), "expected": names.HO_SO}
             problems.append(Problem("XSD-006", facts, at))
         elif loai in self._versions and goc not in self._versions[loai]:
-            problems.append(Problem("XSD-005", {"element": quotable(goc), "loai": loai, "known": self.roots(loai)}, at))
+            facts = {"element": quotable(goc), "loai": loai, "known": self.roots(loai)}
+            problems.append(Problem("XSD-005", {**facts, **self._meant(payload, loai_element)}, at))
         elif loai in self._versions and version_element is not None and version not in self._versions[loai][goc]:
-            facts = {"value": quotable(version), "loai": loai, "goc": goc, "known": self.versions(loai, goc)}
+            known = self.versions(loai, goc)
+            facts = {"value": quotable(version), "loai": loai, "goc": goc, "known": known}
+            if len(known) == 1:
+                facts["fix"] = {"do": "replace", "xpath": xpath_of(version_element), "text": known[0]}
             problems.append(Problem("XSD-004", facts, Location(xpath=xpath_of(version_element))))
         return problems
+
+    def _meant(self, payload: etree._Element | None, loai: etree._Element | None) -> dict[str, Any]:
+        """The fix that gives a message the type which alone has its payload."""
+        goc = local(payload.tag) if payload is not None and namespace(payload.tag) == names.HO_SO else None
+        types = [known for known, roots in self._versions.items() if goc in roots]
+        if len(types) != 1 or loai is None:
+            return {}
+        return {"fix": {"do": "replace", "xpath": xpath_of(loai), "text": types[0]}}
 
 
 def registered() -> Mapping[Kind, Reader]:

@@ -180,26 +180,6 @@ EXAMPLES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fix:
-    """The smallest change that mends a problem.
-
-    ``xpath`` is where; ``text`` is XML for an insert, a value for a replace.
-    """
-
-    do: str  # "insert", "replace", "remove", "move", "rename"
-    xpath: str  # the parent for an insert, else the element or attribute itself
-    text: str | None = None
-    before: str | None = None  # insert, move: the sibling it must stand before; None: as the last child
-    namespace: str | None = None  # insert, rename: the namespace of the new element
-
-
-def fix_hint(problem: Problem) -> Fix | None:
-    """The change proposed for a problem, or None where only its author can know what was meant."""
-    fix = problem.facts.get("fix")
-    return Fix(**fix) if fix else None
-
-
 def explain(
     body: bytes,
     root: etree._Element,
@@ -314,6 +294,7 @@ class _Particle:
     spaces: tuple[str, ...]  # namespaces of a wildcard
     least: int
     most: int | None
+    types: tuple[Any, ...] = ()  # of the names
 
     def takes(self, tag: object) -> bool:
         return tag in self.names if self.names else namespace(tag) in self.spaces
@@ -330,13 +311,15 @@ def _flat(group: Any) -> list[_Particle] | None:
     particles = []
     for item in group:
         if isinstance(item, xmlschema.XsdElement):
-            found = _Particle((item.name or "",), (), item.min_occurs, item.max_occurs)
+            found = _Particle((item.name or "",), (), item.min_occurs, item.max_occurs, (item.type,))
         elif isinstance(item, xmlschema.validators.XsdAnyElement):
             spaces = tuple(item.namespace) if isinstance(item.namespace, (list, tuple, set)) else (str(item.namespace),)
             found = _Particle((), spaces, item.min_occurs, item.max_occurs)
         elif item.model == "choice" and all(isinstance(x, xmlschema.XsdElement) and x.max_occurs == 1 for x in item):
             least = 0 if any(x.min_occurs == 0 for x in item) else item.min_occurs
-            found = _Particle(tuple(x.name or "" for x in item), (), least, item.max_occurs)
+            found = _Particle(
+                tuple(x.name or "" for x in item), (), least, item.max_occurs, tuple(x.type for x in item)
+            )
         else:
             return None
         particles.append(found)
@@ -505,14 +488,28 @@ def _missing(
 def _sample_element(name: str, parent: etree._Element, court: _Court) -> str:
     """The element to insert, as XML with the prefix that its parent's document uses for the namespace."""
     prefix = next((p for p, uri in parent.nsmap.items() if uri == namespace(name)), None)
-    tag = f"{prefix}:{local(name)}" if prefix else local(name)
-    value = ""
     component = _component(parent, court)
+    kind = None
     if component is not None and not component.type.is_simple() and hasattr(component.type.content, "iter_elements"):
         for child in component.type.content.iter_elements():
             if getattr(child, "name", None) == name:
-                value = _sample_value(child.type)
-    return f"<{tag}>{value}</{tag}>"
+                kind = child.type
+    return _sample_of(name, kind, prefix)
+
+
+def _sample_of(name: str, kind: Any | None, prefix: str | None, deep: int = 6) -> str:
+    """An element with what its type demands inside."""
+    tag = f"{prefix}:{local(name)}" if prefix else local(name)
+    if kind is None or _simple(kind) is not None:
+        inside = _sample_value(kind) if kind is not None else ""
+    else:
+        particles = _flat(kind.content) if deep and hasattr(kind.content, "model") else None
+        inside = "".join(
+            _sample_of(particle.names[0], particle.types[0], prefix, deep - 1)
+            for particle in particles or ()
+            if particle.least and particle.names and namespace(particle.names[0]) == namespace(name)
+        )
+    return f"<{tag}>{inside}</{tag}>"
 
 
 def _sample_value(kind: Any) -> str:
@@ -580,10 +577,11 @@ def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem
     elif isinstance(validator, xmlschema.validators.XsdIdentity) or "duplicated value" in reason:
         yield _duplicate(element)
     elif "not nillable" in reason:
-        facts = {"element": name, "fix": {"do": "remove", "xpath": f"{at.xpath}/@xsi:nil"}}
-        yield Problem("XSD-030", facts, at)
+        yield Problem("XSD-030", {"element": name, **_not_nil(element, court)}, at)
     elif "nil" in reason and ("not empty" in reason or "must be empty" in reason or "value" in reason):
-        yield Problem("XSD-031", {"element": name}, at)
+        marks = [mark for mark in (_nil(element), names.LY_DO_TRONG) if mark == names.LY_DO_TRONG or mark]
+        fix = [{"do": "remove", "xpath": f"{at.xpath}/@{mark}"} for mark in marks]
+        yield Problem("XSD-031", {"element": name, "fix": fix}, at)
     elif "can't have child elements" in reason:
         yield Problem("XSD-011", {"element": _first_child(element), "parent": name, "known": "–"}, at)
     elif "character data" in reason:
@@ -594,6 +592,26 @@ def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem
             yield Problem("XSD-011", {"element": name, "parent": _parent(element), "known": "–"}, at)
         else:
             yield _value(element, validator, component)
+
+
+def _nil(element: etree._Element) -> str:
+    """xsi:nil with the prefix that the document uses for it."""
+    prefix = next((p for p, uri in element.nsmap.items() if p and uri == names.XSI), "xsi")
+    return f"{prefix}:nil"
+
+
+def _not_nil(element: etree._Element, court: _Court) -> dict[str, Any]:
+    """What mends an xsi:nil that may not be: without it where there is a value, without the element where it may lack."""
+    if (element.text or "").strip() or element.get(names.NIL, "").strip() in ("false", "0"):
+        return {"fix": {"do": "remove", "xpath": f"{xpath_of(element)}/@{_nil(element)}"}}
+    return _dispensable(element, _component(element, court))
+
+
+def _dispensable(element: etree._Element, component: Any) -> dict[str, Any]:
+    """The fix that takes an empty element away, where its parent can do without."""
+    if component is None or component.min_occurs:
+        return {}
+    return {"fix": {"do": "remove", "xpath": xpath_of(element)}}
 
 
 def _parent(element: etree._Element) -> str:
@@ -614,12 +632,12 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     facts: dict[str, Any] = {"element": name, "value": _quoted(name, value)}
     if isinstance(validator, facets.XsdEnumerationFacets):
         known = [str(v) for v in validator.enumeration]
-        near = _nearest(value, known)
+        near = value.lstrip("0") if value.lstrip("0") in known else _nearest(value, known)
         if near is not None:
             facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": near}
         return Problem("XSD-022", {**facts, "known": known}, at)
     if not value:
-        return Problem("XSD-024", facts, at)
+        return Problem("XSD-024", {**facts, **_dispensable(element, component)}, at)
     if isinstance(validator, facets.XsdMaxLengthFacet):
         return Problem("XSD-023", {**facts, "most": validator.value, "found": len(value)}, at)
     if isinstance(validator, (facets.XsdMinLengthFacet, facets.XsdLengthFacet)):
@@ -629,20 +647,30 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     if isinstance(validator, (facets.XsdMaxInclusiveFacet, facets.XsdMaxExclusiveFacet)):
         return Problem("XSD-027", {**facts, "least": "–", "most": str(validator.value)}, at)
     if isinstance(validator, (facets.XsdTotalDigitsFacet, facets.XsdFractionDigitsFacet)):
-        return Problem("XSD-028", {**facts, "most": validator.value}, at)
+        return Problem("XSD-028", {**facts, "most": validator.value, **_corrected(kind, value, name, at)}, at)
     primitive = local(kind.primitive_type.name or "") if kind.primitive_type is not None else ""
     if primitive in ("dateTime", "date", "time"):
         return _moment(facts, value, primitive, at, name)
     facts["expected"] = _example(kind) or "…"
+    facts |= _corrected(kind, value, name, at)
     if isinstance(validator, facets.XsdPatternFacets):
-        corrected = (
-            value.upper() if _fits(kind, value.upper()) else value.lower() if _fits(kind, value.lower()) else None
-        )
-        if corrected is not None and name in QUOTABLE:
-            facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": corrected}
         return Problem("XSD-021", facts, at)
     facts["type"] = primitive or "…"
     return Problem("XSD-020", facts, at)
+
+
+_GROUPED = re.compile(r"\d{1,3}([., ])\d{3}(\1\d{3})*( ?(đ|₫|đồng|VND|VNĐ))?")  # 1.500.000 đ, as people write it
+
+
+def _corrected(kind: Any, value: str, name: str, at: Location) -> dict[str, Any]:
+    """The fix for a value that only its writing keeps from fitting: case, blanks, the points between thousands."""
+    if name not in QUOTABLE:
+        return {}
+    tries = [value.upper(), value.lower(), value.replace(" ", ""), value.replace(" ", "").upper()]
+    if _GROUPED.fullmatch(value):
+        tries.insert(0, re.sub(r"\D", "", value))
+    found = next((text for text in tries if _fits(kind, text)), None)
+    return {} if found is None else {"fix": {"do": "replace", "xpath": at.xpath, "text": found}}
 
 
 def _fits(kind: Any, value: str) -> bool:
@@ -658,6 +686,7 @@ _FORMS = (
     "%d/%m/%Y %H:%M",
     "%Y-%m-%dT%H:%M",
 )
+_AT_HOME = "%Y-%m-%dT%H:%M:%S+07:00"  # a moment where a day is asked for
 _DAYS = ("%Y%m%d", "%Y/%m/%d", "%d/%m/%Y", "%d-%m-%Y", "%Y-%m-%d")  # month first is never guessed
 
 
@@ -670,7 +699,7 @@ def _moment(facts: dict[str, Any], value: str, primitive: str, at: Location, nam
             if name in QUOTABLE:
                 facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": f"{value}+07:00"}
             return Problem("XSD-026", facts, at)
-    moment = _parsed(value, _FORMS) if primitive == "dateTime" else _parsed(value, (*_DAYS, "%Y-%m-%d%z"))
+    moment = _parsed(value, _FORMS) if primitive == "dateTime" else _parsed(value, (*_DAYS, "%Y-%m-%d%z", _AT_HOME))
     if moment is not None and name in QUOTABLE:
         text = f"{moment:%Y-%m-%dT%H:%M:%S}+07:00" if primitive == "dateTime" else f"{moment:%Y-%m-%d}"
         facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": text}

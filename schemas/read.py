@@ -115,7 +115,8 @@ def _absences(root: etree._Element) -> Iterator[Problem]:
         reason = element.get(names.LY_DO_TRONG)
         at = Location(xpath=xpath_of(element))
         if nil and reason is None:
-            yield Problem("XSD-032", {"element": local(element.tag)}, at)
+            fix = {"do": "set", "xpath": at.xpath, "text": f'{names.LY_DO_TRONG}="KHONG_CO"'}
+            yield Problem("XSD-032", {"element": local(element.tag), "fix": fix}, at)
         elif reason is not None and not nil:
             fix = {"do": "remove", "xpath": f"{at.xpath}/@{names.LY_DO_TRONG}"}
             yield Problem("XSD-033", {"element": local(element.tag), "value": reason[:40], "fix": fix}, at)

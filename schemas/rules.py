@@ -8,6 +8,7 @@ with the rule's second code travels with the letter) or ``off``, for all types o
 from __future__ import annotations
 
 import calendar
+import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -273,7 +274,7 @@ def receivers_named_once(letter: Letter) -> Iterator[Broken]:
     for element in letter.root.iterfind(f"{pb('DanhSachNoiNhan')}/{pb('NoiNhan')}/{pb('MaDinhDanh')}"):
         value = (element.text or "").strip()
         if value in seen:
-            yield element, {"value": value}
+            yield element, {"value": value, **_without(element.getparent())}
         seen.add(value)
 
 
@@ -293,7 +294,7 @@ def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
 def only_the_gateway_composes(letter: Letter) -> Iterator[Broken]:
     mark = letter.root.find(pb("LapThay"))
     if mark is not None and letter.thong_diep.basis is not Basis.COMPOSED:
-        yield mark, {"ma": (mark.findtext(pb("MaDinhDanh")) or "").strip()}
+        yield mark, {"ma": (mark.findtext(pb("MaDinhDanh")) or "").strip(), **_without(mark)}
 
 
 # --- attachments ------------------------------------------------------------------------------------------------------
@@ -310,7 +311,10 @@ def inline_content_is_base64(letter: Letter) -> Iterator[Broken]:
 def sizes_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None and len(file.content) != file.row.so_byte:
-            yield _of(file, "SoByte"), {"ma": file.row.id, "value": file.row.so_byte, "found": len(file.content)}
+            size, place = len(file.content), _of(file, "SoByte")
+            # With the right digest it is the right file; with neither right nobody can tell which of them is.
+            fix = _instead(place, size) if file.digest == file.row.sha256 else {}
+            yield place, {"ma": file.row.id, "value": file.row.so_byte, "found": size, **fix}
 
 
 @rule("dinh-kem-dung-bam", "XSD-122", source="domain N13: SHA-256 in the manifest", locked=True)
@@ -331,7 +335,9 @@ def references_are_listed(letter: Letter) -> Iterator[Broken]:
     for element in letter.payload.iter(hs("MaDinhKem")):
         value = (element.text or "").strip()
         if value not in listed:
-            yield element, {"ma": value, "known": sorted(listed) or "–"}
+            near = difflib.get_close_matches(value, sorted(listed), n=1, cutoff=0.8)
+            fix = _instead(element, near[0]) if near else {}
+            yield element, {"ma": value, "known": sorted(listed) or "–", **fix}
 
 
 @rule("dinh-kem-duoc-dung", "XSD-124", source="domain N13: what the manifest lists is used by the payload")
@@ -350,7 +356,9 @@ def media_types_are_true(letter: Letter) -> Iterator[Broken]:
         if file.content is not None:
             real = file.nature.media_type
             if not declared_fits(file.row.loai, real):
-                yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": file.row.loai, "found": real}
+                place = _of(file, "LoaiTep")
+                fix = _instead(place, real) if real in letter.settings.open_formats else {}
+                yield place, {"ma": file.row.id, "value": file.row.loai, "found": real, **fix}
 
 
 @rule("dinh-kem-dinh-dang-mo", "XSD-126", source="domain R40: open document formats (Circular 39/2017/TT-BTTTT)")
@@ -500,7 +508,7 @@ def fees_sum_up(letter: Letter) -> Iterator[Broken]:
     if total is not None:
         found = sum((Decimal(_text(gia)) for gia in letter.payload.iter(hs("Gia"))), Decimal(0))
         if found != Decimal(_text(total)):
-            yield total, {"value": _text(total), "found": str(found)}
+            yield total, {"value": _text(total), "found": str(found), **_instead(total, found)}
 
 
 @rule("thu-tuc-da-biet", "XSD-135", source="domain R2, §4.3: the procedure is in the catalogue", types=["HS01", "HS14"])
@@ -593,6 +601,16 @@ def a_digital_result_counts(letter: Letter) -> Iterator[Broken]:
     files = () if papers is None else (*papers.iter(hs("MaDinhKem")), *papers.iter(hs("DuongDanTepTinKetQua")))
     if state in ("9", "10") and not files:
         yield letter.within("TrangThaiHoSo"), {"state": state}
+
+
+def _instead(element: etree._Element, value: object) -> dict[str, Any]:
+    """The fix that puts another value."""
+    return {"fix": {"do": "replace", "xpath": xpath_of(element), "text": str(value)}}
+
+
+def _without(element: etree._Element | None) -> dict[str, Any]:
+    """The fix that takes an element away."""
+    return {} if element is None else {"fix": {"do": "remove", "xpath": xpath_of(element)}}
 
 
 def _dossiers(letter: Letter) -> Iterator[etree._Element]:

@@ -6,17 +6,21 @@ import hashlib
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, argument, command, option
+from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, Misconfigured, argument, command, option
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
 from gateway.core.problems import Outcome, Problem, Stopped
+
+if TYPE_CHECKING:
+    from gateway.cli.show import Screen
+    from schemas.fixes import Proposal
 
 STDIN = "-"
 WORDS = {  # fate -> Vietnamese, English
@@ -79,7 +83,16 @@ class Moment(click.ParamType[datetime]):
     vi="Xét như nhận vào lúc này (mặc định: bây giờ).",
     en="Judge as of this time (default: now).",
 )
-def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, at: datetime | None) -> int:
+@option(
+    "--fix-hints",
+    "hints",
+    is_flag=True,
+    vi="Với mỗi lỗi, đề xuất thay đổi nhỏ nhất: sửa ở dòng và cột nào, thay gì bằng gì. Không đoán điều chỉ người lập "
+    "biết. Sửa xong phải ký lại.",
+    en="For each problem propose the smallest change: at which line and column, what to replace by what. What only the "
+    "author can know is not guessed. Sign again after mending.",
+)
+def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, at: datetime | None, hints: bool) -> int:
     """Judges every file; the exit code is that of the worst."""
     bench = Bench(call, party, at or call.now)
     fates: list[Fate] = []
@@ -88,10 +101,12 @@ def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, a
         beside = sidecar(name)
         try:
             finding = bench.judge(name, beside)
+        except Misconfigured:
+            raise
         except Stopped as stop:
             fates.append(Fate.REJECTED)
             surprises += 1
-            _print(call, name, Fate.REJECTED, None, stop.problems)
+            _print(call, name, Fate.REJECTED, None, stop.problems, hints=hints)
             continue
         fate = bench.expected(finding)
         fates.append(fate)
@@ -102,7 +117,7 @@ def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, a
                 call.screen.line(f"{name}: đúng như tệp đi kèm", f"{name}: as its side-car says")
                 continue
             call.screen.note(f"{name}: khác tệp đi kèm: {differs}", f"{name}: not as its side-car says: {differs}")
-        _print(call, name, fate, finding, finding.problems)
+        _print(call, name, fate, finding, finding.problems, hints=hints)
     _sum_up(call, fates)
     if expect:
         return PROBLEMS if surprises else FINE
@@ -161,7 +176,6 @@ class Bench:
 
     def gate(self, name: str) -> Any:
         """The gate for a file: by --config, by the current folder, or by the file's own folder and those above it."""
-        from gateway.cli.base import Misconfigured
         from gateway.wiring import build
 
         loaded = self.call.load_near(Path.cwd(), needed=False)
@@ -243,8 +257,11 @@ def _read(name: str, most: int) -> tuple[bytes, str, int]:
     return bytes(kept), digest.hexdigest(), total
 
 
-def _print(call: Call, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...]) -> None:
+def _print(
+    call: Call, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...], *, hints: bool
+) -> None:
     screen = call.screen
+    fixes = _proposals(finding, problems) if hints else {}
     shown = "<stdin>" if name == STDIN else name
     letter = finding.thong_diep if finding is not None else None
     signer = letter.signer if letter is not None else None
@@ -259,7 +276,13 @@ def _print(call: Call, name: str, fate: Fate, finding: Finding | None, problems:
                 "digest": finding.envelope.digest if finding else None,
                 "basis": str(letter.basis) if letter else None,
                 "signer": {"subject": signer.subject, "fingerprint": signer.fingerprint} if signer else None,
-                "problems": [screen.problem_row(problem, shown) for problem in problems],
+                "problems": [
+                    {
+                        **screen.problem_row(problem, shown),
+                        **({"fix": asdict(fix) if (fix := fixes.get(number)) else None} if hints else {}),
+                    }
+                    for number, problem in enumerate(problems)
+                ],
             }
         )
         return
@@ -269,8 +292,53 @@ def _print(call: Call, name: str, fate: Fate, finding: Finding | None, problems:
         f"{shown}: {words[0]}" + (f" ({about})" if about else ""),
         f"{shown}: {words[1]}" + (f" ({about})" if about else ""),
     )
-    for problem in problems:
+    for number, problem in enumerate(problems):
         screen.problem(problem, shown)
+        if number in fixes:
+            _print_fix(screen, shown, fixes[number])
+    if hints and (left := sum(problem.outcome is Outcome.FAILED for problem in problems) - len(fixes)) > 0:
+        screen.line(
+            f"    {left} lỗi không tự đề xuất thay đổi được: làm theo dòng →.",
+            f"    {left} without an edit that could be proposed: follow the → line.",
+        )
+    if fixes:
+        screen.line("    Sửa xong phải ký lại.", "    Sign again after mending.")
+
+
+def _proposals(finding: Finding | None, problems: tuple[Problem, ...]) -> dict[int, Proposal]:
+    """What would mend each problem, by its number."""
+    from schemas.fixes import proposal
+
+    if finding is None:
+        return {}
+    found = ((number, proposal(finding.envelope.body, problem)) for number, problem in enumerate(problems))
+    return {number: one for number, one in found if one is not None}
+
+
+def _print_fix(screen: Screen, shown: str, fix: Proposal) -> None:
+    """One line for each edit, with the place as an editor takes it."""
+    for edit in fix.edits:
+        old, new = _clipped(edit.old), _clipped(edit.new)
+        if not edit.old:
+            vi, en = f"thêm {new}", f"insert {new}"
+        elif not edit.new:
+            vi, en = f"bỏ {old}", f"remove {old}"
+        else:
+            vi, en = f"thay {old} bằng {new}", f"replace {old} by {new}"
+        where = f"    ✎ {shown}:{edit.line}:{edit.column} "
+        screen.line(where + vi, where + en)
+    if fix.example:
+        screen.line(
+            "      Giá trị thêm vào chỉ là ví dụ đúng dạng: ghi giá trị thật.",
+            "      What is put in only shows the form: write the real value.",
+        )
+
+
+def _clipped(text: str) -> str:
+    """A piece of a document on one line."""
+    one = " ".join(text.split()) or " ".join(f"U+{ord(character):04X}" for character in text[:8])
+    one = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in one)
+    return f"“{one if len(one) <= 160 else f'{one[:100]} … {one[-40:]}'}”"
 
 
 def _sum_up(call: Call, fates: list[Fate]) -> None:

@@ -55,6 +55,28 @@ def test_a_problem_is_shown_as_file_line_column_code_sentence_and_remedy(cli):
     assert lines[3].strip().startswith("→ ")
 
 
+def test_fix_hints_name_the_place_and_what_to_replace_by_what(cli):
+    file = SAMPLES / "rejected" / "HS05-XSD-026-thieu-mui-gio.xml"
+    result = cli("check", "--fix-hints", file)
+    assert f"✎ {file}:44:24 thay “2026-01-15T14:00:00” bằng “2026-01-15T14:00:00+07:00”" in result.out
+    assert result.code == 1
+    (problem,) = cli("check", "--fix-hints", "--json", file).rows[0]["problems"]
+    edit = {"line": 44, "column": 24, "old": "2026-01-15T14:00:00", "new": "2026-01-15T14:00:00+07:00"}
+    assert problem["fix"] == {"edits": [edit], "example": False}
+
+
+def test_fix_hints_say_where_a_value_is_only_an_example_and_where_there_is_none(cli):
+    missing = SAMPLES / "rejected" / "HS04-XSD-010-thieu-ly-do.xml"
+    result = cli("--lang", "en", "check", "--fix-hints", missing)
+    assert "insert “<hs:LyDo>…</hs:LyDo>”" in result.out
+    assert "only shows the form" in result.out
+    too_early = SAMPLES / "rejected" / "HS03-XSD-131-hen-tra-truoc.xml"
+    assert "✎" not in (out := cli("check", "--fix-hints", too_early).out)
+    assert "1 lỗi không tự đề xuất" in out
+    assert cli("check", "--fix-hints", "--json", too_early).rows[0]["problems"][0]["fix"] is None
+    assert "✎" not in cli("check", missing).out
+
+
 def test_the_exit_code_is_that_of_the_worst_file(cli):
     assert cli("check", HS01).code == 0
     assert cli("check", HS01, UNKNOWN).code == 3

@@ -10,46 +10,23 @@ from lxml import etree
 
 from gateway.core.problems import Problem
 from gateway.documents import parse_bytes
-from schemas.explain import _Court, _stray_text, explain, fix_hint
+from schemas.check import placed as locate_all
+from schemas.explain import _Court, _stray_text, explain
+from schemas.fixes import apply, proposal
 from schemas.fresh import Size, fresh
 from schemas.names import hs
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
-def applied(body, fix):
-    """The body with one proposed change made, as `lienthong check --fix-hints` describes it."""
-    root = parse_bytes(body.encode())
-    spaces = {prefix: uri for element in root.iter() for prefix, uri in element.nsmap.items() if prefix}
+def mended(body, problem):
+    """The body with the proposed change made."""
+    return apply(body.encode(), proposal(body.encode(), placed(body, problem))).decode()
 
-    def at(xpath):
-        (found,) = root.xpath(xpath, namespaces=spaces)
-        return found
 
-    if fix.do == "insert":
-        new = etree.fromstring(fix.text.replace(">", f' xmlns:hs="{spaces["hs"]}" xmlns:lt="{spaces["lt"]}">', 1))
-        if fix.before:
-            at(fix.before).addprevious(new)
-        else:
-            at(fix.xpath).append(new)
-    elif fix.do == "remove":
-        if "/@" in fix.xpath:
-            path, _, name = fix.xpath.rpartition("/@")
-            del at(path).attrib[f"{{{XSI}}}nil" if name == "xsi:nil" else name]
-        else:
-            at(fix.xpath).getparent().remove(at(fix.xpath))
-    elif fix.do == "replace":
-        at(fix.xpath).text = fix.text
-    elif fix.do == "rename":
-        at(fix.xpath).tag = f"{{{fix.namespace}}}{fix.text}"
-    elif fix.do == "move":
-        moved = at(fix.xpath)
-        target = at(fix.before) if fix.before else None
-        if target is None:
-            moved.getparent().append(moved)
-        else:
-            target.addprevious(moved)
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True).decode()
+def placed(body, problem):
+    """The problem with its line and column, as a check gives it."""
+    return locate_all(body.encode(), [problem])[0]
 
 
 BROKEN = [
@@ -72,24 +49,24 @@ BROKEN = [
 def test_the_proposed_change_makes_the_document_acceptable(problems, hs05, old, new):
     assert old in hs05
     (problem,) = problems(hs05.replace(old, new))
-    assert problems(applied(hs05.replace(old, new), fix_hint(problem))) == ()
+    assert problems(mended(hs05.replace(old, new), problem)) == ()
 
 
 def test_a_misplaced_element_is_moved(problems, hs05):
     state = "<hs:TrangThai>4</hs:TrangThai>"
     body = hs05.replace(state, "").replace("<hs:NguoiXuLy>", f"{state}<hs:NguoiXuLy>")
     (problem,) = problems(body)
-    assert problems(applied(body, fix_hint(problem))) == ()
+    assert problems(mended(body, problem)) == ()
 
 
 def test_where_only_the_author_can_know_there_is_no_hint():
-    assert fix_hint(Problem("XSD-023", {"element": "NguoiXuLy", "most": 50, "found": 51})) is None
+    assert proposal(b"<a/>", Problem("XSD-023", {"element": "NguoiXuLy", "most": 50, "found": 51})) is None
 
 
 def test_a_month_first_date_is_never_guessed(problems, hs05):
     (problem,) = problems(hs05.replace("2026-01-15T08:30:00+07:00</hs:", "01-15-2026</hs:"))
     assert problem.code == "XSD-025"
-    assert fix_hint(problem) is None
+    assert "fix" not in problem.facts
 
 
 def test_a_personal_date_is_not_quoted_even_as_a_hint(problems, catalog, at):
@@ -97,7 +74,7 @@ def test_a_personal_date_is_not_quoted_even_as_a_hint(problems, catalog, at):
     born = re.search(r"<hs:NgaySinh>([^<]+)<", body)[1]
     year, month, day = born.split("-")
     (problem,) = problems(body.replace(f"<hs:NgaySinh>{born}", f"<hs:NgaySinh>{day}/{month}/{year}"))
-    assert (problem.code, fix_hint(problem)) == ("XSD-025", None)
+    assert (problem.code, "fix" in problem.facts) == ("XSD-025", False)
     assert year not in str(problem.facts["value"])
 
 
