@@ -108,6 +108,31 @@ class Key:
         vi="Tên biến môi trường chứa mật khẩu của khóa.",
         en="The name of the environment variable that holds the key's password.",
     )
+    module: Path | None = setting(
+        None,
+        vi="Thư viện PKCS#11 của thiết bị giữ khóa (HSM, USB token), thay cho “file”; mã PIN là mật khẩu của khóa.",
+        en="The PKCS#11 library of the token that holds the key (HSM, USB), instead of “file”; the PIN is its password.",
+    )
+    token: str | None = setting(
+        None,
+        vi="Nhãn của thiết bị PKCS#11.",
+        en="The label of the PKCS#11 token.",
+    )
+    label: str | None = setting(
+        None,
+        vi="Nhãn của khóa trong thiết bị; chứng thư cùng nhãn được dùng nếu không nêu “certificate”.",
+        en="The label of the key in the token; the certificate of the same label is used where none is named.",
+    )
+    previous: tuple[Path, ...] = setting(
+        (),
+        vi="Chứng thư của các khóa trước, PEM: biên nhận và đầu nhật ký chúng đã ký vẫn kiểm được sau khi thay khóa.",
+        en="Certificates of earlier keys, PEM: what they signed (receipts, log heads) is still believed after a roll-over.",
+    )
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a key to sign with."""
+        return self.file is not None or self.module is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +183,12 @@ class Web:
         at_least=128,
         vi="Giới hạn bộ nhớ của mỗi tiến trình nhận, MB; bỏ trống: không đặt.",
         en="The memory limit of each worker, MB; empty: none.",
+    )
+    growth_mb: int = setting(
+        512,
+        at_least=8,
+        vi="Tiến trình nhận nào đã lớn thêm chừng này MB từ lúc bắt đầu thì được thay bằng tiến trình mới, không gián đoạn.",
+        en="A worker that has grown by this many MB since it began is replaced by a fresh one, without a gap.",
     )
     stall_s: float = setting(
         60.0,
@@ -663,8 +694,13 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
         yield clash("web.tls_certificate", "web.tls_key", "phải có cả hai hoặc không có", "both or neither")
     if web.client_ca is not None and web.tls_certificate is None:
         yield clash("web.client_ca", "web.tls_certificate", "chứng thư khách cần TLS", "client certificates need TLS")
-    if (key.file is None) != (key.certificate is None):
+    if key.module is None and (key.file is None) != (key.certificate is None):
         yield clash("key.file", "key.certificate", "phải có cả hai hoặc không có", "both or neither")
+    if key.module is not None and key.file is not None:
+        yield clash("key.module", "key.file", "khóa nằm ở một nơi", "a key lies in one place")
+    for name in ("token", "label"):
+        if (key.module is None) != (getattr(key, name) is None):
+            yield clash("key.module", f"key.{name}", "phải có cả hai hoặc không có", "both or neither")
     if key.password_file is not None and key.password_env is not None:
         yield clash(
             "key.password_file", "key.password_env", "chỉ dùng một nguồn mật khẩu", "only one source of the password"

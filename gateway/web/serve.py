@@ -1,9 +1,10 @@
 """One node's front: a parent that keeps N workers alive, each listening on the same port.
 
 A worker that dies, or whose loop stands still, is replaced; what it had not committed it had not answered, so senders
-try again. SIGTERM and SIGINT stop: nothing new is taken, what is under way is answered. SIGHUP replaces the workers one
-by one, for new settings, TLS files or a new signing key. A new registry or new certificate verdicts need no signal:
-workers look for them and change over between two trays.
+try again. A worker that has grown too large is replaced without a gap: libxml2 keeps every name it ever read, so that
+strange documents make a process grow for ever. SIGTERM and SIGINT stop: nothing new is taken, what is under way is
+answered. SIGHUP replaces the workers one by one, for new settings, TLS files or a new signing key. A new registry or new
+certificate verdicts need no signal: workers look for them and change over between two trays.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import Loaded, Settings, load
+from gateway.settings import Loaded, Settings, Web, load
 
 log = logging.getLogger("lienthong.web.serve")
 
@@ -56,6 +57,7 @@ class _Worker:
     born: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     ready: bool = False
+    large: bool = False  # says of itself that it has grown too large
     leaving: bool = False
 
 
@@ -139,7 +141,9 @@ class _Parent:
                     return 70
                 if self._renew:
                     self._renew = False
-                    self._replace_all()
+                    self._replace(list(self._workers))
+                elif large := [worker for worker in self._workers if worker.large and not worker.leaving]:
+                    self._replace(large)
             return 0
         finally:
             self._end()
@@ -173,6 +177,7 @@ class _Parent:
                     said = worker.line.recv_bytes()
                     worker.heard = time.monotonic()
                     worker.ready = worker.ready or said == b"ready"
+                    worker.large = said == b"large"
         if self._on_ready is not None and len(self._workers) >= self._number and all(w.ready for w in self._workers):
             tell, self._on_ready = self._on_ready, None
             tell(self._job.host, self._job.port)
@@ -206,9 +211,8 @@ class _Parent:
         for file in (self._job.shared / "metrics").glob(f"gauge_live*_{worker.process.pid}.db"):
             file.unlink(missing_ok=True)
 
-    def _replace_all(self) -> None:
+    def _replace(self, old: Iterable[_Worker]) -> None:
         """New workers first, then the old ones go: the port is never without a listener."""
-        old = list(self._workers)
         for leaver in old:
             fresh = self._born()
             self._workers.append(fresh)
@@ -278,7 +282,7 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     leave = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leave.set)
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
-    beating = asyncio.create_task(_beat(app, line, settings.web.stall_s))
+    beating = asyncio.create_task(_beat(app, line, settings.web))
     renewing = asyncio.create_task(_renew(app, settings))
     line.send_bytes(b"ready")
     await leave.wait()
@@ -288,13 +292,23 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     await app.stop()
 
 
-async def _beat(app: Any, line: Connection, stall_s: float) -> None:
+async def _beat(app: Any, line: Connection, web: Web) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
+    most = _memory_mb() + web.growth_mb
     while True:
-        if app.tray.longest_s() < stall_s:
+        if app.tray.longest_s() < web.stall_s:
             with contextlib.suppress(OSError):
-                line.send_bytes(b"alive")
-        await asyncio.sleep(min(1.0, stall_s / 5))
+                line.send_bytes(b"large" if _memory_mb() > most else b"alive")
+        await asyncio.sleep(min(1.0, web.stall_s / 5))
+
+
+def _memory_mb() -> float:
+    """What this process keeps in memory; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0.0
+    return pages * resource.getpagesize() / 2**20
 
 
 async def _renew(app: Any, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -178,6 +179,29 @@ def test_hangup_replaces_every_worker_while_the_port_stays_open(node, serving):
     assert stream.told.count(200) > 20
     assert "ConnectionRefusedError" not in stream.told
     assert serving.poll() is None
+
+
+def test_a_worker_that_has_grown_too_large_is_replaced_without_a_gap(tmp_path):
+    """libxml2 keeps every name it has read: without this, strange documents would fill the memory for good."""
+    settings = {"web": {"port": nodes.free_port(), "growth_mb": 8}}
+    small = nodes.Node(tmp_path, settings=settings, port=settings["web"]["port"]).prepare()
+    try:
+        process = small.serve(workers=1)
+        (first,) = workers_of(process)
+        with Stream(small) as stream:
+            assert eventually(
+                lambda: small.post(strange_names(), "cong-dvc").status == 422 and first not in workers_of(process)
+            )
+            assert small.post(mail.nop(), "cong-dvc").status == 201
+        assert "ConnectionRefusedError" not in stream.told
+    finally:
+        small.stop()
+
+
+def strange_names():
+    """A document with thousands of names that nobody has ever seen."""
+    names = "".join(f"<n{secrets.token_hex(20)}/>" for _ in range(2900))
+    return f"<ThongDiep>{names}</ThongDiep>".encode()
 
 
 def test_a_worker_that_dies_or_stands_still_is_replaced(node, serving):
