@@ -21,12 +21,15 @@ class Page:
 
 
 def page(store: Store, party: PartyId, after: int, limit: int, now: datetime) -> Page:
-    """What the party gets after a position. Asking after N confirms that everything up to N has been taken in."""
+    """What the party gets after a position. Asking after N confirms that everything up to N has been taken in.
+
+    A position that does not exist yet (a mistyped cursor, one of another node) confirms nothing.
+    """
     with store.read() as view:
         entries = view.inbox_after(party, after, limit)
         reader = view.reader(party)
-    if min(after, reader.head) > reader.confirmed:
+    if reader.confirmed < after <= reader.head:
         with store.begin() as tx:
-            tx.confirm(party, min(after, reader.head), now)
+            tx.confirm(party, after, now)
     last = entries[-1].position if entries else min(after, reader.head)
     return Page(entries=entries, after=after, last=last, head=reader.head)

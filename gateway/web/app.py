@@ -61,6 +61,7 @@ class Route:
     address: str
     who: Who
     handler: Handler
+    fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how it says no; a problem document if not given
 
 
 @dataclass(slots=True)
@@ -197,6 +198,7 @@ class App:
 
     async def _serve(self, exchange: Exchange) -> web.StreamResponse:
         route = self._find(exchange)
+        exchange.fault = route.fault
         exchange.check_framing()
         exchange.check_expectation()
         request = exchange.request

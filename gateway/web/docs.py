@@ -30,14 +30,14 @@ async def get_openapi(exchange: Exchange) -> web.Response:
     exchange.query()
     described = {**openapi(), "servers": [{"url": exchange.public_url}]}
     body = json.dumps(described, ensure_ascii=False, indent=1).encode()
-    return exchange.response(200, body, "application/json", {"Cache-Control": "no-cache"})
+    return exchange.kept(body, "application/json", {"Cache-Control": "no-cache"})
 
 
 async def get_page(exchange: Exchange) -> web.Response:
     """The description as a page for people: one document, no script, nothing fetched from anywhere."""
     exchange.query()
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
-    return exchange.response(200, page().encode(), "text/html; charset=utf-8", headers)
+    return exchange.kept(page().encode(), "text/html; charset=utf-8", headers)
 
 
 @cache

@@ -232,6 +232,20 @@ class Exchange:
             status=status, body=body, headers=CIMultiDict({**(headers or {}), "Content-Type": content_type})
         )
 
+    def kept(
+        self, body: bytes, content_type: str, headers: Mapping[str, str], *, digest: str | None = None
+    ) -> web.Response:
+        """A 200 with an ETag, or 304 for a caller who has these bytes already (RFC 9110, section 13.1.2)."""
+        etag = f'"{digest or hashlib.sha256(body).hexdigest()}"'
+        known = [
+            tag.strip().removeprefix("W/")
+            for tag in ",".join(self.request.headers.getall("If-None-Match", [])).split(",")
+        ]
+        if etag in known or "*" in known:
+            kept = {name: value for name, value in headers.items() if name in ("Cache-Control", "Vary")}
+            return web.Response(status=304, headers=CIMultiDict({**kept, "ETag": etag}))
+        return self.response(200, body, content_type, {**headers, "ETag": etag})
+
     def answer(
         self, status: int, name: str, values: answers.Answer, headers: Mapping[str, str] | None = None
     ) -> web.Response:

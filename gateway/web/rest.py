@@ -228,19 +228,15 @@ async def get_original(exchange: Exchange) -> web.Response:
     digest, data, content_type = await exchange.app.read(
         original_of, exchange.app.gate, exchange.who, exchange.variables["id"]
     )
-    headers = {
-        "ETag": f'"{digest}"',
-        "Content-Disposition": "attachment",
-        "Repr-Digest": f"sha-256=:{_base64(digest)}:",
-    }
-    return exchange.response(200, data, content_type, headers)
+    headers = {"Content-Disposition": "attachment", "Repr-Digest": f"sha-256=:{_base64(digest)}:"}
+    return exchange.kept(data, content_type, headers, digest=digest)
 
 
 async def get_receipt(exchange: Exchange) -> web.Response:
     """The signed BienNhan that its sender got."""
     exchange.query()
     data = await exchange.app.read(receipt_of, exchange.app.gate, exchange.who, exchange.variables["id"])
-    return exchange.response(200, data, "application/xml", {"Content-Disposition": "attachment"})
+    return exchange.kept(data, "application/xml", {"Content-Disposition": "attachment"})
 
 
 def fate_of(gate: Gate, who: Identity, name: str) -> answers.Answer:

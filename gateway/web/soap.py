@@ -46,6 +46,8 @@ _TAME_XSI, _TAME_XOP = b"urn:lienthong:xsi", b"urn:lienthong:xop"
 _SIGNED = b"http://www.w3.org/2000/09/xmldsig#"
 _INCLUDE = f"{{{_TAME_XOP.decode()}}}Include"
 _NIL = f"{{{_TAME_XSI.decode()}}}nil"
+_DESCRIBED = ("wsdl", "wsdl=", "singlewsdl")  # how clients ask for the WSDL
+_MOST_ENTRIES = 64  # in a SOAP header
 _HEAD_BYTES = 64 * 1024  # by then a caller without HTTP credentials must have shown a UsernameToken
 _CONTENT = {SOAP11: "text/xml; charset=utf-8", SOAP12: "application/soap+xml; charset=utf-8"}
 _TYPES = ("text/xml", "application/soap+xml", "multipart/related")
@@ -143,11 +145,11 @@ Operation = Callable[[Call], Awaitable[Answer]]
 
 async def post_soap(exchange: Exchange) -> web.Response:
     """Answers one SOAP request; whatever goes wrong becomes a fault."""
-    exchange.fault = fault_of  # refusals from here on, and those of the door, are faults
     kind, given = mime.parameters(exchange.request.headers.get("Content-Type", ""))
-    exchange.soap = SOAP12 if kind == "application/soap+xml" or "soap+xml" in given.get("start-info", "") else SOAP11
+    exchange.soap = _spoken(exchange)
     nobody = _by_http(exchange)
-    exchange.query()
+    if exchange.query_string.lower() not in _DESCRIBED:  # many set the address of the WSDL as that of the service
+        exchange.query()
     try:
         exchange.check_content(_TYPES)
     except Refusal as refusal:
@@ -199,6 +201,12 @@ def _by_http(exchange: Exchange) -> Refusal | None:
             raise
         return refusal
     return None
+
+
+def _spoken(exchange: Exchange) -> str:
+    """The version of SOAP that the request's head announces."""
+    kind, given = mime.parameters(exchange.request.headers.get("Content-Type", ""))
+    return SOAP12 if kind == "application/soap+xml" or "soap+xml" in given.get("start-info", "") else SOAP11
 
 
 async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, wsse.UserName | None]:
@@ -271,12 +279,15 @@ def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[
         children = children[1:]
     if len(children) != 1 or children[0].tag != f"{{{version}}}Body":
         raise refuse("SYS-131", reason="Header?, Body")
+    ours = (root, children[0])
     if any(
         _namespace(e) in (SOAP11, SOAP12) and _local(e) in ("Envelope", "Body")
-        for e in children[0].iter()
-        if e is not children[0]
+        for e in root.iter(etree.Element)
+        if e not in ours
     ):
         raise refuse("SYS-131", reason="Body × 2")
+    if len(root) > 1 and len(root[0]) > _MOST_ENTRIES:
+        raise refuse("SYS-131", reason=f"Header/* ≤ {_MOST_ENTRIES}")
     inside = list(children[0])
     if len(inside) != 1 or (children[0].text or "").strip() or (inside[0].tail or "").strip():
         raise refuse("SYS-131", reason="Body/*")
@@ -301,7 +312,8 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
         elif _namespace(entry) in _WSA:
             _addressed(call, entry)
         elif _must_understand(entry, call.version):
-            raise refuse("SYS-132", header=_local(entry)[:60])
+            refusal = refuse("SYS-132", header=_local(entry)[:60])
+            raise _NotUnderstood(refusal.problem, entry)
     if head_user is not None:
         if users != [head_user]:  # the beginning said one thing and the whole another
             raise refuse("SYS-139", reason="UsernameToken")
@@ -368,6 +380,14 @@ async def _unreadable(exchange: Exchange, data: Body) -> web.Response:
 
 
 # -- operations -------------------------------------------------------------------------------------------------------
+
+
+class _NotUnderstood(Refusal):
+    """A header entry that must be understood and is not: a SOAP 1.2 fault names it."""
+
+    def __init__(self, problem: Problem, entry: etree._Element) -> None:
+        super().__init__(problem)
+        self.namespace, self.local = _namespace(entry), _local(entry)
 
 
 class _Rejected(Refusal):
@@ -496,8 +516,15 @@ _OPERATIONS: Mapping[str, Operation] = {
 
 
 def _actions(operation: str) -> Collection[str]:
-    """The spellings of SOAPAction that toolkits make of namespace and operation."""
-    return (f"{NAMESPACE}/{operation}", f"{NAMESPACE}#{operation}", f"{NAMESPACE}{operation}", operation)
+    """The spellings of SOAPAction and wsa:Action that toolkits make of namespace, port type and operation."""
+    return (
+        f"{NAMESPACE}/{operation}",
+        f"{NAMESPACE}#{operation}",
+        f"{NAMESPACE}{operation}",
+        f"{NAMESPACE}/TrucLienThongPortType/{operation}Request",
+        f"{NAMESPACE}/TrucLienThongPortType/{operation}",
+        operation,
+    )
 
 
 # -- answers and faults -----------------------------------------------------------------------------------------------
@@ -522,7 +549,29 @@ def fault_of(exchange: Exchange, refusal: Refusal) -> web.Response:
     """A refusal as a fault."""
     ack = refusal.ack if isinstance(refusal, _Rejected) else None
     found = ack.problems if ack else [refusal.problem]
-    return fault(exchange, found, ack=ack, headers=refusal.headers, readable=refusal.problem.code not in _UNREADABLE)
+    exchange.soap = exchange.soap or _spoken(exchange)  # the door's own refusals come before the envelope is looked at
+    return fault(
+        exchange,
+        found,
+        ack=ack,
+        headers=refusal.headers,
+        readable=refusal.problem.code not in _UNREADABLE,
+        header=_fault_header(exchange, refusal),
+    )
+
+
+def _fault_header(exchange: Exchange, refusal: Refusal) -> str:
+    """What SOAP 1.2 asks a fault to say in its header: which versions are spoken, which entry was not understood."""
+    if exchange.soap == SOAP12 and isinstance(refusal, _NotUnderstood):
+        space = text(refusal.namespace).replace('"', "&quot;")
+        named = f'xmlns:x="{space}" qname="x:{refusal.local}"' if space else f'qname="{refusal.local}"'
+        return f"<soap:NotUnderstood {named}/>"
+    if refusal.problem.code == "SYS-130":
+        return (
+            f'<u:Upgrade xmlns:u="{SOAP12}"><u:SupportedEnvelope qname="a:Envelope" xmlns:a="{SOAP12}"/>'
+            f'<u:SupportedEnvelope qname="b:Envelope" xmlns:b="{SOAP11}"/></u:Upgrade>'
+        )
+    return ""
 
 
 def fault(
@@ -533,6 +582,7 @@ def fault(
     headers: Mapping[str, str] | None = None,
     readable: bool = True,
     status: int | None = None,
+    header: str = "",
 ) -> web.Response:
     """A fault with the problems in both languages, and the receipt of a message that was recorded."""
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
@@ -562,13 +612,16 @@ def fault(
             f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{text(sentence[exchange.lang])}'
             f"</faultstring><detail>{inner}</detail>"
         )
+    head = f"<soap:Header>{header}</soap:Header>" if header else ""
     body = (
-        f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\"><soap:Body><soap:Fault>"
-        f"{content}</soap:Fault></soap:Body></soap:Envelope>"
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\">{head}<soap:Body>"
+        f"<soap:Fault>{content}</soap:Fault></soap:Body></soap:Envelope>"
     )
     status = status or rendering.status_of(problems)
     if status not in _HTTP_STATUS:
-        status = 400 if not readable else 500 if exchange.soap == SOAP11 or ours else 400
+        # the HTTP binding of SOAP 1.2 has 400 for a fault of the sender's and 500 for every other
+        theirs = not (ours or special) if exchange.soap == SOAP12 else not readable
+        status = 400 if theirs else 500
     return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
 
 
@@ -648,14 +701,14 @@ def wsdl() -> str:
 
 async def get_wsdl(exchange: Exchange) -> web.Response:
     """The WSDL with the address under which it was asked for, or the public one of the settings."""
-    if exchange.query_string.lower() not in ("wsdl", "wsdl=", "singlewsdl"):
+    if exchange.query_string.lower() not in _DESCRIBED:
         raise refuse("SYS-114", parameter=exchange.query_string[:40] or "?", expected="wsdl")
     location = f"{exchange.public_url}/soap"
     body = wsdl().replace("http://localhost/soap", text(location).replace('"', "&quot;"))
-    return exchange.response(200, body.encode(), "text/xml; charset=utf-8", {"Cache-Control": "no-cache"})
+    return exchange.kept(body.encode(), "text/xml; charset=utf-8", {"Cache-Control": "no-cache"})
 
 
 ROUTES = (
-    Route(method="POST", address="/soap", who=Who.CALLER, handler=post_soap),
+    Route(method="POST", address="/soap", who=Who.CALLER, handler=post_soap, fault=fault_of),
     Route(method="GET", address="/soap", who=Who.ANYONE, handler=get_wsdl),
 )

@@ -211,6 +211,28 @@ def test_original_bytes_and_receipt_come_back_exactly(door):
     assert door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc").body == receipt
 
 
+def test_what_the_caller_has_already_is_not_sent_again(door):
+    message = mail.nop()
+    door.send(message, "cong-dvc")
+    message_address = f"/v1/messages/{id_of(message)}"
+    for address in (f"{message_address}/original", f"{message_address}/receipt", "/openapi.json", "/docs", "/soap?wsdl"):
+        whole = door.get(address, "cong-dvc")
+        tag = whole.headers["ETag"]
+        for known in (tag, f'W/"x", {tag}', "*"):
+            again = door.get(address, "cong-dvc", **{"If-None-Match": known})
+            assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
+        assert door.get(address, "cong-dvc", **{"If-None-Match": '"x"'}).body == whole.body
+    assert door.get(f"{message_address}/original", "so-xay-dung", **{"If-None-Match": "*"}).status == 404
+
+
+def test_a_position_that_does_not_exist_yet_confirms_nothing(door):
+    door.send(mail.nop(), "cong-dvc")
+    page = door.get("/v1/inbox?after=1000", "ubnd-xa-thu-nghiem").json
+    assert (page["ViTriCuoi"], page["DanhSachMuc"]) == (1, [])  # the reader is told where it really stands
+    with door.gate.store.read() as view:
+        assert view.reader("ubnd-xa-thu-nghiem").confirmed == 0
+
+
 def test_a_rejected_message_can_be_asked_for_with_its_problems(door):
     body = b"<a>"
     number = door.send(body, "cong-dvc").json["message_id"]

@@ -429,7 +429,17 @@ GOOD = operation("LayCapNhat")
         (enveloped(GOOD, header="<s:Body/>").replace(b"s:Header>", b"s:Foo>"), S11, 400, "Client", ["SYS-131"]),
         (enveloped(f'<s:Body xmlns:s="{S11}">{GOOD}</s:Body>'), S11, 400, "Client", ["SYS-131"]),
         (enveloped(GOOD, header='<x s:mustUnderstand="1"/>'), S11, 500, "MustUnderstand", ["SYS-132"]),
-        (enveloped(GOOD, S12, header='<x s:mustUnderstand="true"/>'), S12, 400, "MustUnderstand", ["SYS-132"]),
+        (enveloped(GOOD, S12, header='<x s:mustUnderstand="true"/>'), S12, 500, "MustUnderstand", ["SYS-132"]),
+        (enveloped(GOOD, "urn:khac"), S12, 500, "VersionMismatch", ["SYS-130"]),
+        (enveloped(GOOD, header=f"<s:Body>{GOOD}</s:Body>"), S11, 400, "Client", ["SYS-131"]),
+        (
+            enveloped(GOOD, header=f"<x><s:Envelope><s:Body>{GOOD}</s:Body></s:Envelope></x>"),
+            S11,
+            400,
+            "Client",
+            ["SYS-131"],
+        ),
+        (enveloped(GOOD, header="<x/>" * 65), S11, 400, "Client", ["SYS-131"]),
         (enveloped(f'<Khac xmlns="{NS}"/>'), S11, 500, "Client", ["SYS-133"]),
         (enveloped('<LayCapNhat xmlns="urn:khac"/>'), S12 and S11, 500, "Client", ["SYS-133"]),
         (enveloped(operation("LayCapNhat", Khac="1")), S11, 500, "Client", ["SYS-136"]),
@@ -495,6 +505,39 @@ def test_headers_that_ask_nothing_of_us_are_let_be(door, header):
     assert call(door, enveloped(GOOD, header=header)).status == 200
 
 
+def test_a_soap_1_2_fault_names_what_it_did_not_understand_and_the_versions_it_speaks(door):
+    entry = '<k:Khac xmlns:k="urn:k&amp;h" s:mustUnderstand="true"/>'
+    root = etree.fromstring(call(door, enveloped(GOOD, S12, header=entry), version=S12).body)
+    said = root.find(f"{{{S12}}}Header/{{{S12}}}NotUnderstood")
+    prefix, _, name = said.get("qname").partition(":")
+    assert (said.nsmap[prefix], name) == ("urn:k&h", "Khac")
+    for version in (S11, S12):
+        root = etree.fromstring(call(door, enveloped(GOOD, "urn:khac"), version=version).body)
+        assert root.tag == f"{{{version}}}Envelope"
+        spoken = root.findall(f"{{{version}}}Header/{{{S12}}}Upgrade/{{{S12}}}SupportedEnvelope")
+        assert [e.nsmap[e.get("qname").partition(":")[0]] for e in spoken] == [S12, S11]
+
+
+def test_the_doors_own_refusals_are_faults_too(door):
+    wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=20)
+    wire.putrequest("POST", "/soap")
+    for name, value in (("Authorization", f"Bearer {pki.token('cong-dvc')}"), ("Content-Length", "0"), ("Expect", "x")):
+        wire.putheader(name, value)
+    wire.putheader("Content-Type", "application/soap+xml")
+    wire.endheaders()
+    answer = wire.getresponse()
+    root = etree.fromstring(answer.read())
+    wire.close()
+    assert (answer.status, root.tag) == (417, f"{{{S12}}}Envelope")
+    assert root.findtext(f".//{DV}MaChiTiet") == "SYS-115"
+
+
+def test_the_address_of_the_wsdl_serves_as_that_of_the_service(door):
+    for query, status in (("wsdl", 200), ("WSDL", 200), ("khac=1", 500)):
+        kind = {"Content-Type": "text/xml"}
+        assert door.ask("POST", f"/soap?{query}", enveloped(GOOD), by="cong-dvc", headers=kind).status == status
+
+
 @pytest.mark.parametrize("name", ["ReplyTo", "FaultTo"])
 def test_no_answer_is_sent_to_a_foreign_address(door, name):
     header = f'<w:{name} xmlns:w="http://www.w3.org/2005/08/addressing"><w:Address>http://evil.example/</w:Address></w:{name}>'
@@ -513,6 +556,7 @@ def test_a_message_id_is_related_to(door):
         (f'"{NS}/LayCapNhat"', None),
         (f"{NS}/LayCapNhat", None),
         (f'"{NS}#LayCapNhat"', None),
+        (f'"{NS}/TrucLienThongPortType/LayCapNhatRequest"', None),
         ('""', None),
         (f'"{NS}/GuiThongDiep"', ["SYS-134"]),
         ('"urn:x"', ["SYS-134"]),
