@@ -58,6 +58,21 @@ def test_the_same_bytes_again_get_the_same_receipt_and_have_no_second_effect(doo
     assert len(door.get("/v1/inbox", "ubnd-xa-thu-nghiem").json["DanhSachMuc"]) == 1
 
 
+def test_a_repeat_leaves_a_line_in_the_technical_log_and_none_in_the_book(door, caplog):
+    caplog.set_level("INFO", logger="lienthong.intake")
+    message = mail.nop()
+    first = door.send(message, "cong-dvc")
+    with door.gate.store.read() as view:
+        head = view.log_head()
+    assert not [r for r in caplog.records if r.message == "duplicate"]
+    door.send(message, "cong-dvc")
+    (line,) = [r for r in caplog.records if r.message == "duplicate"]
+    told = (line.message_id, line.party, line.channel, line.digest)
+    assert told == (first.json["SoTiepNhan"], "cong-dvc", "rest", hashlib.sha256(message).hexdigest())
+    with door.gate.store.read() as view:
+        assert view.log_head() == head
+
+
 def test_the_same_id_with_other_content_is_a_named_conflict(door):
     name = str(uuid.uuid4())
     assert door.send(mail.nop(ma_thong_diep=name), "cong-dvc").status == 201
