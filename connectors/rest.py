@@ -12,6 +12,7 @@ from enum import StrEnum
 from connectors import receipts
 from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
 from connectors.http import Http, Reply, segment
+from gateway.core.model import Delivery
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
@@ -58,16 +59,13 @@ rest = connector("rest", Settings)
 @rest.send
 async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
     """Post the original bytes once."""
-    delivery = parcel.delivery
-    headers = {
-        "Accept": "application/xml, application/json;q=0.8",
-        "Lienthong-Message-Id": delivery.message,
-        "MaThongDiep": delivery.ma_thong_diep,
-        "LoaiThongDiep": delivery.loai,
-        "Content-Digest": content_digest(delivery.digest),
-    }
     reply = await http.post(
-        settings.url, body=parcel.body, content_type="application/xml", headers=headers, key=parcel.id, judged=False
+        settings.url,
+        body=parcel.body,
+        content_type="application/xml",
+        headers=headers(parcel.delivery),
+        key=parcel.id,
+        judged=False,
     )
     try:
         http.judge(reply)
@@ -120,6 +118,17 @@ async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[
         receipt = yield Fetched.of(reply.body, reply.media_type)
         await http.post(f"{settings.fetch_url.rstrip('/')}/{segment(ma)}", body=receipt or b"")
         before = ma
+
+
+def headers(delivery: Delivery) -> dict[str, str]:
+    """What is said of a message beside its bytes."""
+    return {
+        "Accept": "application/xml, application/json;q=0.8",
+        "Lienthong-Message-Id": delivery.message,
+        "MaThongDiep": delivery.ma_thong_diep,
+        "LoaiThongDiep": delivery.loai,
+        "Content-Digest": content_digest(delivery.digest),
+    }
 
 
 def content_digest(sha256: str) -> str:

@@ -80,6 +80,10 @@ LETTERS = 6  # put into the inbox of a client that pulls
     vi="Chứng thư của nó, bạn phải đăng ký.",
     en="Its certificate; register it on your side.",
 )
+@option(
+    "--system", metavar="TEXT", vi="Phần mềm được kiểm và phiên bản.", en="The software under test, and its version."
+)
+@option("--by", metavar="TEXT", vi="Ai thực hiện: đơn vị, người.", en="Who carries it out: unit, person.")
 @option("--case", "cases", multiple=True, metavar="NAME", vi="Chỉ ca này.", en="Only this case.")
 @option("--list", "listing", is_flag=True, vi="In các ca.", en="Print the cases.")
 @option(
@@ -126,27 +130,33 @@ def conformance(call: Call, cases: tuple[str, ...], listing: bool, output: Path,
         raise click.UsageError(
             screen.text("Nêu một trong --url, --party, --inbox.", "Give one of --url, --party, --inbox.")
         )
-    output.mkdir(parents=True, exist_ok=True)
+    began = datetime.now(UTC)
     try:
+        output.mkdir(parents=True, exist_ok=True)
         if asked["inbox"]:
             about, results = _pulling(call, output, asked)
+            demanded = [*report.PULLING]
         else:
             about, results = _endpoint(call, output, cases, asked)
+            demanded = [name for name in report.demands() if name not in report.PULLING]
     except NotAsTold as error:
         screen.note(f"DỪNG: {error}", f"STOP: {error}")
         return PROBLEMS
-    try:
-        as_json, page = report.write(output, about, results, call.now)
     except OSError as error:
         raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
-    fine = report.passed(results)
+    about = {"system": asked["system"], "by": asked["by"] or call.person, **about}
+    made = report.Report(about, results, began, datetime.now(UTC), demanded)
+    try:
+        as_json, page = report.write(output, made)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
     if screen.as_json:
-        screen.row({"passed": fine, "report": str(page), "json": str(as_json)})
+        screen.row({"passed": made.passed, "complete": made.complete, "report": str(page), "json": str(as_json)})
     else:
-        screen.line(
-            f"{'ĐẠT' if fine else 'KHÔNG ĐẠT'}. Báo cáo: {page}", f"{'PASSED' if fine else 'FAILED'}. Report: {page}"
-        )
-    return FINE if fine else PROBLEMS
+        part = screen.text(" (chưa đủ ca)", " (not every case)") if not made.complete else ""
+        fine = ("ĐẠT", "PASSED") if made.passed else ("KHÔNG ĐẠT", "FAILED")
+        screen.line(f"{fine[0]}{part}. Báo cáo: {page}", f"{fine[1]}{part}. Report: {page}")
+    return FINE if made.passed else PROBLEMS
 
 
 # An endpoint ----------------------------------------------------------------------------------------------------------
@@ -163,8 +173,11 @@ def _endpoint(
     key, certificate = _key(call, output, sender, asked["key_file"], asked["certificate"])
     about: dict[str, Any] = {
         "party": party.id,
+        "name": party.name if asked["party"] is not None else None,
         "identifier": party.identifiers[0],
         "role": str(role),
+        "url": party.connector_settings.get("url"),
+        "messages": _versions("HS05" if role is Role.PORTAL else "HS01"),
         "connector": party.connector,
         "sender": sender,
         "certificate_sha256": key.fingerprint,
@@ -175,6 +188,14 @@ def _endpoint(
         _tell(call.screen, result)
 
     return about, asyncio.run(_try_endpoint(party, Address(ma_dinh_danh=sender), key, cases, asked["ma_ho_so"], told))
+
+
+def _versions(loai: str) -> str:
+    from schemas.catalog import bundled
+
+    catalog = bundled()
+    goc = catalog.roots(loai)[0]
+    return f"{loai} {catalog.versions(loai, goc)[-1]} ({goc})"
 
 
 def _party(call: Call, asked: dict[str, Any]) -> Party:
@@ -299,7 +320,13 @@ def _pulling(call: Call, output: Path, asked: dict[str, Any]) -> tuple[dict[str,
     ground: Ground = prepare((output / "hop-cat").resolve(), asked["role"])
     with ExitStack() as open_:
         feed = asyncio.run(_watch(call, ground, open_, asked["port"], asked["wait"]))
-    about = {"identifier": ground.identifier, "role": ground.role, "letters": feed.head, "way": "GET /v1/inbox"}
+    about = {
+        "identifier": ground.identifier,
+        "role": ground.role,
+        "letters": feed.head,
+        "way": "GET /v1/inbox",
+        "messages": _versions("HS01"),
+    }
     for result in feed.results:
         _tell(call.screen, result)
     return about, feed.results

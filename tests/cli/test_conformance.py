@@ -1,9 +1,11 @@
 """The conformance kit, tried on what is right (our own door) and on what is wrong in known ways."""
 
 import asyncio
+import hashlib
 import http.client
 import json
 import os
+import re
 import selectors
 import subprocess
 import sys
@@ -11,16 +13,16 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pki
 import pytest
 from aiohttp import web
 
 from gateway.cli.play.agency import Agency, parse_knob
-from gateway.cli.play.kit import CASES, Mark, Result
+from gateway.cli.play.kit import CASES, Exchange, Mark, Result
 from gateway.cli.play.pulling import Asked, Watch
-from gateway.cli.play.report import as_html, as_rows, demands
+from gateway.cli.play.report import Report, as_html, as_rows, demands
 from signing.sign import SigningKey
 
 PATIENCE_S = 120
@@ -193,7 +195,7 @@ def _get(url, token):
 
 
 def pulled(tmp_path, role="one-stop", **how):
-    with process("conformance", "--inbox", "--role", role, "--port", "0", "--wait", "8", "-o", tmp_path / "r") as (
+    with process("conformance", "--inbox", "--role", role, "--port", "0", "--wait", "4", "-o", tmp_path / "r") as (
         running,
         row,
     ):
@@ -235,13 +237,63 @@ def test_the_watch_says_when_nobody_came():
     assert asked()["pulls"] is Mark.FAILED
 
 
+def a_report(*results, **about):
+    at = datetime(2026, 1, 15, 1, 2, 3, tzinfo=UTC)
+    return Report(about, results, at, at + timedelta(seconds=9))
+
+
 def test_the_report_escapes_what_comes_from_outside():
-    result = Result("good", Mark.FAILED, "x", "y", 1, "<script>alert(1)</script>\u202e")
-    page = as_html({"party": "<b>"}, [result], datetime.now(UTC))
+    nasty = "<script>alert(1)</script>\u202e"
+    exchange = Exchange(datetime.now(UTC), nasty, 3, "ab" * 32, "taken", nasty, nasty, 3, 1)
+    result = Result("good", Mark.FAILED, "x", "y", 1, nasty, (exchange,))
+    page = as_html(a_report(result, party="<b>", url=nasty), "00")
     assert "<script>" not in page
-    assert "<b>&lt;b&gt;" not in page
+    assert "&lt;b&gt;" in page
     assert "\u202e" not in page
-    assert not as_rows({}, [result], datetime.now(UTC))["passed"]
+    assert not as_rows(a_report(result))["passed"]
+
+
+def test_the_report_needs_nothing_from_elsewhere():
+    page = as_html(a_report(Result("good", Mark.PASSED, "x", "y")), "00")
+    assert not re.search(r"(src|href|url|@import)\s*[=(]", page)
+    assert "http" not in page
+
+
+def test_a_report_of_some_cases_says_that_it_is_not_whole():
+    some = a_report(Result("good", Mark.PASSED, "x", "y"))
+    every = a_report(*(Result(case.name, Mark.PASSED, "x", "y") for case in CASES))
+    assert [as_rows(one)["complete"] for one in (some, every)] == [False, True]
+    assert "không thay cho báo cáo đầy đủ" in as_html(some, "00")
+    assert "không thay cho báo cáo đầy đủ" not in as_html(every, "00")
+
+
+def test_the_report_says_who_when_what_was_sent_and_what_came_of_it(cli, tmp_path):
+    asked = ("--system", "Một cửa 3.2", "--by", "Công ty X", "--case", "good", "--case", "lost-answer")
+    with agency() as url:
+        result = cli("conformance", "--url", url, "--identifier", "H19.901", *SENDER, *asked, "-o", tmp_path, "--json")
+    assert (result.code, result.rows[-1]["complete"]) == (0, False)
+    text = (tmp_path / "bao-cao.json").read_text("utf-8")
+    found = json.loads(text)
+    assert (found["system"], found["by"], found["url"], found["messages"]) == (
+        "Một cửa 3.2",
+        "Công ty X",
+        url,
+        "HS01 1.0 (NopHoSo)",
+    )
+    assert found["kit"].startswith("lienthong conformance ")
+    assert datetime.fromisoformat(found["began"]) <= datetime.fromisoformat(found["ended"])
+    good, lost = found["results"]
+    (sent,) = good["exchanges"]
+    assert re.fullmatch(r"HS01 [0-9a-f-]{36} H19\.901-\d{6}-\d{6}", sent["what"])
+    assert (sent["came"], sent["seen"].split()[:2]) == ("taken", ["BienNhan", "CHAP_NHAN"])
+    assert "<lt:ThongDiep" in sent["answer"]
+    first, second = lost["exchanges"]
+    assert (first["came"], second["came"]) == ("no answer read", "taken")
+    assert first["what"] == second["what"]
+    page = (tmp_path / "bao-cao.html").read_text("utf-8")
+    assert hashlib.sha256(text.encode()).hexdigest() in page
+    assert sent["sent_sha256"][:16] in page
+    assert "Một cửa 3.2" in page
 
 
 def test_every_case_says_what_it_demands_in_both_languages():

@@ -20,14 +20,15 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.base import Answered, Configured, Connector, Parcel, Refused, Uncertain
+from connectors.base import Answered, Configured, Connector, Parcel, Receipt, Refused, Uncertain
 from connectors.http import Line
 from connectors.receipts import in_xml
+from connectors.rest import headers as rest_headers
 from connectors.settings import secret
 from gateway.core.model import Address, Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party, Role
 from gateway.core.problems import Lang, Stopped
-from gateway.documents import header_claims, parse_bytes
+from gateway.documents import Claims, header_claims, parse_bytes
 from schemas.catalog import Catalog
 from schemas.fresh import Size, fresh
 from schemas.write import Tep
@@ -37,6 +38,7 @@ SLOW_S = 5.0  # how long the body of a slow request takes
 BURST = 10
 HUGE_BYTES = 2 * 2**20
 QUICK_S = 30.0
+ANSWER_SHOWN = 2000  # of an answer, bytes
 
 
 class Mark(StrEnum):
@@ -49,6 +51,21 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One thing that was sent, and what came back."""
+
+    at: datetime
+    what: str  # what was sent, or asked for
+    sent_bytes: int
+    sent_sha256: str
+    came: str  # taken, refused, unreachable, uncertain; or a status of HTTP
+    seen: str  # in the other side's own codes
+    answer: str = ""  # the beginning of what was answered, as text
+    answer_bytes: int = 0
+    took_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One case, and what was seen."""
 
@@ -58,6 +75,7 @@ class Result:
     en: str
     took_ms: int = 0
     seen: str = ""  # what the other side did, in its own codes
+    exchanges: tuple[Exchange, ...] = ()
 
 
 class Came(StrEnum):
@@ -93,6 +111,7 @@ class Bench:
     line: Line
     ma_ho_so: str | None = None  # a dossier they know; needed where they are a portal
     took: list[float] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)  # of the case that is run
     number: int = 0
 
     @property
@@ -143,29 +162,32 @@ class Bench:
         at = more.get("at") or datetime.now(UTC)
         return sign(self.unsigned(**more), self.key, at=at)
 
-    async def deliver(self, body: bytes) -> Outcome:
-        """Deliver once, as the gateway would."""
+    def parcel(self, body: bytes) -> Parcel:
+        """The message as a delivery of the gateway."""
         digest = hashlib.sha256(body).hexdigest()
-        claims = None
+        claims = Claims()
         with suppress(Stopped):
             claims = header_claims(parse_bytes(body))
-        ma_thong_diep = claims.ma_thong_diep if claims is not None and claims.ma_thong_diep else str(uuid.uuid4())
         delivery = Delivery(
             id=DeliveryId(f"kiem-{digest[:16]}.{self.party.id}"),
             message=MessageId(f"kiem-{digest[:16]}"),
-            ma_thong_diep=MaThongDiep(ma_thong_diep),
-            loai=(claims.loai if claims is not None else None) or "HS01",
+            ma_thong_diep=MaThongDiep(claims.ma_thong_diep or str(uuid.UUID(digest[:32]))),
+            loai=claims.loai or "HS01",
             party=self.party.id,
-            lane=(claims.ma_ho_so if claims is not None else None) or "–",
+            lane=claims.ma_ho_so or "–",
             digest=digest,
         )
-        parcel = Parcel(delivery=delivery, body=body, party=self.party)
-        began = time.monotonic()
+        return Parcel(delivery=delivery, body=body, party=self.party)
+
+    async def deliver(self, body: bytes) -> Outcome:
+        """Deliver once, as the gateway would."""
+        parcel = self.parcel(body)
+        at, began = datetime.now(UTC), time.monotonic()
         try:
             receipt = await self.connector.deliver(
                 parcel, self.configured.settings, self.line.http(self.configured.common)
             )
-            came, answer, seen = Came.TAKEN, receipt.body, receipt.reference or "2xx"
+            came, answer, seen = Came.TAKEN, receipt.body, _said(receipt)
         except Answered as answered:
             came = (
                 Came.REFUSED
@@ -178,7 +200,23 @@ class Bench:
             seen = f"{answered.problem.code} {answered.problem.message(Lang.EN)}"
         took = time.monotonic() - began
         self.took.append(took)
+        self._note(parcel, at, took, str(came), seen, answer or b"")
         return Outcome(came, answer, seen, took)
+
+    def _note(self, parcel: Parcel, at: datetime, took_s: float, came: str, seen: str, answer: bytes) -> None:
+        about = parcel.delivery
+        exchange = Exchange(
+            at=at,
+            what=f"{about.loai} {about.ma_thong_diep} {about.lane}",
+            sent_bytes=len(parcel.body),
+            sent_sha256=about.digest,
+            came=came,
+            seen=seen,
+            answer=answer[:ANSWER_SHOWN].decode("utf-8", "replace"),
+            answer_bytes=len(answer),
+            took_ms=round(took_s * 1000),
+        )
+        self.exchanges.append(exchange)
 
     async def raw(
         self, body: bytes, *, trickle_s: float = 0.0, hang_up: bool = False, bare: bool = False
@@ -186,39 +224,68 @@ class Bench:
         """POST on the bare wire: slowly, or hanging up before the answer, or without credentials. The status; None if none."""
         if self.url is None:
             return None
-        where = urlsplit(self.url)
+        parcel = self.parcel(body)
+        at, began = datetime.now(UTC), time.monotonic()
+        way = f"thân gửi trong {trickle_s:g} s / body within {trickle_s:g} s"
+        way = "ngắt trước trả lời / hung up before the answer" if hang_up else way
+        way = "không có thẻ / no credentials" if bare else way
+        status, answer = None, b""
+        try:
+            status, answer = await self._posted(parcel, trickle_s, hang_up=hang_up, bare=bare)
+        finally:
+            came = f"HTTP {status}" if status is not None else "no answer read" if hang_up else "no answer"
+            self._note(parcel, at, time.monotonic() - began, came, way, answer)
+        return status
+
+    async def _posted(self, parcel: Parcel, trickle_s: float, *, hang_up: bool, bare: bool) -> tuple[int | None, bytes]:
+        where = urlsplit(self.url or "")
         secure = where.scheme == "https"
         port = where.port or (443 if secure else 80)
         context = ssl.create_default_context(cafile=self.configured.common.ca) if secure else None
         reader, writer = await asyncio.open_connection(where.hostname, port, ssl=context)
         try:
             path = (where.path or "/") + (f"?{where.query}" if where.query else "")
-            head = [
-                f"POST {path} HTTP/1.1",
-                f"Host: {where.netloc}",
-                "Content-Type: application/xml",
-                "Connection: close",
-            ]
+            headers = {
+                "Host": where.netloc,
+                "Content-Type": "application/xml",
+                "Connection": "close",
+                **rest_headers(parcel.delivery),
+                "Idempotency-Key": parcel.id,
+                "Content-Length": str(len(parcel.body)),
+            }
             if self.configured.common.authorization is not None and not bare:
-                head.append(f"Authorization: {secret(self.configured.common.authorization)}")
-            head += [f"Content-Length: {len(body)}", "", ""]
+                headers["Authorization"] = secret(self.configured.common.authorization)
+            head = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
             writer.write("\r\n".join(head).encode())
             pieces = 10 if trickle_s else 1
-            size = -(-len(body) // pieces)
-            for start in range(0, len(body), size):
-                writer.write(body[start : start + size])
+            size = -(-len(parcel.body) // pieces)
+            for start in range(0, len(parcel.body), size):
+                writer.write(parcel.body[start : start + size])
                 await writer.drain()
                 await asyncio.sleep(trickle_s / pieces)
             if hang_up:
                 await asyncio.sleep(0.3)
-                return None
+                return None, b""
             line = await asyncio.wait_for(reader.readline(), QUICK_S)
             found = re.match(rb"HTTP/1\.[01] (\d{3})", line)
-            return int(found[1]) if found else None
+            if found is None:
+                return None, line
+            rest = await asyncio.wait_for(reader.read(ANSWER_SHOWN), QUICK_S)
+            return int(found[1]), rest.partition(b"\r\n\r\n")[2]
         finally:
             writer.close()
             with suppress(OSError, ssl.SSLError):
                 await writer.wait_closed()
+
+
+def _said(receipt: Receipt) -> str:
+    """What a receipt says, in one line."""
+    body = receipt.body or b""
+    if body.lstrip()[:1] == b"<":
+        with suppress(Stopped):
+            if (found := in_xml(parse_bytes(body))) is not None:
+                return " ".join(filter(None, ("BienNhan", found.ket_qua, found.so_tiep_nhan)))
+    return receipt.reference or (f"2xx, {len(body)} byte" if body else "2xx")
 
 
 Verdict = tuple[Mark, str, str, str]  # mark, Vietnamese, English, what was seen
@@ -257,11 +324,12 @@ async def run_all(
         if names and one.name not in names:
             continue
         began = time.monotonic()
+        bench.exchanges.clear()
         try:
             mark, vi, en, seen = await one.run(bench)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             mark, vi, en, seen = Mark.FAILED, "kết nối đứt", "the connection broke", type(error).__name__
-        result = Result(one.name, mark, vi, en, round((time.monotonic() - began) * 1000), seen)
+        result = Result(one.name, mark, vi, en, round((time.monotonic() - began) * 1000), seen, (*bench.exchanges,))
         results.append(result)
         if told is not None:
             told(result)

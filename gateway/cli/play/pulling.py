@@ -7,19 +7,22 @@ double anything.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from gateway.cli.play.kit import Mark, Result
+from gateway.cli.play.kit import Exchange, Mark, Result
 from gateway.cli.play.world import entries_of
 
 NUISANCES = {2: "503", 4: "cut"}  # the n-th question for the inbox -> what happens to its answer
+KEPT = 200  # requests that the report lists
 HURRIED_S = 0.5  # empty answers that are asked for again sooner than this, without wait=
 
 
@@ -44,6 +47,7 @@ class Watch:
     fetched: dict[str, float] = field(default_factory=dict)  # message -> when its original was fetched
     positions: dict[int, tuple[str, float]] = field(default_factory=dict)  # position -> (message, when it was served)
     strangers: int = 0  # requests without our token
+    exchanges: list[Exchange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._http: aiohttp.ClientSession | None = None
@@ -78,10 +82,17 @@ class Watch:
             self.strangers += 1
         if request.path == "/v1/inbox" and status == 200:
             return await self._inbox(request, body, kind)
+        self._note(request, f"HTTP {status}", body)
         original = re.fullmatch(r"/v1/messages/([^/]+)/original", request.path)
         if original is not None and status == 200:
             self.fetched.setdefault(original[1], time.monotonic())
         return web.Response(status=status, body=body, headers={"Content-Type": kind})
+
+    def _note(self, request: web.Request, came: str, body: bytes) -> None:
+        if len(self.exchanges) < KEPT:
+            at, what = datetime.now(UTC), f"{request.method} {request.raw_path}"
+            digest = hashlib.sha256(body).hexdigest()
+            self.exchanges.append(Exchange(at, what, 0, "", came, f"SHA-256 {digest}", "", len(body)))
 
     async def _inbox(self, request: web.Request, body: bytes, kind: str) -> web.StreamResponse:
         after = int(request.query.get("after") or 0)
@@ -94,6 +105,8 @@ class Watch:
                 self.positions.setdefault(position, (message, now))
                 last = max(last, position)
         self.asked.append(Asked(after, now, last, nuisance, "wait" in request.query))
+        twist = {"503": "HTTP 503 (on purpose)", "cut": "HTTP 200, cut half-way (on purpose)"}
+        self._note(request, twist.get(nuisance or "", "HTTP 200"), body)
         if nuisance == "503":
             return web.Response(status=503, headers={"Retry-After": "1"})
         if nuisance == "cut":
@@ -131,7 +144,8 @@ class Watch:
                 "nobody asked for the inbox",
                 seen=f"401 × {self.strangers}",
             )
-        return Result("pulls", Mark.PASSED, "đã lấy hộp thư", "asked for the inbox", seen=f"{len(self.asked)} ×")
+        vi, en, seen = "đã lấy hộp thư", "asked for the inbox", f"{len(self.asked)} ×"
+        return Result("pulls", Mark.PASSED, vi, en, seen=seen, exchanges=(*self.exchanges,))
 
     def _all(self, head: int) -> Result:
         seen = f"{self.confirmed}/{head}"
