@@ -426,7 +426,7 @@ def commit(findings: Sequence[Finding], gate: Gate, now: datetime, *, recheck: b
         answers = [enter(finding, ledger, counter, now) for finding in findings]
         tx.write(ledger)
     for finding, ack in zip(findings, answers, strict=True):
-        if ack.repeated:  # nothing happened, so the book says nothing; whoever looks for the second arrival finds it here
+        if ack.repeated:  # nothing happened, so the chained log says nothing; this one tells of the second arrival
             envelope = finding.envelope
             told = {"message_id": ack.message, "party": envelope.caller.party, "channel": str(envelope.channel)}
             log.info("duplicate", extra=told | {"digest": ack.digest})

@@ -230,7 +230,13 @@ def test_what_the_caller_has_already_is_not_sent_again(door):
     message = mail.nop()
     door.send(message, "cong-dvc")
     message_address = f"/v1/messages/{id_of(message)}"
-    for address in (f"{message_address}/original", f"{message_address}/receipt", "/openapi.json", "/docs", "/soap?wsdl"):
+    for address in (
+        f"{message_address}/original",
+        f"{message_address}/receipt",
+        "/openapi.json",
+        "/docs",
+        "/soap?wsdl",
+    ):
         whole = door.get(address, "cong-dvc")
         tag = whole.headers["ETag"]
         for known in (tag, f'W/"x", {tag}', "*"):
