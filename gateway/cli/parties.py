@@ -1,15 +1,16 @@
-"""parties check | apply | list: the registry, from files that people write to what is in force."""
+"""parties check | apply | list | versions: the registry, from files that people write to what is in force."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, command, option, reason_of
+from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, argument, command, option, reason_of
+from gateway.cli.check import Moment
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party
@@ -17,7 +18,12 @@ from gateway.core.problems import Lang, Outcome, Problem, Stopped
 from gateway.services import parties as profiles
 from gateway.settings import OperatorRole, Settings
 
+if TYPE_CHECKING:
+    from gateway.store import Spoken
+    from schemas.catalog import Catalog
+
 EXPIRES_SOON = timedelta(days=60)
+LOOKED_BACK = timedelta(days=365)
 
 parties = Group(
     "parties",
@@ -30,6 +36,11 @@ parties = Group(
         ),
         "apply": Entry("gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."),
         "list": Entry("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
+        "versions": Entry(
+            "gateway.cli.parties:versions",
+            "Bên nào nói phiên bản nào của thông điệp nào.",
+            "Which party speaks which version of which message.",
+        ),
     },
     vi="Sổ đăng ký các bên. Sửa tệp chưa có tác dụng gì; “apply” mới đưa vào hiệu lực, kèm người làm và lý do.",
     en="The registry of parties. Editing a file changes nothing; “apply” puts it into force, with author and reason.",
@@ -269,4 +280,98 @@ def list_(call: Call, history: str | None) -> int:
     return FINE
 
 
-FOLDER = Path("parties")
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What a party and the gateway have to do with one message type."""
+
+    party: PartyId
+    loai: str
+    reads: tuple[str, ...] | None  # by its profile; None: every version
+    sent: tuple[Spoken, ...]  # by what was accepted of it
+    served: tuple[str, ...]  # the gateway's
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """Versions that the profile names and the gateway does not have."""
+        return tuple(version for version in self.reads or () if version not in self.served)
+
+
+def spoken_by(registry: Parties, seen: Sequence[Spoken], catalog: Catalog) -> Iterator[Versions]:
+    """Each party's message types, those of its profile and those that came from it, in order."""
+    served: dict[str, tuple[str, ...]] = {}
+    for kind in catalog.kinds():
+        served[kind.loai] = (*dict.fromkeys((*served.get(kind.loai, ()), kind.phien_ban)),)
+    for party in registry:
+        sent = [one for one in seen if one.party == party.id]
+        for loai in sorted({*party.versions, *(one.loai for one in sent)}):
+            yield Versions(
+                party.id,
+                loai,
+                party.versions.get(loai),
+                tuple(one for one in sent if one.loai == loai),
+                served.get(loai, ()),
+            )
+
+
+@command(
+    "versions",
+    vi="Bên nào nói phiên bản nào của thông điệp nào: đọc được những phiên bản nào (theo hồ sơ; không ghi là mọi phiên bản), đã "
+    "gửi những phiên bản nào (theo các thông điệp được nhận), và trục có những phiên bản nào.",
+    en="Which party speaks which version of which message: what it reads (by its profile; not stated means every version), "
+    "what it has sent (by the messages that were accepted), and what the gateway has.",
+)
+@argument("party", metavar="[PARTY]", required=False)
+@option(
+    "--since",
+    type=Moment(),
+    vi="Xét thông điệp từ lúc này (mặc định: 365 ngày qua).",
+    en="Look at messages from this time on (default: the last 365 days).",
+)
+def versions(call: Call, party: str | None, since: datetime | None) -> int:
+    """Lists them; exit 1 where a profile names a version that the gateway does not have."""
+    from gateway.wiring import registry_of
+    from schemas.catalog import bundled
+
+    screen, registry = call.screen, registry_of(call.store)
+    if party is not None and registry.get(party) is None:
+        raise Stopped(Problem("SYS-042", {"what": "party", "value": party}))
+    with call.store.read() as view:
+        seen = view.spoken(since or call.now - LOOKED_BACK)
+    found = [one for one in spoken_by(registry, seen, bundled()) if party in {None, one.party}]
+    if screen.as_json:
+        for one in found:
+            sent = [{"version": s.phien_ban, "count": s.count, "last": s.last} for s in one.sent]
+            reads = list(one.reads) if one.reads is not None else None
+            row = {"party": one.party, "loai": one.loai, "reads": reads, "sent": sent, "served": list(one.served)}
+            screen.row({**row, "strange": list(one.strange)})
+    else:
+        heads = ("Bên", "Loại", "Đọc được", "Đã gửi", "Lần cuối", "Trục có")
+        heads_en = ("Party", "Type", "Reads", "Has sent", "Last", "The gateway has")
+        screen.table(
+            heads if screen.lang is Lang.VI else heads_en,
+            (
+                (
+                    one.party,
+                    one.loai,
+                    " ".join(f"{v}{'?' if v in one.strange else ''}" for v in one.reads)
+                    if one.reads is not None
+                    else screen.text("mọi phiên bản", "every version"),
+                    ", ".join(f"{s.phien_ban} ({s.count}×)" for s in one.sent) or None,
+                    when(max(s.last for s in one.sent)) if one.sent else None,
+                    " ".join(one.served) or None,
+                )
+                for one in found
+            ),
+        )
+        silent = [one.id for one in registry if party in {None, one.id} and one.id not in {v.party for v in found}]
+        if silent:
+            screen.line(
+                f"Không hạn chế phiên bản, chưa gửi gì: {', '.join(silent)}.",
+                f"Any version, nothing sent yet: {', '.join(silent)}.",
+            )
+    for one in found:
+        for version in one.strange:
+            served = list(one.served)
+            facts = {"party": one.party, "loai": one.loai, "version": version, "served": served or "–"}
+            screen.problem(Problem("SYS-051", facts), to_err=True)
+    return PROBLEMS if any(one.strange for one in found) else FINE

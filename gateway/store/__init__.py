@@ -12,6 +12,7 @@ from gateway.store.records import (
     PaymentLine,
     Queue,
     Reader,
+    Spoken,
     Verdict,
 )
 from gateway.store.schema import current, upgrade
@@ -32,6 +33,7 @@ __all__ = [
     "Queue",
     "Reader",
     "SchemaMismatch",
+    "Spoken",
     "Store",
     "StoreError",
     "Tx",

@@ -144,6 +144,17 @@ class PartyVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A version of a message type that a party sent and that was accepted: how often, and when last."""
+
+    party: PartyId
+    loai: str
+    phien_ban: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStatus:
     """What is known of a certificate, by whom it was vouched for, and until when that may be believed."""
 

@@ -51,6 +51,7 @@ from gateway.store.records import (
     PaymentLine,
     Queue,
     Reader,
+    Spoken,
     Verdict,
 )
 
@@ -604,6 +605,16 @@ class View:
         """Every version of one profile, the oldest first."""
         p = tables.party
         return [rows.party_of(row) for row in self._all(select(p).where(p.c.id == party).order_by(p.c.version))]
+
+    def spoken(self, since: datetime) -> list[Spoken]:
+        """Which versions of which messages each party has sent since then, as accepted; by party, type and version."""
+        what = (_m.c.party, _m.c.loai, _m.c.phien_ban)
+        found = select(*what, func.count().label("times"), func.max(_m.c.received_at).label("last"))
+        found = found.where(_m.c.received_at >= since, _m.c.state == Fate.ACCEPTED.value, _m.c.phien_ban.is_not(None))
+        return [
+            Spoken(party=PartyId(row.party), loai=row.loai, phien_ban=row.phien_ban, count=row.times, last=row.last)
+            for row in self._all(found.group_by(*what).order_by(*what))
+        ]
 
     def statuses_version(self) -> int:
         """Grows whenever something new is known of a certificate."""

@@ -245,3 +245,37 @@ def test_a_connector_slower_than_the_lease_is_refused(cli, office):
     config = office.folder / "lienthong.toml"
     config.write_text(config.read_text().replace("#lease_s = 120.0", "lease_s = 5.0"))
     assert "SYS-039" in cli("parties", "check").out
+
+
+def spoken(cli, *arguments):
+    result = cli("parties", "versions", *arguments, "--json")
+    return {(row["party"], row["loai"]): row for row in result.rows}, result
+
+
+def test_which_party_speaks_which_version_is_told_from_the_registry_and_from_what_came(cli, office):
+    for name, party in (("HS01-nop-ho-so-toi-thieu", "cong-dvc"), ("HS03-tiep-nhan-toi-thieu", "so-tu-phap")):
+        assert office.receive(f"accepted/{name}", party).fate == "accepted"
+    file = office.folder / "parties" / "cong-dvc.toml"
+    file.write_text('versions = { HS05 = ["1.0"] }\n' + file.read_text("utf-8"), "utf-8")
+    assert cli("parties", "apply", "--yes", "--reason", "x").code == 0
+    rows, result = spoken(cli)
+    assert result.code == 0
+    told = rows["cong-dvc", "HS05"]
+    assert (told["reads"], told["sent"], told["served"]) == (["1.0"], [], ["1.0", "1.1"])
+    seen = rows["so-tu-phap", "HS03"]
+    assert (seen["reads"], seen["sent"][0]["version"], seen["sent"][0]["count"]) == (None, "1.0", 1)
+    assert set(spoken(cli, "so-tu-phap")[0]) == {("so-tu-phap", "HS03")}
+    assert not any(row["sent"] for row in spoken(cli, "--since", "2999-01-01")[0].values())
+    table = cli("parties", "versions").out
+    assert "mọi phiên bản" in table
+    assert "Không hạn chế phiên bản, chưa gửi gì: " in table
+    assert "every version" in cli("--lang", "en", "parties", "versions").out
+
+
+def test_a_version_that_the_gateway_does_not_have_is_named(cli, office):
+    file = office.folder / "parties" / "cong-dvc.toml"
+    file.write_text('versions = { HS05 = ["9.9"] }\n' + file.read_text("utf-8"), "utf-8")
+    assert cli("parties", "apply", "--yes", "--reason", "x").code == 0
+    rows, result = spoken(cli)
+    assert (result.code, rows["cong-dvc", "HS05"]["strange"], "SYS-051" in result.err) == (1, ["9.9"], True)
+    assert "SYS-042" in cli("parties", "versions", "nobody").err
