@@ -28,6 +28,8 @@ logging.getLogger("signxml").setLevel(logging.WARNING)  # at DEBUG it logs whole
 
 _METHODS = frozenset(SignatureMethod(uri) for uri in SIGNATURE_METHODS if uri != RSA_PSS)
 _DIGESTS = frozenset(DigestAlgorithm(uri) for uri in DIGESTS)
+# RFC 9231 2.3.9 in SignatureMethod; exc-c14n 4 in CanonicalizationMethod, where the schema's wildcard is strict.
+_UNKNOWN_TO_SCHEMA = (f"{{{DS_MORE_2007}}}RSAPSSParams", f"{{{EXC_C14N}}}InclusiveNamespaces")
 _local = threading.local()
 
 
@@ -122,6 +124,14 @@ class _Verifier(XMLVerifier):
         prefixes: list[str] | None = super()._get_inclusive_ns_prefixes(transform_node)  # type: ignore[no-untyped-call]
         return None if prefixes is None else " ".join(prefixes).split()
 
+    def validate_schema(self, signature: Any) -> None:
+        """Like signxml's, without the elements its schemas do not know; structure.py has read them."""
+        if any(True for _ in signature.iter(*_UNKNOWN_TO_SCHEMA)):
+            signature = copy.deepcopy(signature)
+            for element in list(signature.iter(*_UNKNOWN_TO_SCHEMA)):
+                element.getparent().remove(element)
+        super().validate_schema(signature)  # type: ignore[no-untyped-call]
+
     @classmethod
     def schemas(cls) -> Any:
         """The schema of Signature, one per thread: a compiled schema shares its error log."""
@@ -133,13 +143,6 @@ class _Verifier(XMLVerifier):
 
 class _ParametersVerifier(_Verifier):
     """For RSASSA-PSS with parameters, a name that signxml and its schema do not know."""
-
-    def validate_schema(self, signature: Any) -> None:
-        """Like signxml's, with the parameters left out; structure.py has read them."""
-        without = copy.deepcopy(signature)
-        for parameters in list(without.iter(f"{{{DS_MORE_2007}}}RSAPSSParams")):
-            parameters.getparent().remove(parameters)
-        super().validate_schema(without)  # type: ignore[no-untyped-call]
 
     def _find(self, element: Any, query: str, require: bool = True, xpath: str = "") -> Any:
         found = super()._find(element, query, require=require, xpath=xpath)  # type: ignore[no-untyped-call]

@@ -398,7 +398,8 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
         yield from _fit(child, _GRAMMAR[tag])
     for tag, (least, _) in rule.children.items():
         if counts.get(tag, 0) < least:
-            yield _problem(rule.missing, element, element=_name(tag), parent=_name(element.tag))
+            code = "SIG-040" if tag == ds("KeyInfo") else rule.missing  # what is missed is the certificate in it
+            yield _problem(code, element, element=_name(tag), parent=_name(element.tag))
 
 
 def _size(signature: etree._Element) -> Iterator[Problem]:
@@ -445,7 +446,7 @@ class _Reader:
         signature = self.signature
         info, value, key_info = signature[0], signature[1], signature[2]
         holder = signature[3] if len(signature) > 3 else None
-        canonicalisation = self._canonicalisation(info[0])
+        canonicalisation = self._canonicalisation(info[0], info)
         method, family, bits = self._method(info[1])
         properties = self._properties(holder, info) if holder is not None else None
         references = self._references(info, key_info, properties)
@@ -480,18 +481,21 @@ class _Reader:
     def _add(self, code: str, at: etree._Element, /, **facts: Any) -> None:
         self.problems.append(_problem(code, at, **facts))
 
-    def _canonicalisation(self, element: etree._Element) -> str:
+    def _canonicalisation(self, element: etree._Element, target: etree._Element) -> str:
         algorithm = element.get("Algorithm", "")
         if algorithm not in CANONICALISATIONS:
             self._add("SIG-026", element, algorithm=_quote(algorithm))
-        self._prefixes(element, algorithm)
+        self._prefixes(element, algorithm, target)
         return algorithm
 
-    def _prefixes(self, element: etree._Element, algorithm: str) -> tuple[str, ...]:
+    def _prefixes(self, element: etree._Element, algorithm: str, target: etree._Element) -> tuple[str, ...]:
+        """The PrefixList of a canonicalisation of ``target``."""
         if not len(element):
             return ()
         prefixes = tuple(element[0].get("PrefixList", "").split())
-        if algorithm != EXC_C14N or len(prefixes) > PREFIX_LIST or not all(map(_is_prefix, prefixes)):
+        # lxml drops #default; where the target itself stands in the default namespace, or none is in scope, that is right.
+        lost = "#default" in prefixes and target.prefix is not None and None in target.nsmap
+        if lost or algorithm != EXC_C14N or len(prefixes) > PREFIX_LIST or not all(map(_is_prefix, prefixes)):
             self._add("SIG-027", element[0], most=PREFIX_LIST)
         return prefixes
 
@@ -588,18 +592,18 @@ class _Reader:
             self._add("SIG-007", reference, attribute="Type", element="ds:Reference")
 
     def _envelope_transforms(self, reference: etree._Element) -> tuple[str, ...]:
-        algorithms = self._transforms(reference)
+        algorithms = self._transforms(reference, self.root)
         first, rest = algorithms[:1], algorithms[1:]
         if first != (ENVELOPED,) or ENVELOPED in rest:
             self._add("SIG-025", reference, uri=_quote(reference.get("URI")))
         return algorithms
 
     def _part_transforms(self, reference: etree._Element) -> None:
-        algorithms = self._transforms(reference)
+        algorithms = self._transforms(reference, self.signature)
         if len(algorithms) > 1 or ENVELOPED in algorithms:
             self._add("SIG-025", reference, uri=_quote(reference.get("URI")))
 
-    def _transforms(self, reference: etree._Element) -> tuple[str, ...]:
+    def _transforms(self, reference: etree._Element, target: etree._Element) -> tuple[str, ...]:
         algorithms: list[str] = []
         for transform in reference.iterfind(f"{ds('Transforms')}/{ds('Transform')}"):
             algorithm = transform.get("Algorithm", "")
@@ -608,7 +612,7 @@ class _Reader:
                 self._add("SIG-026", transform, algorithm=_quote(algorithm))
             elif algorithm != ENVELOPED and algorithm not in CANONICALISATIONS:
                 self._add("SIG-024", transform, algorithm=_quote(algorithm))
-            self._prefixes(transform, algorithm)
+            self._prefixes(transform, algorithm, target)
         return tuple(algorithms)
 
     def _key_value(self, element: etree._Element | None) -> tuple[str, ...] | None:
@@ -663,7 +667,7 @@ class _Reader:
         for element in holder.iter(xades("SignatureTimeStamp")):
             method = element.find(ds("CanonicalizationMethod"))
             # EN 319 132-1 5.3: without CanonicalizationMethod, Canonical XML 1.0.
-            algorithm = C14N_10 if method is None else self._canonicalisation(method)
+            algorithm = C14N_10 if method is None else self._canonicalisation(method, self.signature[1])
             token = element[-1]
             if token.get("Encoding") not in (None, _DER):
                 self._add(

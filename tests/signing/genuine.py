@@ -47,6 +47,7 @@ class Job:
     prefix: str = ""
     form: str = "dsig"
     extra: str = "-"
+    prefixes: str = ""  # PrefixList, in CanonicalizationMethod and in Transform; xmlsec1 only
 
 
 # JDK ------------------------------------------------------------------------------------------------------------------
@@ -153,6 +154,9 @@ def template(body: bytes, job: Job, *, key_value: bool = False, lines: bool = Fa
     p = f"{job.prefix}:" if job.prefix else ""
     space = f"xmlns:{job.prefix}" if job.prefix else "xmlns"
     c14n = f'<{p}Transform Algorithm="{job.c14n}" />' if job.named else ""
+    if job.prefixes:
+        listed = f'><ec:InclusiveNamespaces xmlns:ec="{job.c14n}" PrefixList="{job.prefixes}"/></{p}'
+        c14n = f'<{p}Transform Algorithm="{job.c14n}"{listed}Transform>'
     if job.by_id:
         body = re.sub(rb"<((?:\w+:)?ThongDiep)", rb'<\1 Id="TD1"', body, count=1)
     signature = (
@@ -166,6 +170,9 @@ def template(body: bytes, job: Job, *, key_value: bool = False, lines: bool = Fa
     )
     if lines:
         signature = "\n    " + signature.replace("><", ">\n    <") + "\n"
+    if job.prefixes:
+        method = f'<{p}CanonicalizationMethod Algorithm="{job.c14n}"'
+        signature = signature.replace(f"{method} />", f"{method}{listed}CanonicalizationMethod>")
     at = body.rindex(b"</")
     return body[:at] + signature.encode() + body[at:]
 

@@ -94,6 +94,23 @@ def test_signatures_of_xmlsec1_are_accepted(there, c14n, by_id, prefix, lines):
         assert there.codes(genuine.signed_by_xmlsec1(job, lines=lines)) == []
 
 
+@pytest.mark.parametrize("prefixes", ["lt", "hs none #default"])
+@pytest.mark.parametrize("prefix", ["", "dsig"])
+def test_a_prefix_list_is_followed_in_both_places(there, prefix, prefixes):
+    body = genuine.signed_by_xmlsec1(
+        Job(body=HS05, signer="so-tu-phap", c14n=EXC_C14N, prefix=prefix, prefixes=prefixes)
+    )
+    assert there.codes(body) == []
+
+
+def test_a_prefix_list_with_a_default_namespace_that_lxml_would_drop_is_refused_by_name(there):
+    body = HS05.replace(b"<lt:ThongDiep ", b'<lt:ThongDiep xmlns="urn:x" ')
+    signed = genuine.signed_by_xmlsec1(
+        Job(body=body, signer="so-tu-phap", c14n=EXC_C14N, prefix="dsig", prefixes="lt #default")
+    )
+    assert there.codes(signed) == ["SIG-027", "SIG-027"]
+
+
 @pytest.mark.parametrize("by_id", [False, True], ids=["whole", "by Id"])
 @pytest.mark.parametrize(("bits", "digest"), BITS)
 def test_the_shape_of_dotnet_signedxml_is_accepted(there, bits, digest, by_id):
