@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from gateway.core.model import Address, PartyId
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
 from gateway.services import parties as profiles
-from gateway.settings import CONFIG_NAME, Loaded, Settings, database_url, secret
+from gateway.settings import CONFIG_NAME, Hours, Loaded, Settings, database_url, secret
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
@@ -154,10 +153,34 @@ def _password(settings: Settings) -> bytes | None:
         return value.encode()
     return None
 
+    if key.module is not None and key.token is not None and key.label is not None:
+        from signing.token import load_token_key
+
+        pin = (_password(settings) or b"").decode()
+        return load_token_key(key.module, key.token, key.label, pin, key.certificate)
 
 def load_trees(settings: Settings) -> list[TrustTree]:
     """The trust trees. Raises Stopped with every file that cannot be used (SYS-020, SYS-034)."""
     from signing.trust import load_tree
+
+def own_certificates(settings: Settings) -> list[Certificate]:
+    """The certificates by which the gateway has signed and signs: what others check our receipts and log heads by.
+
+    Needs no key, so that whoever may not read it can check. Raises Stopped (SYS-020, SYS-021).
+    """
+    from signing.certificates import Unreadable, read_certificate
+
+    named = [] if settings.key.certificate is None else [("key.certificate", settings.key.certificate)]
+    named += [(f"key.previous[{number}]", path) for number, path in enumerate(settings.key.previous, 1)]
+    found = []
+    for key, path in named:
+        try:
+            found.append(read_certificate(profiles.der_of(_bytes(path, key))))
+        except (Unreadable, ValueError) as error:
+            facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": str(error)}
+            raise Stopped(Problem("SYS-021", facts)) from error
+    return found
+
 
     trees: list[TrustTree] = []
     problems: list[Problem] = []
@@ -218,8 +241,9 @@ def registry_of(store: Store) -> Parties:
 
 def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None) -> Parties:
     """The registry with the gateway itself in it: queries may be addressed to it, and its receipts can be verified."""
-    der = key.certificate_der if key is not None else None
-    certificates = (SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest()),) if der else ()
+    ders = {} if key is None else {key.fingerprint: key.certificate_der}
+    ders |= {one.fingerprint: one.der for one in own_certificates(settings)}  # what earlier keys signed still counts
+    certificates = tuple(SigningCertificate(der=der, fingerprint=fingerprint) for fingerprint, der in ders.items())
     ourselves = Party(
         id=OURSELVES,
         name=settings.node.name,

@@ -26,6 +26,7 @@ from gateway.core.problems import Problem, Stopped
 from gateway.documents import Attested, Checked, Document, Kind, parse_bytes
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import prove
+from signing.heads import HEAD, Heads, signer_of
 from signing.status import judge_status
 from signing.structure import read_signature
 from signing.trust import CertificateStatus, Trust, TrustTree
@@ -34,7 +35,7 @@ from signing.verify import verify
 FORMAT: Final = "lienthong-evidence/1"
 MANIFEST: Final = "bundle.json"
 MOST_FILES: Final = 512
-MOST_BYTES: Final = 256 * 2**20
+MOST_BYTES: Final = 128 * 2**20
 _NAME: Final = re.compile(r"[a-z]+(?:/[0-9a-z-]+)?\.[a-z]+")
 _RESULTS: Final = {"accepted": frozenset({"CHAP_NHAN"}), "rejected": frozenset({"TU_CHOI", "TRUNG_LAP"})}
 JUDGEMENTS: Final = frozenset({"message.accepted", "message.rejected", "message.held"})
@@ -159,6 +160,7 @@ class Anchor:
 def anchors(parts: Parts) -> list[Anchor]:
     """What must be believed from elsewhere: the gateway's certificates that signed here, roots, pinned registrations."""
     signed = {name for body in (parts.receipt, parts.composed) if body for name in _signers(body)}
+    signed |= {signer_of(str(entry.facts.get("jws", ""))) or "" for entry in parts.log if entry.what == HEAD}
     found = [
         Anchor(fingerprint=one, kind="gateway", of=parts.own_identifier or "–") for one in parts.own if one in signed
     ]
@@ -291,8 +293,10 @@ class _Check:
             ("anchors", self._anchors),
             ("status", self._status),
             ("signature", self._signature),
+            ("documents", self._documents),
             ("receipt", self._receipt),
             ("log", self._log),
+            ("head", self._head),
             ("schemas", self._schemas),
         ):
             try:
@@ -413,6 +417,10 @@ class _Check:
             raise Stopped(Problem("SIG-125"))
         return "passed"
 
+    def _documents(self) -> str:
+        """Signed PDFs: their bytes are under the message's signature; what was found in them is not judged again here."""
+        return "undetermined" if self.parts.verdict.get("documents") else "not-applicable"
+
     def _judge(self) -> Attested:
         composed = self.parts.composed is not None
         body = self.parts.composed if self.parts.composed is not None else self.parts.original
@@ -528,6 +536,24 @@ class _Check:
         for name, value in listed.items():
             if said[name] != value:
                 raise Stopped(Problem("SIG-129", {"number": line.number, "flaw": name}))
+
+    def _head(self) -> str:
+        """A signed head of the log goes over the newest judgement: what came before it was so at its time."""
+        judged = max(entry.number for entry in self.parts.log if self._judges(entry))
+        heads = Heads(self.certificates[one] for one in self.parts.own)
+        for _ in heads.through(self.parts.log):
+            pass
+        for number, reason in heads.wrong:
+            # One that was signed over a line before those in the bundle says nothing here.
+            if reason != "another-chain" or self._stated(number) >= self.parts.log[0].number:
+                raise Stopped(Problem("SIG-134", {"number": number, "reason": reason}))
+        return "passed" if heads.newest is not None and heads.newest.number >= judged else "not-applicable"
+
+    def _judges(self, entry: chain.LogEntry) -> bool:
+        return entry.message == self.parts.message and entry.what in JUDGEMENTS
+
+    def _stated(self, line: int) -> int:
+        return next(int(entry.facts.get("number", 0)) for entry in self.parts.log if entry.number == line)
 
     def _schemas(self) -> str:
         if self.schemas is None or not self.parts.schemas:

@@ -57,6 +57,11 @@ COMMANDS: dict[str, Entry] = {
     "show": Entry(
         "gateway.cli.find:show", "Mọi điều đã biết về một thông điệp.", "Everything known about one message."
     ),
+    "evidence": Entry(
+        "gateway.cli.evidence:evidence",
+        "Bằng chứng của một thông điệp, một tệp ai cũng kiểm được.",
+        "The evidence of one message, a file that anybody can check.",
+    ),
     "dossier": Entry("gateway.cli.find:dossier", "Dòng thời gian của một hồ sơ.", "The timeline of a dossier."),
     "inbox": Entry("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
     "lanes": Entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from gateway.core.problems import Outcome, Problem, Stopped
 if TYPE_CHECKING:
     from gateway.cli.show import Screen
     from schemas.fixes import Proposal
+    from signing.certificates import Certificate
 
 STDIN = "-"
 WORDS = {  # fate -> Vietnamese, English
@@ -495,17 +496,45 @@ def sign(
 @command(
     "verify",
     vi="Kiểm chữ ký của một tệp: ai ký, bằng chứng thư nào, ký đúng những gì; từng mục của Phụ lục II TT 15/2025. "
-    "Không xét lược đồ và quyền; dùng “check” cho việc đó.",
+    "Không xét lược đồ và quyền; dùng “check” cho việc đó. --bundle: kiểm gói bằng chứng của “lienthong evidence”, "
+    "không cần mạng, cơ sở dữ liệu hay cấu hình, và nêu tên thứ đầu tiên không khớp.",
     en="Verify a file's signature: who signed, with which certificate, and exactly what; item by item of Annex II of "
-    "Circular 15/2025. Schema and permissions are not looked at; “check” does that.",
+    "Circular 15/2025. Schema and permissions are not looked at; “check” does that. --bundle: check a bundle of "
+    "“lienthong evidence”, without network, database or configuration, and name the first thing that does not fit.",
 )
-@argument("file", type=click.Path(path_type=str))
+@argument("file", required=False, type=click.Path(path_type=str))
+@option(
+    "--bundle",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="ZIP",
+    vi="Gói bằng chứng, thay cho tệp.",
+    en="An evidence bundle, instead of a file.",
+)
 @option(
     "--cert",
-    "certificate",
+    "certificates",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chỉ tin chứng thư này (PEM hoặc DER), không cần sổ đăng ký: để bên nhận kiểm biên nhận của trục.",
-    en="Believe only this certificate (PEM or DER), without a registry: for parties that check the gateway's receipts.",
+    vi="Chỉ tin chứng thư này (PEM hoặc DER), không cần sổ đăng ký: để bên nhận kiểm biên nhận của trục. Nêu nhiều "
+    "lần được. Với --bundle: chứng thư của trục, đã nhận qua kênh khác.",
+    en="Believe only this certificate (PEM or DER), without a registry: for parties that check the gateway's receipts. "
+    "May be given again. With --bundle: the gateway's certificate, received by another way.",
+)
+@option(
+    "--tree",
+    "trees",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Với --bundle: chứng thư gốc mà bạn tin (PEM, có thể nhiều chứng thư), thay cho gốc nằm trong gói.",
+    en="With --bundle: roots that you trust (PEM, several if you like), instead of those that lie in the bundle.",
+)
+@option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    metavar="NUMBER:HASH|JWS",
+    vi="Với --bundle: đầu chuỗi nhật ký mà bạn giữ.",
+    en="With --bundle: a head of the log that you keep.",
 )
 @option(
     "--at", type=Moment(), vi="Xét như vào lúc này (mặc định: bây giờ).", en="Judge as of this time (default: now)."
@@ -516,8 +545,33 @@ def sign(
     vi="In đúng những byte đã được ký (dạng chuẩn hóa), không in gì khác.",
     en="Print exactly the bytes that were signed (canonical), and nothing else.",
 )
-def verify(call: Call, file: str, certificate: Path | None, at: datetime | None, signed: bool) -> int:
-    """Verifies the signature and nothing else."""
+def verify(
+    call: Call,
+    file: str | None,
+    bundle: Path | None,
+    certificates: tuple[Path, ...],
+    trees: tuple[Path, ...],
+    witnesses: tuple[str, ...],
+    at: datetime | None,
+    signed: bool,
+) -> int:
+    """Verifies the signature and nothing else; or a bundle, and all of it."""
+    if (file is None) == (bundle is None):
+        raise click.UsageError(call.screen.text("Nêu một tệp, hoặc --bundle.", "Name one file, or --bundle."))
+    if bundle is not None:
+        if at is not None:
+            raise click.UsageError(
+                call.screen.text("Gói được xét theo lúc nhận ghi trong nó.", "A bundle is judged as of its own time.")
+            )
+        from gateway.cli.evidence import check_bundle
+
+        return check_bundle(call, bundle, certificates, trees, witnesses, signed=signed)
+    if file is None or trees or witnesses:
+        raise click.UsageError(call.screen.text("--tree, --witness chỉ đi với --bundle.", "Those go with --bundle."))
+    return _verify(call, file, certificates, at, signed)
+
+
+def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime | None, signed: bool) -> int:
     from gateway.documents import Checked, Limits, header_claims, parse
     from schemas.catalog import bundled
     from signing.trust import Trust
@@ -525,13 +579,13 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
 
     when = at or call.now
     limits = Limits()
-    if certificate is None:
+    pinned = read_certificates(certificates)
+    if not pinned:
         bench = Bench(call, None, when)
         gate = bench.gate(file)
         parties, trust, catalog, limits = gate.parties, gate.trust, gate.catalog, gate.limits
     else:
         catalog = bundled()
-        pinned = _certificate(certificate)
     body, digest, total = _read(file, limits.body_bytes)
     envelope = Envelope(
         id=MessageId(f"verify-{digest[:16]}"),
@@ -546,8 +600,8 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
     verdict: dict[str, Any] = {}
     try:
         document = parse(envelope, limits)
-        if certificate is not None:
-            parties = _only(pinned, certificate.name, header_claims(document.root).noi_gui)
+        if pinned:
+            parties = _only(pinned, header_claims(document.root).noi_gui)
             trust = Trust.build(parties)
         checked = Checked(document=document, kind=catalog.kind_of(document.root))
         attested = verify_signature(checked, trust, parties, when)
@@ -572,28 +626,31 @@ def verify(call: Call, file: str, certificate: Path | None, at: datetime | None,
     return UNDETERMINED if unknown else FINE
 
 
-def _certificate(file: Path) -> bytes:
-    """The DER of a certificate file. Raises Stopped (SYS-045, SYS-021)."""
+def read_certificates(files: Iterable[Path]) -> list[Certificate]:
+    """The certificate of each file, PEM or DER. Raises Stopped (SYS-045, SYS-021)."""
     from gateway.services.parties import der_of
+    from signing.certificates import Unreadable, read_certificate
 
-    try:
-        return der_of(file.read_bytes())
-    except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
-    except ValueError as error:
-        facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
-        raise Stopped(Problem("SYS-021", facts)) from error
+    found = []
+    for file in files:
+        try:
+            found.append(read_certificate(der_of(file.read_bytes())))
+        except OSError as error:
+            raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
+        except (Unreadable, ValueError) as error:
+            facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
+            raise Stopped(Problem("SYS-021", facts)) from error
+    return found
 
 
-def _only(der: bytes, name: str, identifier: str | None) -> Parties:
-    """A registry of one: whoever the document says it is from, with this certificate."""
-    registered = SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest())
+def _only(pinned: Iterable[Certificate], identifier: str | None) -> Parties:
+    """A registry of one: whoever the document says it is from, with these certificates."""
     party = Party(
         id=PartyId("certificate"),
-        name=name,
+        name="–",
         role=Role.ONE_STOP,
         identifiers=(identifier or "–",),
-        certificates=(registered,),
+        certificates=tuple(SigningCertificate(der=one.der, fingerprint=one.fingerprint) for one in pinned),
     )
     return Parties([party])
 

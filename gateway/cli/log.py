@@ -6,14 +6,19 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, command, option
+from gateway.cli.show import when
 from gateway.core import chain
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from signing.certificates import Certificate
+    from signing.heads import Heads
 
 log = Group(
     "log",
@@ -38,45 +43,99 @@ FLAWS = {
 
 @command(
     "verify",
-    vi="Kiểm cả chuỗi nhật ký, từ cơ sở dữ liệu hoặc từ tệp đã xuất (--file, không cần cơ sở dữ liệu). "
-    "--witness đối chiếu với đầu chuỗi mà người khác giữ.",
-    en="Verify the whole chain, from the database or from an exported file (--file, which needs no database). "
-    "--witness compares with heads that others keep.",
+    vi="Kiểm cả chuỗi nhật ký và mọi đầu chuỗi đã ký, từ cơ sở dữ liệu hoặc từ tệp đã xuất (--file, không cần cơ sở dữ "
+    "liệu; chứng thư của trục thì nêu bằng --cert). --witness đối chiếu với đầu chuỗi mà người khác giữ.",
+    en="Verify the whole chain and every signed head in it, from the database or from an exported file (--file, which "
+    "needs no database; name the gateway's certificate by --cert). --witness compares with heads that others keep.",
 )
 @option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), vi="Tệp đã xuất.", en="An exported file.")
-@option("--witness", "witnesses", multiple=True, metavar="NUMBER:HASH", vi="Đầu chuỗi đã biết.", en="A known head.")
-def verify(call: Call, file: Path | None, witnesses: tuple[str, ...]) -> int:
+@option(
+    "--cert",
+    "certificates",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Chứng thư của trục (PEM hoặc DER) để kiểm đầu chuỗi đã ký; nêu nhiều lần được. Mặc định: theo cấu hình.",
+    en="The gateway's certificate (PEM or DER) for the signed heads; may be given again. Default: the configured ones.",
+)
+@option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    metavar="NUMBER:HASH|JWS",
+    vi="Đầu chuỗi đã biết: số và băm, hoặc đầu chuỗi đã ký (DaKy) mà hộp thư đã trả.",
+    en="A known head: number and hash, or the signed head (DaKy) that an inbox page carried.",
+)
+def verify(call: Call, file: Path | None, certificates: tuple[Path, ...], witnesses: tuple[str, ...]) -> int:
     """Walks the chain from its first entry."""
-    known = dict(_witness(text) for text in witnesses)
+    from signing.heads import Heads
+
+    heads = Heads(_certificates(call, file, certificates))
+    known = dict(witness(text, heads) for text in witnesses)
     if file is not None:
-        checked = chain.verify(_exported(file), witnesses=known)
+        checked = chain.verify(heads.through(_exported(file)), witnesses=known)
     else:
         call.need(OperatorRole.VIEWER, "log verify")
         with call.store.read() as view:
-            checked = chain.verify(view.log_entries(), witnesses=known)
-    screen = call.screen
+            checked = chain.verify(heads.through(view.log_entries()), witnesses=known)
+    wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
+    newest, screen = heads.newest, call.screen
     if screen.as_json:
         screen.row(
             {
-                "whole": checked.whole,
+                "whole": checked.whole and wrong is None,
                 "entries": checked.head.number,
                 "head": checked.head.hash,
-                "flaw": str(checked.flaw) if checked.flaw else None,
-                "at": checked.number,
+                "flaw": str(checked.flaw) if checked.flaw else "signed-head" if wrong else None,
+                "at": checked.number if checked.flaw else wrong[0] if wrong else None,
+                "signed_heads": heads.seen,
+                "signed_up_to": newest.number if newest else None,
+                "signed_at": newest.at if newest else None,
+                "signed_heads_checked": bool(heads.certificates),
             }
         )
-        return FINE if checked.whole else PROBLEMS
+        return FINE if checked.whole and wrong is None else PROBLEMS
     if checked.flaw is not None:
         vi, en = FLAWS[checked.flaw]
         raise Stopped(Problem("SYS-050", {"number": checked.number, "reason": screen.text(vi, en)}))
+    if wrong is not None:
+        raise Stopped(Problem("SIG-134", {"number": wrong[0], "reason": wrong[1]}))
     screen.line(
         f"Chuỗi nguyên vẹn: {checked.head.number} mục, đầu chuỗi {checked.head.hash}",
         f"The chain is whole: {checked.head.number} entries, head {checked.head.hash}",
     )
+    if heads.seen and not heads.certificates:
+        screen.line(
+            f"{heads.seen} đầu chuỗi đã ký chưa được kiểm: thêm --cert chứng thư của trục.",
+            f"{heads.seen} signed heads were not checked: add --cert with the gateway's certificate.",
+        )
+    elif newest is not None:
+        screen.line(
+            f"{heads.seen} đầu chuỗi đã ký, đúng cả; mới nhất tới mục {newest.number}, lúc {when(newest.at)}.",
+            f"{heads.seen} signed heads, all of them hold; the newest covers entry {newest.number}, {when(newest.at)}.",
+        )
     return FINE
 
 
-def _witness(text: str) -> tuple[int, str]:
+def _certificates(call: Call, file: Path | None, given: tuple[Path, ...]) -> list[Certificate]:
+    """Those that are named; on a node, when none is, its own ones."""
+    if given:
+        from gateway.cli.check import read_certificates
+
+        return read_certificates(given)
+    if file is not None and call.load_near(Path.cwd(), needed=False).file is None:
+        return []
+    from gateway.wiring import own_certificates
+
+    return own_certificates(call.settings)
+
+
+def witness(text: str, heads: Heads) -> tuple[int, str]:
+    """A head that somebody keeps: number and hash, or a signed head. Raises BadParameter; Stopped (SIG-134)."""
+    if text.count(".") == 2:
+        from signing.heads import read_head
+
+        head = read_head(text, heads.certificates)
+        return head.number, head.hash
     number, _, digest = text.partition(":")
     if not number.isdigit() or len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
         raise click.BadParameter(text, param_hint="--witness")

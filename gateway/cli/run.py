@@ -24,6 +24,7 @@ log = logging.getLogger("lienthong.work")
 
 ALERTS_EVERY_S = 60.0
 ENDS_SOON = timedelta(days=30)
+HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
 @command(
@@ -55,7 +56,7 @@ def serve(call: Call, workers: int | None, host: str | None, port: int | None) -
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
     loaded = call.loaded
     start_logging(loaded.settings)
-    if loaded.settings.key.file is None:
+    if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
     build(loaded.settings, call.store)  # what is wrong is said here, in sentences, before any worker starts
     call.store.dispose()
@@ -159,6 +160,7 @@ class Desk:
             asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
             asyncio.create_task(self._every(ALERTS_EVERY_S, self._alert), name="alerts"),
             asyncio.create_task(self._every(work.trust_s, self._trust), name="trust"),
+            asyncio.create_task(self._every(min(work.log_head_s, HEADS_EVERY_S), self._seal), name="heads"),
         ]
         ready()
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -205,6 +207,18 @@ class Desk:
     async def _trust(self) -> None:
         """Certificates that are due are asked about; `renew` then takes over what was learnt."""
         await refresh_trust(self.gate, self.settings)
+
+    async def _seal(self) -> None:
+        """The log's head is signed when work.log_head_s have passed, or very much has been written."""
+        from gateway.services.evidence import seal_log
+
+        gate, every = self.gate, timedelta(seconds=self.settings.work.log_head_s)
+        if gate.store is None or gate.key is None:
+            return
+        gateway = gate.identity.ma_dinh_danh
+        head = await asyncio.to_thread(seal_log, gate.store, gate.key, gateway=gateway, now=_now(), every=every)
+        if head is not None:
+            log.info("the log's head is signed", extra={"number": head.number, "hash": head.hash})
 
     async def _alert(self) -> None:
         """What a person should look at goes into the log once, when it begins."""

@@ -1,22 +1,27 @@
-"""Gathers the evidence of one message from the records, for a bundle that others can check (signing.evidence)."""
+"""What others can check: the evidence of one message in a bundle (signing.evidence), and signed heads of the log."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from importlib.abc import Traversable
 from typing import Any, Final
 
 from gateway.core import chain
+from gateway.core.ledger import LogLine
 from gateway.core.model import MessageId, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, Verdict, View
 from signing.evidence import JUDGEMENTS, Parts, Registration, Tree, signed_bytes
+from signing.heads import HEAD, sign_head
+from signing.sign import SigningKey
 from signing.trust import Trust, TrustTree
 
+HEAD_LINES: Final = 2000  # a busy log's head is signed after so many lines, however little time has passed
 LOG_LINES: Final = 5000  # at most; a message that was replayed months later gets the lines around its last judgement
 
 
@@ -153,13 +158,17 @@ def _trees(trust: Trust, registration: Registration | None, facts: Mapping[str, 
 
 
 def _log(view: View, message: MessageId) -> tuple[tuple[chain.LogEntry, ...], chain.Head]:
-    """The log around the message's own lines, its newest judgement among them, without gaps."""
+    """The log around the message's own lines, its newest judgement among them, without gaps; to the next signed head."""
     own = view.log(message=message, limit=LOG_LINES)
     if not own:
         return (), chain.GENESIS
     judged = max((entry.number for entry in own if entry.what in JUDGEMENTS), default=own[-1].number)
     first = min(entry.number for entry in own if entry.number > judged - LOG_LINES)
     last = max(entry.number for entry in own if entry.number < first + LOG_LINES)
+    heads = view.log(what=HEAD, after=judged, limit=8)  # the first may have been signed before the judgement
+    head = next((entry.number for entry in heads if entry.facts.get("number", 0) >= judged), 0)
+    if last < head < first + LOG_LINES:
+        last = head
     start = chain.GENESIS
     lines: list[chain.LogEntry] = []
     for entry in view.log_entries(after=max(first - 2, 0)):
@@ -170,3 +179,26 @@ def _log(view: View, message: MessageId) -> tuple[tuple[chain.LogEntry, ...], ch
         if entry.number >= last:
             break
     return tuple(lines), start
+
+
+# Heads of the log ---------------------------------------------------------------------------------------------------
+
+
+def seal_log(store: Store, key: SigningKey, *, gateway: str, now: datetime, every: timedelta) -> chain.Head | None:
+    """Signs the log's head and writes it into the log, when that is due; None when it is not.
+
+    Due is a head after ``every``, or after HEAD_LINES lines, when something has happened since the last one. Any number
+    of workers may try: one of them does it.
+    """
+    with store.read() as view:
+        head, last = view.log_head(), view.last_act(HEAD)
+    news = head.number - (last.number if last is not None else 0)
+    if not news or (last is not None and news < HEAD_LINES and now - last.at < every):
+        return None
+    facts = {"number": head.number, "hash": head.hash, "jws": sign_head(head, key, gateway=gateway, at=now)}
+    with store.begin() as tx:
+        newest = tx.last_act(HEAD)
+        if newest is not None and (last is None or newest.number != last.number):
+            return None  # somebody else was quicker
+        tx.note(LogLine(what=HEAD, who="gateway", facts=facts), now)
+    return head

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.core.chain import Head
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
 from gateway.core.problems import Outcome
@@ -28,6 +27,7 @@ from gateway.web.exchange import JSON_TYPES, XML_TYPES, Body, Exchange
 from gateway.web.problems import status_of
 from gateway.web.refusals import Refusal, refuse, store_of
 from gateway.web.tray import Full, NotRecorded
+from signing.heads import HEAD
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
@@ -344,15 +344,16 @@ async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> a
     if not found.entries and wait_s > 0 and not app.stopping.is_set():
         await app.waiters.wait(party, after, wait_s)
         found, head = await app.read(_page, app.gate, party, after, limit, app.clock())
-    return answers.inbox(found, app.gate.parties, {"SoThuTu": head.number, "Bam": head.hash})
+    return answers.inbox(found, app.gate.parties, head)
 
 
-def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> tuple[feed.Page, Head]:
-    """A page, and where the log stands: what readers keep are witnesses of the log."""
+def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> tuple[feed.Page, answers.Answer]:
+    """A page, and where the log stands, with its newest signed head: what readers keep are witnesses of the log."""
     store = store_of(gate)
     found = feed.page(store, party, after, limit, now)
     with store.read() as view:
-        return found, view.log_head()
+        head, signed = view.log_head(), view.last_act(HEAD)
+    return found, {"SoThuTu": head.number, "Bam": head.hash, "DaKy": signed.facts["jws"] if signed else None}
 
 
 async def get_dossier(exchange: Exchange) -> web.Response:
@@ -365,7 +366,7 @@ async def get_dossier(exchange: Exchange) -> web.Response:
 def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
     """The timeline of a dossier that the caller may see. Raises Refusal (404): no word about others' dossiers."""
     gate = exchange.app.gate
-    found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.app.clock())
+    found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.app.clock(), gate.deadlines)
     if found is None or not dossiers.may_read(found.dossier, exchange.who.party.id, gate.parties):
         raise refuse("SYS-122")
     return answers.dossier(found, exchange.lang)
@@ -394,7 +395,8 @@ async def get_report(exchange: Exchange) -> web.Response:
         )
     gate = exchange.app.gate
     only = None if party.role is Role.OVERSIGHT else party.id
-    made = await exchange.app.read(reports.report, store_of(gate), gate.parties, since, until, by, only)
+    asked = (store_of(gate), gate.parties, since, until, by, only, gate.deadlines)
+    made = await exchange.app.read(reports.report, *asked)
     if "text/csv" in exchange.request.headers.get("Accept", ""):
         headers = {"Content-Disposition": "attachment; filename=bao-cao.csv", "Vary": "Accept"}
         return exchange.response(200, made.csv().encode("utf-8-sig"), "text/csv; charset=utf-8", headers)

@@ -1,8 +1,12 @@
 """log verify | export."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from gateway.core import chain
+from gateway.services.evidence import seal_log
 
 HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
 
@@ -56,3 +60,46 @@ def test_a_cut_at_the_end_is_found_out_by_a_witness(cli, office, tmp_path):
 
 def test_a_witness_that_is_none_is_wrong_usage(cli, office):
     assert cli("log", "verify", "--witness", "x").code == 2
+
+
+# Signed heads -------------------------------------------------------------------------------------------------------
+
+
+def sealed(office):
+    now = datetime.now(UTC)
+    return seal_log(office.store, office.gate.key, gateway="H19.900", now=now, every=timedelta(hours=1))
+
+
+@pytest.mark.threat("T-LOG-HEAD")
+def test_an_export_and_our_certificate_are_all_that_a_check_of_the_heads_needs(cli, office, tmp_path):
+    office.receive(HS01)
+    head = sealed(office)
+    file, elsewhere = tmp_path / "nhat-ky.jsonl", tmp_path / "x"
+    file.write_text(cli("log", "export", "--json").out)
+    elsewhere.mkdir()
+    certificate = office.folder / "keys" / "truc.cert.pem"
+    (row,) = cli("log", "verify", "--file", file, "--cert", certificate, "--json", folder=elsewhere).rows
+    assert (row["whole"], row["signed_heads"], row["signed_up_to"]) == (True, 1, head.number)
+    (own,) = cli("log", "verify", "--json").rows  # on the node the certificate is known
+    assert own["signed_up_to"] == head.number
+    bare = cli("log", "verify", "--file", file, folder=elsewhere)
+    assert (bare.code, "chưa được kiểm" in bare.out) == (0, True)
+
+
+@pytest.mark.threat("T-LOG-HEAD")
+def test_a_chain_written_anew_does_not_go_through_the_heads_that_others_hold(cli, office, tmp_path):
+    office.receive(HS01)
+    sealed(office)
+    rows = cli("log", "export", "--json").rows
+    jws = rows[-1]["facts"]["jws"]
+    before = chain.GENESIS.hash
+    for row in rows:  # whoever owns the database changes a line and links the chain again
+        row["who"] = row["who"].replace("cong-dvc", "cong-khac")
+        before = row["hash"] = chain.link(before, chain.LogEntry(**{**row, "at": datetime.fromisoformat(row["at"])}))
+    file = tmp_path / "viet-lai.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = cli("log", "verify", "--file", file)
+    assert (result.code, "SIG-134" in result.err) == (1, True)
+    assert cli("log", "verify", "--witness", jws).code == 0
+    assert "SYS-050" in cli("log", "verify", "--file", file, "--witness", jws).err
+    assert "SIG-134" in cli("log", "verify", "--witness", jws[:-6] + "AAAAAA").err
