@@ -502,6 +502,42 @@ class Trust:
     )
 
 
+class Hours(StrEnum):
+    """Which hours a time limit counts."""
+
+    ELAPSED = "elapsed"  # every hour of the clock
+    WORKING = "working"  # hours in which offices are open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How time limits are counted."""
+
+    hand_over_h: float = setting(
+        6.0,
+        at_least=0.1,
+        at_most=240,
+        vi="Số giờ để chuyển hồ sơ đầy đủ tới bộ phận xử lý (QĐ 33/2015, Điều 4.3.a).",
+        en="Hours until a complete dossier is handed over to the specialised office (Decision 33/2015, Art. 4.3.a).",
+    )
+    hand_over_in: Hours = setting(
+        Hours.ELAPSED,
+        vi="Đếm giờ trôi qua (elapsed) hay giờ làm việc (working); văn bản không nói rõ.",
+        en="Whether they are hours of the clock (elapsed) or working hours (working); the text does not say.",
+    )
+    hours: tuple[str, ...] = setting(
+        ("07:30-11:30", "13:30-17:00"),
+        pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]",
+        vi="Giờ làm việc trong ngày, giờ Việt Nam.",
+        en="The working hours of a day, Vietnamese time.",
+    )
+    calendar: Path | None = setting(
+        None,
+        vi="Tệp lịch làm việc (TOML: weekdays, every_year, holidays, worked); bỏ trống: lịch Việt Nam kèm chương trình.",
+        en="The calendar file (TOML: weekdays, every_year, holidays, worked); empty: the Vietnamese one of the package.",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
     """Document schemas beside those in the package."""
@@ -564,6 +600,7 @@ class Settings:
     trust: Trust = field(default_factory=Trust)
     schemas: Schemas = field(default_factory=Schemas)
     rules: RuleSettings = field(default_factory=RuleSettings)
+    deadlines: Deadlines = field(default_factory=Deadlines)
     parties: Registry = field(default_factory=Registry)
     operators: Mapping[str, OperatorRole] = setting(
         {},
@@ -602,6 +639,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),
         "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
+        "deadlines": ("Cách đếm thời hạn.", "How time limits are counted."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
@@ -726,6 +764,13 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
             "ngưỡng lớn không vượt độ dài tối đa",
             "the threshold does not exceed the longest message",
         )
+    spans = [span.split("-") for span in settings.deadlines.hours]
+    for number, (opens, closes) in enumerate(spans):
+        if closes <= opens or (number and opens < spans[number - 1][1]):
+            vi, en = "giờ làm việc theo thứ tự, không chồng nhau", "working hours stand in order and do not overlap"
+            yield clash("deadlines.hours", "deadlines.hours", vi, en)
+    if not spans:
+        yield apart("SYS-016", ("deadlines", "hours"))
     for name in settings.rules.unknown():
         known = sorted(rule.name for rule in RULES if not rule.locked)
         meant = nearest(name.rpartition(".")[2], known)

@@ -21,6 +21,7 @@ from gateway.settings import CONFIG_NAME, Hours, Loaded, Settings, database_url,
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
+    from gateway.core.deadlines import DeadlineRules
     from gateway.documents import Limits
     from gateway.services.answers import Clerk
     from gateway.services.intake import Gate
@@ -59,6 +60,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         limits=limits_of(settings),
         store=store,
         hold_for=timedelta(hours=settings.work.hold_for_h),
+        deadlines=deadline_rules(settings),
     )
 
 
@@ -104,6 +106,21 @@ def clerk(gate: Gate) -> Clerk:
         publish=lambda name, version, muc, who: catalogues.publish(
             store, name, version, muc, who=who, now=datetime.now(UTC)
         ),
+    )
+
+
+def deadline_rules(settings: Settings) -> DeadlineRules:
+    """How this node counts time limits. Raises Stopped (SYS-020, SYS-011 to SYS-018) for a calendar file that is no good."""
+    from gateway.core.deadlines import DeadlineRules
+    from gateway.services.calendars import calendar_of
+
+    of = settings.deadlines
+    spans = [span.split("-") for span in of.hours]
+    hours = tuple((time.fromisoformat(opens), time.fromisoformat(closes)) for opens, closes in spans)
+    return DeadlineRules(
+        hand_over_h=of.hand_over_h,
+        hand_over_in_working_hours=of.hand_over_in is Hours.WORKING,
+        calendar=calendar_of(of.calendar, hours),
     )
 
 

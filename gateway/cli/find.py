@@ -380,15 +380,16 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
 def dossier(call: Call, ma_ho_so: str) -> int:
     """Prints the timeline."""
     from gateway.services.dossiers import timeline
-    from gateway.wiring import registry_of
+    from gateway.wiring import deadline_rules, registry_of
 
     screen, store = call.screen, call.store
-    found = timeline(store, MaHoSo(ma_ho_so), registry_of(store), call.now)
+    parties, rules = registry_of(store), deadline_rules(call.settings)
+    found = timeline(store, MaHoSo(ma_ho_so), parties, call.now, rules)
     if found is None:
         with store.read() as view:
             aliases = view.also_known_as(ma_ho_so)
         if len(aliases) == 1:
-            found = timeline(store, aliases[0], registry_of(store), call.now)
+            found = timeline(store, aliases[0], parties, call.now, rules)
         if found is None:
             raise Stopped(Problem("SYS-042", {"what": "dossier", "value": ma_ho_so}))
     row = found.as_dict(screen.lang)

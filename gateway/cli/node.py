@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import click
 
 from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, argument, command, option
 from gateway.cli.show import when
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Lang, Outcome, Problem, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
@@ -354,6 +355,21 @@ def _parties(call: Call) -> Iterator[Finding]:
     yield _tried("sổ đăng ký đang có hiệu lực", "the registry in force", in_force)
 
 
+def _deadlines(call: Call) -> Iterator[Finding]:
+    from gateway.services.calendars import BUNDLED
+    from gateway.wiring import deadline_rules
+
+    def look() -> Iterable[Problem]:
+        rules = deadline_rules(call.settings)
+        today = call.now.astimezone(GIO_VIET_NAM)
+        file = call.settings.deadlines.calendar or BUNDLED
+        for year in sorted({today.year, (today + timedelta(days=31)).year}):  # limits reach into the next year
+            if rules.hand_over_in_working_hours and not rules.calendar.covers(year):
+                yield Problem("SYS-049", {"year": year, "file": str(file)})
+
+    yield _tried("lịch làm việc và thời hạn", "working calendar and time limits", look)
+
+
 def _port(call: Call) -> Iterator[Finding]:
     web = call.settings.web
     address = f"{web.host}:{web.port}"
@@ -377,4 +393,11 @@ def _port(call: Call) -> Iterator[Finding]:
     yield Finding(f"cổng {address} còn trống", f"port {address} is free")
 
 
-LOOKS: tuple[Callable[[Call], Iterable[Finding]], ...] = (_configuration, _key, _database, _parties, _port)
+LOOKS: tuple[Callable[[Call], Iterable[Finding]], ...] = (
+    _configuration,
+    _key,
+    _database,
+    _parties,
+    _deadlines,
+    _port,
+)

@@ -10,7 +10,7 @@ import click
 from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, argument, command, option, reason_of
 from gateway.cli.check import Moment
 from gateway.cli.show import when
-from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import PartyId
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
@@ -50,7 +50,7 @@ def report(
 ) -> int:
     """Reproducible from the record at any later time."""
     from gateway.services import reports
-    from gateway.wiring import registry_of
+    from gateway.wiring import deadline_rules, registry_of
 
     call.need(OperatorRole.VIEWER, "report")
     groups = tuple(By(name) for name in dict.fromkeys(by))
@@ -61,6 +61,7 @@ def report(
         until or call.now,
         groups,
         PartyId(agency) if agency else None,
+        deadline_rules(call.settings),
     )
     screen = call.screen
     if as_csv:
@@ -71,13 +72,13 @@ def report(
         for row in rows:
             screen.row(row)
         return FINE
-    names = [name for name in (rows[0] if rows else {}) if not name.startswith("gio_tb_")]
+    names = list(dict.fromkeys(name for row in rows for name in row if name in COLUMNS))
     if not rows:
         screen.line("Không có hồ sơ nào trong kỳ.", "No dossier in the period.")
     else:
         screen.table(
             [COLUMNS.get(name, (name, name))[screen.lang != "vi"] for name in names],
-            [[row[n] for n in names] for row in rows],
+            [[row.get(n, "–") for n in names] for row in rows],
         )
     return FINE
 
@@ -101,7 +102,13 @@ COLUMNS = {
     "overdue": ("Quá hạn", "Overdue"),
     "supplemented": ("Bổ sung", "Supplemented"),
     "supplemented_twice": ("Bổ sung >1", "Twice"),
+    "hand_over_late": ("Chuyển xử lý trễ", "Hand-over late"),
+    "transfers_late": ("Chuyển hồ sơ trễ", "Transfers late"),
     "events": ("Sự kiện", "Events"),
+    "asked": ("Tra cứu", "Queries"),
+    "recalled": ("Thu hồi", "Recalls"),
+    "rated": ("Đánh giá", "Rated"),
+    "diem_tb": ("Điểm TB", "Mean score"),
 }
 
 
@@ -124,12 +131,12 @@ def deadlines(call: Call, hours: float, agency: str | None) -> int:
     """Exit code 1 when something is late."""
     from gateway.services import watch
     from gateway.services.dossiers import DUES
-    from gateway.wiring import registry_of
+    from gateway.wiring import deadline_rules, registry_of
 
     call.need(OperatorRole.VIEWER, "deadlines")
-    parties = registry_of(call.store)
+    parties, rules = registry_of(call.store), deadline_rules(call.settings)
     found = watch.late(
-        call.store, parties, call.now, timedelta(hours=hours), DeadlineRules(), PartyId(agency) if agency else None
+        call.store, parties, call.now, timedelta(hours=hours), rules, PartyId(agency) if agency else None
     )
     screen = call.screen
     english = screen.lang != "vi"

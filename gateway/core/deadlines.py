@@ -13,9 +13,10 @@ GIO_VIET_NAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh has been +07:00 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingCalendar:
-    """Working hours and holidays. Holidays are data: the operator's list, by decision of the Prime Minister each year."""
+    """Working hours and days off. Days off are data: the operator's list (gateway.services.calendars)."""
 
     holidays: frozenset[date] = frozenset()
+    every_year: frozenset[tuple[int, int]] = frozenset()  # (month, day) of holidays that do not move
     worked_weekends: frozenset[date] = frozenset()  # days worked instead, as the yearly decision orders
     hours: tuple[tuple[time, time], ...] = ((time(7, 30), time(11, 30)), (time(13, 30), time(17, 0)))
     weekdays: frozenset[int] = field(default_factory=lambda: frozenset(range(5)))  # Monday is 0
@@ -24,7 +25,12 @@ class WorkingCalendar:
         """Whether the office is open that day."""
         if day in self.worked_weekends:
             return True
-        return day.weekday() in self.weekdays and day not in self.holidays
+        free = day in self.holidays or (day.month, day.day) in self.every_year
+        return day.weekday() in self.weekdays and not free
+
+    def covers(self, year: int) -> bool:
+        """Whether the days off that move are known for this year."""
+        return any(day.year == year for day in self.holidays)
 
     def add(self, start: datetime, span: timedelta) -> datetime:
         """The instant after so much working time. ``span`` counts open hours only."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
-from gateway.core.deadlines import time_in_states
+from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, Due, deadlines, time_in_states
+from gateway.core.effects import Notes
 from gateway.core.lifecycle import (
     DA_TRA_KET_QUA,
     DUNG_XU_LY,
@@ -16,7 +18,7 @@ from gateway.core.lifecycle import (
     OPEN_STATES,
     Trace,
 )
-from gateway.core.model import Dossier
+from gateway.core.model import Dossier, MaHoSo
 
 
 class By(StrEnum):
@@ -25,12 +27,23 @@ class By(StrEnum):
     SERVICE = "dich-vu"  # MaTTHC, its national stem of eight characters
     AGENCY = "co-quan"
     CHANNEL = "kenh"  # KenhThucHien
-    MONTH = "thang"  # of receipt, or of filing where not received
+    MONTH = "thang"  # of filing, or of receipt where it was not filed, at home
+
+
+UNKNOWN = "–"  # the name of a group where nothing is known of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """Messages about a dossier that are no events of its life."""
+
+    asked: int = 0  # queries (HS17)
+    recalled: int = 0  # recalls of messages (HS20)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one group. All are numbers of dossiers but the two at the end."""
+    """Counts of one group, of dossiers where nothing else is said."""
 
     filed: int = 0  # in the period, received or not
     online: int = 0  # of those, filed online (KenhThucHien 2)
@@ -46,13 +59,25 @@ class Tally:
     overdue: int = 0  # open at the end of the period and past NgayHenTra
     supplemented: int = 0  # with at least one supplement request
     supplemented_twice: int = 0  # with more than one: counted late by the national score (domain section 6.3)
+    hand_over_late: int = 0  # complete in the period, and handed over after the six hours of R27 or still not
+    transfers_late: int = (
+        0  # copies to other agencies (HS14) that were due in the period and answered late or not at all
+    )
     events: int = 0  # messages about these dossiers: frequency of use (R19)
+    asked: int = 0  # queries (HS17) about these dossiers
+    recalled: int = 0  # recalls of messages (HS20) about these dossiers
+    rated: int = 0  # with a satisfaction score (HS21) given in the period; the newest one of each counts
+    scores: dict[int, int] = field(default_factory=dict)  # how many gave each score, 1 to 5
     seconds_in_state: dict[int, float] = field(default_factory=dict)  # total over the dossiers
     dossiers_in_state: dict[int, int] = field(default_factory=dict)
 
     def mean_seconds(self) -> dict[int, float]:
         """Mean time per state, in seconds, over the dossiers that were in it."""
         return {state: total / self.dossiers_in_state[state] for state, total in sorted(self.seconds_in_state.items())}
+
+    def mean_score(self) -> float | None:
+        """The mean satisfaction score; None where nobody gave one."""
+        return sum(score * times for score, times in self.scores.items()) / self.rated if self.rated else None
 
     def counts(self) -> dict[str, int]:
         """The plain counts by name, in order."""
@@ -70,14 +95,22 @@ class Period:
         return at is not None and self.since <= at < self.until
 
 
-def tally(lives: Iterable[tuple[Dossier, Trace]], period: Period, by: Sequence[By]) -> dict[tuple[str, ...], Tally]:
+def tally(
+    lives: Iterable[tuple[Dossier, Trace]],
+    period: Period,
+    by: Sequence[By],
+    *,
+    rules: DeadlineRules,
+    uses: Mapping[MaHoSo, Uses] = MappingProxyType({}),
+) -> dict[tuple[str, ...], Tally]:
     """Counts per group; a dossier counts where something of it falls into the period. Groups are in order of their names."""
     groups: dict[tuple[str, ...], Tally] = {}
     for dossier, read in lives:
         if dossier.opened_at is None or began(read, dossier) >= period.until:
             continue
         group = groups.setdefault(tuple(_name(key, dossier, read) for key in by), Tally())
-        _count(group, dossier, read, period)
+        _count(group, dossier, read, period, rules)
+        _use(group, uses.get(dossier.ma_ho_so, Uses()))
     return dict(sorted(groups.items()))
 
 
@@ -88,7 +121,18 @@ def began(read: Trace, dossier: Dossier) -> datetime:
     return first
 
 
-def _count(group: Tally, dossier: Dossier, read: Trace, period: Period) -> None:
+def use_of_unknown(groups: dict[tuple[str, ...], Tally], by: Sequence[By], uses: Iterable[Uses]) -> None:
+    """Enter what is about dossiers that are not on record, under a group of its own."""
+    for one in uses:
+        _use(groups.setdefault((UNKNOWN,) * len(by), Tally()), one)
+
+
+def _use(group: Tally, uses: Uses) -> None:
+    group.asked += uses.asked
+    group.recalled += uses.recalled
+
+
+def _count(group: Tally, dossier: Dossier, read: Trace, period: Period, rules: DeadlineRules) -> None:
     if began(read, dossier) in period:
         group.filed += 1
         group.online += read.kenh_thuc_hien == "2"
@@ -111,19 +155,40 @@ def _count(group: Tally, dossier: Dossier, read: Trace, period: Period) -> None:
     if read.trang_thai in OPEN_STATES:
         group.open += 1
         group.overdue += read.ngay_hen_tra is not None and read.ngay_hen_tra < period.until
+    for deadline in deadlines(read, rules):
+        if deadline.what is Due.CHUYEN_XU_LY:
+            group.hand_over_late += read.complete_since in period and deadline.late(period.until)
+        elif deadline.what is Due.CHUYEN_HO_SO:
+            group.transfers_late += deadline.due in period and deadline.late(period.until)
+    score = _score(dossier, period)
+    if score is not None:
+        group.rated += 1
+        group.scores[score] = group.scores.get(score, 0) + 1
     for state, span in time_in_states(read, period.until).items():
         if span > timedelta(0):
             group.seconds_in_state[state] = group.seconds_in_state.get(state, 0.0) + span.total_seconds()
             group.dossiers_in_state[state] = group.dossiers_in_state.get(state, 0) + 1
 
 
+def _score(dossier: Dossier, period: Period) -> int | None:
+    """The newest satisfaction score given in the period."""
+    given = [
+        (change.occurred_at, change.number, int(effect.value))
+        for change in dossier.changes
+        if change.occurred_at in period
+        for effect in change.effects
+        if isinstance(effect, Notes) and effect.what == "danh-gia" and effect.value is not None
+    ]
+    return max(given)[2] if given else None
+
+
 def _name(key: By, dossier: Dossier, read: Trace) -> str:
     match key:
         case By.SERVICE:
-            return (dossier.ma_tthc or "–")[:8]
+            return (dossier.ma_tthc or UNKNOWN)[:8]
         case By.AGENCY:
-            return dossier.agency or "–"
+            return dossier.agency or UNKNOWN
         case By.CHANNEL:
             return read.kenh_thuc_hien or "1"  # null counts as direct (domain section 6.3)
         case By.MONTH:
-            return f"{began(read, dossier):%Y-%m}"
+            return f"{began(read, dossier).astimezone(GIO_VIET_NAM):%Y-%m}"

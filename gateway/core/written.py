@@ -32,7 +32,7 @@ def setting(
     en: str,
     at_least: float | None = None,
     at_most: float | None = None,
-    among: Collection[str] | None = None,
+    among: Collection[str | int] | None = None,
     pattern: str | None = None,
 ) -> Any:
     """A field of a written type: its default, what it means in both languages, and the values it may take."""
@@ -228,7 +228,7 @@ class _Clerk:
         among = rules.get("among")
         for item in value if isinstance(value, (tuple, frozenset)) else (value,):
             if among is not None and item not in among:
-                meant = nearest(str(item), among)
+                meant = nearest(str(item), [str(one) for one in among])
                 self._note("SYS-014", key, value=item, allowed=sorted(among), nearest=meant or "–")
                 raise _Wrong
         low, high = rules.get("at_least"), rules.get("at_most")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ class Timeline:
 
     dossier: Dossier
     read: Trace
-    rules: DeadlineRules = field(default_factory=DeadlineRules)
+    rules: DeadlineRules
     at: datetime
 
     def as_dict(self, lang: Lang = Lang.VI) -> dict[str, Any]:
@@ -124,9 +124,7 @@ def state_name(state: int | None, lang: Lang) -> str | None:
     return LABELS[state][lang is Lang.EN] if state in LABELS else None
 
 
-def timeline(
-    store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rules: DeadlineRules | None = None
-) -> Timeline | None:
+def timeline(store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rules: DeadlineRules) -> Timeline | None:
     """The timeline of a dossier at a moment, found by its code or an alias; None where there is none."""
     with store.read() as view:
         dossier = view.dossier(ma_ho_so)
@@ -135,7 +133,7 @@ def timeline(
     return Timeline(
         dossier=dossier,
         read=trace(dossier.changes, LifeRules.of(parties.get(dossier.agency))),
-        rules=rules or DeadlineRules(),
+        rules=rules,
         at=at,
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from gateway.core import access
+from gateway.core.deadlines import DeadlineRules
 from gateway.core.effects import KetQua
 from gateway.core.ledger import Counter, enter
 from gateway.core.model import (
@@ -70,6 +71,7 @@ class Gate:
     limits: Limits = field(default_factory=Limits)
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
+    deadlines: DeadlineRules = field(default_factory=DeadlineRules)
 
     def seal(self, finding: Finding, fate: Fate, problems: tuple[Problem, ...]) -> bytes | None:
         """The signed BienNhan (HS02) for this outcome; None where the message's own id could not be read, or it is held."""

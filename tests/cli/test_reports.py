@@ -1,6 +1,10 @@
 """report, deadlines, alerts, catalogue: what the record says of a period, of time limits, of what needs a person."""
 
+from datetime import datetime, timedelta
+
 import pytest
+
+from gateway.core.deadlines import GIO_VIET_NAM
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
 HO_SO = "H19.901-260115-0001"
@@ -66,3 +70,53 @@ def test_a_catalogue_with_faults_is_refused_line_by_line(cli, office, tmp_path):
     assert result.code == 1
     assert "CAT-006" in result.out + result.err
     assert "CAT-005" in result.out + result.err
+
+
+def test_working_hours_and_the_calendar_of_the_node_count_for_the_dossier_and_for_what_is_late(cli, office, dossier):
+    def due():
+        (limit,) = [row for row in cli("dossier", HO_SO, "--json").rows[0]["ThoiHan"] if row["loai"] == "chuyen-xu-ly"]
+        (listed,) = [row for row in cli("deadlines", "--json").rows if row["loai"] == "chuyen-xu-ly"]
+        assert datetime.fromisoformat(listed["han"]) == datetime.fromisoformat(limit["han"])
+        return datetime.fromisoformat(limit["han"])
+
+    taken_in = datetime.fromisoformat(cli("dossier", HO_SO, "--json").rows[0]["NgayTiepNhan"])
+    assert due() == taken_in + timedelta(hours=6)
+    file = office.folder / "lienthong.toml"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('#hand_over_in = "elapsed"', 'hand_over_in = "working"'), "utf-8")
+    assert (taken_in.astimezone(GIO_VIET_NAM).hour, due() - taken_in) == (
+        9,
+        timedelta(hours=8),
+    )  # a break of two at noon
+    (office.folder / "lich.toml").write_text("holidays = [2026-01-15]\n", "utf-8")
+    file.write_text(file.read_text("utf-8").replace("#calendar = …", 'calendar = "lich.toml"'), "utf-8")
+    assert due().astimezone(GIO_VIET_NAM).isoformat() == "2026-01-16T15:30:00+07:00"
+    (office.folder / "lich.toml").write_text("holidays = [2020-01-15]\n", "utf-8")
+    assert "SYS-049" in cli("doctor").out  # a calendar without a day off of this year
+    (office.folder / "lich.toml").write_text("holiday = [2026-01-15]\n", "utf-8")
+    result = cli("deadlines")
+    assert ("SYS-012" in result.out + result.err, "holidays" in result.out + result.err) == (True, True)
+
+
+def test_satisfaction_queries_and_recalls_are_counted(cli, office, dossier):
+    office.receive("accepted/HS21-danh-gia-toi-thieu")
+    office.receive("accepted/HS17-tra-cuu-toi-thieu")
+    office.receive("accepted/HS20-thu-hoi-toi-thieu", "so-tu-phap")  # names no dossier
+    row, nobody = cli("report", "--from", "2026-01-01", "--json").rows
+    assert (nobody["dich-vu"], nobody["recalled"], "diem_tb" in nobody) == ("–", 1, False)
+    assert (row["rated"], row["diem_tb"], row["diem_5"], row["diem_1"], row["asked"]) == (1, 5.0, 1, 0, 1)
+    header, line, _ = cli("report", "--from", "2026-01-01", "--csv").out.splitlines()
+    cells = dict(zip(header.split(","), line.split(","), strict=True))
+    assert (cells["rated"], cells["diem_tb"], cells["diem_5"], cells["asked"]) == ("1", "5.0", "1", "1")
+    assert "5.0" in cli("report", "--from", "2026-01-01").out
+    (own,) = cli("report", "--from", "2026-01-01", "--agency", "so-tu-phap", "--json").rows
+    assert (own["dich-vu"], own["recalled"]) == ("2.000488", 0)
+
+
+def test_the_report_of_a_past_period_tells_how_things_stood_at_its_end(cli, office, dossier):
+    before = cli("report", "--from", "2026-01-01", "--to", "2026-01-17", "--json").rows
+    assert (before[0]["open"], before[0]["finished"]) == (1, 0)
+    office.receive("accepted/HS11-tra-ket-qua-toi-thieu", "so-tu-phap")
+    assert cli("report", "--from", "2026-01-01", "--to", "2026-01-17", "--json").rows == before
+    (now,) = cli("report", "--from", "2026-01-01", "--json").rows
+    assert (now["open"], now["finished"]) == (0, 1)

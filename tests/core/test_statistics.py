@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.core.lifecycle import Span, Trace
-from gateway.core.model import Dossier, MaHoSo, PartyId
-from gateway.core.statistics import By, Period, tally
+from gateway.core.deadlines import DeadlineRules, WorkingCalendar
+from gateway.core.effects import Notes
+from gateway.core.lifecycle import Span, Trace, Transfer
+from gateway.core.model import Change, Dossier, MaHoSo, MaThongDiep, MessageId, PartyId
+from gateway.core.statistics import By, Period, Uses, tally
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
+RULES = DeadlineRules()
 MARCH = Period(since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 4, 1, tzinfo=UTC))
 
 
@@ -45,7 +49,7 @@ def test_dossiers_are_counted_on_time_late_open_and_overdue() -> None:
         life(8, withdrawn=True),
         life(3),
     ]
-    (counts,) = tally(lives, MARCH, [By.SERVICE]).values()
+    (counts,) = tally(lives, MARCH, [By.SERVICE], rules=RULES).values()
     assert counts.counts() == {
         "filed": 6,
         "online": 6,
@@ -61,13 +65,18 @@ def test_dossiers_are_counted_on_time_late_open_and_overdue() -> None:
         "overdue": 1,
         "supplemented": 0,
         "supplemented_twice": 0,
+        "hand_over_late": 0,
+        "transfers_late": 0,
         "events": 0,
+        "asked": 0,
+        "recalled": 0,
+        "rated": 0,
     }
 
 
 def test_groups_are_by_stem_agency_channel_and_month() -> None:
     lives = [life(4), life(4, agency="ubnd-xa-thu-nghiem")]
-    groups = tally(lives, MARCH, [By.SERVICE, By.AGENCY, By.CHANNEL, By.MONTH])
+    groups = tally(lives, MARCH, [By.SERVICE, By.AGENCY, By.CHANNEL, By.MONTH], rules=RULES)
     assert list(groups) == [
         ("1.001193", "so-tu-phap", "2", "2026-03"),
         ("1.001193", "ubnd-xa-thu-nghiem", "2", "2026-03"),
@@ -76,9 +85,75 @@ def test_groups_are_by_stem_agency_channel_and_month() -> None:
 
 def test_a_dossier_of_a_later_period_does_not_count() -> None:
     february = Period(since=datetime(2026, 2, 1, tzinfo=UTC), until=datetime(2026, 3, 1, tzinfo=UTC))
-    assert tally([life(4)], february, [By.SERVICE]) == {}
+    assert tally([life(4)], february, [By.SERVICE], rules=RULES) == {}
 
 
 def test_the_mean_time_in_a_state_is_over_the_dossiers_that_were_in_it() -> None:
-    (counts,) = tally([life(4), life(10, finished=5)], MARCH, [By.SERVICE]).values()
+    (counts,) = tally([life(4), life(10, finished=5)], MARCH, [By.SERVICE], rules=RULES).values()
     assert counts.mean_seconds()[4] == (MARCH.until - START - DAY).total_seconds()
+
+
+def rated(*scores: tuple[int, int]) -> tuple[Dossier, Trace]:
+    """A finished dossier with satisfaction scores: (day of March, score)."""
+    dossier, read = life(10, finished=5)
+    changes = tuple(
+        Change(
+            ma_ho_so=dossier.ma_ho_so,
+            number=number,
+            message=MessageId(f"m{number}"),
+            ma_thong_diep=MaThongDiep(f"t{number}"),
+            loai="HS21",
+            goc="DanhGia",
+            sender=PartyId("cong-dvc"),
+            effects=(Notes(what="danh-gia", value=str(score)), Notes(what="bo-sung-da-nop", value="9")),
+            occurred_at=START + day * DAY,
+            thu_tu=None,
+            recorded_at=START + day * DAY,
+        )
+        for number, (day, score) in enumerate(scores, 1)
+    )
+    return replace(dossier, changes=changes), read
+
+
+def test_the_newest_satisfaction_score_of_each_dossier_counts() -> None:
+    lives = [rated((8, 2), (9, 4)), rated((8, 5)), rated((90, 1)), life(4)]
+    (counts,) = tally(lives, MARCH, [By.AGENCY], rules=RULES).values()
+    assert (counts.rated, counts.scores, counts.mean_score()) == (2, {4: 1, 5: 1}, 4.5)
+    (nobody,) = tally([life(4)], MARCH, [By.AGENCY], rules=RULES).values()
+    assert nobody.mean_score() is None
+
+
+def test_queries_and_recalls_count_for_the_dossier_they_are_about() -> None:
+    uses = {MaHoSo("H19.901-260302-0001"): Uses(asked=3, recalled=1), MaHoSo("H19.901-260302-9999"): Uses(asked=7)}
+    (counts,) = tally([life(4)], MARCH, [By.SERVICE], rules=RULES, uses=uses).values()
+    assert (counts.asked, counts.recalled) == (3, 1)
+
+
+def test_a_late_hand_over_is_counted_by_the_hours_that_the_node_counts() -> None:
+    friday = datetime(2026, 3, 6, 8, tzinfo=UTC)  # 15:00 in Vietnam
+    handed = Span(trang_thai=4, since=friday + timedelta(hours=64))  # Monday 7:00
+    life_ = life(4, due=90)
+    read = replace(life_[1], complete_since=friday, spans=(handed,))
+    working = DeadlineRules(hand_over_in_working_hours=True, calendar=WorkingCalendar())
+    late = [
+        tally([(life_[0], read)], MARCH, [By.SERVICE], rules=rules)[("1.001193",)].hand_over_late
+        for rules in (RULES, working)
+    ]
+    assert late == [1, 0]
+
+
+def test_a_transfer_that_is_answered_late_or_not_at_all_is_counted() -> None:
+    due = START + 3 * DAY
+    copies = [
+        Transfer(don_vi_nhan="H19.904", sent_at=START, han_xu_ly=due, returned_at=at) for at in (None, due + DAY, due)
+    ]
+    lives = [(life(4)[0], replace(life(4)[1], transfers=(copy,))) for copy in copies]
+    (counts,) = tally(lives, MARCH, [By.SERVICE], rules=RULES).values()
+    assert counts.transfers_late == 2
+
+
+def test_a_month_begins_at_midnight_at_home() -> None:
+    dossier, read = life(4)
+    before_midnight = datetime(2026, 2, 28, 17, 30, tzinfo=UTC)  # half past midnight on 1 March
+    lives = [(replace(dossier, opened_at=before_midnight), replace(read, ngay_nop=before_midnight))]
+    assert list(tally(lives, Period(since=START - 9 * DAY, until=START), [By.MONTH], rules=RULES)) == [("2026-03",)]
