@@ -11,26 +11,32 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "threats.md"
 
-COLLECTOR = """
+COLLECTOR = f"""
 import json, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 import pytest
+from test_threats import marked
 
 class Notes:
     def pytest_collection_modifyitems(self, items):
-        self.found = {}
-        for item in items:
-            name = item.nodeid.split("[")[0]
-            marks = [mark for mark in item.iter_markers("threat")]
-            ids = [one for mark in marks for one in mark.args]
-            idle = any(item.iter_markers("skip")) or any(item.iter_markers("xfail"))
-            row = self.found.setdefault(name, {"threats": [], "idle": True})
-            row["threats"] = sorted({*row["threats"], *ids})
-            row["idle"] = row["idle"] and idle
+        self.found = marked(items)
 
 notes = Notes()
 pytest.main(["--collect-only", "-q", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests"], plugins=[notes])
 print("\\nCOLLECTED " + json.dumps(notes.found))
 """
+
+
+def marked(items):
+    """Test -> the threats it is marked with, and whether it never runs or is expected to fail."""
+    found = {}
+    for item in items:
+        ids = [one for mark in item.iter_markers("threat") for one in mark.args]
+        idle = any(item.iter_markers("skip")) or any(item.iter_markers("xfail"))
+        row = found.setdefault(item.nodeid.split("[")[0], {"threats": [], "idle": True})
+        row["threats"] = sorted({*row["threats"], *ids})
+        row["idle"] = row["idle"] and idle
+    return found
 
 
 def rows(text):
@@ -69,7 +75,11 @@ def misfits(text, collected):
 
 
 @pytest.fixture(scope="module")
-def collected():
+def collected(request):
+    """The whole suite: as this run has collected it, or, where this run is of a part, collected for the purpose."""
+    items = request.session.items
+    if {item.path for item in items} >= set((ROOT / "tests").rglob("test_*.py")):
+        return marked(items)
     done = subprocess.run(
         [sys.executable, "-c", COLLECTOR], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
