@@ -153,32 +153,15 @@ def load_key(settings: Settings) -> SigningKey | None:
     from signing.sign import SigningKey
 
     key = settings.key
-    if key.file is None or key.certificate is None:
-        return None
-    return SigningKey.load(key.file, key.certificate, _password(settings))
-
-
-def _password(settings: Settings) -> bytes | None:
-    key = settings.key
-    if key.password_file is not None:
-        return secret(key.password_file, "key.password_file").encode()
-    if key.password_env is not None:
-        value = os.environ.get(key.password_env)
-        if value is None:
-            reason = f"environment variable {key.password_env} is not set"
-            raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": reason}))
-        return value.encode()
-    return None
-
     if key.module is not None and key.token is not None and key.label is not None:
         from signing.token import load_token_key
 
         pin = (_password(settings) or b"").decode()
         return load_token_key(key.module, key.token, key.label, pin, key.certificate)
+    if key.file is None or key.certificate is None:
+        return None
+    return SigningKey.load(key.file, key.certificate, _password(settings))
 
-def load_trees(settings: Settings) -> list[TrustTree]:
-    """The trust trees. Raises Stopped with every file that cannot be used (SYS-020, SYS-034)."""
-    from signing.trust import load_tree
 
 def own_certificates(settings: Settings) -> list[Certificate]:
     """The certificates by which the gateway has signed and signs: what others check our receipts and log heads by.
@@ -198,6 +181,23 @@ def own_certificates(settings: Settings) -> list[Certificate]:
             raise Stopped(Problem("SYS-021", facts)) from error
     return found
 
+
+def _password(settings: Settings) -> bytes | None:
+    key = settings.key
+    if key.password_file is not None:
+        return secret(key.password_file, "key.password_file").encode()
+    if key.password_env is not None:
+        value = os.environ.get(key.password_env)
+        if value is None:
+            reason = f"environment variable {key.password_env} is not set"
+            raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": reason}))
+        return value.encode()
+    return None
+
+
+def load_trees(settings: Settings) -> list[TrustTree]:
+    """The trust trees. Raises Stopped with every file that cannot be used (SYS-020, SYS-034)."""
+    from signing.trust import load_tree
 
     trees: list[TrustTree] = []
     problems: list[Problem] = []
