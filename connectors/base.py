@@ -63,6 +63,7 @@ class Receipt:
     body: bytes | None = None  # what it answered; the first 64 KiB are kept
     pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
     notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
+    demanded: bool = False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
 
 
 @dataclass(frozen=True, slots=True)

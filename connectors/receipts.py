@@ -5,6 +5,7 @@ What is read here decides about a delivery and nothing else; the answer itself i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,19 @@ def in_json(value: Any) -> BienNhan | None:
             _string(error, "Ma") for error in (errors if isinstance(errors, list) else []) if isinstance(error, Mapping)
         ),
     )
+
+
+def says_in_json(answer: bytes) -> bool:
+    """Whether the answer is a BienNhan in JSON, which nobody can have signed."""
+    try:
+        return in_json(json.loads(answer)) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def is_bare(root: etree._Element) -> bool:
+    """Whether the BienNhan stands there without the envelope of a ThongDiep."""
+    return _name(root) == "BienNhan"
 
 
 def of(reply: Reply) -> BienNhan | None:

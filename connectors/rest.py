@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from connectors import receipts
@@ -140,7 +140,8 @@ def _receipt(reply: Reply, parcel: Parcel, settings: Settings, http: Http) -> Re
     """What a 2xx says."""
     bien_nhan = receipts.of(reply)
     if bien_nhan is not None:
-        return receipts.settle(bien_nhan, parcel, reply.body)
+        receipt = receipts.settle(bien_nhan, parcel, reply.body)
+        return replace(receipt, demanded=settings.receipt is Demand.REQUIRED)
     silent = not reply.body.strip()
     if not (silent or reply.is_json) or settings.receipt is Demand.REQUIRED:
         what = "BienNhan" if silent or reply.is_json else receipts.shown(reply.media_type)

@@ -182,6 +182,7 @@ ALARMS = {
     "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
+    "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
 
 

@@ -125,6 +125,7 @@ class Desk:
         from connectors.registry import installed
         from gateway.services import fetch, outbox
         from gateway.services.intake import new_message_id, receive
+        from gateway.services.trust import doubt
 
         work, connectors = self.settings.work, installed()
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
@@ -140,6 +141,7 @@ class Desk:
                     _now,
                     pace=pace,
                     private_addresses=work.private_addresses,
+                    doubt=lambda answer, parcel, at: doubt(answer, parcel, self.gate.trust, self.gate.parties, at),
                 ),
                 name="outbox",
             ),

@@ -35,6 +35,7 @@ from connectors.http import Line
 from connectors.registry import Registry
 from connectors.settings import Common
 from gateway.core.backoff import Backoff, next_try
+from gateway.core.ledger import LogLine
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Lang, Problem, Stopped
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("lienthong.outbox")
 
+UNPROVEN = "receipt.unproven"  # a line of the log, from which watch makes an alert
+UNPROVEN_CODE = "DLV-029"
 THRESHOLD = 5  # failures in a row after which a party counts as unreachable
 RESCUE_EVERY_S = 5.0
 AWAY_S = 2.0  # the pause when the database is away
@@ -254,6 +257,7 @@ class _Settlement:
 
 
 Clock = Callable[[], datetime]
+Doubt = Callable[[bytes, Parcel, datetime], Problem | None]  # why a receiver's BienNhan proves nothing
 
 
 class Outbox:
@@ -267,7 +271,9 @@ class Outbox:
         clock: Clock,
         line: Line,
         pace: Pace | None = None,
+        doubt: Doubt | None = None,
     ) -> None:
+        self._doubt = doubt
         self._store = store
         self._parties = parties if callable(parties) else lambda: parties
         self._connectors = connectors
@@ -543,10 +549,10 @@ class Outbox:
                         problem = Problem("DLV-040")
                         return Came(kind=kind, outcome=AttemptOutcome.NOT_THERE, problem=problem, answered=True)
                     if found is not None:
-                        return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=found, answered=True)
+                        return await self._believed(kind, found, parcel)
                     kind = "send"
                 receipt = await connector.deliver(parcel, configured.settings, http)
-                return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
+                return await self._believed(kind, receipt, parcel)
         except Answered as answer:
             return _came(kind, answer)
         except TimeoutError:
@@ -556,6 +562,19 @@ class Outbox:
             log.exception("connector %s failed on delivery %s", connector.name, parcel.id)
             facts = {"connector": connector.name, "error": type(error).__name__}
             return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-027", facts))
+
+    async def _believed(self, kind: str, receipt: Receipt, parcel: Parcel) -> Came:
+        """The receipt for what it proves: a BienNhan that proves nothing is noted, and is no clear answer where one is demanded."""
+        if self._doubt is not None and receipt.body is not None:
+            problem = await asyncio.to_thread(self._doubt, receipt.body, parcel, self._clock())
+            if problem is not None and receipt.demanded:
+                what = Problem("DLV-023", {"what": f"BienNhan {problem.facts['reason']}"})
+                return Came(
+                    kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=what, answer=receipt.body, answered=True
+                )
+            if problem is not None:
+                receipt = replace(receipt, notes=(problem, *receipt.notes))
+        return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
 
     def _settlement(self, delivery: Delivery, came: Came, way: _Way, began: datetime) -> _Settlement:
         now = self._clock()
@@ -620,14 +639,16 @@ async def work(
     *,
     pace: Pace | None = None,
     private_addresses: bool = False,
+    doubt: Doubt | None = None,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
-    ``parties`` may be a function: a new view of the registry is taken over between two turns.
+    ``parties`` may be a function: a new view of the registry is taken over between two turns. ``doubt`` judges the
+    receipts that receivers send.
     """
     pace = pace or Pace()
     async with Line(private_addresses=private_addresses) as line:
-        outbox = Outbox(store, parties, connectors, clock, line, pace)
+        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt)
         try:
             while not stop.is_set():
                 try:
@@ -643,8 +664,12 @@ async def work(
 
 
 def _settle(tx: Tx, settlement: _Settlement) -> bool:
-    verdict = settlement.verdict
-    return tx.settle(settlement.delivery, settlement.attempt, verdict.state, verdict.due_at)
+    verdict, attempt = settlement.verdict, settlement.attempt
+    ours = tx.settle(settlement.delivery, attempt, verdict.state, verdict.due_at)
+    if ours and attempt.problem is not None and attempt.problem.code == UNPROVEN_CODE:
+        facts = {"delivery": settlement.delivery.id, "reason": attempt.problem.facts["reason"]}
+        tx.note(LogLine(what=UNPROVEN, who=settlement.delivery.party, facts=facts), attempt.ended_at)
+    return ours
 
 
 def _tell(settlement: _Settlement, ours: bool) -> None:

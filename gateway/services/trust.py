@@ -16,14 +16,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from connectors import receipts
+from connectors.base import Parcel
 from connectors.pki import NotFetched, Pki, read_file
-from gateway.core.model import PartyId
-from gateway.core.parties import Parties
+from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
+from gateway.core.parties import Demand, Parties
+from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.documents import Checked, Document, Kind, parse_bytes
 from gateway.store import CertificateStatus as StoredStatus
 from gateway.store import Store
 from signing.certificates import Certificate
 from signing.status import answers_nonce, chain_of, end_entities, issuer_of, judge_status, revocation_addresses
 from signing.trust import CertificateStatus, Status, Trust, TrustTree
+from signing.verify import verify
 
 log = logging.getLogger("lienthong.trust")
 
@@ -238,6 +243,63 @@ def stored(status: CertificateStatus, tree: str) -> StoredStatus:
         facts=facts,
         evidence=status.evidence,
     )
+
+
+# A receiver's receipt -----------------------------------------------------------------------------------------------
+
+
+def doubt(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: datetime) -> Problem | None:
+    """Why the BienNhan in a receiver's answer proves nothing (DLV-029); None where it does, or where there is none.
+
+    It is held to the party's own policy for HS02: by the same profile as any message, signed by a certificate registered
+    for that party, about exactly these bytes. A bare 2xx, and an answer that is no BienNhan, claim nothing.
+    """
+    demand = parcel.party.signature.demand("HS02")
+    if demand is Demand.OFF or not answer.strip():
+        return None
+    try:
+        reason = _flaw(answer, parcel, trust, parties, at, demand)
+    except Exception as error:  # a stranger's bytes: whatever happens costs the receipt its worth, and nothing else
+        log.exception("the receipt of delivery %s cannot be judged", parcel.id)
+        reason = type(error).__name__
+    return None if reason is None else Problem("DLV-029", {"reason": reason})
+
+
+def _flaw(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: datetime, demand: Demand) -> str | None:
+    try:
+        root = parse_bytes(answer)
+    except Stopped as stop:
+        if answer.lstrip()[:1] == b"<":
+            return stop.problems[0].code
+        return "SIG-002" if demand is Demand.REQUIRED and receipts.says_in_json(answer) else None
+    claimed = receipts.in_xml(root)
+    if claimed is None:
+        return None
+    envelope = Envelope.of(
+        answer,
+        id=MessageId(f"bien-nhan-{parcel.id}"),
+        caller=Caller(party=parcel.party.id, by="connector"),
+        channel=Channel.FETCH,
+        received_at=at,
+    )
+    if receipts.is_bare(root):  # no envelope, so nothing that could be signed
+        return "SIG-002" if demand is Demand.REQUIRED else None
+    kind = Kind(loai="HS02", goc="BienNhan", phien_ban="")
+    try:
+        attested = verify(
+            Checked(document=Document(envelope=envelope, body=answer, root=root), kind=kind), trust, parties, at
+        )
+    except Stopped as stop:
+        return stop.problems[0].code
+    if attested.basis is Basis.CHANNEL:
+        return None
+    signer = parties.by_signing_certificate(attested.signer.fingerprint) if attested.signer else None
+    if signer is None or signer[0].id != parcel.party.id:
+        return "SIG-050"
+    if receipts.in_xml(attested.root) != claimed or (claimed.bam_noi_dung or "").lower() != parcel.delivery.digest:
+        return "BamNoiDung"
+    unknown = [problem.code for problem in attested.doubts if problem.outcome is Outcome.UNDETERMINED]
+    return unknown[0] if unknown else None
 
 
 # What stops working, and when -----------------------------------------------------------------------------------------

@@ -15,6 +15,10 @@ from gateway.core.parties import Parties
 from gateway.store import Store
 
 
+RECEIPT_UNPROVEN = "receipt.unproven"  # a line of the log: a receiver's BienNhan proved nothing
+RECENT = timedelta(days=1)
+
+
 class Alarm(StrEnum):
     """What an alert is about."""
 
@@ -24,6 +28,9 @@ class Alarm(StrEnum):
     INBOX_UNREAD = "inbox-unread"  # a party that pulls has not confirmed for too long: the two sides drift apart
     EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
     MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
+    RECEIPT_UNPROVEN = (
+        "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,7 @@ def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = P
         *_outbox(store, now, patience),
         *_inboxes(store, parties, now, patience),
         *_waiting(store, parties, now, patience),
+        *_receipts(store, now),
     ]
 
 
@@ -128,6 +136,16 @@ def _inboxes(store: Store, parties: Parties, now: datetime, patience: Patience) 
             yield Alert(
                 alarm=Alarm.INBOX_UNREAD, party=party.id, subject=party.id, since=first[0].recorded_at, facts=facts
             )
+
+
+def _receipts(store: Store, now: datetime) -> Iterator[Alert]:
+    """Whose receipts proved nothing within the last day: it ends by itself when they are mended."""
+    with store.read() as view:
+        lines = view.acts_since(RECEIPT_UNPROVEN, now - RECENT)
+    for party in dict.fromkeys(line.who for line in lines):
+        own = [line for line in lines if line.who == party]
+        facts = {"receipts": len(own), "reason": own[-1].facts["reason"], "delivery": own[-1].facts["delivery"]}
+        yield Alert(alarm=Alarm.RECEIPT_UNPROVEN, party=PartyId(party), subject=party, since=own[0].at, facts=facts)
 
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:

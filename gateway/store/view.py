@@ -666,6 +666,13 @@ class View:
             yield from lines
             after = lines[-1].number
 
+    def acts_since(self, what: str, since: datetime, limit: int = 1000) -> list[LogEntry]:
+        """The newest lines of one kind that are about no message, from this time on, in order."""
+        found = select(tables.log).where(
+            tables.log.c.what == what, tables.log.c.message.is_(None), tables.log.c.at >= since
+        )
+        return [rows.line_of(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))][::-1]
+
     def last_act(self, what: str) -> LogEntry | None:
         """The newest line of one kind that is about no message: a signed head, an applied profile."""
         found = select(tables.log).where(tables.log.c.what == what, tables.log.c.message.is_(None))
