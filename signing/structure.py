@@ -569,6 +569,8 @@ class _Reader:
             elif properties is not None and target is not None and target == key_id:
                 what = "key"
                 self._part_transforms(reference)
+            elif properties is None and self.problems and reference.get("Type") == SIGNED_PROPERTIES_TYPE:
+                continue  # what is wrong with the properties has been said
             else:
                 self._add("SIG-021", reference, uri=_quote(uri))
                 continue
@@ -588,7 +590,7 @@ class _Reader:
         if what == "properties":
             if kind != SIGNED_PROPERTIES_TYPE:
                 self._add("SIG-071", reference)
-        elif kind is not None:
+        elif kind:  # the EU's DSS 5 writes an empty one
             self._add("SIG-007", reference, attribute="Type", element="ds:Reference")
 
     def _envelope_transforms(self, reference: etree._Element) -> tuple[str, ...]:

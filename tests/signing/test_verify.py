@@ -17,6 +17,7 @@ from gateway.core.problems import Outcome, Stopped
 from gateway.documents import Checked, parse
 from signing.names import C14N_10, DS_MORE, EXC_C14N
 from signing.sign import Variant, sign, variants
+from signing.structure import read_signature
 from signing.trust import CertificateStatus, Status, load_tree
 from signing.verify import Refused, verify
 
@@ -402,6 +403,19 @@ def test_a_bad_signature_is_refused_before_anybody_asks_for_the_status():
 )
 def test_a_signing_time_that_cannot_be_true_is_refused(claimed, code):
     assert world().codes(signed(at=claimed)) == [code]
+
+
+def test_a_signing_time_without_a_zone_is_the_one_problem_that_is_told():
+    body = signed().replace(b"Z</xades:SigningTime>", b"</xades:SigningTime>")
+    assert world().codes(body) == ["SIG-073"]
+
+
+def test_an_empty_type_of_the_envelopes_reference_is_none():
+    body = signed()
+    with_it = body.replace(b'URI=""', b'Type="" URI=""', 1)
+    assert with_it != body
+    assert read_signature(paper.document(with_it).root).references == 2
+    assert world().codes(body.replace(b'URI=""', b'Type="urn:x" URI=""', 1)) == ["SIG-007"]
 
 
 def test_a_clock_that_is_a_little_ahead_does_not_matter():
