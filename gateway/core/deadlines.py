@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
-from gateway.core.lifecycle import DANG_XU_LY, FINISHED_STATES, OPEN_STATES, Trace
+from gateway.core.lifecycle import DANG_XU_LY, FINISHED_STATES, OPEN_STATES, YEU_CAU_BO_SUNG, Trace
 
 GIO_VIET_NAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh has been +07:00 all year since 1975
 
@@ -83,18 +83,28 @@ class Deadline:
 
 
 def deadlines(read: Trace, rules: DeadlineRules) -> tuple[Deadline, ...]:
-    """Every time limit that the dossier's history sets, met or open. Paused ones (state 5) have no running limit."""
+    """Every time limit that the dossier's history sets, met or open."""
     found: list[Deadline] = []
-    if read.ngay_hen_tra is not None and (read.trang_thai in OPEN_STATES or read.trang_thai in FINISHED_STATES):
+    # While the applicant is waited for, both limits stand still; one that had passed before that is late all the same.
+    waits = read.spans[-1].since if read.trang_thai == YEU_CAU_BO_SUNG and read.spans else None
+
+    def counts(due: datetime) -> bool:
+        return waits is None or due < waits
+
+    if (
+        read.ngay_hen_tra is not None
+        and (read.trang_thai in OPEN_STATES or read.trang_thai in FINISHED_STATES)
+        and counts(read.ngay_hen_tra)
+    ):
         found.append(Deadline(what=Due.KET_QUA, due=read.ngay_hen_tra, met_at=read.ngay_ket_thuc))
     if read.complete_since is not None:
         met = next(
             (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= read.complete_since),
             None,
         )
-        met = met or read.ngay_ket_thuc
-        if met is not None or read.trang_thai in OPEN_STATES:
-            found.append(Deadline(what=Due.CHUYEN_XU_LY, due=hand_over_due(read.complete_since, rules), met_at=met))
+        met, due = met or read.ngay_ket_thuc, hand_over_due(read.complete_since, rules)
+        if met is not None or (read.trang_thai in OPEN_STATES and counts(due)):
+            found.append(Deadline(what=Due.CHUYEN_XU_LY, due=due, met_at=met))
     found += [
         Deadline(what=Due.CHUYEN_HO_SO, due=transfer.han_xu_ly, met_at=transfer.returned_at)
         for transfer in read.transfers

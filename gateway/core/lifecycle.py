@@ -479,6 +479,8 @@ def _move(life: _Life, effect: Moves, at: datetime) -> Reading | None:
     )
     _extend(life, effect, row, entered, at)
     _dates(life, effect, at)
+    if state == YEU_CAU_BO_SUNG and to == DUOC_TIEP_NHAN:
+        life.set(complete_since=at)  # only now is it complete: the six hours of R27 begin anew
     _project(life, to)
     return Reading.APPLIED
 

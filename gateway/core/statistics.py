@@ -133,6 +133,7 @@ def _use(group: Tally, uses: Uses) -> None:
 
 
 def _count(group: Tally, dossier: Dossier, read: Trace, period: Period, rules: DeadlineRules) -> None:
+    limits = deadlines(read, rules)
     if began(read, dossier) in period:
         group.filed += 1
         group.online += read.kenh_thuc_hien == "2"
@@ -154,8 +155,8 @@ def _count(group: Tally, dossier: Dossier, read: Trace, period: Period, rules: D
         group.on_time += not late
     if read.trang_thai in OPEN_STATES:
         group.open += 1
-        group.overdue += read.ngay_hen_tra is not None and read.ngay_hen_tra < period.until
-    for deadline in deadlines(read, rules):
+        group.overdue += any(d.what is Due.KET_QUA and d.late(period.until) for d in limits)
+    for deadline in limits:
         if deadline.what is Due.CHUYEN_XU_LY:
             group.hand_over_late += read.complete_since in period and deadline.late(period.until)
         elif deadline.what is Due.CHUYEN_HO_SO:

@@ -150,6 +150,7 @@ def _muc_do_3() -> Journey:
         },
         statistics={
             "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "events": 5,
+            "rated": 1, "diem_5": 1,
         },
         hours={1: 0.73, 2: 5.0, 4: 236.0, 9: 24.0},
     )  # fmt: skip

@@ -69,3 +69,25 @@ def test_time_in_a_state_adds_up_over_visits() -> None:
         Span(trang_thai=4, since=start + 3 * hour),
     )
     assert time_in_states(Trace(spans=spans), start + 5 * hour) == {4: 3 * hour, 5: 2 * hour}
+
+
+def waiting(due: datetime) -> Trace:
+    """In state 5 since noon of 6 January, complete since the morning before."""
+    start = datetime(2026, 1, 5, 1, tzinfo=UTC)
+    asked = start + timedelta(hours=4)
+    return Trace(
+        trang_thai=5,
+        complete_since=start,
+        ngay_hen_tra=due,
+        spans=(Span(trang_thai=2, since=start, until=asked), Span(trang_thai=5, since=asked)),
+    )
+
+
+def test_no_limit_runs_while_the_applicant_is_waited_for() -> None:
+    later = datetime(2026, 1, 9, tzinfo=UTC)
+    assert deadlines(waiting(later), DeadlineRules()) == ()
+
+
+def test_a_limit_that_had_passed_before_the_supplement_was_asked_for_is_late_all_the_same() -> None:
+    (limit,) = deadlines(waiting(datetime(2026, 1, 5, 2, tzinfo=UTC)), DeadlineRules())
+    assert (limit.what, limit.late(datetime(2026, 1, 6, tzinfo=UTC))) == (Due.KET_QUA, True)

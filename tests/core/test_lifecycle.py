@@ -335,3 +335,18 @@ def test_a_gap_is_counted_per_sender() -> None:
     )
     other = replace(one, sender=PORTAL, thu_tu=1)
     assert lifecycle.gap([other, one], one) == 1
+
+
+def test_the_six_hours_begin_anew_when_the_desk_has_the_supplement() -> None:
+    asked = letter(Moves(to=5, ly_do=True), hours=3, loai="HS06")
+    back = letter(Moves(to=None), hours=30, loai="HS08")
+    before = live(filed(), letter(Moves(to=2), hours=1, loai="HS03"), asked)
+    assert trace(before.changes).complete_since == START + HOUR
+    assert (
+        trace(live(filed(), letter(Moves(to=2), hours=1, loai="HS03"), asked, back).changes).complete_since
+        == START + 30 * HOUR
+    )
+    handed = (letter(Moves(to=2), hours=1, loai="HS03"), letter(Moves(to=4), hours=2))
+    assert (
+        trace(live(filed(), *handed, asked, back).changes).complete_since == START + HOUR
+    )  # it was handed over before
