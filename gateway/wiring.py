@@ -64,6 +64,12 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     )
 
 
+def looked_at(settings: Settings, store: Store) -> tuple[Parties, Trust]:
+    """Registry and trust for whoever only looks: no key is opened for it. Raises Stopped as :func:`build`."""
+    parties = with_ourselves(registry_of(store), settings, None)
+    return parties, trust_of(parties, load_trees(settings), settings, store)
+
+
 def renewed(gate: Gate, settings: Settings) -> Gate | None:
     """The gate with the newest registry and certificate verdicts; None when nothing is newer. Two small reads.
 

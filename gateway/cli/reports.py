@@ -182,22 +182,38 @@ ALARMS = {
     "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
+    "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
     "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
 
 
 @command(
     "alerts",
-    vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ.",
-    en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages.",
+    vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ, "
+    "biên nhận không chứng minh được, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
+    en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages, receipts that "
+    "prove nothing, certificates and trust trees that end within 30 days.",
 )
 def alerts(call: Call) -> int:
     """Exit code 1 when there is something to look at."""
+    from gateway.cli.run import ENDS_SOON
     from gateway.services import watch
-    from gateway.wiring import registry_of
+    from gateway.services.trust import endangered
+    from gateway.wiring import OURSELVES, looked_at
 
     call.need(OperatorRole.VIEWER, "alerts")
-    found = watch.alerts(call.store, registry_of(call.store), call.now)
+    parties, trust = looked_at(call.settings, call.store)
+    found = watch.alerts(call.store, parties, call.now)
+    found += [
+        watch.Alert(
+            alarm=watch.Alarm.ENDING,
+            party=end.party or OURSELVES,
+            subject=" ".join(part for part in (end.kind.value, end.tree, end.name[:16]) if part),
+            since=end.at,
+            facts={"kind": end.kind.value, "days": end.days(call.now), "name": end.name, "tree": end.tree},
+        )
+        for end in endangered(trust, parties, call.now, ENDS_SOON)
+    ]
     screen = call.screen
     if screen.as_json:
         for one in found:

@@ -224,7 +224,7 @@ class Desk:
 
     async def _alert(self) -> None:
         """What a person should look at goes into the log once, when it begins."""
-        from gateway.services.trust import forecast
+        from gateway.services.trust import endangered
         from gateway.services.watch import alerts
 
         if self.gate.store is None:
@@ -237,7 +237,7 @@ class Desk:
             if key not in self.alerted:
                 facts = {"party": alert.party, "subject": alert.subject, "since": alert.since.isoformat()}
                 log.warning("somebody should look: %s", alert.alarm, extra={"alarm": str(alert.alarm), **facts})
-        for end in forecast(self.gate.trust, self.gate.parties, _now(), ENDS_SOON):
+        for end in endangered(self.gate.trust, self.gate.parties, _now(), ENDS_SOON):
             key = ("ends", end.kind, end.name)
             now[key] = end
             if key not in self.alerted:

@@ -61,14 +61,14 @@ KINDS = {
 def forecast(call: Call, within: int | None) -> int:
     """Lists ends, the nearest first."""
     from gateway.services.trust import forecast as look_ahead
-    from gateway.wiring import build
+    from gateway.wiring import looked_at
 
     screen, now = call.screen, call.now
-    gate = build(call.settings, call.store)
-    ends = look_ahead(gate.trust, gate.parties, now, timedelta(days=within) if within is not None else None)
+    parties, known = looked_at(call.settings, call.store)
+    ends = look_ahead(known, parties, now, timedelta(days=within) if within is not None else None)
     over = False
     for end in ends:
-        over = over or (end.at <= now and (end.last or end.party is None))
+        over = over or (end.at <= now and end.last)
         if screen.as_json:
             screen.row(
                 {
@@ -115,13 +115,13 @@ def forecast(call: Call, within: int | None) -> int:
 )
 def show(call: Call) -> int:
     """Lists what is known."""
-    from gateway.wiring import build
+    from gateway.wiring import looked_at
 
     screen, now = call.screen, call.now
-    gate = build(call.settings, call.store)
+    parties, known = looked_at(call.settings, call.store)
     rows = [
-        (owner.id, registered, gate.trust.standing(registered.fingerprint, registered.tree, now))
-        for owner in gate.parties
+        (owner.id, registered, known.standing(registered.fingerprint, registered.tree, now))
+        for owner in parties
         for registered in owner.certificates
     ]
     if screen.as_json:

@@ -20,7 +20,7 @@ from connectors import receipts
 from connectors.base import Parcel
 from connectors.pki import NotFetched, Pki, read_file
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
-from gateway.core.parties import Demand, Parties
+from gateway.core.parties import Demand, Parties, Role
 from gateway.core.problems import Outcome, Problem, Stopped
 from gateway.documents import Checked, Document, Kind, parse_bytes
 from gateway.store import CertificateStatus as StoredStatus
@@ -327,7 +327,7 @@ class End:
     party: PartyId | None = None
     tree: str | None = None
     subject: str | None = None  # of the certificate; agencies, never persons' data of a dossier
-    last: bool = False  # nothing else of this party remains in force after it
+    last: bool = False  # nothing else of this party, or of ours, stands in for it afterwards
 
     def days(self, now: datetime) -> int:
         """Whole days left; negative when it is over."""
@@ -336,27 +336,49 @@ class End:
 
 def forecast(trust: Trust, parties: Parties, now: datetime, within: timedelta | None = None) -> list[End]:
     """What stops working on which day, the nearest first; what is over already too. ``within``: no further ahead."""
-    ends = [*_tree_ends(trust), *_party_ends(trust, parties)]
-    ends += [
-        End(
-            at=trust.certificates[fingerprint].not_after,
-            kind=Ending.OWN,
-            name=fingerprint,
-            subject=trust.certificates[fingerprint].subject,
-        )
-        for fingerprint in trust.own
-    ]
+    ends = [*_tree_ends(trust), *_party_ends(trust, parties), *_own_ends(trust, parties)]
     limit = datetime.max.replace(tzinfo=UTC) if within is None else now + within
     return sorted((end for end in ends if end.at <= limit), key=lambda end: (end.at, end.kind, end.name))
+
+
+def endangered(trust: Trust, parties: Parties, now: datetime, within: timedelta) -> list[End]:
+    """Of the forecast what a person must act on, since nothing that is known stands in for it, the nearest first.
+
+    Evidence renews itself while its source answers. It counts once it has ended and only its grace carries it: then
+    nobody has answered for long, and after the grace messages are held.
+    """
+    ends = forecast(trust, parties, now, within)
+    return [end for end in ends if end.last and (end.kind is not Ending.EVIDENCE or _stale(trust, end, now))]
+
+
+def _stale(trust: Trust, end: End, now: datetime) -> bool:
+    verdict = trust.verdicts.get(end.name)
+    return verdict is None or verdict.until is None or verdict.until <= now
+
+
+def _own_ends(trust: Trust, parties: Parties) -> Iterator[End]:
+    """The gateway's own certificates: the first of its registration signs now, the others once did."""
+    signing = {
+        party.certificates[0].fingerprint for party in parties if party.role is Role.GATEWAY and party.certificates
+    }
+    for fingerprint in sorted(trust.own):
+        one = trust.certificates[fingerprint]
+        last = fingerprint in signing
+        yield End(at=one.not_after, kind=Ending.OWN, name=fingerprint, subject=one.subject, last=last)
 
 
 def _tree_ends(trust: Trust) -> Iterator[End]:
     for tree in trust.trees.values():
         if tree.valid_to is not None:
-            yield End(at=tree.valid_to, kind=Ending.TREE, name=tree.name, tree=tree.name)
+            yield End(at=tree.valid_to, kind=Ending.TREE, name=tree.name, tree=tree.name, last=True)
         for kind, certificates in ((Ending.ANCHOR, tree.anchors), (Ending.INTERMEDIATE, tree.intermediates)):
             for one in certificates:
-                yield End(at=one.not_after, kind=kind, name=one.fingerprint, tree=tree.name, subject=one.subject)
+                row: dict[str, Any] = {"name": one.fingerprint, "tree": tree.name, "subject": one.subject}
+                newer = any(other.subject == one.subject and other.not_after > one.not_after for other in certificates)
+                yield End(at=one.not_after, kind=kind, last=not newer, **row)
+                verdict = trust.verdicts.get(one.fingerprint)  # of a time-stamping service
+                if verdict is not None and verdict.until is not None:
+                    yield End(at=verdict.grace_until or verdict.until, kind=Ending.EVIDENCE, last=not newer, **row)
 
 
 def _party_ends(trust: Trust, parties: Parties) -> Iterator[End]:
@@ -379,4 +401,4 @@ def _party_ends(trust: Trust, parties: Parties) -> Iterator[End]:
             yield End(at=until, kind=kind, last=until == longest, **row)
             verdict = trust.verdicts.get(one.fingerprint)
             if registration.tree is not None and verdict is not None and verdict.until is not None:
-                yield End(at=verdict.grace_until or verdict.until, kind=Ending.EVIDENCE, **row)
+                yield End(at=verdict.grace_until or verdict.until, kind=Ending.EVIDENCE, last=until == longest, **row)

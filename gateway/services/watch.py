@@ -28,6 +28,7 @@ class Alarm(StrEnum):
     INBOX_UNREAD = "inbox-unread"  # a party that pulls has not confirmed for too long: the two sides drift apart
     EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
     MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
+    ENDING = "ending"  # a certificate, tree or status comes to its end and nothing stands in for it
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )

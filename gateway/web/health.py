@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client.core import Metric
 
 from gateway.services.intake import Gate
+from gateway.services.trust import forecast
 from gateway.web import metrics
 from gateway.web.app import App, Route, Who
 from gateway.web.exchange import Exchange
@@ -111,6 +112,15 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         ("party",),
     )
     yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])
+    yield metrics.gauge(
+        "trust_end_timestamp_seconds",
+        "When a certificate, a registration, a trust tree or what is known of a certificate's status comes to its end.",
+        [
+            ((str(end.kind), end.party or "", end.tree or "", end.name[:16], str(end.last).lower()), end.at.timestamp())
+            for end in forecast(gate.trust, gate.parties, now)
+        ],
+        ("kind", "party", "tree", "name", "last"),
+    )
     yield metrics.gauge("log_entries", "Entries of the chained log.", [((), float(log_head.number))])
 
 

@@ -1,6 +1,6 @@
 """report, deadlines, alerts, catalogue: what the record says of a period, of time limits, of what needs a person."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -120,3 +120,15 @@ def test_the_report_of_a_past_period_tells_how_things_stood_at_its_end(cli, offi
     assert cli("report", "--from", "2026-01-01", "--to", "2026-01-17", "--json").rows == before
     (now,) = cli("report", "--from", "2026-01-01", "--json").rows
     assert (now["open"], now["finished"]) == (0, 1)
+
+
+def test_what_ends_within_a_month_is_among_the_alerts(cli, office):
+    soon = (datetime.now(UTC) + timedelta(days=10)).replace(microsecond=0)
+    config = office.folder / "lienthong.toml"
+    config.write_text(
+        config.read_text().replace('name = "chinh-phu"', f'name = "chinh-phu"\nvalid_to = {soon.isoformat()}')
+    )
+    result = cli("alerts", "--json")
+    (row,) = [row for row in result.rows if row["alarm"] == "ending"]
+    assert (result.code, row["kind"], row["tree"], row["days"]) == (1, "tree", "chinh-phu", 9)
+    assert "Sắp hoặc đã hết hiệu lực" in cli("alerts").out

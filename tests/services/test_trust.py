@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from connectors.pki import Pki
 from gateway import wiring
-from gateway.core.parties import Parties, SigningCertificate
-from gateway.services.trust import Ending, Sources, forecast, is_due, refresh
+from gateway.core.parties import Parties, Role, SigningCertificate
+from gateway.services.trust import Ending, Sources, endangered, forecast, is_due, refresh
 from signing.trust import CertificateStatus, Status, Trust, load_tree
 
 HOUR = timedelta(hours=1)
@@ -237,3 +237,45 @@ def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority,
     parties = Parties([replace(agency, certificates=(early,))])
     first = forecast(Trust.build(parties, [tree()]), parties, authority.now)[0]
     assert (first.kind, first.at, first.party, first.last) == (Ending.REGISTRATION, soon, agency.id, True)
+
+
+def test_what_a_person_must_act_on_is_what_nothing_stands_in_for(authority, store):
+    there = World(authority, store)
+    now, agency = authority.now, next(iter(there.parties))
+    ending = replace(agency.certificates[0], valid_to=now + timedelta(days=10))
+    alone = Parties([replace(agency, certificates=(ending,))])
+    trust = Trust.build(alone, [tree()])
+    assert [end.kind for end in endangered(trust, alone, now, timedelta(days=30))] == [Ending.REGISTRATION]
+    second = pki.signer("so-tu-phap-2")
+    next_one = SigningCertificate(der=second.der, fingerprint=second.fingerprint, tree="chinh-phu")
+    both = Parties([replace(agency, certificates=(ending, next_one))])
+    assert endangered(Trust.build(both, [tree()]), both, now, timedelta(days=30)) == []
+    assert [end.last for end in forecast(Trust.build(both, [tree()]), both, now) if end.party][:1] == [False]
+
+
+def test_evidence_is_a_matter_for_a_person_only_once_its_source_is_silent(world):
+    world.refresh(grace=6 * HOUR)
+    month = timedelta(days=30)
+    assert endangered(world.trust, world.parties, world.authority.now, month) == []  # it renews itself
+    silent = world.verdict.until + HOUR
+    (end,) = endangered(world.trust, world.parties, silent, month)
+    assert (end.kind, end.at, end.party) == (Ending.EVIDENCE, world.verdict.grace_until, "so-tu-phap")
+
+
+def test_trees_anchors_and_our_own_key_are_told_before_they_end(world):
+    now = world.authority.now
+    own, old = pki.signer("gateway"), pki.signer("gateway-rsa")
+    certificates = tuple(SigningCertificate(der=one.der, fingerprint=one.fingerprint) for one in (own, old))
+    gateway = replace(
+        next(iter(world.parties)), id="gateway", role=Role.GATEWAY, identifiers=("H19.900",), certificates=certificates
+    )
+    parties = Parties([gateway])
+    trust = Trust.build(parties, [replace(tree(), valid_to=now + timedelta(days=20))])
+    assert [(end.kind, end.tree) for end in endangered(trust, parties, now, timedelta(days=30))] == [
+        (Ending.TREE, "chinh-phu")
+    ]
+    far = {(end.kind, end.name) for end in endangered(trust, parties, now, timedelta(days=36500))}
+    anchors = {(Ending.ANCHOR, one.fingerprint) for one in tree().anchors}
+    assert far >= anchors
+    assert (Ending.OWN, own.fingerprint) in far
+    assert (Ending.OWN, old.fingerprint) not in far  # an earlier key: something stands in for it

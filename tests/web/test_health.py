@@ -57,3 +57,17 @@ def test_an_operator_reads_figures_and_they_name_no_dossier(open_door):
     assert 'lienthong_door_refusals_total{code="SYS-112"} 1.0' in text
     assert "lienthong_trays_total" in text
     assert code not in text
+
+
+def test_what_ends_when_can_be_watched_from_outside(open_door, gate):
+    text = open_door(operator_tokens_sha256=(DIGEST,)).get("/metrics", **OPERATOR).body.decode()
+    rows = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line.startswith("lienthong_trust_end_timestamp_seconds{")
+    }
+    own = gate.key.certificate
+    (at,) = [at for name, at in rows.items() if 'kind="own"' in name and own.fingerprint[:16] in name]
+    assert at == own.not_after.timestamp()
+    assert any('kind="certificate"' in name and 'party="cong-dvc"' in name for name in rows)
+    assert any('kind="anchor"' in name and 'tree="chinh-phu"' in name for name in rows)
