@@ -7,11 +7,27 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
-from gateway.cli.base import FINE, OURS, PROBLEMS, USAGE, Call, Entry, Group, Misconfigured, asked_for, say, take_common
+from gateway.cli.base import (
+    FINE,
+    OURS,
+    PROBLEMS,
+    USAGE,
+    Call,
+    Entry,
+    Group,
+    Misconfigured,
+    Option,
+    asked_for,
+    say,
+    take_common,
+)
+from gateway.cli.show import Unwritable
+from gateway.cli.words import click_in_vietnamese
 from gateway.core.problems import Problem, Stopped
 
 COMMANDS: dict[str, Entry] = {
@@ -110,21 +126,36 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 
 lienthong.params.append(
-    click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="1.2.3")
+    Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_version,
+        vi="In phiên bản rồi thôi.",
+        en="Print the version and leave.",
+    )
 )
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code. Errors are sentences; a traceback is shown with --verbose only."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: everything is done, and said to nobody
+        sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
     call = Call(*asked_for(arguments, os.environ))
     try:
         result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
         code = result if isinstance(result, int) else FINE
+    except SystemExit:
+        code = FINE  # click's way to end when whoever read us has gone
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = USAGE
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.UsageError as error:
-        code = _usage(error)
+        code = _usage(error, call)
     except click.Abort:
         code = 130
     except KeyboardInterrupt:
@@ -133,9 +164,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         for problem in stop.problems:
             call.screen.problem(problem, to_err=True)
         code = USAGE if isinstance(stop, Misconfigured) else PROBLEMS
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; nothing more to say
-        code = FINE
+    except Unwritable as error:
+        with suppress(OSError, ValueError):  # what is still in its buffer must not be tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        call.screen.problem(Problem("SYS-054", {"reason": error.strerror or "?"}), to_err=True)
+        code = PROBLEMS
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and exit code 70
         if call.verbose:
             import traceback
@@ -151,10 +184,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _usage(error: click.UsageError) -> int:
+def _usage(error: click.UsageError, call: Call) -> int:
     ctx = error.ctx
     if ctx is None:
-        click.echo(error.format_message(), err=True)
+        click.echo(call.screen.text(click_in_vietnamese(error.format_message()), error.format_message()), err=True)
         return USAGE
     take_common(ctx)
     click.echo(ctx.get_usage(), err=True)
@@ -176,9 +209,11 @@ def _sentence(ctx: click.Context, error: click.UsageError) -> str:
     if isinstance(error, click.BadParameter):
         name = error.param.get_error_hint(ctx) if error.param else error.param_hint
         return say(
-            ctx, f"Giá trị của {name} không dùng được: {error.message}", f"{name} cannot be used: {error.message}"
+            ctx,
+            f"Giá trị của {name} không dùng được: {click_in_vietnamese(error.message)}",
+            f"{name} cannot be used: {error.message}",
         )
-    return error.format_message()
+    return say(ctx, click_in_vietnamese(error.format_message()), error.format_message())
 
 
 __all__ = ["COMMANDS", "Call", "lienthong", "main"]

@@ -139,10 +139,7 @@ def _print_plan(screen: Screen, plan: desk.Plan) -> None:
         f"Plan: send {len(plan.deliveries)} deliveries again, judge {len(plan.messages)} messages again.",
     )
     for delivery in plan.deliveries[:SHOWN]:
-        code = f" {delivery.problem.code}" if delivery.problem else ""
-        screen.line(
-            f"  {delivery.id} → {delivery.party} · {delivery.lane} · {state_word(screen, delivery.state)}{code}"
-        )
+        screen.line(_told(screen, delivery))
     for message in plan.messages[:SHOWN]:
         screen.line(f"  {message.id} · {message.party} · {fate_word(screen, message.state)} {' '.join(message.codes)}")
     _print_counts(screen, plan)
@@ -154,6 +151,11 @@ def _print_plan(screen: Screen, plan: desk.Plan) -> None:
         screen.line(
             "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
         )
+
+
+def _told(screen: Screen, delivery: Delivery) -> str:
+    code = f" {delivery.problem.code}" if delivery.problem else ""
+    return f"  {delivery.id} → {delivery.party} · {delivery.lane} · {state_word(screen, delivery.state)}{code}"
 
 
 def _print_counts(screen: Screen, plan: desk.Plan) -> None:
@@ -202,16 +204,19 @@ def skip(call: Call, delivery: str, yes: bool, reason: str | None) -> int:
     """Skips one delivery."""
     screen = call.screen
     call.need(OperatorRole.OPERATOR, "skip")
+    planned = desk.skippable(call.store, delivery)
+    if screen.interactive:
+        screen.note(_told(screen, planned), _told(screen, planned))
     why = reason_of(call, reason, "skip")
     if (
         not yes
         and screen.interactive
         and not click.confirm(
-            screen.text(f"Bỏ hẳn lượt gửi {delivery}?", f"Give delivery {delivery} up for good?"), err=True
+            screen.text(f"Bỏ hẳn lượt gửi {planned.id}?", f"Give delivery {planned.id} up for good?"), err=True
         )
     ):
         return FINE
-    skipped = desk.skip(call.store, delivery, who=f"operator:{call.person}", reason=why, now=call.now)
+    skipped = desk.skip(call.store, planned.id, who=f"operator:{call.person}", reason=why, now=call.now)
     if screen.as_json:
         screen.row({"skipped": delivery_row(screen, skipped)})
     else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -159,7 +159,18 @@ class Option(click.Option):
         return super().get_help_record(ctx)
 
 
-class Command(click.Command):
+class Helped:
+    """--help, explained in both languages."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option as click makes it, with our words."""
+        made = super().get_help_option(ctx)  # type: ignore[misc]
+        if made is not None:
+            made.help = say(ctx, "In trang này rồi thôi.", "Show this page and leave.")
+        return cast("click.Option | None", made)
+
+
+class Command(Helped, click.Command):
     """A command whose help exists in both languages."""
 
     def __init__(self, *args: Any, vi: str = "", en: str = "", **kwargs: Any) -> None:
@@ -201,7 +212,7 @@ class Entry:
     en: str
 
 
-class Group(click.Group):
+class Group(Helped, click.Group):
     """A group of commands imported when they run, so that help is quick."""
 
     def __init__(

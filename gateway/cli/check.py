@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, Misconfigured, argument, command, option
+from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, Misconfigured, argument, command, option, say
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
 from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
     from gateway.cli.show import Screen
@@ -50,10 +51,17 @@ class Moment(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail("2026-01-31, 2026-01-31T08:00:00+07:00", param, ctx)
+            self.fail(_how_to_write(ctx, value), param, ctx)
         if moment.tzinfo is None:
-            self.fail("2026-01-31T08:00:00+07:00 (+07:00?)", param, ctx)
+            self.fail(_how_to_write(ctx, value), param, ctx)
         return moment.astimezone(UTC)
+
+
+def _how_to_write(ctx: click.Context | None, value: str) -> str:
+    dates = "2026-01-31, 2026-01-31T08:00:00+07:00"
+    if ctx is None:
+        return dates
+    return say(ctx, f"“{value}” không phải thời điểm viết như {dates}.", f"“{value}” is no time written like {dates}.")
 
 
 @command(
@@ -99,6 +107,11 @@ def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, a
     fates: list[Fate] = []
     surprises = 0
     for name in _expanded(files):
+        if name != STDIN and Path(name).is_dir():
+            fates.append(Fate.REJECTED)
+            surprises += 1
+            call.screen.problem(Problem("SYS-053", {"path": name}))
+            continue
         beside = sidecar(name)
         try:
             finding = bench.judge(name, beside)
@@ -195,6 +208,8 @@ class Bench:
         """All that can be said about one file. Raises Stopped (SYS-045) when it cannot be read."""
         from gateway.services.intake import judge
 
+        if name != STDIN:
+            _touch(name)
         gate = self.gate(name)
         body, digest, total = _read(name, gate.limits.body_bytes)
         envelope = Envelope(
@@ -215,7 +230,7 @@ class Bench:
         if name is not None:
             known = gate.parties.get(name) or gate.parties.by_identifier(name)
             if known is None:
-                raise Stopped(Problem("SYS-042", {"what": "party", "value": name}))
+                raise Stopped(unknown("party", name))
             return PartyId(known.id)
         try:
             claims = header_claims(parse_bytes(body, gate.limits))
@@ -232,11 +247,21 @@ class Bench:
 
 
 def _expanded(names: tuple[str, ...]) -> Iterator[str]:
+    """The files meant, one by one; a folder without any stands for itself."""
     for name in names:
         if name != STDIN and Path(name).is_dir():
-            yield from sorted(str(file) for file in Path(name).rglob("*.xml"))
+            yield from sorted(str(file) for file in Path(name).rglob("*.xml") if not file.is_dir()) or [name]
         else:
             yield name
+
+
+def _touch(name: str) -> None:
+    """Raises Stopped (SYS-045) for a file that cannot be read: that is said before a configuration is looked for."""
+    try:
+        with Path(name).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise Stopped(Problem("SYS-045", {"path": name, "reason": error.strerror or "?"})) from error
 
 
 def _read(name: str, most: int) -> tuple[bytes, str, int]:

@@ -17,6 +17,7 @@ from gateway.cli.show import Screen
 from gateway.core.model import Address, PartyId
 from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
     from gateway.cli.play.kit import Result
@@ -206,7 +207,7 @@ def _party(call: Call, asked: dict[str, Any]) -> Party:
 
         file = call.settings.parties.folder / f"{asked['party']}.toml"
         if not file.exists():
-            raise Stopped(Problem("SYS-042", {"what": "party", "value": asked["party"]}))
+            raise Stopped(unknown("party", asked["party"]))
         party = read_file(file, [tree.name for tree in call.settings.trust.trees], installed())
         if party.connector is None:
             raise Stopped(Problem("DLV-053", {"party": party.id}))

@@ -33,6 +33,7 @@ from gateway.cli.base import FINE, OURS, PROBLEMS, Call, command, option
 from gateway.cli.show import inert
 from gateway.core.model import Delivery, DeliveryState
 from gateway.core.problems import Problem, Stopped
+from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
     from gateway.store import Lane, Store
@@ -114,7 +115,7 @@ def find_samples(given: Path | None) -> Path:
     for place in places:
         if (place / "accepted").is_dir() and (place / "keys").is_dir():
             return place.resolve()
-    raise Stopped(Problem("SYS-042", {"what": "samples", "value": str(places[-1])}))
+    raise Stopped(unknown("samples", str(places[-1])))
 
 
 MARK = ".lienthong-demo"

@@ -14,6 +14,8 @@ from gateway.cli.check import WORDS, Moment
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
 from gateway.core.problems import Lang, Problem, Stopped, catalogue
+from gateway.core.unknown import unknown
+from gateway.core.written import nearest
 from gateway.settings import OperatorRole
 
 STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
@@ -45,7 +47,7 @@ def one_party(call: Call, name: str) -> PartyId:
     parties = registry_of(call.store)
     found = parties.get(name) or parties.by_identifier(name)
     if found is None:
-        raise Stopped(Problem("SYS-042", {"what": "party", "value": name}))
+        raise Stopped(unknown("party", name))
     return found.id
 
 
@@ -80,7 +82,16 @@ def messages(
     """Lists messages, or their failures by cause."""
     from gateway.services import desk
 
+    code = code.upper() if code is not None else None
+    if code is not None and code not in catalogue():
+        near = (nearest(code, {known.lower() for known in catalogue()}) or "").upper()
+        raise click.BadParameter(
+            call.screen.text(f"không có mã “{code}”", f"there is no code “{code}”") + (f" ({near}?)" if near else ""),
+            param_hint="--code",
+        )
     screen, store = call.screen, call.store
+    if before is not None:
+        before = desk.one(store, before).id
     if causes:
         found = desk.causes(store, since=since, until=until)
         print_causes(screen, found)
@@ -202,7 +213,7 @@ def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, reas
         with store.read() as view:
             found = view.receipt(message.id)
         if found is None:
-            raise Stopped(Problem("SYS-042", {"what": "receipt", "value": message.id}))
+            raise Stopped(Problem("SYS-123" if message.state is Fate.HELD else "SYS-126"))
         call.screen.raw(found)
         return FINE
     everything = desk.everything(store, message.id)
@@ -228,7 +239,7 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
     if body is None and signed and envelope is not None:
         body = _signed_again(call, envelope)
     if body is None:
-        raise Stopped(Problem("SYS-047", {"id": message.id}))
+        raise Stopped(Problem("SYS-047" if envelope is None else "SYS-052", {"id": message.id}))
     desk.note_unmasking(call.store, message.id, who=f"operator:{call.person}", reason=why, now=call.now)
     call.screen.raw(body)
     return FINE
@@ -391,7 +402,7 @@ def dossier(call: Call, ma_ho_so: str) -> int:
         if len(aliases) == 1:
             found = timeline(store, aliases[0], parties, call.now, rules)
         if found is None:
-            raise Stopped(Problem("SYS-042", {"what": "dossier", "value": ma_ho_so}))
+            raise Stopped(unknown("dossier", ma_ho_so))
     row = found.as_dict(screen.lang)
     if screen.as_json:
         screen.row(row)
@@ -446,7 +457,12 @@ def _print_timeline(screen: Screen, row: Mapping[str, Any]) -> None:
 )
 @argument("party", metavar="PARTY")
 @option(
-    "--after", type=click.IntRange(min=0), default=0, show_default=True, vi="Sau vị trí này.", en="After this position."
+    "--after",
+    type=click.IntRange(0, 2**53),
+    default=0,
+    show_default=True,
+    vi="Sau vị trí này.",
+    en="After this position.",
 )
 @option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, vi="Nhiều nhất.", en="At most.")
 def inbox(call: Call, party: str, after: int, limit: int) -> int:

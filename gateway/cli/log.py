@@ -173,7 +173,9 @@ def _entry(line: str, file: Path, number: int) -> chain.LogEntry:
     vi="Xuất nhật ký ra đầu ra chuẩn, mỗi dòng một mục JSON; “log verify --file” kiểm được ở máy khác.",
     en="Export the log to standard output, one JSON entry a line; “log verify --file” checks it on another machine.",
 )
-@option("--after", type=click.IntRange(min=0), default=0, show_default=True, vi="Sau mục này.", en="After this entry.")
+@option(
+    "--after", type=click.IntRange(0, 2**53), default=0, show_default=True, vi="Sau mục này.", en="After this entry."
+)
 def export(call: Call, after: int) -> int:
     """Prints the log."""
     call.need(OperatorRole.AUDITOR, "log export")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,7 @@ def doctor(call: Call, everything: bool) -> int:
             screen.row({"setting": key, "value": _plain(value), "origin": origin.kind, "place": origin.place})
         elif everything or origin.kind != "default":
             where = f"{origin.kind} {origin.place}".strip()
-            screen.line(f"{key} = {_plain(value)}    [{where}]")
+            screen.line(f"{key} = {_shown(value)}    [{where}]")
     found: list[Finding] = []
     for look in LOOKS:
         found += look(call)
@@ -255,7 +256,24 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return [getattr(item, "name", item) if not isinstance(item, Path) else str(item) for item in value]
-    return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Enum) else value
+
+
+def _shown(value: Any) -> str:
+    """A setting's value as it is written in a configuration file, near enough to be read there again."""
+    match _plain(value):
+        case bool() as yes:
+            return "true" if yes else "false"
+        case dict() as table:
+            return "{ " + ", ".join(f"{key} = {_shown(item)}" for key, item in table.items()) + " }"
+        case list() as items:
+            return ", ".join(_shown(item) for item in items)
+        case None:
+            return "–"
+        case plain:
+            return str(plain)
 
 
 def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> Finding:
@@ -316,9 +334,17 @@ def _database(call: Call) -> Iterator[Finding]:
 
     url = shown_url(call.settings.database.url)
 
-    def look() -> None:
-        with call.store.read() as view:
-            view.parties_version()
+    def look() -> Iterable[Problem]:
+        from gateway.store import StoreError
+
+        try:
+            with call.store.read() as view:
+                view.parties_version()
+            with call.store.begin():  # nothing is written, but it must be possible to
+                pass
+        except StoreError as error:
+            return [Problem("SYS-030", {"url": url, "reason": str(error)})]
+        return []
 
     yield _tried(f"cơ sở dữ liệu {url}", f"database {url}", look)
 
@@ -346,13 +372,10 @@ def _parties(call: Call) -> Iterator[Finding]:
 
     yield _tried("hồ sơ các bên", "party profiles", look)
 
-    def in_force() -> Iterable[Problem]:
-        with suppress(Stopped):
-            if not len(registry_of(call.store)):
-                return [Problem("SYS-033", {"folder": str(settings.parties.folder)})]
-        return []
-
-    yield _tried("sổ đăng ký đang có hiệu lực", "the registry in force", in_force)
+    with suppress(Stopped):  # without a database there is none to look at: that was said above
+        empty = not len(registry_of(call.store))
+        problems = (Problem("SYS-033", {"folder": str(settings.parties.folder)}),) if empty else ()
+        yield Finding("sổ đăng ký đang có hiệu lực", "the registry in force", problems)
 
 
 def _deadlines(call: Call) -> Iterator[Finding]:

@@ -174,11 +174,15 @@ class Desk:
 
     async def _every(self, seconds: float, act: Callable[[], Any]) -> None:
         """Do that at once and then every so often; a failure is logged and the next turn comes."""
+        from gateway.store import StoreError
+
         while not self.stop.is_set():
             try:
                 result = act()
                 if isinstance(result, Awaitable):
                     await result
+            except StoreError as error:
+                log.error("the database did not do this turn; the next one comes: %s", error)  # noqa: TRY400 - it says it all
             except Exception:
                 log.exception("one turn failed; the next one comes")
             try:

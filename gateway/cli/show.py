@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, TextIO
@@ -66,6 +67,21 @@ def when(moment: datetime | None) -> str:
     return "–" if moment is None else moment.astimezone(HANOI).strftime("%d/%m/%Y %H:%M:%S")
 
 
+class Unwritable(OSError):
+    """Standard output or standard error takes nothing more: a full disk, most of the time."""
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Tells what goes wrong with the output from all else. A reader who has gone is no error (BrokenPipeError)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(error.errno, error.strerror) from error
+
+
 @dataclass
 class Screen:
     """Standard output and standard error, in one language and one form."""
@@ -99,13 +115,14 @@ class Screen:
 
     def raw(self, data: bytes) -> None:
         """Bytes exactly as they are, on standard output."""
-        self.out.flush()
-        buffer = getattr(self.out, "buffer", None)
-        if buffer is None:
-            self.out.write(data.decode("utf-8", "replace"))
-        else:
-            buffer.write(data)
-            buffer.flush()
+        with written():
+            self.out.flush()
+            buffer = getattr(self.out, "buffer", None)
+            if buffer is None:
+                self.out.write(data.decode("utf-8", "replace"))
+            else:
+                buffer.write(data)
+                buffer.flush()
 
     def problem(self, problem: Problem, source: str | None = None, *, to_err: bool = False) -> None:
         """A problem as ``file:line:column CODE message`` and ``→ remedy``, or as JSON."""
@@ -145,21 +162,45 @@ class Screen:
         }
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-        """A table for people. At a terminal it fits the window; elsewhere nothing is cut."""
+        """A table for people. Elsewhere than at a terminal nothing is cut; at one that is too narrow, each row is a paragraph.
+
+        So an id always stands on one line, to be marked and copied.
+        """
         from rich import box
         from rich.console import Console
+        from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
 
         shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
         for name in columns:
-            shown.add_column(Text(name))
+            shown.add_column(Text(name), no_wrap=True)
+        cells = [["–" if cell is None else one_line(cell) for cell in row] for row in rows]
+        for row in cells:
+            shown.add_row(*map(Text, row))
+        console = Console(file=self.out, width=None if self.out.isatty() else 1000, highlight=False)
+        whole = Measurement.get(console, console.options.update(width=100_000), shown).maximum
+        if self.out.isatty() and whole > console.width:
+            self._paragraphs(columns, cells, title, console.width)
+            return
+        with written():
+            console.print(shown)
+
+    def _paragraphs(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None, width: int) -> None:
+        """Each row as its first cell on a line of its own, and the others by name under it."""
+        if title:
+            self._write(self.out, inert(title))
         for row in rows:
-            shown.add_row(*(Text("–" if cell is None else one_line(cell)) for cell in row))
-        terminal = self.out.isatty()
-        for column in shown.columns:
-            column.overflow, column.no_wrap = "fold", not terminal
-        Console(file=self.out, width=None if terminal else 1000, highlight=False).print(shown)
+            self._write(self.out, row[0])
+            named = [f"{name} {cell}" for name, cell in zip(columns[1:], row[1:], strict=True) if cell not in ("", "–")]
+            line = ""
+            for piece in named:
+                if line and len(line) + 3 + len(piece) > width - 4:
+                    self._write(self.out, f"    {line}")
+                    line = ""
+                line = f"{line} · {piece}" if line else piece
+            if line:
+                self._write(self.out, f"    {line}")
 
     def facts(self, rows: Iterable[tuple[str, object]]) -> None:
         """Name and value, one a line, values under each other."""
@@ -169,5 +210,6 @@ class Screen:
             self._write(self.out, f"  {inert(name):<{width}}  {value}".rstrip())
 
     def _write(self, stream: TextIO, text: str) -> None:
-        stream.write(text + "\n")
-        stream.flush()
+        with written():
+            stream.write(text + "\n")
+            stream.flush()

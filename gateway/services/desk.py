@@ -24,6 +24,7 @@ from gateway.core.model import (
     PartyId,
 )
 from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.unknown import unknown
 from gateway.store import Cause, Conflict, Lane, Message, Queue, Store, Verdict, View
 
 REPLAYABLE = (DeliveryState.REFUSED, DeliveryState.DEAD)
@@ -112,7 +113,7 @@ def _meant(view: View, name: str) -> list[Message]:
     """The arrivals that are meant, the newest first; all of one id."""
     found = view.find(name) or _by_beginning(view, name)
     if not found:
-        raise Stopped(Problem("SYS-042", {"what": "message", "value": name}))
+        raise Stopped(unknown("message", name))
     if len({message.ma_thong_diep or message.id for message in found}) > 1:
         raise Stopped(Problem("SYS-043", {"value": name, "matches": [message.id for message in found[:5]]}))
     return found
@@ -160,7 +161,7 @@ def everything(store: Store, message: MessageId) -> Everything:
     with store.read() as view:
         known = view.message(message)
         if known is None:
-            raise Stopped(Problem("SYS-042", {"what": "message", "value": message}))
+            raise Stopped(unknown("message", message))
         deliveries = view.deliveries(message=message)
         return Everything(
             message=known,
@@ -322,22 +323,49 @@ def note_rechecks(store: Store, planned: Plan, *, who: str, reason: str, now: da
             tx.note(LogLine(what="message.replayed", who=who, message=message.id, facts={"reason": reason}), now)
 
 
+def skippable(store: Store, name: str) -> Delivery:
+    """The delivery that a skip would give up: by its id, or by a message that has just one left to give up.
+
+    Raises Stopped: SYS-042 no such one, SYS-043 several, SYS-044 not in this state.
+    """
+    with store.read() as view:
+        known = view.delivery(name)
+        if known is None:
+            try:
+                meant = _meant(view, name)
+            except Stopped as stop:
+                raise (stop if stop.problems[0].code == "SYS-043" else Stopped(unknown("delivery", name))) from stop
+            found = [d for message in meant for d in view.deliveries(message=message.id) if d.id.startswith(name)]
+            found = found or [d for message in meant for d in view.deliveries(message=message.id)]
+            found = [d for d in found if d.state in SKIPPABLE] or found
+            if not found:
+                raise Stopped(unknown("delivery", name))
+            if len(found) > 1:
+                raise Stopped(Problem("SYS-043", {"value": name, "matches": [delivery.id for delivery in found[:5]]}))
+            known = found[0]
+    if known.state not in SKIPPABLE:
+        raise _not_skippable(known)
+    return known
+
+
+def _not_skippable(known: Delivery) -> Stopped:
+    allowed = [state.value for state in SKIPPABLE]
+    return Stopped(Problem("SYS-044", {"id": known.id, "state": known.state, "act": "skip", "allowed": allowed}))
+
+
 def skip(store: Store, name: str, *, who: str, reason: str, now: datetime) -> Delivery:
     """Gives one delivery up, so that its lane goes on. Raises Stopped: SYS-042 no such one, SYS-044 not now."""
     with store.read() as view:
         known = view.delivery(name)
     if known is None:
-        raise Stopped(Problem("SYS-042", {"what": "delivery", "value": name}))
+        raise Stopped(unknown("delivery", name))
     try:
         with store.begin() as tx:
             return tx.skip(name, who=who, reason=reason, now=now)
     except Conflict as error:
         with store.read() as view:
             known = view.delivery(name) or known
-        allowed = [state.value for state in SKIPPABLE]
-        raise Stopped(
-            Problem("SYS-044", {"id": name, "state": known.state, "act": "skip", "allowed": allowed})
-        ) from error
+        raise _not_skippable(known) from error
 
 
 def note_unmasking(store: Store, message: MessageId, *, who: str, reason: str, now: datetime) -> None:

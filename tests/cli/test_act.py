@@ -128,3 +128,10 @@ def test_an_account_that_is_not_named_may_only_look(cli, office, delivery):
     config.write_text(config.read_text().replace(f"{name} = {ROLE}", f"someone-else = {ROLE}"))
     assert cli("messages").code == 0
     assert "SYS-040" in cli("replay", delivery.id, "--yes", "--reason", "x").err
+
+
+def test_skip_by_a_beginning_means_one_delivery_that_can_be_skipped(cli, office, delivery):
+    assert "SYS-042" in cli("skip", "none").err  # before a reason is asked for
+    (row,) = cli("skip", delivery.message, "--yes", "--reason", "trùng", "--json").rows
+    assert row["skipped"]["id"] == delivery.id
+    assert "SYS-044" in cli("skip", delivery.id, "--yes", "--reason", "lại").err

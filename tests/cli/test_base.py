@@ -1,6 +1,11 @@
 """What every command has in common."""
 
+import io
+import os
 import re
+import shlex
+import subprocess
+import sys
 from importlib import import_module
 
 import click
@@ -8,7 +13,7 @@ import pytest
 
 from gateway.cli import COMMANDS, lienthong
 from gateway.cli.base import Command, Group, Option
-from gateway.cli.show import as_json, inert, one_line
+from gateway.cli.show import Screen, as_json, inert, one_line
 
 
 def commands(group=lienthong, path=()):
@@ -180,3 +185,71 @@ def test_every_option_s_environment_variable_is_ours(cli):
         for param in command.params:
             if isinstance(param, click.Option) and param.envvar:
                 assert str(param.envvar).startswith("LIENTHONG_")
+
+
+def test_a_full_disk_under_the_output_is_a_sentence(office):
+    for more in ((), ("--json",)):
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+            done = subprocess.run(
+                [sys.executable, "-m", "gateway", "log", "export", *more],
+                cwd=office.folder,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+        assert (done.returncode, b"SYS-054" in done.stderr) == (1, True), done.stderr
+        assert b"Traceback" not in done.stderr
+        assert b"Exception ignored" not in done.stderr
+
+
+def test_without_any_output_a_command_still_does_its_work(office):
+    command = f"exec {shlex.quote(sys.executable)} -m gateway log verify >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], cwd=office.folder, timeout=60, check=False).returncode == 0
+
+
+def test_help_and_version_are_explained_in_the_language_of_the_run(cli):
+    for lang, words in (("vi", ("In phiên bản", "In trang này")), ("en", ("Print the version", "Show this page"))):
+        shown = cli("--lang", lang, "--help").out
+        assert all(word in shown for word in words)
+        assert words[1] in cli("--lang", lang, "log", "verify", "--help").out
+
+
+def test_no_command_at_all_is_answered_with_the_help_once(cli):
+    result = cli()
+    assert (result.code, result.err.count("Usage:"), result.err.count("sandbox")) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("messages", "--state", "x"), "'x' không nằm trong: "),
+        (("messages", "--limit", "0"), "0 nằm ngoài khoảng "),
+        (("messages", "--limit", "x"), "'x' không phải là số."),
+        (("messages", "--since", "hôm qua"), "“hôm qua” không phải thời điểm"),
+        (("messages", "--since", "2026-01-31T08:00"), "không phải thời điểm"),
+        (("log", "verify", "--file", "."), "“.” là thư mục"),
+        (("parties", "check", "thừa"), "Thừa: thừa."),
+        (("messages", "--limit"), "Thiếu giá trị cho --limit."),
+    ],
+)
+def test_wrong_arguments_are_met_in_vietnamese(cli, node, arguments, said):
+    result = cli(*arguments)
+    assert (result.code, said in result.err) == (2, True), result.err
+
+
+def at_a_terminal(columns):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Screen(out=Terminal())
+    os.environ["COLUMNS"] = str(columns)
+    screen.table(["Mã nhận", "Bên gửi", "Mã"], [["20261124082125831-6767a9f273", "cong-dvc", None]], title="T")
+    return screen.out.getvalue().splitlines()
+
+
+def test_an_id_stands_on_one_line_however_narrow_the_terminal_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    assert any("20261124082125831-6767a9f273   cong-dvc" in line for line in at_a_terminal(120))
+    assert at_a_terminal(40) == ["T", "20261124082125831-6767a9f273", "    Bên gửi cong-dvc"]

@@ -246,3 +246,14 @@ def test_a_fresh_key_signs_what_verifies_with_its_certificate(cli, letter, tmp_p
     out = tmp_path / "o.xml"
     assert cli("sign", letter, "--key", tmp_path / "k.pem", "--cert", tmp_path / "c.pem", "-o", out).code == 0
     assert cli("verify", out, "--cert", tmp_path / "c.pem").code == 0
+
+
+def test_a_file_that_is_not_there_is_said_before_a_missing_configuration(cli):
+    result = cli("check", "khong-co.xml")
+    assert (result.code, "SYS-045" in result.out, "SYS-010" in result.out) == (1, True, False)
+
+
+def test_a_folder_without_any_message_is_no_success(cli, tmp_path):
+    (tmp_path / "trong").mkdir()
+    result = cli("check", tmp_path / "trong", HS01)
+    assert (result.code, "SYS-053" in result.out, f"{HS01}: CHẤP NHẬN" in result.out) == (1, True, True)

@@ -173,3 +173,25 @@ def test_lanes_tell_held_ones_by_exit_code(cli, office, dossier):
 
 def test_nothing_left_to_send_is_said(cli, office):
     assert "Không còn gì phải gửi" in cli("lanes").out
+
+
+def test_a_message_without_a_valid_signature_is_not_said_to_be_erased(cli, office):
+    number = office.receive("x", body=b"<a/>").message
+    assert "SYS-052" in cli("show", number, "--signed", "--reason", "x").err
+    assert "SYS-126" in cli("show", number, "--receipt").err
+
+
+def test_a_mistyped_code_or_page_is_not_answered_with_nothing(cli, office):
+    result = cli("messages", "--code", "XSD-21")
+    assert (result.code, "“XSD-21”" in result.err, "XSD-" in result.err.partition("”")[2]) == (2, True, True), (
+        result.err
+    )
+    assert "SYS-042" in cli("messages", "--before", "none").err
+
+
+def test_what_is_not_there_is_named_in_the_language_of_the_run_with_where_to_look(cli, office):
+    vietnamese, english = cli("inbox", "nobody"), cli("--lang", "en", "inbox", "nobody")
+    assert "Không tìm thấy bên “nobody”" in vietnamese.err
+    assert "There is no party “nobody”" in english.err
+    assert "lienthong parties list" in english.err
+    assert "lienthong lanes" in cli("skip", "none", "--yes", "--reason", "x").err

@@ -1,5 +1,6 @@
 """init, db upgrade, doctor."""
 
+import re
 import socket
 import stat
 
@@ -116,3 +117,28 @@ def test_doctor_in_json_gives_settings_and_checks(cli, node):
 def test_a_variable_with_a_typing_mistake_is_noticed(cli, node, monkeypatch):
     monkeypatch.setenv("LIENTHONG_WEB_PROT", "1")
     assert "SYS-029" in cli("doctor").out
+
+
+def test_doctor_writes_tables_as_a_configuration_does(cli, node):
+    out = cli("doctor").out
+    assert re.search(r"^operators = \{ \S+ = administrator \} ", out, re.MULTILINE), out
+    assert "<" not in out
+
+
+def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
+    next(node.glob("*.sqlite3")).unlink()
+    result = cli("doctor")
+    assert (result.code, "SYS-031" in result.out, "sổ đăng ký đang có hiệu lực" in result.out) == (1, True, False)
+
+
+def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch):
+    from sqlalchemy.engine import Engine
+
+    from gateway.store import Unavailable
+
+    def refused(*_):
+        raise Unavailable("OperationalError: attempt to write a readonly database")
+
+    assert "✗" not in cli("doctor").out.partition("lienthong.sqlite3\n")[0]
+    monkeypatch.setattr(Engine, "begin", refused)
+    assert "readonly" in cli("doctor").out
