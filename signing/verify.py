@@ -305,6 +305,7 @@ class _Judge:
 
     def _refuse(self, *problems: Problem) -> Refused:
         problems = problems[:MOST_PROBLEMS]
+        self.record.facts["codes"] = [problem.code for problem in problems]
         verdict = self.record.as_dict()
         log.info(
             "signature refused: message %s, codes %s, failure %s",

@@ -40,7 +40,7 @@ from schemas.check import check
 from schemas.read import read
 from signing.sign import SigningKey, sign
 from signing.trust import Trust
-from signing.verify import verify
+from signing.verify import Refused, verify
 
 if TYPE_CHECKING:
     from signing.pdf import PdfReport
@@ -171,12 +171,26 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
         finding = replace(finding, thong_diep=thong_diep, problems=problems)
         if any(receiver.versions for receiver in receivers):
             finding = with_older_versions(finding, attested, receivers, gate)
+    except Refused as refused:  # the signature: the verdict is for the record, whoever is told what of it
+        problems = refused.problems if _owns_signature(document, envelope, gate) else (Problem("SIG-001"),)
+        finding = replace(finding, thong_diep=None, problems=problems, verdict=refused.verdict)
     except Stopped as stop:
         finding = replace(finding, thong_diep=None, problems=stop.problems)
     except Exception as error:  # our bug costs this message alone; its neighbours do not notice
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
         finding = replace(finding, thong_diep=None, problems=(Problem("SYS-001", {"id": envelope.id}),))
     return sealed(finding, gate)
+
+
+def _owns_signature(document: Document, envelope: Envelope, gate: Gate) -> bool:
+    """Whether the caller may hear what exactly is wrong with the signature: it is in its own name, or in nobody's.
+
+    Whoever brings a message in the name of another party gets one code for whatever is wrong: it is not told how far a
+    forgery came.
+    """
+    named = header_claims(document.root).noi_gui
+    party = gate.parties.by_identifier(named) if named else None
+    return document.composed or party is None or party.id == envelope.caller.party
 
 
 def signed_documents(attested: Attested, gate: Gate) -> list[tuple[str, PdfReport]]:

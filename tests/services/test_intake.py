@@ -1,5 +1,6 @@
 """Stations 2 to 6 through their public function, over real databases."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -125,6 +126,26 @@ def test_nobody_sends_as_another(gate):
     (answer,) = sent(gate, (letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), XA))
     assert codes(answer) == ["AUT-002"]
     assert answer.problems[0].at.xpath.endswith("MaDinhDanh[1]")
+
+
+FORGED = {
+    "unsigned": lambda body: re.sub(rb"<ds:Signature .*</ds:Signature>", b"", body, flags=re.DOTALL),
+    "changed": lambda body: body.replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA", 1),
+    "sha-1": lambda body: body.replace(b"2001/04/xmlenc#sha256", b"2000/09/xmldsig#sha1", 1),
+}
+
+
+@pytest.mark.threat("T-ORACLE")
+@pytest.mark.parametrize("how", FORGED)
+def test_who_brings_a_message_in_anothers_name_is_told_one_code_and_the_record_knows_which(how, gate):
+    body = FORGED[how](letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY))
+    stranger, own = sent(gate, (body, XA), (body, PORTAL))
+    assert (codes(stranger), stranger.problems[0].facts, stranger.problems[0].at) == (["SIG-001"], {}, None)
+    assert codes(own) != ["SIG-001"] or how == "changed"  # the sender itself hears the exact reason, with its place
+    assert own.problems[0].at is not None
+    with gate.store.read() as view:
+        verdict = view.verdicts(stranger.message)[-1].facts
+    assert (verdict["result"], verdict["facts"]["codes"]) == ("failed", codes(own))
 
 
 def test_status_for_an_unknown_dossier_is_told_and_leaves_no_dossier(gate):
