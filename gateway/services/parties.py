@@ -269,10 +269,14 @@ def read_folder(folder: Path, trees: Collection[str] | None = None, connectors: 
     """The parties of every file ``*.toml`` of the folder, by name. Raises Stopped with every mistake of all files."""
     if not folder.is_dir():
         raise Stopped(Problem("SYS-033", {"folder": str(folder)}))
+    try:  # glob() would take a folder that may not be read for an empty one
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".toml")
+    except OSError as error:
+        raise Stopped(Problem("SYS-045", {"path": str(folder), "reason": error.strerror or "?"})) from error
     parties: list[Party] = []
     places: dict[PartyId, str] = {}
     problems: list[Problem] = []
-    for file in sorted(folder.glob("*.toml")):
+    for file in files:
         try:
             party = read_file(file, trees, connectors)
         except Stopped as stop:
@@ -281,7 +285,7 @@ def read_folder(folder: Path, trees: Collection[str] | None = None, connectors: 
             parties.append(party)
             places[party.id] = str(file)
     problems += _twice(parties, places)
-    problems += _strangers(parties, places, {file.stem for file in folder.glob("*.toml")})
+    problems += _strangers(parties, places, {file.stem for file in files})
     if problems:
         raise Stopped(*problems)
     return parties

@@ -46,6 +46,18 @@ def test_every_sample_party_is_read_as_the_test_pki_reads_it():
         assert party.signature == expected.signature
 
 
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path, monkeypatch):
+    profile(tmp_path, GOOD)
+
+    def refused(_self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refused)  # whoever runs the tests may be root, who may read anything
+    with pytest.raises(Stopped) as stop:
+        read_folder(tmp_path)
+    assert [problem.code for problem in stop.value.problems] == ["SYS-045"]
+
+
 def test_a_party_needs_four_lines(tmp_path):
     party = read_file(profile(tmp_path, GOOD))
     assert (party.receives, party.signature.default, party.enabled) == (Receives.PULL, Demand.REQUIRED, True)
