@@ -30,6 +30,7 @@ from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import StoreError
 from gateway.web.auth import Doorkeeper
+from gateway.web.crashes import Crashes
 from gateway.web.exchange import BodyTooSlow, Exchange, decoded
 from gateway.web.metrics import Metrics
 from gateway.web.rates import Rates
@@ -82,15 +83,17 @@ class App:
         settings: Settings,
         *,
         clock: Callable[[], datetime] | None = None,
-        shared_rates: Path | None = None,
+        shared: Path | None = None,
     ) -> None:
+        """``shared``: the runtime folder of a node whose workers have rates and the memory of crashes in common."""
         self.gate = gate  # replaced as a whole by `take_over`; read once per request
         self.settings = settings
         self.door = settings.door
         self.clock = clock or (lambda: datetime.now(UTC))
         self.metrics = Metrics()
-        self.tray = Tray(lambda: self.gate, self.door, self.clock, self.metrics)
-        self.rates = Rates(shared_rates)
+        self.crashes = Crashes(shared)
+        self.tray = Tray(lambda: self.gate, self.door, self.clock, self.metrics, self.crashes)
+        self.rates = Rates(shared / "rates" if shared else None)
         self.doorkeeper = Doorkeeper(self.door, self.rates)
         self.readers = ThreadPoolExecutor(max_workers=self.door.read_threads, thread_name_prefix="read")
         self.waiters = Waiters(self)

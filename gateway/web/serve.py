@@ -31,6 +31,7 @@ from typing import Any
 
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import Loaded, Settings, Web, load
+from gateway.web.crashes import read_at_death
 
 log = logging.getLogger("lienthong.web.serve")
 
@@ -208,6 +209,8 @@ class _Parent:
         self._workers.remove(worker)
         worker.line.close()
         worker.process.join(5)
+        for digest in read_at_death(self._job.shared, worker.process.pid, worker.process.exitcode):
+            log.critical("a worker crashed while it read the bytes with SHA-256 %s: see SYS-005", digest)
         for file in (self._job.shared / "metrics").glob(f"gauge_live*_{worker.process.pid}.db"):
             file.unlink(missing_ok=True)
 
@@ -275,7 +278,7 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     settings = loaded.settings
     wiring.start_logging(settings)
     gate = wiring.build(settings, wiring.open_store(loaded))
-    app = App(gate, settings, shared_rates=job.shared / "rates")
+    app = App(gate, settings, shared=job.shared)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=_shared_socket(family, job.host, job.port), tls=server_context(settings.web))
     loop = asyncio.get_running_loop()

@@ -167,8 +167,12 @@ async def post_soap(exchange: Exchange) -> web.Response:
         body, parts, kind = package.root, package.parts, package.root_type
         action = package.action or action
     signed = _SIGNED in body  # what is signed is read as it stands, by the rules for documents
+    digest = hashlib.sha256(body).hexdigest()
+    if exchange.app.crashes.guilty(digest):
+        raise refuse("SYS-005", digest=digest)
     try:
-        root = parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
+        with exchange.app.crashes.reading(digest):
+            root = parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
     except Stopped:
         return await _unreadable(exchange, _body(body, data.most))
     call = _opened(exchange, root, kind, parts)

@@ -23,6 +23,7 @@ from gateway.services import intake
 from gateway.services.intake import Gate
 from gateway.settings import Door
 from gateway.store import StoreError
+from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.refusals import store_of
 
@@ -64,12 +65,14 @@ class Tray:
         door: Door,
         clock: Callable[[], datetime] | None = None,
         metrics: Metrics | None = None,
+        crashes: Crashes | None = None,
     ) -> None:
         """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one."""
         self._gate = gate
         self._door = door
         self._clock = clock or (lambda: datetime.now(UTC))
         self._metrics = metrics
+        self._crashes = crashes or Crashes()
         self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
@@ -97,7 +100,7 @@ class Tray:
         answer: asyncio.Future[Acknowledgement] = loop.create_future()
         if len(envelope.body) > self._door.big_bytes:
             self._in_threads += 1
-            judging = loop.run_in_executor(self._threads, intake.judge, envelope, self._gate())
+            judging = loop.run_in_executor(self._threads, self._judge, envelope, self._gate())
             self._judging[judging] = time.monotonic()
             judging.add_done_callback(lambda done: self._joined(done, answer))
         else:
@@ -119,7 +122,7 @@ class Tray:
         self._in_threads += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, _rehearse, envelope, self._gate(), self._clock())
+            return await loop.run_in_executor(self._threads, self._rehearse, envelope, self._gate(), self._clock())
         finally:
             self._in_threads -= 1
             self._something.set()
@@ -131,6 +134,21 @@ class Tray:
         if self._task is not None:
             await self._task
         self._threads.shutdown(wait=True)
+
+    def _judge(self, envelope: Envelope, gate: Gate) -> Finding:
+        if self._crashes.guilty(envelope.digest):
+            return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
+        with self._crashes.reading(envelope.digest):
+            return intake.judge(envelope, gate)
+
+    def _rehearse(self, envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
+        finding = self._judge(envelope, gate)
+        try:
+            with store_of(gate).read() as view:
+                ledger = view.rehearse([finding])
+        except StoreError as error:
+            raise NotRecorded(Problem("SYS-119")) from error
+        return finding, enter(finding, ledger, gate.counter(), now)
 
     def _joined(self, done: asyncio.Future[Finding], answer: asyncio.Future[Acknowledgement]) -> None:
         """A large document was judged: its finding joins the next commit."""
@@ -170,7 +188,7 @@ class Tray:
         while self._small and len(findings) < most:
             envelope, answer = self._small.popleft()
             try:
-                findings.append(intake.judge(envelope, gate))
+                findings.append(self._judge(envelope, gate))
             except Exception as error:  # noqa: BLE001 - one message costs no other
                 _settle(answer, error)
                 continue
@@ -222,13 +240,3 @@ class Tray:
 def _settle(answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
-
-
-def _rehearse(envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
-    finding = intake.judge(envelope, gate)
-    try:
-        with store_of(gate).read() as view:
-            ledger = view.rehearse([finding])
-    except StoreError as error:
-        raise NotRecorded(Problem("SYS-119")) from error
-    return finding, enter(finding, ledger, gate.counter(), now)

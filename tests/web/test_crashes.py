@@ -1,0 +1,109 @@
+"""A document that ends the process that reads it: once, and then never again."""
+
+import base64
+import hashlib
+import http.client
+import os
+import signal
+import time
+from contextlib import ExitStack
+
+import mail
+import nodes
+import pytest
+
+from gateway.web.crashes import Crashes, read_at_death
+
+# What a hole in a library looks like from here: reading these bytes aborts the process, whoever catches what.
+HOLE = """
+import os
+from lxml import etree
+real = etree.fromstring
+def fromstring(text, parser=None, **more):
+    if b"lo-hong" in (text if isinstance(text, bytes) else text.encode()):
+        os.abort()
+    return real(text, parser, **more)
+etree.fromstring = fromstring
+"""
+
+
+@pytest.mark.threat("T-POISON")
+def test_a_document_that_ends_a_worker_is_not_read_again_and_is_on_record(tmp_path, monkeypatch):
+    (tmp_path / "hole").mkdir()
+    (tmp_path / "hole" / "sitecustomize.py").write_text(HOLE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hole"))
+    settings = {"web": {"port": nodes.free_port()}}
+    node = nodes.Node(tmp_path / "node", settings=settings, port=settings["web"]["port"]).prepare()
+    bad = mail.nop().replace(b"</lt:ThongDiep>", b"<lo-hong/></lt:ThongDiep>")
+    soap = SOAP % base64.b64encode(b"lo-hong").decode()
+    try:
+        process = node.serve(workers=2)
+        for body, post in ((bad, lambda: node.post(bad, "cong-dvc")), (soap.encode(), lambda: by_soap(node, soap))):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                post()
+            told = eventually(post)
+            assert told.status in (422, 500)
+            assert b"SYS-005" in told.body
+            assert hashlib.sha256(body).hexdigest().encode() in told.body
+            assert post().status == told.status
+        assert node.post(mail.nop(), "cong-dvc").status == 201
+        assert process.poll() is None
+        assert "SYS-005" in node.run("messages", "--state", "rejected").stdout.decode()
+    finally:
+        node.stop()
+    assert node.log("serve").count("crashed while it read") >= 2
+
+
+SOAP = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header><lo-hong/></s:Header><s:Body>%s</s:Body></s:Envelope>"""
+
+
+def by_soap(node, text):
+    return node.call("POST", "/soap", body=text.encode(), party="cong-dvc", content_type="text/xml")
+
+
+def eventually(post):
+    """The first answer after that. Who is quick may meet the other worker before it knows; then both come up anew."""
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        try:
+            return post()
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.2)
+    raise AssertionError("no answer")
+
+
+A, B = hashlib.sha256(b"a").hexdigest(), hashlib.sha256(b"b").hexdigest()
+
+
+def crashed(folder, *digests, how=signal.SIGSEGV):
+    """A worker that was reading these when it ended."""
+    worker = Crashes(folder)
+    with ExitStack() as open_:
+        for digest in digests:
+            open_.enter_context(worker.reading(digest))
+        return read_at_death(folder, os.getpid(), -how)
+
+
+def test_who_was_alone_is_guilty_and_who_was_not_when_it_happens_again(tmp_path):
+    known = Crashes(tmp_path)
+    assert not known.guilty(A)
+    assert sorted(crashed(tmp_path, A, B)) == sorted([A, B])
+    assert not known.guilty(A)
+    assert crashed(tmp_path, B) == [B]
+    assert (known.guilty(A), known.guilty(B)) == (False, True)
+    assert crashed(tmp_path, A, B)
+    assert known.guilty(A)
+
+
+def test_what_was_read_to_its_end_or_killed_from_outside_says_nothing(tmp_path):
+    worker = Crashes(tmp_path)
+    with worker.reading(A):
+        pass
+    assert read_at_death(tmp_path, os.getpid(), -signal.SIGSEGV) == []
+    assert crashed(tmp_path, A, how=signal.SIGKILL) == []
+    assert read_at_death(tmp_path, os.getpid(), 0) == []
+    assert not Crashes(tmp_path).guilty(A)
+
+
+def test_more_threads_than_slots_read_all_the_same(tmp_path):
+    assert len(crashed(tmp_path, *(hashlib.sha256(b"%d" % number).hexdigest() for number in range(20)))) == 8
