@@ -14,7 +14,7 @@ Anything else that a connector raises is a bug in it: the delivery counts as unc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -63,7 +63,9 @@ class Receipt:
     body: bytes | None = None  # what it answered; the first 64 KiB are kept
     pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
     notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
-    demanded: bool = False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
+    demanded: bool = (
+        False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,20 @@ class Uncertain(Answered):
     """It left, and nobody knows whether it arrived."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that was tried on the way to a party without sending a message, and what came of it."""
+
+    place: str  # the address, file, folder or secret
+    found: str | None = None  # what was met there: "HTTP 405", "GuiThongDiep"
+    problems: tuple[Problem, ...] = ()
+    took_ms: int = 0
+
+
 Send = Callable[[Parcel, S, "Http"], Awaitable[Receipt]]
 Query = Callable[[Parcel, S, "Http"], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, "Http"], AsyncGenerator["Fetched", bytes | None]]
+Probe = Callable[[Party, S, "Http"], AsyncIterator[Step]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -145,6 +158,7 @@ class Connector(Generic[S]):
         self._send: Send[S] | None = None
         self._query: Query[S] | None = None
         self._fetch: Fetch[S] | None = None
+        self._probe: Probe[S] | None = None
 
     def __repr__(self) -> str:
         return f"Connector({self.name!r})"
@@ -170,6 +184,14 @@ class Connector(Generic[S]):
         comes again: the same bytes get the first receipt.
         """
         self._fetch = _only(self._fetch, function, f"{self.name}.fetch")
+        return function
+
+    def probe(self, function: _F) -> _F:
+        """Decorator: this is how the way to a party is tried, step by step, without sending anything that counts.
+
+        A connector that has none is tried by the addresses and folders among its settings.
+        """
+        self._probe = _only(self._probe, function, f"{self.name}.probe")
         return function
 
     @property
@@ -218,6 +240,10 @@ class Connector(Generic[S]):
         if self._fetch is None:
             raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "fetch"}))
         return self._fetch(party, settings, http)
+
+    def look(self, party: Party, settings: S, http: Http) -> AsyncIterator[Step] | None:
+        """The steps of trying the way to a party; None where the connector has no way of its own to try it."""
+        return self._probe(party, settings, http) if self._probe is not None else None
 
 
 def connector(name: str, settings: type[S], *, remembers: bool = False) -> Connector[S]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,13 +20,14 @@ from typing import Any
 
 from lxml import etree
 
-from connectors import receipts
-from connectors.base import Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors import probing, receipts
+from connectors.base import Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
 from connectors.dialect import VIETNAM, written
 from connectors.http import Http, Reply
 from connectors.settings import SECRET, Secret, secret
 from gateway import documents
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
+from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
 from schemas import names
@@ -142,6 +143,13 @@ async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
     body = await asyncio.to_thread(packet_of, parcel, settings)
     reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
     return _settled(reply, settings)
+
+
+@edxml.probe
+async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+    """Look at the address, with our credentials."""
+    del party
+    yield await probing.address(settings.url, http, headers=_credentials(settings))
 
 
 def _credentials(settings: Settings) -> dict[str, str]:

@@ -13,12 +13,13 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors import probing
+from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
 from connectors.http import Http
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
@@ -83,6 +84,17 @@ async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[
             continue
         receipt = yield fetched
         await asyncio.to_thread(_put_away, file, settings, receipt)
+
+
+@folder.probe
+async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+    """Look at the folders; those that we write into are tried with a hidden file that is taken away at once."""
+    del party, http
+    for place in (settings.path, settings.inbox, settings.receipts):
+        if place is not None:
+            yield await asyncio.to_thread(probing.there, place, writable=True)
+    if settings.taken is not None:
+        yield await asyncio.to_thread(probing.there, settings.taken)
 
 
 def _waiting(inbox: Path, quiet_s: float) -> list[Path]:

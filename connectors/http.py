@@ -13,11 +13,13 @@ import io
 import ipaddress
 import json
 import logging
+import re
 import socket
 import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import IntEnum
 from types import MappingProxyType, SimpleNamespace
@@ -135,6 +137,14 @@ class Reply:
             return max((until - now).total_seconds(), 0.0)
         except (ValueError, TypeError):
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """What a server showed of itself while TLS was agreed on."""
+
+    version: str  # TLSv1.3
+    not_after: datetime  # of its certificate
 
 
 class Forbidden(OSError):
@@ -344,6 +354,47 @@ class Http:
             raise Unreachable(Problem("DLV-024", {"limit": limit}), answer=reply.body)
         return reply
 
+    async def options(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
+        """Ask what may be asked for there. Raises Unreachable when there is no answer."""
+        try:
+            return await self._exchange("OPTIONS", url, b"", headers)
+        except Uncertain as error:
+            raise Unreachable(error.problem, answer=error.answer) from error
+
+    def own_tls(self) -> ssl.SSLContext:
+        """Our side of TLS. Raises Unreachable where a file is not there or does not fit."""
+        try:
+            return self._line.context(self.common)
+        except (OSError, ssl.SSLError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise Unreachable(Problem("DLV-002", {"why": f"{why}"})) from error
+
+    async def peer(self, url: str) -> Peer | None:
+        """Who answers at an https address, by its certificate; None where nobody does, or without TLS."""
+        target = self._target(url)
+        host, port = target.host or "", target.port or 443
+        if target.scheme != "https":
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(min(self.common.connect_timeout_s, self.common.timeout_s)):
+                rows = await _Pinned(self.common.private_addresses).resolve(host, port)
+                transport, _ = await loop.create_connection(
+                    asyncio.Protocol,
+                    rows[0]["host"],
+                    port,
+                    ssl=self._line.context(self.common),
+                    server_hostname=host,
+                )
+        except (OSError, ssl.SSLError, TimeoutError, IndexError):
+            return None
+        try:
+            shown = transport.get_extra_info("ssl_object")
+            ends = ssl.cert_time_to_seconds(shown.getpeercert()["notAfter"])
+            return Peer(version=shown.version(), not_after=datetime.fromtimestamp(ends, UTC))
+        finally:
+            transport.abort()
+
     def judge(self, reply: Reply) -> Reply:
         """The reply when it says "taken"; otherwise what it says is raised."""
         status = reply.status
@@ -352,6 +403,8 @@ class Http:
                 if reply.cut:
                     raise Uncertain(Problem("DLV-024", {"limit": self.common.answer_bytes}), answer=reply.body)
                 return reply
+            case Answer.REFUSED if wants_certificate(reply):
+                raise Unreachable(Problem("DLV-002", {"why": "TLSV13_ALERT_CERTIFICATE_REQUIRED"}), answer=reply.body)
             case Answer.REFUSED:
                 raise Refused(Problem("DLV-030", {"status": status}), answer=reply.body)
             case Answer.UNREACHABLE:
@@ -370,11 +423,7 @@ class Http:
         common = self.common
         target = self._target(url)
         sent = dict(headers)
-        try:
-            tls = self._line.context(common) if target.scheme == "https" else None
-        except (OSError, ssl.SSLError) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            raise Unreachable(Problem("DLV-002", {"why": f"{why}"})) from error
+        tls = self.own_tls() if target.scheme == "https" else None
         if common.authorization is not None and "Authorization" not in sent:
             sent["Authorization"] = _authorization(common.authorization)
         now = asyncio.get_running_loop().time()
@@ -400,6 +449,18 @@ class Http:
         except (aiohttp.ClientError, OSError, zlib.error) as error:
             raise _broke(trip, error) from error
 
+    def bars(self, url: str) -> str | None:
+        """Why this address will never be called, as far as it can be seen without looking its name up; None: it may be."""
+        try:
+            target = self._target(url)
+        except Unreachable as error:
+            return str(error.problem.facts["why"])
+        try:
+            ipaddress.ip_address(target.host or "")
+        except ValueError:
+            return None
+        return None if allowed(target.host or "", self.common.private_addresses) else "private"
+
     def _target(self, url: str) -> URL:
         """The address to call. Raises Unreachable for one that must not be called."""
         try:
@@ -412,6 +473,15 @@ class Http:
         if target.scheme == "http" and not self.common.private_addresses:
             raise Unreachable(Problem("DLV-003", {"why": "http"}))
         return target
+
+
+def wants_certificate(reply: Reply) -> bool:
+    """Whether this is the page on which nginx says that it was shown no client certificate, or a wrong one.
+
+    It comes as a 400, which anybody else says of the message.
+    """
+    page = reply.body[:1000].lower()
+    return reply.status == 400 and reply.media_type == "text/html" and b"ssl certificate" in page
 
 
 def segment(text: str) -> str:
@@ -471,6 +541,9 @@ def _timed_out(trip: _Trip | None, common: Common) -> Unreachable | Uncertain:
 def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
     """What a broken exchange means: it depends on how far it had come."""
     if trip is not None and trip.stage > Stage.CONNECTING:
+        if (alert := _alert(error)) is not None:
+            # With TLS 1.3 a server says no to our certificate only after we have begun to write; it reads none of that.
+            return Unreachable(Problem("DLV-002", {"why": alert}))
         if isinstance(error, (aiohttp.ClientResponseError, zlib.error)):
             return Uncertain(Problem("DLV-023", {"what": "HTTP"}))
         return Uncertain(Problem("DLV-021", {"stage": _STAGE[trip.stage]}))
@@ -484,6 +557,25 @@ def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
         return Unreachable(Problem("DLV-001", {"why": "DNS"}))
     number = getattr(os_error, "errno", None)
     return Unreachable(Problem("DLV-001", {"why": errno.errorcode.get(number or 0, type(error).__name__)}))
+
+
+def _alert(error: Exception) -> str | None:
+    """The server's no to our side of TLS, when that is what broke the exchange. aiohttp keeps only its words."""
+    found = re.search(r"\[SSL: ([A-Z0-9_]+)\]", str(error))
+    return found[1] if found and found[1] in _ALERTS else None
+
+
+_ALERTS = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+    }
+)
 
 
 def _tls_reason(error: Exception) -> str:

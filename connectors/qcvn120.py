@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -20,13 +20,24 @@ from weakref import WeakKeyDictionary
 
 from lxml import etree
 
-from connectors import receipts
-from connectors.base import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors import probing, receipts
+from connectors.base import (
+    Answered,
+    NotThere,
+    Parcel,
+    Receipt,
+    Refused,
+    Step,
+    Uncertain,
+    Unreachable,
+    connector,
+)
 from connectors.dialect import Outward
 from connectors.http import Http, Reply
 from connectors.settings import SECRET, Secret, secret
 from gateway import documents
 from gateway.core.effects import Moves
+from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
 from schemas import names
@@ -182,6 +193,29 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
             return NotThere()
     taken = replace(remote, ho_so=True, tien_do=remote.tien_do + len(load.rows), trang_thai=load.trang_thai)
     return Receipt(reference=str(taken))
+
+
+@qcvn120.probe
+async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+    """Log in anew; where the party lets us look up, look up a dossier that there is not."""
+    parcel = probing.nothing(party)
+    portal = Portal(parcel, settings, http)
+    place = settings.login_url or settings.url
+    try:
+        await portal.renew()
+    except Unreachable as error:
+        yield Step(place=place, problems=(error.problem,))
+        return
+    yield Step(place=place, found="session")
+    if settings.tra_cuu is None:
+        return
+    try:
+        found = await portal.look_up(parcel.delivery.lane)
+    except Unreachable as error:
+        yield Step(place=settings.tra_cuu, problems=(error.problem,))
+        return
+    odd = (Problem("DLV-043", {"said": settings.tra_cuu}),) if found is not None else ()
+    yield Step(place=settings.tra_cuu, found="NotThere" if found is None else "found", problems=odd)
 
 
 async def _dossier(load: Load, dossier: Mapping[str, Any], remote: Remote, portal: Portal) -> Receipt:
@@ -352,6 +386,10 @@ class Portal:
             if self._account not in self._sessions.open:
                 self._sessions.open[self._account] = await self._log_in()
             return self._sessions.open[self._account]
+
+    async def renew(self) -> None:
+        """Log in anew, whatever session there is. Raises Unreachable where there is none to be had."""
+        self._sessions.open[self._account] = await self._log_in()
 
     async def _log_in(self) -> str:
         try:

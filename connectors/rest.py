@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from connectors import receipts
-from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors import probing, receipts
+from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
 from connectors.http import Http, Reply, segment
 from gateway.core.model import Delivery
 from gateway.core.parties import Party
@@ -118,6 +118,18 @@ async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[
         receipt = yield Fetched.of(reply.body, reply.media_type)
         await http.post(f"{settings.fetch_url.rstrip('/')}/{segment(ma)}", body=receipt or b"")
         before = ma
+
+
+@rest.probe
+async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+    """Look at the addresses; ask about a message that never was. Fetching acknowledges nothing, so it is only a look."""
+    yield await probing.address(settings.url, http)
+    if settings.query_url is not None:
+        asked = await probing.question(settings.query_url, rest, party, settings, http)
+        if asked is not None:
+            yield asked
+    if settings.fetch_url is not None:
+        yield await probing.address(settings.fetch_url, http, headers={"Accept": "application/xml"})
 
 
 def headers(delivery: Delivery) -> dict[str, str]:

@@ -12,7 +12,7 @@ import asyncio
 import base64
 import binascii
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
@@ -21,16 +21,18 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from connectors import receipts
-from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors import probing, receipts
+from connectors.base import NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
 from connectors.http import Http, Reply
 from connectors.settings import SECRET, Answer, Secret, secret
 from gateway import documents
+from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+WSDL = "http://schemas.xmlsoap.org/wsdl/"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 OURS = {"NoiDung": "body"}
@@ -224,6 +226,47 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
     if said in ask.refused:
         raise Refused(Problem("DLV-033", {"code": receipts.shown(said)}), answer=reply.body)
     raise Unreachable(Problem("DLV-041", {"why": receipts.shown(said)}), answer=reply.body)
+
+
+@soap.probe
+async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+    """Write every request without sending it; see which operations the far side has; ask about what never was."""
+    parcel, wsdl = probing.nothing(party), _wsdl(settings)
+    asked = [settings.asking] if settings.asking is not None else []
+    calls = [(settings.operation, settings.parameters), *((ask.operation, ask.parameters) for ask in asked)]
+    for operation, parameters in calls:
+        try:
+            await asyncio.to_thread(_write, settings, operation, parameters, parcel)
+        except (Unreachable, Refused) as error:
+            yield Step(place=str(wsdl), problems=(error.problem,))
+            return
+        yield Step(place=str(wsdl), found=operation)
+    yield await _published(settings, [operation for operation, _ in calls], http)
+    if asked and (step := await probing.question(asked[0].operation, soap, party, settings, http)) is not None:
+        yield step
+
+
+async def _published(settings: Settings, needed: Sequence[str], http: Http) -> Step:
+    """The service's address, and whether the WSDL that it publishes (not all do) still has our operations."""
+    joint = "&" if "?" in settings.url else "?"
+    try:
+        reply = await http.get(f"{settings.url}{joint}wsdl")
+    except Unreachable as error:
+        return Step(place=settings.url, problems=(error.problem,))
+    if reply.status != 200 or not reply.is_xml:
+        # A SOAP service that is only looked at may well answer with a fault, which comes with status 500.
+        problems = () if _holds_soap(reply) else (*probing.wrong(reply),)
+        return Step(place=settings.url, found=f"HTTP {reply.status}", problems=problems)
+    try:
+        root = documents.parse_bytes(reply.body)
+    except Stopped as stop:
+        return Step(place=settings.url, found="HTTP 200", problems=stop.problems)
+    found = [str(e.get("name")) for e in root.iter(f"{{{WSDL}}}operation")]
+    imported = next(root.iter(f"{{{WSDL}}}import"), None) is not None  # what is elsewhere is not looked into
+    missing = [operation for operation in needed if operation not in found and not imported]
+    facts = {"found": sorted({receipts.shown(name) for name in found})[:20] or "–"}
+    problems = tuple(Problem("DLV-044", {"operation": operation, **facts}) for operation in missing)
+    return Step(place=settings.url, found="WSDL", problems=problems)
 
 
 # Writing

@@ -388,7 +388,7 @@ def _furnish(stage: Stage) -> None:
             shutil.copy(stage.samples / "keys" / f"{name}.test.pem", stage.node / "keys")
     for party in ("cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"):
         text = (stage.samples / "parties" / f"{party}.toml").read_text("utf-8")
-        text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong", private_addresses = true', text)
+        text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong"', text)
         (stage.node / "parties" / f"{party}.toml").write_text(text, "utf-8")
     trees = (stage.samples / "lienthong.toml").read_text("utf-8")
     config = stage.node / "lienthong.toml"

@@ -8,21 +8,27 @@ import json
 import re
 import secrets
 import shutil
-import time
+import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.base import FINE, Call, argument, command, option
-from gateway.cli.show import Screen
+from gateway.cli.show import Screen, when
 from gateway.core.parties import Party, Receives, Role
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Outcome, Problem, Stopped
 from gateway.services import parties as profiles
 from gateway.settings import OperatorRole
 
+if TYPE_CHECKING:
+    from connectors.base import Step
+
+AT_ONCE = 20  # parties whose way is tried at the same time
+SOON = timedelta(days=60)  # before which a certificate that ends is remarked on
 ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 
 
@@ -197,13 +203,15 @@ def _told(screen: Screen, file: Path, party: str, token: str, has_certificate: b
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of trying one address or folder of a party."""
+    """What came of one step on the way to a party."""
 
     party: str
-    place: str
-    reached: str | None  # "HTTP 405", "folder"
-    took_ms: int
-    problems: tuple[Problem, ...] = ()
+    step: Step
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong, and not only worth a remark."""
+        return any(problem.outcome is not Outcome.NOTE for problem in self.step.problems)
 
 
 def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
@@ -213,66 +221,71 @@ def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
 
 async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]:
     from connectors.http import Line
+    from connectors.probing import tried as steps_of
     from connectors.registry import installed
 
     registry = installed()
-    done: list[Tried] = []
+    turn = asyncio.Semaphore(AT_ONCE)
     async with Line(private_addresses=private_addresses) as line:
-        for party in found:
-            if party.connector is None:
-                continue
-            configured = registry.named(party.connector).configure(party.connector_settings, where=party.id)
-            for place in _places(configured.settings):
-                if isinstance(place, Path):
-                    done.append(_folder(party, place))
-                else:
-                    done.append(await _address(party, place, configured.common, line))
-    return done
+
+        async def one(party: Party) -> list[Tried]:
+            connector = registry.named(party.connector)
+            configured = connector.configure(party.connector_settings, where=party.id)
+            async with turn:
+                steps = await steps_of(party, connector, configured, line.http(configured.common))
+            return [
+                Tried(party.id, step) for step in (*_client_certificate(configured.common.client_certificate), *steps)
+            ]
+
+        rows = await asyncio.gather(*(one(party) for party in found if party.connector is not None))
+    return [row for each in rows for row in each]
 
 
-def _places(settings: Any) -> Iterator[str | Path]:
-    """The addresses and folders among a connector's own settings."""
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        if isinstance(value, Path) or (isinstance(value, str) and re.match(r"https?://", value)):
-            yield value
+def _client_certificate(file: Path | None) -> Iterator[Step]:
+    """Until when the certificate that we show there is good."""
+    from connectors.base import Step
+    from signing.certificates import Unreadable, read_certificate
 
-
-def _folder(party: Party, place: Path) -> Tried:
-    if not place.exists():
-        return Tried(party.id, str(place), None, 0, (Problem("SYS-045", {"path": str(place), "reason": "∅"}),))
-    return Tried(party.id, str(place), "folder" if place.is_dir() else "file", 0)
-
-
-async def _address(party: Party, place: str, common: Any, line: Any) -> Tried:
-    from connectors.base import Answered
-
-    began = time.monotonic()
-    problems: tuple[Problem, ...] = ()
-    reached: str | None = None
+    if file is None:
+        return
     try:
-        reply = await line.http(common).get(place)
-    except Answered as answered:
-        problems = (answered.problem,)
-    except Stopped as stop:
-        problems = stop.problems
-    else:
-        reached = f"HTTP {reply.status}"
-        if reply.status in {401, 403, 407}:
-            problems = (Problem("DLV-005", {"status": reply.status}),)
-    return Tried(party.id, place, reached, round((time.monotonic() - began) * 1000), problems)
+        pem = re.search(
+            r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read_text("latin-1"), re.DOTALL
+        )
+        ends = read_certificate(ssl.PEM_cert_to_DER_cert(pem[0] if pem else "")).not_after
+    except (OSError, ValueError, Unreadable) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        yield Step(place=str(file), problems=(Problem("SYS-045", {"path": str(file), "reason": reason}),))
+        return
+    left = ends - datetime.now(UTC)
+    facts = {"fingerprint": file.name, "party": "client_certificate", "until": when(ends)}
+    problems = [Problem("SYS-028", facts)] if left <= timedelta() else []
+    problems += [Problem("SYS-027", {**facts, "days": left.days})] if timedelta() < left < SOON else []
+    yield Step(place=str(file), found=when(ends), problems=tuple(problems))
 
 
 def print_tried(screen: Screen, results: Sequence[Tried]) -> None:
     """What came of it, party by party."""
     for one in results:
+        step = one.step
         if screen.as_json:
-            rows = [screen.problem_row(problem) for problem in one.problems]
-            screen.row(
-                {"party": one.party, "place": one.place, "reached": one.reached, "ms": one.took_ms, "problems": rows}
-            )
+            rows = [screen.problem_row(problem) for problem in step.problems]
+            row = {"party": one.party, "place": step.place, "reached": step.found, "ms": step.took_ms}
+            screen.row({**row, "problems": rows})
             continue
-        mark = "✗" if one.problems else "✓"
-        screen.line(f"{mark} {one.party}: {one.place} {one.reached or ''} ({one.took_ms} ms)")
-        for problem in one.problems:
+        took = f" ({step.took_ms} ms)" if step.took_ms else ""
+        screen.line(f"{'✗' if one.failed else '✓'} {one.party}: {step.place} {_met(screen, step.found)}{took}")
+        for problem in step.problems:
             screen.problem(problem)
+
+
+def _met(screen: Screen, found: str | None) -> str:
+    """What was met, in words."""
+    words = {
+        "NotThere": ("đã hỏi, trả lời đúng", "asked, and answered rightly"),
+        "secret": ("đọc được", "can be read"),
+        "folder": ("thư mục", "folder"),
+        "file": ("tệp", "file"),
+        "session": ("đăng nhập được", "logged in"),
+    }
+    return screen.text(*words.get(found or "", (found or "", found or "")))

@@ -15,6 +15,7 @@ from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Lang, Outcome, Problem, Stopped
+from gateway.core.unknown import unknown
 from gateway.services import parties as profiles
 from gateway.settings import OperatorRole, Settings
 
@@ -74,6 +75,23 @@ def _node_rules(found: Sequence[Party], settings: Settings) -> list[Problem]:
     return problems
 
 
+def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, Problem]]:
+    """Addresses that this node will never call: without TLS, or private ones, where neither profile nor node allow it."""
+    from connectors.http import Http, Line
+    from connectors.probing import urls
+    from connectors.registry import installed
+
+    registry = installed()
+    for party in found:
+        if party.connector is None:
+            continue
+        configured = registry.named(party.connector).configure(party.connector_settings)
+        http: Http = Line(private_addresses=settings.work.private_addresses).http(configured.common)
+        for url in urls(configured.settings):
+            if (why := http.bars(url)) is not None:
+                yield party, Problem("DLV-003", {"why": why})
+
+
 def expiries(found: Sequence[Party], call: Call) -> list[Problem]:
     """Certificates of open parties that have ended, or will soon."""
     from signing.certificates import Unreadable, read_certificate
@@ -119,8 +137,10 @@ def _in_force(call: Call) -> Parties | None:
 @option(
     "--connect",
     is_flag=True,
-    vi="Thử đường tới từng bên (địa chỉ, TLS, thẻ, thư mục); không gửi thông điệp nào.",
-    en="Try the way to each party (address, TLS, credentials, folder); sends no message.",
+    vi="Thử đường tới từng bên: bí mật, chứng thư, địa chỉ, TLS, WSDL và thao tác, đăng nhập, hỏi lại, thư mục; không gửi thông "
+    "điệp nào.",
+    en="Try the way to each party: secrets, certificates, address, TLS, WSDL and operations, log-in, asking, folders; sends "
+    "no message.",
 )
 def check(call: Call, connect: bool) -> int:
     """Reads all files and compares."""
@@ -136,16 +156,19 @@ def check(call: Call, connect: bool) -> int:
         screen.line(f"{len(found)} tệp hồ sơ đúng.", f"{len(found)} profile files are right.")
     for problem in warnings:
         screen.problem(problem)
+    never = [*barred(found, call.settings)]
+    for party, problem in never:
+        screen.problem(problem, party.id)
     in_force = _in_force(call)
     if in_force is not None:
         print_differences(screen, profiles.difference(in_force, found, remove_missing=False))
-    failed = any(problem.outcome is Outcome.FAILED for problem in warnings)
+    failed = bool(never) or any(problem.outcome is Outcome.FAILED for problem in warnings)
     if connect:
         from gateway.cli.enrol import print_tried, tried
 
         results = tried(found, private_addresses=call.settings.work.private_addresses)
         print_tried(screen, results)
-        failed = failed or any(one.problems for one in results)
+        failed = failed or any(one.failed for one in results)
     return PROBLEMS if failed or in_force is None else FINE
 
 
@@ -224,7 +247,7 @@ def list_(call: Call, history: str | None) -> int:
         with call.store.read() as view:
             versions = view.party_history(history)
         if not versions:
-            raise Stopped(Problem("SYS-042", {"what": "party", "value": history}))
+            raise Stopped(unknown("party", history))
         for row in versions:
             if screen.as_json:
                 screen.row(
@@ -334,7 +357,7 @@ def versions(call: Call, party: str | None, since: datetime | None) -> int:
 
     screen, registry = call.screen, registry_of(call.store)
     if party is not None and registry.get(party) is None:
-        raise Stopped(Problem("SYS-042", {"what": "party", "value": party}))
+        raise Stopped(unknown("party", party))
     with call.store.read() as view:
         seen = view.spoken(since or call.now - LOOKED_BACK)
     found = [one for one in spoken_by(registry, seen, bundled()) if party in {None, one.party}]

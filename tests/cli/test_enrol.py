@@ -131,5 +131,20 @@ def test_a_private_address_that_is_not_allowed_is_not_called(cli, office):
     file = office.folder / "parties" / "so-tu-phap.toml"
     file.write_text(file.read_text("utf-8").replace("private_addresses = true, ", ""), "utf-8")
     result = cli("parties", "check", "--connect")
-    assert result.code == 1
-    assert "DLV-" in result.out
+    assert (result.code, "không có TLS: http" in result.out, "DLV-001" in result.out) == (1, True, False)
+    assert "without TLS: http" in cli("--lang", "en", "parties", "check").out  # as much can be told without a try
+    file.write_text(file.read_text("utf-8").replace("http://", "https://"), "utf-8")
+    result = cli("parties", "check", "--json")
+    (row,) = [row for row in result.rows if row.get("code") == "DLV-003"]
+    assert (result.code, row["facts"]["why"]) == (1, "private")
+
+
+def test_the_certificate_that_we_show_is_looked_at(cli, office):
+    pushed_to(office, "http://127.0.0.1:9/lienthong")
+    file = office.folder / "parties" / "so-tu-phap.toml"
+    pem = pki.signer("expired").cert_pem
+    more = f'private_addresses = true, client_certificate = "{pem}"'
+    file.write_text(file.read_text("utf-8").replace("private_addresses = true", more), "utf-8")
+    assert "SYS-028" in cli("parties", "check", "--connect").out
+    file.write_text(file.read_text("utf-8").replace(str(pem), "/khong/co.pem"), "utf-8")
+    assert "SYS-045" in cli("parties", "check", "--connect").out

@@ -510,3 +510,15 @@ def test_cancelling_a_call_closes_its_connection() -> None:
             return agency.connections == 2
 
     assert run(story())
+
+
+def test_nginx_without_our_client_certificate_is_no_refusal_of_the_message() -> None:
+    def judged(media: str) -> Answered:
+        body = b"<center>The SSL certificate error</center>"
+        reply = Reply(status=400, headers={"Content-Type": media}, body=body)
+        with pytest.raises(Answered) as caught:
+            Http(Line(), Common()).judge(reply)
+        return caught.value
+
+    assert isinstance(judged("text/html"), Unreachable)
+    assert isinstance(judged("application/json"), Refused)

@@ -25,8 +25,8 @@ class Pair:
     key: ec.EllipticCurvePrivateKey
 
 
-def mint(folder: Path, name: str, issuer: Pair | None = None, *, days: int = 30) -> Pair:
-    """A certificate for 127.0.0.1; without issuer an authority."""
+def mint(folder: Path, name: str, issuer: Pair | None = None, *, days: int = 30, address: str = "127.0.0.1") -> Pair:
+    """A certificate for this address; without issuer an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -45,7 +45,7 @@ def mint(folder: Path, name: str, issuer: Pair | None = None, *, days: int = 30)
         builder = builder.add_extension(usage, critical=True)
     else:
         builder = builder.add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
         ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     certificate = builder.sign(issuer.key if issuer else key, hashes.SHA256())
     file = folder / f"{name}.pem"

@@ -62,6 +62,7 @@ class Entry:
     message: Mapping[Lang, str]
     remedy: Mapping[Lang, str]
     source: str  # the standard and clause, or "liên thông" for a rule of our own; never 3788
+    words: Mapping[str, Mapping[str, Mapping[Lang, str]]] = field(default_factory=dict)  # fact -> its value -> in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,18 @@ class Problem:
 
     def message(self, lang: Lang = Lang.VI) -> str:
         """The sentence, with this problem's facts filled in."""
-        return fill(self.entry.message[lang], self.facts)
+        return fill(self.entry.message[lang], self._in_words(lang))
+
+    def _in_words(self, lang: Lang) -> Mapping[str, Any]:
+        """The facts; values that the catalogue has words for are said in words, and the value after them."""
+        facts = dict(self.facts)
+        for name, table in self.entry.words.items():
+            value = str(facts.get(name))
+            known = (value, value.partition(",")[0], value.partition(" ")[0])  # "timeout 10 s" is found as "timeout"
+            said = next((table[key][lang] for key in known if key in table), "")
+            if said:
+                facts[name] = f"{said}: {value}"
+        return facts
 
     def remedy(self, lang: Lang = Lang.VI) -> str:
         """What to do about it."""
@@ -160,5 +172,9 @@ def catalogue() -> Mapping[str, Entry]:
                 message={Lang.VI: row["vi"], Lang.EN: row["en"]},
                 remedy={Lang.VI: row["remedy_vi"], Lang.EN: row["remedy_en"]},
                 source=row["source"],
+                words={
+                    fact: {value: {Lang.VI: vi, Lang.EN: en} for value, (vi, en) in table.items()}
+                    for fact, table in row.get("words", {}).items()
+                },
             )
     return MappingProxyType(entries)
