@@ -19,6 +19,7 @@ from gateway.web.app import App, Route, Who
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import store_of
 
+_GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
 _PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
 
 
@@ -44,7 +45,7 @@ async def healthz(exchange: Exchange) -> web.Response:
 async def readyz(exchange: Exchange) -> web.Response:
     """Each thing the gateway depends on; 503 names the first that fails."""
     app = exchange.app
-    probes = [await _database(app), _stopping(app), _tray(app)]
+    probes = [await _database(app), _stopping(app), _tray(app), _recording(app)]
     now = time.monotonic()
     failing = next((probe.name for probe in probes if not probe.ok), None)
     body: dict[str, object] = {"status": "ready" if failing is None else "not ready"}
@@ -85,6 +86,17 @@ def _stopping(app: App) -> Probe:
 
 def _tray(app: App) -> Probe:
     return Probe("tray", ok=app.tray.waiting < app.door.queue, last_good=time.monotonic())
+
+
+def _recording(app: App) -> Probe:
+    """Whether the last message that had to be written down was: a full disk answers questions and keeps nothing.
+
+    After a while the answer is yes again, so that messages come and the next of them tells.
+    """
+    tray = app.tray
+    refused, recorded = tray.refused_at, tray.recorded_at
+    bad = refused is not None and (recorded or 0.0) < refused and time.monotonic() - refused < _GRUDGE_S
+    return Probe("recording", ok=not bad, last_good=recorded)
 
 
 def _outbox(gate: Gate) -> Iterable[Metric]:

@@ -22,7 +22,7 @@ from gateway.core.problems import Problem
 from gateway.services import intake
 from gateway.services.intake import Gate
 from gateway.settings import Door
-from gateway.store import StoreError
+from gateway.store import StoreError, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.refusals import store_of
@@ -82,6 +82,8 @@ class Tray:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.turns = Turns()
+        self.recorded_at: float | None = None  # monotonic: the last commit that went through
+        self.refused_at: float | None = None  # monotonic: the last time the database kept nothing
 
     def start(self) -> None:
         """Begin to work; call it inside the running loop."""
@@ -221,6 +223,7 @@ class Tray:
                 self.turns.alone += 1
                 self._record([finding], [answer], gate, now)
             return
+        self.recorded_at = time.monotonic()
         for ack, answer in zip(acks, answers, strict=True):
             if not answer.done():  # the sender may have gone; the message is recorded all the same
                 answer.set_result(ack)
@@ -231,6 +234,8 @@ class Tray:
             self._metrics.lost()
         if isinstance(error, StoreError):
             log.error("not recorded: %s", error)
+            if not isinstance(error, Unstorable):  # that is the message's fault
+                self.refused_at = time.monotonic()
             _settle(answer, NotRecorded(Problem("SYS-002")))
         else:
             log.error("not recorded, a fault of ours", exc_info=error)

@@ -2,8 +2,11 @@
 
 import hashlib
 import sqlite3
+from dataclasses import replace
 
 import mail
+
+from gateway.store import Store, open_engine
 
 OPERATOR = {"Authorization": "Bearer lt_op_0123456789abcdef"}
 DIGEST = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
@@ -18,7 +21,7 @@ def test_a_ready_process_names_what_it_depends_on_and_how_fresh_the_good_news_is
     answer = door.get("/readyz")
     assert answer.status == 200
     probes = {probe["name"]: probe for probe in answer.json["probes"]}
-    assert set(probes) == {"database", "accepting", "tray"}
+    assert set(probes) == {"database", "accepting", "tray", "recording"}
     assert all(probe["ok"] for probe in probes.values())
     assert 0 <= probes["database"]["last_success_age_s"] < 5
 
@@ -39,6 +42,23 @@ def test_without_its_database_a_process_is_alive_and_not_ready_and_says_why(door
     breaker.commit()
     breaker.close()
     assert door.get("/readyz").status == 200
+
+
+def test_a_database_that_answers_and_keeps_nothing_is_not_ready(gate, sqlite_url, open_door):
+    engine = open_engine(sqlite_url, busy_timeout_s=0.2)
+    door = open_door()
+    door.app.take_over(replace(gate, store=Store(engine)))
+    assert door.send(mail.nop(), "cong-dvc").status == 201
+    holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    assert door.send(mail.nop(), "cong-dvc").status == 503
+    answer = door.get("/readyz")
+    assert (answer.status, answer.json["failing"]) == (503, "recording")
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert door.send(mail.nop(), "cong-dvc").status == 201
+    assert door.get("/readyz").status == 200
+    engine.dispose()
 
 
 def test_an_operator_reads_figures_and_they_name_no_dossier(open_door):
