@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.cli.show import Screen
     from schemas.fixes import Proposal
     from signing.certificates import Certificate
+    from signing.sign import SigningKey
 
 STDIN = "-"
 WORDS = {  # fate -> Vietnamese, English
@@ -381,14 +382,15 @@ def _sum_up(call: Call, fates: list[Fate]) -> None:
 
 @command(
     "sign",
-    vi="Ký một ThongDiep bằng khóa của mình, ra đầu ra chuẩn hoặc --output. Mặc định: XAdES B-B, exclusive C14N.",
-    en="Sign a ThongDiep with your key, to standard output or --output. Default: XAdES B-B, exclusive C14N.",
+    vi="Ký một ThongDiep bằng khóa của mình (tệp PEM hoặc thiết bị PKCS#11), ra đầu ra chuẩn hoặc --output. Mặc định: "
+    "XAdES B-B, exclusive C14N; mọi dạng mà trục nhận đều ký được.",
+    en="Sign a ThongDiep with your key (a PEM file or a PKCS#11 token), to standard output or --output. Default: XAdES "
+    "B-B, exclusive C14N; every form that the gateway takes can be made.",
 )
 @argument("file", type=click.Path(path_type=str))
 @option(
     "--key",
     "key_file",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     vi="Khóa bí mật (PEM).",
     en="The private key (PEM).",
@@ -396,17 +398,24 @@ def _sum_up(call: Call, fates: list[Fate]) -> None:
 @option(
     "--cert",
     "certificate",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư (PEM).",
-    en="The certificate (PEM).",
+    vi="Chứng thư (PEM); với thiết bị thì mặc định là chứng thư cùng nhãn trong đó.",
+    en="The certificate (PEM); with a token by default the one of the same label in it.",
 )
 @option(
     "--password-env",
     metavar="NAME",
-    vi="Biến môi trường chứa mật khẩu khóa.",
-    en="Environment variable with the key's password.",
+    vi="Biến môi trường chứa mật khẩu khóa, hoặc mã PIN của thiết bị.",
+    en="Environment variable with the key's password, or the token's PIN.",
 )
+@option(
+    "--module",
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Thư viện PKCS#11 của thiết bị, thay cho --key.",
+    en="The token's PKCS#11 library, instead of --key.",
+)
+@option("--token", metavar="LABEL", vi="Nhãn của thiết bị.", en="The token's label.")
+@option("--label", metavar="LABEL", vi="Nhãn của khóa trong thiết bị.", en="The key's label in the token.")
 @option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), vi="Ghi vào tệp này.", en="Write to this file."
 )
@@ -425,6 +434,13 @@ def _sum_up(call: Call, fates: list[Fate]) -> None:
     show_default=True,
     vi="Cách chuẩn hóa.",
     en="The canonicalisation.",
+)
+@option(
+    "--implied-c14n",
+    "implied",
+    is_flag=True,
+    vi="Không ghi phép chuẩn hóa vào tham chiếu tới gốc: mặc nhiên là C14N 1.0, như .NET có thể làm.",
+    en="Name no canonicalisation in the reference to the root: C14N 1.0 is implied, as .NET may do.",
 )
 @option(
     "--by-id",
@@ -446,48 +462,57 @@ def _sum_up(call: Call, fates: list[Fate]) -> None:
     vi="Tiền tố của Signature; rỗng: không gian tên mặc định.",
     en="The prefix of Signature; empty: default namespace.",
 )
+@option("--key-value", is_flag=True, vi="Ghi KeyValue cạnh chứng thư.", en="KeyValue beside the certificate.")
+@option(
+    "--key-info",
+    is_flag=True,
+    vi="Thêm tham chiếu thứ ba, tới KeyInfo (chỉ XAdES).",
+    en="A third reference, to KeyInfo (XAdES only).",
+)
+@option(
+    "--tsa",
+    metavar="URL",
+    vi="Xin dấu thời gian RFC 3161 ở đây: XAdES B-T.",
+    en="Ask for an RFC 3161 time-stamp here: XAdES B-T.",
+)
 @option("--at", type=Moment(), vi="SigningTime (mặc định: bây giờ).", en="SigningTime (default: now).")
 def sign(
     call: Call,
     file: str,
-    key_file: Path,
-    certificate: Path,
+    key_file: Path | None,
+    certificate: Path | None,
     password_env: str | None,
+    module: Path | None,
+    token: str | None,
+    label: str | None,
     output: Path | None,
     form: str,
     c14n: str,
+    implied: bool,
     by_id: bool,
     pss: bool,
     bits: str | None,
     prefix: str,
+    key_value: bool,
+    key_info: bool,
+    tsa: str | None,
     at: datetime | None,
 ) -> int:
     """Signs and writes the bytes exactly."""
-    import os
     import re
 
     from signing.names import C14N_10, C14N_11, EXC_C14N
-    from signing.sign import SigningKey, Variant
+    from signing.sign import Variant
     from signing.sign import sign as sign_bytes
 
     if prefix and not re.fullmatch(r"[A-Za-z_][\w.-]*", prefix):
         raise click.BadParameter(prefix, param_hint="--prefix")
-    password = None
-    if password_env is not None:
-        password = os.environ.get(password_env, "").encode() or None
-        if password is None:
-            raise Stopped(Problem("SYS-022", {"path": str(key_file), "reason": f"{password_env} = ∅"}))
-    body, _, _ = _read(file, 1 << 30)
-    try:
-        open_to_others = key_file.stat().st_mode & 0o077
-    except OSError:
-        open_to_others = 0  # loading it says why
-    if open_to_others:
-        call.screen.note(
-            f"Lưu ý: {key_file} cho người khác đọc; với khóa thật hãy chạy chmod 600.",
-            f"Note: others can read {key_file}; for a real key run chmod 600.",
+    if form == "xmldsig" and (tsa or key_info):
+        raise click.UsageError(
+            call.screen.text("--tsa và --key-info chỉ có ở XAdES.", "--tsa and --key-info are of XAdES only.")
         )
-    key = SigningKey.load(key_file, certificate, password, private_mode=False)
+    key = _signing_key(call, key_file, certificate, password_env, module, token, label)
+    body, _, _ = _read(file, 1 << 30)
     variant = Variant(
         xades=form == "xades",
         canonicalisation={"exclusive": EXC_C14N, "inclusive": C14N_10, "inclusive11": C14N_11}[c14n],
@@ -495,8 +520,12 @@ def sign(
         pss=pss,
         bits=int(bits) if bits else None,
         prefix=prefix,
+        name_canonicalisation=not implied,
+        key_value=key_value,
+        key_info_reference=key_info,
     )
-    signed = sign_bytes(body, key, variant, at=at or call.now)
+    stamper = _stamper(tsa) if tsa else None
+    signed = sign_bytes(body, key, variant, at=at or call.now, stamper=stamper)
     if output is None:
         call.screen.raw(signed)
         return FINE
@@ -516,6 +545,72 @@ def sign(
     else:
         call.screen.line(f"Đã ký: {output} ({len(signed)} byte).", f"Signed: {output} ({len(signed)} bytes).")
     return FINE
+
+
+def _signing_key(
+    call: Call,
+    file: Path | None,
+    certificate: Path | None,
+    password_env: str | None,
+    module: Path | None,
+    token: str | None,
+    label: str | None,
+) -> SigningKey:
+    """The key of a file or of a token. Raises UsageError; Stopped (SYS-022, SIG-10x)."""
+    import os
+
+    from signing.sign import SigningKey
+
+    text = call.screen.text
+    if (file is None) == (module is None):
+        raise click.UsageError(text("Nêu --key, hoặc --module.", "Name --key, or --module."))
+    password = None
+    if password_env is not None:
+        password = os.environ.get(password_env) or None
+        if password is None:
+            raise Stopped(Problem("SYS-022", {"path": str(file or module), "reason": f"{password_env} = ∅"}))
+    if module is not None:
+        if token is None or label is None:
+            raise click.UsageError(text("--module cần --token và --label.", "--module needs --token and --label."))
+        from signing.token import load_token_key
+
+        return load_token_key(module, token, label, password or "", certificate)
+    if file is None or certificate is None or token or label:
+        raise click.UsageError(text("--key cần --cert.", "--key needs --cert, and neither --token nor --label."))
+    try:
+        open_to_others = file.stat().st_mode & 0o077
+    except OSError:
+        open_to_others = 0  # loading it says why
+    if open_to_others:
+        call.screen.note(
+            f"Lưu ý: {file} cho người khác đọc; với khóa thật hãy chạy chmod 600.",
+            f"Note: others can read {file}; for a real key run chmod 600.",
+        )
+    return SigningKey.load(file, certificate, password.encode() if password else None, private_mode=False)
+
+
+def _stamper(url: str) -> Callable[[bytes], bytes]:
+    """Asks a time-stamping service. The function raises Stopped (SIG-085) when it gives no stamp of these octets."""
+    import asyncio
+
+    from connectors.pki import NotFetched, Pki
+    from signing.timestamp import BadStamp, read_stamp
+
+    async def ask(octets: bytes) -> bytes:
+        async with Pki(private_addresses=True) as pki:
+            return await pki.timestamp(url, octets)
+
+    def stamp(octets: bytes) -> bytes:
+        try:
+            token = asyncio.run(ask(octets))
+            read_stamp(token, octets, ())
+        except NotFetched as error:
+            raise Stopped(Problem("SIG-085", {"url": url, "reason": error.reason})) from error
+        except BadStamp as error:
+            raise Stopped(Problem("SIG-085", {"url": url, "reason": str(error)})) from error
+        return token
+
+    return stamp
 
 
 @command(

@@ -1,9 +1,11 @@
 """check, sign, verify: files judged without a server and without a database."""
 
 import shutil
+from datetime import UTC, datetime
 
 import pki
 import pytest
+import server
 
 from signing.fresh import fresh_key
 
@@ -149,6 +151,8 @@ def test_judging_needs_no_database_and_makes_none(cli, node):
         ["--c14n", "inclusive11", "--form", "xmldsig"],
         ["--prefix", ""],
         ["--hash", "384"],
+        ["--form", "xmldsig", "--implied-c14n", "--key-value", "--prefix", ""],
+        ["--key-info", "--by-id", "--c14n", "inclusive"],
     ],
     ids=lambda options: " ".join(options) or "default",
 )
@@ -158,6 +162,54 @@ def test_what_sign_makes_check_accepts(cli, letter, tmp_path, options):
     result = cli("sign", letter, "--key", private, "--cert", certificate, "-o", out, *options)
     assert result.code == 0, result.err
     assert cli("--config", SAMPLES / "lienthong.toml", "check", out).code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--pss"],
+        ["--pss", "--hash", "512", "--key-info"],
+        ["--form", "xmldsig", "--hash", "384", "--c14n", "inclusive11", "--by-id", "--key-value"],
+    ],
+    ids=lambda options: " ".join(options) or "default",
+)
+def test_an_rsa_key_signs_in_every_form_too(cli, letter, tmp_path, options):
+    private, certificate = key("gateway-rsa")
+    out = tmp_path / "ky.xml"
+    assert cli("sign", letter, "--key", private, "--cert", certificate, "-o", out, *options).code == 0
+    (row,) = cli("verify", out, "--cert", certificate, "--json").rows
+    assert (row["outcome"], ("--pss" in options) <= row["verdict"]["annex_i"]["conforms"]) == ("passed", True)
+
+
+def test_a_time_stamp_is_asked_for_and_a_service_that_gives_none_is_named(cli, letter, tmp_path):
+    private, certificate = key("cong-dvc")
+    out = tmp_path / "ky.xml"
+    arguments = ("sign", letter, "--key", private, "--cert", certificate, "-o", out)
+    with server.serve(datetime.now(UTC).replace(microsecond=0)) as authority:
+        assert cli(*arguments, "--tsa", authority.tsa).code == 0
+        (row,) = cli("verify", out, "--cert", certificate, "--json").rows
+        assert row["verdict"]["facts"]["form"] == "xades-b-t"
+        authority.fault = "wrong-imprint"
+        assert "SIG-085" in cli(*arguments, "--tsa", authority.tsa).err
+    down = cli(*arguments, "--tsa", "http://127.0.0.1:9/tsa")
+    assert (down.code, "SIG-085" in down.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["--key", "k.pem"],
+        ["--key", "k.pem", "--module", "m.so"],
+        ["--module", "m.so", "--token", "t"],
+        ["--key", "k.pem", "--cert", "c.pem", "--form", "xmldsig", "--tsa", "http://x"],
+        ["--key", "k.pem", "--cert", "c.pem", "--form", "xmldsig", "--key-info"],
+    ],
+    ids=" ".join,
+)
+def test_options_of_sign_that_do_not_go_together_are_wrong_usage(cli, letter, wrong):
+    assert cli("sign", letter, *wrong).code == 2
 
 
 def test_pss_needs_an_rsa_key_and_says_so(cli, letter):

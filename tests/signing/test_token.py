@@ -12,7 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from paper import HS05, NOW, World, party
 
+from gateway import wiring
+from gateway.cli import main
 from gateway.core.problems import Stopped
+from gateway.settings import load
 from signing.sign import SigningKey, Variant, sign
 from signing.token import load_token_key
 
@@ -113,6 +116,45 @@ def test_two_keys_of_one_token_work_side_by_side(module):
     first, second = held(module, "gateway"), held(module, "gateway-rsa")
     world = World(party("gateway", "gateway-rsa"))
     assert [world.codes(sign(HS05, key, at=NOW)) for key in (first, second, first)] == [[], [], []]
+
+
+def node_with_token(module, tmp_path, **more):
+    pin = tmp_path / "pin"
+    pin.write_text(PIN)
+    pin.chmod(0o600)
+    given = {"key.module": module, "key.token": "truc", "key.label": "gateway", "key.password_file": pin} | more
+    return load(pki.SAMPLES / "lienthong.toml", env={}, given=given).settings
+
+
+def test_the_settings_of_a_node_reach_the_key_in_its_token(module, tmp_path):
+    settings = node_with_token(module, tmp_path, **{"key.certificate": pki.signer("gateway").cert_pem})
+    gate = wiring.build(settings)
+    assert gate.key.fingerprint == pki.signer("gateway").fingerprint
+    assert (
+        World(party("so-tu-phap"), own=[gate.key.certificate_der]).codes(sign(HS05, gate.key, at=NOW), composed=True)
+        == []
+    )
+
+
+def test_a_key_lies_in_one_place_and_a_token_has_a_name(module, tmp_path):
+    for more in ({"key.file": pki.signer("gateway").key_pem}, {"key.token": None}, {"key.label": None}):
+        with pytest.raises(Stopped) as caught:
+            node_with_token(module, tmp_path, **more)
+        assert {problem.code for problem in caught.value.problems} == {"SYS-018"}
+
+
+def test_integrators_sign_with_a_token_from_the_command_line(module, tmp_path, monkeypatch):
+    file, out = tmp_path / "thu.xml", tmp_path / "ky.xml"
+    file.write_bytes(HS05)
+    monkeypatch.setenv("PIN_THU", PIN)
+    arguments = ["sign", file, "--module", module, "--token", "truc", "--label", "gateway-rsa", "--pss", "-o", out]
+    arguments += ["--cert", pki.signer("gateway-rsa").cert_pem, "--password-env", "PIN_THU"]
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(out), "--cert", str(pki.signer("gateway-rsa").cert_pem)])
+    assert end.value.code == 0
 
 
 # Roll-over ------------------------------------------------------------------------------------------------------------
