@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Lang, Outcome, Problem, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
+LEAST_FREE_MB = 500  # some hundred thousand small messages
 OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 
 
@@ -347,6 +349,18 @@ def _database(call: Call) -> Iterator[Finding]:
         return []
 
     yield _tried(f"cơ sở dữ liệu {url}", f"database {url}", look)
+    file = call.store.engine.url.database if url.startswith("sqlite:") and _there(call) else None
+    if file is not None:
+        free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
+        problems = (Problem("SYS-055", {"path": file, "free_mb": free_mb}),) if free_mb < LEAST_FREE_MB else ()
+        yield Finding("đĩa của cơ sở dữ liệu còn chỗ", "the database's disk has room", problems)
+
+
+def _there(call: Call) -> bool:
+    try:
+        return call.store is not None
+    except Stopped:
+        return False  # that was said above
 
 
 def _parties(call: Call) -> Iterator[Finding]:

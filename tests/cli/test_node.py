@@ -131,6 +131,16 @@ def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
     assert (result.code, "SYS-031" in result.out, "sổ đăng ký đang có hiệu lực" in result.out) == (1, True, False)
 
 
+def test_doctor_warns_before_the_disk_is_full(cli, node, monkeypatch):
+    import shutil
+
+    assert "SYS-055" not in cli("doctor").out
+    usage = shutil.disk_usage(node)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3 * 2**20))
+    result = cli("doctor", "--lang", "en")
+    assert (result.code, "has only 3 MB left" in result.out) == (1, True)
+
+
 def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch):
     from sqlalchemy.engine import Engine
 
