@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 import secrets
-import shutil
 import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,48 +101,77 @@ def add(
     if file.exists():
         raise Stopped(Problem("SYS-046", {"path": str(file)}))
     name = name or _asked(screen, "Tên đầy đủ", "Full name", "--name")
-    role = role or _asked(screen, f"Vai ({', '.join(ROLES)})", f"Role ({', '.join(ROLES)})", "--role", ROLES)
+    role = role or _asked(screen, "Vai", "Role", "--role", ROLES)
     listed = identifiers or tuple(
         _asked(screen, "Mã định danh, cách nhau bằng dấu phẩy", "Identifiers, separated by commas", "--identifier")
         .replace(" ", "")
         .split(",")
     )
     if pauses is None and role == Role.ONE_STOP.value:
-        answer = _asked(screen, "Trạng thái 8 là tạm dừng? (y/n)", "Is state 8 a pause? (y/n)", "--pause", ("y", "n"))
+        answer = _asked(screen, "Trạng thái 8 là tạm dừng?", "Is state 8 a pause?", "--pause", ("y", "n"))
         pauses = answer == "y"
+    if screen.interactive:
+        if endpoint is None and role != Role.OVERSIGHT.value:
+            vi, en = (
+                "Địa chỉ để trục đẩy tới (trống: bên tự lấy hộp thư)",
+                "Address to be pushed to (empty: the party pulls)",
+            )
+            endpoint = _asked(screen, vi, en, "--endpoint", default="") or None
+        if not certificates and role != Role.OVERSIGHT.value:
+            vi, en = "Tệp chứng thư ký (trống: chưa có)", "Signing certificate file (empty: none yet)"
+            certificates = tuple(Path(name) for name in [_asked(screen, vi, en, "--cert", default="")] if name)
+        if contact is None:
+            vi, en = "Đầu mối, là đơn vị (trống: không ghi)", "Contact, a unit (empty: none)"
+            contact = _asked(screen, vi, en, "--contact", default="") or None
     token = secrets.token_urlsafe(32)
-    copied = [_copied(certificate, folder, party, number) for number, certificate in enumerate(certificates, 1)]
-    text = _profile(party, name, role, listed, token, copied, tree, endpoint, pauses, contact)
-    try:
-        file.write_text(text, "utf-8")
-    except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": error.strerror or "?"})) from error
-    try:
+    copies = [(certificate, _beside(folder, party, number)) for number, certificate in enumerate(certificates, 1)]
+    text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, endpoint, pauses, contact)
+    with ExitStack() as undo:  # what was written a moment ago is taken away again when it is no use
+        copied = [_copied(source, to, undo) for source, to in copies]
+        _written(file, text.encode(), undo)
         profiles.read_file(file, [one.name for one in settings.trust.trees], installed())
-    except Stopped:
-        for written in (file, *copied):  # what was written a moment ago, and is no use
-            written.unlink()
-        raise
+        undo.pop_all()
     _told(screen, file, party, token, bool(copied))
     return FINE
 
 
-def _asked(screen: Screen, vi: str, en: str, name: str, among: Sequence[str] = ()) -> str:
+def _asked(
+    screen: Screen, vi: str, en: str, name: str, among: Sequence[str] = (), *, default: str | None = None
+) -> str:
     """The answer to a question, at a terminal. Raises click.UsageError where there is nobody to ask."""
     if not screen.interactive:
         raise click.UsageError(screen.text(f"Thiếu {name}.", f"{name} is missing."))
     kind = click.Choice(list(among)) if among else str
-    return str(click.prompt(screen.text(vi, en), type=kind, err=True)).strip()
+    answer = click.prompt(screen.text(vi, en), type=kind, err=True, default=default, show_default=False)
+    return str(answer).strip()
 
 
-def _copied(certificate: Path, folder: Path, party: str, number: int) -> Path:
-    target = folder / (f"{party}.cert.pem" if number == 1 else f"{party}-{number}.cert.pem")
+def _beside(folder: Path, party: str, number: int) -> Path:
+    """Where a certificate's copy lies."""
+    return folder / (f"{party}.cert.pem" if number == 1 else f"{party}-{number}.cert.pem")
+
+
+def _copied(source: Path, to: Path, undo: ExitStack) -> Path:
     try:
-        if certificate.resolve() != target.resolve():
-            shutil.copyfile(certificate, target)
+        if source.resolve() == to.resolve():
+            return to
+        content = source.read_bytes()
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(certificate), "reason": error.strerror or "?"})) from error
-    return target
+        raise Stopped(Problem("SYS-045", {"path": str(source), "reason": error.strerror or "?"})) from error
+    _written(to, content, undo)
+    return to
+
+
+def _written(file: Path, content: bytes, undo: ExitStack) -> None:
+    """Write a new file. Raises Stopped: SYS-046 where there is one already, SYS-038 where it cannot be written."""
+    try:
+        with file.open("xb") as stream:
+            undo.callback(file.unlink)
+            stream.write(content)
+    except FileExistsError as error:
+        raise Stopped(Problem("SYS-046", {"path": str(file)})) from error
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": error.strerror or "?"})) from error
 
 
 def _profile(

@@ -44,7 +44,7 @@ AGENCY = (
 )
 SHA256 = r"[0-9a-f]{64}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
-PRIVILEGES = ("recall-result", "step-back", "by-decree")
+PRIVILEGES = ("recall-result", "step-back", "by-decree", "publish-catalogue")
 LOAI = re.compile(r"HS[0-9]{2}")
 TRANG_THAI = tuple(str(state) for state in range(1, 11))
 
@@ -120,8 +120,20 @@ class SignatureForm:
         en="Allowed method URIs; empty: the whole profile.",
     )
     xades: bool = setting(False, vi="Bắt buộc XAdES.", en="Whether XAdES is demanded.")
+    xades_types: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Chỉ các loại thông điệp này bắt buộc XAdES.",
+        en="Message types for which XAdES is demanded, where it is not for all.",
+    )
     timestamp: bool = setting(
         False, vi="Bắt buộc dấu thời gian RFC 3161.", en="Whether an RFC 3161 time-stamp is demanded."
+    )
+    timestamp_types: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Chỉ các loại thông điệp này bắt buộc dấu thời gian.",
+        en="Message types for which a time-stamp is demanded, where it is not for all.",
     )
     signed_pdf: frozenset[str] = setting(
         frozenset(),
@@ -244,7 +256,13 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Regi
         reason = (error.strerror or "?") if isinstance(error, OSError) else "not UTF-8"
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": reason})) from error
     written = _by_type(read(text, str(file)))
-    profile = decode(Profile, written, base=file.resolve().parent)
+    base = file.resolve().parent
+    connector = written.data.get("connector")
+    settings, wrong = _connector(connector if isinstance(connector, Mapping) else {}, written, base, connectors)
+    try:
+        profile = decode(Profile, written, base=base)
+    except Stopped as stop:
+        raise Stopped(*stop.problems, *wrong) from stop
     problems = [*_rules(profile, written, file, trees)]
     certificates: list[SigningCertificate] = []
     for number, form in enumerate(profile.certificates):
@@ -258,7 +276,6 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Regi
                 "SYS-025", ("certificates",), what="certificate", value="…", first=file.name, second=file.name
             )
         )
-    settings, wrong = _connector(profile, written, file.resolve().parent, connectors)
     problems += wrong
     if problems:
         raise Stopped(*problems)
@@ -379,13 +396,13 @@ def der_of(raw: bytes) -> bytes:
 
 
 def _connector(
-    profile: Profile, written: Written, base: Path, connectors: Registry | None
+    table: Mapping[str, Any], written: Written, base: Path, connectors: Registry | None
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The connector's own settings with absolute paths, and what is wrong with them."""
-    if not profile.connector:
+    if not table:
         return {}, []
-    name = profile.connector.get("name")
-    values = {key: value for key, value in profile.connector.items() if key != "name"}
+    name = table.get("name")
+    values = {key: value for key, value in table.items() if key != "name"}
     if not isinstance(name, str):
         return {}, [written.problem("SYS-016", ("connector", "name"))]
     if connectors is None:

@@ -2,6 +2,11 @@
 
 import asyncio
 import hashlib
+import os
+import pty
+import select
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -9,7 +14,9 @@ import pki
 import pytest
 from aiohttp import web
 
+from connectors.registry import installed
 from gateway.cli.play.agency import Agency
+from gateway.services.parties import read_file
 from signing.sign import SigningKey
 
 ASKED = (
@@ -84,6 +91,58 @@ def test_what_cannot_be_right_leaves_nothing_behind(cli, office):
 @pytest.mark.parametrize("arguments", [["so-moi"], ["So Moi", *ASKED], ["so-moi", "--role", "boss"]])
 def test_where_there_is_nobody_to_ask_what_is_missing_is_wrong_usage(cli, office, arguments):
     assert cli("parties", "add", *arguments).code == 2
+
+
+def test_a_certificate_of_another_that_lies_there_is_not_written_over(cli, office):
+    there = office.folder / "parties" / "so-moi.cert.pem"
+    there.write_text("somebody's")
+    result = cli("parties", "add", "so-moi", *ASKED, "--cert", pki.signer("unregistered").cert_pem)
+    assert (result.code, "SYS-046" in result.err) == (1, True)
+    assert there.read_text() == "somebody's"
+    assert not (office.folder / "parties" / "so-moi.toml").exists()
+
+
+def at_a_terminal(folder, arguments, answers):
+    """Runs the command at a terminal of its own, answering each question; gives what stood on it, and the exit code."""
+    terminal, other = pty.openpty()
+    command = [sys.executable, "-m", "gateway", *arguments]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_"))}
+    process = subprocess.Popen(
+        command, cwd=folder, env={**ours, "LANG": "vi_VN.UTF-8"}, stdin=other, stdout=other, stderr=other
+    )
+    os.close(other)
+    seen, left = b"", list(answers)
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            came = os.read(terminal, 4096)
+        except OSError:  # the other end is closed
+            break
+        seen += came
+        if left and seen.rstrip().endswith(b":"):
+            os.write(terminal, left.pop(0).encode() + b"\n")
+    os.close(terminal)
+    return seen.decode(), process.wait(60)
+
+
+def test_what_is_not_given_is_asked_for_at_a_terminal(cli, office):
+    certificate = str(pki.signer("unregistered").cert_pem)
+    answers = [
+        "Sở Mới",
+        "boss",
+        "one-stop",
+        "H19.950, 000.99.05.H19",
+        "y",
+        "https://so-moi.example/nhan",
+        certificate,
+        "",
+    ]
+    seen, code = at_a_terminal(office.folder, ["parties", "add", "so-moi"], answers)
+    assert code == 0, seen
+    assert "'boss'" in seen  # was not taken, and asked again
+    profile = read_file(office.folder / "parties" / "so-moi.toml", [], installed())
+    assert (profile.identifiers, profile.trang_8_la_tam_dung) == (("H19.950", "000.99.05.H19"), True)
+    assert (profile.connector, profile.connector_settings["url"]) == ("rest", "https://so-moi.example/nhan")
+    assert (len(profile.certificates), profile.contact) == (1, None)
 
 
 def pushed_to(office, url):

@@ -163,6 +163,8 @@ _parties = st.builds(
         default=st.sampled_from(Demand),
         by_type=st.dictionaries(st.sampled_from(["HS01", "HS17"]), st.sampled_from(Demand)),
         signed_pdf=st.frozensets(st.just("HS11")),
+        xades_types=st.frozensets(st.just("HS11")),
+        timestamp_types=st.frozensets(st.just("HS11")),
     ),
     maps=st.dictionaries(st.just("TrangThaiHoSo"), st.dictionaries(_text, _text, max_size=2), max_size=1),
     versions=st.dictionaries(st.just("HS05"), st.just(("1.0", "1.1")), max_size=1),
@@ -257,6 +259,16 @@ def test_a_connector_slower_than_the_lease_is_refused(cli, office):
     config = office.folder / "lienthong.toml"
     config.write_text(config.read_text().replace("#lease_s = 120.0", "lease_s = 5.0"))
     assert "SYS-039" in cli("parties", "check").out
+
+
+def test_the_mistakes_of_the_connector_are_told_with_all_the_others(tmp_path):
+    text = GOOD + 'recieves = "push"\n[connector]\nname = "rest"\nurl = 5\ntiemout_s = 3\n[retry]\nlongest_s = -1\n'
+    assert codes(tmp_path, text) == [
+        ("SYS-012", "recieves", 5),
+        ("SYS-015", "retry.longest_s", 11),
+        ("SYS-013", "url", 8),
+        ("SYS-012", "tiemout_s", 9),
+    ]
 
 
 def spoken(cli, *arguments):
