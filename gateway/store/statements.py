@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Table, and_, bindparam, case, delete, func, null, select, update
 
 from gateway.core import chain
+from gateway.core.model import DeliveryState
 from gateway.store import tables
 from gateway.store.engine import Bulk, Insert, Once
-from gateway.store.view import LOG
+from gateway.store.view import LOG, WAITING, held_up
 
 _m, _d, _b, _c, _k = tables.message, tables.delivery, tables.body, tables.claim, tables.counter.c
 
@@ -72,6 +73,46 @@ DROP_DOSSIERS = Bulk(lambda _: delete(tables.dossier).where(tables.dossier.c.ma_
 _THIS_CLAIM = and_(_c.c.sender == bindparam("who"), _c.c.ma_thong_diep == bindparam("which"))
 DROP_CLAIMS = Bulk(lambda _: delete(_c).where(_THIS_CLAIM), ["who", "which"])
 PASS_CLAIMS = Bulk(lambda _: update(_c).where(_THIS_CLAIM), ["message", "who", "which"])
+
+
+def _lease() -> Any:
+    """Deliveries to one party become ``sending``: those due and first in their lanes, the longest due first."""
+    now, until = bindparam("now", type_=_d.c.leased_at.type), bindparam("until", type_=_d.c.lease_until.type)
+    due = select(_d.c.seq).where(
+        _d.c.party == bindparam("who"), _d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up()
+    )
+    first = due.order_by(_d.c.due_at, _d.c.seq).limit(bindparam("most"))
+    # A CTE, because PostgreSQL may run the LIMIT of a bare subquery more than once.
+    chosen = first.with_for_update(skip_locked=True, of=_d).cte("chosen")
+    return (
+        update(_d)
+        .where(_d.c.seq.in_(select(chosen.c.seq)))
+        .values(
+            state=DeliveryState.SENDING.value,
+            ask_first=_d.c.state == DeliveryState.UNKNOWN.value,
+            tries=_d.c.tries + 1,
+            first_tried_at=func.coalesce(_d.c.first_tried_at, now),
+            leased_at=now,
+            lease_until=until,
+            lease=_d.c.lease + 1,
+        )
+        .returning(_d)
+    )
+
+
+LEASE = _lease()
+SETTLE = (
+    update(_d)
+    .where(
+        _d.c.id == bindparam("which"),
+        _d.c.state == DeliveryState.SENDING.value,
+        _d.c.lease == bindparam("held"),  # tries start anew with a replay; a lease never comes back
+    )
+    .values(
+        **{name: bindparam(name) for name in ("state", "due_at", "ask_first", "problem", "code", "settled_at")},
+        lease_until=None,
+    )
+)
 
 
 def _upsert(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -51,7 +51,6 @@ from gateway.store.view import (
     confirmed,
     failing,
     feed,
-    held_up,
     key_of,
 )
 
@@ -366,24 +365,8 @@ class Tx(View):
         They are ``sending``, with one more try, until they are settled or ``lease_s`` seconds have passed. ``ask_first``
         says that an earlier try had no clear answer. Whose deliveries are due: ``View.parties_due``.
         """
-        due = select(_d.c.seq).where(_d.c.party == party, _d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up())
-        # A CTE, because PostgreSQL may run the LIMIT of a bare subquery more than once.
-        chosen = due.order_by(_d.c.due_at, _d.c.seq).limit(limit).with_for_update(skip_locked=True, of=_d).cte("chosen")
-        lease = (
-            update(_d)
-            .where(_d.c.seq.in_(select(chosen.c.seq)))
-            .values(
-                state=DeliveryState.SENDING.value,
-                ask_first=_d.c.state == DeliveryState.UNKNOWN.value,
-                tries=_d.c.tries + 1,
-                first_tried_at=func.coalesce(_d.c.first_tried_at, bindparam("began", now, _d.c.first_tried_at.type)),
-                leased_at=now,
-                lease_until=now + timedelta(seconds=lease_s),
-                lease=_d.c.lease + 1,
-            )
-            .returning(_d)
-        )
-        found = sorted(self._connection.execute(lease), key=lambda row: (row.due_at, row.seq))
+        values = {"who": party, "now": now, "until": now + timedelta(seconds=lease_s), "most": limit}
+        found = sorted(self._connection.execute(statements.LEASE, values), key=lambda row: (row.due_at, row.seq))
         return [rows.delivery_of(row) for row in found]
 
     def settle(
@@ -406,23 +389,17 @@ class Tx(View):
             raise ValueError(f"a delivery that is {to} is {'' if due_at is None else 'not '}due at some time")
         now = now or attempt.ended_at
         problem = attempt.problem
-        moved = self._connection.execute(
-            update(_d)
-            .where(
-                _d.c.id == delivery.id,
-                _d.c.state == DeliveryState.SENDING.value,
-                _d.c.lease == delivery.lease,  # tries start anew with a replay; a lease never comes back
-            )
-            .values(
-                state=to.value,
-                due_at=due_at,
-                lease_until=None,
-                ask_first=to is DeliveryState.UNKNOWN,
-                problem=problem.as_dict() if problem else None,
-                code=problem.code if problem else None,
-                settled_at=now,
-            )
-        )
+        values = {
+            "which": delivery.id,
+            "held": delivery.lease,
+            "state": to.value,
+            "due_at": due_at,
+            "ask_first": to is DeliveryState.UNKNOWN,
+            "problem": problem.as_dict() if problem else None,
+            "code": problem.code if problem else None,
+            "settled_at": now,
+        }
+        moved = self._connection.execute(statements.SETTLE, values)
         if moved.rowcount != 1:
             return False
         self._add_attempt(replace(attempt, delivery=delivery.id))
@@ -454,7 +431,7 @@ class Tx(View):
             "settled_at": now,
         }
         which = _d.c.seq.in_([row.seq for row in found])
-        rescued = self._all(update(_d).where(which).values(unknown).returning(_d)) if found else []
+        rescued = self._connection.execute(update(_d).where(which).values(unknown).returning(_d)).all() if found else []
         for row in sorted(found, key=lambda row: row.seq):
             attempt = Attempt(
                 delivery=row.id,
