@@ -23,7 +23,7 @@ from gateway.core import chain
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
 from gateway.core.parties import Demand, Parties, Party, Role, SignaturePolicy, SigningCertificate, WhenUnknown
 from gateway.core.problems import Problem, Stopped
-from gateway.documents import Attested, Checked, Document, Kind, parse_bytes
+from gateway.documents import Attested, Checked, Document, Kind, parse_bytes, xpath_of
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import prove
 from signing.heads import HEAD, Heads, signer_of
@@ -176,6 +176,33 @@ def _signers(body: bytes) -> set[str]:
         return {hashlib.sha256(read_signature(parse_bytes(body)).certificate_der).hexdigest()}
     except Stopped:
         return set()  # the step that needs the signature says what is wrong with it
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A part of a document that its signature does not cover."""
+
+    xpath: str
+    octets: int
+    what: str  # "signature", "key-info", "unsigned"
+
+
+def outside(body: bytes) -> list[Outside]:
+    """What of a signed document lies outside the signed part: the Signature itself, and of it what nothing protects.
+
+    Everything else of the root is signed, or there is no such signature. Raises Stopped for a document without one.
+    """
+    signature = read_signature(parse_bytes(body))
+    top = signature.at
+    parts = [(top, "signature")]
+    signed = {reference.lstrip("#") for reference in top.xpath(".//@URI")}
+    parts += [
+        (child, what)
+        for name, what in (("KeyInfo", "key-info"), ("UnsignedProperties", "unsigned"))
+        for child in top.iterfind(f".//{{*}}{name}")
+        if child.get("Id") not in signed
+    ]
+    return [Outside(xpath_of(one), len(etree.tostring(one, with_tail=False)), what) for one, what in parts]
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

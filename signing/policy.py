@@ -59,13 +59,13 @@ def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Fin
         yield "SIG-043", signature.at, {}
 
 
-def policy_findings(signature: Signature, policy: SignaturePolicy) -> Iterator[Finding]:
-    """Whether the signature is of the kind this party must use."""
+def policy_findings(signature: Signature, policy: SignaturePolicy, loai: str | None) -> Iterator[Finding]:
+    """Whether the signature is of the kind this party must use for this type of message."""
     if policy.algorithms and signature.method not in policy.algorithms:
         yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(policy.algorithms)}
-    if policy.xades and signature.properties is None:
+    if policy.demands_xades(loai) and signature.properties is None:
         yield "SIG-077", signature.at, {}
-    if policy.timestamp and not signature.timestamps:
+    if policy.demands_timestamp(loai) and not signature.timestamps:
         yield "SIG-078", signature.at, {}
 
 

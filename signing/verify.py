@@ -172,7 +172,7 @@ class _Judge:
         findings += key_findings(signature, certificate)
         findings += xades_findings(signature, certificate, self.at)
         if not self.composed:
-            findings += policy_findings(signature, party.signature)
+            findings += policy_findings(signature, party.signature, self.kind.loai)
         if signature.properties is not None:
             findings += _wrong_certificate_digest(signature)
         for code, _, _ in findings:
@@ -244,7 +244,8 @@ class _Judge:
                 problems.append(Problem("SIG-081", facts, place))
             # A time-stamp that no tree vouches for proves nothing, and harms nothing unless one is demanded.
             elif stamp.tree is None or self.trust.revoked(stamp.fingerprint, stamp.time):
-                code = "SIG-083" if party.signature.timestamp and not self.composed else "SIG-084"
+                demanded = party.signature.demands_timestamp(self.kind.loai) and not self.composed
+                code = "SIG-083" if demanded else "SIG-084"
                 problems.append(Problem(code, {"tsa": stamp.tsa}, place))
         self.record.facts["timestamps"] = [stamp.as_dict() for stamp in read]
         if any(problem.outcome is Outcome.FAILED for problem in problems):

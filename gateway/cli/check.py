@@ -662,8 +662,8 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
 @option(
     "--signed",
     is_flag=True,
-    vi="In đúng những byte đã được ký (dạng chuẩn hóa), không in gì khác.",
-    en="Print exactly the bytes that were signed (canonical), and nothing else.",
+    vi="In đúng những byte đã được ký (dạng chuẩn hóa); ra lỗi chuẩn thì nêu những gì nằm ngoài.",
+    en="Print exactly the bytes that were signed (canonical); on standard error, what lies outside.",
 )
 def verify(
     call: Call,
@@ -738,12 +738,35 @@ def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime 
             call.screen.note("Không có chữ ký.", "There is no signature.")
             return PROBLEMS
         call.screen.raw(attested.signed_bytes)
+        tell_outside(call, attested.body)
     else:
         _print_verdict(call, shown, dict(attested.verdict), attested.doubts, attested)
     if attested.signed_bytes is None:
         return PROBLEMS
     unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in attested.doubts)
     return UNDETERMINED if unknown else FINE
+
+
+OUTSIDE = {
+    "signature": ("chính chữ ký", "the signature itself"),
+    "key-info": (
+        "chứng thư đi kèm, chỉ để tham khảo: thứ được tin là bản đã đăng ký",
+        "a hint: the registered one counts",
+    ),
+    "unsigned": ("thuộc tính không ký, như dấu thời gian", "properties that are not signed, such as a time-stamp"),
+}
+
+
+def tell_outside(call: Call, body: bytes) -> None:
+    """What of a signed document its signature does not cover, on standard error."""
+    from signing.evidence import outside
+
+    for one in outside(body):
+        vi, en = OUTSIDE[one.what]
+        call.screen.note(
+            f"Ngoài phần đã ký: {one.xpath} ({one.octets} byte): {vi}.",
+            f"Outside the signed part: {one.xpath} ({one.octets} bytes): {en}.",
+        )
 
 
 def read_certificates(files: Iterable[Path]) -> list[Certificate]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, acting, argument, command, option, reason_of
-from gateway.cli.check import STATUS_WORDS, read_certificates
+from gateway.cli.check import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.log import witness
 from gateway.cli.show import when
 from gateway.core.problems import Problem, Stopped
@@ -155,6 +155,7 @@ def check_bundle(
         call.screen.note("Không có phần đã ký.", "Nothing in it was signed.")
         return PROBLEMS
     call.screen.raw(report.parts.signed)
+    tell_outside(call, report.parts.composed or report.parts.original)
     return UNDETERMINED if report.undetermined else FINE
 
 

@@ -197,8 +197,8 @@ def _explained(code: str, lang: Lang) -> dict[str, str]:
 @option(
     "--signed",
     is_flag=True,
-    vi="In đúng phần đã được ký, dạng chuẩn hóa (cần --reason).",
-    en="Print exactly what was signed, canonical (needs --reason).",
+    vi="In đúng phần đã được ký, dạng chuẩn hóa (cần --reason); ra lỗi chuẩn thì nêu những gì nằm ngoài.",
+    en="Print exactly what was signed, canonical (needs --reason); on standard error, what lies outside.",
 )
 @acting
 def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, reason: str | None) -> int:
@@ -235,6 +235,7 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
         if signed:
             digest = view.verdicts(message.id)[-1].signed_digest
         body = view.body(digest) if digest else None
+        document = view.body(message.composed or message.digest)
         envelope = view.envelope(message.id)
     if body is None and signed and envelope is not None:
         body = _signed_again(call, envelope)
@@ -242,6 +243,10 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
         raise Stopped(Problem("SYS-047" if envelope is None else "SYS-052", {"id": message.id}))
     desk.note_unmasking(call.store, message.id, who=f"operator:{call.person}", reason=why, now=call.now)
     call.screen.raw(body)
+    if signed and document is not None:
+        from gateway.cli.check import tell_outside
+
+        tell_outside(call, document)
     return FINE
 
 

@@ -76,12 +76,22 @@ class SignaturePolicy:
     status_unknown: WhenUnknown = WhenUnknown.HOLD
     algorithms: frozenset[str] = frozenset()  # signature method URIs; empty: the whole profile
     xades: bool = False  # demand XAdES
+    xades_types: frozenset[str] = frozenset()  # of these types, where it is not demanded of all
     timestamp: bool = False  # demand an RFC 3161 time-stamp
+    timestamp_types: frozenset[str] = frozenset()
     signed_pdf: frozenset[str] = frozenset()  # types that must carry a valid signed PDF, {"HS11"}
 
     def demand(self, loai: str | None) -> Demand:
         """What is demanded of a message of this type."""
         return self.by_type.get(loai or "", self.default)
+
+    def demands_xades(self, loai: str | None) -> bool:
+        """Whether a message of this type must be signed as XAdES."""
+        return self.xades or loai in self.xades_types
+
+    def demands_timestamp(self, loai: str | None) -> bool:
+        """Whether a message of this type must bear a time-stamp."""
+        return self.timestamp or loai in self.timestamp_types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

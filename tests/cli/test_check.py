@@ -275,6 +275,18 @@ def test_verify_prints_exactly_what_was_signed(cli, process):
     assert hashlib.sha256(result.out.encode()).hexdigest() == digest
 
 
+def test_what_lies_outside_the_signed_part_is_told_beside_it(cli, letter, tmp_path):
+    private, certificate = key("cong-dvc")
+    out = tmp_path / "ky.xml"
+    for more, outside in (
+        ([], ["/lt:ThongDiep/ds:Signature[1]", "/lt:ThongDiep/ds:Signature[1]/ds:KeyInfo[1]"]),
+        (["--key-info"], ["/lt:ThongDiep/ds:Signature[1]"]),  # a third reference covers it
+    ):
+        assert cli("sign", letter, "--key", private, "--cert", certificate, "-o", out, *more).code == 0
+        told = cli("verify", out, "--cert", certificate, "--signed").err.splitlines()
+        assert [line.split(": ")[1].split(" (")[0] for line in told] == outside
+
+
 def test_verify_with_a_certificate_needs_no_registry(cli, tmp_path):
     _, certificate = key("cong-dvc")
     _, other = key("so-tu-phap")

@@ -130,6 +130,7 @@ def test_a_viewer_may_not_see_content(cli, office):
 def test_what_was_signed_is_printed_exactly(cli, office):
     ack = office.receive(HS01)
     result = cli("show", ack.message, "--signed", "--reason", "x")
+    assert "Ngoài phần đã ký: /lt:ThongDiep/ds:Signature[1] (" in result.err
     assert result.code == 0
     assert result.out.startswith("<lt:ThongDiep")
     assert "<ds:Signature" not in result.out

@@ -287,6 +287,14 @@ def test_a_party_may_be_held_to_some_algorithms_to_xades_and_to_a_time_stamp():
     assert world(policy=SignaturePolicy(timestamp=True)).codes(signed()) == ["SIG-078"]
 
 
+def test_xades_and_a_time_stamp_may_be_demanded_of_some_types_only():
+    plain = signed(variant=Variant(xades=False))
+    for types, codes in ((frozenset({"HS05"}), ["SIG-077"]), (frozenset({"HS11"}), [])):
+        assert world(policy=SignaturePolicy(xades_types=types)).codes(plain) == codes
+    for types, codes in ((frozenset({"HS05"}), ["SIG-078"]), (frozenset({"HS11"}), [])):
+        assert world(policy=SignaturePolicy(timestamp_types=types)).codes(signed()) == codes
+
+
 # Composed by the gateway --------------------------------------------------------------------------------------------
 
 
