@@ -140,9 +140,10 @@ async def _keep_fetching(
             log.warning(
                 "fetching from %s: %s %s", source.party.id, answer.problem.code, answer.problem.message(Lang.EN)
             )
-        except StoreError:
+        except StoreError as error:
             failures += 1
-            log.exception("what was fetched from %s cannot be recorded; it will be fetched again", source.party.id)
+            place = source.party.id
+            log.error("what was fetched from %s is not on record; it will be fetched again: %s", place, error)  # noqa: TRY400
         except Exception:  # a bug in a connector, perhaps a foreign one: it costs this party's messages a delay
             failures += 1
             log.exception("connector %s failed while fetching from %s", source.connector.name, source.party.id)

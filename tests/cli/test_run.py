@@ -135,3 +135,25 @@ def test_a_message_held_for_too_long_is_rejected(office):
     with office.store.read() as view:
         message = view.message(ack.message)
     assert (message.state, "SIG-091" in message.codes) == (Fate.REJECTED, True)
+
+
+def test_a_database_that_goes_away_under_a_worker_is_a_sentence_and_the_next_turn_comes(office, caplog):
+    import asyncio
+
+    from gateway.cli.run import Desk
+    from gateway.settings import load
+    from gateway.store import Unavailable
+
+    stop, turns = asyncio.Event(), []
+
+    def turn():
+        turns.append(1)
+        if len(turns) > 1:
+            stop.set()
+        raise Unavailable("OperationalError: attempt to write a readonly database")
+
+    desk = Desk(office.gate, load(office.folder / "lienthong.toml", {}).settings, stop)
+    asyncio.run(desk._every(0.01, turn))
+    assert len(turns) == 2
+    assert "readonly database" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
