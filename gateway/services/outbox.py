@@ -362,8 +362,8 @@ class Outbox:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._round(self._clock(), {}, 0)
-        except StoreError:
-            log.exception("what was under way at the end cannot be put on record; its leases will run out")
+        except StoreError as error:
+            log.error("what was under way at the end is not on record; its leases will run out: %s", error)  # noqa: TRY400
         self._database.shutdown()
 
     # Parties
@@ -653,8 +653,8 @@ async def work(
             while not stop.is_set():
                 try:
                     begun = await outbox.turn()
-                except StoreError:
-                    log.exception("the outbox cannot reach its database; trying again")
+                except StoreError as error:
+                    log.error("the outbox cannot reach its database; trying again: %s", error)  # noqa: TRY400 - it says it all
                     await outbox.pause(stop, max(pace.poll_s, AWAY_S))
                     continue
                 if not begun:

@@ -1040,6 +1040,7 @@ def test_a_database_that_is_away_for_a_while_ends_nothing_and_repeats_nothing(
     run(story())
     assert len(script.sent) == 2
     assert "cannot reach its database" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]  # a sentence says it; a traceback helps nobody
 
 
 def test_one_settlement_that_cannot_be_recorded_costs_the_others_nothing(
