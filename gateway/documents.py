@@ -99,6 +99,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+MOST_ATTRIBUTES = 40_000  # of the whole document, declarations of namespaces counted: each costs the tree 200 bytes
 LONGEST_TEXT = 10_000_000  # bytes; libxml2 reads no longer one unless it is told to trust its input
 
 MOST_PROBLEMS = 25  # reported of one document; the twenty-sixth comment teaches nobody anything
@@ -326,7 +327,8 @@ def _cheap(body: bytes, limits: Limits) -> bool:
     namespaces = _NAMESPACE.findall(body)
     tags = body.count(b"<")
     return (
-        all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
+        body.count(b"=") <= MOST_ATTRIBUTES
+        and all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
         and (tags <= limits.elements or (b"<!" not in body and tags - body.count(b"</") <= limits.elements))
         and (len(body) <= limits.name_bytes or _markup_bytes(body) <= limits.name_bytes)
     )
@@ -451,6 +453,7 @@ class _Walk:
         self._names: set[str] = set()
         self._name_bytes = 0
         self._elements = 0
+        self._attributes_seen = 0
         self._last = 0  # offset of the last tag
         self._parser = expat.ParserCreate("UTF-8")
         self._parser.ordered_attributes = True
@@ -492,6 +495,7 @@ class _Walk:
         scope = parent.scope if parent else _Scope({"xml": XML})
         plain: list[tuple[str, str]] = []
         if attributes:
+            self._attributes_seen += len(attributes) // 2
             declared: dict[str, str] | None = None
             for key, value in zip(attributes[::2], attributes[1::2], strict=True):
                 if key == "xmlns" or key.startswith("xmlns:"):
@@ -511,6 +515,8 @@ class _Walk:
 
         if self._elements > limits.elements:
             self._last_words(Problem("XML-131", {"gioi_han": limits.elements}, self.places.at(at, frame.path)))
+        if self._attributes_seen > MOST_ATTRIBUTES:
+            self._last_words(Problem("XML-137", {"gioi_han": MOST_ATTRIBUTES}, self.places.at(at, frame.path)))
         if len(self._open) > limits.depth:
             self._last_words(Problem("XML-130", {"gioi_han": limits.depth}, self.places.at(at, frame.path)))
         if len(scope.prefixes) - 1 > limits.namespaces:

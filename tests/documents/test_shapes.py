@@ -47,6 +47,14 @@ SHAPES = {
         "b'<a ' + b' '.join(b'b%d=\"\"' % i for i in range(10_000)) + b'/>'",
         "XML-132",
     ),
+    "450,000 attributes, 30 on each element": (
+        "b'<a>' + (b'<b ' + b' '.join(b'b%d=\"\"' % i for i in range(30)) + b'/>') * 15_000 + b'</a>'",
+        "XML-137",
+    ),
+    "200,000 declarations of the same twelve namespaces": (
+        "b'<a>' + (b'<b ' + b' '.join(b'xmlns:n%d=\"u:x\"' % i for i in range(12)) + b'/>') * 17_000 + b'</a>'",
+        "XML-137",
+    ),
     "100,000 namespaces on one element": (
         "b'<a ' + b' '.join(b'xmlns:n%d=\"urn:%d\"' % (i, i) for i in range(100_000)) + b'/>'",
         "XML-136",
