@@ -242,11 +242,15 @@ class Judge:
         caller = Caller(party=PartyId(sender), by="token")
         return Envelope.of(body, id=MessageId("fuzz"), caller=caller, channel=Channel.REST, received_at=self.at)
 
-    def whole(self, body: bytes, sender: str) -> tuple[tuple[Any, ...], bytes | None]:
-        """(outcome, signed bytes when accepted) of the whole judgement."""
+    def finding(self, body: bytes, sender: str) -> Any:
+        """What the whole judgement comes to."""
         from gateway.services.intake import judge  # noqa: PLC0415
 
-        finding = judge(self.envelope(body, sender), self.gate)
+        return judge(self.envelope(body, sender), self.gate)
+
+    def whole(self, body: bytes, sender: str) -> tuple[tuple[Any, ...], bytes | None]:
+        """(outcome, signed bytes when accepted) of the whole judgement."""
+        finding = self.finding(body, sender)
         outcome = tuple(dict.fromkeys(problem.code for problem in finding.problems))
         accepted = finding.thong_diep is not None
         return (accepted, *outcome), finding.signed_bytes if accepted else None

@@ -128,3 +128,34 @@ def test_a_dead_worker_is_a_finding(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fuzz", "--minutes", "0", "--workers", "1", "--findings", str(tmp_path)])
     assert fuzz.main() == 1
     assert "a worker died (-11)" in capsys.readouterr().out
+
+
+# attacks --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds", "grown", "said"),
+    [
+        ((False, "SIG-001"), 0.01, 10, []),
+        ((True,), 0.01, 10, ["x: accepted", "x: answered []"]),
+        ((False, "SYS-001"), 0.01, 10, ["x: answered ['SYS-001']"]),
+        ((False, "SIG-001"), 1.5, 10, ["x: 1.50 s"]),
+        ((False, "SIG-001"), 0.01, 300 * 2**20, ["x: 300 MB"]),
+    ],
+)
+def test_an_attack_that_passes_or_costs_too_much_is_told(outcome, seconds, grown, said):
+    seen = tool("attacks").Seen()
+    seen.add("x", outcome, seconds, grown)
+    assert (seen.wrong, seen.slowest, seen.largest) == (said, (seconds, "x"), (grown, "x"))
+
+
+def test_the_memory_of_one_document_is_seen():
+    memory = tool("attacks").Memory()
+    memory.begin()
+    held = bytearray(48 * 2**20)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])
+    del held  # it is the highest that counts
+    grown = memory.grown()
+    assert grown >= 40 * 2**20 or not memory.told
+    memory.begin()
+    assert memory.grown() < 8 * 2**20

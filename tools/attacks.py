@@ -1,0 +1,142 @@
+"""Gives every attack document to the gateway's whole judgement and measures each: ``make attacks``.
+
+    python tools/attacks.py [--samples 3]
+
+From every accepted, signed sample the attack documents of tests/signing/attacks.py are made (some 290 each) and judged one
+by one. What must never happen: one is accepted, an exception escapes, one takes over a second of CPU or over 200 MB, or
+anything is asked of a network. The memory is what the process grew by at its highest while it judged that document (Linux
+only: /proc). The end is a small table, for docs/threats.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "pki"), str(ROOT / "tests" / "signing")]
+
+from fuzz import FAMILIES, Judge  # noqa: E402 - of this folder; the path is set above
+
+CPU_SECONDS: Final = 1.0
+MEMORY: Final = 200 * 2**20
+TRAP: Final = "http://127.0.0.1:9/bay"
+SIGNERS: Final = ("so-tu-phap", "so-tu-phap-2", "cong-dvc", "ubnd-xa-thu-nghiem", "so-xay-dung", "gateway-rsa")
+
+
+@dataclass
+class Seen:
+    """What judging came to, over all documents."""
+
+    seconds: list[float] = field(default_factory=list)
+    slowest: tuple[float, str] = (0.0, "–")
+    largest: tuple[int, str] = (0, "–")
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, name: str, outcome: tuple[object, ...], seconds: float, grown: int) -> None:
+        """One document."""
+        self.seconds.append(seconds)
+        self.slowest = max(self.slowest, (seconds, name))
+        self.largest = max(self.largest, (grown, name))
+        accepted, *codes = outcome
+        if accepted:
+            self.wrong.append(f"{name}: accepted")
+        if not codes or not all(str(code).startswith(FAMILIES) for code in codes):
+            self.wrong.append(f"{name}: answered {codes}")
+        if seconds > CPU_SECONDS:
+            self.wrong.append(f"{name}: {seconds:.2f} s")
+        if grown > MEMORY:
+            self.wrong.append(f"{name}: {grown / 2**20:.0f} MB")
+
+
+class Memory:
+    """How much a process grew at its highest. Zero where the system does not tell."""
+
+    def __init__(self) -> None:
+        self.told = Path("/proc/self/clear_refs").exists()
+        self._before = 0
+
+    def begin(self) -> None:
+        """Forget the highest so far."""
+        if self.told:
+            Path("/proc/self/clear_refs").write_text("5", "ascii")
+            self._before = self._read("VmRSS")
+
+    def grown(self) -> int:
+        """Bytes at the highest since then, beyond what there was."""
+        return max(self._read("VmHWM") - self._before, 0) if self.told else 0
+
+    @staticmethod
+    def _read(name: str) -> int:
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) * 1024
+        return 0
+
+
+def seeds(judge: Judge, most: int | None) -> Iterator[tuple[str, str, list[tuple[str, bytes]]]]:
+    """(sample, its sender, its attack documents with their names) for every accepted sample that is signed."""
+    import attacks  # noqa: PLC0415 - of tests/signing; the path is set above
+    import paper  # noqa: PLC0415
+    import pki  # noqa: PLC0415
+    import sampling  # noqa: PLC0415
+
+    by_certificate = {pki.signer(name).fingerprint: name for name in SIGNERS}
+    count = 0
+    for one in sampling.samples("accepted"):
+        finding = judge.finding(one.body, one.sender)
+        if finding.signed_bytes is None or finding.thong_diep is None or finding.thong_diep.signer is None:
+            continue
+        name = by_certificate.get(finding.thong_diep.signer.fingerprint)
+        if name is None:
+            continue
+        if most is not None and count >= most:
+            return
+        count += 1
+        seed = attacks.Seed(one.body, paper.key(name), paper.key("stranger"), TRAP)
+        yield one.name, one.sender, [(attack.name, attack.body) for attack in attacks.attacks(seed)]
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--samples", type=int, default=None, help="only so many samples")
+    given = parser.parse_args()
+    judge, memory, seen = Judge(), Memory(), Seen()
+    began, samples = time.monotonic(), 0
+    for sample, sender, made in seeds(judge, given.samples):
+        if not samples:
+            judge.whole(made[0][1], sender)  # what is loaded with the first refusal is no document's own cost
+        samples += 1
+        for name, body in made:
+            memory.begin()
+            before = time.process_time()
+            try:
+                outcome, _ = judge.whole(body, sender)
+            except Exception as error:  # noqa: BLE001 - exactly what is looked for
+                outcome = (False, f"escaped {type(error).__name__}")
+            seen.add(f"{sample}: {name}", outcome, time.process_time() - before, memory.grown())
+    if judge.asked:
+        seen.wrong.append(f"asked the network: {judge.asked}")
+    ordered = sorted(seen.seconds)
+    print(f"samples            {samples}")
+    print(f"attack documents   {len(ordered)}, {time.monotonic() - began:.0f} s in all")
+    if ordered:
+        middle, high = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+        print(f"CPU per document   median {middle * 1000:.1f} ms, 99 % {high * 1000:.1f} ms")
+        print(f"slowest            {seen.slowest[0] * 1000:.0f} ms  {seen.slowest[1]}")
+        size = f"{seen.largest[0] / 2**20:.1f} MB  {seen.largest[1]}" if memory.told else "not measured here"
+        print(f"most memory        {size}")
+    for sentence in seen.wrong[:50]:
+        print(f"WRONG  {sentence}")
+    print("something is wrong" if seen.wrong or not ordered else "all refused, within time and memory")
+    return 1 if seen.wrong or not ordered else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
