@@ -9,10 +9,11 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
@@ -27,11 +28,14 @@ if TYPE_CHECKING:  # imported where they are used: a command that only looks int
     from gateway.services.intake import Gate
     from gateway.services.trust import Sources
     from gateway.store import CertificateStatus as StoredStatus
+    from schemas.catalog import Catalog
     from signing.certificates import Certificate
     from signing.sign import SigningKey
     from signing.trust import CertificateStatus, Trust, TrustTree
 
 OURSELVES = PartyId("gateway")
+
+log = logging.getLogger("lienthong.wiring")
 
 
 def build(settings: Settings, store: Store | None = None, parties: Parties | None = None) -> Gate:
@@ -41,6 +45,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     registry of the profile files, and certificates judged by the revocation lists among the settings. Raises Stopped
     with every SYS problem of files that cannot be used.
     """
+    from gateway.services.catalogues import in_force
     from gateway.services.intake import Gate, Identity
     from schemas.catalog import bundled
 
@@ -49,6 +54,11 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     if parties is None:
         parties = registry_of(store) if store is not None else registry_in_files(settings)
     parties = with_ourselves(parties, settings, key)
+    rules = settings.rules
+    on_record = None if store is None else in_force(store, _today())
+    if on_record is not None:
+        parties = Parties(parties, parties.version, same=on_record.same, same_as_of=on_record.as_of)
+        rules = replace(rules, procedures=rules.procedures or on_record.procedures)
     return Gate(
         catalog=bundled(settings.schemas.declarations, rules=settings.rules),
         trust=trust_of(parties, trees, settings, store),
@@ -76,16 +86,54 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
     For processes that go on for long: the new view takes the old one's place as a whole, between trays.
     """
     if gate.store is None:
+    from gateway.services.catalogues import in_force
+
         return None
     with gate.store.read() as view:
         registry, statuses = view.parties_version(), view.statuses_version()
-    if (registry, statuses) == (gate.parties.version, gate.trust.version):
+    on_record = in_force(gate.store, _today(), gate.parties.same_as_of)
+    catalog, refused = _redeclared(gate, settings)
+    known = (gate.parties.version, gate.trust.version, gate.catalog, gate.refused)
+    if on_record is None and (registry, statuses, catalog, refused) == known:
         return None
-    parties = gate.parties
-    if registry != gate.parties.version:
-        parties = with_ourselves(registry_of(gate.store), settings, gate.key)
-    trust = trust_of(parties, gate.trust.trees.values(), settings, gate.store)
-    return replace(gate, parties=parties, trust=trust)
+    parties, trust = gate.parties, gate.trust
+    if registry != parties.version or on_record is not None:
+        same = (parties.same, parties.same_as_of) if on_record is None else (on_record.same, on_record.as_of)
+        fresh = parties if registry == parties.version else with_ourselves(registry_of(gate.store), settings, gate.key)
+        parties = Parties(fresh, registry, same=same[0], same_as_of=same[1])
+    if registry != gate.parties.version or statuses != gate.trust.version:
+        trust = trust_of(parties, gate.trust.trees.values(), settings, gate.store)
+    if on_record is not None and not settings.rules.procedures and on_record.procedures != catalog.rules.procedures:
+        catalog = catalog.replace(rules=replace(catalog.rules, procedures=on_record.procedures))
+    return replace(gate, parties=parties, trust=trust, catalog=catalog, refused=refused)
+
+
+def _redeclared(gate: Gate, settings: Settings) -> tuple[Catalog, str]:
+    """The catalogue with the declarations that are in their folder now, and the folder that was refused, if it was.
+
+    A folder with a file that is no good is told of once, and changes nothing: what was in force stays so.
+    """
+    from schemas.declarations import fingerprint
+
+    folder = settings.schemas.declarations
+    if folder is None:
+        return gate.catalog, ""
+    found = fingerprint(folder)
+    if found == gate.refused:
+        return gate.catalog, gate.refused
+    try:
+        newer = gate.catalog.reloaded(folder)
+    except Stopped as stop:
+        told = [f"{problem.code} {problem.facts.get('file', '–')}" for problem in stop.problems]
+        log.warning("the declarations are no good; those before stay in force", extra={"problems": told})
+        return gate.catalog, found
+    if newer is not None:
+        log.info("new declarations are in force", extra={"count": len(newer.declarations)})
+    return newer or gate.catalog, ""
+
+
+def _today() -> date:
+    return datetime.now(GIO_VIET_NAM).date()
 
 
 def clerk(gate: Gate) -> Clerk:
@@ -281,7 +329,7 @@ def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None)
             if identifier.upper() == settings.node.identifier.upper():
                 facts = {"what": "identifier", "value": identifier, "first": CONFIG_NAME, "second": f"{party.id}.toml"}
                 raise Stopped(Problem("SYS-025", facts))
-    return Parties([*others, ourselves], parties.version)
+    return Parties([*others, ourselves], parties.version, same=parties.same, same_as_of=parties.same_as_of)
 
 
 def limits_of(settings: Settings) -> Limits:

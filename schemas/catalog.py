@@ -119,11 +119,13 @@ class Catalog:
         """The same register with other declarations or other settings of the rules: how both are changed while
         running.
         """
-        return Catalog(
+        made = Catalog(
             self._readers.values(),
             declarations=self.declarations if declarations is None else declarations,
             rules=self.rules if rules is None else rules,
         )
+        made._here, made._judges, made._lock = self._here, self._judges, self._lock  # compiled once for both
+        return made
 
     def reloaded(self, folder: Path) -> Catalog | None:
         """The catalogue with the folder's declarations as they are now; None when nothing has changed.
@@ -202,9 +204,8 @@ class Catalog:
             return found
 
     def warm(self) -> None:
-        """Compile everything now, for this thread: what a process does before it takes its first message."""
+        """Build what explains refusals, for all threads: the first refused message need not wait for it."""
         for kind in self._readers:
-            self.schema(kind)
             self.judge(kind)
 
     def nearest(self, root: etree._Element) -> Kind | None:

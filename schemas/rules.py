@@ -82,8 +82,10 @@ class RuleSettings:
     )
     procedures: tuple[str, ...] = written.setting(
         (),
-        vi="Mã thủ tục (8 ký tự đầu) được nhận; để trống là nhận mọi mã",
-        en="Procedure stems that are known; empty: all",
+        vi="Mã thủ tục (8 ký tự đầu) được nhận; để trống: theo danh mục ThuTuc và DichVu đã nạp, chưa có ThuTuc thì nhận "
+        "mọi mã",
+        en="Procedure stems that are known; empty: those of the catalogues ThuTuc and DichVu on record, and all while there "
+        "is no ThuTuc",
     )
 
     def of(self, rule: Rule, loai: str) -> Severity:

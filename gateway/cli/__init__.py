@@ -95,6 +95,11 @@ COMMANDS: dict[str, Entry] = {
     "alerts": Entry("gateway.cli.reports:alerts", "Việc cần người xem.", "What needs a person."),
     "report": Entry("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
     "catalogue": Entry("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
+    "declarations": Entry(
+        "gateway.cli.declarations:declarations",
+        "Lược đồ tờ khai theo thủ tục.",
+        "Declaration schemas by procedure.",
+    ),
     "trust": Entry("gateway.cli.trust:trust", "Chứng thư: dự báo, tình trạng.", "Certificates: forecast, status."),
     "parties": Entry("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
     "log": Entry("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),

@@ -392,6 +392,14 @@ def _parties(call: Call) -> Iterator[Finding]:
         yield Finding("sổ đăng ký đang có hiệu lực", "the registry in force", problems)
 
 
+def _declarations(call: Call) -> Iterator[Finding]:
+    from schemas.declarations import check
+
+    folder = call.settings.schemas.declarations
+    if folder is not None:
+        yield _tried(f"tờ khai {folder}", f"declarations {folder}", lambda: check(folder))
+
+
 def _deadlines(call: Call) -> Iterator[Finding]:
     from gateway.services.calendars import BUNDLED
     from gateway.wiring import deadline_rules
@@ -435,6 +443,7 @@ LOOKS: tuple[Callable[[Call], Iterable[Finding]], ...] = (
     _key,
     _database,
     _parties,
+    _declarations,
     _deadlines,
     _port,
 )

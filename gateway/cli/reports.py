@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +16,9 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import PartyId
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.core.catalogues import Muc
 
 LATE = ("quá hạn", "overdue")
 SOON = ("sắp đến hạn", "due soon")
@@ -272,6 +277,7 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
     call.need(OperatorRole.ADMINISTRATOR, "catalogue import")
     muc = catalogues.from_bytes(danh_muc, file.read_bytes())
     plan = catalogues.plan(call.store, danh_muc, phien_ban, muc)
+    leads_to = _leads_to(call, muc) if danh_muc == "CoQuan" else {}
     screen = call.screen
     if screen.as_json:
         screen.row(
@@ -281,6 +287,7 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
                 "added": [one.ma for one in plan.added],
                 "changed": {after.ma: changed_fields(before, after) for before, after in plan.changed},
                 "removed": [one.ma for one in plan.removed],
+                **({"leads_to": leads_to} if danh_muc == "CoQuan" else {}),
                 "recorded": yes,
             }
         )
@@ -290,6 +297,8 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
         screen.line(f"  ~ {after.ma}  {', '.join(changed_fields(before, after))}")
     for one in plan.removed:
         screen.line(f"  - {one.ma}  {one.ten}")
+    for identifier, party in leads_to.items():
+        screen.line(f"  {identifier} → {party}")
     if not yes:
         screen.line("Chưa ghi gì. Thêm --yes để ghi.", "Nothing was recorded. Add --yes to record it.")
         return FINE
@@ -304,6 +313,18 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
         else f"{danh_muc} {phien_ban} was there, identical.",
     )
     return FINE
+
+
+def _leads_to(call: Call, muc: Sequence[Muc]) -> dict[str, str]:
+    """Which identifiers will lead to which party by these agencies, today, beside those of the profiles."""
+    from gateway.core.catalogues import same_agencies
+    from gateway.core.parties import Parties
+    from gateway.wiring import registry_of
+
+    parties = registry_of(call.store)
+    same = same_agencies(muc, call.now.astimezone(GIO_VIET_NAM).date())
+    known = Parties(parties, parties.version, same=same)
+    return {alias: party.id for party in known for alias in known.aliases(party.id)}
 
 
 @command(

@@ -91,6 +91,23 @@ def difference(before: Iterable[Muc], after: Iterable[Muc]) -> Difference:
     )
 
 
+def same_agencies(muc: Iterable[Muc], day: date) -> tuple[tuple[str, ...], ...]:
+    """The sets of identifiers that mean one agency on a day: its code, its aliases, and those of what it has replaced.
+
+    An agency that is no longer in force stands with the one that replaces it (MaThayThe), through however many steps.
+    """
+    by_code = {one.ma: one for one in muc}
+    sets: dict[str, list[str]] = {}
+    for one in by_code.values():
+        last, seen = one, {one.ma}
+        while not last.valid_on(day) and last.ma_thay_the in by_code and last.ma_thay_the not in seen:
+            last = by_code[last.ma_thay_the]
+            seen.add(last.ma)
+        if last.valid_on(day):
+            sets.setdefault(last.ma, []).extend((one.ma, *one.aliases))
+    return tuple(tuple(dict.fromkeys(names)) for names in sets.values() if len(set(names)) > 1)
+
+
 def changed_fields(before: Muc, after: Muc) -> tuple[str, ...]:
     """The names of what differs between two versions of one entry."""
     pairs = {**dict.fromkeys(before.fields), **after.fields}
@@ -156,6 +173,8 @@ def entries(
                 fields={name: value for name, value in row.items() if name not in _OWN and value},
             )
         )
+    if danh_muc == "CoQuan":
+        problems += _doubly_named(made, seen)
     codes = set(seen)
     problems += [
         Problem("CAT-010", {"ma": muc.ma, "other": muc.ma_thay_the}, Location(line=seen[muc.ma]))
@@ -165,6 +184,25 @@ def entries(
     if problems:
         raise Stopped(*problems)
     return tuple(made)
+
+
+def _doubly_named(made: Sequence[Muc], lines: Mapping[str, int | None]) -> list[Problem]:
+    """Aliases that two agencies claim while both are in force: whose message it is could not be told."""
+    found: list[Problem] = []
+    bearers: dict[str, list[Muc]] = {}
+    for one in made:
+        for name in {one.ma.upper(), *(alias.upper() for alias in one.aliases)}:
+            other = next((other for other in bearers.get(name, ()) if _overlap(one, other)), None)
+            if other is not None:
+                at = Location(line=lines[one.ma])
+                found.append(Problem("CAT-013", {"ma": one.ma, "alias": name, "other": other.ma}, at))
+            bearers.setdefault(name, []).append(one)
+    return found
+
+
+def _overlap(one: Muc, other: Muc) -> bool:
+    first = one.hieu_luc_den is None or other.hieu_luc_tu is None or other.hieu_luc_tu <= one.hieu_luc_den
+    return first and (other.hieu_luc_den is None or one.hieu_luc_tu is None or one.hieu_luc_tu <= other.hieu_luc_den)
 
 
 def _day(row: Mapping[str, str], name: str, at: Location, problems: list[Problem]) -> date | None:

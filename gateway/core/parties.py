@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -144,9 +144,17 @@ def identifier_key(identifier: str) -> str:
 class Parties:
     """The registry, as one frozen view that is replaced as a whole."""
 
-    def __init__(self, parties: Iterable[Party], version: int = 0) -> None:
-        """Raises ValueError when two parties share an id, an identifier, a token or a signing certificate."""
+    def __init__(
+        self, parties: Iterable[Party], version: int = 0, *, same: Iterable[Collection[str]] = (), same_as_of: str = ""
+    ) -> None:
+        """Raises ValueError when two parties share an id, an identifier, a token or a signing certificate.
+
+        ``same`` are sets of identifiers that mean one agency by the catalogue of agencies, ``same_as_of`` names its version
+        and day. They add to what the profiles say, and never take an identifier from the party that is registered with it.
+        """
         self.version = version
+        self.same = tuple(same)
+        self.same_as_of = same_as_of
         self._by_id: dict[PartyId, Party] = {}
         self._by_identifier: dict[str, Party] = {}
         self._by_token: dict[str, Party] = {}
@@ -165,6 +173,7 @@ class Parties:
                 _put(self._by_basic, user, party, "user name")
             for certificate in party.certificates:
                 _put(self._by_fingerprint, certificate.fingerprint, (party, certificate), "signing certificate")
+        self._by_alias = _aliases(self._by_identifier, self.same)
 
     def __iter__(self) -> Iterator[Party]:
         return iter(self._by_id.values())
@@ -178,7 +187,12 @@ class Parties:
 
     def by_identifier(self, identifier: str) -> Party | None:
         """The party that bears this agency identifier, alias or not."""
-        return self._by_identifier.get(identifier_key(identifier))
+        key = identifier_key(identifier)
+        return self._by_identifier.get(key) or self._by_alias.get(key)
+
+    def aliases(self, party: PartyId) -> tuple[str, ...]:
+        """The identifiers that lead to a party by the catalogue of agencies alone, beside those of its profile."""
+        return tuple(sorted(alias for alias, one in self._by_alias.items() if one.id == party))
 
     def by_token_sha256(self, digest: str) -> Party | None:
         """The party whose bearer token has this SHA-256."""
@@ -199,6 +213,25 @@ class Parties:
     def agency_of(self, ma_ho_so: str) -> Party | None:
         """The party whose identifier is the agency part of a dossier code."""
         return self.by_identifier(agency_part(ma_ho_so) or "")
+
+
+def _aliases(registered: Mapping[str, Party], same: Iterable[Collection[str]]) -> dict[str, Party]:
+    """The identifiers that no party is registered with, by the one party that shares a set with them.
+
+    A set with two registered parties, or an identifier in the sets of two, leads to nobody: it would be a guess.
+    """
+    found: dict[str, Party] = {}
+    unclear: set[str] = set()
+    for identifiers in same:
+        keys = {identifier_key(one) for one in identifiers}
+        bearers = {party.id: party for key in keys if (party := registered.get(key)) is not None}
+        if len(bearers) != 1:
+            continue
+        (party,) = bearers.values()
+        for key in keys - registered.keys():
+            if found.setdefault(key, party).id != party.id:
+                unclear.add(key)
+    return {key: party for key, party in found.items() if key not in unclear}
 
 
 _MA_HO_SO = re.compile(r"(.+)-([0-9]{6}|[0-9]{8})-([0-9]{4,7})")

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 from lxml import etree
 
-from gateway.core.catalogues import Difference, Muc, difference, entries, from_csv
+from gateway.core.catalogues import Difference, Muc, difference, entries, from_csv, same_agencies
 from gateway.core.ledger import LogLine
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import parse_bytes
@@ -22,6 +22,33 @@ class Version:
     danh_muc: str
     phien_ban: str
     muc: tuple[Muc, ...]
+
+
+RULING = ("CoQuan", "ThuTuc", "DichVu")  # the catalogues that judging asks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """What the newest catalogues on record say on one day."""
+
+    as_of: str  # the versions and the day
+    same: tuple[tuple[str, ...], ...] = ()  # identifiers that mean one agency (CoQuan)
+    procedures: tuple[str, ...] = ()  # the known ones; none while there is no catalogue of procedures (ThuTuc)
+
+
+def in_force(store: Store, day: date, known: str = "") -> InForce | None:
+    """What the catalogues say on a day; None where that is what is ``known`` already. Small reads while nothing is new."""
+    with store.read() as view:
+        newest = {name: versions[-1] for name in RULING if (versions := view.catalogue_versions(name))}
+        as_of = " ".join((day.isoformat(), *(f"{name}={version}" for name, version in newest.items())))
+        if as_of == known:
+            return None
+        rows = {name: [_muc(row) for row in view.catalogue(name, version)] for name, version in newest.items()}
+    procedures: set[str] = set()
+    if rows.get("ThuTuc"):
+        procedures = {one.ma for one in rows["ThuTuc"] if one.valid_on(day)}
+        procedures |= {one.fields.get("MaTTHC", "") for one in rows.get("DichVu", ()) if one.valid_on(day)} - {""}
+    return InForce(as_of=as_of, same=same_agencies(rows.get("CoQuan", ()), day), procedures=tuple(sorted(procedures)))
 
 
 def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:

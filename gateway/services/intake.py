@@ -72,6 +72,7 @@ class Gate:
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
     deadlines: DeadlineRules = field(default_factory=DeadlineRules)
+    refused: str = ""  # the folder of declarations that was found no good, by its fingerprint; it is told of once
 
     def seal(self, finding: Finding, fate: Fate, problems: tuple[Problem, ...]) -> bytes | None:
         """The signed BienNhan (HS02) for this outcome; None where the message's own id could not be read, or it is held."""

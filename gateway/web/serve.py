@@ -39,6 +39,7 @@ _CONTEXT = multiprocessing.get_context("spawn")  # a fork would share the databa
 _READY_S = 60.0  # how long a worker may take to come up
 _DEATHS = 5  # as many in a minute, and it is no accident
 
+_WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -288,9 +289,10 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     beating = asyncio.create_task(_beat(app, line, settings.web))
     renewing = asyncio.create_task(_renew(app, settings))
     line.send_bytes(b"ready")
+    warming = asyncio.create_task(_warm(app))
     await leave.wait()
     loop.remove_reader(line.fileno())
-    for task in (beating, renewing):
+    for task in (beating, renewing, warming):
         task.cancel()
     await app.stop()
 
@@ -315,7 +317,13 @@ def _memory_mb() -> float:
 
 
 async def _renew(app: Any, settings: Settings) -> None:
-    """Take over a new registry or new certificate verdicts soon after they are in the database."""
+async def _warm(app: Any) -> None:
+    """Build what explains refusals, beside the first messages: nobody has to wait for it when one is refused."""
+    await asyncio.sleep(_WARM_AFTER_S)
+    await app.read(app.gate.catalog.warm)
+
+
+    """Take over a new registry, new catalogues, declarations or certificate verdicts soon after they are there."""
     from gateway import wiring  # noqa: PLC0415
 
     while True:
@@ -327,4 +335,4 @@ async def _renew(app: Any, settings: Settings) -> None:
             continue
         if fresh is not None:
             app.take_over(fresh)
-            log.info("a new registry is in force", extra={"version": fresh.parties.version})
+            log.info("a new view is in force", extra={"registry": fresh.parties.version})

@@ -132,3 +132,15 @@ def test_what_ends_within_a_month_is_among_the_alerts(cli, office):
     (row,) = [row for row in result.rows if row["alarm"] == "ending"]
     assert (result.code, row["kind"], row["tree"], row["days"]) == (1, "tree", "chinh-phu", 9)
     assert "Sắp hoặc đã hết hiệu lực" in cli("alerts").out
+
+
+def test_importing_agencies_shows_which_identifier_will_lead_to_whom(cli, office, tmp_path):
+    file = tmp_path / "co-quan.csv"
+    rows = "H19.901,Sở Tư pháp,000.01.H19,,\nH19.77,Đơn vị cũ,000.77.H19,2025-06-30,H19.901\n"
+    file.write_text(f"Ma,Ten,BiDanh,HieuLucDen,MaThayThe\n{rows}", "utf-8")
+    (plan,) = cli("catalogue", "import", "CoQuan", str(file), "--version", "1", "--json").rows
+    assert plan["leads_to"] == dict.fromkeys(("000.01.H19", "000.77.H19", "H19.77"), "so-tu-phap")
+    assert "000.77.H19 → so-tu-phap" in cli("catalogue", "import", "CoQuan", str(file), "--version", "1").out
+    file.write_text("Ma,Ten,BiDanh\nH19.901,Một,000.01.H19\nH19.902,Hai,000.01.h19\n", "utf-8")
+    result = cli("catalogue", "import", "CoQuan", str(file), "--version", "1")
+    assert (result.code, "CAT-013" in result.err) == (1, True)

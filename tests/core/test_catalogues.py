@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
-from gateway.core.catalogues import changed_fields, difference, from_csv
+from gateway.core.catalogues import Muc, changed_fields, difference, from_csv, same_agencies
+from gateway.core.model import PartyId
+from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Stopped
 
 GOOD = "\ufeffMa,Ten,HieuLucTu,HieuLucDen,MaThayThe,BiDanh\nH19.901,Sở Thử nghiệm,2025-07-01,,,000.99.01.H19; 000.99.03.H19\n"
@@ -59,3 +61,45 @@ def test_what_a_version_changes_is_known_before_it_is_applied() -> None:
     assert [m.ma for m in found.removed] == ["X"]
     assert [changed_fields(*pair) for pair in found.changed] == [("Ten",)]
     assert not difference(before, before)
+
+
+def agency(ma: str, *aliases: str, until: str | None = None, since: str | None = None, then: str | None = None) -> Muc:
+    return Muc(
+        ma=ma,
+        ten=ma,
+        hieu_luc_tu=date.fromisoformat(since) if since else None,
+        hieu_luc_den=date.fromisoformat(until) if until else None,
+        ma_thay_the=then,
+        fields={"BiDanh": "; ".join(aliases)},
+    )
+
+
+def test_identifiers_of_one_agency_meet_while_they_are_in_force() -> None:
+    entries = [
+        agency("H19.1", "000.01.H19", "H19-1"),
+        agency("H19.2", "000.02.H19", until="2025-12-31"),
+        agency("H19.3"),
+    ]
+    assert same_agencies(entries, date(2026, 1, 1)) == (("H19.1", "000.01.H19", "H19-1"),)
+    assert ("H19.2", "000.02.H19") in same_agencies(entries, date(2025, 12, 31))
+
+
+def test_an_agency_that_ended_stands_with_the_last_of_its_successors_and_circles_lead_nowhere() -> None:
+    entries = [
+        agency("A", "a", until="2024-12-31", then="B"),
+        agency("B", until="2025-06-30", then="C"),
+        agency("C"),
+        agency("X", until="2024-12-31", then="Y"),
+        agency("Y", until="2024-12-31", then="X"),
+    ]
+    assert same_agencies(entries, date(2026, 1, 1)) == (("A", "a", "B", "C"),)
+    assert same_agencies(entries, date(2025, 1, 1)) == (("A", "a", "B"),)
+
+
+def test_an_alias_never_takes_an_identifier_from_the_party_that_bears_it() -> None:
+    one, two = (Party(id=PartyId(n), name=n, role=Role.ONE_STOP, identifiers=(n.upper(),)) for n in ("one", "two"))
+    known = Parties([one, two], same=[("ONE", "old"), ("ONE", "TWO", "unclear"), ("TWO", "old-2"), ("ONE", "old-2")])
+    assert [getattr(known.by_identifier(name), "id", None) for name in ("Old", "two", "unclear", "old-2", "x")] == [
+        "one", "two", None, None, None,
+    ]  # fmt: skip
+    assert known.aliases(PartyId("one")) == ("OLD",)
