@@ -60,7 +60,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         parties = Parties(parties, parties.version, same=on_record.same, same_as_of=on_record.as_of)
         rules = replace(rules, procedures=rules.procedures or on_record.procedures)
     return Gate(
-        catalog=bundled(settings.schemas.declarations, rules=settings.rules),
+        catalog=bundled(settings.schemas.declarations, rules=rules),
         trust=trust_of(parties, trees, settings, store),
         parties=parties,
         key=key,
@@ -81,13 +81,14 @@ def looked_at(settings: Settings, store: Store) -> tuple[Parties, Trust]:
 
 
 def renewed(gate: Gate, settings: Settings) -> Gate | None:
-    """The gate with the newest registry and certificate verdicts; None when nothing is newer. Two small reads.
+    """The gate with the newest registry, catalogues, declarations and certificate verdicts; None when nothing is newer.
 
-    For processes that go on for long: the new view takes the old one's place as a whole, between trays.
+    For processes that go on for long: the new view takes the old one's place as a whole, between trays. A few small reads,
+    and a look at the folder of the declarations.
     """
-    if gate.store is None:
     from gateway.services.catalogues import in_force
 
+    if gate.store is None:
         return None
     with gate.store.read() as view:
         registry, statuses = view.parties_version(), view.statuses_version()

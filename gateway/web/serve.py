@@ -31,6 +31,7 @@ from typing import Any
 
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import Loaded, Settings, Web, load
+from gateway.store import StoreError
 from gateway.web.crashes import read_at_death
 
 log = logging.getLogger("lienthong.web.serve")
@@ -38,8 +39,8 @@ log = logging.getLogger("lienthong.web.serve")
 _CONTEXT = multiprocessing.get_context("spawn")  # a fork would share the database's connections
 _READY_S = 60.0  # how long a worker may take to come up
 _DEATHS = 5  # as many in a minute, and it is no accident
-
 _WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -288,8 +289,8 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
     beating = asyncio.create_task(_beat(app, line, settings.web))
     renewing = asyncio.create_task(_renew(app, settings))
-    line.send_bytes(b"ready")
     warming = asyncio.create_task(_warm(app))
+    line.send_bytes(b"ready")
     await leave.wait()
     loop.remove_reader(line.fileno())
     for task in (beating, renewing, warming):
@@ -316,13 +317,13 @@ def _memory_mb() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-async def _renew(app: Any, settings: Settings) -> None:
 async def _warm(app: Any) -> None:
     """Build what explains refusals, beside the first messages: nobody has to wait for it when one is refused."""
     await asyncio.sleep(_WARM_AFTER_S)
     await app.read(app.gate.catalog.warm)
 
 
+async def _renew(app: Any, settings: Settings) -> None:
     """Take over a new registry, new catalogues, declarations or certificate verdicts soon after they are there."""
     from gateway import wiring  # noqa: PLC0415
 
@@ -330,6 +331,9 @@ async def _warm(app: Any) -> None:
         await asyncio.sleep(settings.parties.reload_s)
         try:
             fresh = await app.read(wiring.renewed, app.gate, settings)
+        except StoreError as error:
+            log.error("cannot look for a new registry; the old one stays in force: %s", error)  # noqa: TRY400 - it says it all
+            continue
         except Exception:
             log.exception("cannot look for a new registry; the old one stays in force")
             continue
