@@ -239,7 +239,8 @@ class Catalog:
             return problems
         goc, at = local(payload.tag), Location(xpath=xpath_of(payload))
         if namespace(payload.tag) != names.HO_SO:
-            facts = {"element": quotable(goc), "found": quotable(namespace(payload.tag)), "expected": names.HO_SO}
+            facts = {"element": quotable(goc), "found": quotable(namespace(payload.tag), 120) or "–"}
+            facts["expected"] = names.HO_SO
             problems.append(Problem("XSD-006", facts, at))
         elif loai in self._versions and goc not in self._versions[loai]:
             facts = {"element": quotable(goc), "loai": loai, "known": self.roots(loai)}

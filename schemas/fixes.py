@@ -246,7 +246,7 @@ def _of_another_namespace(page: _Page, problem: Problem) -> Iterator[_Change]:
     prefix, colon, _ = _tag(page.text, element.start).rpartition(":")
     written = re.compile(rf"\sxmlns{re.escape(colon + prefix)}\s*=\s*(\"[^\"]*\"|'[^']*')")
     declared = list(written.finditer(page.text, 0, element.inside))
-    if declared and problem.facts.get("found") == declared[-1][1][1:-1]:
+    if declared and problem.facts.get("found") == (declared[-1][1][1:-1] or "–"):
         yield declared[-1].start(1), declared[-1].end(1), quoteattr(str(problem.facts["expected"]))
 
 

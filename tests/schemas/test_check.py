@@ -198,6 +198,32 @@ def test_the_tree_is_whole_again_after_explaining(parsed, catalog, hs05):
     assert etree.tostring(document.root) == before
 
 
+def test_what_is_inside_a_payload_that_nobody_knows_costs_nothing_and_stays(parsed, catalog, hs05):
+    body = replaced(hs05, ("hoso/1.0", "hoso/2.0"), ("<hs:TrangThai>", "<hs:La><hs:Lo/></hs:La><hs:TrangThai>"))
+    document = parsed(body)
+    before = etree.tostring(document.root)
+    with pytest.raises(Stopped) as stop:
+        check(document, catalog)
+    assert [problem.code for problem in stop.value.problems] == ["XSD-006"]
+    assert etree.tostring(document.root) == before
+
+
+def test_a_payload_in_no_namespace_is_told_so(problems, hs05):
+    body = replaced(hs05, ('xmlns:hs="http://www.dongnai.gov.vn/lienthong/hoso/1.0"', ""), ("hs:", ""))
+    problem = the_problem(problems, body)
+    assert (problem.code, problem.facts["found"]) == ("XSD-006", "–")
+
+
+def test_a_large_attachment_does_not_keep_faults_from_being_explained(problems, hs05):
+    attached = (
+        "<lt:DanhSachDinhKem><lt:DinhKem><lt:MaDinhKem>a</lt:MaDinhKem><lt:TenTep>a.txt</lt:TenTep>"
+        f"<lt:LoaiTep>text/plain</lt:LoaiTep><lt:SoByte>1</lt:SoByte><lt:BamSHA256>{'0' * 64}</lt:BamSHA256>"
+        f"<lt:NoiDung>{'AAAA' * 400_000}</lt:NoiDung></lt:DinhKem></lt:DanhSachDinhKem>"
+    )
+    body = replaced(hs05, ("</lt:ThanPhan>", f"</lt:ThanPhan>{attached}"), ("<hs:TrangThai>4</hs:TrangThai>", ""))
+    assert the_problem(problems, body).code == "XSD-010"
+
+
 def test_faults_far_behind_in_a_long_list_are_still_told(problems, catalog, at):
     body = fresh("HS18", goc="DanhMuc", at=at, size=Size.SMALL, catalog=catalog).decode()
     at_end = body.index("</hs:DanhMuc>")
@@ -207,15 +233,12 @@ def test_faults_far_behind_in_a_long_list_are_still_told(problems, catalog, at):
     assert found[0].at.xpath.endswith("hs:Muc[1001]")
 
 
-def test_a_large_document_is_explained_by_libxml2_itself(problems, header, hs05):
-    filler = (
-        "<lt:DanhSachDinhKem><lt:DinhKem><lt:MaDinhKem>a</lt:MaDinhKem><lt:NoiDung>" + "A" * (2**20) + "</lt:NoiDung>"
-    )
-    body = replaced(hs05, ("</lt:ThongDiep>", f"{filler}</lt:DinhKem></lt:DanhSachDinhKem></lt:ThongDiep>"))
+def test_a_large_document_is_explained_by_libxml2_itself(problems, hs05):
+    body = replaced(hs05, ("<hs:TrangThai>", f"<hs:NoiDungXuLy>{'A' * 2**20}</hs:NoiDungXuLy><hs:TrangThai>"))
     found = problems(body)
     assert {p.code for p in found} == {"XSD-091"}
-    assert found[0].at.xpath.endswith("lt:NoiDung[1]")
-    assert "TenTep" in found[0].message(Lang.EN)
+    assert found[0].at.xpath.endswith("hs:NoiDungXuLy[1]")
+    assert "maxLength" in found[0].message(Lang.EN)
 
 
 def test_where_the_explainer_finds_nothing_libxml2s_no_stands_with_its_own_words(parsed, catalog, hs05, monkeypatch):
