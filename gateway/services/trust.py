@@ -79,10 +79,14 @@ async def refresh(
     While a source is down the last good answer stays, with its grace; it is never replaced by "unknown". Evidence that a
     verdict rests on is kept in the store under its digest, for as long as anybody may ask.
     """
+    kept = await asyncio.to_thread(_on_record, store)
     due = [
         asked
         for asked in _asked(trust, parties)
-        if force or is_due(trust.verdicts.get(asked.certificate.fingerprint), now)
+        # What was read from lists kept as files counts at once, and is not on record until it has been asked about here.
+        if force
+        or asked.certificate.fingerprint not in kept
+        or is_due(trust.verdicts.get(asked.certificate.fingerprint), now)
     ]
     if not due:
         return Refreshed()
@@ -110,6 +114,12 @@ async def refresh(
         written=tuple(one.fingerprint for one in news),
         failures=tuple(fetch.failures),
     )
+
+
+def _on_record(store: Store) -> frozenset[str]:
+    """The certificates that a verdict is kept of, by fingerprint."""
+    with store.read() as view:
+        return frozenset(row.fingerprint for row in view.certificate_statuses())
 
 
 def is_due(verdict: CertificateStatus | None, now: datetime) -> bool:

@@ -13,6 +13,8 @@ from connectors.pki import Pki
 from gateway import wiring
 from gateway.core.parties import Parties, Role, SigningCertificate
 from gateway.services.trust import Ending, Sources, endangered, forecast, is_due, refresh
+from signing.certificates import read_certificate
+from signing.status import judge_status
 from signing.trust import CertificateStatus, Status, Trust, load_tree
 
 HOUR = timedelta(hours=1)
@@ -176,6 +178,22 @@ def test_lists_kept_as_files_need_no_network(world, tmp_path):
     assert world.verdict.status is Status.GOOD
     assert world.authority.asked == []
     assert [url for url, _ in done.failures] == [str(files[2])]
+
+
+def test_what_a_list_kept_as_a_file_said_is_put_on_record_with_the_list(world, tmp_path):
+    """A node judges by such lists from its first moment; the evidence of what it judged must be there for a bundle."""
+    file = tmp_path / "b.crl"
+    file.write_bytes(world.authority.make_crl("issuing-b"))
+    root = tmp_path / "goc.crl"
+    root.write_bytes(world.authority.make_crl("root-b"))
+    lists = [file.read_bytes(), root.read_bytes()]
+    verdict = judge_status(read_certificate(world.signer.der), tree(), world.authority.now, crls=lists)
+    world.trust = world.trust.with_verdicts([verdict])
+    world.authority.fault = "down"
+    world.sources = [Sources(tree="chinh-phu", crl_files=(file, root), follow_certificates=False)]
+    assert world.refresh().written == (world.signer.fingerprint,)
+    with world.store.read() as view:
+        assert [view.body(digest) is not None for digest in world.verdict.evidence] == [True] * len(lists)
 
 
 def test_a_private_address_is_not_asked_unless_a_setting_allows_it(world):
