@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientConnectionError, ClientPayloadError, web
+from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 
@@ -143,6 +144,9 @@ class Exchange:
     def check_framing(self) -> None:
         """Refuses what a proxy before us might frame differently than we do. Raises Refusal."""
         headers = self.request.headers
+        if self.request._version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001 - `version` would keep what it read
+            self.request._version = HttpVersion11  # noqa: SLF001 - aiohttp answers in the version asked in, whatever it is
+            raise refuse("SYS-106", close=True)
         for name in _ONCE:
             if len(headers.getall(name, [])) > 1:
                 raise refuse("SYS-108", header=name, close=True)
@@ -183,6 +187,9 @@ class Exchange:
         """
         self.app.watch_body(self.request)
         if self.request.headers.get("Expect"):
+            if (self.request.content_length or 0) > most:  # the sender asked first: it need not send what is not taken
+                self.app.watch_body(self.request, done=True)
+                raise refuse("SYS-101", limit_bytes=most, close=True)
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
         content = self.request.content

@@ -250,6 +250,24 @@ def test_every_answer_says_who_answers_and_nothing_of_the_machinery(door):
     assert door.get("/healthz", **{"X-Request-Id": "bad id"}).headers["X-Request-Id"] != "bad id"
 
 
+@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", "9.9"])
+def test_other_versions_of_http_are_refused_in_a_version_that_is_spoken(door, version):
+    answer, closed = door.raw(f"GET /healthz HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert b"SYS-106" in answer
+    assert closed
+
+
+def test_who_asks_before_sending_too_much_is_told_no(door):
+    answer, closed = door.raw(
+        b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/xml\r\nExpect: 100-continue\r\n"
+        b"Authorization: Bearer " + pki.token("cong-dvc").encode() + b"\r\nContent-Length: 999999999\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"SYS-101" in answer
+    assert closed
+
+
 def test_an_expected_continue_is_given_only_to_those_who_may_send(door):
     body = mail.nop()
     expecting = post(XML, CL % len(body), b"Expect: 100-continue\r\nConnection: close\r\n")
