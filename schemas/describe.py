@@ -97,6 +97,12 @@ def code_lists() -> tuple[Simple, ...]:
     return tuple(reading.simple(name) for name in reading.simples if namespace(name) == names.DANH_MUC)
 
 
+def absence() -> Simple:
+    """Why an element that may be nil is left without a value: LyDoTrong."""
+    file = names.XSD_FOLDER / "chung" / "1.0" / "KieuChung.xsd"
+    return _reading(file).simple(f"{{{names.CHUNG}}}LyDoTrongType")
+
+
 def title(catalog: Catalog, kind: Kind) -> Mapping[Lang, str]:
     """What the schema of a kind says of itself."""
     file = catalog.reader(kind).xsd.resolve()

@@ -27,7 +27,7 @@ from gateway.core.problems import Entry, Lang, Outcome, Side, catalogue
 from gateway.core.written import meaning
 from gateway.documents import Kind
 from gateway.services.parties import Profile
-from schemas import describe
+from schemas import describe, names
 from schemas.catalog import Catalog, bundled
 from schemas.describe import Field, Simple
 from schemas.rules import RULES, Severity
@@ -375,6 +375,7 @@ def messages() -> str:
             ("Loại / type", "Thân / payload", "PhienBan", "Từ / from", "Đến / to", "Nghĩa", "Meaning"),
             (_overview(catalog, k) for k in kinds),
         ),
+        *_writing(simple),
         "## Phong bì / Envelope `ThongDiep`",
         _fields(describe.envelope(), simple),
     ]
@@ -389,6 +390,53 @@ def messages() -> str:
     parts += ["## Quy tắc ngoài lược đồ / Rules beyond the schema", _rules()]
     parts += ["## Kiểu và danh mục / Types and code lists", _types(simple)]
     return page("Thông điệp", "Messages", *parts)
+
+
+def _writing(simple: dict[str, Simple]) -> list[str]:
+    """What must be known before the first element can be written: namespaces, the root's Id, absence."""
+    reasons = describe.absence()
+    simple[reasons.name] = reasons
+    named = ", ".join(f"`{value.code}`" for value in reasons.values)
+    return [
+        "## Cách viết / How to write it",
+        (
+            f"Phong bì và mọi phần tử của nó ở không gian tên `{names.PHONG_BI}`; thân và mọi phần tử trong thân ở `{names.HO_SO}` (cả"
+            f" bản 1.1); chữ ký ở `{names.DS}`. Tiền tố tùy ý. Thuộc tính không có tiền tố, trừ `xsi:…`. Thứ tự phần tử là thứ tự"
+            " trong bảng. Gốc có thể mang thuộc tính `Id`, để chữ ký trỏ tới nó. Chữ ký là phần tử con cuối cùng của gốc:"
+            " [integrate.md](integrate.md)."
+        ),
+        (
+            f"*The envelope and its elements are in the namespace `{names.PHONG_BI}`; the payload and all inside it in"
+            f" `{names.HO_SO}` (version 1.1 too); the signature in `{names.DS}`. Any prefix. Attributes have none, but for"
+            " `xsi:…`. Elements stand in the order of the tables. The root may bear an attribute `Id` for the signature to point"
+            " to. The signature is the last child of the root.*"
+        ),
+        (
+            "```xml\n"
+            f'<lt:ThongDiep xmlns:lt="{names.PHONG_BI}"\n'
+            f'              xmlns:hs="{names.HO_SO}">\n'
+            "  <lt:MaThongDiep>0b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90</lt:MaThongDiep>\n"
+            "  <lt:LoaiThongDiep>HS05</lt:LoaiThongDiep>\n"
+            "  <lt:PhienBan>1.0</lt:PhienBan>\n"
+            "  …\n"
+            "  <lt:ThanPhan>\n"
+            "    <hs:CapNhatTienDo>…</hs:CapNhatTienDo>\n"
+            "  </lt:ThanPhan>\n"
+            "  <!-- ds:Signature -->\n"
+            "</lt:ThongDiep>\n"
+            "```"
+        ),
+        (
+            "Chú thích và lệnh xử lý không được có trong thông điệp thật (XML-111, XML-112). Phần tử ghi `nil` được để trống có lý do:"
+            f' `xsi:nil="true"` cùng thuộc tính `LyDoTrong`, một trong {named}; không có lý do thì bỏ hẳn phần tử.'
+        ),
+        (
+            "*A real message holds no comments or processing instructions (XML-111, XML-112). An element marked `nil` may be left"
+            f' empty for a reason: `xsi:nil="true"` with the attribute `LyDoTrong`, one of {named}; without a reason leave the'
+            " element out.*"
+        ),
+        f'```xml\n<hs:Email xmlns:xsi="{names.XSI}" xsi:nil="true" LyDoTrong="{reasons.values[0].code}"/>\n```',
+    ]
 
 
 def _overview(catalog: Catalog, kind: Kind) -> tuple[str, ...]:
