@@ -103,6 +103,11 @@ COMMANDS: dict[str, Entry] = {
     "trust": Entry("gateway.cli.trust:trust", "Chứng thư: dự báo, tình trạng.", "Certificates: forecast, status."),
     "parties": Entry("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
     "log": Entry("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
+    "erase": Entry(
+        "gateway.cli.erase:erase",
+        "Xóa nội dung hết hạn lưu trữ, có kế hoạch trước.",
+        "Erase what retention no longer keeps, with a plan first.",
+    ),
     "db": Entry("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
     "doctor": Entry(
         "gateway.cli.node:doctor",

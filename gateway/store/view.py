@@ -302,6 +302,10 @@ class View:
         """
         return self._connection.execute(select(_b.c.bytes).where(_b.c.digest == digest)).scalar()
 
+    def bearers(self, digest: str) -> list[MessageId]:
+        """The messages that arrived as these bytes; the same bytes from two parties are two."""
+        return [row.id for row in self._all(select(_m.c.id).where(_m.c.digest == digest).order_by(_m.c.id))]
+
     def erased_at(self, digest: str) -> datetime | None:
         """When a retention rule erased the bytes of this SHA-256."""
         return self._connection.execute(select(_b.c.erased_at).where(_b.c.digest == digest)).scalar()

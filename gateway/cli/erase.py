@@ -1,0 +1,105 @@
+"""erase: what a retention rule no longer lets us keep, with a plan first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from gateway.cli.base import FINE, Call, acting, argument, command, option, reason_of
+from gateway.cli.check import Moment
+from gateway.core.model import MaHoSo
+from gateway.settings import OperatorRole
+
+WHY = {
+    "held": ("đang giữ chờ xét, của", "held, of"),
+    "unread": ("chưa được lấy về bởi", "not fetched yet by"),
+    "queued": ("chờ gửi tới", "waiting for delivery to"),
+    "sending": ("đang gửi tới", "being delivered to"),
+    "unknown": ("chưa rõ đã tới", "of unknown outcome at"),
+    "refused": ("bị từ chối bởi", "refused by"),
+    "dead": ("không gửi được tới", "undeliverable to"),
+}
+
+
+@command(
+    "erase",
+    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì; chỉ xóa khi có --yes và lý do. Mã "
+    "băm, kết quả xét, biên nhận, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm được. Thứ còn phải giao hay còn chờ lấy "
+    "thì không xóa. Thời hạn do cơ quan quyết định; trục không có mặc định nào.",
+    en="Erase the bytes of messages when their retention has ended: shows first what would go; erases only with --yes "
+    "and a reason. Digests, verdicts, receipts, events and the log stay, and the chain still verifies. What is still to "
+    "be delivered or fetched is not erased. How long is the agency's to say; the gateway has no default.",
+)
+@argument("ma_ho_so", nargs=-1, metavar="[MAHOSO]…")
+@option(
+    "--ended-before",
+    type=Moment(),
+    vi="Mọi hồ sơ đã kết thúc (3, 8, 9, 10) mà việc cuối cùng xảy ra trước ngày này.",
+    en="Every dossier that has ended (3, 8, 9, 10) and whose last event was before this day.",
+)
+@option(
+    "--rejected-before",
+    type=Moment(),
+    vi="Mọi thông điệp bị từ chối nhận trước ngày này.",
+    en="Every rejected message that arrived before this day.",
+)
+@option("--yes", is_flag=True, vi="Xóa thật. Không lấy lại được.", en="Really erase. It cannot be undone.")
+@acting
+def erase(
+    call: Call,
+    ma_ho_so: tuple[str, ...],
+    ended_before: datetime | None,
+    rejected_before: datetime | None,
+    yes: bool,
+    reason: str | None = None,
+) -> int:
+    """Shows the plan; with --yes carries it out."""
+    from gateway.services import retention
+    from gateway.wiring import registry_of
+
+    call.need(OperatorRole.ADMINISTRATOR, "erase")
+    screen = call.screen
+    if not ma_ho_so and ended_before is None and rejected_before is None:
+        raise click.UsageError(
+            screen.text(
+                "Nêu MAHOSO, --ended-before hoặc --rejected-before.",
+                "Give MAHOSO, --ended-before or --rejected-before.",
+            )
+        )
+    rule = retention.Rule(
+        ended_before=ended_before,
+        rejected_before=rejected_before,
+        dossiers=tuple(MaHoSo(code) for code in dict.fromkeys(ma_ho_so)),
+    )
+    planned = retention.plan(call.store, registry_of(call.store), rule)
+    gone = None
+    if yes and planned.digests:
+        why = reason_of(call, reason, "erase")
+        who = f"operator:{call.person}"
+        gone = retention.erase(call.store, planned, rule, who=who, reason=why, now=call.now)
+    if screen.as_json:
+        screen.row(
+            {
+                "dossiers": planned.dossiers,
+                "messages": planned.messages,
+                "bodies": len(planned.digests),
+                "bytes": planned.total_bytes,
+                "kept": [{"what": what, "why": why, "party": party} for what, why, party in planned.kept],
+                "erased": gone,
+            }
+        )
+        return FINE
+    for what, cause, party in planned.kept:
+        words = WHY.get(cause, (cause, cause))
+        screen.line(f"  ∙ {what}: {words[0]} {party}", f"  ∙ {what}: {words[1]} {party}")
+    counts = (len(planned.digests), planned.total_bytes, planned.messages, len(planned.dossiers), len(planned.kept))
+    screen.line(
+        "{} nội dung ({} byte) của {} thông điệp, {} hồ sơ; {} hồ sơ chưa xóa được.".format(*counts),
+        "{} bodies ({} bytes) of {} messages, {} dossiers; {} dossiers cannot go yet.".format(*counts),
+    )
+    if gone is not None:
+        screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
+    elif planned.digests:
+        screen.line("Chưa xóa gì. Thêm --yes và --reason để xóa.", "Nothing was erased. Add --yes and --reason.")
+    return FINE
