@@ -1,9 +1,11 @@
 """Real processes: workers behind one port, replaced when they die or stall, renewed while requests go on."""
 
+import base64
 import hashlib
 import http.client
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,9 +21,11 @@ import nodes
 import pytest
 
 from gateway import wiring
+from gateway.documents import parse_bytes
 from gateway.services import parties as profiles
 from gateway.store import Store, open_engine
 from gateway.web.serve import reserve
+from signing.structure import read_signature
 
 OPERATOR = "lt_op_0123456789abcdef"
 
@@ -170,8 +174,16 @@ def test_a_socket_that_is_only_reserved_takes_no_connection():
         socket.create_connection(("127.0.0.1", reserved.getsockname()[1]), timeout=2)
 
 
-def test_hangup_replaces_every_worker_while_the_port_stays_open(node, serving):
-    old = workers_of(serving)
+def test_hangup_replaces_every_worker_and_the_key_while_the_port_stays_open(node, serving):
+    message, old = mail.nop(), workers_of(serving)
+    first = node.post(message, "cong-dvc")
+    keys, config = node.folder / "keys", node.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace("[key]", '[key]\nprevious = ["keys/cu.pem"]'), "utf-8")
+    shutil.copy(keys / "gateway.cert.test.pem", keys / "cu.pem")
+    for kind in ("key", "cert"):
+        new = Path(shutil.copy(keys / f"gateway-rsa.{kind}.test.pem", keys / "moi"))
+        new.chmod(0o600)
+        new.replace(keys / f"gateway.{kind}.test.pem")
     with Stream(node) as stream:
         serving.send_signal(signal.SIGHUP)
         assert eventually(lambda: len(workers_of(serving)) == 2 and not set(old) & set(workers_of(serving)))
@@ -179,6 +191,17 @@ def test_hangup_replaces_every_worker_while_the_port_stays_open(node, serving):
     assert stream.told.count(200) > 20
     assert "ConnectionRefusedError" not in stream.told
     assert serving.poll() is None
+    assert receipt_of(node.post(message, "cong-dvc")) == receipt_of(first)  # by the old key, and still the first
+    by = [
+        read_signature(parse_bytes(receipt_of(one))).certificate_der
+        for one in (first, node.post(mail.nop(), "cong-dvc"))
+    ]
+    assert by == [mail.pki.signer(name).der for name in ("gateway", "gateway-rsa")]
+
+
+def receipt_of(answer):
+    """The signed BienNhan in an answer of the door."""
+    return base64.b64decode(answer.json["BienNhan"])
 
 
 def test_a_worker_that_has_grown_too_large_is_replaced_without_a_gap(tmp_path):
