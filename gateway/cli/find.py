@@ -200,8 +200,14 @@ def _explained(code: str, lang: Lang) -> dict[str, str]:
     vi="In đúng phần đã được ký, dạng chuẩn hóa (cần --reason); ra lỗi chuẩn thì nêu những gì nằm ngoài.",
     en="Print exactly what was signed, canonical (needs --reason); on standard error, what lies outside.",
 )
+@option(
+    "--answer",
+    is_flag=True,
+    vi="In câu trả lời của bên nhận ở lần thử cuối có trả lời (cần --reason: nó có thể nhắc lại nội dung).",
+    en="Print what the receiver answered the last time it did (needs --reason: it may repeat the content).",
+)
 @acting
-def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, reason: str | None) -> int:
+def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, answer: bool, reason: str | None) -> int:
     """Prints what is known."""
     from gateway.services import desk
 
@@ -209,6 +215,8 @@ def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, reas
     message = desk.one(store, name)
     if content or signed:
         return _unmask(call, message, reason, signed=signed)
+    if answer:
+        return _answered(call, message, name, reason)
     if receipt:
         with store.read() as view:
             found = view.receipt(message.id)
@@ -247,6 +255,33 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
         from gateway.cli.check import tell_outside
 
         tell_outside(call, document)
+    return FINE
+
+
+def _answered(call: Call, message: Any, name: str, reason: str | None) -> int:
+    """What the receivers answered: of the one delivery that is named, or of each of the message."""
+    from gateway.services import desk
+
+    call.need(OperatorRole.OPERATOR, "show --answer")
+    with call.store.read() as view:
+        deliveries = view.deliveries(message=message.id)
+        deliveries = [d for d in deliveries if d.id == name] or deliveries
+        tries = [t for d in deliveries for t in [t for t in view.attempts(d.id) if t.receipt][-1:]]
+    if not tries:
+        raise Stopped(Problem("SYS-056", {"id": name}))
+    why = reason_of(call, reason, "show --answer")
+    who = f"operator:{call.person}"
+    desk.note_unmasking(call.store, message.id, who=who, reason=why, now=call.now, part="answer")
+    screen = call.screen
+    for one in tries:
+        text = (one.receipt or b"").decode("utf-8", "replace")
+        if screen.as_json:
+            told = {"delivery": one.delivery, "attempt": one.number, "outcome": str(one.outcome), "answer": text}
+            screen.row(told)
+            continue
+        if len(tries) > 1:
+            screen.note(f"{one.delivery}, lần {one.number}:", f"{one.delivery}, try {one.number}:")
+        screen.line(text.rstrip("\n"))
     return FINE
 
 
@@ -310,6 +345,7 @@ def delivery_row(screen: Screen, delivery: Delivery, attempts: Sequence[Attempt]
                 "ended_at": attempt.ended_at,
                 "outcome": str(attempt.outcome),
                 "reference": attempt.reference,
+                "answered": attempt.receipt is not None,
                 "code": attempt.problem.code if attempt.problem else None,
             }
             for attempt in attempts
@@ -376,6 +412,9 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
         )
     if delivery.problem is not None and not delivery.state.is_final:
         screen.problem(delivery.problem)
+        if any(attempt.receipt for attempt in attempts):
+            see = f"lienthong show {delivery.id} --answer --reason “…”"
+            screen.line(f"    Bên nhận đã trả lời gì: {see}", f"    What the receiver answered: {see}")
     if delivery.state.holds_lane and delivery.blocking:
         screen.line(
             f"    Làn {delivery.lane} đang bị giữ. Sửa nguyên nhân rồi: lienthong replay {delivery.id} --reason “…”; "

@@ -114,7 +114,10 @@ class Screen:
         self._write(self.out, as_json(row))
 
     def raw(self, data: bytes) -> None:
-        """Bytes exactly as they are, on standard output."""
+        """Bytes exactly as they are, on standard output; at a terminal as text that cannot steer it."""
+        if self.out.isatty():
+            self._write(self.out, inert(data.decode("utf-8", "replace")))
+            return
         with written():
             self.out.flush()
             buffer = getattr(self.out, "buffer", None)

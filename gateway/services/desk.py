@@ -368,7 +368,9 @@ def skip(store: Store, name: str, *, who: str, reason: str, now: datetime) -> De
         raise _not_skippable(known) from error
 
 
-def note_unmasking(store: Store, message: MessageId, *, who: str, reason: str, now: datetime) -> None:
-    """Writes into the log that somebody looked at a message's content, and why."""
+def note_unmasking(
+    store: Store, message: MessageId, *, who: str, reason: str, now: datetime, part: str = "content"
+) -> None:
+    """Writes into the log that somebody looked at a message's content, or at a receiver's answer to it, and why."""
     with store.begin() as tx:
-        tx.note(LogLine(what="message.read", who=who, message=message, facts={"reason": reason}), now)
+        tx.note(LogLine(what="message.read", who=who, message=message, facts={"reason": reason, "part": part}), now)

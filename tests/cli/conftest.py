@@ -139,7 +139,7 @@ class Office:
         """Its database."""
         return self.gate.store
 
-    def refused(self, code="DLV-031"):
+    def refused(self, code="DLV-031", answer=None):
         """What is due is tried once and refused; gives the delivery."""
         now = datetime.now(UTC)
         with self.store.begin() as tx:
@@ -151,6 +151,7 @@ class Office:
             started_at=now,
             ended_at=now + timedelta(seconds=1),
             outcome=AttemptOutcome.REFUSED,
+            receipt=answer,
             problem=Problem(code, {"codes": ["TTHC"]}),
         )
         with self.store.begin() as tx:

@@ -196,3 +196,22 @@ def test_what_is_not_there_is_named_in_the_language_of_the_run_with_where_to_loo
     assert "There is no party “nobody”" in english.err
     assert "lienthong parties list" in english.err
     assert "lienthong lanes" in cli("skip", "none", "--yes", "--reason", "x").err
+
+
+def test_what_the_receiver_answered_is_shown_inertly_with_a_reason_and_logged(cli, office):
+    office.receive(HS01)
+    delivery = office.refused(answer='{"lỗi": "chưa cấu hình \x1b[31m"}'.encode())
+    shown = cli("show", delivery.id).out
+    assert f"lienthong show {delivery.id} --answer" in shown
+    assert "chưa cấu hình" not in shown
+    assert "SYS-041" in cli("show", delivery.id, "--answer").err
+    told = cli("show", delivery.id, "--answer", "--reason", "bên nhận hỏi")
+    assert told.out == '{"lỗi": "chưa cấu hình \\x1b[31m"}\n'
+    (row,) = cli("show", delivery.message, "--answer", "--reason", "hỏi", "--json").rows
+    assert (row["delivery"], row["attempt"], row["outcome"]) == (delivery.id, 1, "refused")
+    facts = [row["facts"] for row in cli("log", "export", "--json").rows if row["what"] == "message.read"]
+    assert facts == [{"reason": "bên nhận hỏi", "part": "answer"}, {"reason": "hỏi", "part": "answer"}]
+
+
+def test_where_nobody_answered_that_is_said(cli, office):
+    assert "SYS-056" in cli("show", office.receive(HS01).message, "--answer", "--reason", "x").err
