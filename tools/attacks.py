@@ -1,6 +1,6 @@
 """Gives every attack document to the gateway's whole judgement and measures each: ``make attacks``.
 
-    python tools/attacks.py [--samples 3]
+    python tools/attacks.py [--minutes 10] [--samples 3]
 
 From every accepted, signed sample the attack documents of tests/signing/attacks.py are made (some 290 each) and judged one
 by one. What must never happen: one is accepted, an exception escapes, one takes over a second of CPU or over 200 MB, or
@@ -106,12 +106,16 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=int, default=None, help="only so many samples")
+    parser.add_argument("--minutes", type=float, default=None, help="begin no sample after so many minutes")
     given = parser.parse_args()
     judge, memory, seen = Judge(), Memory(), Seen()
     began, samples = time.monotonic(), 0
     for sample, sender, made in seeds(judge, given.samples):
         if not samples:
             judge.whole(made[0][1], sender)  # what is loaded with the first refusal is no document's own cost
+        if given.minutes is not None and time.monotonic() - began > given.minutes * 60:
+            print("the time is over; samples are left")
+            break
         samples += 1
         for name, body in made:
             memory.begin()

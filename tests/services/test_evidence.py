@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import mail as letters
 import pki
 import pytest
+import server
 from arrivals import arrival
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,8 @@ from connectors.pki import Pki
 from gateway import wiring
 from gateway.core import chain
 from gateway.core.ledger import LogLine
-from gateway.core.model import Fate
+from gateway.core.model import Fate, Form
+from gateway.core.parties import Demand
 from gateway.core.problems import Stopped
 from gateway.services import parties as profiles
 from gateway.services.evidence import HEAD_LINES, gather, schema_digests, seal_log
@@ -28,6 +30,8 @@ from gateway.services.trust import Sources, refresh
 from gateway.store import Store, open_engine
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads
+from signing.sign import sign
+from signing.trust import Trust
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 PROVEN = ["files", "digest", "certificates", "anchors", "status", "signature", "receipt", "log", "schemas"]
@@ -136,6 +140,79 @@ def test_what_is_not_on_record_or_erased_has_no_bundle(judged):
     with pytest.raises(Stopped) as caught:
         gathered(gate, parts.message)
     assert [problem.code for problem in caught.value.problems] == ["SIG-133"]
+
+
+# Every way in ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(bare_gate, sample_settings, sqlite_store):
+    """A gate over SQLite with its evidence on record; the agency may send without a signature, and typed."""
+    gate = with_kept_evidence(replace(bare_gate, store=sqlite_store), sample_settings)
+    agency = gate.parties.get(AGENCY)
+    agency = replace(agency, typed_submissions=True, signature=replace(agency.signature, default=Demand.ACCEPTED))
+    return replace(gate, parties=type(gate.parties)(agency if p.id == AGENCY else p for p in gate.parties))
+
+
+def fit_of(gate, envelope, fate=Fate.ACCEPTED):
+    (answer,) = receive([envelope], gate, envelope.received_at)
+    assert answer.fate is fate, answer.problems
+    parts = gathered(gate, answer.message)
+    report = verify_bundle(write_bundle(parts), anchors=anchors_of(parts), schemas=schema_digests())
+    assert report.passed, report.first_misfit
+    return parts, statuses(report)
+
+
+def filed(gate):
+    """A dossier that the agency has taken in."""
+    code = letters.ma_ho_so(AGENCY)
+    body = letters.nop(code, to=AGENCY)
+    taken = letters.tiep_nhan(code, sender=AGENCY)
+    answers = receive([arrival(body, PORTAL), arrival(taken, AGENCY)], gate, datetime.now(UTC))
+    assert {answer.fate for answer in answers} == {Fate.ACCEPTED}
+    return code
+
+
+def test_a_message_on_the_word_of_the_channel_has_a_bundle_that_says_so(small):
+    parts, found = fit_of(small, arrival(letters.tien_do(filed(small), 4, sender=AGENCY, signer=""), AGENCY))
+    assert (parts.basis, parts.signed, found["signature"], found["receipt"]) == (
+        "channel",
+        None,
+        "not-applicable",
+        "passed",
+    )
+    forged = replace(parts, basis="signature")
+    assert misfit(write_bundle(forged))[0] == "signature"
+
+
+def test_what_the_gateway_composed_is_proven_by_its_own_signature(small):
+    fields = {"MaHoSo": filed(small), "NguoiXuLy": "A", "ThoiDiemXuLy": "20260116080000", "TrangThai": "4"}
+    packet = replace(arrival(json.dumps(fields).encode(), AGENCY), form=Form.CAP_NHAT_TIEN_DO_MC)
+    parts, found = fit_of(small, packet)
+    assert (parts.basis, found["signature"], found["anchors"]) == ("composed", "passed", "passed")
+    assert parts.composed not in (None, parts.original)
+    forged = replace(
+        parts, composed=parts.composed.replace(b"<lt:NguoiGui", b"<lt:nguoiGui").replace(b"2026", b"2027", 1)
+    )
+    assert misfit(write_bundle(forged)) == ("signature", "SIG-124")
+
+
+def test_a_time_stamp_is_judged_again_by_the_tree_that_vouched_for_it(small):
+    now = datetime.now(UTC).replace(microsecond=0)
+    body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY, signer="")
+    signed = sign(body, letters.key(PORTAL), at=now, stamper=server.stamper(now))
+    parts, found = fit_of(small, arrival(signed, PORTAL))
+    assert (parts.verdict["facts"]["form"], found["signature"]) == ("xades-b-t", "passed")
+    assert {tree.name for tree in parts.trees} == {"chinh-phu", "quoc-gia"}
+    early = parts.verdict["facts"]["timestamps"][0] | {"time": "2020-01-01T00:00:00+00:00"}
+    facts = parts.verdict["facts"] | {"timestamps": [early]}
+    assert misfit(write_bundle(replace(parts, verdict=parts.verdict | {"facts": facts}))) == ("signature", "SIG-127")
+
+
+def test_a_held_message_has_a_bundle_without_a_receipt(small):
+    unknown = replace(small, trust=Trust.build(small.parties, small.trust.trees.values()))
+    parts, found = fit_of(unknown, arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL), Fate.HELD)
+    assert (parts.state, parts.receipt, found["receipt"], found["log"]) == ("held", None, "not-applicable", "passed")
 
 
 # The first thing that does not fit ------------------------------------------------------------------------------------
