@@ -488,8 +488,8 @@ def _missing(
     facts = {
         "element": particle.shown,
         "parent": parent,
-        "after": local(after[-1].tag) if after else "–",
-        "before": local(before[0].tag) if before else "–",
+        "after": local(after[-1].tag) if after else f"<{parent}>",
+        "before": local(before[0].tag) if before else f"</{parent}>",
         "fix": fix,
     }
     return Problem("XSD-010", facts, at)
@@ -653,9 +653,9 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     if isinstance(validator, (facets.XsdMinLengthFacet, facets.XsdLengthFacet)):
         return Problem("XSD-024", facts, at)
     if isinstance(validator, (facets.XsdMinInclusiveFacet, facets.XsdMinExclusiveFacet)):
-        return Problem("XSD-027", {**facts, "least": str(validator.value), "most": "–"}, at)
+        return Problem("XSD-027", {**facts, "least": str(validator.value), "most": "∞"}, at)
     if isinstance(validator, (facets.XsdMaxInclusiveFacet, facets.XsdMaxExclusiveFacet)):
-        return Problem("XSD-027", {**facts, "least": "–", "most": str(validator.value)}, at)
+        return Problem("XSD-027", {**facts, "least": "-∞", "most": str(validator.value)}, at)
     if isinstance(validator, (facets.XsdTotalDigitsFacet, facets.XsdFractionDigitsFacet)):
         return Problem("XSD-028", {**facts, "most": validator.value, **_corrected(kind, value, name, at)}, at)
     primitive = local(kind.primitive_type.name or "") if kind.primitive_type is not None else ""

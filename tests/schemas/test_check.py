@@ -208,6 +208,15 @@ def test_what_is_inside_a_payload_that_nobody_knows_costs_nothing_and_stays(pars
     assert etree.tostring(document.root) == before
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("Đang xử lý", "(10 characters, not repeated here)"), ("", "(empty)"), ("11", "The value 11 of")],
+)
+def test_a_value_is_said_or_described_so_that_a_person_understands(problems, hs05, value, said):
+    body = replaced(hs05, ("<hs:TrangThai>4<", f"<hs:TrangThai>{value}<"))
+    assert said in the_problem(problems, body).message(Lang.EN)
+
+
 def test_a_payload_in_no_namespace_is_told_so(problems, hs05):
     body = replaced(hs05, ('xmlns:hs="http://www.dongnai.gov.vn/lienthong/hoso/1.0"', ""), ("hs:", ""))
     problem = the_problem(problems, body)

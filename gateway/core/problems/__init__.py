@@ -7,6 +7,7 @@ today also mends yesterday's list.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 class Outcome(StrEnum):
@@ -94,7 +95,7 @@ class Problem:
 
     def _in_words(self, lang: Lang) -> Mapping[str, Any]:
         """The facts; values that the catalogue has words for are said in words, and the value after them."""
-        facts = dict(self.facts)
+        facts = {name: _unquoted(value, lang) for name, value in self.facts.items()}
         for name, table in self.entry.words.items():
             value = str(facts.get(name))
             known = (value, value.partition(",")[0], value.partition(" ")[0])  # "timeout 10 s" is found as "timeout"
@@ -144,6 +145,19 @@ class _Gaps(dict[str, Any]):
 def fill(template: str, facts: Mapping[str, Any]) -> str:
     """The template with ``{name}`` replaced by the fact of that name, or by "…" where the fact is missing."""
     return template.format_map(_Gaps({k: _shown(v) for k, v in facts.items()}))
+
+
+def _unquoted(value: object, lang: Lang) -> object:
+    """A value that must not be repeated stands in the facts as its length in brackets: "[38]"."""
+    match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return f"({match[1]} {_CHARACTERS[lang]})" if match[1] != "0" else _EMPTY[lang]
+
+
+_LENGTH: Final = re.compile(r"\[(\d+)\]")
+_EMPTY: Final = {Lang.VI: "(trống)", Lang.EN: "(empty)"}
+_CHARACTERS: Final = {Lang.VI: "ký tự, không nêu lại", Lang.EN: "characters, not repeated here"}
 
 
 def _shown(value: object) -> str:
