@@ -18,6 +18,7 @@ import pytest
 
 from gateway.cli.run import recheck_held
 from gateway.core.model import Fate
+from signing.heads import HEAD, read_head
 
 PATIENCE_S = 60
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
@@ -88,11 +89,22 @@ def test_a_running_node_takes_over_a_new_registry(cli, office):
             time.sleep(0.1)
 
 
-def test_a_worker_comes_up_and_stops_cleanly(office):
+def test_a_worker_signs_the_log_puts_evidence_on_record_and_stops_cleanly(office):
     with running(office.folder, "work") as (process, said):
         assert said == "work"
+        until = time.monotonic() + PATIENCE_S
+        head, known = None, []
+        while (head is None or not known) and time.monotonic() < until:
+            time.sleep(0.1)
+            with office.store.read() as view:
+                head, known = view.last_act(HEAD), view.certificate_statuses()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 0
+    assert read_head(head.facts["jws"], [office.gate.key.certificate]).number == head.facts["number"]
+    with office.store.read() as view:
+        lists = [view.body(digest) for row in known for digest in row.evidence]
+    assert lists
+    assert None not in lists
 
 
 def test_a_taken_port_is_a_sentence(office, process):
