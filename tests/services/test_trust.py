@@ -74,6 +74,12 @@ def world(authority, store):
     return World(authority, store)
 
 
+@pytest.fixture
+def small(authority, sqlite_store):
+    """The same over SQLite alone: what an authority says does not depend on the database."""
+    return World(authority, sqlite_store)
+
+
 def test_a_good_certificate_is_asked_about_by_ocsp_and_its_evidence_kept(world):
     done = world.refresh()
     assert (world.verdict.status, world.verdict.source) == (Status.GOOD, "ocsp")
@@ -84,13 +90,13 @@ def test_a_good_certificate_is_asked_about_by_ocsp_and_its_evidence_kept(world):
     assert world.stands(world.authority.now).status is Status.GOOD
 
 
-def test_a_revoked_certificate_is_bad_from_its_date(world):
-    when = (world.authority.now - 2 * HOUR).replace(microsecond=0)
-    world.authority.revoked[world.signer.certificate.serial_number] = when
-    world.refresh()
-    assert (world.verdict.status, world.verdict.revoked_at) == (Status.BAD, when)
-    assert world.stands(world.authority.now).code == "SIG-060"
-    assert world.stands(when - HOUR).status is Status.GOOD
+def test_a_revoked_certificate_is_bad_from_its_date(small):
+    when = (small.authority.now - 2 * HOUR).replace(microsecond=0)
+    small.authority.revoked[small.signer.certificate.serial_number] = when
+    small.refresh()
+    assert (small.verdict.status, small.verdict.revoked_at) == (Status.BAD, when)
+    assert small.stands(small.authority.now).code == "SIG-060"
+    assert small.stands(when - HOUR).status is Status.GOOD
 
 
 @pytest.mark.threat("T-STATUS")
@@ -109,11 +115,11 @@ def test_a_revoked_certificate_is_bad_from_its_date(world):
         "redirect",
     ],
 )
-def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, world):
-    world.authority.fault = fault
-    done = world.refresh()
-    assert world.verdict.status is Status.UNKNOWN
-    assert world.stands(world.authority.now).code == "SIG-062"
+def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, small):
+    small.authority.fault = fault
+    done = small.refresh()
+    assert small.verdict.status is Status.UNKNOWN
+    assert small.stands(small.authority.now).code == "SIG-062"
     if fault not in ("stale", "future", "wrong-responder", "garbage"):
         assert {reason for _, reason in done.failures} <= {
             "empty",
@@ -124,19 +130,19 @@ def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, wo
             "status-302",
         }
         assert done.failures
-    assert not any("elsewhere" in line for line in world.authority.asked), "redirects are not followed"
+    assert not any("elsewhere" in line for line in small.authority.asked), "redirects are not followed"
 
 
 @pytest.mark.parametrize("fault", ["wrong-nonce", "unknown", "other-certificate"])
-def test_a_responder_that_answers_something_else_is_replaced_by_the_list(fault, world):
-    world.authority.fault = fault
-    world.refresh()
-    assert (world.verdict.status, world.verdict.reason) == (Status.GOOD, "good-by-crl")
+def test_a_responder_that_answers_something_else_is_replaced_by_the_list(fault, small):
+    small.authority.fault = fault
+    small.refresh()
+    assert (small.verdict.status, small.verdict.reason) == (Status.GOOD, "good-by-crl")
 
 
 @pytest.mark.parametrize("fault", ["wrong-nonce", "unknown", "other-certificate"])
-def test_without_a_list_such_an_answer_leaves_it_unknown(fault, authority, store):
-    there = World(authority, store, crl=False)
+def test_without_a_list_such_an_answer_leaves_it_unknown(fault, authority, sqlite_store):
+    there = World(authority, sqlite_store, crl=False)
     authority.fault = fault
     there.refresh()
     assert there.verdict.status is Status.UNKNOWN
@@ -196,16 +202,16 @@ def test_what_a_list_kept_as_a_file_said_is_put_on_record_with_the_list(world, t
         assert [view.body(digest) is not None for digest in world.verdict.evidence] == [True] * len(lists)
 
 
-def test_a_private_address_is_not_asked_unless_a_setting_allows_it(world):
+def test_a_private_address_is_not_asked_unless_a_setting_allows_it(small):
     async def ask():
         async with Pki(timeout_s=1.0) as careful:
             return await refresh(
-                world.store, world.trust, world.parties, world.sources, world.authority.now, pki=careful
+                small.store, small.trust, small.parties, small.sources, small.authority.now, pki=careful
             )
 
     done = asyncio.run(ask())
     assert {reason for _, reason in done.failures} == {"refused-address"}
-    assert world.authority.asked == []
+    assert small.authority.asked == []
 
 
 def status(state, *, age, left):
@@ -233,22 +239,22 @@ def test_a_certificate_is_due_before_its_evidence_ends(state, age, left, due):
     assert is_due(None, now)
 
 
-def test_the_forecast_names_what_stops_working_on_which_day(world):
-    world.refresh(grace=6 * HOUR)
-    now = world.authority.now
-    ends = forecast(world.trust, world.parties, now)
+def test_the_forecast_names_what_stops_working_on_which_day(small):
+    small.refresh(grace=6 * HOUR)
+    now = small.authority.now
+    ends = forecast(small.trust, small.parties, now)
     assert [end.at for end in ends] == sorted(end.at for end in ends)
     by_kind = {end.kind: end for end in ends}
-    assert by_kind[Ending.EVIDENCE].at == world.verdict.grace_until
-    assert by_kind[Ending.CERTIFICATE].at == world.signer.certificate.not_valid_after_utc
+    assert by_kind[Ending.EVIDENCE].at == small.verdict.grace_until
+    assert by_kind[Ending.CERTIFICATE].at == small.signer.certificate.not_valid_after_utc
     assert by_kind[Ending.CERTIFICATE].last
     assert by_kind[Ending.ANCHOR].tree == "chinh-phu"
-    assert [end.kind for end in forecast(world.trust, world.parties, now, timedelta(days=3))] == [Ending.EVIDENCE]
+    assert [end.kind for end in forecast(small.trust, small.parties, now, timedelta(days=3))] == [Ending.EVIDENCE]
     assert by_kind[Ending.EVIDENCE].days(now) == 1
 
 
-def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority, store):
-    there = World(authority, store)
+def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority, sqlite_store):
+    there = World(authority, sqlite_store)
     soon = authority.now + timedelta(days=10)
     agency = next(iter(there.parties))
     early = replace(agency.certificates[0], valid_to=soon)
@@ -257,8 +263,8 @@ def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority,
     assert (first.kind, first.at, first.party, first.last) == (Ending.REGISTRATION, soon, agency.id, True)
 
 
-def test_what_a_person_must_act_on_is_what_nothing_stands_in_for(authority, store):
-    there = World(authority, store)
+def test_what_a_person_must_act_on_is_what_nothing_stands_in_for(authority, sqlite_store):
+    there = World(authority, sqlite_store)
     now, agency = authority.now, next(iter(there.parties))
     ending = replace(agency.certificates[0], valid_to=now + timedelta(days=10))
     alone = Parties([replace(agency, certificates=(ending,))])
@@ -271,21 +277,21 @@ def test_what_a_person_must_act_on_is_what_nothing_stands_in_for(authority, stor
     assert [end.last for end in forecast(Trust.build(both, [tree()]), both, now) if end.party][:1] == [False]
 
 
-def test_evidence_is_a_matter_for_a_person_only_once_its_source_is_silent(world):
-    world.refresh(grace=6 * HOUR)
+def test_evidence_is_a_matter_for_a_person_only_once_its_source_is_silent(small):
+    small.refresh(grace=6 * HOUR)
     month = timedelta(days=30)
-    assert endangered(world.trust, world.parties, world.authority.now, month) == []  # it renews itself
-    silent = world.verdict.until + HOUR
-    (end,) = endangered(world.trust, world.parties, silent, month)
-    assert (end.kind, end.at, end.party) == (Ending.EVIDENCE, world.verdict.grace_until, "so-tu-phap")
+    assert endangered(small.trust, small.parties, small.authority.now, month) == []  # it renews itself
+    silent = small.verdict.until + HOUR
+    (end,) = endangered(small.trust, small.parties, silent, month)
+    assert (end.kind, end.at, end.party) == (Ending.EVIDENCE, small.verdict.grace_until, "so-tu-phap")
 
 
-def test_trees_anchors_and_our_own_key_are_told_before_they_end(world):
-    now = world.authority.now
+def test_trees_anchors_and_our_own_key_are_told_before_they_end(small):
+    now = small.authority.now
     own, old = pki.signer("gateway"), pki.signer("gateway-rsa")
     certificates = tuple(SigningCertificate(der=one.der, fingerprint=one.fingerprint) for one in (own, old))
     gateway = replace(
-        next(iter(world.parties)), id="gateway", role=Role.GATEWAY, identifiers=("H19.900",), certificates=certificates
+        next(iter(small.parties)), id="gateway", role=Role.GATEWAY, identifiers=("H19.900",), certificates=certificates
     )
     parties = Parties([gateway])
     trust = Trust.build(parties, [replace(tree(), valid_to=now + timedelta(days=20))])
