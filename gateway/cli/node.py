@@ -279,10 +279,14 @@ def _shown(value: Any) -> str:
 
 
 def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> Finding:
+    from gateway.store import StoreError
+
     try:
         return Finding(vi, en, tuple(act() or ()))
     except Stopped as stop:
         return Finding(vi, en, stop.problems)
+    except StoreError as error:
+        return Finding(vi, en, (Problem("SYS-048", {"reason": str(error)}),))
 
 
 def _configuration(call: Call) -> Iterator[Finding]:
@@ -336,24 +340,29 @@ def _database(call: Call) -> Iterator[Finding]:
 
     url = shown_url(call.settings.database.url)
 
-    def look() -> Iterable[Problem]:
-        from gateway.store import StoreError
-
-        try:
-            with call.store.read() as view:
-                view.parties_version()
-            with call.store.begin():  # nothing is written, but it must be possible to
-                pass
-        except StoreError as error:
-            return [Problem("SYS-030", {"url": url, "reason": str(error)})]
-        return []
+    def look() -> None:
+        with call.store.read() as view:
+            view.parties_version()
+        with call.store.begin():  # nothing is written, but it must be possible to
+            pass
 
     yield _tried(f"cơ sở dữ liệu {url}", f"database {url}", look)
+    if _there(call):
+        yield _tried("đồng hồ khớp với nhật ký", "the clock fits the log", lambda: _clock(call))
     file = call.store.engine.url.database if url.startswith("sqlite:") and _there(call) else None
     if file is not None:
         free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
         problems = (Problem("SYS-055", {"path": file, "free_mb": free_mb}),) if free_mb < LEAST_FREE_MB else ()
         yield Finding("đĩa của cơ sở dữ liệu còn chỗ", "the database's disk has room", problems)
+
+
+def _clock(call: Call) -> Iterable[Problem]:
+    """A log that is ahead of the clock: the clock was set back."""
+    with call.store.read() as view:
+        newest = [entry.at for entry in view.log_entries(after=view.log_head().number - 1)][-1:]
+    if newest and newest[0] > call.now + timedelta(minutes=1):
+        return [Problem("SYS-057", {"now": when(call.now), "newest": when(newest[0])})]
+    return []
 
 
 def _there(call: Call) -> bool:

@@ -131,6 +131,17 @@ def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
     assert (result.code, "SYS-031" in result.out, "sổ đăng ký đang có hiệu lực" in result.out) == (1, True, False)
 
 
+def test_doctor_notices_a_clock_that_was_set_back(cli, office, monkeypatch):
+    from datetime import UTC, datetime, timedelta
+
+    from gateway.cli.base import Call
+
+    assert "SYS-057" not in cli("doctor").out
+    monkeypatch.setattr(Call, "now", property(lambda _: datetime.now(UTC) - timedelta(hours=2)))
+    result = cli("doctor")
+    assert (result.code, "SYS-057" in result.out) == (1, True)
+
+
 def test_doctor_warns_before_the_disk_is_full(cli, node, monkeypatch):
     import shutil
 
