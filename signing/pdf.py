@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pyhanko.pdf_utils.crypt import AuthStatus
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.validation import EmbeddedPdfSignature, async_validate_pdf_signature
@@ -105,6 +106,8 @@ def check_pdf(body: bytes, trust: Trust, party: Party | None, at: datetime) -> P
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader = PdfFileReader(io.BytesIO(body), strict=False)
+            if reader.encrypted and not _opens(reader):
+                return PdfReport(unreadable="encrypted")
             if reader.xrefs.total_revisions > REVISIONS:
                 return PdfReport(unreadable="too-many-revisions")
             embedded = [one for one in reader.embedded_signatures if one.sig_object_type == "/Sig"]
@@ -343,6 +346,14 @@ class _Judge:
 
 
 _TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
+
+
+def _opens(reader: PdfFileReader) -> bool:
+    """Whether an encrypted file opens without a password, as one does that is only closed to changes."""
+    try:
+        return reader.decrypt(b"").status is not AuthStatus.FAILED
+    except Exception:  # noqa: BLE001 - another kind of lock, or a broken one
+        return False
 
 
 def _carried_evidence(reader: PdfFileReader) -> tuple[list[bytes], list[bytes]]:

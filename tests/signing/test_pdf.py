@@ -20,7 +20,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.content import RawContent
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.layout import BoxConstraints
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter, copy_into_new_writer
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
@@ -76,7 +77,16 @@ def stamper(at):
     )
 
 
-def signed(name="so-tu-phap", body=None, *, field="NguoiKy", stamp=None, embed=None, md="sha256"):
+def locked(password):
+    """The blank PDF, closed to changes by an owner's password; with another password to open it, unless that is empty."""
+    writer = copy_into_new_writer(PdfFileReader(io.BytesIO(blank())))
+    writer.encrypt("cua chu", password)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def signed(name="so-tu-phap", body=None, *, field="NguoiKy", stamp=None, embed=None, md="sha256", password=None):
     """The PDF with a PAdES signature of this signer, put on as an update."""
     who = pki.signer(name)
     key = who.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -93,6 +103,8 @@ def signed(name="so-tu-phap", body=None, *, field="NguoiKy", stamp=None, embed=N
         validation_context=embed,
     )
     writer = IncrementalPdfFileWriter(io.BytesIO(body or blank()), strict=False)
+    if password is not None:
+        writer.encrypt(password)
     pdf_signer = signers.PdfSigner(metadata, signer, timestamper=stamper(stamp) if stamp else None)
 
     async def go():
@@ -129,6 +141,13 @@ def test_one_bad_signature_does_not_spoil_the_other_and_the_document_does_not_co
     assert not report.has_valid
     codes = [problem.code for problem in pdf_problems([("tep-1", report)], demanded=True)]
     assert codes == ["SIG-111", "SIG-113"]
+
+
+def test_a_file_that_is_only_closed_to_changes_is_judged_and_one_that_does_not_open_is_not():
+    assert judged(signed(body=locked(""), password="")).result == "passed"
+    report = judged(signed(body=locked("mo"), password="mo"))
+    assert (report.unreadable, report.has_valid) == ("encrypted", False)
+    assert [p.code for p in pdf_problems([("tep-1", report)], demanded=True)] == ["SIG-110", "SIG-113"]
 
 
 def test_a_changed_letter_is_found():
