@@ -1,6 +1,6 @@
 """For a document axis of the edXML kind (QCVN 102:2016): status packets about dossiers.
 
-The regulation's text was not seen; the packet follows what published integration code writes (domain section 10). Two
+The regulation's text was not seen; the packet follows what published integration code writes. Two
 ways of reading: *strict* takes that one form; *tolerant* also takes the older dialects met in the field (other
 namespaces, ``EdXMLEnvelope``, a Signature outside its namespace), and says so. What was read tolerantly is labelled
 tolerant wherever it goes and is never called valid; a signature in a packet is not verified here, and not believed.
@@ -75,7 +75,7 @@ BY_STATE: Mapping[str, str] = {"2": "03", "3": "02", "4": "05", "9": "06", "10":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
-    """What the axis's result codes mean. A code in no list is a refusal (domain section 10)."""
+    """What the axis's result codes mean. A code in no list is a refusal."""
 
     delivered: tuple[str, ...] = setting(("0",), vi="Đã nhận.", en="Taken.")
     passing: tuple[str, ...] = setting(("20",), vi="Lỗi tạm thời, chưa nhận.", en="A passing fault, not taken.")

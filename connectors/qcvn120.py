@@ -3,7 +3,7 @@
 A dossier goes as DongBoHoSoMC, created or updated as *we* know it to be: what the party took before is remembered with
 each delivery, and looked up where the party lets us, so that no text of an error decides. Whatever moves a dossier goes
 as rows of CapNhatTienDoHoSoMC, in chunks, and each row has an outcome of its own: what was taken is not sent again.
-Which codes mean what is the profile's to say (domain section 11, first row).
+Which codes mean what is the profile's to say.
 """
 # ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 

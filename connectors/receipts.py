@@ -16,7 +16,7 @@ from connectors.base import Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.http import Reply
 from gateway.core.problems import Problem
 
-# Tokens of domain section 9.3 whose class is "retry": the receiver asks for the same bytes again.
+# Tokens (docs/problems.md) whose class is "retry": the receiver asks for the same bytes again.
 RETRY = frozenset({"LOI_HE_THONG", "KHONG_KIEM_TRA_DUOC_TRANG_THAI", "QUA_TAI", "QUA_GIOI_HAN"})
 
 

@@ -341,7 +341,7 @@ def _markup_bytes(body: bytes) -> int:
 
 
 def _not_composed(body: bytes) -> tuple[Problem, ...]:
-    """A remark where text is not in NFC (domain N10). The bytes may be signed: only their sender can mend them."""
+    """A remark where text is not in NFC. The bytes may be signed: only their sender can mend them."""
     if body.isascii() or unicodedata.is_normalized("NFC", text := body.decode("utf-8-sig")):
         return ()
     offset = 0

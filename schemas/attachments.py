@@ -129,7 +129,7 @@ _MOST_ENTRIES = 5_000  # of a zip's directory that are looked at
 
 
 def nature(content: bytes) -> Nature:
-    """The nature of a content by its bytes alone; a name proves nothing (threats.md, R40).
+    """The nature of a content by its bytes alone; a name proves nothing.
 
     Nothing is unpacked but a zip's directory.
     """

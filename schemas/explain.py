@@ -29,7 +29,7 @@ from schemas import names
 from schemas.names import local, namespace, pb
 
 # Bytes of document that xmlschema is asked about, contents of attachments not counted: at 20 MB it took 2.6 s and 900 MiB
-# (architecture section 9).
+# .
 LARGEST = 2**20
 WIDEST = 300  # children of one element that are looked at to explain
 MOST = 500  # problems told of one document; one more says that there are others
@@ -148,7 +148,7 @@ QUOTABLE = frozenset(
     }
 )
 
-# What a value of a type looks like, for the sentence; types of the schemas, domain section 15.
+# What a value of a type looks like, for the sentence.
 EXAMPLES: Mapping[str, str] = {
     "MaDinhDanhType": "H19.901",
     "MaHoSoType": "H19.901-260115-0001",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-AUTHORITY = "http://www.dongnai.gov.vn/lienthong"  # domain section 5.2, N6
+AUTHORITY = "http://www.dongnai.gov.vn/lienthong"
 PHONG_BI = f"{AUTHORITY}/phongbi/1.0"  # the envelope
 HO_SO = f"{AUTHORITY}/hoso/1.0"  # the payloads
 DANH_MUC = f"{AUTHORITY}/danhmuc/1.0"  # code lists
@@ -61,4 +61,4 @@ THOI_DIEM = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+\-][0-9]{2}:[0-9]{2})"
 )
 
-STEM = 8  # characters of a procedure code that name the national procedure (domain section 4.3)
+STEM = 8  # characters of a procedure code that name the national procedure

@@ -3,7 +3,7 @@ fields).
 
 XML and JSON carry the same fields. Both map to HS01 and HS05 and back; where the fields coincide nothing is lost, and
 what the other side cannot carry becomes a recorded note. The fields' names are the regulation's; their XML layout is
-our own (domain section 16, gap 2).
+our own.
 """
 
 from __future__ import annotations

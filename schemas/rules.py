@@ -205,7 +205,7 @@ def judge(letter: Letter, rules: Iterable[Active]) -> list[Problem]:
 # --- the envelope -----------------------------------------------------------------------------------------------------
 
 
-@rule("ma-ho-so-co-ngay-that", "XSD-101", source="domain §4.2: the date inside a dossier code is a calendar date")
+@rule("ma-ho-so-co-ngay-that", "XSD-101", source="liên thông: the date inside a dossier code is a calendar date")
 def dossier_codes_have_real_dates(letter: Letter) -> Iterator[Broken]:
     for element in letter.root.iter(pb("MaHoSo"), hs("MaHoSo"), hs("MaHoSoGoc")):
         digits = (element.text or "").strip().split("-")
@@ -221,7 +221,7 @@ def _real_date(digits: str) -> bool:
     return year >= 1900 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
 
 
-@rule("ma-ho-so-khop", "XSD-102", source="domain §9.1: the envelope's MaHoSo is the payload's", locked=True)
+@rule("ma-ho-so-khop", "XSD-102", source="liên thông: the envelope's MaHoSo is the payload's", locked=True)
 def header_and_payload_name_one_dossier(letter: Letter) -> Iterator[Broken]:
     outer, inner = letter.root.find(pb("MaHoSo")), letter.content.ma_ho_so
     value = (outer.text or "").strip() if outer is not None else None
@@ -229,14 +229,14 @@ def header_and_payload_name_one_dossier(letter: Letter) -> Iterator[Broken]:
         yield outer, {"value": value, "other": inner}
 
 
-@rule("thu-tu-khop", "XSD-103", source="domain §9.1, §9.2: ThuTu of envelope and payload agree", types=["HS05"])
+@rule("thu-tu-khop", "XSD-103", source="liên thông: ThuTu of envelope and payload agree", types=["HS05"])
 def header_and_payload_count_alike(letter: Letter) -> Iterator[Broken]:
     outer, inner = letter.root.findtext(pb("ThuTu")), letter.payload.findtext(hs("ThuTu"))
     if outer is not None and inner is not None and int(outer) != int(inner):
         yield letter.within("ThuTu"), {"value": inner.strip(), "other": outer.strip()}
 
 
-@rule("thoi-diem-tao-tuong-lai", "XSD-104", source="threats.md §5.11: ThoiDiemTao at most five minutes ahead")
+@rule("thoi-diem-tao-tuong-lai", "XSD-104", source="liên thông: ThoiDiemTao at most five minutes ahead")
 def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
     if made > letter.at + timedelta(seconds=letter.settings.window_future_s):
@@ -246,7 +246,7 @@ def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
         )
 
 
-@rule("thoi-diem-tao-qua-cu", "XSD-105", source="threats.md §5.11: ThoiDiemTao inside the window")
+@rule("thoi-diem-tao-qua-cu", "XSD-105", source="liên thông: ThoiDiemTao inside the window")
 def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
     if made < letter.at - timedelta(days=letter.settings.window_past_days):
@@ -256,14 +256,14 @@ def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
         )
 
 
-@rule("thoi-han-con", "XSD-106", source="domain §9.1, §9.3: QUA_THOI_HAN_THONG_DIEP")
+@rule("thoi-han-con", "XSD-106", source="liên thông: what is past its ThoiHan has no effect")
 def still_in_time(letter: Letter) -> Iterator[Broken]:
     limit = letter.thong_diep.thoi_han
     if limit is not None and limit < letter.at:
         yield letter.header("ThoiHan"), {"value": _shown(limit), "at": _shown(letter.at)}
 
 
-@rule("thoi-han-sau-luc-tao", "XSD-107", source="domain §9.1: ThoiHan after ThoiDiemTao")
+@rule("thoi-han-sau-luc-tao", "XSD-107", source="liên thông: ThoiHan after ThoiDiemTao")
 def limit_after_its_making(letter: Letter) -> Iterator[Broken]:
     limit, made = letter.thong_diep.thoi_han, letter.thong_diep.thoi_diem_tao
     if limit is not None and limit <= made:
@@ -283,7 +283,7 @@ def receivers_named_once(letter: Letter) -> Iterator[Broken]:
 @rule(
     "thong-diep-goc-khop",
     "XSD-109",
-    source="domain §9.1, §9.2: the envelope's MaThongDiepGoc is the payload's",
+    source="liên thông: the envelope's MaThongDiepGoc is the payload's",
     types=["HS02", "HS20"],
 )
 def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
@@ -292,7 +292,7 @@ def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
         yield letter.within("MaThongDiepGoc"), {"value": inner.strip(), "other": outer}
 
 
-@rule("lap-thay-cua-truc", "XSD-110", source="architecture §5: only the gateway composes on behalf of others")
+@rule("lap-thay-cua-truc", "XSD-110", source="docs/decisions/0011: only the gateway composes on behalf of others")
 def only_the_gateway_composes(letter: Letter) -> Iterator[Broken]:
     mark = letter.root.find(pb("LapThay"))
     if mark is not None and letter.thong_diep.basis is not Basis.COMPOSED:
@@ -302,14 +302,14 @@ def only_the_gateway_composes(letter: Letter) -> Iterator[Broken]:
 # --- attachments ------------------------------------------------------------------------------------------------------
 
 
-@rule("dinh-kem-base64", "XSD-120", source="RFC 4648; domain N13", locked=True)
+@rule("dinh-kem-base64", "XSD-120", source="RFC 4648", locked=True)
 def inline_content_is_base64(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if not file.legible:
             yield _of(file, "NoiDung"), {"ma": file.row.id}
 
 
-@rule("dinh-kem-dung-kich-thuoc", "XSD-121", source="domain N13: size in the manifest", locked=True)
+@rule("dinh-kem-dung-kich-thuoc", "XSD-121", source="QCVN 102:2016/BTTTT: size in the manifest", locked=True)
 def sizes_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None and len(file.content) != file.row.so_byte:
@@ -319,7 +319,7 @@ def sizes_are_right(letter: Letter) -> Iterator[Broken]:
             yield place, {"ma": file.row.id, "value": file.row.so_byte, "found": size, **fix}
 
 
-@rule("dinh-kem-dung-bam", "XSD-122", source="domain N13: SHA-256 in the manifest", locked=True)
+@rule("dinh-kem-dung-bam", "XSD-122", source="liên thông: SHA-256 in the manifest", locked=True)
 def digests_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None and file.digest != file.row.sha256:
@@ -329,7 +329,7 @@ def digests_are_right(letter: Letter) -> Iterator[Broken]:
 @rule(
     "dinh-kem-co-trong-bang-ke",
     "XSD-123",
-    source="domain N13: what the payload points to is in the manifest",
+    source="QCVN 102:2016/BTTTT: what the payload points to is in the manifest",
     locked=True,
 )
 def references_are_listed(letter: Letter) -> Iterator[Broken]:
@@ -342,7 +342,7 @@ def references_are_listed(letter: Letter) -> Iterator[Broken]:
             yield element, {"ma": value, "known": sorted(listed) or "–", **fix}
 
 
-@rule("dinh-kem-duoc-dung", "XSD-124", source="domain N13: what the manifest lists is used by the payload")
+@rule("dinh-kem-duoc-dung", "XSD-124", source="liên thông: what the manifest lists is used by the payload")
 def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
     used = {(element.text or "").strip() for element in letter.payload.iter(hs("MaDinhKem"))}
     for file in letter.attachments:
@@ -351,7 +351,9 @@ def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
 
 
 @rule(
-    "dinh-kem-dung-kieu", "XSD-125", source="domain R40: the media type is what the bytes are, whatever the name says"
+    "dinh-kem-dung-kieu",
+    "XSD-125",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 5.2 (R40): the media type is what the bytes are, whatever the name says",
 )
 def media_types_are_true(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
@@ -363,7 +365,11 @@ def media_types_are_true(letter: Letter) -> Iterator[Broken]:
                 yield place, {"ma": file.row.id, "value": file.row.loai, "found": real, **fix}
 
 
-@rule("dinh-kem-dinh-dang-mo", "XSD-126", source="domain R40: open document formats (Circular 39/2017/TT-BTTTT)")
+@rule(
+    "dinh-kem-dinh-dang-mo",
+    "XSD-126",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 5.2 (R40); Thông tư 39/2017/TT-BTTTT",
+)
 def formats_are_open(letter: Letter) -> Iterator[Broken]:
     allowed = letter.settings.open_formats
     for file in letter.attachments:
@@ -373,14 +379,23 @@ def formats_are_open(letter: Letter) -> Iterator[Broken]:
             yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": shown, "known": list(allowed)}
 
 
-@rule("dinh-kem-qua-https", "XSD-127", source="domain §12.1: TLS 1.2 or newer", default=Severity.WARN)
+@rule(
+    "dinh-kem-qua-https",
+    "XSD-127",
+    source="Thông tư 15/2025/TT-BKHCN, Phụ lục I: TLS 1.2 or newer",
+    default=Severity.WARN,
+)
 def addresses_are_encrypted(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.row.duong_dan is not None and not file.row.duong_dan.lower().startswith("https://"):
             yield _of(file, "DuongDan"), {"ma": file.row.id}
 
 
-@rule("dinh-kem-khong-macro", "XSD-128", source="domain R53: no code in documents")
+@rule(
+    "dinh-kem-khong-macro",
+    "XSD-128",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 7.4 (R53): no code in documents",
+)
 def documents_hold_no_code(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
         if file.content is not None and file.nature.macros:
@@ -400,7 +415,10 @@ _RECEIVED = frozenset(
 
 
 @rule(
-    "truong-theo-trang-thai", "XSD-130", source="domain §9.2 HS01, §8.2: what each state needs", types=["HS01", "HS14"]
+    "truong-theo-trang-thai",
+    "XSD-130",
+    source="QCVN 120:2019/BTTTT; docs/states.md: what each state needs",
+    types=["HS01", "HS14"],
 )
 def fields_fit_the_state(letter: Letter) -> Iterator[Broken]:
     for ho_so in _dossiers(letter):
@@ -439,7 +457,7 @@ _ORDER: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@rule("ngay-theo-thu-tu", "XSD-131", source="threats.md §5.11: an end is not before its start; domain §8.2")
+@rule("ngay-theo-thu-tu", "XSD-131", source="liên thông: an end is not before its start")
 def dates_follow_each_other(letter: Letter) -> Iterator[Broken]:
     for later in letter.payload.iter(*_ORDER):
         structure = later.getparent()
@@ -476,7 +494,7 @@ _HAPPENED = tuple(
 )
 
 
-@rule("su-kien-khong-tuong-lai", "XSD-132", source="threats.md §5.11: what happened has happened")
+@rule("su-kien-khong-tuong-lai", "XSD-132", source="liên thông: what happened has happened")
 def events_are_past(letter: Letter) -> Iterator[Broken]:
     latest = letter.at + timedelta(seconds=letter.settings.window_future_s)
     for element in letter.payload.iter(*_HAPPENED):
@@ -488,7 +506,7 @@ def events_are_past(letter: Letter) -> Iterator[Broken]:
 @rule(
     "ly-do-khi-dung-hoac-tu-choi",
     "XSD-133",
-    source="Quyết định 33/2015 Điều 4.3.b (R33); domain §8.2",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 4.3.b (R33)",
     types=["HS05", "HS11", "HS12"],
 )
 def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
@@ -504,7 +522,7 @@ def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
         yield letter.within("KetQua"), {"element": "KetQua", "value": "KHONG_DONG_Y"}
 
 
-@rule("tong-phi-dung", "XSD-134", source="issue 4: the fees sum up", types=["HS09"])
+@rule("tong-phi-dung", "XSD-134", source="liên thông: the fees sum up", types=["HS09"])
 def fees_sum_up(letter: Letter) -> Iterator[Broken]:
     total = letter.payload.find(hs("TongTien"))
     if total is not None:
@@ -513,7 +531,12 @@ def fees_sum_up(letter: Letter) -> Iterator[Broken]:
             yield total, {"value": _text(total), "found": str(found), **_instead(total, found)}
 
 
-@rule("thu-tuc-da-biet", "XSD-135", source="domain R2, §4.3: the procedure is in the catalogue", types=["HS01", "HS14"])
+@rule(
+    "thu-tuc-da-biet",
+    "XSD-135",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 2.3 (R2): the procedure is in the catalogue",
+    types=["HS01", "HS14"],
+)
 def procedures_are_known(letter: Letter) -> Iterator[Broken]:
     known = letter.settings.procedures
     if known:
@@ -524,7 +547,7 @@ def procedures_are_known(letter: Letter) -> Iterator[Broken]:
                 yield _child(ho_so, "MaTTHC"), {"value": value}
 
 
-@rule("so-dinh-danh-dung-loai", "XSD-136", source="domain §7 LoaiDinhDanh: 12 digits, or 9", types=["HS01", "HS14"])
+@rule("so-dinh-danh-dung-loai", "XSD-136", source="Luật Căn cước 2023: 12 digits; CMND: 9", types=["HS01", "HS14"])
 def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
     lengths = {"1": 12, "2": 9}
     for kind in letter.payload.iter(hs("LoaiDinhDanh")):
@@ -539,7 +562,7 @@ def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
 @rule(
     "so-dinh-danh-khong-gia",
     "XSD-137",
-    source="domain §13, §15: no filler numbers; absence has its own form (Circular 13/2017)",
+    source="Thông tư 13/2017/TT-BTTTT: absence has its own form, no filler numbers",
 )
 def identity_numbers_are_no_fillers(letter: Letter) -> Iterator[Broken]:
     for element in letter.payload.iter(hs("SoDinhDanh"), hs("SoGiayToChuHoSo")):
@@ -548,7 +571,7 @@ def identity_numbers_are_no_fillers(letter: Letter) -> Iterator[Broken]:
             yield element, {"element": local(element.tag)}
 
 
-@rule("ngay-sinh-da-qua", "XSD-138", source="threats.md §5.11: no birth date in the future", types=["HS01", "HS14"])
+@rule("ngay-sinh-da-qua", "XSD-138", source="liên thông: no birth date in the future", types=["HS01", "HS14"])
 def births_are_past(letter: Letter) -> Iterator[Broken]:
     today = (letter.at + timedelta(hours=7)).date()
     for element in letter.payload.iter(hs("NgaySinh")):
@@ -559,7 +582,7 @@ def births_are_past(letter: Letter) -> Iterator[Broken]:
 @rule(
     "ban-goc-dung-bam",
     "XSD-139",
-    source="domain R30: the copy's original is kept byte for byte",
+    source="Quyết định 33/2015/QĐ-UBND Đồng Nai, Điều 4.3.b (R30): the copy's original is kept byte for byte",
     types=["HS14"],
     locked=True,
 )
@@ -571,23 +594,23 @@ def originals_are_kept(letter: Letter) -> Iterator[Broken]:
             yield letter.within("BanGoc"), {"ma": original.ma_thong_diep}
 
 
-# --- the national score: remarks for whoever wants them (domain section 6.3); nothing is ever changed for it -----------
+# --- the national score: remarks for whoever wants them; nothing is ever changed for it -----------
 
 
-@rule("cham-diem-kenh", "XSD-140", source="domain §6.3 (3.3)", types=["HS01"], default=Severity.OFF)
+@rule("cham-diem-kenh", "XSD-140", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
 def the_channel_counts(letter: Letter) -> Iterator[Broken]:
     if _value(letter.payload, "KenhThucHien") is None:
         yield letter.payload, {}
 
 
-@rule("cham-diem-bo-sung", "XSD-141", source="domain §6.3 (2.1)", types=["HS01"], default=Severity.OFF)
+@rule("cham-diem-bo-sung", "XSD-141", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
 def a_second_supplement_counts(letter: Letter) -> Iterator[Broken]:
     requests = letter.payload.findall(f"{hs('DanhSachHoSoBoSung')}/{hs('HoSoBoSung')}")
     if len(requests) > 1:
         yield requests[1], {"found": len(requests)}
 
 
-@rule("cham-diem-tre-hen", "XSD-142", source="domain §6.3 (2.1)", types=["HS01"], default=Severity.OFF)
+@rule("cham-diem-tre-hen", "XSD-142", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
 def lateness_counts(letter: Letter) -> Iterator[Broken]:
     end, limit = letter.payload.find(hs("NgayKetThucXuLy")), letter.payload.find(hs("NgayHenTra"))
     if end is not None and limit is not None and limit.text:
@@ -596,7 +619,7 @@ def lateness_counts(letter: Letter) -> Iterator[Broken]:
             yield end, {"value": _text(end), "limit": _text(limit)}
 
 
-@rule("cham-diem-ket-qua", "XSD-143", source="domain §6.3 (4.1)", types=["HS01"], default=Severity.OFF)
+@rule("cham-diem-ket-qua", "XSD-143", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
 def a_digital_result_counts(letter: Letter) -> Iterator[Broken]:
     state = _value(letter.payload, "TrangThaiHoSo")
     papers = letter.payload.find(hs("DanhSachGiayToKetQua"))

@@ -23,7 +23,7 @@ from schemas import names
 from schemas.attachments import digest
 from schemas.names import hs, pb
 
-VIETNAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh is +07:00 all year (domain section 4.5)
+VIETNAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh is +07:00 all year
 NSMAP: dict[str | None, str] = {"lt": names.PHONG_BI, "hs": names.HO_SO}
 
 

@@ -75,7 +75,7 @@ class CertificateStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustTree:
-    """One tree of trust with the dates between which it may be used (domain section 12.3)."""
+    """One tree of trust with the dates between which it may be used."""
 
     name: str
     anchors: tuple[Certificate, ...]

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from gateway.core.problems import Lang, Outcome, Problem
 
-HANOI = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh is +07:00 all year (domain section 4.5)
+HANOI = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh is +07:00 all year
 
 # C0 and C1 controls but tab and newline, line and paragraph separators, bidi controls, marks and BOM (threats 5.14)
 _STEERING = re.compile(

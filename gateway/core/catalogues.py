@@ -11,7 +11,7 @@ from datetime import date
 
 from gateway.core.problems import Location, Problem, Stopped
 
-#: The 17 items of Art. 4.1.b in their order (domain section 1.5). The list of the Decision ends with "…": more may be added.
+#: The 17 items of Art. 4.1.b in their order. The list of the Decision ends with "…": more may be added.
 DICH_VU_ITEMS = (
     "TenDichVu",
     "LinhVuc",

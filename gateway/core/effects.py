@@ -127,7 +127,7 @@ class Publishes:
 
 
 class KetQua(StrEnum):
-    """KetQua of HS02 (domain section 7)."""
+    """KetQua of HS02."""
 
     CHAP_NHAN = "CHAP_NHAN"
     TU_CHOI = "TU_CHOI"

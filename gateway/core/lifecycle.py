@@ -1,4 +1,4 @@
-"""The life of a dossier: its states, its moves, and what follows from a set of events (domain section 8).
+"""The life of a dossier: its states, its moves, and what follows from a set of events.
 
 Events are facts that their senders stated. They are kept in any order of arrival and read in the order in which they happened
 (ThoiDiemXuLy, then ThuTu). The state is never stored as a truth of its own: :func:`trace` derives it from the events, so that
@@ -29,7 +29,7 @@ DUNG_XU_LY = 8
 DA_XU_LY_XONG = 9
 DA_TRA_KET_QUA = 10
 
-LABELS: dict[int, tuple[str, str]] = {  # code -> Vietnamese (domain section 8.1), English
+LABELS: dict[int, tuple[str, str]] = {  # code -> Vietnamese, English
     MOI_DANG_KY: ("Mới đăng ký", "newly filed"),
     DUOC_TIEP_NHAN: ("Được tiếp nhận", "received"),
     KHONG_TIEP_NHAN: ("Không được tiếp nhận", "refused at receipt"),
@@ -67,7 +67,7 @@ class Move:
     source: str
 
 
-def _row(to: int, guards: Guard | tuple[Guard, ...], effect: str, source: str = "domain §8.2") -> Move:
+def _row(to: int, guards: Guard | tuple[Guard, ...], effect: str, source: str = "liên thông") -> Move:
     return Move(to, guards if isinstance(guards, tuple) else (guards,), effect, source)
 
 
@@ -146,7 +146,7 @@ FINISHED_STATES = frozenset({DA_XU_LY_XONG, DA_TRA_KET_QUA})
 class LifeRules:
     """What the handling agency's profile says of its states. Declared, never inferred."""
 
-    trang_8_la_tam_dung: bool = False  # whether 8 is a pause, like 5, or a stop (domain section 8.2, conflict on 8)
+    trang_8_la_tam_dung: bool = False  # whether 8 is a pause, like 5, or a stop
     by_decree: bool = False  # whether the full time limit is counted anew after a supplement
 
     @classmethod
@@ -168,7 +168,7 @@ class Reading(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """The payment record's own machine (domain section 7)."""
+    """The payment record's own machine."""
 
     CHUA_DEN_HAN = "CHUA_DEN_HAN"  # asked before the dossier was received
     CHO_THANH_TOAN = "CHO_THANH_TOAN"

@@ -12,7 +12,7 @@ from typing import Any, NewType, Protocol, Self
 from gateway.core.effects import Effect
 from gateway.core.problems import Problem
 
-MaHoSo = NewType("MaHoSo", str)  # dossier code, H19.901-260115-0001 (domain section 4.2)
+MaHoSo = NewType("MaHoSo", str)  # dossier code, H19.901-260115-0001
 MaThongDiep = NewType("MaThongDiep", str)  # the sender's own message id, a UUID in lower case
 MessageId = NewType("MessageId", str)  # ours: one for each arrival, known before anything is read
 PartyId = NewType("PartyId", str)  # the name of a registered party, "so-xay-dung"
@@ -32,8 +32,8 @@ class Form(StrEnum):
     """What the bytes are."""
 
     THONG_DIEP = "ThongDiep"  # a ThongDiep, signed or not
-    CAP_NHAT_TIEN_DO_MC = "CapNhatTienDoHoSoMC"  # typed submission, domain section 6.2
-    DONG_BO_MC = "DongBoHoSoMC"  # typed submission, domain section 6.1
+    CAP_NHAT_TIEN_DO_MC = "CapNhatTienDoHoSoMC"  # typed submission (QCVN 120)
+    DONG_BO_MC = "DongBoHoSoMC"  # typed submission (QCVN 120)
 
 
 class Basis(StrEnum):
@@ -97,7 +97,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DinhKem:
-    """One row of the attachment manifest; it lies in the signed part (domain N13)."""
+    """One row of the attachment manifest; it lies in the signed part."""
 
     id: str
     ten: str
@@ -139,7 +139,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThongDiep:
-    """The letter (domain section 9.1), read from verified bytes only."""
+    """The letter, read from verified bytes only."""
 
     ma_thong_diep: MaThongDiep
     loai: str  # HS01…HS21

@@ -136,7 +136,7 @@ def identifier_key(identifier: str) -> str:
     """The key under which both spellings of an agency identifier meet.
 
     Old style ``000.00.06.H56`` (four groups, province last) and new style ``H56.06`` are different identifiers of law, and
-    stay different; what is normalised is case and surrounding space (domain section 4.1). Aliases are declared in the profile.
+    stay different; what is normalised is case and surrounding space. Aliases are declared in the profile.
     """
     return identifier.strip().upper()
 
@@ -238,7 +238,7 @@ _MA_HO_SO = re.compile(r"(.+)-([0-9]{6}|[0-9]{8})-([0-9]{4,7})")
 
 
 def agency_part(ma_ho_so: str) -> str | None:
-    """The agency identifier inside a dossier code, or None where the code has not that form (domain section 4.2)."""
+    """The agency identifier inside a dossier code, or None where the code has not that form."""
     match = _MA_HO_SO.fullmatch(ma_ho_so)
     return match.group(1) if match else None
 

@@ -58,7 +58,7 @@ class Tally:
     late: int = 0  # finished after NgayHenTra
     overdue: int = 0  # open at the end of the period and past NgayHenTra
     supplemented: int = 0  # with at least one supplement request
-    supplemented_twice: int = 0  # with more than one: counted late by the national score (domain section 6.3)
+    supplemented_twice: int = 0  # with more than one: counted late by the national score
     hand_over_late: int = 0  # complete in the period, and handed over after the six hours of R27 or still not
     transfers_late: int = (
         0  # copies to other agencies (HS14) that were due in the period and answered late or not at all
@@ -190,6 +190,6 @@ def _name(key: By, dossier: Dossier, read: Trace) -> str:
         case By.AGENCY:
             return dossier.agency or UNKNOWN
         case By.CHANNEL:
-            return read.kenh_thuc_hien or "1"  # null counts as direct (domain section 6.3)
+            return read.kenh_thuc_hien or "1"  # null counts as direct
         case By.MONTH:
             return f"{began(read, dossier).astimezone(GIO_VIET_NAM):%Y-%m}"

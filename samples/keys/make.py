@@ -6,7 +6,7 @@
 TEST ONLY. Anybody can read these private keys, so nothing that is signed with them means anything. No certificate here
 comes from, imitates the key of, or is trusted by a real authority.
 
-Root A stands for the national tree, Root B for the government's (domain section 12.3). Dates are fixed and far apart,
+Root A stands for the national tree, Root B for the government's. Dates are fixed and far apart,
 so that the samples are judged the same for many years; the keys are random, so they are made once and committed.
 """
 

@@ -1,4 +1,4 @@
-"""The envelope of a message (domain section 9.1)."""
+"""The envelope of a message."""
 
 from __future__ import annotations
 

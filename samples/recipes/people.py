@@ -1,4 +1,4 @@
-"""The fictional world of the samples: agencies, procedures, people (domain section 15). No living person, no real dossier."""
+"""The fictional world of the samples: agencies, procedures, people. No living person, no real dossier."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BI_KHOA = Office("don-vi-bi-khoa", "H19.905", "Đơn vị đã bị khóa (thử
 TRUC = Office("gateway", "H19.900", "Trục liên thông tỉnh Đồng Nai (thử nghiệm)", "LienThong", "gateway")
 LA = Office("nobody", "H19.999", "Đơn vị không ai đăng ký", "?", "unregistered")
 
-# Procedures (real codes, domain section 15), with their field.
+# Procedures (real codes), with their field.
 LY_LICH = {
     "MaTTHC": "2.000488",
     "TenTTHC": "Cấp phiếu lý lịch tư pháp",

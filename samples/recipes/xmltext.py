@@ -243,5 +243,5 @@ def all_of(*edits: Edit) -> Edit:
 
 
 def nfc(text: str) -> str:
-    """Precomposed Vietnamese (domain N10)."""
+    """Precomposed Vietnamese."""
     return unicodedata.normalize("NFC", text)

@@ -1,4 +1,4 @@
-"""HS01 NopHoSo: submit or synchronise a dossier (domain sections 6.1, 9.2)."""
+"""HS01 NopHoSo: submit or synchronise a dossier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS02 BienNhan: technical acknowledgement of a message (domain section 9.2)."""
+"""HS02 BienNhan: technical acknowledgement of a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS03 TiepNhanHoSo: receipt of a dossier and appointment (R25, R26; domain section 9.2)."""
+"""HS03 TiepNhanHoSo: receipt of a dossier and appointment (R25, R26)."""
 
 from __future__ import annotations
 

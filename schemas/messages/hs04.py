@@ -1,4 +1,4 @@
-"""HS04 TuChoiTiepNhan: refusal at receipt, with its reason (R33; domain section 9.2)."""
+"""HS04 TuChoiTiepNhan: refusal at receipt, with its reason (R33)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS05 CapNhatTienDo: progress of a dossier (domain section 6.2)."""
+"""HS05 CapNhatTienDo: progress of a dossier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS06 YeuCauBoSung: the desk asks for a supplement (R24; domain section 9.2)."""
+"""HS06 YeuCauBoSung: the desk asks for a supplement (R24)."""
 
 from __future__ import annotations
 

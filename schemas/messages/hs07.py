@@ -1,4 +1,4 @@
-"""HS07 NopBoSung: the applicant's supplement (R24; domain section 9.2)."""
+"""HS07 NopBoSung: the applicant's supplement (R24)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS08 XacNhanBoSung: the supplement is complete (R24; domain section 9.2)."""
+"""HS08 XacNhanBoSung: the supplement is complete (R24)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS09 YeuCauThanhToan: a fee or tax duty is asked for (R6, R26; domain section 9.2)."""
+"""HS09 YeuCauThanhToan: a fee or tax duty is asked for (R6, R26)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.read import Fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YeuCauThanhToan:
-    """What is due. It moves no state: 6 is only a projection of the payment record (domain section 8.3 e)."""
+    """What is due. It moves no state: 6 is only a projection of the payment record."""
 
     ma_ho_so: MaHoSo
     le_phi: tuple[LePhi, ...]

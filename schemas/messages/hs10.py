@@ -1,4 +1,4 @@
-"""HS10 KetQuaThanhToan: a payment was made, or failed (R6; domain section 9.2)."""
+"""HS10 KetQuaThanhToan: a payment was made, or failed (R6)."""
 
 from __future__ import annotations
 

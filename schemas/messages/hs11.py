@@ -1,4 +1,4 @@
-"""HS11 TraKetQua: the result (R32, R36, R37; domain section 9.2)."""
+"""HS11 TraKetQua: the result (R32, R36, R37)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS12 RutHoSo and DongYRutHoSo: the applicant withdraws, the agency decides (domain sections 8.2, 9.2)."""
+"""HS12 RutHoSo and DongYRutHoSo: the applicant withdraws, the agency decides."""
 
 from __future__ import annotations
 

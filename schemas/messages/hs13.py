@@ -1,4 +1,4 @@
-"""HS13 DungXuLy and TiepTucXuLy: processing stops and goes on (R33, R34; domain sections 8.2, 9.2)."""
+"""HS13 DungXuLy and TiepTucXuLy: processing stops and goes on (R33, R34)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS14 ChuyenHoSo: the lead agency sends a copy of the dossier to the next one (R30; domain section 9.2)."""
+"""HS14 ChuyenHoSo: the lead agency sends a copy of the dossier to the next one (R30)."""
 
 from __future__ import annotations
 

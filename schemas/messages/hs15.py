@@ -1,4 +1,4 @@
-"""HS15 KetQuaChuyen: the next agency answers the lead (R31; domain section 9.2)."""
+"""HS15 KetQuaChuyen: the next agency answers the lead (R31)."""
 
 from __future__ import annotations
 

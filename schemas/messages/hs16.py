@@ -1,4 +1,4 @@
-"""HS16 GiaHan: a new appointment, with apology (R35; domain section 9.2)."""
+"""HS16 GiaHan: a new appointment, with apology (R35)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS17 TraCuuHoSo and TraLoiTraCuu: a query and its answer (domain section 9.2)."""
+"""HS17 TraCuuHoSo and TraLoiTraCuu: a query and its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS18 LayDanhMuc and DanhMuc: catalogues (R16, R22, R63; domain sections 1.5, 7, 9.2)."""
+"""HS18 LayDanhMuc and DanhMuc: catalogues (R16, R22, R63)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS19 DoiSoat and KetQuaDoiSoat: reconciliation (R38, R44; domain section 9.2)."""
+"""HS19 DoiSoat and KetQuaDoiSoat: reconciliation (R38, R44)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS20 ThuHoiThongDiep: recall of a wrong message (domain section 9.2)."""
+"""HS20 ThuHoiThongDiep: recall of a wrong message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HS21 DanhGia: satisfaction (domain section 9.2)."""
+"""HS21 DanhGia: satisfaction."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Entry:
     """One code of the catalogue."""
 
     code: str  # XSD-021: what a person looks up; never reused
-    token: str  # SCHEMA_KHONG_HOP_LE: what a program switches on (domain section 9.3)
+    token: str  # SCHEMA_KHONG_HOP_LE: what a program switches on
     outcome: Outcome
     side: Side
     retry: bool  # may the same bytes succeed later without anybody changing them?
@@ -86,7 +86,7 @@ class Problem:
 
     @property
     def token(self) -> str:
-        """The stable token of domain section 9.3."""
+        """The stable token of the wire, as docs/problems.md lists them."""
         return self.entry.token
 
     def message(self, lang: Lang = Lang.VI) -> str:
