@@ -1,8 +1,8 @@
 """The SOAP door: the same trays, readers and refusals as REST, in envelopes of SOAP 1.1 and 1.2 (schemas/wsdl).
 
 A ThongDiep travels as base64Binary or as an MTOM part: bytes, digest and receipt are those of REST, and its signature
-stays clear of the SOAP namespaces. Faults carry the same problems in both languages. HTTP status of a fault is 500 in
-SOAP 1.1, as its HTTP binding demands (clients take nothing else for a fault), and 400 or 500 in SOAP 1.2.
+stays clear of the SOAP namespaces. Faults carry the same problems in both languages. The HTTP status of an operation's
+fault is 500: clients of either version of SOAP take nothing else for a fault (docs/decisions/0050).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lxml import etree
 
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, Fate, Form, MaHoSo
 from gateway.core.parties import Party
-from gateway.core.problems import Lang, Problem, Side, Stopped
+from gateway.core.problems import Problem, Side, Stopped
 from gateway.documents import Limits, parse_bytes
 from gateway.services.intake import new_message_id
 from gateway.web import answers, mime, rest, wsse
@@ -600,20 +600,21 @@ def fault(
         "DanhSachLoi": answers.problems(problems) or [],
     }
     ours = first.entry.side is not Side.SENDER
-    sentence = {lang: f"{first.code}: {first.message(lang)}" for lang in Lang}
+    sentence = f"{first.code}: {first.message(exchange.lang)}"
     special = {"SYS-130": "VersionMismatch", "SYS-132": "MustUnderstand"}.get(first.code)
     inner = answers.element("LoiXuLy", detail, NAMESPACE)
     if exchange.soap == SOAP12:
         code = special or ("Receiver" if ours else "Sender")
-        reasons = "".join(f'<soap:Text xml:lang="{lang}">{text(sentence[lang])}</soap:Text>' for lang in Lang)
+        # One Text: SOAP 1.2 allows one for each language, and gSOAP drops the whole fault at the second. The detail has both.
+        reason = f'<soap:Text xml:lang="{exchange.lang}">{text(sentence)}</soap:Text>'
         content = (
-            f"<soap:Code><soap:Value>soap:{code}</soap:Value></soap:Code><soap:Reason>{reasons}</soap:Reason>"
+            f"<soap:Code><soap:Value>soap:{code}</soap:Value></soap:Code><soap:Reason>{reason}</soap:Reason>"
             f"<soap:Detail>{inner}</soap:Detail>"
         )
     else:
         code = special or ("Server" if ours else "Client")
         content = (
-            f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{text(sentence[exchange.lang])}'
+            f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{text(sentence)}'
             f"</faultstring><detail>{inner}</detail>"
         )
     head = f"<soap:Header>{header}</soap:Header>" if header else ""
@@ -623,8 +624,7 @@ def fault(
     )
     status = status or rendering.status_of(problems)
     if status not in _HTTP_STATUS:
-        # the HTTP binding of SOAP 1.2 has 400 for a fault of the sender's and 500 for every other
-        theirs = not (ours or special) if exchange.soap == SOAP12 else not readable
+        theirs = not (readable or (exchange.soap == SOAP12 and (ours or special)))
         status = 400 if theirs else 500
     return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
 
