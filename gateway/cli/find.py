@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, command, option, reason_of
+from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, acting, argument, command, option, reason_of
 from gateway.cli.check import WORDS, Moment
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
@@ -565,13 +565,24 @@ def inbox(call: Call, party: str, after: int, limit: int) -> int:
     en="The way out: what each party is owed, which lanes are held, failures by cause. Exit 1 when a lane is held.",
 )
 @option("--held", is_flag=True, vi="Chỉ các làn bị giữ.", en="Only held lanes.")
+@option(
+    "--unknown",
+    "unsure",
+    is_flag=True,
+    vi="Chỉ các lượt đã gửi mà chưa rõ bên nhận đã có hay chưa, và khi nào trục hỏi hoặc gửi lại. Mã thoát 3 khi có.",
+    en="Only what was sent and may or may not have arrived, and when it is asked about or sent again. Exit 3 when there is any.",
+)
 @option("--party", metavar="PARTY", vi="Chỉ bên nhận này.", en="Only this receiver.")
 @option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, vi="Nhiều nhất.", en="At most.")
-def lanes(call: Call, held: bool, party: str | None, limit: int) -> int:
+def lanes(call: Call, held: bool, unsure: bool, party: str | None, limit: int) -> int:
     """Lists lanes, queues and causes."""
     from gateway.services import desk
 
     screen = call.screen
+    if held and unsure:
+        raise click.UsageError(screen.text("--held hoặc --unknown.", "--held or --unknown."))
+    if unsure:
+        return _print_unknown(call, one_party(call, party) if party else None, limit)
     found = desk.way_out(call.store, held_only=held, party=one_party(call, party) if party else None, limit=limit)
     code = PROBLEMS if any(lane.held for lane in found.lanes) else FINE
     if screen.as_json:
@@ -617,6 +628,37 @@ def lanes(call: Call, held: bool, party: str | None, limit: int) -> int:
         screen.line("Theo nguyên nhân:", "By cause:")
         print_causes(screen, found.causes)
     return code
+
+
+def _print_unknown(call: Call, party: PartyId | None, limit: int) -> int:
+    """Deliveries whose outcome nobody knows yet, the longest first."""
+    screen = call.screen
+    with call.store.read() as view:
+        found = view.deliveries(party=party, states=[DeliveryState.UNKNOWN], limit=limit)
+    if screen.as_json:
+        for delivery in found:
+            screen.row({**delivery_row(screen, delivery), "first_tried_at": delivery.first_tried_at})
+    elif not found:
+        screen.line("Không có lượt nào chưa rõ kết quả.", "Nothing whose outcome is not known.")
+    else:
+        heads = ("Lượt gửi", "Bên nhận", "Làn", "Đã thử", "Lần đầu", "Hỏi hoặc gửi lại lúc", "Mã")
+        heads_en = ("Delivery", "Receiver", "Lane", "Tries", "First", "Asked or sent again at", "Code")
+        screen.table(
+            heads if screen.lang is Lang.VI else heads_en,
+            (
+                (
+                    delivery.id,
+                    delivery.party,
+                    delivery.lane,
+                    delivery.tries,
+                    when(delivery.first_tried_at),
+                    when(delivery.due_at),
+                    delivery.problem.code if delivery.problem else "",
+                )
+                for delivery in found
+            ),
+        )
+    return UNDETERMINED if found else FINE
 
 
 def _print_queues(screen: Screen, queues: Sequence[Any]) -> None:

@@ -1,8 +1,13 @@
 """messages, show, dossier, inbox, lanes: what an operator sees, and what never shows."""
 
+from datetime import UTC, datetime, timedelta
+
 import pki
 import pytest
 from lxml import etree
+
+from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
+from gateway.core.problems import Problem
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
 HO_SO = "H19.901-260115-0001"
@@ -170,6 +175,26 @@ def test_lanes_tell_held_ones_by_exit_code(cli, office, dossier):
     out = cli("lanes").out
     assert "1 × DLV-031 · so-tu-phap" in out
     assert cli("lanes", "--held", "--party", "cong-dvc").code == 0
+
+
+def test_what_was_sent_and_may_or_may_not_have_arrived_is_listed(cli, office, dossier):
+    assert cli("lanes", "--unknown").code == 0
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        (delivery,) = tx.claim_due("so-tu-phap", now, 1, 60.0)
+    facts = {"delivery": delivery.id, "number": 1, "kind": "send", "started_at": now, "ended_at": now}
+    broke = Attempt(**facts, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-021", {"stage": "answer"}))
+    with office.store.begin() as tx:
+        assert tx.settle(delivery, broke, DeliveryState.UNKNOWN, due_at=now + timedelta(minutes=1))
+    result = cli("lanes", "--unknown", "--json")
+    assert result.code == 3
+    (row,) = result.rows
+    assert (row["id"], row["state"], row["problem"]["code"]) == (delivery.id, "unknown", "DLV-021")
+    out = cli("lanes", "--unknown").out
+    assert delivery.id in out
+    assert "DLV-021" in out
+    assert cli("lanes", "--unknown", "--party", "cong-dvc").code == 0
+    assert cli("lanes", "--unknown", "--held").code == 2
 
 
 def test_nothing_left_to_send_is_said(cli, office):
