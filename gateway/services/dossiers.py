@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.core.deadlines import DeadlineRules, Due, deadlines, time_in_states
+from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, Due, deadlines, time_in_states
 from gateway.core.effects import Files, Moves
 from gateway.core.lifecycle import LABELS, LifeRules, Reading, Trace, possible, trace
 from gateway.core.model import Dossier, MaHoSo, PartyId
@@ -145,4 +145,4 @@ def may_read(dossier: Dossier, party: PartyId, parties: Parties) -> bool:
 
 
 def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+    return at.astimezone(GIO_VIET_NAM).isoformat() if at else None

@@ -340,6 +340,8 @@ def test_the_parties_of_a_dossier_see_its_timeline(door):
         timeline = door.get(f"/v1/dossiers/{code}", who).json
         assert (timeline["MaHoSo"], timeline["TrangThai"]) == (code, 4)
         assert [event["LoaiThongDiep"] for event in timeline["DanhSachSuKien"]] == ["HS01", "HS03", "HS05"]
+        moments = [event[name] for event in timeline["DanhSachSuKien"] for name in ("ThoiDiem", "NhanLuc")]
+        assert all(moment.endswith("+07:00") for moment in (timeline["NgayNopHoSo"], *moments))  # naming rule N3
     root = etree.fromstring(door.get(f"/v1/dossiers/{code}", "cong-dvc", Accept="text/xml").body)
     assert root.findtext(f"{DV}TrangThai") == "4"
     assert len(root.findall(f"{DV}DanhSachSuKien/{DV}SuKien")) == 3
