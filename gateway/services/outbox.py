@@ -564,7 +564,7 @@ class Outbox:
             return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-027", facts))
 
     async def _believed(self, kind: str, receipt: Receipt, parcel: Parcel) -> Came:
-        """The receipt for what it proves: a BienNhan that proves nothing is noted, and is no clear answer where one is demanded."""
+        """The receipt for what it proves. One that proves nothing is noted, and is no clear answer where one is demanded."""
         if self._doubt is not None and receipt.body is not None:
             problem = await asyncio.to_thread(self._doubt, receipt.body, parcel, self._clock())
             if problem is not None and receipt.demanded:
