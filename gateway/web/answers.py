@@ -107,13 +107,33 @@ def _entry(entry: InboxEntry, parties: Parties) -> Answer:
 
 
 def fate(
-    message: Mapping[str, Any], found: Collection[Problem], deliveries: Iterable[tuple[Delivery, Sequence[Attempt]]]
+    message: Mapping[str, Any],
+    found: Collection[Problem],
+    deliveries: Iterable[tuple[Delivery, Sequence[Attempt]]],
+    checked: Iterable[Mapping[str, str]] = (),
 ) -> Answer:
-    """What became of one message: the conclusion, its problems, and every delivery with its tries."""
+    """What became of one message: the conclusion, its problems, every delivery with its tries.
+
+    For its sender also how each item of the signature's checklist came out (``signing.verdict.explain``): the exact reason
+    that SIG-001 does not tell.
+    """
     return {
         **message,
         "DanhSachLoi": problems(found),
         "DanhSachGiaoNhan": [_delivery(delivery, attempts) for delivery, attempts in deliveries] or None,
+        "DanhSachMucKiem": [
+            {
+                "Muc": row["item"],
+                "NoiDung": row["text_vi"],
+                "NoiDungTiengAnh": row["text_en"],
+                "KetLuan": row["status"],
+                "MaLyDo": row["reason"],
+                "LyDo": row["reason_vi"],
+                "LyDoTiengAnh": row["reason_en"],
+            }
+            for row in checked
+        ]
+        or None,
     }
 
 

@@ -28,6 +28,7 @@ from gateway.web.problems import status_of
 from gateway.web.refusals import Refusal, refuse, store_of
 from gateway.web.tray import Full, NotRecorded
 from signing.heads import HEAD
+from signing.verdict import explain
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
@@ -266,7 +267,10 @@ def fate_of(gate: Gate, who: Identity, name: str) -> answers.Answer:
         "CoBienNhan": message.receipt is not None,
         "DanhSachHopThu": [{"NoiNhan": entry.party, "ViTri": entry.position} for entry in places] or None,
     }
-    return answers.fate(known, verdicts[-1].problems if verdicts else (), tries)
+    judged = verdicts[-1] if verdicts else None
+    return answers.fate(
+        known, judged.problems if judged else (), tries, explain(judged.facts) if judged and mine else ()
+    )
 
 
 def original_of(gate: Gate, who: Identity, name: str) -> tuple[str, bytes, str]:

@@ -205,6 +205,18 @@ def test_the_sender_sees_the_fate_of_its_message(door):
     assert xml.findtext(f"{DV}SoTiepNhan") == sent["SoTiepNhan"]
 
 
+def test_the_sender_alone_sees_how_each_item_of_its_signature_came_out(door):
+    message = mail.nop()
+    changed = message.replace(b"</hs:TenTTHC>", b" </hs:TenTTHC>")
+    assert door.send(changed, "cong-dvc").codes == ["SIG-001"]
+    rows = door.get(f"/v1/messages/{id_of(message)}", "cong-dvc").json["DanhSachMucKiem"]
+    assert [(row["Muc"], row["MaLyDo"]) for row in rows if row["KetLuan"] == "failed"] == [("2.4", "digest")]
+    assert door.send(message, "cong-dvc").status == 201
+    rows = door.get(f"/v1/messages/{id_of(message)}", "cong-dvc").json["DanhSachMucKiem"]
+    assert not [row for row in rows if row["KetLuan"] == "failed"]
+    assert "DanhSachMucKiem" not in door.get(f"/v1/messages/{id_of(message)}", "ubnd-xa-thu-nghiem").json
+
+
 def test_a_message_that_is_pushed_shows_its_delivery(door):
     message = mail.nop(to="so-tu-phap")
     door.send(message, "cong-dvc")
