@@ -188,7 +188,8 @@ def seal_log(store: Store, key: SigningKey, *, gateway: str, now: datetime, ever
     """Signs the log's head and writes it into the log, when that is due; None when it is not.
 
     Due is a head after ``every``, or after HEAD_LINES lines, when something has happened since the last one. Any number
-    of workers may try: one of them does it.
+    of workers may try: whoever comes later sees that it is done. Two at the very same moment may both do it, which says
+    the same twice.
     """
     with store.read() as view:
         head, last = view.log_head(), view.last_act(HEAD)
