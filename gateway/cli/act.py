@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, command, option, reason_of
 from gateway.cli.check import Moment
-from gateway.cli.find import delivery_row, fate_word, one_party, state_word
+from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
 from gateway.core.model import Acknowledgement, Delivery
 from gateway.core.problems import Outcome
@@ -141,7 +141,7 @@ def _print_plan(screen: Screen, plan: desk.Plan) -> None:
     for delivery in plan.deliveries[:SHOWN]:
         screen.line(_told(screen, delivery))
     for message in plan.messages[:SHOWN]:
-        screen.line(f"  {message.id} · {message.party} · {fate_word(screen, message.state)} {' '.join(message.codes)}")
+        screen.line(f"  {message.id} · {message.party} · {fate_word(screen, message.state)} {counted(message.codes)}")
     _print_counts(screen, plan)
     for doubt in plan.would_fail[:SHOWN]:
         screen.line(f"Bây giờ vẫn sẽ hỏng: {doubt.subject}", f"Would fail even now: {doubt.subject}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -38,6 +39,11 @@ def state_word(screen: Screen, state: DeliveryState) -> str:
 def fate_word(screen: Screen, fate: Fate) -> str:
     """A message's fate as people read it."""
     return f"{fate.value} ({WORDS[fate][0].lower()})" if screen.lang is Lang.VI else fate.value
+
+
+def counted(codes: Sequence[str]) -> str:
+    """Codes once each, in their order, with how often where that is more than once."""
+    return " ".join(code if number == 1 else f"{code}×{number}" for code, number in Counter(codes).items())
 
 
 def one_party(call: Call, name: str) -> PartyId:
@@ -120,7 +126,7 @@ def messages(
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
         (
-            (m.id, when(m.received_at), m.party, m.loai, m.ma_ho_so, fate_word(screen, m.state), " ".join(m.codes))
+            (m.id, when(m.received_at), m.party, m.loai, m.ma_ho_so, fate_word(screen, m.state), counted(m.codes))
             for m in rows
         ),
     )
@@ -363,7 +369,7 @@ def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
             ("MaThongDiep", message.ma_thong_diep),
             (
                 screen.text("Loại", "Type"),
-                " ".join(str(p) for p in (message.loai, message.goc, message.phien_ban) if p),
+                " ".join(str(p) for p in (message.loai, message.goc, message.phien_ban) if p) or None,
             ),
             (screen.text("Hồ sơ", "Dossier"), message.ma_ho_so),
             (screen.text("Bên gửi", "Sender"), f"{message.party} ({message.caller_by}, {message.channel})"),

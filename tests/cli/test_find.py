@@ -6,6 +6,8 @@ import pki
 import pytest
 from lxml import etree
 
+from gateway.cli.find import counted
+
 from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
 from gateway.core.problems import Problem
 
@@ -240,3 +242,7 @@ def test_what_the_receiver_answered_is_shown_inertly_with_a_reason_and_logged(cl
 
 def test_where_nobody_answered_that_is_said(cli, office):
     assert "SYS-056" in cli("show", office.receive(HS01).message, "--answer", "--reason", "x").err
+
+
+def test_a_code_that_stands_in_a_message_many_times_is_counted():
+    assert counted(["XSD-021", "XSD-003", "XSD-021"]) == "XSD-021×2 XSD-003"
