@@ -7,7 +7,6 @@ import pytest
 from lxml import etree
 
 from gateway.cli.find import counted
-
 from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
 from gateway.core.problems import Problem
 
