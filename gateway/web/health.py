@@ -18,6 +18,7 @@ from gateway.web import metrics
 from gateway.web.app import App, Route, Who
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import store_of
+from signing.heads import HEAD
 
 _GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
 _PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
@@ -104,7 +105,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
     with store_of(gate).read() as view:
         queues = view.queues()
         held = view.lanes(held_only=True)
-        log_head = view.log_head()
+        log_head, signed = view.log_head(), view.last_act(HEAD)
     yield metrics.gauge(
         "deliveries_open",
         "Deliveries that are not through, by receiver and state.",
@@ -134,6 +135,11 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         ("kind", "party", "tree", "name", "last"),
     )
     yield metrics.gauge("log_entries", "Entries of the chained log.", [((), float(log_head.number))])
+    yield metrics.gauge(
+        "log_signed_timestamp_seconds",
+        "When the head of the log was signed last; 0: never.",
+        [((), signed.at.timestamp() if signed is not None else 0.0)],
+    )
 
 
 ROUTES = (

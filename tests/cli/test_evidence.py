@@ -6,6 +6,8 @@ import io
 import json
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +22,7 @@ from gateway.core.model import Caller, Channel, Envelope
 from gateway.services.evidence import seal_log
 from gateway.services.intake import new_message_id, receive
 from gateway.settings import load
+from signing.evidence import verify_bundle
 from signing.heads import HEAD
 
 HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
@@ -187,6 +190,16 @@ def test_taking_evidence_needs_a_reason_and_stands_in_the_log(cli, office, tmp_p
     again = cli("evidence", ack.message, "--reason", "lần nữa")
     assert (again.code, "SYS-038" in again.err) == (1, True)
     assert cli("evidence", "khong-co", "--reason", "x").code == 1
+
+
+def test_a_bundle_goes_into_a_folder_or_down_a_pipe(cli, office, tmp_path):
+    ack = office.receive(HS01)
+    assert cli("evidence", ack.message, "-o", tmp_path, "--reason", "x").code in (0, 3)
+    file = tmp_path / f"{ack.message}.evidence.zip"
+    command = [sys.executable, "-m", "gateway", "evidence", ack.message, "-o", "-", "--reason", "x"]
+    piped = subprocess.run(command, cwd=office.folder, capture_output=True, check=True, timeout=90).stdout
+    assert verify_bundle(piped).passed
+    assert {fit.step: fit.status for fit in verify_bundle(file.read_bytes()).fits}["log"] == "passed"
 
 
 def test_a_viewer_may_not_take_evidence(cli, office):

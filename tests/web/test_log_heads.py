@@ -1,5 +1,6 @@
 """What a reader of an inbox holds of the log: where it stands, and the newest head that the gateway has signed."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import mail
@@ -36,3 +37,17 @@ def test_an_inbox_page_carries_the_newest_signed_head_over_rest_and_soap(door):
     assert client.service.LayCapNhat(Sau=0).DauNhatKy.DaKy == page["DaKy"]
     with pytest.raises(Stopped):
         read_head(page["DaKy"], [])
+
+
+def test_when_the_head_was_signed_last_can_be_watched_from_outside(open_door):
+    door = open_door(operator_tokens_sha256=(hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest(),))
+
+    def at():
+        text = door.get("/metrics", Authorization="Bearer lt_op_0123456789abcdef").body.decode()
+        (line,) = [x for x in text.splitlines() if x.startswith("lienthong_log_signed_timestamp_seconds ")]
+        return float(line.rpartition(" ")[2])
+
+    assert at() == 0.0
+    door.send(mail.nop(), "cong-dvc")
+    sealed(door)
+    assert abs(at() - datetime.now(UTC).timestamp()) < 600
