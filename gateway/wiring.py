@@ -24,7 +24,7 @@ from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from gateway.core.deadlines import DeadlineRules
     from gateway.documents import Limits
-    from gateway.services.answers import Clerk
+    from gateway.services.answers import Clerk, Persons
     from gateway.services.intake import Gate
     from gateway.services.trust import Sources
     from gateway.store import CertificateStatus as StoredStatus
@@ -137,8 +137,8 @@ def _today() -> date:
     return datetime.now(GIO_VIET_NAM).date()
 
 
-def clerk(gate: Gate) -> Clerk:
-    """Who answers the queries addressed to the gateway. Needs a database and a key."""
+def clerk(gate: Gate, persons: Persons) -> Clerk:
+    """Who answers the queries addressed to the gateway, with what is remembered of filings. Needs a database and a key."""
     from gateway.services import catalogues, intake
     from gateway.services.answers import Clerk
 
@@ -161,6 +161,7 @@ def clerk(gate: Gate) -> Clerk:
         publish=lambda name, version, muc, who: catalogues.publish(
             store, name, version, muc, who=who, now=datetime.now(UTC)
         ),
+        persons=persons,
     )
 
 

@@ -115,10 +115,13 @@ class Desk:
     """The worker's loops, with the newest view of registry and trust."""
 
     def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
+        from gateway.services.answers import Persons
+
         self.gate = gate
         self.settings = settings
         self.stop = stop
         self.alerted: set[tuple[Any, ...]] = set()
+        self.persons = Persons()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
@@ -207,7 +210,7 @@ class Desk:
         from gateway.services.answers import answer_due
         from gateway.wiring import clerk
 
-        while await asyncio.to_thread(answer_due, clerk(self.gate), _now()) and not self.stop.is_set():
+        while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), _now()) and not self.stop.is_set():
             pass
 
     async def _trust(self) -> None:

@@ -7,10 +7,14 @@ goes in through the same counter as everybody's, and settled; a crash in between
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -41,13 +45,15 @@ from gateway.core.reconcile import Difference, Line, compare
 from gateway.documents import parse_bytes
 from gateway.store import CatalogueRow, Store, View
 from schemas import write
+from schemas.names import STEM
 from signing.sign import SigningKey, sign
 
 log = logging.getLogger("lienthong.answers")
 
 MOST_DOSSIERS = 200  # in one answer; the schema's own limit
 MOST_STEPS = 1000
-MOST_LOOKED_AT = 5_000  # dossiers of a procedure whose filing is opened to compare an identity number
+MOST_OPENED = 100_000  # filings that one query of an identity number may have opened
+MOST_REMEMBERED = 200_000  # filings of which a process remembers whose they are
 MOST_LINES = 10_000
 OWN_ITEMS = ("BiDanh", "MaTTHC", "MaLinhVuc")
 PUBLISHER = "publish-catalogue"  # the privilege of a party that keeps catalogues
@@ -55,6 +61,33 @@ PUBLISHER = "publish-catalogue"  # the privilege of a party that keeps catalogue
 Judge = Callable[[Envelope], Finding]
 Enter = Callable[[Envelope], Acknowledgement]
 Publish = Callable[[str, str, Sequence[Muc], str], bool]
+
+
+class Persons:
+    """Whose filings have been looked at, for as long as the process lives: identity numbers as keyed hashes, in memory only.
+
+    The numbers are in the signed letters and nowhere else. An index on disk would need a secret beside the database to be
+    more than a list of twelve digits, and every erasure would have to follow it; opened once and remembered is enough.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._marks: OrderedDict[MessageId, frozenset[bytes]] = OrderedDict()
+
+    def mark(self, number: str) -> bytes:
+        """What stands for an identity number here."""
+        return hmac.digest(self._key, number.encode(), "sha256")[:16]
+
+    def of(self, message: MessageId, numbers: Callable[[], Iterator[str]]) -> tuple[frozenset[bytes], bool]:
+        """The marks of a filing, and whether it had to be opened for them."""
+        known = self._marks.get(message)
+        if known is not None:
+            self._marks.move_to_end(message)
+            return known, False
+        made = self._marks[message] = frozenset(self.mark(number) for number in numbers())
+        if len(self._marks) > MOST_REMEMBERED:
+            self._marks.popitem(last=False)
+        return made, True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +103,7 @@ class Clerk:
     enter: Enter  # takes our answer in, through the same counter as everybody's
     new_id: Callable[[datetime], MessageId]
     publish: Publish  # records a catalogue version: name, version, entries, who
+    persons: Persons = field(default_factory=Persons)
 
 
 def answer_due(clerk: Clerk, now: datetime, limit: int = 10) -> int:
@@ -161,7 +195,7 @@ def _reply(clerk: Clerk, letter: ThongDiep, asker: Party) -> tuple[str, Mapping[
 
 def _dossiers_found(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping[str, Any]:
     """A party finds its own dossiers only; oversight finds all. Not found and not yours look the same."""
-    found = [d for d in islice(_candidates(clerk, view, content), MOST_DOSSIERS) if _readable(d, asker)]
+    found = list(islice(_candidates(clerk, view, content, asker), MOST_DOSSIERS))
     rows = [_dossier_row(clerk, dossier) for dossier in found]
     return {"SoKetQua": len(rows), "DanhSachHoSoTraCuu": {"HoSoTraCuu": rows} if rows else None}
 
@@ -170,27 +204,37 @@ def _readable(dossier: Dossier, asker: Party) -> bool:
     return asker.id in dossier.parties or asker.role is Role.OVERSIGHT
 
 
-def _candidates(clerk: Clerk, view: View, content: Any) -> Iterator[Dossier]:
+def _candidates(clerk: Clerk, view: View, content: Any, asker: Party) -> Iterator[Dossier]:
     if content.ma_ho_so is not None:
         for code in (content.ma_ho_so, *view.also_known_as(content.ma_ho_so)):
             dossier = view.dossier(code)
-            if dossier is not None and dossier.changes:
+            if dossier is not None and dossier.changes and _readable(dossier, asker):
                 yield dossier
         return
-    # Identity numbers are in the signed letters and nowhere else: the filings of the procedure are opened one by one.
-    of_procedure = (d for d in view.dossiers() if d.ma_tthc is not None and d.ma_tthc[:8] == content.ma_tthc[:8])
-    for dossier in islice(of_procedure, MOST_LOOKED_AT):
-        if content.so_dinh_danh in _identities(clerk, view, dossier):
-            yield dossier
+    wanted, opened = clerk.persons.mark(content.so_dinh_danh), 0
+    for dossier in view.dossiers(procedure=content.ma_tthc[:STEM]):
+        if not _readable(dossier, asker):
+            continue
+        for change in dossier.changes:
+            if not any(isinstance(effect, Files) for effect in change.effects):
+                continue
+            marks, anew = clerk.persons.of(change.message, partial(_identities, view, change.message))
+            opened += anew
+            if wanted in marks and content.so_dinh_danh in _identities(view, change.message):  # not erased meanwhile
+                yield dossier
+                break
+        if opened >= MOST_OPENED:
+            log.warning("a query by identity number ended after %d filings; ask again for the rest", opened)
+            return
 
 
-def _identities(clerk: Clerk, view: View, dossier: Dossier) -> Iterator[str]:
-    """The identity numbers in the filings of a dossier, from the bytes that their signatures cover."""
-    for change in dossier.changes:
-        envelope = view.envelope(change.message) if any(isinstance(e, Files) for e in change.effects) else None
-        if envelope is not None:
-            root = parse_bytes(clerk.judge(envelope).signed_bytes or envelope.body)
-            yield from (str(e.text).strip() for e in root.iter("{*}SoDinhDanh", "{*}SoGiayToChuHoSo") if e.text)
+def _identities(view: View, message: MessageId) -> Iterator[str]:
+    """The identity numbers in a filing that was accepted: its signature covers all of it, or we composed it ourselves."""
+    known = view.message(message)
+    body = None if known is None else view.body(known.composed or known.digest)
+    if body is not None:
+        root = parse_bytes(body)
+        yield from (str(e.text).strip() for e in root.iter("{*}SoDinhDanh", "{*}SoGiayToChuHoSo") if e.text)
 
 
 def _dossier_row(clerk: Clerk, dossier: Dossier) -> Mapping[str, Any]:

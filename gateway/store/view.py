@@ -410,6 +410,7 @@ class View:
         *,
         agency: PartyId | None = None,
         portal: PartyId | None = None,
+        procedure: str | None = None,
         states: Collection[int] | None = None,
         due_before: datetime | None = None,
         opened_since: datetime | None = None,
@@ -417,13 +418,18 @@ class View:
         changed_since: datetime | None = None,
         page: int = 500,
     ) -> Iterator[Dossier]:
-        """Dossiers with their history, by code, for deadlines and statistics; read in pages, however many there are."""
+        """Dossiers with their history, by code, for deadlines and statistics; read in pages, however many there are.
+
+        ``procedure`` is how their MaTTHC begins.
+        """
         d = tables.dossier
         found = select(d).where(d.c.ma_ho_so > bindparam("after")).order_by(d.c.ma_ho_so).limit(page)
         if agency is not None:
             found = found.where(d.c.agency == agency)
         if portal is not None:
             found = found.where(d.c.portal == portal)
+        if procedure is not None:
+            found = found.where(d.c.ma_tthc.startswith(procedure, autoescape=True))
         if states is not None:
             found = found.where(d.c.trang_thai.in_(sorted(states)))
         if due_before is not None:

@@ -177,3 +177,49 @@ def test_only_a_party_with_the_privilege_publishes_a_catalogue(gate, clerk):
         assert view.catalogue_versions("CoQuan") == []
     assert isinstance(gate.parties, Parties)
     assert pki.party(PORTAL).privileges == frozenset()
+
+
+def test_a_filing_is_opened_once_and_the_oldest_is_forgotten(monkeypatch):
+    persons, opened = answers.Persons(), []
+
+    def look(message):
+        return persons.of(message, lambda: iter([opened.append(message) or f"number of {message}"]))
+
+    first, anew = look("a")
+    assert (persons.mark("number of a") in first, persons.mark("number of b") in first, anew) == (True, False, True)
+    assert look("a") == (first, False)
+    monkeypatch.setattr(answers, "MOST_REMEMBERED", 2)
+    for message in ("b", "a", "c"):  # a was asked for after b
+        look(message)
+    assert (look("a")[1], look("b")[1], opened) == (False, True, ["a", "b", "c", "b"])
+    assert persons.mark("number of a") != answers.Persons().mark("number of a")  # another process, another key
+
+
+def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyond_erasure(gate, clerk):
+    codes = [letters.ma_ho_so(XA) for _ in range(3)]
+    portal, agency = (gate.parties.get(party).identifiers[0] for party in (PORTAL, XA))
+    address = {"noi_gui": Address(ma_dinh_danh=portal), "noi_nhan": [Address(ma_dinh_danh=agency)]}
+    values = {"MaTTHC": "1.001193"}
+    bodies = [
+        sign(
+            fresh("HS01", ma_ho_so=code, seed=n, size=Size.FULL, values=values, **address), letters.key(PORTAL), at=NOW
+        )
+        for n, code in enumerate(codes)
+    ]
+    assert {a.fate for a in receive([arrival(b, PORTAL) for b in bodies], gate, datetime.now(UTC))} == {Fate.ACCEPTED}
+    number = parse_bytes(bodies[1]).findtext(".//{*}SoDinhDanh")
+
+    def found(party=PORTAL):
+        asked(gate, "HS17", "TraCuuHoSo", {"SoDinhDanh": number, "MaTTHC": "1.001193"}, party=party)
+        answers.answer_due(clerk, datetime.now(UTC))
+        root, _ = told(gate, party, "TraLoiTraCuu")
+        return root.findtext(".//{*}SoKetQua"), len(clerk.persons._marks)
+
+    assert found("so-xay-dung") == ("0", 0)  # others' dossiers are not even looked at
+    assert found() == ("1", 3)
+    assert found() == ("1", 3)
+    assert number.encode() not in repr(clerk.persons._marks).encode()
+    with gate.store.begin() as tx, gate.store.read() as view:
+        digest = view.message(view.dossier(codes[1]).changes[0].message).digest
+        tx.erase([digest], who="operator:test", reason="test", now=datetime.now(UTC))
+    assert found() == ("0", 3)
