@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, command, option, reason_of
+from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, check_period, command, option, reason_of
 from gateway.cli.check import Moment
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
@@ -76,6 +76,7 @@ def replay(
                 "Name an ID, or --state (refused, dead, rejected, held).",
             )
         )
+    check_period(call, since, until)
     if not dry_run:
         call.need(OperatorRole.OPERATOR, "replay")
     store = call.store

@@ -441,6 +441,15 @@ def reason_of(call: Call, reason: str | None, act: str) -> str:
     return reason.strip()
 
 
+def check_period(call: Call, since: datetime | None, until: datetime | None) -> None:
+    """Raises UsageError for a period that ends before it begins: nothing would be found in it, which says nothing."""
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError(
+            call.screen.text("Kỳ kết thúc trước khi bắt đầu.", "The period ends before it begins."),
+            click.get_current_context(),
+        )
+
+
 def with_settings(call: Call, **given: Any) -> Call:
     """The call with settings that its own options override; None leaves them alone."""
     extra = {name.replace("__", "."): value for name, value in given.items() if value is not None}

@@ -10,7 +10,18 @@ from typing import Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, acting, argument, command, option, reason_of
+from gateway.cli.base import (
+    FINE,
+    PROBLEMS,
+    UNDETERMINED,
+    Call,
+    acting,
+    argument,
+    check_period,
+    command,
+    option,
+    reason_of,
+)
 from gateway.cli.check import WORDS, Moment
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
@@ -95,6 +106,7 @@ def messages(
             call.screen.text(f"không có mã “{code}”", f"there is no code “{code}”") + (f" ({near}?)" if near else ""),
             param_hint="--code",
         )
+    check_period(call, since, until)
     screen, store = call.screen, call.store
     if before is not None:
         before = desk.one(store, before).id

@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, argument, command, option, reason_of
+from gateway.cli.base import (
+    FINE,
+    PROBLEMS,
+    Call,
+    Entry,
+    Group,
+    acting,
+    argument,
+    check_period,
+    command,
+    option,
+    reason_of,
+)
 from gateway.cli.check import Moment
+from gateway.cli.find import one_party
 from gateway.cli.show import when
 from gateway.core.deadlines import GIO_VIET_NAM
-from gateway.core.model import PartyId
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
@@ -58,6 +70,7 @@ def report(
     from gateway.wiring import deadline_rules, registry_of
 
     call.need(OperatorRole.VIEWER, "report")
+    check_period(call, since, until or call.now)
     groups = tuple(By(name) for name in dict.fromkeys(by))
     made = reports.report(
         call.store,
@@ -65,7 +78,7 @@ def report(
         since,
         until or call.now,
         groups,
-        PartyId(agency) if agency else None,
+        one_party(call, agency) if agency else None,
         deadline_rules(call.settings),
     )
     screen = call.screen
@@ -141,7 +154,7 @@ def deadlines(call: Call, hours: float, agency: str | None) -> int:
     call.need(OperatorRole.VIEWER, "deadlines")
     parties, rules = registry_of(call.store), deadline_rules(call.settings)
     found = watch.late(
-        call.store, parties, call.now, timedelta(hours=hours), rules, PartyId(agency) if agency else None
+        call.store, parties, call.now, timedelta(hours=hours), rules, one_party(call, agency) if agency else None
     )
     screen = call.screen
     english = screen.lang != "vi"

@@ -253,3 +253,22 @@ def test_an_id_stands_on_one_line_however_narrow_the_terminal_is(monkeypatch):
     monkeypatch.setenv("COLUMNS", "0")
     assert any("20261124082125831-6767a9f273   cong-dvc" in line for line in at_a_terminal(120))
     assert at_a_terminal(40) == ["T", "20261124082125831-6767a9f273", "    Bên gửi cong-dvc"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "--from", "2026-02-01", "--to", "2026-01-01"),
+        ("messages", "--since", "2026-02-01", "--until", "2026-01-01"),
+        ("replay", "--state", "refused", "--since", "2026-02-01", "--until", "2026-02-01"),
+    ],
+)
+def test_a_period_that_ends_before_it_begins_is_wrong_usage(cli, office, arguments):
+    result = cli(*arguments)
+    assert (result.code, "Kỳ kết thúc trước khi bắt đầu." in result.err) == (2, True)
+
+
+def test_figures_of_an_agency_that_is_not_there_are_no_zeroes(cli, office):
+    for arguments in (("report", "--from", "2026-01-01", "--agency", "none"), ("deadlines", "--agency", "none")):
+        result = cli(*arguments)
+        assert (result.code, "SYS-042" in result.err) == (1, True)
