@@ -66,19 +66,45 @@ def agency(*knobs):
     signer = pki.signer("so-tu-phap")
     made = Agency(SigningKey.load(signer.key_pem, signer.cert_pem, private_mode=False), "H19.901", "Sở")
     made.knobs = [parse_knob(knob) for knob in knobs]
+    with serving(made.app()) as url:
+        yield f"{url}/lienthong"
+
+
+class SoapParty:
+    """A party with our SOAP service, as far as it takes a message and says so."""
+
+    def __init__(self):
+        self.calls = []
+
+    def app(self):
+        app = web.Application()
+        app.router.add_post("/soap", self.take)
+        return app
+
+    async def take(self, request):
+        self.calls.append(await request.read())
+        answer = "<GuiThongDiepResponse xmlns='http://www.dongnai.gov.vn/lienthong/dichvu/1.0'><TraLoi/></GuiThongDiepResponse>"
+        soap = "http://schemas.xmlsoap.org/soap/envelope/"
+        body = f"<s:Envelope xmlns:s='{soap}'><s:Body>{answer}</s:Body></s:Envelope>"
+        return web.Response(text=body, content_type="text/xml")
+
+
+@contextmanager
+def serving(app):
+    """An aiohttp application on a port of its own, in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def start():
-        runner = web.AppRunner(made.app(), access_log=None)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         return runner, runner.addresses[0][1]
 
     runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
     try:
-        yield f"http://127.0.0.1:{port}/lienthong"
+        yield f"http://127.0.0.1:{port}"
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
@@ -134,6 +160,21 @@ def test_a_party_is_tried_by_its_own_profile_and_connector(cli, office, tmp_path
         file.write_text(text, "utf-8")
         result = cli("conformance", "--party", "so-tu-phap", *SENDER, "--case", "good", "-o", tmp_path, "--json")
     assert (result.code, marks(result)) == (0, {"good": "passed"})
+
+
+def test_a_party_that_speaks_soap_is_tried_by_soap(cli, office, tmp_path):
+    soap = SoapParty()
+    with serving(soap.app()) as url:
+        file = office.folder / "parties" / "so-tu-phap.toml"
+        text = file.read_text("utf-8")
+        start = text.index("connector =")
+        more = f'connector = {{ name = "soap", url = "{url}/soap", private_addresses = true, timeout_s = 10 }}'
+        file.write_text(text[:start] + more + text[text.index("\n", start) :], "utf-8")
+        asked = ("--case", "good", "--case", "lost-answer", "--case", "credentials")
+        result = cli("conformance", "--party", "so-tu-phap", *SENDER, *asked, "-o", tmp_path, "--json")
+    assert marks(result) == {"good": "passed", "lost-answer": "skipped", "credentials": "skipped"}
+    assert len(soap.calls) == 1
+    assert b"GuiThongDiep" in soap.calls[0]
 
 
 def test_a_test_sender_s_key_is_made_once_and_kept(cli, tmp_path):

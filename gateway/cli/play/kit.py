@@ -197,7 +197,7 @@ class Bench:
                 else Came.UNREACHABLE
             )
             answer = answered.answer
-            seen = f"{answered.problem.code} {answered.problem.message(Lang.EN)}"
+            seen = " ".join([answered.problem.code, " / ".join(answered.problem.message(lang) for lang in Lang)])
         took = time.monotonic() - began
         self.took.append(took)
         self._note(parcel, at, took, str(came), seen, answer or b"")
@@ -533,7 +533,9 @@ async def _burst(bench: Bench) -> Verdict:
 
 @case("credentials", "không có thẻ: từ chối 401 hoặc 403", "without credentials: 401 or 403")
 async def _credentials(bench: Bench) -> Verdict:
-    if bench.url is None or bench.configured.common.authorization is None:
+    if bench.url is None:
+        return Mark.SKIPPED, "chỉ với REST", "REST only", ""
+    if bench.configured.common.authorization is None:
         vi = "không khai thẻ (connector.authorization): ai gọi cũng được?"
         return Mark.WARNED, vi, "no credentials are declared: may anybody call?", ""
     status = await bench.raw(bench.message(), bare=True)
