@@ -39,9 +39,7 @@ from gateway.core.parties import (
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode, dotted, nearest, read, setting
 
-AGENCY = (
-    r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
-)
+AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
 SHA256 = r"[0-9a-f]{64}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
 PRIVILEGES = ("recall-result", "step-back", "by-decree", "publish-catalogue")
