@@ -12,7 +12,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -40,6 +40,9 @@ _NAME: Final = re.compile(r"[a-z]+(?:/[0-9a-z-]+)?\.[a-z]+")
 _RESULTS: Final = {"accepted": frozenset({"CHAP_NHAN"}), "rejected": frozenset({"TU_CHOI", "TRUNG_LAP"})}
 JUDGEMENTS: Final = frozenset({"message.accepted", "message.rejected", "message.held"})
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # no dates of our own: the same parts make the same bundle
+
+
+Contents = Callable[[Any], Mapping[str, bytes]]  # the root of a message -> its attachments, by id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ class Parts:
     receipt: bytes | None = None
     verdict: Mapping[str, Any] = field(default_factory=dict)
     registration: Registration | None = None
+    documents: tuple[Registration, ...] = ()  # of certificates that signed PDFs inside the message
     own: tuple[str, ...] = ()  # fingerprints of the gateway's certificates
     own_identifier: str | None = None
     trees: tuple[Tree, ...] = ()
@@ -164,9 +168,12 @@ def anchors(parts: Parts) -> list[Anchor]:
     found = [
         Anchor(fingerprint=one, kind="gateway", of=parts.own_identifier or "–") for one in parts.own if one in signed
     ]
-    registration = parts.registration
-    if registration is not None and registration.tree is None and registration.fingerprint:
-        found.append(Anchor(fingerprint=registration.fingerprint, kind="registered", of=registration.party))
+    registered = (*([parts.registration] if parts.registration is not None else []), *parts.documents)
+    found += [
+        Anchor(fingerprint=one.fingerprint, kind="registered", of=one.party)
+        for one in registered
+        if one.tree is None and one.fingerprint
+    ]
     return found + [Anchor(fingerprint=one, kind="root", of=tree.name) for tree in parts.trees for one in tree.anchors]
 
 
@@ -232,6 +239,7 @@ def write_bundle(parts: Parts) -> bytes:
             "problems": [dict(problem) for problem in parts.problems],
         },
         "registration": None if parts.registration is None else _registration_row(parts.registration),
+        "documents": [_registration_row(one) for one in parts.documents],
         "gateway": {"identifier": parts.own_identifier, "certificates": list(parts.own)},
         "trees": [_tree_row(tree) for tree in parts.trees],
         "schemas": dict(parts.schemas),
@@ -282,19 +290,20 @@ def verify_bundle(
     anchors: frozenset[str] | None = None,
     schemas: Mapping[str, str] | None = None,
     witnesses: Mapping[int, str] | None = None,
+    contents: Contents | None = None,
 ) -> BundleReport:
     """Everything in a bundle checked against everything else, offline. Never raises.
 
     ``anchors``: fingerprints of roots and certificates that the verifier trusts; None takes those in the bundle as given,
     and the report says so. ``schemas``: digests of the schemas at hand. ``witnesses``: heads of the log that others
-    kept (number -> hash).
+    kept (number -> hash). ``contents`` opens the attachments of a message, so that signed PDFs can be judged again.
     """
     try:
         parts = read_bundle(data)
     except Stopped as stop:
         return BundleReport(fits=(Fit(step="files", status="failed", problem=stop.problems[0]),))
     fits = [Fit(step="files", status="passed")]
-    fits += _Check(parts, anchors, schemas, witnesses or {}).fits()
+    fits += _Check(parts, anchors, schemas, witnesses or {}, contents).fits()
     return BundleReport(fits=tuple(fits), parts=parts)
 
 
@@ -305,7 +314,10 @@ class _Check:
         trusted: frozenset[str] | None,
         schemas: Mapping[str, str] | None,
         witnesses: Mapping[int, str],
+        contents: Contents | None,
     ) -> None:
+        self.contents = contents
+        self.attested: Attested | None = None
         self.parts = parts
         self.trusted = trusted
         self.schemas = schemas
@@ -371,8 +383,13 @@ class _Check:
         yield from self.parts.own
         for tree in self.parts.trees:
             yield from (*tree.anchors, *tree.intermediates)
+        yield from (one.fingerprint for one in self._registrations())
+
+    def _registrations(self) -> Iterator[Registration]:
+        """Every certificate that was registered, the message's signer's first."""
         if self.parts.registration is not None and self.parts.registration.fingerprint:
-            yield self.parts.registration.fingerprint
+            yield self.parts.registration
+        yield from self.parts.documents
 
     def _anchors(self) -> str:
         named = anchors(self.parts)
@@ -385,26 +402,26 @@ class _Check:
                 raise Stopped(Problem("SIG-131", {"fingerprint": anchor.fingerprint, "of": anchor.of}))
         return "passed"
 
-    def _recorded_status(self) -> CertificateStatus | None:
-        row = self.parts.verdict.get("facts", {}).get("status")
-        return None if row is None else CertificateStatus.from_dict(row)
+    def _recorded_statuses(self) -> list[CertificateStatus]:
+        """What was known of every certificate that was judged: the message's signer's, and those of PDFs inside."""
+        verdicts = [self.parts.verdict]
+        for report in self.parts.verdict.get("documents", {}).values():
+            verdicts += [one["verdict"] for one in report["signatures"]]
+        rows = [verdict.get("facts", {}).get("status") for verdict in verdicts]
+        return [CertificateStatus.from_dict(row) for row in rows if row is not None]
 
     def _status(self) -> str:
-        """The recorded status follows from the CRLs and OCSP answers in the bundle."""
-        recorded = self._recorded_status()
-        registration = self.parts.registration
-        if recorded is None or registration is None or registration.tree is None:
-            return "not-applicable"
+        """Every recorded status follows from the CRLs and OCSP answers in the bundle."""
+        trees = {one.fingerprint: one.tree for one in self._registrations() if one.tree is not None}
+        asked = [one for one in self._recorded_statuses() if one.fingerprint in trees]
+        words = {self._follows(one, self.trees[trees[one.fingerprint]]) for one in asked}
+        return "undetermined" if "undetermined" in words else "passed" if words else "not-applicable"
+
+    def _follows(self, recorded: CertificateStatus, tree: TrustTree) -> str:
         if not set(recorded.evidence) <= self.parts.evidence.keys():
             return "undetermined"  # the lists were files of the node, or a retention rule has erased them
         bodies = [self.parts.evidence[digest] for digest in recorded.evidence]
-        found = judge_status(
-            self.certificates[registration.fingerprint],
-            self.trees[registration.tree],
-            recorded.as_of,
-            crls=bodies,
-            ocsps=bodies,
-        )
+        found = judge_status(self.certificates[recorded.fingerprint], tree, recorded.as_of, crls=bodies, ocsps=bodies)
         if (found.status, found.revoked_at, found.until) != (recorded.status, recorded.revoked_at, recorded.until):
             facts = {"found": f"{found.status} ({found.reason})", "recorded": f"{recorded.status} ({recorded.reason})"}
             raise Stopped(Problem("SIG-126", facts))
@@ -436,6 +453,7 @@ class _Check:
         for name in found.keys() | said.keys():
             if name != "status" and found.get(name) != said.get(name):  # the status has a step of its own
                 self._differs(f"facts.{name}")
+        self.attested = attested
         signed = None if attested is None else attested.signed_bytes
         recorded_digest = self.parts.signed_digest
         if signed != self.parts.signed or (
@@ -445,8 +463,22 @@ class _Check:
         return "passed"
 
     def _documents(self) -> str:
-        """Signed PDFs: their bytes are under the message's signature; what was found in them is not judged again here."""
-        return "undetermined" if self.parts.verdict.get("documents") else "not-applicable"
+        """Judging the signed PDFs inside again leads to what was recorded of them; their bytes are signed with the message."""
+        recorded = self.parts.verdict.get("documents")
+        if not recorded:
+            return "not-applicable"
+        if self.contents is None or self.attested is None:
+            return "undetermined"
+        from signing.pdf import check_pdf  # noqa: PLC0415 - pyHanko takes its time to load
+
+        inside = self.contents(self.attested.root)
+        parties, at = self._parties(), self.parts.received_at
+        party = parties.get(PartyId(self.parts.registration.party)) if self.parts.registration is not None else None
+        for name, said in recorded.items():
+            found = check_pdf(inside.get(name, b""), self._trust(parties), party, at).as_dict()
+            if json.loads(_json(found)) != said:
+                self._differs(f"documents.{name}")
+        return "passed"
 
     def _judge(self) -> Attested:
         composed = self.parts.composed is not None
@@ -455,28 +487,24 @@ class _Check:
 
     def _parties(self) -> Parties:
         registration = self.parts.registration
-        certificates: tuple[SigningCertificate, ...] = ()
-        identifiers: tuple[str, ...] = ()
-        if registration is not None:
-            identifiers = registration.identifiers
-            der = self.parts.certificates.get(registration.fingerprint)
-            if der is not None:
-                certificates = (
-                    SigningCertificate(
-                        der=der,
-                        fingerprint=registration.fingerprint,
-                        tree=registration.tree,
-                        valid_from=registration.valid_from,
-                        valid_to=registration.valid_to,
-                        purposes=frozenset(registration.purposes),
-                    ),
-                )
+        identifiers = registration.identifiers if registration is not None else ()
+        certificates = {
+            one.fingerprint: SigningCertificate(
+                der=self.parts.certificates[one.fingerprint],
+                fingerprint=one.fingerprint,
+                tree=one.tree,
+                valid_from=one.valid_from,
+                valid_to=one.valid_to,
+                purposes=frozenset(one.purposes),
+            )
+            for one in self._registrations()
+        }
         party = Party(
             id=PartyId(registration.party if registration else self.parts.party),
             name="–",
             role=Role.ONE_STOP,
             identifiers=identifiers,
-            certificates=certificates,
+            certificates=tuple(certificates.values()),
             signature=SignaturePolicy(default=Demand.REQUIRED, status_unknown=WhenUnknown.HOLD),
         )
         return Parties([party])
@@ -491,10 +519,11 @@ class _Check:
         )
         document = Document(envelope=envelope, body=body, root=parse_bytes(body), composed=composed)
         checked = Checked(document=document, kind=Kind(loai=loai or "", goc="", phien_ban=""))
-        recorded = self._recorded_status()
+        return verify(checked, self._trust(parties), parties, self.parts.received_at)
+
+    def _trust(self, parties: Parties) -> Trust:
         own = [self.parts.certificates[one] for one in self.parts.own]
-        trust = Trust.build(parties, self.trees.values(), [recorded] if recorded is not None else [], own)
-        return verify(checked, trust, parties, self.parts.received_at)
+        return Trust.build(parties, self.trees.values(), self._recorded_statuses(), own)
 
     def _differs(self, name: str) -> str:
         raise Stopped(Problem("SIG-127", {"part": name}))
@@ -631,6 +660,7 @@ def _parts(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Parts:
         receipt=files.get("receipt.xml"),
         verdict=json.loads(files["verdict.json"]),
         registration=None if registration is None else _registration(registration),
+        documents=tuple(_registration(row) for row in manifest.get("documents", ())),
         own=tuple(manifest["gateway"]["certificates"]),
         own_identifier=manifest["gateway"]["identifier"],
         trees=tuple(

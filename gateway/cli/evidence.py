@@ -30,7 +30,10 @@ STEPS = {
     "anchors": ("những gì gói dựa vào là thứ bạn tin", "what the bundle rests on is what you trust"),
     "status": ("tình trạng chứng thư suy ra được từ CRL, OCSP", "the certificate's status follows from CRLs and OCSP"),
     "signature": ("xét lại chữ ký ra đúng kết luận đã ghi", "judging the signature again leads to the verdict"),
-    "documents": ("PDF đã ký kèm theo", "signed PDFs inside"),
+    "documents": (
+        "xét lại PDF đã ký kèm theo ra đúng kết luận đã ghi",
+        "judging the signed PDFs inside again leads to theirs",
+    ),
     "receipt": ("biên nhận của trục, cho đúng nội dung này", "the receipt is the gateway's, for these bytes"),
     "log": ("nhật ký liền mạch và nói đúng như gói", "the log is unbroken and says what the bundle says"),
     "head": ("đầu chuỗi đã ký che cả mục này", "a signed head of the log covers it"),
@@ -67,7 +70,7 @@ def evidence(call: Call, name: str, output: Path | None, reason: str | None) -> 
     from gateway.core.ledger import LogLine
     from gateway.services import desk
     from gateway.services import parties as profiles
-    from gateway.services.evidence import gather, schema_digests
+    from gateway.services.evidence import contents, gather, schema_digests
     from gateway.wiring import build, own_certificates
     from signing.evidence import anchors, verify_bundle, write_bundle
 
@@ -97,7 +100,7 @@ def evidence(call: Call, name: str, output: Path | None, reason: str | None) -> 
         return FINE
     _write(place, packed)
     trusted = frozenset(anchor.fingerprint for anchor in anchors(parts))
-    report = verify_bundle(packed, anchors=trusted, schemas=schema_digests())
+    report = verify_bundle(packed, anchors=trusted, schemas=schema_digests(), contents=contents)
     return _print(call, str(place), report, len(packed), own=True)
 
 
@@ -130,7 +133,7 @@ def check_bundle(
     signed: bool,
 ) -> int:
     """Checks a bundle by what the caller brings along, and by nothing else."""
-    from gateway.services.evidence import schema_digests
+    from gateway.services.evidence import contents, schema_digests
     from signing.evidence import MOST_BYTES, verify_bundle
     from signing.heads import Heads
 
@@ -143,7 +146,11 @@ def check_bundle(
     except OSError as error:
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
     report = verify_bundle(
-        packed, anchors=brought if certificates or trees else None, schemas=schema_digests(), witnesses=known
+        packed,
+        anchors=brought if certificates or trees else None,
+        schemas=schema_digests(),
+        witnesses=known,
+        contents=contents,
     )
     if not signed:
         return _print(call, str(file), report, len(packed))

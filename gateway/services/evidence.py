@@ -10,12 +10,15 @@ from importlib import resources
 from importlib.abc import Traversable
 from typing import Any, Final
 
+from lxml import etree
+
 from gateway.core import chain
 from gateway.core.ledger import LogLine
 from gateway.core.model import MessageId, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, Verdict, View
+from schemas.attachments import attachments
 from signing.evidence import JUDGEMENTS, Parts, Registration, Tree, signed_bytes
 from signing.heads import HEAD, sign_head
 from signing.sign import SigningKey
@@ -51,8 +54,11 @@ def gather(
         verdict = counted[0] if counted else None
         facts = dict(verdict.facts) if verdict is not None else {}
         ours = {hashlib.sha256(der).hexdigest(): der for der in own}
-        registration, certificates = _registration(view, parties, known, facts, ours, profile)
-        trees = _trees(trust, registration, facts)
+        versions = _versions(view, parties, known, profile)
+        registration, certificates = _registration(versions, parties, known, facts, ours)
+        documents, more = _document_signers(versions, facts)
+        certificates |= more
+        trees = _trees(trust, registration, documents, facts)
         for tree in trees:
             certificates |= {one.fingerprint: one.der for one in (*tree.anchors, *tree.intermediates)}
         composed = view.body(known.composed) if known.composed else None
@@ -75,6 +81,7 @@ def gather(
             verdict=facts,
             problems=tuple(problem.as_dict() for problem in verdict.problems) if verdict is not None else (),
             registration=registration,
+            documents=documents,
             own=tuple(ours),
             own_identifier=own_identifier,
             trees=tuple(Tree.of(tree) for tree in trees),
@@ -101,31 +108,36 @@ def _digests(folder: Traversable, above: str) -> Iterable[tuple[str, str]]:
             yield path, hashlib.sha256(entry.read_bytes()).hexdigest()
 
 
+def contents(root: etree._Element) -> Mapping[str, bytes]:
+    """The attachments inside a message, by id."""
+    return {file.row.id: file.content for file in attachments(root, []) if file.content is not None}
+
+
+def _signed_documents(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The verdicts on the signatures of PDFs inside the message."""
+    return [one["verdict"] for report in facts.get("documents", {}).values() for one in report["signatures"]]
+
+
 def _cited(facts: Mapping[str, Any], verdict: Verdict | None) -> tuple[str, ...]:
-    status = facts.get("facts", {}).get("status") or {}
-    return tuple({*(status.get("evidence") or ()), *(verdict.evidence if verdict is not None else ())})
+    statuses = [one.get("facts", {}).get("status") or {} for one in (facts, *_signed_documents(facts))]
+    cited = {digest for status in statuses for digest in status.get("evidence") or ()}
+    return tuple({*cited, *(verdict.evidence if verdict is not None else ())})
 
 
-def _registration(
-    view: View,
-    parties: Parties,
-    known: Message,
-    facts: Mapping[str, Any],
-    ours: Mapping[str, bytes],
-    profile: Callable[[str], Party],
-) -> tuple[Registration | None, dict[str, bytes]]:
-    """What the registry said of the signer when the message was judged: the newest version of then that knows it."""
-    named = facts.get("facts", {}).get("certificate") or {}
-    fingerprint = named.get("fingerprint", "")
-    if not fingerprint or fingerprint in ours:
-        return _without_certificate(parties, known), {}
-    versions = [
+def _versions(view: View, parties: Parties, known: Message, profile: Callable[[str], Party]) -> list[Party]:
+    """The sender's profile when the message was judged, the newest first, and today's after them."""
+    then = [
         profile(row.profile)
         for row in view.party_history(known.party)
         if row.profile is not None and row.applied_at <= known.judged_at
     ]
     now = parties.get(known.party)
-    for party in (*reversed(versions), *([now] if now is not None else [])):
+    return [*reversed(then), *([now] if now is not None else [])]
+
+
+def _registered(versions: Iterable[Party], fingerprint: str) -> tuple[Registration, bytes] | None:
+    """What the registry said of a certificate: the newest version of then that knows it."""
+    for party in versions:
         for one in party.certificates:
             if one.fingerprint == fingerprint:
                 registration = Registration(
@@ -137,8 +149,27 @@ def _registration(
                     valid_to=one.valid_to,
                     purposes=tuple(sorted(one.purposes)),
                 )
-                return registration, {fingerprint: one.der}
+                return registration, one.der
+    return None
+
+
+def _registration(
+    versions: Iterable[Party], parties: Parties, known: Message, facts: Mapping[str, Any], ours: Mapping[str, bytes]
+) -> tuple[Registration | None, dict[str, bytes]]:
+    """What the registry said of the signer when the message was judged."""
+    fingerprint = (facts.get("facts", {}).get("certificate") or {}).get("fingerprint", "")
+    if fingerprint and fingerprint not in ours and (found := _registered(versions, fingerprint)) is not None:
+        return found[0], {fingerprint: found[1]}
     return _without_certificate(parties, known), {}
+
+
+def _document_signers(
+    versions: Iterable[Party], facts: Mapping[str, Any]
+) -> tuple[tuple[Registration, ...], dict[str, bytes]]:
+    """The registrations of those who signed PDFs inside the message, and their certificates."""
+    named = {(one.get("facts", {}).get("certificate") or {}).get("fingerprint", "") for one in _signed_documents(facts)}
+    found = [one for fingerprint in sorted(named) if (one := _registered(versions, fingerprint)) is not None]
+    return tuple(one for one, _ in found), {one.fingerprint: der for one, der in found}
 
 
 def _without_certificate(parties: Parties, known: Message) -> Registration | None:
@@ -148,11 +179,14 @@ def _without_certificate(parties: Parties, known: Message) -> Registration | Non
     return Registration(party=party.id, identifiers=party.identifiers, fingerprint="")
 
 
-def _trees(trust: Trust, registration: Registration | None, facts: Mapping[str, Any]) -> list[TrustTree]:
+def _trees(
+    trust: Trust, registration: Registration | None, documents: Iterable[Registration], facts: Mapping[str, Any]
+) -> list[TrustTree]:
     stamps = facts.get("facts", {}).get("timestamps") or ()
-    wanted = {registration.tree if registration is not None else None, *(stamp.get("tree") for stamp in stamps)}
-    # A time-stamp that no tree vouched for must still meet the trees that did not vouch.
-    if any(stamp.get("tree") is None for stamp in stamps):
+    wanted = {registration.tree if registration is not None else None, *(one.tree for one in documents)}
+    wanted |= {stamp.get("tree") for stamp in stamps}
+    # A time-stamp that no tree vouched for, and whoever signed a PDF, must still meet the trees that did not vouch.
+    if any(stamp.get("tree") is None for stamp in stamps) or _signed_documents(facts):
         wanted |= set(trust.trees)
     return [trust.trees[name] for name in sorted(filter(None, wanted)) if name in trust.trees]
 

@@ -19,10 +19,13 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from gateway.core.model import Address
 from gateway.documents import parse_bytes
-from gateway.services.intake import judge
+from gateway.services import parties as profiles
+from gateway.services.evidence import contents, gather
+from gateway.services.intake import judge, receive
 from schemas import write
 from schemas.fresh import Size, fresh
 from schemas.write import Tep
+from signing.evidence import verify_bundle, write_bundle
 from signing.sign import sign
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
@@ -115,3 +118,48 @@ def test_nobody_demands_it_and_an_unsigned_pdf_passes(bare_gate):
     finding = judge(result(bare_gate, plain_pdf()), bare_gate)
     assert finding.thong_diep is not None
     assert "documents" not in finding.verdict
+
+
+# In a bundle of evidence ----------------------------------------------------------------------------------------------
+
+
+def bundled(gate, store, document):
+    """The parts of an HS11 with this document, as a bundle has them, and what checking them comes to."""
+    gate = replace(gate, store=store)
+    (answer,) = receive([result(gate, document)], gate, datetime.now(UTC))
+    parts = gather(
+        store,
+        gate.trust,
+        gate.parties,
+        answer.message,
+        own_identifier=gate.identity.ma_dinh_danh,
+        own=[gate.key.certificate_der],
+        profile=profiles.from_text,
+    )
+    return parts, checked(parts)
+
+
+def checked(parts, opened=contents):
+    """Step -> status, with the code of the first misfit."""
+    report = verify_bundle(write_bundle(parts), contents=opened)
+    misfit = report.first_misfit
+    return {fit.step: fit.status for fit in report.fits}["documents"], misfit and (misfit.step, misfit.problem.code)
+
+
+def test_a_signed_pdf_is_judged_again_in_a_bundle(demanding, sqlite_store):
+    parts, found = bundled(demanding, sqlite_store, signed_pdf())
+    assert found == ("passed", None)
+    assert [one.purposes for one in parts.documents] == [("document", "message")]
+    assert checked(parts, None) == ("undetermined", None)  # whoever cannot open attachments says so
+
+
+def test_what_a_bundle_says_of_a_pdf_cannot_be_changed(demanding, sqlite_store):
+    changed = signed_pdf().replace(b"595", b"596", 1)
+    parts, found = bundled(demanding, sqlite_store, changed)
+    assert found == ("passed", None)  # that it was changed after signing is what the record says
+    pdf = {**parts.verdict["documents"]["kq-1"], "result": "passed"}
+    better = replace(parts, verdict={**parts.verdict, "documents": {"kq-1": pdf}})
+    assert checked(better) == ("failed", ("documents", "SIG-127"))
+    only_messages = replace(parts.registration, purposes=("message",))
+    unregistered = replace(parts, documents=(), registration=only_messages)
+    assert checked(unregistered)[1] == ("documents", "SIG-127")
