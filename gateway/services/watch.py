@@ -14,7 +14,6 @@ from gateway.core.model import DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties
 from gateway.store import Store
 
-
 RECEIPT_UNPROVEN = "receipt.unproven"  # a line of the log: a receiver's BienNhan proved nothing
 RECENT = timedelta(days=1)
 
