@@ -472,6 +472,8 @@ def _message_row(
                 problems.append(Problem("XSD-405", facts, Location(xpath=at)))
             yield child.name, moment
         else:
+            if found := write.unwritable(value):
+                notes.append(Problem("XSD-409", {"element": name, "found": found}, Location(xpath=at)))
             yield child.name, value
 
 

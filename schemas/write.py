@@ -283,4 +283,9 @@ def written(value: str | float | bool | Decimal | datetime | date) -> str:
     return _ILLEGAL.sub("\ufffd", unicodedata.normalize("NFC", text))
 
 
-__all__ = ["Header", "LapThay", "Tep", "Trong", "bien_nhan", "pb", "serialise", "thong_diep", "written"]
+def unwritable(text: str) -> int:
+    """How many characters of a text XML cannot hold; `written` replaces them."""
+    return len(_ILLEGAL.findall(text))
+
+
+__all__ = ["Header", "LapThay", "Tep", "Trong", "bien_nhan", "pb", "serialise", "thong_diep", "unwritable", "written"]

@@ -211,3 +211,16 @@ def test_an_operation_without_packets_or_with_too_many_is_a_fault(door):
     for inner in ("", "<Goi/>" * 101, "<Khac/>"):
         answer = call(door, enveloped(f'<CapNhatTienDoHoSoMC xmlns="{NS}">{inner}</CapNhatTienDoHoSoMC>'), XA)
         assert fault(answer)[1] == ["SYS-136"]
+
+
+def test_what_xml_cannot_hold_is_replaced_with_a_remark_and_kept_in_the_original(door, code):
+    packet = progress(code, NoiDungXuLy="a\x1bb\ufffec 😀")
+    answer = submit(door, packet)
+    assert answer.status == 201
+    (note,) = [problem for problem in answer.json["DanhSachLoi"] if problem["MaChiTiet"] == "XSD-409"]
+    assert (note["MucDo"], "2" in note["MoTa"]) == ("CANH_BAO", True)
+    (entry,) = [e for e in door.get("/v1/inbox", "cong-dvc").json["DanhSachMuc"] if e["LoaiThongDiep"] == "HS05"]
+    composed = etree.fromstring(door.get(entry["DuongDan"], "cong-dvc").body)
+    assert composed.findtext(".//{*}NoiDungXuLy") == "a\ufffdb\ufffdc 😀"
+    original = door.get(f"/v1/messages/{answer.json['SoTiepNhan']}/original", XA).body
+    assert json.loads(original)["NoiDungXuLy"] == packet["NoiDungXuLy"]
