@@ -428,7 +428,8 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
         screen.line(
             f"  {attempt.number}. {when(attempt.started_at)} {attempt.kind}: {attempt.outcome}{code}{ours} ({took} ms)"
         )
-    if delivery.problem is not None and not delivery.state.is_final:
+    # A skipped delivery's last problem is history; a delivered one's is a remark that counts, about its receipt or its form.
+    if delivery.problem is not None and delivery.state is not DeliveryState.SKIPPED:
         screen.problem(delivery.problem)
         if any(attempt.receipt for attempt in attempts):
             see = f"lienthong show {delivery.id} --answer --reason “…”"

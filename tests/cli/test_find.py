@@ -245,3 +245,25 @@ def test_where_nobody_answered_that_is_said(cli, office):
 
 def test_a_code_that_stands_in_a_message_many_times_is_counted():
     assert counted(["XSD-021", "XSD-003", "XSD-021"]) == "XSD-021×2 XSD-003"
+
+
+def test_a_receipt_that_proves_nothing_is_told_at_its_delivery(cli, office):
+    office.receive(HS01)
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        (delivery,) = tx.claim_due(now, 1, 60.0)
+    attempt = Attempt(
+        delivery=delivery.id,
+        number=1,
+        kind="send",
+        started_at=now,
+        ended_at=now,
+        outcome=AttemptOutcome.DELIVERED,
+        receipt=b"<BienNhan/>",
+        problem=Problem("DLV-029", {"reason": "SIG-002"}),
+    )
+    with office.store.begin() as tx:
+        assert tx.settle(delivery, attempt, DeliveryState.DELIVERED)
+    told = cli("show", delivery.id).out
+    assert "DLV-029" in told
+    assert "không tính là biên nhận" in told
