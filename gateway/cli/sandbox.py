@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,6 +123,17 @@ def sandbox(
     except NotAsTold as error:
         call.screen.note(f"DỪNG: {error}; xem {ground.folder}/*.log", f"STOP: {error}; see {ground.folder}/*.log")
         return PROBLEMS
+
+
+def _free(host: str, port: int) -> None:
+    """Raises Stopped (SYS-032) where somebody else has this port: the gateway's own process would tell it to its log only."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            facts = {"address": f"{host}:{port} (--port)", "reason": error.strerror or "?"}
+            raise Stopped(Problem("SYS-032", facts)) from error
 
 
 @dataclass(frozen=True)
@@ -343,10 +355,11 @@ async def _play(play: Play, open_: ExitStack) -> int:
     world.endpoint, world.pace_s = play.endpoint, play.pace
     for fault in play.faults:
         _turn(world, fault)
+    _free("127.0.0.1", play.port)
     try:
         control = f"http://127.0.0.1:{await world.start('127.0.0.1', play.control)}"
     except OSError as error:
-        facts = {"address": f"127.0.0.1:{play.control}", "reason": error.strerror or "?"}
+        facts = {"address": f"127.0.0.1:{play.control} (--control)", "reason": error.strerror or "?"}
         raise Stopped(Problem("SYS-032", facts)) from error
     try:
         write_profiles(ground, control, play.endpoint)

@@ -6,6 +6,7 @@ import os
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -166,6 +167,15 @@ def test_a_folder_that_is_somebody_else_s_is_left_alone(tmp_path):
 def test_a_knob_that_there_is_not_is_wrong_usage(cli, tmp_path, fault):
     result = cli("sandbox", "--dir", tmp_path / "s", "--fault", fault)
     assert (result.code, "Traceback" in result.err) == (2, False)
+
+
+def test_a_port_that_is_taken_is_told_by_its_option(cli, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = cli("sandbox", "--dir", tmp_path / "s", "--port", port, "--control", "0")
+        assert (result.code, f"127.0.0.1:{port} (--port)" in result.err) == (1, True)
+        result = cli("sandbox", "--dir", tmp_path / "s", "--port", "0", "--control", port)
+        assert (result.code, f"127.0.0.1:{port} (--control)" in result.err) == (1, True)
 
 
 # The relay in front of an integrator's endpoint
