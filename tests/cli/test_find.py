@@ -251,7 +251,7 @@ def test_a_receipt_that_proves_nothing_is_told_at_its_delivery(cli, office):
     office.receive(HS01)
     now = datetime.now(UTC)
     with office.store.begin() as tx:
-        (delivery,) = tx.claim_due(now, 1, 60.0)
+        (delivery,) = tx.claim_due(tx.parties_due(now)[0], now, 1, 60.0)
     attempt = Attempt(
         delivery=delivery.id,
         number=1,
