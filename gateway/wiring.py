@@ -197,9 +197,11 @@ def store_at(url: str) -> Store:
 
 
 def shown_url(url: str) -> str:
-    """A database's address without its password."""
+    """A database's address without its password, which may stand among its parameters too."""
     scheme, sep, rest = url.partition("://")
-    credentials, at, place = rest.rpartition("@")
+    if not sep:
+        return "…"
+    credentials, at, place = rest.partition("?")[0].rpartition("@")
     user = credentials.partition(":")[0]
     return f"{scheme}{sep}{user}{at}{place}"
 

@@ -228,8 +228,12 @@ class Finding:
 @option("--all", "everything", is_flag=True, vi="Cả các giá trị mặc định.", en="Default values too.")
 def doctor(call: Call, everything: bool) -> int:
     """Prints settings and findings."""
+    from gateway.wiring import shown_url
+
     screen, loaded = call.screen, call.loaded
     for key, _, value in leaves(loaded.settings):
+        if key == "database.url":
+            value = shown_url(value)  # noqa: PLW2901 - it may hold a password
         origin = loaded.origin(key)
         if screen.as_json:
             screen.row({"setting": key, "value": _plain(value), "origin": origin.kind, "place": origin.place})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -24,11 +24,16 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, pool_size: 
 
     Raises ValueError for any other URL.
     """
-    target = make_url(url)
+    try:
+        target = make_url(url)
+    except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number; either would quote the address
+        raise ValueError("it is not written like sqlite:///file or postgresql+psycopg://account@host/name") from None
     backend = target.get_backend_name()
     if backend == "sqlite":
         if not target.database or target.database == ":memory:":
             raise ValueError("the gateway keeps its records in a file: sqlite:///path/to/lienthong.db")
+        if target.query:
+            raise ValueError("the address of a file takes no parameters")
         return _open_sqlite(url, busy_timeout_s, pool_size)
     if backend == "postgresql":
         return _open_postgresql(target.set(drivername="postgresql+psycopg"), busy_timeout_s, pool_size)

@@ -4,6 +4,7 @@ import re
 import socket
 import stat
 
+import pytest
 from cryptography import x509
 
 from gateway.settings import load
@@ -129,6 +130,26 @@ def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
     next(node.glob("*.sqlite3")).unlink()
     result = cli("doctor")
     assert (result.code, "SYS-031" in result.out, "sổ đăng ký đang có hiệu lực" in result.out) == (1, True, False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://lt:gEHEIM@127.0.0.1:1/lt",
+        "postgresql://lt@127.0.0.1:1/lt?password=gEHEIM",
+        "mysql://a:gEHEIM@b/c",
+        "sqlite:///gEHEIM.db?x=gEHEIM",
+        "postgresql://lt:gEHEIM@127.0.0.1:port/lt",
+        "gEHEIM",
+    ],
+)
+def test_no_command_prints_the_password_of_the_database(cli, node, monkeypatch, url):
+    monkeypatch.setenv("LIENTHONG_DATABASE_URL", url)
+    for command in (["doctor"], ["doctor", "--json"], ["messages"], ["db", "upgrade"], ["serve", "--port", "0"]):
+        result = cli(*command)
+        assert result.code == 1, result
+        assert "SYS-030" in result.out + result.err
+        assert "gEHEIM" not in (result.out + result.err).replace("gEHEIM.db", "")
 
 
 def test_doctor_notices_a_clock_that_was_set_back(cli, office, monkeypatch):
