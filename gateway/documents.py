@@ -16,6 +16,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -479,7 +480,8 @@ class _Walk:
         except _Enough:
             pass
         except expat.ExpatError as error:
-            self._add(self._malformed(error))
+            with suppress(_Enough):  # it may be the last problem there is room for
+                self._add(self._malformed(error))
 
     def path(self) -> str | None:
         """The XPath of the innermost element that is open."""

@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from gateway.core.problems import Lang, Outcome, Side, Stopped, catalogue
-from gateway.documents import Limits, parse_bytes
+from gateway.documents import MOST_PROBLEMS, Limits, parse_bytes
 
 PB = "http://www.dongnai.gov.vn/lienthong/phongbi/1.0"
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -458,3 +458,10 @@ def test_every_code_of_the_family_speaks_both_languages_and_blames_the_sender():
         assert entry.token == "XML_KHONG_HOP_LE"
         assert entry.message[Lang.VI] != entry.message[Lang.EN]
         assert entry.remedy[Lang.VI] != entry.remedy[Lang.EN]
+
+
+@pytest.mark.parametrize("comments", [MOST_PROBLEMS - 2, MOST_PROBLEMS - 1, MOST_PROBLEMS])
+def test_a_document_that_breaks_off_as_the_last_problem_there_is_room_for_is_refused_like_any_other(comments):
+    found = told("<a>" + "<!-- -->" * comments + "</b>")
+    assert len(found) == min(comments + 1, MOST_PROBLEMS)
+    assert {code for code, *_ in found} <= {"XML-111", "XML-118"}
