@@ -1,6 +1,6 @@
 """Gives every attack document to the gateway's whole judgement and measures each: ``make attacks``.
 
-    python tools/attacks.py [--minutes 10] [--samples 3]
+    python tools/attacks.py [--minutes 10] [--skip 80] [--samples 3]
 
 From every accepted, signed sample the attack documents of tests/signing/attacks.py are made (some 290 each) and judged one
 by one. What must never happen: one is accepted, an exception escapes, one takes over a second of CPU or over 200 MB, or
@@ -79,7 +79,7 @@ class Memory:
         return 0
 
 
-def seeds(judge: Judge, most: int | None) -> Iterator[tuple[str, str, list[tuple[str, bytes]]]]:
+def seeds(judge: Judge, skip: int, most: int | None) -> Iterator[tuple[str, str, list[tuple[str, bytes]]]]:
     """(sample, its sender, its attack documents with their names) for every accepted sample that is signed."""
     import attacks  # noqa: PLC0415 - of tests/signing; the path is set above
     import paper  # noqa: PLC0415
@@ -95,9 +95,11 @@ def seeds(judge: Judge, most: int | None) -> Iterator[tuple[str, str, list[tuple
         name = by_certificate.get(finding.thong_diep.signer.fingerprint)
         if name is None:
             continue
-        if most is not None and count >= most:
-            return
         count += 1
+        if count <= skip:
+            continue
+        if most is not None and count > skip + most:
+            return
         seed = attacks.Seed(one.body, paper.key(name), paper.key("stranger"), TRAP)
         yield one.name, one.sender, [(attack.name, attack.body) for attack in attacks.attacks(seed)]
 
@@ -105,12 +107,13 @@ def seeds(judge: Judge, most: int | None) -> Iterator[tuple[str, str, list[tuple
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many samples, those of an earlier run")
     parser.add_argument("--samples", type=int, default=None, help="only so many samples")
     parser.add_argument("--minutes", type=float, default=None, help="begin no sample after so many minutes")
     given = parser.parse_args()
     judge, memory, seen = Judge(), Memory(), Seen()
     began, samples = time.monotonic(), 0
-    for sample, sender, made in seeds(judge, given.samples):
+    for sample, sender, made in seeds(judge, given.skip, given.samples):
         if not samples:
             for _, body in made:  # what is loaded with the first document of a kind is not that document's own cost
                 judge.whole(body, sender)
