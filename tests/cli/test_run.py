@@ -1,5 +1,6 @@
 """serve and work as real processes: they come up, do their work, and stop when told."""
 
+import hashlib
 import json
 import os
 import selectors
@@ -7,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pki
 import pytest
@@ -89,17 +92,50 @@ def test_a_running_node_takes_over_a_new_registry(cli, office):
             time.sleep(0.1)
 
 
-def test_a_worker_signs_the_log_puts_evidence_on_record_and_stops_cleanly(office):
-    with running(office.folder, "work") as (process, said):
-        assert said == "work"
-        until = time.monotonic() + PATIENCE_S
-        head, known = None, []
-        while (head is None or not known) and time.monotonic() < until:
-            time.sleep(0.1)
-            with office.store.read() as view:
-                head, known = view.last_act(HEAD), view.certificate_statuses()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == 0
+@contextmanager
+def unsigned_receiver():
+    """An agency that answers with a BienNhan that nobody signed; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told = {"KetQua": "CHAP_NHAN", "MaThongDiepGoc": self.headers["MaThongDiep"]}
+            answer = json.dumps(told | {"BamNoiDung": hashlib.sha256(body).hexdigest()}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly(cli, office):
+    config, profile = office.folder / "lienthong.toml", office.folder / "parties" / "so-tu-phap.toml"
+    config.write_text(config.read_text("utf-8").replace("#private_addresses = false", "private_addresses = true"))
+    with unsigned_receiver() as address:
+        profile.write_text(profile.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", address), "utf-8")
+        assert cli("parties", "apply", "--yes", "--reason", "test").code == 0
+        office.receive("accepted/HS01-nop-ho-so-toi-thieu")
+        with running(office.folder, "work") as (process, said):
+            assert said == "work"
+            until = time.monotonic() + PATIENCE_S
+            head, known, doubts = None, [], []
+            while not (head and known and doubts) and time.monotonic() < until:
+                time.sleep(0.1)
+                with office.store.read() as view:
+                    head, known = view.last_act(HEAD), view.certificate_statuses()
+                    doubts = view.log(what="receipt.unproven")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 0
+    assert [(line.who, line.facts["reason"]) for line in doubts] == [("so-tu-phap", "SIG-002")]
+    assert "receipt-unproven" in {row["alarm"] for row in cli("alerts", "--json").rows}
     assert read_head(head.facts["jws"], [office.gate.key.certificate]).number == head.facts["number"]
     with office.store.read() as view:
         lists = [view.body(digest) for row in known for digest in row.evidence]
