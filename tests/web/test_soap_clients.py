@@ -1,4 +1,4 @@
-"""Other people's SOAP clients against the real door: PHP SoapClient, Perl SOAP::Lite, Node's node-soap, C by gSOAP."""
+"""Other people's SOAP clients against the real door: PHP SoapClient, Perl SOAP::Lite, Node's node-soap, C by gSOAP, Java by JAX-WS."""
 
 import hashlib
 import json
@@ -44,6 +44,9 @@ needs_gsoap = needs(
     and Path("/usr/include/stdsoap2.h").exists(),
     "gSOAP with its library and gcc",
 )
+
+JAXWS = Path("/usr/share/jaxws/lib")  # Debian's package jaxws
+needs_jaxws = needs(shutil.which("wsimport") and shutil.which("javac") and JAXWS.is_dir(), "jaxws with a JDK")
 
 
 @pytest.fixture
@@ -156,3 +159,45 @@ def test_gsoap_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter
         "sync": "AUT-040",
         "stranger": "1",
     }
+
+
+@needs_jaxws
+def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter, tmp_path):
+    file, code, message = letter
+    (tmp_path / "truc.wsdl").write_bytes(door.get("/soap?wsdl").body)
+    made = tmp_path / "made"
+    made.mkdir()
+    run("wsimport", "-extension", "-quiet", "-Xnocompile", "-keep", "-p", "truc", "-d", made, "truc.wsdl", cwd=tmp_path)
+    path = f"{JAXWS}/*"
+    run(
+        "javac",
+        "-nowarn",
+        "-proc:none",
+        "-cp",
+        path,
+        "-d",
+        made,
+        CLIENTS / "Client.java",
+        *(made / "truc").glob("*.java"),
+    )
+    url = f"http://127.0.0.1:{door.port}/soap"
+    out = run(
+        "java", "-XX:TieredStopAtLevel=1", "-cp", f"{made}:{path}", "Client", url, pki.token("cong-dvc"), file, code
+    )
+    told = dict(line.split(" ", 1) for line in out.splitlines())
+    expected = {
+        "sent": "accepted",
+        "receipt": receipt_by_rest(door, message),
+        "checked": "XSD-001",
+        "newest": "0",
+        "original": "true",
+        "dossier": "true",
+        "fate": "accepted",
+        "packet": "AUT-040",
+        "sync": "AUT-040",
+        "fault": "XSD-001",
+        "absent": "KHONG_TIM_THAY",
+        "stranger": "true",
+    }
+    ways = ("11", "12", "11-mtom", "12-mtom")
+    assert told == {f"{way}.{name}": value for way in ways for name, value in expected.items()}
