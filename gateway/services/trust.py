@@ -279,7 +279,7 @@ def _flaw(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: dat
     try:
         root = parse_bytes(answer)
     except Stopped as stop:
-        if answer.lstrip()[:1] == b"<":
+        if b"BienNhan" in answer and answer.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return stop.problems[0].code
         return "SIG-002" if demand is Demand.REQUIRED and receipts.says_in_json(answer) else None
     claimed = receipts.in_xml(root)

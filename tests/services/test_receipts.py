@@ -202,6 +202,19 @@ def test_a_bare_success_claims_nothing_and_is_no_worthless_receipt(sqlite_store)
     assert (delivery.state, reason(attempt), alerts) == (DeliveryState.DELIVERED, None, [])
 
 
+def test_an_answer_of_another_kind_is_no_worthless_receipt(sqlite_store):
+    answer = Response(200, "application/json", b'{"ok": true}')
+    assert reason(delivered(sqlite_store, lambda ma, body: answer)[1]) is None
+
+
+def test_a_receipt_that_no_strict_reader_takes_is_no_clear_answer(sqlite_store):
+    delivery, attempt, _ = delivered(
+        sqlite_store, lambda ma, body: receipt(ma, body).replace(b"</lt:ThongDiep>", b"<!-- x --></lt:ThongDiep>")
+    )
+    assert (delivery.state, attempt.problem.code) == (DeliveryState.UNKNOWN, "DLV-023")
+    assert attempt.problem.facts["what"] == "XML, XML-111"
+
+
 def test_a_signature_that_is_there_is_looked_at_even_where_none_is_demanded(sqlite_store):
     policy = SignaturePolicy(by_type={"HS02": Demand.ACCEPTED})
     assert reason(delivered(sqlite_store, tampered, policy=policy)[1]) == ("DLV-029", "SIG-001")
