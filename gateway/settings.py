@@ -8,6 +8,7 @@ relative to the file. ``docs/settings.md`` is generated from this module.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import typing
@@ -313,6 +314,7 @@ class Door:
         (),
         vi="SHA-256 của thẻ được đọc /metrics và chi tiết tình trạng.",
         en="SHA-256 of the tokens that may read /metrics and probe details.",
+        pattern="[0-9a-fA-F]{64}",
     )
     read_threads: int = setting(
         4,
@@ -750,6 +752,11 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
             "một đoạn chữ không dài hơn cả thông điệp",
             "a text is not longer than its message",
         )
+    for number, address in enumerate(settings.door.trusted_proxies):
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            yield apart("SYS-017", ("door", "trusted_proxies", number), value=address, pattern="10.0.0.0/8, ::1")
     if settings.door.wait_s >= settings.door.exchange_s:
         yield clash(
             "door.wait_s",
@@ -864,8 +871,10 @@ def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[str, KeyPath, Wr
         if name not in env:
             continue
         value = env[name]
-        if hint in (int, float, bool):
-            literal: Any = {"true": True, "false": False}.get(value.lower()) if hint is bool else _number(value)
+        if typing.get_origin(hint) is tuple:
+            literal: Any = [piece.strip() for piece in value.split(",") if piece.strip()]
+        elif hint in (int, float, bool):
+            literal = {"true": True, "false": False}.get(value.lower()) if hint is bool else _number(value)
             literal = value if literal is None else literal
         else:
             literal = value
@@ -883,6 +892,9 @@ def _scalars(kind: type[Any], key: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]
             yield from _scalars(
                 typing.cast("type[Any]", hint), (*key, f.name)
             )  # is_dataclass admits instances; hints are types
+            continue
+        if typing.get_origin(hint) is tuple and typing.get_args(hint)[0] in (str, Path):
+            yield (*key, f.name), hint  # written with commas
             continue
         kinds = [a for a in typing.get_args(hint) if a is not type(None)] or [hint]
         if isinstance(kinds[0], type) and not typing.get_args(kinds[0]) and len(kinds) == 1:

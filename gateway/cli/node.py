@@ -325,6 +325,13 @@ def _key(call: Call) -> Iterator[Finding]:
     if settings.web.tls_key is not None:
         yield _tried("khóa TLS", "the TLS key", lambda: _secret_file(settings.web.tls_key))
 
+        def context() -> None:
+            from gateway.web.tls import server_context
+
+            server_context(settings.web)
+
+        yield _tried("chứng thư TLS", "the TLS certificate", context)
+
 
 def _secret_file(path: Path | None) -> Iterable[Problem]:
     if path is None:

@@ -51,6 +51,7 @@ HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be sig
 def serve(call: Call, workers: int | None, host: str | None, port: int | None) -> int:
     """Serves until it is told to stop."""
     from gateway.web.serve import serve as serve_front
+    from gateway.web.tls import server_context
     from gateway.wiring import build, start_logging
 
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
@@ -59,6 +60,7 @@ def serve(call: Call, workers: int | None, host: str | None, port: int | None) -
     if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
     build(loaded.settings, call.store)  # what is wrong is said here, in sentences, before any worker starts
+    server_context(loaded.settings.web)
     call.store.dispose()
 
     def ready(where: str, on: int) -> None:

@@ -29,7 +29,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 from gateway.settings import Loaded, Settings, Web, load
 from gateway.store import StoreError
 from gateway.web.crashes import read_at_death
@@ -253,13 +253,18 @@ def _work(job: Job, line: Connection) -> None:
     """The life of one worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    loaded = load(job.file, given=job.given)
-    if loaded.settings.web.memory_mb:
-        most = loaded.settings.web.memory_mb * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold dossiers and keys
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve_one(job, loaded, line))
+    try:
+        loaded = load(job.file, given=job.given)
+        if loaded.settings.web.memory_mb:
+            most = loaded.settings.web.memory_mb * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold dossiers and keys
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve_one(job, loaded, line))
+    except Stopped as stop:  # a configuration that was changed since the parent read it: sentences, and no traceback
+        for problem in stop.problems:
+            log.error("%s %s", problem.code, problem.message(Lang.EN))  # noqa: TRY400 - it says it all
+        raise SystemExit(1) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -151,6 +151,15 @@ def test_a_taken_port_is_a_sentence(office, process):
     assert (result.code, "SYS-032" in result.err, "Traceback" in result.err) == (1, True, False)
 
 
+def test_a_tls_certificate_that_is_none_is_a_sentence_and_doctor_finds_it(office, process, cli):
+    config = office.folder / "lienthong.toml"
+    tls = '\ntls_certificate = "lienthong.toml"\ntls_key = "keys/truc.key.pem"\n'
+    config.write_text(config.read_text().replace("\n[web]\n", f"\n[web]{tls}", 1))
+    result = process("serve", "--port", "0", folder=office.folder)
+    assert (result.code, "SYS-020" in result.err, "Traceback" in result.err) == (1, True, False)
+    assert "SYS-020" in cli("doctor").out
+
+
 @pytest.mark.parametrize("command", ["serve", "work"])
 def test_without_a_key_nothing_is_taken_or_sent(office, process, command):
     config = office.folder / "lienthong.toml"

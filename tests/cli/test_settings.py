@@ -176,3 +176,21 @@ def test_a_rule_that_does_not_exist_is_named_with_the_nearest_one(tmp_path):
 def test_a_rule_that_guards_integrity_cannot_be_softened(tmp_path):
     (problem,) = problems_of(write(tmp_path, '[rules.severity]\ndinh-kem-dung-bam = "off"\n'))
     assert problem.code == "SYS-012"
+
+
+def test_a_list_in_the_environment_is_written_with_commas(tmp_path):
+    env = {"LIENTHONG_DOOR_TRUSTED_PROXIES": "10.1.0.0/16, ::1", "LIENTHONG_KEY_PREVIOUS": "a.pem"}
+    loaded = load(write(tmp_path, ""), env)
+    assert loaded.settings.door.trusted_proxies == ("10.1.0.0/16", "::1")
+    assert loaded.settings.key.previous == (tmp_path / "a.pem",)
+    assert loaded.notes == ()
+
+
+def test_what_is_no_network_and_what_is_no_digest_is_said_before_anything_starts(tmp_path):
+    for text in (
+        'trusted_proxies = ["10.1.0.0/99"]',
+        'trusted_proxies = ["a.example"]',
+        'operator_tokens_sha256 = ["abc"]',
+    ):
+        (problem,) = problems_of(write(tmp_path, f"[door]\n{text}\n"), {})
+        assert (problem.code, problem.at.line) == ("SYS-017", 2)

@@ -117,7 +117,14 @@ def test_files_that_cannot_be_used_are_named(world, tmp_path):
     with pytest.raises(Stopped) as caught:
         server_context(replace(Web(), tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.pem"))
     assert caught.value.problems[0].code == "SYS-020"
+    assert caught.value.problems[0].facts["key"] == "web.tls_key"
     (tmp_path / "junk.pem").write_text("junk")
+    server, junk, other = world["server"].file, tmp_path / "junk.pem", world["other"].file
+    for certificate, key in ((junk, server), (server, junk), (server, other)):
+        with pytest.raises(Stopped) as caught:
+            server_context(replace(Web(), tls_certificate=certificate, tls_key=key))
+        assert caught.value.problems[0].facts["key"] == "web.tls_certificate"
+        assert "ssl" not in caught.value.problems[0].facts["reason"].lower()
     with pytest.raises(Stopped) as caught:
         server_context(
             replace(
