@@ -8,24 +8,26 @@ import json
 import re
 import secrets
 import ssl
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.base import FINE, Call, argument, command, option
 from gateway.cli.show import Screen, when
 from gateway.core.parties import Party, Receives, Role
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.problems import Lang, Outcome, Problem, Stopped
+from gateway.core.written import meaning
 from gateway.services import parties as profiles
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
-    from connectors.base import Step
+    from connectors.base import Connector, Step
 
 AT_ONCE = 20  # parties whose way is tried at the same time
 SOON = timedelta(days=60)  # before which a certificate that ends is remarked on
@@ -55,8 +57,22 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 @option(
     "--endpoint",
     metavar="URL",
-    vi="Địa chỉ để trục đẩy tới; không có thì bên tự lấy hộp thư.",
-    en="Address to be pushed to; without it the party pulls.",
+    vi="Địa chỉ để trục đẩy tới bằng REST; không có, cũng không có --connector, thì bên tự lấy hộp thư.",
+    en="Address to be pushed to by REST; without it and without --connector the party pulls.",
+)
+@option(
+    "--connector",
+    metavar="NAME",
+    vi="Bộ kết nối để trục đẩy tới: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
+    en="The connector by which it is pushed to: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
+)
+@option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    vi="Một thiết lập của bộ kết nối: path=/srv/ra, timeout_s=10.",
+    en="A setting of the connector: path=/srv/out, timeout_s=10.",
 )
 @option(
     "--cert",
@@ -84,6 +100,8 @@ def add(
     role: str | None,
     identifiers: tuple[str, ...],
     endpoint: str | None,
+    connector: str | None,
+    pairs: tuple[str, ...],
     certificates: tuple[Path, ...],
     tree: str | None,
     pauses: bool | None,
@@ -110,13 +128,18 @@ def add(
     if pauses is None and role == Role.ONE_STOP.value:
         answer = _asked(screen, "Trạng thái 8 là tạm dừng?", "Is state 8 a pause?", "--pause", ("y", "n"))
         pauses = answer == "y"
+    if screen.interactive and endpoint is None and connector is None and role != Role.OVERSIGHT.value:
+        among = ", ".join(sorted(installed()))
+        vi, en = (
+            f"Bộ kết nối để trục đẩy tới: {among} (trống: bên tự lấy hộp thư)",
+            f"Connector by which it is pushed to: {among} (empty: the party pulls)",
+        )
+        connector = _asked(screen, vi, en, "--connector", default="") or None
+    way = _set(pairs) | ({"url": endpoint} if endpoint is not None else {})
+    connector = connector or ("rest" if way else None)
+    if connector is not None:
+        way = {"name": connector, **way, **_needed(screen, installed().named(connector), way)}
     if screen.interactive:
-        if endpoint is None and role != Role.OVERSIGHT.value:
-            vi, en = (
-                "Địa chỉ để trục đẩy tới (trống: bên tự lấy hộp thư)",
-                "Address to be pushed to (empty: the party pulls)",
-            )
-            endpoint = _asked(screen, vi, en, "--endpoint", default="") or None
         if not certificates and role != Role.OVERSIGHT.value:
             vi, en = "Tệp chứng thư ký (trống: chưa có)", "Signing certificate file (empty: none yet)"
             certificates = tuple(Path(name) for name in [_asked(screen, vi, en, "--cert", default="")] if name)
@@ -125,7 +148,7 @@ def add(
             contact = _asked(screen, vi, en, "--contact", default="") or None
     token = secrets.token_urlsafe(32)
     copies = [(certificate, _beside(folder, party, number)) for number, certificate in enumerate(certificates, 1)]
-    text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, endpoint, pauses, contact)
+    text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, way, pauses, contact)
     with ExitStack() as undo:  # what was written a moment ago is taken away again when it is no use
         copied = [_copied(source, to, undo) for source, to in copies]
         _written(file, text.encode(), undo)
@@ -144,6 +167,37 @@ def _asked(
     kind = click.Choice(list(among)) if among else str
     answer = click.prompt(screen.text(vi, en), type=kind, err=True, default=default, show_default=False)
     return str(answer).strip()
+
+
+def _set(pairs: Sequence[str]) -> dict[str, Any]:
+    """The settings of ``--set``: a value as TOML writes it, or else a text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, sep, value = pair.partition("=")
+        if not sep or not key:
+            raise click.BadParameter(pair, param_hint="--set")
+        try:
+            found[key] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            found[key] = value
+    return found
+
+
+def _needed(screen: Screen, connector: Connector[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the connector cannot do without, asked for where there is somebody to ask; the reader tells what is missing."""
+    needed = [
+        f
+        for f in fields(connector.settings)
+        if f.default is MISSING and f.default_factory is MISSING and f.name not in given
+    ]
+    if not screen.interactive:
+        return {}
+    return {
+        f.name: _asked(
+            screen, f"{f.name}: {meaning(f, Lang.VI)}", f"{f.name}: {meaning(f, Lang.EN)}", f"--set {f.name}=…"
+        )
+        for f in needed
+    }
 
 
 def _beside(folder: Path, party: str, number: int) -> Path:
@@ -182,7 +236,7 @@ def _profile(
     token: str,
     certificates: Sequence[Path],
     tree: str | None,
-    endpoint: str | None,
+    way: Mapping[str, Any],
     pauses: bool | None,
     contact: str | None,
 ) -> str:
@@ -196,18 +250,33 @@ def _profile(
         f"name = {quoted(name)}",
         f"role = {quoted(role)}",
         f"identifiers = [{', '.join(quoted(identifier) for identifier in identifiers)}]",
-        f"receives = {quoted(Receives.PUSH.value if endpoint else Receives.PULL.value)}",
+        f"receives = {quoted(Receives.PUSH.value if way else Receives.PULL.value)}",
         f"credentials = {{ token_sha256 = {quoted(digest)} }}",
         f"certificates = [{', '.join(rows)}]",
         'signature = { default = "required", status_unknown = "hold" }',
     ]
-    if endpoint:
-        lines.append(f'connector = {{ name = "rest", url = {quoted(endpoint)}, timeout_s = 30 }}')
     if pauses is not None:
         lines.append(f"meaning = {{ Trang8LaTamDung = {'true' if pauses else 'false'} }}")
     if contact:
         lines.append(f"contact = {quoted(contact)}")
+    if way:
+        lines += ["", "[connector]", *(f"{_key(key)} = {_toml(value)}" for key, value in way.items())]
     return "\n".join(lines) + "\n"
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it, on one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, (bool, int, float, str)):
+        return json.dumps(value, ensure_ascii=False)  # a JSON string is a TOML basic string
+    return str(value)  # TOML's dates and times
 
 
 def _told(screen: Screen, file: Path, party: str, token: str, has_certificate: bool) -> None:

@@ -102,6 +102,36 @@ def test_a_certificate_of_another_that_lies_there_is_not_written_over(cli, offic
     assert not (office.folder / "parties" / "so-moi.toml").exists()
 
 
+def added(office, name="so-moi"):
+    return read_file(office.folder / "parties" / f"{name}.toml", [], installed())
+
+
+def test_a_party_may_be_reached_by_any_connector(cli, office, tmp_path):
+    more = ("--set", "quiet_s=0.5", "--set", f"path={tmp_path}", "--set", 'answers={"404" = "refused"}')
+    assert cli("parties", "add", "so-moi", *ASKED, "--connector", "folder", *more).code == 0
+    party = added(office)
+    assert (party.connector, party.receives) == ("folder", "push")
+    assert party.connector_settings == {"path": str(tmp_path), "quiet_s": 0.5, "answers": {"404": "refused"}}
+    assert (
+        cli("parties", "add", "so-hai", *ASKED[:5], "H19.951", "--pause", "--endpoint", "https://a.example/").code == 0
+    )
+    assert added(office, "so-hai").connector_settings == {"url": "https://a.example/"}
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (("--connector", "reest"), "DLV-056"),
+        (("--connector", "folder"), "SYS-016"),
+        (("--connector", "folder", "--set", "path=/x", "--set", "quite_s=1"), "SYS-012"),
+    ],
+)
+def test_a_connector_that_cannot_be_right_leaves_nothing_behind(cli, office, more, code):
+    result = cli("parties", "add", "so-moi", *ASKED, *more)
+    assert (result.code, code in result.err) == (1, True)
+    assert not (office.folder / "parties" / "so-moi.toml").exists()
+
+
 def at_a_terminal(folder, arguments, answers):
     """Runs the command at a terminal of its own, answering each question; gives what stood on it, and the exit code."""
     terminal, other = pty.openpty()
@@ -132,6 +162,7 @@ def test_what_is_not_given_is_asked_for_at_a_terminal(cli, office):
         "one-stop",
         "H19.950, 000.99.05.H19",
         "y",
+        "rest",
         "https://so-moi.example/nhan",
         certificate,
         "",
