@@ -8,6 +8,7 @@ own ``probe``.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 import uuid
@@ -26,6 +27,8 @@ from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 
+log = logging.getLogger("lienthong.connectors.probing")
+
 SOON = timedelta(days=30)
 
 
@@ -42,6 +45,9 @@ async def tried(party: Party, connector: Connector[Any], configured: Configured[
         steps.append(Step(place=connector.name, problems=(answered.problem,)))
     except Stopped as stop:
         steps.append(Step(place=connector.name, problems=stop.problems))
+    except Exception as error:  # a bug in a connector, perhaps a foreign one: the other parties are tried all the same
+        log.exception("connector %s failed while the way to %s was tried", connector.name, party.id)
+        steps.append(Step(place=connector.name, problems=(Problem("SYS-004", {"error": type(error).__name__}),)))
     for url in dict.fromkeys(_servers(steps)):
         steps += [step async for step in _server(url, http)]
     return steps

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -362,6 +362,30 @@ def test_a_connector_without_a_try_of_its_own_is_tried_by_its_addresses_and_fold
             return await tried(party("khac"), made, configured, line.http(configured.common))
 
     assert set(wrong(run(story()))) == {"DLV-005", "DLV-008"}
+
+
+def test_a_connector_that_fails_while_it_is_tried_costs_the_others_nothing(tmp_path: Path) -> None:
+    made = connector("hong", Alone)
+
+    @made.probe
+    async def probe(*_: object) -> AsyncIterator[Step]:
+        yield Step(place="first", found="here")
+        raise KeyError("a bug")
+
+    async def story() -> list[Step]:
+        async with Line() as line:
+            configured = made.configure({"path": str(tmp_path)})
+            return await tried(party("hong"), made, configured, line.http(configured.common))
+
+    first, second = run(story())
+    assert (first.found, [problem.code for problem in second.problems]) == ("here", ["SYS-004"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone:
+    """Settings of a connector of somebody else's."""
+
+    path: Path
 
 
 def test_what_is_shown_of_a_secret_is_where_it_lies(tmp_path: Path) -> None:
