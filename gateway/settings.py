@@ -812,6 +812,11 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
             )
 
 
+def in_environment() -> frozenset[KeyPath]:
+    """The settings that an environment variable can set: all but tables; lists are written with commas."""
+    return frozenset(key for key, _ in _scalars(Settings))
+
+
 def variable(key: KeyPath) -> str:
     """The environment variable of a setting."""
     return ENV_PREFIX + "_".join(str(part) for part in key).upper()

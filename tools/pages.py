@@ -169,7 +169,7 @@ def _rows_of(f: dataclasses.Field[Any], hint: Any, key: tuple[str, ...], *, env:
     many = typing.get_origin(hint) is tuple
     here = (*key, f.name)
     if f.metadata.get("vi"):
-        variable = f"`{settings.variable(here)}`" if env and inner is None else ""
+        variable = f"`{settings.variable(here)}`" if env and here in settings.in_environment() else ""
         words = meaning(f, Lang.VI), meaning(f, Lang.EN)
         yield f"`{'.'.join(here)}`", _type(hint, f), _default(f), variable, *words
     if inner is not None and inner is not f.type:

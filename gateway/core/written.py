@@ -169,6 +169,8 @@ class _Clerk:
         origin, args = typing.get_origin(hint), typing.get_args(hint)
         if origin in (types.UnionType, typing.Union):
             kinds = [a for a in args if a is not type(None)]
+            if value == "" and kinds == [Path] and len(args) > 1:
+                return None  # a path that may be left out
             return self.value(kinds[0] if len(kinds) == 1 else Any, value, key)
         if hint is Any:
             return value
@@ -209,7 +211,10 @@ class _Clerk:
                 raise _Wrong
             return hint(value)
         if hint is Path and isinstance(value, str):
-            return (self.base / value).resolve() if value else None
+            if not value:
+                self._note("SYS-017", key, value="", pattern=".+")
+                raise _Wrong
+            return (self.base / value).resolve()
         if hint is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if hint is datetime and isinstance(value, date):

@@ -194,3 +194,9 @@ def test_what_is_no_network_and_what_is_no_digest_is_said_before_anything_starts
     ):
         (problem,) = problems_of(write(tmp_path, f"[door]\n{text}\n"), {})
         assert (problem.code, problem.at.line) == ("SYS-017", 2)
+
+
+def test_an_empty_path_is_none_where_it_may_be_left_out_and_wrong_elsewhere(tmp_path):
+    assert load(write(tmp_path, '[web]\ntls_key = ""\n'), {}).settings.web.tls_key is None
+    (problem,) = problems_of(write(tmp_path, '[parties]\nfolder = ""\n'), {})
+    assert (problem.code, problem.at.line) == ("SYS-017", 2)
