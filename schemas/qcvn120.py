@@ -83,6 +83,7 @@ class Packet:
     name: str
     fields: Mapping[str, Any]
     notes: tuple[Problem, ...] = ()
+    trang_thai_goc: str | None = None  # the state as its sender calls it, where a code map changed it
 
     def xml(self) -> bytes:
         """The packet as XML."""
@@ -173,6 +174,7 @@ def _the_object(value: Any, name: str) -> Mapping[str, Any]:
 def _checked(name: str, fields: dict[str, Any], dialect: Dialect, notes: list[Problem], body: bytes | None) -> Packet:
     """The packet after its party's dialect, as its schema takes it."""
     problems: list[Problem] = []
+    said = fields
     fields = _translated(fields, _shape(name), dialect, notes, problems, f"/{name}")
     root = _tree(name, fields)
     schema = _schema(name)
@@ -182,7 +184,20 @@ def _checked(name: str, fields: dict[str, Any], dialect: Dialect, notes: list[Pr
         problems += [q for q in (replace(p, at=_plain(p.at)) for p in found) if q.at is None or q.at.xpath not in told]
     if problems:
         raise Stopped(*_as_written(problems, body))
-    return Packet(name=name, fields=fields, notes=tuple(_as_written(notes, body)))
+    noted = tuple(_as_written(notes, body))
+    return Packet(name=name, fields=fields, notes=noted, trang_thai_goc=_state_as_said(said, fields))
+
+
+def _state_as_said(said: Mapping[str, Any], fields: Mapping[str, Any]) -> str | None:
+    """The sender's own code of the state, where it was mapped to ours; both are kept."""
+    for name in ("TrangThai", "TrangThaiHoSo"):
+        theirs = str(said.get(name) or "").strip()
+        if theirs and theirs != str(fields.get(name) or "").strip() and _CODE.fullmatch(theirs):
+            return theirs
+    return None
+
+
+_CODE = re.compile(r"\S{1,50}")  # what TrangThaiGoc can carry (MaType)
 
 
 def _plain(at: Location | None) -> Location | None:
@@ -436,7 +451,8 @@ def compose(packet: Packet, header: Header) -> Composed:
     problems: list[Problem] = []
     notes = list(packet.notes)
     shape = root_of(names.XSD_FOLDER / "hoso" / form.phien_ban / f"{form.goc}.xsd", form.goc)
-    fields = dict(_message_row(packet.fields, shape, form, notes, problems, f"/{packet.name}"))
+    row = {**packet.fields, "TrangThaiGoc": packet.trang_thai_goc}  # the packet has no field of its own for it
+    fields = dict(_message_row(row, shape, form, notes, problems, f"/{packet.name}"))
     if problems:
         raise Stopped(*problems)
     ma_ho_so = str(fields["MaHoSo"]).strip()

@@ -73,7 +73,7 @@ def _row(to: int, guards: Guard | tuple[Guard, ...], effect: str, source: str = 
 
 _STEP_BACK = "step back; reason; logged"
 _RETURNED = "closed as returned or withdrawn; open payments cancelled"
-_BACK = "back to the state before; NgayHenTra extended by the waiting time"
+_BACK = "back to the state before; NgayHenTra extended by the waiting time, or by decree counted again from receipt"
 
 # Several rows may lead to one state by different guards; any one that holds is enough.
 MOVES: dict[int, tuple[Move, ...]] = {
@@ -512,7 +512,8 @@ def _extend(life: _Life, effect: Moves, row: Move, entered: datetime, at: dateti
         return
     if now.ngay_hen_tra is None:
         return
-    if Guard.DECREE in row.guards and now.ngay_tiep_nhan is not None:
+    by_decree = life.rules.by_decree and left == YEU_CAU_BO_SUNG and now.trang_thai != MOI_DANG_KY
+    if (by_decree or Guard.DECREE in row.guards) and now.ngay_tiep_nhan is not None:
         first_due = now.hen_tra[0][1] if now.hen_tra else now.ngay_hen_tra
         life.appoint(at, at + (first_due - now.ngay_tiep_nhan))
         return
