@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -440,7 +440,9 @@ def _load(root: etree._Element, out: Outward) -> Load:
     goc = names.local(payload.tag)
     notes: list[Problem] = []
     if goc in {"NopHoSo", "CapNhatTienDo"}:
-        row = out.row(packets.packet_of(root).fields, MOMENTS, notes)
+        packet = packets.packet_of(root)
+        notes += _lost(packet.notes)
+        row = out.row(packet.fields, MOMENTS, notes)
         if goc == "NopHoSo":
             return Load(dossier=row, notes=tuple(notes))
         return Load(rows=(row,), notes=tuple(notes))
@@ -484,7 +486,33 @@ def _load(root: etree._Element, out: Outward) -> Load:
         raise Stopped(*problems)
     if not rows:
         raise Refused(Problem("DLV-034", {"field": goc, "why": "QCVN 120"}))
+    if goc != "TraLoiTraCuu" and (left := _left_out(payload, rows, out)):
+        notes.insert(0, Problem("XSD-404", {"element": left, "packet": "CapNhatTienDoHoSoMC"}))
     return Load(rows=tuple(rows), notes=tuple(notes))
+
+
+def _left_out(payload: etree._Element, rows: Sequence[Mapping[str, Any]], out: Outward) -> list[str]:
+    """The elements of a message of which no row of progress says anything."""
+    carried = {str(value) for row in rows for value in row.values()}
+    left: list[str] = []
+    for child in payload:
+        text = (child.text or "").strip()
+        moment = packets.moment_of(text) if text else None
+        shown = text if moment is None else out.moment("ThoiDiemXuLy", moment, WIRE)
+        if len(child) or (text and shown not in carried):
+            left.append(names.local(child.tag))
+    return list(dict.fromkeys(left))
+
+
+def _lost(notes: Iterable[Problem]) -> list[Problem]:
+    """What the packet cannot carry, told once with all its elements: one try of a delivery records one remark."""
+    found = list(notes)
+    lost = [note for note in found if note.code == "XSD-404"]
+    others = [note for note in found if note.code != "XSD-404"]
+    if not lost:
+        return others
+    elements = list(dict.fromkeys(str(note.facts["element"]) for note in lost))
+    return [Problem("XSD-404", {**lost[0].facts, "element": elements}, lost[0].at), *others]
 
 
 def _row(

@@ -217,7 +217,9 @@ def test_a_dossier_comes_over_with_all_fields_of_the_packet_in_their_forms(tmp_p
     assert row["NgayHenTra"] == "20260120170000"
     assert row["TrichYeuHoSo"] == "Đăng ký th"
     assert len(row["TaiLieuNop"]) == 2
-    assert [(n.code, n.facts["element"]) for n in receipt.notes] == [("XSD-406", "TrichYeuHoSo")]
+    lost, cut = receipt.notes
+    assert (cut.code, cut.facts["element"]) == ("XSD-406", "TrichYeuHoSo")
+    assert (lost.code, {"NguoiNop", "MaDinhKem"} <= set(lost.facts["element"])) == ("XSD-404", True)
     assert receipt.reference == "ho-so=1 tien-do=0 trang-thai=11"
 
 
@@ -261,6 +263,13 @@ def test_whatever_moves_a_dossier_is_a_row_of_progress(loai: str, goc: str, tran
     assert {row["MaHoSo"] for row in load.rows} == {ma_ho_so(1)}
     assert all(row["NguoiXuLy"] and len(row["NguoiXuLy"]) <= 50 and row["ThoiDiemXuLy"].isdigit() for row in load.rows)
     assert trang_thai is None or [row["TrangThai"] for row in load.rows] == [trang_thai]
+
+
+def test_what_a_row_of_progress_leaves_out_is_told_once_with_every_element() -> None:
+    load = load_of(parcel(body=fresh("HS11", goc="TraKetQua", ma_ho_so=ma_ho_so(1), at=NOW, size=Size.FULL)))
+    (lost,) = [note for note in load.notes if note.code == "XSD-404"]
+    assert "DanhSachGiayToKetQua" in lost.facts["element"]
+    assert not {"MaHoSo", "NgayKetThucXuLy"} & set(lost.facts["element"])
 
 
 @pytest.mark.parametrize(("loai", "goc"), [("HS09", "YeuCauThanhToan"), ("HS21", "DanhGia"), ("HS08", "XacNhanBoSung")])
