@@ -261,8 +261,15 @@ def _by_id(view: View, name: str, gathered: _Gathered) -> None:
 def _by_filter(view: View, choice: Choice, gathered: _Gathered) -> None:
     states = [state for state in REPLAYABLE if state.value in choice.states]
     if states:
-        found = view.deliveries(party=choice.party, states=states, code=choice.code, limit=choice.limit + 1)
-        gathered.take(d for d in found if _within(d.created_at, choice))
+        found = view.deliveries(
+            party=choice.party,
+            states=states,
+            code=choice.code,
+            since=choice.since,
+            until=choice.until,
+            limit=choice.limit + 1,
+        )
+        gathered.take(found)
     for fate in (Fate.REJECTED, Fate.HELD):
         if fate.value in choice.states:
             for message in view.messages(
@@ -274,12 +281,6 @@ def _by_filter(view: View, choice: Choice, gathered: _Gathered) -> None:
                 limit=choice.limit + 1,
             ):
                 gathered.messages[message.id] = message
-
-
-def _within(at: datetime | None, choice: Choice) -> bool:
-    if at is None:
-        return True
-    return (choice.since is None or at >= choice.since) and (choice.until is None or at < choice.until)
 
 
 def _behind(view: View, deliveries: Collection[Delivery]) -> int:

@@ -507,9 +507,11 @@ class View:
         states: Collection[DeliveryState] | None = None,
         code: str | None = None,
         ids: Collection[DeliveryId | str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 1000,
     ) -> list[Delivery]:
-        """Deliveries in the order in which they were recorded."""
+        """Deliveries in the order in which they were recorded; ``since`` and ``until`` are about that time."""
         found = select(_d).order_by(_d.c.seq).limit(limit)
         if message is not None:
             found = found.where(_d.c.message == message)
@@ -523,6 +525,10 @@ class View:
             found = found.where(_d.c.code == code)
         if ids is not None:
             found = found.where(_d.c.id.in_(sorted(ids)))
+        if since is not None:
+            found = found.where(_d.c.created_at >= since)
+        if until is not None:
+            found = found.where(_d.c.created_at < until)
         return [rows.delivery_of(row) for row in self._all(found)]
 
     def attempts(self, delivery: DeliveryId | str) -> list[Attempt]:

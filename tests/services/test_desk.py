@@ -168,8 +168,19 @@ def test_a_filter_takes_only_what_it_names(gate, judged):
     assert planned(gate, judged, states=refused, party="ubnd-xa-thu-nghiem").count == 0
     assert planned(gate, judged, states=frozenset({"dead"})).count == 0
     assert planned(gate, judged, states=refused, since=NOW + timedelta(days=1)).count == 0
+    assert planned(gate, judged, states=refused, until=NOW).count == 0
+    assert planned(gate, judged, states=refused, since=NOW).count > 0
     cut = planned(gate, judged, states=refused, limit=1)
     assert (cut.count, cut.cut) == (1, True)
+
+
+def test_a_period_is_looked_for_before_the_limit_cuts(gate, judged):
+    day = timedelta(days=1)
+    for name, at in ((HS01, NOW - 2 * day), (HS01_TWO, NOW)):
+        assert receives(gate, name, at=at).fate is Fate.ACCEPTED
+        newest = settles(gate.store, DeliveryState.REFUSED, at=at)
+    found = planned(gate, judged, states=frozenset({"refused"}), since=NOW - day, limit=1)
+    assert ([delivery.id for delivery in found.deliveries], found.cut) == ([newest.id], False)
 
 
 def test_a_replay_queues_the_same_bytes_under_the_same_id(gate, judged):
