@@ -1,6 +1,7 @@
 """What the gateway replies to by itself."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import mail as letters
@@ -13,6 +14,7 @@ from gateway.core.model import Address, DeliveryState, Fate
 from gateway.core.parties import Parties
 from gateway.documents import parse_bytes
 from gateway.services import answers, catalogues
+from gateway.services import parties as profiles
 from gateway.services.intake import judge, new_message_id, receive
 from gateway.wiring import OURSELVES
 from schemas import write
@@ -223,3 +225,21 @@ def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyon
         digest = view.message(view.dossier(codes[1]).changes[0].message).digest
         tx.erase([digest], who="operator:test", reason="test", now=datetime.now(UTC))
     assert found() == ("0", 3)
+
+
+def test_a_party_that_its_profile_lets_publish_publishes(gate, clerk):
+    granted = profiles.from_text(
+        profiles.to_text(replace(pki.party(PORTAL), privileges=frozenset({"publish-catalogue"})))
+    )
+    assert granted.privileges == {"publish-catalogue"}
+    trusted = Parties([granted if party.id == PORTAL else party for party in gate.parties], gate.parties.version)
+    fields = {
+        "TenDanhMuc": "CoQuan",
+        "PhienBanDanhMuc": "2026.1",
+        "DanhSachMuc": {"Muc": [{"Ma": "H19.901", "Ten": "Sở"}]},
+    }
+    query, _ = asked(gate, "HS18", "DanhMuc", fields)
+    answers.answer_due(replace(clerk, parties=trusted), datetime.now(UTC))
+    with gate.store.read() as view:
+        assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
+        assert [row.ma for row in view.catalogue("CoQuan", "2026.1")] == ["H19.901"]
