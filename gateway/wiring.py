@@ -314,6 +314,16 @@ def registry_of(store: Store) -> Parties:
     return Parties((profiles.from_text(row.profile) for row in rows if row.profile is not None), version)
 
 
+def with_aliases(parties: Parties, store: Store) -> Parties:
+    """The registry with what the catalogue of agencies says of identifiers today."""
+    from gateway.services.catalogues import in_force
+
+    on_record = in_force(store, _today())
+    if on_record is None:  # never without a version that is known already
+        return parties
+    return Parties(parties, parties.version, same=on_record.same, same_as_of=on_record.as_of)
+
+
 def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None) -> Parties:
     """The registry with the gateway itself in it: queries may be addressed to it, and its receipts can be verified."""
     ders = {} if key is None else {key.fingerprint: key.certificate_der}

@@ -264,9 +264,9 @@ def list_(call: Call, history: str | None) -> int:
                 gone = screen.text(" (bỏ)", " (removed)") if row.profile is None else ""
                 screen.line(f"{row.version}: {when(row.applied_at)} {row.author}: {row.reason}{gone}")
         return FINE
-    from gateway.wiring import registry_of
+    from gateway.wiring import registry_of, with_aliases
 
-    registry = registry_of(call.store)
+    registry = with_aliases(registry_of(call.store), call.store)
     if screen.as_json:
         for party in registry:
             screen.row(
@@ -275,6 +275,7 @@ def list_(call: Call, history: str | None) -> int:
                     "name": party.name,
                     "role": str(party.role),
                     "identifiers": list(party.identifiers),
+                    "aliases": list(registry.aliases(party.id)),  # by the catalogue CoQuan, beside the profile's
                     "receives": str(party.receives),
                     "connector": party.connector,
                     "enabled": party.enabled,
@@ -291,7 +292,7 @@ def list_(call: Call, history: str | None) -> int:
                 party.id,
                 party.name,
                 party.role,
-                ", ".join(party.identifiers),
+                ", ".join((*party.identifiers, *(f"({alias})" for alias in registry.aliases(party.id)))),
                 f"{party.receives} {party.connector or ''}".strip(),
                 len(party.certificates),
                 "" if party.enabled else screen.text("BỊ KHÓA", "LOCKED"),

@@ -140,6 +140,10 @@ def test_importing_agencies_shows_which_identifier_will_lead_to_whom(cli, office
     file.write_text(f"Ma,Ten,BiDanh,HieuLucDen,MaThayThe\n{rows}", "utf-8")
     (plan,) = cli("catalogue", "import", "CoQuan", str(file), "--version", "1", "--json").rows
     assert plan["leads_to"] == dict.fromkeys(("000.01.H19", "000.77.H19", "H19.77"), "so-tu-phap")
+    cli("catalogue", "import", "CoQuan", str(file), "--version", "0", "--yes", "--reason", "thử")
+    (party,) = [row for row in cli("parties", "list", "--json").rows if row["party"] == "so-tu-phap"]
+    assert party["aliases"] == ["000.01.H19", "000.77.H19", "H19.77"]
+    assert "(000.77.H19)" in cli("parties", "list").out
     assert "000.77.H19 → so-tu-phap" in cli("catalogue", "import", "CoQuan", str(file), "--version", "1").out
     file.write_text("Ma,Ten,BiDanh\nH19.901,Một,000.01.H19\nH19.902,Hai,000.01.h19\n", "utf-8")
     result = cli("catalogue", "import", "CoQuan", str(file), "--version", "1")
