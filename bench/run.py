@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -73,6 +74,15 @@ def cpu_of(group: int) -> float:
         if int(fields[2]) == group:
             ticks += sum(int(value) for value in fields[11:15])  # own, and children that ended
     return ticks / TICK
+
+
+def settle(group: int) -> None:
+    """Wait, at most half a minute, until a process group is idle: what a worker prepares after its start is no message's."""
+    for _ in range(30):
+        before = cpu_of(group)
+        time.sleep(1)
+        if cpu_of(group) - before < 0.05:
+            return
 
 
 def generate(bodies: Path, port: int, connections: int, token: str | None) -> dict[str, Any]:
@@ -149,6 +159,7 @@ def product(arguments: argparse.Namespace, folder: Path, warm: Path, bodies: Pat
         server = node.serve(arguments.workers)
         token = pki.token(documents.SENDER)
         generate(warm, node.port, arguments.connections, token)
+        settle(server.pid)
         on_record = count_of(arguments.database, folder)
         before = cpu_of(server.pid)
         result = generate(bodies, node.port, arguments.connections, token)
