@@ -32,6 +32,9 @@ _OTHER_USES: Final = frozenset(
     }
 )
 
+# Qualified certificates may mark their statements as critical; they limit nothing about what is signed (RFC 3739).
+_READ_ELSEWHERE: Final = frozenset({x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3")})
+
 _WEAK_SIGNATURES: Final = frozenset(
     {
         SignatureAlgorithmOID.RSA_WITH_MD5,
@@ -65,6 +68,7 @@ class Certificate:
     content_commitment: bool  # keyUsage; once called nonRepudiation
     uses: frozenset[str] | None  # extendedKeyUsage, dotted; None when absent
     is_ca: bool
+    unknown: tuple[str, ...]  # critical extensions that nobody here can read, dotted
     weak_signature: bool  # its own signature is made with MD5 or SHA-1
     signature_algorithm: str  # dotted OID of its own signature
     x509: x509.Certificate
@@ -96,8 +100,15 @@ def _read(der: bytes) -> Certificate:
     usage: bool | None = None
     uses: frozenset[str] | None = None
     is_ca = commits = False
+    unknown = []
     for extension in extensions:
         value = extension.value
+        if (
+            extension.critical
+            and isinstance(value, x509.UnrecognizedExtension)
+            and extension.oid not in _READ_ELSEWHERE
+        ):
+            unknown.append(extension.oid.dotted_string)
         if isinstance(value, x509.KeyUsage):
             usage = value.digital_signature
             commits = value.content_commitment
@@ -121,6 +132,7 @@ def _read(der: bytes) -> Certificate:
         content_commitment=commits,
         uses=uses,
         is_ca=is_ca,
+        unknown=tuple(unknown),
         weak_signature=certificate.signature_algorithm_oid in _WEAK_SIGNATURES,
         signature_algorithm=certificate.signature_algorithm_oid.dotted_string,
         x509=certificate,
@@ -141,6 +153,8 @@ def unfit(certificate: Certificate) -> Iterator[tuple[str, dict[str, object]]]:
         yield "SIG-056", {"uses": sorted(certificate.uses)}
     if certificate.is_ca:
         yield "SIG-057", {}
+    if certificate.unknown:
+        yield "SIG-066", {"extensions": list(certificate.unknown)}
     if certificate.weak_signature:
         yield "SIG-058", {"algorithm": certificate.signature_algorithm}
 

@@ -271,7 +271,7 @@ class _Judge:
         self.record.mark(*((v.FAILED, "key-unfit") if weak else (v.PASSED, "key-fits")), "1.3")
         # A signature on a document may rest on contentCommitment alone (ETSI EN 319 412-2).
         usage = certificate.content_commitment or certificate.digital_signature is not False
-        wrong = not usage or codes & {"SIG-056", "SIG-057"}
+        wrong = not usage or codes & {"SIG-056", "SIG-057", "SIG-066"}
         known = certificate.digital_signature is not None or certificate.uses is not None
         self.record.mark(
             *(

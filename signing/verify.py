@@ -336,7 +336,7 @@ _FAILURES = (
     (frozenset({"SIG-053", "SIG-054"}), "outside-validity", ("1.1", "2.3")),
     (frozenset({"SIG-051", "SIG-052"}), "registration-unfit", ("1.4",)),
     (frozenset({"SIG-033", "SIG-034", "SIG-035", "SIG-037", "SIG-058"}), "key-unfit", ("1.3",)),
-    (frozenset({"SIG-055", "SIG-056", "SIG-057"}), "usage-unfit", ("1.5",)),
+    (frozenset({"SIG-055", "SIG-056", "SIG-057", "SIG-066"}), "usage-unfit", ("1.5",)),
     (frozenset({"SIG-074", "SIG-075"}), "time-claim", ("1.1",)),
     (frozenset({"SIG-032", "SIG-077", "SIG-078"}), "policy", ("1.3",)),
     (frozenset({"SIG-043", "SIG-079"}), "structure", ("2.1",)),
