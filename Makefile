@@ -34,7 +34,7 @@ demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves
 
 .PHONY: test
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -q -n auto --maxprocesses 4
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting

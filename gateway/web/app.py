@@ -1,7 +1,7 @@
 """The web door: one HTTP server per worker, its limits, its watchman, and the table of what can be asked for.
 
-aiohttp parses HTTP; it has no time-outs of its own for silent clients. The
-watchman here looks at every connection about once a second, which costs nothing per request.
+aiohttp parses HTTP; it has no time-outs of its own for silent clients. The watchman here looks at every connection about
+once a second, which costs nothing per request.
 """
 
 from __future__ import annotations
