@@ -106,12 +106,12 @@ def verify(call: Call, file: Path | None, certificates: tuple[Path, ...], witnes
     if heads.seen and not heads.certificates:
         screen.line(
             f"{heads.seen} đầu chuỗi đã ký chưa được kiểm: thêm --cert chứng thư của trục.",
-            f"Not checked: {heads.seen} signed head{'' if heads.seen == 1 else 's'}; add --cert with the gateway's certificate.",
+            f"Not checked: signed heads ({heads.seen}); add --cert with the gateway's certificate.",
         )
     elif newest is not None:
         screen.line(
             f"{heads.seen} đầu chuỗi đã ký, đúng cả; mới nhất tới mục {newest.number}, lúc {when(newest.at)}.",
-            f"{heads.seen} signed head{'' if heads.seen == 1 else 's'}, all good; the newest covers entry {newest.number}, {when(newest.at)}.",
+            f"Signed heads: {heads.seen}, all good; the newest covers entry {newest.number}, {when(newest.at)}.",
         )
     return FINE
 
