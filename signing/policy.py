@@ -59,10 +59,16 @@ def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Fin
         yield "SIG-043", signature.at, {}
 
 
-def policy_findings(signature: Signature, policy: SignaturePolicy, loai: str | None) -> Iterator[Finding]:
+def policy_findings(
+    signature: Signature, registration: SigningCertificate | None, policy: SignaturePolicy, loai: str | None
+) -> Iterator[Finding]:
     """Whether the signature is of the kind this party must use for this type of message."""
-    if policy.algorithms and signature.method not in policy.algorithms:
-        yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(policy.algorithms)}
+    methods, trees = policy.methods(loai), policy.trees_by_type.get(loai or "", ())
+    if methods and signature.method not in methods:
+        yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(methods)}
+    if trees and (registration is None or registration.tree not in trees):
+        found = registration.tree if registration is not None and registration.tree is not None else "–"
+        yield "SIG-067", signature.certificate_at, {"tree": found, "allowed": list(trees)}
     if policy.demands_xades(loai) and signature.properties is None:
         yield "SIG-077", signature.at, {}
     if policy.demands_timestamp(loai) and not signature.timestamps:

@@ -172,7 +172,7 @@ class _Judge:
         findings += key_findings(signature, certificate)
         findings += xades_findings(signature, certificate, self.at)
         if not self.composed:
-            findings += policy_findings(signature, party.signature, self.kind.loai)
+            findings += policy_findings(signature, registration, party.signature, self.kind.loai)
         if signature.properties is not None:
             findings += _wrong_certificate_digest(signature)
         for code, _, _ in findings:
@@ -334,7 +334,7 @@ class _Judge:
 _COVERAGE = frozenset({"SIG-004", "SIG-015", "SIG-020", "SIG-021", "SIG-022", "SIG-023"})
 _FAILURES = (
     (frozenset({"SIG-053", "SIG-054"}), "outside-validity", ("1.1", "2.3")),
-    (frozenset({"SIG-051", "SIG-052"}), "registration-unfit", ("1.4",)),
+    (frozenset({"SIG-051", "SIG-052", "SIG-067"}), "registration-unfit", ("1.4",)),
     (frozenset({"SIG-033", "SIG-034", "SIG-035", "SIG-037", "SIG-058"}), "key-unfit", ("1.3",)),
     (frozenset({"SIG-055", "SIG-056", "SIG-057", "SIG-066"}), "usage-unfit", ("1.5",)),
     (frozenset({"SIG-074", "SIG-075"}), "time-claim", ("1.1",)),

@@ -535,7 +535,7 @@ def help_of(path: tuple[str, ...], command: click.Command, lang: Lang) -> str:
     """What --help prints, at a width of 100."""
     parent: click.Context | None = None
     for name in path[:-1]:
-        parent = click.Context(lienthong, info_name=name, parent=parent)
+        parent = click.Context(lienthong, info_name=name, parent=parent, **lienthong.context_settings)
     settings_ = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
     context = click.Context(
         command, info_name=path[-1], parent=parent, obj=Call(lang=lang, lang_given=True), **settings_

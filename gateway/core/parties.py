@@ -75,6 +75,8 @@ class SignaturePolicy:
     by_type: Mapping[str, Demand] = field(default_factory=dict)  # HS17 -> accepted
     status_unknown: WhenUnknown = WhenUnknown.HOLD
     algorithms: frozenset[str] = frozenset()  # signature method URIs; empty: the whole profile
+    algorithms_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS11 -> URIs, instead of those
+    trees_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS11 -> trees that must vouch for it
     xades: bool = False  # demand XAdES
     xades_types: frozenset[str] = frozenset()  # of these types, where it is not demanded of all
     timestamp: bool = False  # demand an RFC 3161 time-stamp
@@ -84,6 +86,10 @@ class SignaturePolicy:
     def demand(self, loai: str | None) -> Demand:
         """What is demanded of a message of this type."""
         return self.by_type.get(loai or "", self.default)
+
+    def methods(self, loai: str | None) -> frozenset[str]:
+        """The signature methods a message of this type may be signed by; empty: all of the profile."""
+        return frozenset(self.algorithms_by_type.get(loai or "", self.algorithms))
 
     def demands_xades(self, loai: str | None) -> bool:
         """Whether a message of this type must be signed as XAdES."""

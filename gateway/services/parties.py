@@ -117,6 +117,16 @@ class SignatureForm:
         vi="URI thuật toán được dùng; trống: cả hồ sơ ký.",
         en="Allowed method URIs; empty: the whole profile.",
     )
+    algorithms_by_type: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        vi='URI thuật toán riêng cho từng loại thông điệp: HS11 = ["…#ecdsa-sha256"].',
+        en='Method URIs for single message types, instead of those: HS11 = ["…#ecdsa-sha256"].',
+    )
+    trees_by_type: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        vi="Cây tin cậy phải bảo đảm cho chứng thư ký từng loại thông điệp.",
+        en="The trust trees of which one must vouch for the signer of single message types.",
+    )
     xades: bool = setting(False, vi="Bắt buộc XAdES.", en="Whether XAdES is demanded.")
     xades_types: frozenset[str] = setting(
         frozenset(),
@@ -348,9 +358,23 @@ def _rules(profile: Profile, written: Written, file: Path, trees: Collection[str
             key = dotted(("certificates", number, "valid_to"))
             rule = {"rule_vi": "phải sau valid_from", "rule_en": "must be later than valid_from"}
             yield problem("SYS-018", ("certificates", number, "valid_from"), other=key, **rule)
-    for loai in (*profile.versions, *profile.signature.by_type):
-        if not LOAI.fullmatch(loai):
-            yield problem("SYS-017", ("versions", loai), value=loai, pattern=LOAI.pattern)
+    signature = profile.signature
+    by_type: Mapping[str, Mapping[str, object]] = {
+        "versions": profile.versions,
+        "signature.by_type": signature.by_type,
+        "signature.algorithms_by_type": signature.algorithms_by_type,
+        "signature.trees_by_type": signature.trees_by_type,
+    }
+    for name, table in by_type.items():
+        for loai in table:
+            if not LOAI.fullmatch(loai):
+                yield problem("SYS-017", (*name.split("."), loai), value=loai, pattern=LOAI.pattern)
+    for loai, named in signature.trees_by_type.items():
+        for tree in named:
+            if trees is not None and tree not in trees:
+                near = nearest(tree, trees) or "–"
+                place = ("signature", "trees_by_type", loai)
+                yield problem("SYS-014", place, value=tree, allowed=sorted(trees), nearest=near)
     for theirs, ours in profile.maps.get("TrangThaiHoSo", {}).items():
         if str(ours) not in TRANG_THAI:
             yield problem("SYS-014", ("maps", "TrangThaiHoSo", theirs), value=ours, allowed=TRANG_THAI, nearest="–")

@@ -164,6 +164,8 @@ _parties = st.builds(
         by_type=st.dictionaries(st.sampled_from(["HS01", "HS17"]), st.sampled_from(Demand)),
         signed_pdf=st.frozensets(st.just("HS11")),
         xades_types=st.frozensets(st.just("HS11")),
+        algorithms_by_type=st.dictionaries(st.just("HS11"), st.just(("a", "b"))),
+        trees_by_type=st.dictionaries(st.just("HS11"), st.just(("quoc-gia",))),
         timestamp_types=st.frozensets(st.just("HS11")),
     ),
     maps=st.dictionaries(st.just("TrangThaiHoSo"), st.dictionaries(_text, _text, max_size=2), max_size=1),

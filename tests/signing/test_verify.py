@@ -295,6 +295,20 @@ def test_xades_and_a_time_stamp_may_be_demanded_of_some_types_only():
         assert world(policy=SignaturePolicy(timestamp_types=types)).codes(signed()) == codes
 
 
+def test_algorithms_and_trees_may_be_demanded_of_some_types_only():
+    ecdsa = (f"{DS_MORE}ecdsa-sha256",)
+    for loai, codes in (("HS05", ["SIG-032"]), ("HS11", [])):
+        assert world(policy=SignaturePolicy(algorithms_by_type={loai: ecdsa})).codes(signed()) == codes
+        assert world(policy=SignaturePolicy(trees_by_type={loai: ("quoc-gia",)})).codes(signed()) == [
+            code.replace("032", "067") for code in codes
+        ]
+    everywhere = SignaturePolicy(algorithms=frozenset(ecdsa), algorithms_by_type={"HS05": (f"{DS_MORE}rsa-sha256",)})
+    assert world(policy=everywhere).codes(signed()) == []
+    good = status(Status.GOOD, reason="good-by-crl", source="crl", evidence=("ab" * 32,))
+    assert under_tree(good, trees_by_type={"HS05": ("chuyen-dung", "quoc-gia")}).codes(signed()) == []
+    assert under_tree(good, trees_by_type={"HS05": ("chuyen-dung",)}).codes(signed()) == ["SIG-067"]
+
+
 # Composed by the gateway --------------------------------------------------------------------------------------------
 
 
