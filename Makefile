@@ -34,7 +34,7 @@ demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves
 
 .PHONY: test
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest -q -n auto --maxprocesses 4
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
@@ -85,10 +85,8 @@ clean:  ## remove what these targets made, .venv excepted
 	rm -rf build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
-proofs: $(READY)  ## the longer proofs in a short form, to see that they work
+proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have theirs in the test suite
 	$(BIN)/python bench/run.py --quick
-	$(BIN)/python tests/pki/storm.py --kills 3 --messages 60
-	$(BIN)/python tools/fuzz.py --minutes 0.2 --workers 1
 
 .PHONY: ci
 ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken

@@ -1,7 +1,7 @@
 """The benchmark: floor and product in one run, on the same documents, on the same machine (docs/performance.md).
 
     python bench/run.py             two sizes, three rounds each, a few minutes
-    python bench/run.py --quick     fewer messages, one round; to see that it works
+    python bench/run.py --quick     few messages of 4 KB, one round; to see that it works
 
 The product is `lienthong serve` over SQLite (or --database URL), driven over keep-alive connections by a generator in a
 process of its own; CPU is that of all server processes, from the operating system. The floor is the sum of the bare
@@ -235,7 +235,7 @@ def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Floor and product in one run; read the ratio.")
-    parser.add_argument("--quick", action="store_true", help="400 messages, one round")
+    parser.add_argument("--quick", action="store_true", help="400 messages of 4 KB, one round")
     parser.add_argument("--messages", type=int, default=3000, help="messages a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -248,7 +248,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON instead of Markdown")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.messages, arguments.rounds = 400, 1
+        arguments.messages, arguments.rounds, arguments.sizes = 400, 1, [4]
     with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as folder:
         rows = measure(arguments, Path(folder))
     if arguments.json:
