@@ -170,11 +170,6 @@ class Fields:
         found = self.element.iterchildren(f"{{{self.space}}}{name}")
         return tuple(Fields(row, self.problems, self.space) for row in found)
 
-    def has(self, name: str) -> bool:
-        """Whether there is such an element with a value."""
-        found = self._at.get(name)
-        return found is not None and not _nilled(found)
-
     # --- values
 
     def text_or_none(self, name: str) -> str | None:
@@ -239,11 +234,6 @@ class Fields:
     def money(self, name: str) -> Decimal:
         """An amount that must be there."""
         return self._needed(name, self.money_or_none(name), Decimal(0))
-
-    def flag_or_none(self, name: str) -> bool | None:
-        """true, false, 1 or 0."""
-        value = self.code_or_none(name)
-        return None if value is None else value in ("true", "1")
 
     def instant_or_none(self, name: str) -> datetime | None:
         """A moment, in UTC; finer than a microsecond is cut off."""

@@ -1,6 +1,5 @@
 """The conformance kit, tried on what is right (our own door) and on what is wrong in known ways."""
 
-import asyncio
 import hashlib
 import http.client
 import json
@@ -9,7 +8,6 @@ import re
 import selectors
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pki
 import pytest
 from aiohttp import web
+from serving import served
 
 from gateway.cli.play.agency import Agency, parse_knob
 from gateway.cli.play.kit import CASES, Exchange, Mark, Result
@@ -66,7 +65,7 @@ def agency(*knobs):
     signer = pki.signer("so-tu-phap")
     made = Agency(SigningKey.load(signer.key_pem, signer.cert_pem, private_mode=False), "H19.901", "Sở")
     made.knobs = [parse_knob(knob) for knob in knobs]
-    with serving(made.app()) as url:
+    with served(made.app()) as url:
         yield f"{url}/lienthong"
 
 
@@ -87,29 +86,6 @@ class SoapParty:
         soap = "http://schemas.xmlsoap.org/soap/envelope/"
         body = f"<s:Envelope xmlns:s='{soap}'><s:Body>{answer}</s:Body></s:Envelope>"
         return web.Response(text=body, content_type="text/xml")
-
-
-@contextmanager
-def serving(app):
-    """An aiohttp application on a port of its own, in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def start():
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner, runner.addresses[0][1]
-
-    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
 
 
 def marks(result):
@@ -164,7 +140,7 @@ def test_a_party_is_tried_by_its_own_profile_and_connector(cli, office, tmp_path
 
 def test_a_party_that_speaks_soap_is_tried_by_soap(cli, office, tmp_path):
     soap = SoapParty()
-    with serving(soap.app()) as url:
+    with served(soap.app()) as url:
         file = office.folder / "parties" / "so-tu-phap.toml"
         text = file.read_text("utf-8")
         start = text.index("connector =")

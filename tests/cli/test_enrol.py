@@ -1,18 +1,16 @@
 """parties add, and parties check --connect."""
 
-import asyncio
 import hashlib
 import os
 import pty
 import select
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 
 import pki
 import pytest
 from aiohttp import web
+from serving import served
 
 from connectors.registry import installed
 from gateway.cli.play.agency import Agency
@@ -30,29 +28,6 @@ ASKED = (
     "000.99.05.H19",
     "--pause",
 )
-
-
-@contextmanager
-def served(app):
-    """An aiohttp application on a port of its own, in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def start():
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner, runner.addresses[0][1]
-
-    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
 
 
 def test_a_party_is_added_checked_and_its_token_told_once(cli, office):

@@ -162,11 +162,11 @@ def fields():
 
 def test_values_come_with_their_types(fields):
     row, noted = fields(
-        "<hs:A> a b </hs:A><hs:N>7</hs:N><hs:M>150000.50</hs:M><hs:B>1</hs:B><hs:D>2026-01-15</hs:D>"
+        "<hs:A> a b </hs:A><hs:N>7</hs:N><hs:M>150000.50</hs:M><hs:D>2026-01-15</hs:D>"
         "<hs:T>2026-01-15T08:30:00.123456789+07:00</hs:T><hs:L><hs:I>1</hs:I><hs:I>2</hs:I></hs:L><hs:R>x</hs:R><hs:R>y</hs:R>"
     )
-    assert (row.text("A"), row.code("A"), row.whole("N"), row.money("M"), row.flag_or_none("B")) == (
-        " a b ", "a b", 7, Decimal("150000.50"), True,
+    assert (row.text("A"), row.code("A"), row.whole("N"), row.money("M")) == (
+        " a b ", "a b", 7, Decimal("150000.50"),
     )  # fmt: skip
     assert row.day("D").isoformat() == "2026-01-15"
     assert row.instant("T") == datetime(2026, 1, 15, 1, 30, 0, 123456, tzinfo=UTC)
@@ -174,8 +174,6 @@ def test_values_come_with_their_types(fields):
     assert [i.element.text for i in row.items("R")] == ["x", "y"]
     assert row.rows("Khong", "Co") == ()
     assert row.child_or_none("Khong") is None
-    assert row.has("A")
-    assert not row.has("Khong")
     assert noted == []
 
 
