@@ -32,7 +32,7 @@ from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
 from schemas import names
 from schemas.catalog import Catalog, bundled
-from schemas.read import Fields
+from schemas.fields import Fields
 
 QCVN102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 GO_VN = "http://www.go.vn/eDoc"

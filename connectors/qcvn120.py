@@ -43,7 +43,7 @@ from gateway.core.written import setting
 from schemas import names
 from schemas import qcvn120 as packets
 from schemas.catalog import Catalog, bundled
-from schemas.read import Fields
+from schemas.fields import Fields
 
 WIRE = "yyyyMMddHHmmss"
 NGUOI_XU_LY = 50  # characters; QCVN 120, Table 3

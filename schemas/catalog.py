@@ -27,16 +27,15 @@ from gateway.documents import Kind, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
 from schemas.declarations import Declarations, fingerprint
+from schemas.fields import Fields
 from schemas.names import local, namespace, pb
 from schemas.rules import Active, RuleSettings, active
 
 if TYPE_CHECKING:
     import xmlschema
 
-    from schemas.read import Fields
-
 C = TypeVar("C", bound=Content)
-Read = Callable[["Fields"], Content]
+Read = Callable[[Fields], Content]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from datetime import datetime
 from gateway.core.effects import Files
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
+from schemas.fields import Fields
 from schemas.messages.shared import BOTH, HoSo, ho_so
-from schemas.read import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

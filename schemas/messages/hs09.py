@@ -9,8 +9,8 @@ from decimal import Decimal
 from gateway.core.effects import Owes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
+from schemas.fields import Fields
 from schemas.messages.shared import ONE_STOP, PORTAL, LePhi, le_phi
-from schemas.read import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

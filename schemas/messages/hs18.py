@@ -9,8 +9,8 @@ from gateway.core.catalogues import DICH_VU_ITEMS, Muc
 from gateway.core.effects import Asks, Publishes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
+from schemas.fields import Fields
 from schemas.messages.shared import ALL
-from schemas.read import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

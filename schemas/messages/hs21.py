@@ -8,8 +8,8 @@ from datetime import datetime
 from gateway.core.effects import Notes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
+from schemas.fields import Fields
 from schemas.messages.shared import ONE_STOP, PORTAL
-from schemas.read import Fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

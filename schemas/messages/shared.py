@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from gateway.core.parties import Role
-from schemas.read import Fields
+from schemas.fields import Fields
 
 PORTAL = frozenset({Role.PORTAL})
 ONE_STOP = frozenset({Role.ONE_STOP})

@@ -11,9 +11,10 @@ from lxml import etree
 from gateway.core.model import Address, Basis
 from gateway.core.problems import Stopped
 from gateway.documents import Attested, Kind
+from schemas.fields import NOWHEN, Fields, instant
 from schemas.fresh import Size, fresh
 from schemas.names import HO_SO, hs
-from schemas.read import NOWHEN, Fields, instant, read
+from schemas.read import read
 from schemas.write import Tep, Trong, thong_diep
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
