@@ -2,10 +2,10 @@
 
 A connector tells four outcomes apart and decides nothing about retries:
 
-* it returns a :class:`Receipt`: the party has it;
-* it raises :class:`Refused`: their final no;
-* it raises :class:`Unreachable`: certainly not taken, so it may simply be sent again;
-* it raises :class:`Uncertain`: it left, and no clear answer came. The gateway then asks (``query``) or sends the same
+* it returns a ``Receipt``: the party has it;
+* it raises ``Refused``: their final no;
+* it raises ``Unreachable``: certainly not taken, so it may simply be sent again;
+* it raises ``Uncertain``: it left, and no clear answer came. The gateway then asks (``query``) or sends the same
   bytes under the same id once more.
 
 Anything else that a connector raises is a bug in it: the delivery counts as uncertain, and the operator is told.
@@ -13,129 +13,24 @@ Anything else that a connector raises is a bug in it: the delivery counts as unc
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
+from connectors.http import Http
+from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Step, Unreachable
 from connectors.settings import Common, keys_of, read
-from gateway.core.model import Attempt, Delivery, DeliveryId, MaThongDiep
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import nearest
 
-if TYPE_CHECKING:
-    from connectors.http import Http
-
 S = TypeVar("S")
 
-RECEIPT_BYTES = 64 * 1024  # what is kept of an answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """A delivery with its bytes, ready to go out. The bytes are the original's, never changed on the way."""
-
-    delivery: Delivery
-    body: bytes
-    party: Party
-    # What went before, for connectors that remember:
-    attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
-    before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
-
-    @property
-    def id(self) -> DeliveryId:
-        """The idempotency key of every try."""
-        return self.delivery.id
-
-    @property
-    def ma_thong_diep(self) -> MaThongDiep:
-        """The message's id."""
-        return self.delivery.ma_thong_diep
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """The party has it."""
-
-    reference: str | None = None  # the party's own number for it, or what the connector must remember of its state
-    body: bytes | None = None  # what it answered; the first 64 KiB are kept
-    pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
-    notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
-    demanded: bool = (
-        False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class NotThere:
-    """The party was asked and does not have it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """One message that was fetched."""
-
-    body: bytes  # its original bytes, or the first of them when there were too many
-    total_bytes: int
-    digest: str  # SHA-256 of all of them, lower-case hex
-    media_type: str | None = None
-
-    @classmethod
-    def of(cls, body: bytes, media_type: str | None = None) -> Self:
-        """A message that came whole."""
-        digest = hashlib.sha256(body).hexdigest()
-        return cls(body=body, total_bytes=len(body), digest=digest, media_type=media_type)
-
-
-class Answered(Exception):
-    """What came instead of a receipt. Always one of the three below."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        answer: bytes | None = None,
-        retry_after_s: float | None = None,
-        reference: str | None = None,
-    ) -> None:
-        """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds;
-        ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``.
-        """
-        super().__init__(problem)
-        self.problem = problem
-        self.answer = answer
-        self.retry_after_s = retry_after_s
-        self.reference = reference
-
-
-class Refused(Answered):
-    """The party's final no. The lane is held until a person has looked."""
-
-
-class Unreachable(Answered):
-    """Certainly not taken."""
-
-
-class Uncertain(Answered):
-    """It left, and nobody knows whether it arrived."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that was tried on the way to a party without sending a message, and what came of it."""
-
-    place: str  # the address, file, folder or secret
-    found: str | None = None  # what was met there: "HTTP 405", "GuiThongDiep"
-    problems: tuple[Problem, ...] = ()
-    took_ms: int = 0
-
-
-Send = Callable[[Parcel, S, "Http"], Awaitable[Receipt]]
-Query = Callable[[Parcel, S, "Http"], Awaitable[Receipt | NotThere | None]]
-Fetch = Callable[[Party, S, "Http"], AsyncGenerator["Fetched", bytes | None]]
-Probe = Callable[[Party, S, "Http"], AsyncIterator[Step]]
+Send = Callable[[Parcel, S, Http], Awaitable[Receipt]]
+Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
+Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
+Probe = Callable[[Party, S, Http], AsyncIterator[Step]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -21,9 +21,10 @@ from typing import Any
 from lxml import etree
 
 from connectors import probing, receipts
-from connectors.base import Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
+from connectors.base import connector
 from connectors.dialect import VIETNAM, written
 from connectors.http import Http, Reply
+from connectors.outcomes import Parcel, Receipt, Refused, Step, Uncertain, Unreachable
 from connectors.settings import SECRET, Secret, secret
 from gateway import documents
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors import probing
-from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
+from connectors.base import connector
 from connectors.http import Http
+from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting

@@ -31,7 +31,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from lxml import etree
 from yarl import URL
 
-from connectors.base import Refused, Uncertain, Unreachable
+from connectors.outcomes import Refused, Uncertain, Unreachable
 from connectors.settings import Answer, Common, Secret, secret
 from gateway import documents
 from gateway.core.problems import Problem, Stopped
@@ -175,7 +175,7 @@ _SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT: neither pr
 _BROADCAST = ipaddress.ip_network("255.255.255.255/32")
 
 
-class _Pinned(AbstractResolver):
+class Pinned(AbstractResolver):
     """Resolves a name and gives back only addresses that may be called; exactly these are then connected to.
 
     So a name that changes its address between look and call (DNS rebinding) gains nothing: there is one look.
@@ -231,8 +231,8 @@ class Line:
             self._sessions[private] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._at_most,
-                    resolver=_Pinned(private),
-                    socket_factory=lambda info: _socket(info, private),
+                    resolver=Pinned(private),
+                    socket_factory=lambda info: open_socket(info, private),
                     keepalive_timeout=IDLE_S,
                     ttl_dns_cache=30,
                 ),
@@ -261,7 +261,7 @@ class Line:
         return self._contexts[key]
 
 
-def _socket(info: Any, private: bool) -> socket.socket:
+def open_socket(info: Any, private: bool) -> socket.socket:
     """The last look at an address before it is called; the only one for addresses written as numbers."""
     family, kind, proto, _, address = info
     if not allowed(str(address[0]), private):
@@ -378,7 +378,7 @@ class Http:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(min(self.common.connect_timeout_s, self.common.timeout_s)):
-                rows = await _Pinned(self.common.private_addresses).resolve(host, port)
+                rows = await Pinned(self.common.private_addresses).resolve(host, port)
                 transport, _ = await loop.create_connection(
                     asyncio.Protocol,
                     rows[0]["host"],

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from connectors.http import CHUNK, Forbidden, _Pinned, _socket
+from connectors.http import CHUNK, Forbidden, Pinned, open_socket
 
 CRL_BYTES: Final = 32 * 2**20
 ANSWER_BYTES: Final = 256 * 1024  # an OCSP or time-stamp answer
@@ -53,8 +53,8 @@ class Pki:
             # The same look at every address as for parties: none that is nobody's host, private ones only by setting.
             connector=aiohttp.TCPConnector(
                 limit=8,
-                resolver=_Pinned(private_addresses),
-                socket_factory=lambda info: _socket(info, private_addresses),
+                resolver=Pinned(private_addresses),
+                socket_factory=lambda info: open_socket(info, private_addresses),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout_s),

@@ -20,8 +20,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from connectors.base import Answered, Configured, Connector, NotThere, Parcel, Step
+from connectors.base import Configured, Connector
 from connectors.http import Http, Reply, wants_certificate
+from connectors.outcomes import Answered, NotThere, Parcel, Step
 from connectors.settings import SECRET, Secret, secret
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party

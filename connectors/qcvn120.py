@@ -21,19 +21,10 @@ from weakref import WeakKeyDictionary
 from lxml import etree
 
 from connectors import probing, receipts
-from connectors.base import (
-    Answered,
-    NotThere,
-    Parcel,
-    Receipt,
-    Refused,
-    Step,
-    Uncertain,
-    Unreachable,
-    connector,
-)
+from connectors.base import connector
 from connectors.dialect import Outward
 from connectors.http import Http, Reply
+from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
 from connectors.settings import SECRET, Secret, secret
 from gateway import documents
 from gateway.core.effects import Moves

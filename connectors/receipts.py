@@ -12,8 +12,8 @@ from typing import Any
 
 from lxml import etree
 
-from connectors.base import Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.http import Reply
+from connectors.outcomes import Parcel, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Problem
 
 # Tokens (docs/problems.md) whose class is "retry": the receiver asks for the same bytes again.

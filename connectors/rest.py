@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from connectors import probing, receipts
-from connectors.base import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
+from connectors.base import connector
 from connectors.http import Http, Reply, segment
+from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
 from gateway.core.model import Delivery
 from gateway.core.parties import Party
 from gateway.core.problems import Problem

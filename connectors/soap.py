@@ -22,8 +22,9 @@ from urllib.parse import unquote, urlsplit
 from lxml import etree
 
 from connectors import probing, receipts
-from connectors.base import NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable, connector
+from connectors.base import connector
 from connectors.http import Http, Reply
+from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
 from connectors.settings import SECRET, Answer, Secret, secret
 from gateway import documents
 from gateway.core.parties import Party

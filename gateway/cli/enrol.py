@@ -27,7 +27,8 @@ from gateway.services import parties as profiles
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
-    from connectors.base import Connector, Step
+    from connectors.base import Connector
+    from connectors.outcomes import Step
 
 AT_ONCE = 20  # parties whose way is tried at the same time
 SOON = timedelta(days=60)  # before which a certificate that ends is remarked on
@@ -341,7 +342,7 @@ async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]
 
 def _client_certificate(file: Path | None) -> Iterator[Step]:
     """Until when the certificate that we show there is good."""
-    from connectors.base import Step
+    from connectors.outcomes import Step
     from signing.certificates import Unreadable, read_certificate
 
     if file is None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.base import Answered, Configured, Connector, Fetched
+from connectors.base import Configured, Connector
 from connectors.http import Line
+from connectors.outcomes import Answered, Fetched
 from connectors.registry import Registry
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
 from gateway.core.parties import Parties, Party, Role

@@ -19,19 +19,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from connectors.base import (
-    RECEIPT_BYTES,
-    Answered,
-    Configured,
-    Connector,
-    NotThere,
-    Parcel,
-    Receipt,
-    Refused,
-    Uncertain,
-    Unreachable,
-)
+from connectors.base import Configured, Connector
 from connectors.http import Line
+from connectors.outcomes import RECEIPT_BYTES, Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import Registry
 from connectors.settings import Common
 from gateway.core.backoff import Backoff, next_try

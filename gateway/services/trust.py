@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors import receipts
-from connectors.base import Parcel
+from connectors.outcomes import Parcel
 from connectors.pki import NotFetched, Pki, read_file
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
 from gateway.core.parties import Demand, Parties, Role

@@ -8,7 +8,7 @@ from typing import Any
 
 from false_agency import uuid
 
-from connectors.base import Parcel
+from connectors.outcomes import Parcel
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId
 from gateway.core.parties import Party, Receives, Role
 

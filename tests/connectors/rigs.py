@@ -20,8 +20,9 @@ import truc_van_ban
 from false_agency import Agency, Dialect, Fault, Lienthong, uuid
 from parcels import BODY, parcel, party
 
-from connectors.base import Connector, NotThere, Parcel, Receipt
+from connectors.base import Connector
 from connectors.http import Http, Line
+from connectors.outcomes import NotThere, Parcel, Receipt
 from connectors.registry import installed
 
 WIRE = frozenset(Fault) - {Fault.NONE}

@@ -9,7 +9,7 @@ import pytest
 from false_agency import CUTS, Fault, run
 from rigs import RIGS, HttpRig, Rig
 
-from connectors.base import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 
 every = pytest.mark.parametrize("rig", RIGS, ids=str)

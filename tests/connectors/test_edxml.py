@@ -14,7 +14,6 @@ from lxml import etree
 from parcels import parcel, party
 from truc_van_ban import TrucVanBan, settings
 
-from connectors.base import Answered, Receipt, Refused, Uncertain, Unreachable
 from connectors.edxml import (
     GO_VN,
     QCVN102,
@@ -29,6 +28,7 @@ from connectors.edxml import (
     write,
 )
 from connectors.http import Line
+from connectors.outcomes import Answered, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Stopped
 from schemas.fresh import Size, fresh
 

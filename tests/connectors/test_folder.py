@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parcels import BODY, MADE, parcel, party
 
-from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.folder import file_name, folder
 from connectors.http import Line
+from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 
 NAME = "20260115T083000.123456Z_00000000-0000-0000-0000-000000000001.xml"
 

@@ -14,8 +14,8 @@ from false_agency import Agency, Fault, Lienthong, Request, Response, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Answered, Refused, Uncertain, Unreachable
 from connectors.http import Http, Line, Reply, allowed, encode_json, meaning, segment
+from connectors.outcomes import Answered, Refused, Uncertain, Unreachable
 from connectors.settings import Answer, Common, Secret
 
 HERE = {"private_addresses": True, "timeout_s": 5.0}

@@ -22,8 +22,9 @@ from false_agency import Agency, Request, Response, run
 from parcels import party
 from rigs import RIGS, HttpRig, Rig
 
-from connectors.base import Step, connector
+from connectors.base import connector
 from connectors.http import Line
+from connectors.outcomes import Step
 from connectors.probing import tried
 from connectors.registry import installed
 from gateway.core.problems import Lang, Outcome

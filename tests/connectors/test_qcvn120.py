@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parcels import parcel, party
 
-from connectors.base import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.dialect import written
 from connectors.http import Line
+from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.qcvn120 import Remote, load_of, qcvn120
 from gateway.core.model import Address, Attempt, AttemptOutcome
 from schemas.fresh import Size, fresh

@@ -91,8 +91,9 @@ FOREIGN = '''
 
 from dataclasses import dataclass
 
-from connectors.base import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.base import connector
 from connectors.http import Http, segment
+from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Problem
 
 

@@ -10,8 +10,8 @@ import pytest
 from false_agency import Agency, Lienthong, Request, Response, bien_nhan, run
 from parcels import BODY, parcel, party
 
-from connectors.base import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
 from connectors.http import Line
+from connectors.outcomes import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
 from connectors.rest import rest
 from gateway.core.problems import Stopped
 

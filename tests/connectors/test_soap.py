@@ -11,8 +11,8 @@ from lxml import etree
 from parcels import BODY, parcel, party
 from soapish import DV, SOAP11, SOAP12, WSDL, Ours, T, envelope, fault, settings
 
-from connectors.base import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.http import Line
+from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.soap import soap
 from gateway.core.problems import Stopped
 

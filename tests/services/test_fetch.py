@@ -12,8 +12,8 @@ import mail as letters
 import pytest
 from false_agency import Agency, Fault, Lienthong, Request, Response, run, until
 
-from connectors.base import Answered, Unreachable
 from connectors.http import Line
+from connectors.outcomes import Answered, Unreachable
 from connectors.registry import installed
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate
 from gateway.core.parties import Parties, Party

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from owed import START, Clock, Owing, agency, flat
 
-from connectors.base import Connector, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable, connector
+from connectors.base import Connector, connector
 from connectors.http import Http, Line
+from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 from gateway.core.backoff import Backoff
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId

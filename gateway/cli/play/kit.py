@@ -20,8 +20,9 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from connectors.base import Answered, Configured, Connector, Parcel, Receipt, Refused, Uncertain
+from connectors.base import Configured, Connector
 from connectors.http import Line
+from connectors.outcomes import Answered, Parcel, Receipt, Refused, Uncertain
 from connectors.receipts import in_xml
 from connectors.rest import headers as rest_headers
 from connectors.settings import secret

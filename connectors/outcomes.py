@@ -1,0 +1,112 @@
+"""What a try at a party's system can come to: taken, refused, not reached, not known. And what goes out, and what is fetched."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.core.model import Attempt, Delivery, DeliveryId, MaThongDiep
+from gateway.core.parties import Party
+from gateway.core.problems import Problem
+
+RECEIPT_BYTES = 64 * 1024  # what is kept of an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A delivery with its bytes, ready to go out. The bytes are the original's, never changed on the way."""
+
+    delivery: Delivery
+    body: bytes
+    party: Party
+    # What went before, for connectors that remember:
+    attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
+    before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
+
+    @property
+    def id(self) -> DeliveryId:
+        """The idempotency key of every try."""
+        return self.delivery.id
+
+    @property
+    def ma_thong_diep(self) -> MaThongDiep:
+        """The message's id."""
+        return self.delivery.ma_thong_diep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The party has it."""
+
+    reference: str | None = None  # the party's own number for it, or what the connector must remember of its state
+    body: bytes | None = None  # what it answered; the first 64 KiB are kept
+    pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
+    notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
+    demanded: bool = (
+        False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """The party was asked and does not have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One message that was fetched."""
+
+    body: bytes  # its original bytes, or the first of them when there were too many
+    total_bytes: int
+    digest: str  # SHA-256 of all of them, lower-case hex
+    media_type: str | None = None
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str | None = None) -> Self:
+        """A message that came whole."""
+        digest = hashlib.sha256(body).hexdigest()
+        return cls(body=body, total_bytes=len(body), digest=digest, media_type=media_type)
+
+
+class Answered(Exception):
+    """What came instead of a receipt. Always one of the three below."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        answer: bytes | None = None,
+        retry_after_s: float | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds;
+        ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``.
+        """
+        super().__init__(problem)
+        self.problem = problem
+        self.answer = answer
+        self.retry_after_s = retry_after_s
+        self.reference = reference
+
+
+class Refused(Answered):
+    """The party's final no. The lane is held until a person has looked."""
+
+
+class Unreachable(Answered):
+    """Certainly not taken."""
+
+
+class Uncertain(Answered):
+    """It left, and nobody knows whether it arrived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that was tried on the way to a party without sending a message, and what came of it."""
+
+    place: str  # the address, file, folder or secret
+    found: str | None = None  # what was met there: "HTTP 405", "GuiThongDiep"
+    problems: tuple[Problem, ...] = ()
+    took_ms: int = 0
