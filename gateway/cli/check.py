@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, Misconfigured, argument, command, option, say
+from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
 from gateway.core.problems import Outcome, Problem, Stopped
@@ -30,12 +31,6 @@ WORDS = {  # fate -> Vietnamese, English
     Fate.ACCEPTED: ("CHẤP NHẬN", "ACCEPTED"),
     Fate.REJECTED: ("TỪ CHỐI", "REJECTED"),
     Fate.HELD: ("CHƯA XÁC ĐỊNH", "UNDETERMINED"),
-}
-STATUS_WORDS = {
-    "passed": ("đạt", "passed"),
-    "failed": ("không đạt", "failed"),
-    "undetermined": ("chưa xác định", "undetermined"),
-    "not-applicable": ("không áp dụng", "not applicable"),
 }
 
 
@@ -745,45 +740,6 @@ def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime 
         return PROBLEMS
     unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in attested.doubts)
     return UNDETERMINED if unknown else FINE
-
-
-OUTSIDE = {
-    "signature": ("chính chữ ký", "the signature itself"),
-    "key-info": (
-        "chứng thư đi kèm, chỉ để tham khảo: thứ được tin là bản đã đăng ký",
-        "a hint: the registered one counts",
-    ),
-    "unsigned": ("thuộc tính không ký, như dấu thời gian", "properties that are not signed, such as a time-stamp"),
-}
-
-
-def tell_outside(call: Call, body: bytes) -> None:
-    """What of a signed document its signature does not cover, on standard error."""
-    from signing.evidence import outside
-
-    for one in outside(body):
-        vi, en = OUTSIDE[one.what]
-        call.screen.note(
-            f"Ngoài phần đã ký: {one.xpath} ({one.octets} byte): {vi}.",
-            f"Outside the signed part: {one.xpath} ({one.octets} bytes): {en}.",
-        )
-
-
-def read_certificates(files: Iterable[Path]) -> list[Certificate]:
-    """The certificate of each file, PEM or DER. Raises Stopped (SYS-045, SYS-021)."""
-    from gateway.services.parties import der_of
-    from signing.certificates import Unreadable, read_certificate
-
-    found = []
-    for file in files:
-        try:
-            found.append(read_certificate(der_of(file.read_bytes())))
-        except OSError as error:
-            raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
-        except (Unreadable, ValueError) as error:
-            facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
-            raise Stopped(Problem("SYS-021", facts)) from error
-    return found
 
 
 def _only(pinned: Iterable[Certificate], identifier: str | None) -> Parties:

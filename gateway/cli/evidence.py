@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, acting, argument, command, option, reason_of
-from gateway.cli.check import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.log import witness
+from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.show import when
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole

@@ -23,6 +23,7 @@ from gateway.cli.base import (
     reason_of,
 )
 from gateway.cli.check import WORDS, Moment
+from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
 from gateway.core.problems import Lang, Problem, Stopped, catalogue
@@ -270,8 +271,6 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
     desk.note_unmasking(call.store, message.id, who=f"operator:{call.person}", reason=why, now=call.now)
     call.screen.raw(body)
     if signed and document is not None:
-        from gateway.cli.check import tell_outside
-
         tell_outside(call, document)
     return FINE
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, command, option
+from gateway.cli.outside import read_certificates
 from gateway.cli.show import when
 from gateway.core import chain
 from gateway.core.problems import Problem, Stopped
@@ -119,8 +120,6 @@ def verify(call: Call, file: Path | None, certificates: tuple[Path, ...], witnes
 def _certificates(call: Call, file: Path | None, given: tuple[Path, ...]) -> list[Certificate]:
     """Those that are named; on a node, when none is, its own ones."""
     if given:
-        from gateway.cli.check import read_certificates
-
         return read_certificates(given)
     if file is not None and call.load_near(Path.cwd(), needed=False).file is None:
         return []
