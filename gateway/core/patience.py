@@ -1,16 +1,21 @@
-"""When to try again, and when to call a person. Pure: time comes in, a time goes out."""
+"""When to try again and when to call a person, whether a party answers, and how fast it is spoken to.
+
+Pure: time comes in as an argument.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Self
 
 from gateway.core.model import Delivery
 from gateway.core.parties import RetryPolicy
 
 SPREAD = 0.10  # share of the wait by which deliveries are spread around it
+THRESHOLD = 5  # failures in a row after which a party counts as unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +60,85 @@ def next_try(delivery: Delivery, policy: Backoff, now: datetime) -> datetime | N
 def lean(key: str) -> float:
     """A number in [-1, 1] that belongs to this key for ever: where it stands in a crowd."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / (2**31) - 1
+
+
+class Standing(StrEnum):
+    """Whether a party's lanes flow."""
+
+    CLOSED = "closed"  # the circuit is closed: they flow
+    OPEN = "open"  # they wait
+    HALF_OPEN = "half-open"  # one probe is under way
+
+
+@dataclass(slots=True)
+class Breaker:
+    """What a worker knows of whether a party answers.
+
+    Five failures in a row open it. Then one delivery at a time is tried, at growing intervals; the first answer closes
+    it, and the party is met by one delivery, then two, then three: nobody who has just stood up is run over.
+    """
+
+    first_s: float
+    longest_s: float
+    failures: int = 0
+    room: int | None = None  # after an outage: how many at once, so far; None when there is no such limit
+    probe_at: datetime | None = None
+    since: datetime | None = None  # of the first failure in a row
+    recovered_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its lanes wait."""
+        return self.failures >= THRESHOLD
+
+    def allows(self, at_once: int, now: datetime) -> int:
+        """How many may be under way now."""
+        if self.is_open:
+            return 1 if self.probe_at is None or now >= self.probe_at else 0
+        return at_once if self.room is None else min(self.room, at_once)
+
+    def failed(self, now: datetime) -> bool:
+        """Another one in a row. True when this one opened it."""
+        self.failures += 1
+        self.since = self.since or now
+        self.room = None
+        if not self.is_open:
+            return False
+        wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, self.longest_s)
+        self.probe_at = now + timedelta(seconds=wait_s)
+        return self.failures == THRESHOLD
+
+    def answered(self, at_once: int, now: datetime) -> bool:
+        """The party answered. True when this closed it."""
+        closed = self.is_open
+        if closed:
+            self.room, self.recovered_at = 1, now
+        elif self.room is not None:
+            self.room = self.room + 1 if self.room < at_once else None
+        self.failures, self.probe_at, self.since = 0, None, None
+        return closed
+
+    def retry_now(self) -> None:
+        """Something changed on our side: do not wait for the next probe."""
+        self.probe_at = None
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A rate: what is begun in a second, saved up for one second at most."""
+
+    per_second: float
+    tokens: float = 1.0
+    filled_at: datetime | None = None
+
+    def available(self, now: datetime) -> int:
+        """How many may begin now."""
+        if self.filled_at is not None:
+            gone = (now - self.filled_at).total_seconds()
+            self.tokens = min(self.tokens + gone * self.per_second, max(self.per_second, 1.0))
+        self.filled_at = now
+        return int(self.tokens)
+
+    def take(self, count: int) -> None:
+        """So many begin."""
+        self.tokens -= count

@@ -5,7 +5,7 @@ connector, and settled under the lease, so that a worker that slept through its 
 to decides where the delivery goes (:func:`judge`, pure); the table is in docs/states.md.
 
 A party that does not answer costs nobody else anything: each party has its own room, and after five failures in a row
-its lanes wait behind one probe (:class:`Breaker`).
+its lanes wait behind one probe (:class:`~gateway.core.patience.Breaker`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from connectors.base import Configured, Connector
@@ -24,10 +23,10 @@ from connectors.http import Line
 from connectors.outcomes import RECEIPT_BYTES, Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import Registry
 from connectors.settings import Common
-from gateway.core.backoff import Backoff, next_try
 from gateway.core.ledger import LogLine
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
+from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, Standing, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.store import Queue, Store, StoreError, Tx, View
 
@@ -37,7 +36,6 @@ log = logging.getLogger("lienthong.outbox")
 
 UNPROVEN = "receipt.unproven"  # a line of the log, from which watch makes an alert
 UNPROVEN_CODE = "DLV-029"
-THRESHOLD = 5  # failures in a row after which a party counts as unreachable
 RESCUE_EVERY_S = 5.0
 AWAY_S = 2.0  # the pause when the database is away
 RELOOK_EVERY_S = 60.0  # how often a worker takes over what other workers know of the parties
@@ -118,88 +116,6 @@ def _given_up(delivery: Delivery, last: Problem | None, now: datetime) -> Proble
     hours = (now - (delivery.first_tried_at or now)).total_seconds() / 3600
     facts = {"tries": delivery.tries, "hours": f"{hours:.1f}", "last": last.code if last else "–"}
     return Problem("DLV-060", facts)
-
-
-class Standing(StrEnum):
-    """Whether a party's lanes flow."""
-
-    CLOSED = "closed"  # the circuit is closed: they flow
-    OPEN = "open"  # they wait
-    HALF_OPEN = "half-open"  # one probe is under way
-
-
-@dataclass(slots=True)
-class Breaker:
-    """What a worker knows of whether a party answers.
-
-    Five failures in a row open it. Then one delivery at a time is tried, at growing intervals; the first answer closes
-    it, and the party is met by one delivery, then two, then three: nobody who has just stood up is run over.
-    """
-
-    first_s: float
-    longest_s: float
-    failures: int = 0
-    room: int | None = None  # after an outage: how many at once, so far; None when there is no such limit
-    probe_at: datetime | None = None
-    since: datetime | None = None  # of the first failure in a row
-    recovered_at: datetime | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its lanes wait."""
-        return self.failures >= THRESHOLD
-
-    def allows(self, at_once: int, now: datetime) -> int:
-        """How many may be under way now."""
-        if self.is_open:
-            return 1 if self.probe_at is None or now >= self.probe_at else 0
-        return at_once if self.room is None else min(self.room, at_once)
-
-    def failed(self, now: datetime) -> bool:
-        """Another one in a row. True when this one opened it."""
-        self.failures += 1
-        self.since = self.since or now
-        self.room = None
-        if not self.is_open:
-            return False
-        wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, self.longest_s)
-        self.probe_at = now + timedelta(seconds=wait_s)
-        return self.failures == THRESHOLD
-
-    def answered(self, at_once: int, now: datetime) -> bool:
-        """The party answered. True when this closed it."""
-        closed = self.is_open
-        if closed:
-            self.room, self.recovered_at = 1, now
-        elif self.room is not None:
-            self.room = self.room + 1 if self.room < at_once else None
-        self.failures, self.probe_at, self.since = 0, None, None
-        return closed
-
-    def retry_now(self) -> None:
-        """Something changed on our side: do not wait for the next probe."""
-        self.probe_at = None
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A rate: what is begun in a second, saved up for one second at most."""
-
-    per_second: float
-    tokens: float = 1.0
-    filled_at: datetime | None = None
-
-    def available(self, now: datetime) -> int:
-        """How many may begin now."""
-        if self.filled_at is not None:
-            gone = (now - self.filled_at).total_seconds()
-            self.tokens = min(self.tokens + gone * self.per_second, max(self.per_second, 1.0))
-        self.filled_at = now
-        return int(self.tokens)
-
-    def take(self, count: int) -> None:
-        """So many begin."""
-        self.tokens -= count
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.backoff import Backoff, lean, next_try
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId
 from gateway.core.parties import RetryPolicy
+from gateway.core.patience import Backoff, lean, next_try
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 

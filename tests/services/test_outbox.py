@@ -18,18 +18,14 @@ from connectors.base import Connector, connector
 from connectors.http import Http, Line
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
-from gateway.core.backoff import Backoff
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
+from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, Standing
 from gateway.core.problems import Problem
 from gateway.services.outbox import (
-    THRESHOLD,
-    Breaker,
-    Bucket,
     Came,
     Outbox,
     Pace,
-    Standing,
     judge,
     standing,
     work,
