@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.core.problems import Lang, Problem, catalogue
-from gateway.web.app import Route, Who
 from gateway.web.exchange import Exchange
+from gateway.web.routes import Route, Who
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

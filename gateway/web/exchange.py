@@ -10,7 +10,7 @@ import urllib.parse
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 from aiohttp import ClientConnectionError, ClientPayloadError, web
 from aiohttp.http import HttpVersion10, HttpVersion11
@@ -22,10 +22,8 @@ from gateway.web import answers
 from gateway.web import problems as rendering
 from gateway.web.accept import Media, language, media
 from gateway.web.auth import Identity
+from gateway.web.door import Door
 from gateway.web.refusals import Refusal, refuse
-
-if TYPE_CHECKING:
-    from gateway.web.app import App
 
 XML_TYPES = ("application/xml", "text/xml")
 JSON_TYPES = ("application/json",)
@@ -38,6 +36,13 @@ _ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authoriz
 
 class BodyTooSlow(Exception):
     """The body of a request kept us waiting for too long."""
+
+
+class BodyWatch(Protocol):
+    """What the connection of a request is told about its body, so that the watchman knows."""
+
+    def reads(self, request: web.BaseRequest | None) -> None:
+        """A request's body is being read, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,8 @@ class Exchange:
     """A request being answered: who asks, what for, and in which form they would like the answer."""
 
     __slots__ = (
-        "app",
         "correlation_id",
+        "door",
         "fault",
         "identity",
         "lang",
@@ -80,9 +85,9 @@ class Exchange:
         "variables",
     )
 
-    def __init__(self, app: App, request: web.BaseRequest) -> None:
+    def __init__(self, door: Door, request: web.BaseRequest) -> None:
         headers = request.headers
-        self.app = app
+        self.door = door
         self.request = request
         self.identity: Identity | None = None
         self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
@@ -127,14 +132,14 @@ class Exchange:
         """Whether nobody can listen on the way: TLS here or at a trusted proxy, or a caller on this machine."""
         if self.tls is not None:
             return True
-        if self.app.doorkeeper.is_proxy(self.peer):
+        if self.door.doorkeeper.is_proxy(self.peer):
             return self.request.headers.get("X-Forwarded-Proto", "").lower() == "https"
         return self.peer in ("127.0.0.1", "::1")
 
     @property
     def public_url(self) -> str:
         """Where callers reach this door: the setting, or else what this request was sent to."""
-        configured = self.app.settings.web.public_url
+        configured = self.door.settings.web.public_url
         if configured:
             return configured.rstrip("/")
         host = self.request.headers.get("Host", "")
@@ -185,10 +190,11 @@ class Exchange:
 
         Over the cap the first ``most`` bytes are kept, what was read is counted and hashed, the rest is not waited for.
         """
-        self.app.watch_body(self.request)
+        watch = cast(BodyWatch, self.request.protocol)  # a door has connections of its own only: connections.py
+        watch.reads(self.request)
         if self.request.headers.get("Expect"):
             if (self.request.content_length or 0) > most:  # the sender asked first: it need not send what is not taken
-                self.app.watch_body(self.request, done=True)
+                watch.reads(None)
                 raise refuse("SYS-101", limit_bytes=most, close=True)
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
@@ -216,7 +222,7 @@ class Exchange:
         ) as error:
             raise refuse("SYS-111", close=True) from error
         finally:
-            self.app.watch_body(self.request, done=True)
+            watch.reads(None)
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         return Body(data=data[:most], digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
 

@@ -15,9 +15,10 @@ from prometheus_client.core import Metric
 from gateway.services.intake import Gate
 from gateway.services.trust import forecast
 from gateway.web import metrics
-from gateway.web.app import App, Route, Who
+from gateway.web.door import Door
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import store_of
+from gateway.web.routes import Route, Who
 from signing.heads import HEAD
 
 _GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
@@ -45,8 +46,8 @@ async def healthz(exchange: Exchange) -> web.Response:
 
 async def readyz(exchange: Exchange) -> web.Response:
     """Each thing the gateway depends on; 503 names the first that fails."""
-    app = exchange.app
-    probes = [await _database(app), _stopping(app), _tray(app), _recording(app)]
+    door = exchange.door
+    probes = [await _database(door), _stopping(door), _tray(door), _recording(door)]
     now = time.monotonic()
     failing = next((probe.name for probe in probes if not probe.ok), None)
     body: dict[str, object] = {"status": "ready" if failing is None else "not ready"}
@@ -59,19 +60,19 @@ async def readyz(exchange: Exchange) -> web.Response:
 
 async def scrape(exchange: Exchange) -> web.Response:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
-    app = exchange.app
-    text = await app.read(lambda: app.metrics.text(lambda: _outbox(app.gate)))
+    door = exchange.door
+    text = await door.read(lambda: door.metrics.text(lambda: _outbox(door.gate)))
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
 
-async def _database(app: App) -> Probe:
+async def _database(door: Door) -> Probe:
     """Whether the database answers a small question in time. A question still under way is not asked again."""
-    probe = Probe("database", ok=False, last_good=app.database_answered)
-    if app.database_probe is None or app.database_probe.done():
-        app.database_probe = asyncio.ensure_future(app.read(_ask, app.gate))
-    done, _ = await asyncio.wait({app.database_probe}, timeout=_PATIENCE_S)
-    if done and app.database_probe.exception() is None:
-        app.database_answered = probe.last_good = time.monotonic()
+    probe = Probe("database", ok=False, last_good=door.database_answered)
+    if door.database_probe is None or door.database_probe.done():
+        door.database_probe = asyncio.ensure_future(door.read(_ask, door.gate))
+    done, _ = await asyncio.wait({door.database_probe}, timeout=_PATIENCE_S)
+    if done and door.database_probe.exception() is None:
+        door.database_answered = probe.last_good = time.monotonic()
         probe.ok = True
     return probe
 
@@ -81,20 +82,20 @@ def _ask(gate: Gate) -> int:
         return view.parties_version()
 
 
-def _stopping(app: App) -> Probe:
-    return Probe("accepting", ok=not app.stopping.is_set(), last_good=time.monotonic())
+def _stopping(door: Door) -> Probe:
+    return Probe("accepting", ok=not door.stopping.is_set(), last_good=time.monotonic())
 
 
-def _tray(app: App) -> Probe:
-    return Probe("tray", ok=app.tray.waiting < app.door.queue, last_good=time.monotonic())
+def _tray(door: Door) -> Probe:
+    return Probe("tray", ok=door.tray.waiting < door.settings.door.queue, last_good=time.monotonic())
 
 
-def _recording(app: App) -> Probe:
+def _recording(door: Door) -> Probe:
     """Whether the last message that had to be written down was: a full disk answers questions and keeps nothing.
 
     After a while the answer is yes again, so that messages come and the next of them tells.
     """
-    tray = app.tray
+    tray = door.tray
     refused, recorded = tray.refused_at, tray.recorded_at
     bad = refused is not None and (recorded or 0.0) < refused and time.monotonic() - refused < _GRUDGE_S
     return Probe("recording", ok=not bad, last_good=recorded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import re
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from gateway.services.intake import Gate, new_message_id
 from gateway.store.records import Message
 from gateway.web import answers
 from gateway.web.accept import Media
-from gateway.web.app import Route, Who
 from gateway.web.auth import Identity
 from gateway.web.exchange import JSON_TYPES, XML_TYPES, Body, Exchange
 from gateway.web.problems import status_of
 from gateway.web.refusals import Refusal, refuse, store_of
+from gateway.web.routes import Route, Who
 from gateway.web.tray import Full, NotRecorded
 from signing.heads import HEAD
 from signing.verdict import explain
@@ -39,7 +40,7 @@ _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
 
 def unwrap(exchange: Exchange, body: Body, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
     """The envelope of a request: the bytes as they came, and who brought them."""
-    now = exchange.app.clock()
+    now = exchange.door.clock()
     return Envelope(
         id=new_message_id(now),
         body=body.data,
@@ -58,7 +59,7 @@ async def post_message(exchange: Exchange) -> web.Response:
     """Takes a message: 201 with the signed BienNhan, 200 for a repeat, 202 when held, else a problem document."""
     exchange.query()
     exchange.check_content(XML_TYPES)
-    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    body = await exchange.body(exchange.door.settings.limits.body_bytes)
     envelope = unwrap(exchange, body)
     ack = await laid(exchange, envelope)
     return acknowledged(exchange, ack)
@@ -66,14 +67,14 @@ async def post_message(exchange: Exchange) -> web.Response:
 
 async def laid(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
     """The acknowledgement of an envelope laid on the tray. Raises Refusal (503) when it was not recorded."""
-    app = exchange.app
+    door = exchange.door
     try:
-        ack = await app.tray.lay(envelope)
+        ack = await door.tray.lay(envelope)
     except Full as error:
         raise refuse("SYS-003", headers={"Retry-After": "2"}) from error
     except NotRecorded as error:
         raise refuse(error.problem.code, headers={"Retry-After": "5"}) from error
-    app.metrics.message(ack.fate, envelope.channel, (problem.code for problem in ack.problems))
+    door.metrics.message(ack.fate, envelope.channel, (problem.code for problem in ack.problems))
     return ack
 
 
@@ -104,7 +105,7 @@ async def check_message(exchange: Exchange) -> web.Response:
     """The same judgement without any effect: what a message would come to if it were sent now."""
     exchange.query()
     exchange.check_content(XML_TYPES)
-    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    body = await exchange.body(exchange.door.settings.limits.body_bytes)
     ack = await looked_at(exchange, unwrap(exchange, body))
     if ack.fate is Fate.REJECTED:
         status = status_of(ack.problems)
@@ -121,7 +122,7 @@ async def check_message(exchange: Exchange) -> web.Response:
 async def looked_at(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
     """What an envelope would be answered. Raises Refusal (503) when that cannot be said now."""
     try:
-        _, ack = await exchange.app.tray.look(envelope)
+        _, ack = await exchange.door.tray.look(envelope)
     except Full as error:
         raise refuse("SYS-003", headers={"Retry-After": "2"}) from error
     except NotRecorded as error:
@@ -146,7 +147,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
     own_key = exchange.request.headers.get("Idempotency-Key")
     if own_key is not None and not _KEY.fullmatch(own_key):
         raise refuse("SYS-109", header="Idempotency-Key", expected="1…200 ASCII")
-    body = await exchange.body(exchange.app.settings.limits.body_bytes)
+    body = await exchange.body(exchange.door.settings.limits.body_bytes)
     rows = _rows(body) if kind in JSON_TYPES and not body.cut else None
     if rows is None:
         envelope = unwrap(exchange, body, form=Form(name), own_key=own_key)
@@ -219,15 +220,15 @@ def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
 async def get_message(exchange: Exchange) -> web.Response:
     """The fate of one message: conclusion, problems, deliveries with their tries."""
     exchange.query()
-    values = await exchange.app.read(fate_of, exchange.app.gate, exchange.who, exchange.variables["id"])
+    values = await exchange.door.read(fate_of, exchange.door.gate, exchange.who, exchange.variables["id"])
     return exchange.answer(200, "ThongTinThongDiep", values)
 
 
 async def get_original(exchange: Exchange) -> web.Response:
     """The message exactly as its sender signed it, byte for byte (or the version of it that the caller can read)."""
     exchange.query()
-    digest, data, content_type = await exchange.app.read(
-        original_of, exchange.app.gate, exchange.who, exchange.variables["id"]
+    digest, data, content_type = await exchange.door.read(
+        original_of, exchange.door.gate, exchange.who, exchange.variables["id"]
     )
     headers = {"Content-Disposition": "attachment", "Repr-Digest": f"sha-256=:{_base64(digest)}:"}
     return exchange.kept(data, content_type, headers, digest=digest)
@@ -236,7 +237,7 @@ async def get_original(exchange: Exchange) -> web.Response:
 async def get_receipt(exchange: Exchange) -> web.Response:
     """The signed BienNhan that its sender got."""
     exchange.query()
-    data = await exchange.app.read(receipt_of, exchange.app.gate, exchange.who, exchange.variables["id"])
+    data = await exchange.door.read(receipt_of, exchange.door.gate, exchange.who, exchange.variables["id"])
     return exchange.kept(data, "application/xml", {"Content-Disposition": "attachment"})
 
 
@@ -334,21 +335,21 @@ def _concerns(view: Any, who: Identity, message: Message) -> bool:
 async def get_inbox(exchange: Exchange) -> web.Response:
     """What the caller was sent, in order and without a gap. Asking after N confirms everything up to N."""
     query = exchange.query("after", "limit", "wait")
-    door = exchange.app.door
+    limits = exchange.door.settings.door
     after = number(query, "after", 0, 0, 2**53)
-    limit = number(query, "limit", min(100, door.page), 1, door.page)
-    wait = number(query, "wait", 0, 0, int(door.wait_s))
+    limit = number(query, "limit", min(100, limits.page), 1, limits.page)
+    wait = number(query, "wait", 0, 0, int(limits.wait_s))
     return exchange.answer(200, "TrangCapNhat", await page_for(exchange, after, limit, wait))
 
 
 async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> answers.Answer:
     """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
-    app, party = exchange.app, exchange.who.party.id
-    found, head = await app.read(_page, app.gate, party, after, limit, app.clock())
-    if not found.entries and wait_s > 0 and not app.stopping.is_set():
-        await app.waiters.wait(party, after, wait_s)
-        found, head = await app.read(_page, app.gate, party, after, limit, app.clock())
-    return answers.inbox(found, app.gate.parties, head)
+    door, party = exchange.door, exchange.who.party.id
+    found, head = await door.read(_page, door.gate, party, after, limit, door.clock())
+    if not found.entries and wait_s > 0 and not door.stopping.is_set():
+        await door.waiters.wait(party, after, wait_s)
+        found, head = await door.read(_page, door.gate, party, after, limit, door.clock())
+    return answers.inbox(found, door.gate.parties, head)
 
 
 def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> tuple[feed.Page, answers.Answer]:
@@ -363,14 +364,14 @@ def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> 
 async def get_dossier(exchange: Exchange) -> web.Response:
     """The timeline of a dossier, for its parties and for oversight."""
     exchange.query()
-    values = await exchange.app.read(timeline_for, exchange, MaHoSo(exchange.variables["ma_ho_so"]))
+    values = await exchange.door.read(timeline_for, exchange, MaHoSo(exchange.variables["ma_ho_so"]))
     return exchange.answer(200, "HoSo", values, {"Vary": "Accept, Accept-Language"})
 
 
 def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
     """The timeline of a dossier that the caller may see. Raises Refusal (404): no word about others' dossiers."""
-    gate = exchange.app.gate
-    found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.app.clock(), gate.deadlines)
+    gate = exchange.door.gate
+    found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.door.clock(), gate.deadlines)
     if found is None or not dossiers.may_read(found.dossier, exchange.who.party.id, gate.parties):
         raise refuse("SYS-122")
     return answers.dossier(found, exchange.lang)
@@ -397,10 +398,10 @@ async def get_report(exchange: Exchange) -> web.Response:
         raise (
             refuse("AUT-108") if len(set(by)) == len(by) else refuse("SYS-114", parameter="by", expected=", ".join(By))
         )
-    gate = exchange.app.gate
+    gate = exchange.door.gate
     only = None if party.role is Role.OVERSIGHT else party.id
     asked = (store_of(gate), gate.parties, since, until, by, only, gate.deadlines)
-    made = await exchange.app.read(reports.report, *asked)
+    made = await exchange.door.read(reports.report, *asked)
     if "text/csv" in exchange.request.headers.get("Accept", ""):
         headers = {"Content-Disposition": "attachment; filename=bao-cao.csv", "Vary": "Accept"}
         return exchange.response(200, made.csv().encode("utf-8-sig"), "text/csv; charset=utf-8", headers)
@@ -436,7 +437,7 @@ def number(query: dict[str, str], name: str, default: int, least: int, most: int
 
 
 def _base64(digest: str) -> str:
-    return answers._scalar(bytes.fromhex(digest))  # noqa: SLF001
+    return base64.b64encode(bytes.fromhex(digest)).decode("ascii")
 
 
 ROUTES = (

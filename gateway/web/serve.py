@@ -27,12 +27,15 @@ from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.settings import Loaded, Settings, Web, load
 from gateway.store import StoreError
 from gateway.web.crashes import read_at_death
+
+if TYPE_CHECKING:
+    from gateway.web.door import Door
 
 log = logging.getLogger("lienthong.web.serve")
 
@@ -292,9 +295,9 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     leave = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leave.set)
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
-    beating = asyncio.create_task(_beat(app, line, settings.web))
-    renewing = asyncio.create_task(_renew(app, settings))
-    warming = asyncio.create_task(_warm(app))
+    beating = asyncio.create_task(_beat(app.door, line, settings.web))
+    renewing = asyncio.create_task(_renew(app.door, settings))
+    warming = asyncio.create_task(_warm(app.door))
     line.send_bytes(b"ready")
     await leave.wait()
     loop.remove_reader(line.fileno())
@@ -303,11 +306,11 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     await app.stop()
 
 
-async def _beat(app: Any, line: Connection, web: Web) -> None:
+async def _beat(door: Door, line: Connection, web: Web) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
     most = _memory_mb() + web.growth_mb
     while True:
-        if app.tray.longest_s() < web.stall_s:
+        if door.tray.longest_s() < web.stall_s:
             with contextlib.suppress(OSError):
                 line.send_bytes(b"large" if _memory_mb() > most else b"alive")
         await asyncio.sleep(min(1.0, web.stall_s / 5))
@@ -322,20 +325,20 @@ def _memory_mb() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-async def _warm(app: Any) -> None:
+async def _warm(door: Door) -> None:
     """Build what explains refusals, beside the first messages: nobody has to wait for it when one is refused."""
     await asyncio.sleep(_WARM_AFTER_S)
-    await app.read(app.gate.catalog.warm)
+    await door.read(door.gate.catalog.warm)
 
 
-async def _renew(app: Any, settings: Settings) -> None:
+async def _renew(door: Door, settings: Settings) -> None:
     """Take over a new registry, new catalogues, declarations or certificate verdicts soon after they are there."""
     from gateway import wiring  # noqa: PLC0415
 
     while True:
         await asyncio.sleep(settings.parties.reload_s)
         try:
-            fresh = await app.read(wiring.renewed, app.gate, settings)
+            fresh = await door.read(wiring.renewed, door.gate, settings)
         except StoreError as error:
             log.error("cannot look for a new registry; the old one stays in force: %s", error)  # noqa: TRY400 - it says it all
             continue
@@ -343,5 +346,5 @@ async def _renew(app: Any, settings: Settings) -> None:
             log.exception("cannot look for a new registry; the old one stays in force")
             continue
         if fresh is not None:
-            app.take_over(fresh)
+            door.take_over(fresh)
             log.info("a new view is in force", extra={"registry": fresh.parties.version})

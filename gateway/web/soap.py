@@ -27,11 +27,11 @@ from gateway.services.intake import new_message_id
 from gateway.web import answers, mime, rest, wsse
 from gateway.web import problems as rendering
 from gateway.web.answers import NAMESPACE, Answer
-from gateway.web.app import Route, Who
 from gateway.web.auth import Identity, challenge
 from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import text
 from gateway.web.refusals import Refusal, refuse
+from gateway.web.routes import Route, Who
 from schemas.names import XSD_FOLDER
 from signing import wss
 
@@ -168,10 +168,10 @@ async def post_soap(exchange: Exchange) -> web.Response:
         action = package.action or action
     signed = _SIGNED in body  # what is signed is read as it stands, by the rules for documents
     digest = hashlib.sha256(body).hexdigest()
-    if exchange.app.crashes.guilty(digest):
+    if exchange.door.crashes.guilty(digest):
         raise refuse("SYS-005", digest=digest)
     try:
-        with exchange.app.crashes.reading(digest):
+        with exchange.door.crashes.reading(digest):
             root = parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
     except Stopped:
         return await _unreadable(exchange, _body(body, data.most))
@@ -195,11 +195,11 @@ def _by_http(exchange: Exchange) -> Refusal | None:
 
     Raises Refusal for credentials that are wrong, and where nobody could prove himself by a SOAP header.
     """
-    app, headers = exchange.app, exchange.request.headers
-    parties = app.gate.parties
-    peer = app.doorkeeper.address(headers, exchange.peer)
+    door, headers = exchange.door, exchange.request.headers
+    parties = door.gate.parties
+    peer = door.doorkeeper.address(headers, exchange.peer)
     try:
-        exchange.identity = app.doorkeeper.identify(headers, peer, exchange.tls, parties)
+        exchange.identity = door.doorkeeper.identify(headers, peer, exchange.tls, parties)
     except Refusal as refusal:
         if refusal.problem.code != "AUT-101" or not any(p.credentials.basic or p.certificates for p in parties):
             raise
@@ -215,10 +215,10 @@ def _spoken(exchange: Exchange) -> str:
 
 async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, wsse.UserName | None]:
     """The body of a caller who is known before it is read: by HTTP, or by the SOAP header at its beginning."""
-    app = exchange.app
-    limit = _most(app.settings.limits.body_bytes)
-    parties = app.gate.parties
-    peer = app.doorkeeper.address(exchange.request.headers, exchange.peer)
+    door = exchange.door
+    limit = _most(door.settings.limits.body_bytes)
+    parties = door.gate.parties
+    peer = door.doorkeeper.address(exchange.request.headers, exchange.peer)
     if nobody is None:
         return await exchange.body(limit), None
     seen: list[wsse.UserName] = []
@@ -235,8 +235,8 @@ async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, ws
         who = _claimed_at(start, end.end(), exchange)
         if isinstance(who, wsse.UserName):
             seen.append(who)
-            identity = app.doorkeeper.by_user(who.user, who.password, peer, parties, "username-token")
-            exchange.identity = app.doorkeeper.admit(identity)
+            identity = door.doorkeeper.by_user(who.user, who.password, peer, parties, "username-token")
+            exchange.identity = door.doorkeeper.admit(identity)
         else:  # anybody can show a certificate: believed, and counted, once the signature is verified
             exchange.identity = Identity(who, Caller(party=who.id, by="x509"))
         return True
@@ -261,7 +261,7 @@ def _claimed_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName | P
     user = wsse.user_of(security) if security is not None else None
     if user is None:
         fingerprint = wss.bearer(security) if security is not None else None
-        found = exchange.app.gate.parties.by_signing_certificate(fingerprint) if fingerprint else None
+        found = exchange.door.gate.parties.by_signing_certificate(fingerprint) if fingerprint else None
         if found is None:
             raise nobody
         return found[0]
@@ -308,7 +308,7 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
     users: list[wsse.UserName] = []
     for entry in header if header is not None else ():
         if entry.tag == wsse.SECURITY:
-            wsse.check_time(entry, exchange.app.clock())
+            wsse.check_time(entry, exchange.door.clock())
             if entry.find(f"{{{wsse.DSIG}}}Signature") is not None:
                 _signed_by(call, root, entry)
             if (user := wsse.user_of(entry)) is not None:
@@ -324,10 +324,10 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
     elif users:
         if not exchange.is_private:
             raise refuse("SYS-140")
-        doorkeeper = exchange.app.doorkeeper
+        doorkeeper = exchange.door.doorkeeper
         for user in users:
             found = doorkeeper.by_user(
-                user.user, user.password, exchange.peer, exchange.app.gate.parties, "username-token"
+                user.user, user.password, exchange.peer, exchange.door.gate.parties, "username-token"
             )
             if found.party.id != who.party.id:
                 raise refuse("AUT-104", headers=challenge())
@@ -336,11 +336,11 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
 def _signed_by(call: Call, root: etree._Element, security: etree._Element) -> None:
     """Verifies a signature over the Body. Raises Refusal, or Stopped with what the signature is refused for."""
     exchange = call.exchange
-    found = wss.verify_body(root, security, exchange.app.gate.trust, exchange.app.gate.parties, exchange.app.clock())
+    found = wss.verify_body(root, security, exchange.door.gate.trust, exchange.door.gate.parties, exchange.door.clock())
     if exchange.who.party.id != found.party.id:
         raise refuse("AUT-104", headers=challenge())
     if exchange.who.caller.by == "x509":
-        exchange.app.doorkeeper.admit(exchange.who)
+        exchange.door.doorkeeper.admit(exchange.who)
         exchange.proven = True
 
 
@@ -364,8 +364,8 @@ def _must_understand(entry: etree._Element, version: str) -> bool:
 
 async def _unreadable(exchange: Exchange, data: Body) -> web.Response:
     """An envelope that cannot be read is on record like any message that cannot be read."""
-    now = exchange.app.clock()
-    most = exchange.app.settings.limits.body_bytes
+    now = exchange.door.clock()
+    most = exchange.door.settings.limits.body_bytes
     envelope = Envelope(
         id=new_message_id(now),
         body=data.data[:most],
@@ -403,8 +403,8 @@ class _Rejected(Refusal):
 
 
 def _envelope(call: Call, body: bytes, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
-    now = call.exchange.app.clock()
-    limit = call.exchange.app.settings.limits.body_bytes
+    now = call.exchange.door.clock()
+    limit = call.exchange.door.settings.limits.body_bytes
     whole = Envelope.of(
         body,
         id=new_message_id(now),
@@ -438,10 +438,10 @@ async def kiem_tra_thong_diep(call: Call) -> Answer:
 async def lay_cap_nhat(call: Call) -> Answer:
     """A page of the caller's own inbox."""
     found = call.values("Sau", "SoLuong", "Cho")
-    door = call.exchange.app.door
+    limits = call.exchange.door.settings.door
     after = call.number(found, "Sau", 0, 0, 2**53)
-    limit = call.number(found, "SoLuong", min(100, door.page), 1, door.page)
-    wait = call.number(found, "Cho", 0, 0, int(door.wait_s))
+    limit = call.number(found, "SoLuong", min(100, limits.page), 1, limits.page)
+    wait = call.number(found, "Cho", 0, 0, int(limits.wait_s))
     return await rest.page_for(call.exchange, after, limit, wait)
 
 
@@ -449,21 +449,21 @@ async def lay_thong_diep(call: Call) -> Answer:
     """One message's original bytes."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
-    digest, data, kind = await exchange.app.read(rest.original_of, exchange.app.gate, exchange.who, name)
+    digest, data, kind = await exchange.door.read(rest.original_of, exchange.door.gate, exchange.who, name)
     return {"BamNoiDung": digest, "KieuNoiDung": kind, "NoiDung": data}
 
 
 async def tra_cuu_ho_so(call: Call) -> Answer:
     """The timeline of a dossier."""
     code = call.text(call.values("MaHoSo"), "MaHoSo")
-    return await call.exchange.app.read(rest.timeline_for, call.exchange, MaHoSo(code))
+    return await call.exchange.door.read(rest.timeline_for, call.exchange, MaHoSo(code))
 
 
 async def trang_thai_thong_diep(call: Call) -> Answer:
     """What became of a message."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
-    return await exchange.app.read(rest.fate_of, exchange.app.gate, exchange.who, name)
+    return await exchange.door.read(rest.fate_of, exchange.door.gate, exchange.who, name)
 
 
 async def nop_goi(call: Call) -> Answer:
@@ -676,8 +676,8 @@ def _body(data: bytes, most: int) -> Body:
 
 
 def _limits(exchange: Exchange) -> Limits:
-    known = exchange.app.gate.limits
-    most = _most(exchange.app.settings.limits.body_bytes)
+    known = exchange.door.gate.limits
+    most = _most(exchange.door.settings.limits.body_bytes)
     return replace(known, body_bytes=most, text_bytes=most)
 
 

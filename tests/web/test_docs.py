@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.core.problems import catalogue
 from gateway.web import docs
-from gateway.web.app import Who
+from gateway.web.routes import Who
 
 METHODS = ("get", "post", "put", "delete", "patch")
 

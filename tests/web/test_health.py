@@ -47,7 +47,7 @@ def test_without_its_database_a_process_is_alive_and_not_ready_and_says_why(door
 def test_a_database_that_answers_and_keeps_nothing_is_not_ready(gate, sqlite_url, open_door):
     engine = open_engine(sqlite_url, busy_timeout_s=0.2)
     door = open_door()
-    door.app.take_over(replace(gate, store=Store(engine)))
+    door.app.door.take_over(replace(gate, store=Store(engine)))
     assert door.send(mail.nop(), "cong-dvc").status == 201
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from gateway.core.model import Fate
-from gateway.web.app import Who
+from gateway.web.routes import Who
 
 PB = "{http://www.dongnai.gov.vn/lienthong/phongbi/1.0}"
 HS = "{http://www.dongnai.gov.vn/lienthong/hoso/1.0}"
@@ -445,7 +445,7 @@ def test_a_held_message_is_202_and_its_receipt_follows(open_door, bare_gate):
 
     door = open_door()
     known = door.gate.trust
-    door.app.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
+    door.app.door.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
     message = mail.nop()
     answer = door.send(message, "cong-dvc")
     assert answer.status == 202, answer
@@ -454,7 +454,7 @@ def test_a_held_message_is_202_and_its_receipt_follows(open_door, bare_gate):
     assert door.send(message, "cong-dvc", accept="application/xml").status == 202
     waiting = door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc")
     assert (waiting.status, waiting.codes) == (404, ["SYS-123"])
-    (ack,) = intake.recheck([answer.json["SoTiepNhan"]], door.gate, door.app.clock())
+    (ack,) = intake.recheck([answer.json["SoTiepNhan"]], door.gate, door.app.door.clock())
     assert ack.fate is Fate.ACCEPTED
     assert door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc").body == ack.receipt
     assert door.send(message, "cong-dvc", accept="application/xml").body == ack.receipt

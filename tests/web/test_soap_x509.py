@@ -189,6 +189,6 @@ def test_certificates_that_may_not_sign_are_refused(door, tmp_path, who):
 
 def test_a_certificate_of_unknown_status_is_no_proof(door, tmp_path):
     known = door.gate.trust
-    door.app.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
+    door.app.door.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
     answer = call(door, signed(tmp_path, ASK), by=None)
     assert (answer.status, fault(answer)[1]) == (401, ["SIG-062"])

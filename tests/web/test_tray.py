@@ -143,7 +143,7 @@ def test_a_message_the_database_cannot_hold_costs_no_neighbour(gate):
 def test_when_the_database_does_not_write_nobody_is_told_otherwise(gate, sqlite_url, open_door):
     engine = open_engine(sqlite_url, busy_timeout_s=0.2)
     door = open_door()
-    door.app.take_over(replace(gate, store=Store(engine)))
+    door.app.door.take_over(replace(gate, store=Store(engine)))
     message = mail.nop()
     holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,182 @@
+"""Connections: what each is at, since when, and the watchman who closes those that take too long.
+
+aiohttp parses HTTP; it has no time-outs of its own for silent clients. The watchman here looks at every connection about
+once a second, which costs nothing per request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.core.problems import Problem
+from gateway.web.door import Door
+from gateway.web.exchange import BodyTooSlow, Exchange
+
+log = logging.getLogger("lienthong.web")
+
+
+class WatchedConnection(RequestHandler):
+    """One connection, with a record of when it last said something and what it is at."""
+
+    def __init__(self, manager: WatchedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(manager, loop=loop, **options)
+        self._door = manager.door
+        self._clock = loop.time
+        self._heard = loop.time()  # last byte from the other end, or last answer of ours
+        self._heard_bytes = 0
+        self._heading: float | None = None  # since when a request's head is on its way
+        self._exchange: float | None = None  # since when a request is being answered
+        self._body: web.BaseRequest | None = None
+        self._body_since = 0.0
+        self._body_at = 0
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing is asked on it; None while something is."""
+        return self._heard if self._exchange is None else None
+
+    def close_if_idle(self) -> None:
+        """Close unless a request, or the head of one, is on it."""
+        if self._waiter is not None and self._heading is None:
+            self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        if data:
+            self._heard = self._clock()
+            self._heard_bytes += len(data)
+            if self._heading is None and self._waiter is not None:
+                self._heading = self._heard
+        super().data_received(data)
+
+    def begins(self) -> None:
+        """A request's head is complete."""
+        self._exchange, self._heading = self._clock(), None
+
+    def ends(self) -> None:
+        """The answer to a request is made; what remains is to send it."""
+        self._heard = self._clock()
+        self._body = None
+
+    def reads(self, request: web.BaseRequest | None) -> None:
+        """A request's body is being read, or no longer."""
+        self._body = request
+        self._body_since, self._body_at = self._clock(), self._heard_bytes
+
+    def inspect(self, now: float) -> None:
+        """Close what took too long."""
+        limits = self._door.settings.door
+        if self._exchange is not None and not self._request_in_progress and self._waiter is not None:
+            self._exchange = None  # the answer went out; the next request may come
+            self._heard = now
+        if self._exchange is not None:
+            if now - self._exchange > limits.exchange_s:
+                self._abort("exchange")
+            elif self._body is not None:
+                allowed = limits.body_grace_s + (self._heard_bytes - self._body_at) / limits.body_bytes_per_s
+                if now - self._body_since > allowed or now - self._heard > limits.body_grace_s:
+                    self._door.metrics.closed("body")
+                    self._body.content.set_exception(BodyTooSlow())
+                    self._body = None
+        elif self._heading is not None:
+            if now - self._heading > limits.header_s:
+                self._abort("header")
+        elif now - self._heard > limits.idle_s:
+            self._abort("idle")
+
+    def _abort(self, why: str) -> None:
+        self._door.metrics.closed(why)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """What aiohttp's parser could not read, as a problem document. Its own words would quote hostile bytes."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer is under way already")
+        limits = self._door.settings.door
+        exchange = Exchange(self._door, request)
+        if status >= 500:
+            log.error(
+                "a fault of ours outside a handler", exc_info=exc, extra={"correlation_id": exchange.correlation_id}
+            )
+            problem = Problem("SYS-120", {"correlation_id": exchange.correlation_id})
+        elif isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
+            problem = Problem("SYS-107", {"limit_bytes": limits.header_bytes, "limit_headers": limits.headers})
+        else:
+            problem = Problem("SYS-106")
+        response = exchange.problem([problem])
+        response.headers["Server"] = "lienthong"
+        response.headers["X-Request-Id"] = exchange.correlation_id
+        response.force_close()
+        self._door.metrics.request("–", "", response.status, 0.0)
+        return response
+
+    def log_exception(self, *args: Any, **_kw: Any) -> None:
+        """aiohttp's own log lines quote what arrived; ours do not."""
+        log.debug("aiohttp: %s", args[0] if args else "")
+
+
+class WatchedServer(web.Server):
+    """aiohttp's server with watched connections and a bound on their number."""
+
+    def __init__(self, door: Door, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        limits = door.settings.door
+        super().__init__(
+            answer,
+            keepalive_timeout=limits.idle_s,
+            access_log=None,
+            max_line_size=limits.header_bytes,
+            max_field_size=limits.header_bytes,
+            max_headers=limits.headers,
+            lingering_time=limits.linger_s,
+            auto_decompress=False,  # signed bytes are what travels; what is compressed is refused
+            logger=log,
+        )
+        self.door = door
+        self._options: Mapping[str, Any] = self._kwargs
+
+    def __call__(self) -> RequestHandler:
+        return WatchedConnection(self, loop=self._loop, **self._options)
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing is asked."""
+        for connection in self.connections:
+            if isinstance(connection, WatchedConnection):
+                connection.close_if_idle()
+
+    async def watch(self) -> None:
+        """Close, again and again, the connections that took too long: the watchman. Ends when it is cancelled."""
+        limits = self.door.settings.door
+        pause = max(
+            0.05, min(1.0, limits.header_s / 4, limits.idle_s / 4, limits.body_grace_s / 4, limits.exchange_s / 4)
+        )
+        while True:
+            await asyncio.sleep(pause)
+            now = asyncio.get_running_loop().time()
+            for connection in self.connections:
+                if isinstance(connection, WatchedConnection):
+                    connection.inspect(now)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count it in; at the bound, whoever idles longest makes room, and failing that the newcomer goes."""
+        super().connection_made(handler, transport)
+        if len(self._connections) <= self.door.settings.door.connections:
+            return
+        idle = [
+            c
+            for c in self._connections
+            if isinstance(c, WatchedConnection) and c is not handler and c.idle_since is not None
+        ]
+        longest = min(idle, key=lambda c: c.idle_since or 0.0, default=None)
+        self.door.metrics.closed("room")
+        victim = transport if longest is None else longest.transport
+        if victim is not None:
+            victim.abort()
