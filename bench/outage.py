@@ -23,7 +23,7 @@ from false_agency import Agency, Lienthong, until  # noqa: E402
 from owed import Owing, agency  # noqa: E402
 
 from connectors.registry import installed  # noqa: E402
-from gateway.services.outbox import Pace, work  # noqa: E402
+from gateway.services.outbox import Pace, keep_delivering  # noqa: E402
 from gateway.store import Store, open_engine, upgrade  # noqa: E402
 
 MESSAGES = 100  # to the agency that is there, in each run
@@ -62,7 +62,9 @@ async def measure(backlog: int, messages: int) -> tuple[float, float]:
                 fill(owing, one, backlog)
             await away.stop()
             stop = asyncio.Event()
-            worker = asyncio.create_task(work(store, owing.parties, installed(), stop, now, pace=Pace(first_s=1.0)))
+            worker = asyncio.create_task(
+                keep_delivering(store, owing.parties, installed(), stop, now, pace=Pace(first_s=1.0))
+            )
             await asyncio.sleep(3 if backlog else 0.5)
             waits = []
             for _ in range(messages):

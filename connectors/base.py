@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from connectors.http import Http
-from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Step, Unreachable
-from connectors.settings import Common, keys_of, read
+from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Unreachable
+from connectors.table import Common, keys_of, read_table
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import nearest
@@ -30,7 +30,7 @@ S = TypeVar("S")
 Send = Callable[[Parcel, S, Http], Awaitable[Receipt]]
 Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
-Probe = Callable[[Party, S, Http], AsyncIterator[Step]]
+Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -112,11 +112,11 @@ class Connector(Generic[S]):
         own, shared = keys_of(self.settings), keys_of(Common)
         mine = {k: v for k, v in values.items() if k in own or k not in shared | {"name"}}
         try:
-            settings = read(self.settings, mine, where=where, base=base)
+            settings = read_table(self.settings, mine, where=where, base=base)
         except Stopped as stop:
             raise Stopped(*(_with_shared(problem, shared) for problem in stop.problems)) from stop
         return Configured(
-            common=read(Common, {k: v for k, v in values.items() if k in shared}, where=where, base=base),
+            common=read_table(Common, {k: v for k, v in values.items() if k in shared}, where=where, base=base),
             settings=settings,
         )
 
@@ -136,7 +136,7 @@ class Connector(Generic[S]):
             raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "fetch"}))
         return self._fetch(party, settings, http)
 
-    def look(self, party: Party, settings: S, http: Http) -> AsyncIterator[Step] | None:
+    def look(self, party: Party, settings: S, http: Http) -> AsyncIterator[ProbeStep] | None:
         """The steps of trying the way to a party; None where the connector has no way of its own to try it."""
         return self._probe(party, settings, http) if self._probe is not None else None
 

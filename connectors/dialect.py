@@ -42,7 +42,7 @@ class Outward:
 
     def moment(self, field: str, value: datetime, form: str) -> str:
         """A moment in the form that the profile declares for the field, at home in Vietnam; without one in ``form``."""
-        return written(value, self.party.formats.get(field, form))
+        return date_written(value, self.party.formats.get(field, form))
 
     def text(self, field: str, value: str, notes: list[Problem]) -> str:
         """A text within the party's limit; a cut is noted."""
@@ -66,7 +66,7 @@ class Outward:
         return out
 
 
-def written(value: datetime, form: str) -> str:
+def date_written(value: datetime, form: str) -> str:
     """The moment in a form like ``yyyy-MM-dd HH:mm:ss``, at home in Vietnam."""
     home = value.astimezone(VIETNAM)
     plain = form.replace("'", "")

@@ -22,10 +22,10 @@ from lxml import etree
 
 from connectors import probing, receipts
 from connectors.base import connector
-from connectors.dialect import VIETNAM, written
+from connectors.dialect import VIETNAM, date_written
 from connectors.http import Http, Reply
-from connectors.outcomes import Parcel, Receipt, Refused, Step, Uncertain, Unreachable
-from connectors.settings import SECRET, Secret, secret
+from connectors.outcomes import Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
 from gateway.core.parties import Party
@@ -41,14 +41,14 @@ E_DOC = "http://www.e-doc.vn/Schema/"
 DAY, MOMENT = "yyyy/MM/dd", "yyyy/MM/dd HH:mm:ss"
 
 
-class Form(StrEnum):
+class EdxmlForm(StrEnum):
     """How packets are written for a party."""
 
     QCVN102 = "qcvn102"  # edXML / edXMLEnvelope / edXMLHeader / MessageHeader
     GO_VN = "go-vn"  # EdXMLEnvelope / MessageHeader
 
 
-class Profile(StrEnum):
+class EdxmlProfile(StrEnum):
     """How packets are read, and the label of what was read."""
 
     STRICT = "strict"
@@ -75,7 +75,7 @@ BY_STATE: Mapping[str, str] = {"2": "03", "3": "02", "4": "05", "9": "06", "10":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Codes:
+class AxisCodes:
     """What the axis's result codes mean. A code in no list is a refusal."""
 
     delivered: tuple[str, ...] = setting(("0",), vi="Đã nhận.", en="Taken.")
@@ -84,7 +84,7 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class EdxmlSettings:
     """Where the axis listens, as whom, and in which form."""
 
     url: str = setting(
@@ -96,16 +96,16 @@ class Settings:
     secret_key: Secret | None = setting(
         None, pattern=SECRET, vi="Nơi để khóa bí mật (X-SecretKey).", en="Where the secret lies (X-SecretKey)."
     )
-    form: Form = setting(Form.QCVN102, vi="Dạng gói gửi đi.", en="The form of packets sent.")
-    reading: Profile = setting(
-        Profile.STRICT,
+    form: EdxmlForm = setting(EdxmlForm.QCVN102, vi="Dạng gói gửi đi.", en="The form of packets sent.")
+    reading: EdxmlProfile = setting(
+        EdxmlProfile.STRICT,
         vi="Cách đọc gói nhận về: strict hay tolerant (nhãn được lưu cùng lượt gửi).",
         en="How packets are read: strict or tolerant (the label is kept with the attempt).",
     )
     statuses: Mapping[str, str] = setting(
         {}, vi="Trạng thái hồ sơ (1…10) → mã trạng thái văn bản.", en="Dossier state (1…10) → status code."
     )
-    codes: Codes = setting(Codes(), vi="Ý nghĩa các mã kết quả.", en="What result codes mean.")
+    codes: AxisCodes = setting(AxisCodes(), vi="Ý nghĩa các mã kết quả.", en="What result codes mean.")
     code_field: str = setting("ErrorCode", vi="Trường mang mã kết quả.", en="The field with the result code.")
     reference_field: str = setting("DocId", vi="Trường mang số của trục.", en="The field with the axis's own number.")
 
@@ -121,7 +121,7 @@ class ResponseFor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class StatusPacket:
     """A status packet."""
 
     from_id: str
@@ -132,39 +132,39 @@ class Status:
     description: str = ""
     department: str = ""
     staff: str = ""
-    read_as: Profile = Profile.STRICT  # how it was read; of one that we write ourselves: strict
+    read_as: EdxmlProfile = EdxmlProfile.STRICT  # how it was read; of one that we write ourselves: strict
 
 
-edxml = connector("edxml", Settings)
+edxml = connector("edxml", EdxmlSettings)
 
 
 @edxml.send
-async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt:
     """Post one status packet."""
-    body = await asyncio.to_thread(packet_of, parcel, settings)
+    body = await asyncio.to_thread(edxml_packet_of, parcel, settings)
     reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
     return _settled(reply, settings)
 
 
 @edxml.probe
-async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+async def probe(party: Party, settings: EdxmlSettings, http: Http) -> AsyncIterator[ProbeStep]:
     """Look at the address, with our credentials."""
     del party
     yield await probing.address(settings.url, http, headers=_credentials(settings))
 
 
-def _credentials(settings: Settings) -> dict[str, str]:
+def _credentials(settings: EdxmlSettings) -> dict[str, str]:
     """The headers by which the axis knows us. Raises Unreachable where the secret cannot be read."""
     headers = {"X-SystemId": settings.system_id} if settings.system_id else {}
     if settings.secret_key:
         try:
-            headers["X-SecretKey"] = secret(settings.secret_key)
+            headers["X-SecretKey"] = connector_secret(settings.secret_key)
         except Stopped as stop:
             raise Unreachable(stop.problems[0]) from stop
     return headers
 
 
-def _settled(reply: Reply, settings: Settings) -> Receipt:
+def _settled(reply: Reply, settings: EdxmlSettings) -> Receipt:
     """What the axis says: a result code in JSON or XML, or a status packet of its own."""
     if reply.is_xml:
         root = reply.xml()
@@ -190,9 +190,9 @@ def _settled(reply: Reply, settings: Settings) -> Receipt:
     raise Refused(Problem("DLV-033", {"code": shown}), answer=reply.body)
 
 
-def _by_packet(reply: Reply, settings: Settings) -> Receipt:
+def _by_packet(reply: Reply, settings: EdxmlSettings) -> Receipt:
     try:
-        status = read(reply.body, settings.reading)
+        status = read_status_packet(reply.body, settings.reading)
     except Stopped as stop:
         raise Uncertain(Problem("DLV-023", {"what": f"edXML, {stop.problems[0].code}"}), answer=reply.body) from stop
     if status.code in {StatusCode.REFUSED, StatusCode.CHANGE_REFUSED}:
@@ -203,7 +203,7 @@ def _by_packet(reply: Reply, settings: Settings) -> Receipt:
 # From a message to a packet
 
 
-def packet_of(parcel: Parcel, settings: Settings) -> bytes:
+def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
     """The message as a status packet. Raises Refused (DLV-034) where a document axis has no word for it."""
     try:
         root = documents.parse_bytes(parcel.body)
@@ -225,7 +225,7 @@ def packet_of(parcel: Parcel, settings: Settings) -> bytes:
     subject = str(content.ma_ho_so) if content.ma_ho_so is not None else goc
     when = (effect.at if isinstance(effect, Moves) else None) or content.occurred_at or _created(root)
     about = _about(parcel.party.identifiers[0], subject, when)
-    status = Status(
+    status = StatusPacket(
         from_id=settings.organ_id,
         from_name=settings.organ_name,
         about=(about,),
@@ -241,7 +241,7 @@ def packet_of(parcel: Parcel, settings: Settings) -> bytes:
 _WHY = tuple(names.hs(name) for name in ("LyDo", "NoiDungBoSung", "NoiDungXuLy"))
 
 
-def _code_of(effect: object, settings: Settings) -> str | None:
+def _code_of(effect: object, settings: EdxmlSettings) -> str | None:
     match effect:
         case Acknowledges(ket_qua=KetQua.TU_CHOI):
             return StatusCode.REFUSED
@@ -258,7 +258,7 @@ def _code_of(effect: object, settings: Settings) -> str | None:
 def _about(organ: str, subject: str, when: datetime) -> ResponseFor:
     """The dossier as a document of theirs; its day is the one in its code, where it has one."""
     found = re.fullmatch(r".+-((?:20)?[0-9]{2})([0-9]{2})([0-9]{2})-[0-9]{4,7}", subject)
-    day = f"20{found[1][-2:]}/{found[2]}/{found[3]}" if found else written(when, DAY)
+    day = f"20{found[1][-2:]}/{found[2]}/{found[3]}" if found else date_written(when, DAY)
     return ResponseFor(organ_id=organ, code=subject, document_id=f"{organ},{day},{subject}", promulgation_date=day)
 
 
@@ -275,11 +275,11 @@ def _catalog() -> Catalog:
 # Writing and reading packets
 
 
-def write(status: Status, form: Form = Form.QCVN102) -> bytes:
+def write(status: StatusPacket, form: EdxmlForm = EdxmlForm.QCVN102) -> bytes:
     """The packet's bytes, the same for the same status."""
-    space = QCVN102 if form is Form.QCVN102 else GO_VN
+    space = QCVN102 if form is EdxmlForm.QCVN102 else GO_VN
     fields = _tree(status)
-    if form is Form.QCVN102:
+    if form is EdxmlForm.QCVN102:
         root = etree.Element(f"{{{space}}}edXML", nsmap={None: space})
         place = etree.SubElement(root, f"{{{space}}}edXMLEnvelope", nsmap={"edXML": space})
         place = etree.SubElement(etree.SubElement(place, f"{{{space}}}edXMLHeader"), f"{{{space}}}MessageHeader")
@@ -290,7 +290,7 @@ def write(status: Status, form: Form = Form.QCVN102) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
 
-def _tree(status: Status) -> list[tuple[str, Any]]:
+def _tree(status: StatusPacket) -> list[tuple[str, Any]]:
     about = [
         (
             "ResponseFor",
@@ -309,7 +309,7 @@ def _tree(status: Status) -> list[tuple[str, Any]]:
         ("StaffInfo", [("Department", status.department), ("Staff", status.staff)]),
         ("StatusCode", status.code),
         ("Description", status.description),
-        ("Timestamp", written(status.timestamp, MOMENT)),
+        ("Timestamp", date_written(status.timestamp, MOMENT)),
     ]
 
 
@@ -322,7 +322,7 @@ def _grow(place: etree._Element, fields: list[tuple[str, Any]], space: str) -> N
             element.text = value
 
 
-def read(body: bytes, profile: Profile = Profile.STRICT) -> Status:
+def read_status_packet(body: bytes, profile: EdxmlProfile = EdxmlProfile.STRICT) -> StatusPacket:
     """The status packet in these bytes, labelled with how it had to be read.
 
     Strict: the form that :func:`write` gives by default, and codes of the list. Tolerant: what strict takes (and is then
@@ -330,21 +330,21 @@ def read(body: bytes, profile: Profile = Profile.STRICT) -> Status:
     """
     root = documents.parse_bytes(body)
     try:
-        return _read(root, Profile.STRICT)
+        return _read(root, EdxmlProfile.STRICT)
     except Stopped:
-        if profile is Profile.STRICT:
+        if profile is EdxmlProfile.STRICT:
             raise
-        return _read(root, Profile.TOLERANT)
+        return _read(root, EdxmlProfile.TOLERANT)
 
 
-def _read(root: etree._Element, profile: Profile) -> Status:
+def _read(root: etree._Element, profile: EdxmlProfile) -> StatusPacket:
     header = _header(root, profile)
     wrong: list[Problem] = []
 
     def text(place: etree._Element | None, name: str, *, demanded: bool = True) -> str:
         found = list(_inside(place, name, profile)) if place is not None else []
         value = (found[0].text or "").strip() if found else ""
-        if demanded and (not value or (len(found) > 1 and profile is Profile.STRICT)):
+        if demanded and (not value or (len(found) > 1 and profile is EdxmlProfile.STRICT)):
             wrong.append(Problem("DLV-037", {"what": name}))
         return value
 
@@ -353,14 +353,14 @@ def _read(root: etree._Element, profile: Profile) -> Status:
     about = tuple(
         ResponseFor(
             organ_id=text(each, "OrganId"),
-            code=text(each, "Code", demanded=profile is Profile.STRICT),
+            code=text(each, "Code", demanded=profile is EdxmlProfile.STRICT),
             document_id=text(each, "DocumentId"),
-            promulgation_date=text(each, "PromulgationDate", demanded=profile is Profile.STRICT),
+            promulgation_date=text(each, "PromulgationDate", demanded=profile is EdxmlProfile.STRICT),
         )
         for each in _inside(header, "ResponseFor", profile)
     )
     code = text(header, "StatusCode")
-    code = code.zfill(2) if profile is Profile.TOLERANT else code
+    code = code.zfill(2) if profile is EdxmlProfile.TOLERANT else code
     stamp = text(header, "Timestamp")
     when = _moment(stamp, profile)
     if not about:
@@ -369,7 +369,7 @@ def _read(root: etree._Element, profile: Profile) -> Status:
         wrong.append(Problem("DLV-037", {"what": f"StatusCode {receipts.shown(code)}"}))
     if stamp and when is None:
         wrong.append(Problem("DLV-037", {"what": f"Timestamp {receipts.shown(stamp)}"}))
-    status = Status(
+    status = StatusPacket(
         from_id=text(sender, "OrganId"),
         from_name=text(sender, "OrganName", demanded=False),
         about=about,
@@ -391,9 +391,9 @@ _STRICT_PATH = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
 _DIALECTS = frozenset({QCVN102, GO_VN, E_DOC, ""})
 
 
-def _header(root: etree._Element, profile: Profile) -> etree._Element:
+def _header(root: etree._Element, profile: EdxmlProfile) -> etree._Element:
     """The MessageHeader at its place. Tolerant: below any of the known envelopes, in any of the known namespaces."""
-    if profile is Profile.STRICT:
+    if profile is EdxmlProfile.STRICT:
         place: etree._Element | None = root if root.tag == f"{{{QCVN102}}}{_STRICT_PATH[0]}" else None
         for name in _STRICT_PATH[1:]:
             found = [e for e in place if e.tag == f"{{{QCVN102}}}{name}"] if place is not None else []
@@ -408,25 +408,27 @@ def _header(root: etree._Element, profile: Profile) -> etree._Element:
     return found[0]
 
 
-def _inside(place: etree._Element, name: str, profile: Profile) -> Iterator[etree._Element]:
+def _inside(place: etree._Element, name: str, profile: EdxmlProfile) -> Iterator[etree._Element]:
     """The children of this name."""
     for child in place:
-        same = child.tag == f"{{{QCVN102}}}{name}" if profile is Profile.STRICT else names.local(child.tag) == name
+        same = child.tag == f"{{{QCVN102}}}{name}" if profile is EdxmlProfile.STRICT else names.local(child.tag) == name
         if same:
             yield child
 
 
-def _moment(text: str, profile: Profile) -> datetime | None:
+def _moment(text: str, profile: EdxmlProfile) -> datetime | None:
     """A packet's moment, at home in Vietnam. Tolerant takes ISO 8601 and a day alone as well."""
     forms = (
-        ("%Y/%m/%d %H:%M:%S",) if profile is Profile.STRICT else ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d", "%d/%m/%Y %H:%M:%S")
+        ("%Y/%m/%d %H:%M:%S",)
+        if profile is EdxmlProfile.STRICT
+        else ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d", "%d/%m/%Y %H:%M:%S")
     )
     for form in forms:
         try:
             return datetime.strptime(text, form).replace(tzinfo=VIETNAM)
         except ValueError:
             continue
-    if profile is Profile.STRICT:
+    if profile is EdxmlProfile.STRICT:
         return None
     try:
         found = datetime.fromisoformat(text)

@@ -21,7 +21,7 @@ from pathlib import Path
 from connectors import probing
 from connectors.base import connector
 from connectors.http import Http
-from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
+from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
@@ -30,7 +30,7 @@ FETCH_BYTES = 32 << 20  # of a file that is kept; the gate has a limit of its ow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class FolderSettings:
     """Which folders."""
 
     path: Path = setting(vi="Thư mục đặt thông điệp; phải có sẵn.", en="Where messages are put; it must exist.")
@@ -56,25 +56,25 @@ class Settings:
     )
 
 
-folder = connector("folder", Settings)
+folder = connector("folder", FolderSettings)
 
 
 @folder.send
-async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+async def send(parcel: Parcel, settings: FolderSettings, http: Http) -> Receipt:
     """Put the file there once. The same message again is the same file."""
     del http
     return await asyncio.to_thread(_put, parcel, settings)
 
 
 @folder.query
-async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere:
+async def query(parcel: Parcel, settings: FolderSettings, http: Http) -> Receipt | NotThere:
     """Look whether the file is there, or was taken."""
     del http
     return await asyncio.to_thread(_look, parcel, settings)
 
 
 @folder.fetch
-async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
+async def fetch(party: Party, settings: FolderSettings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
     """Take the files in the order of their names; one that is on record is moved away, and its receipt put down."""
     del party, http
     if settings.inbox is None:
@@ -88,7 +88,7 @@ async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[
 
 
 @folder.probe
-async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+async def probe(party: Party, settings: FolderSettings, http: Http) -> AsyncIterator[ProbeStep]:
     """Look at the folders; those that we write into are tried with a hidden file that is taken away at once."""
     del party, http
     for place in (settings.path, settings.inbox, settings.receipts):
@@ -125,7 +125,7 @@ def _take(file: Path) -> Fetched | None:
     return Fetched(body=body, total_bytes=total, digest=digest.hexdigest(), media_type="application/xml")
 
 
-def _put_away(file: Path, settings: Settings, receipt: bytes | None) -> None:
+def _put_away(file: Path, settings: FolderSettings, receipt: bytes | None) -> None:
     """Receipt first, then the move: a file that is still there was not acknowledged, and comes again."""
     try:
         if receipt is not None and settings.receipts is not None:
@@ -160,7 +160,7 @@ def _safe(name: str) -> str:
     return "sha256-" + hashlib.sha256(name.encode()).hexdigest()
 
 
-def _put(parcel: Parcel, settings: Settings) -> Receipt:
+def _put(parcel: Parcel, settings: FolderSettings) -> Receipt:
     name = file_name(parcel)
     target = settings.path / name
     part = settings.path / f".{name}.part"
@@ -185,7 +185,7 @@ def _put(parcel: Parcel, settings: Settings) -> Receipt:
     return Receipt(reference=name)
 
 
-def _look(parcel: Parcel, settings: Settings) -> Receipt | NotThere:
+def _look(parcel: Parcel, settings: FolderSettings) -> Receipt | NotThere:
     """Where the file is. Raises Refused when it is there with other bytes, Unreachable when the folder is not."""
     name = file_name(parcel)
     try:

@@ -1,6 +1,6 @@
 """How HTTP is spoken to parties: few connections kept open, every wait bounded, and the truth about what has left.
 
-A :class:`Line` belongs to a worker and holds its connection pools; an :class:`Http` is one party's view of it, with
+A :class:`HttpLine` belongs to a worker and holds its connection pools; an :class:`Http` is one party's view of it, with
 that party's limits, authorities and table of answers. Whatever goes wrong becomes ``Unreachable`` while nothing of the
 request has left this machine, and ``Uncertain`` from its first byte on.
 """
@@ -32,7 +32,7 @@ from lxml import etree
 from yarl import URL
 
 from connectors.outcomes import Refused, Uncertain, Unreachable
-from connectors.settings import Answer, Common, Secret, secret
+from connectors.table import AnswerMeaning, Common, Secret, connector_secret
 from gateway import documents
 from gateway.core.problems import Problem, Stopped
 
@@ -45,41 +45,47 @@ CHUNK = 64 * 1024
 # those that speak of the way (who we are, where we knocked, how busy they are) and not of the message; a person mends
 # them once for the whole party, and everything flows again by itself. The server's own errors may come after the
 # message was kept.
-BY_STATUS: Mapping[int, Answer] = MappingProxyType(
+BY_STATUS: Mapping[int, AnswerMeaning] = MappingProxyType(
     {
-        401: Answer.UNREACHABLE,
-        403: Answer.UNREACHABLE,
-        404: Answer.UNREACHABLE,
-        405: Answer.UNREACHABLE,
-        407: Answer.UNREACHABLE,
-        408: Answer.UNREACHABLE,
-        421: Answer.UNREACHABLE,
-        425: Answer.UNREACHABLE,
-        426: Answer.UNREACHABLE,
-        429: Answer.UNREACHABLE,
-        501: Answer.UNREACHABLE,
-        503: Answer.UNREACHABLE,
-        505: Answer.UNREACHABLE,
-        511: Answer.UNREACHABLE,
+        401: AnswerMeaning.UNREACHABLE,
+        403: AnswerMeaning.UNREACHABLE,
+        404: AnswerMeaning.UNREACHABLE,
+        405: AnswerMeaning.UNREACHABLE,
+        407: AnswerMeaning.UNREACHABLE,
+        408: AnswerMeaning.UNREACHABLE,
+        421: AnswerMeaning.UNREACHABLE,
+        425: AnswerMeaning.UNREACHABLE,
+        426: AnswerMeaning.UNREACHABLE,
+        429: AnswerMeaning.UNREACHABLE,
+        501: AnswerMeaning.UNREACHABLE,
+        503: AnswerMeaning.UNREACHABLE,
+        505: AnswerMeaning.UNREACHABLE,
+        511: AnswerMeaning.UNREACHABLE,
     }
 )
-BY_CLASS: Mapping[int, Answer] = MappingProxyType(
-    {1: Answer.UNCERTAIN, 2: Answer.DELIVERED, 3: Answer.UNREACHABLE, 4: Answer.REFUSED, 5: Answer.UNCERTAIN}
+BY_CLASS: Mapping[int, AnswerMeaning] = MappingProxyType(
+    {
+        1: AnswerMeaning.UNCERTAIN,
+        2: AnswerMeaning.DELIVERED,
+        3: AnswerMeaning.UNREACHABLE,
+        4: AnswerMeaning.REFUSED,
+        5: AnswerMeaning.UNCERTAIN,
+    }
 )
 
 
-def meaning(status: int, overrides: Mapping[str, Answer] = MappingProxyType({})) -> Answer:
+def answer_meaning(status: int, overrides: Mapping[str, AnswerMeaning] = MappingProxyType({})) -> AnswerMeaning:
     """What a status says: the party's word for this status, its word for the class, then the table above."""
     hundred = status // 100
     return (
         overrides.get(str(status))
         or overrides.get(f"{hundred}xx")
         or BY_STATUS.get(status)
-        or BY_CLASS.get(hundred, Answer.UNCERTAIN)
+        or BY_CLASS.get(hundred, AnswerMeaning.UNCERTAIN)
     )
 
 
-class Stage(IntEnum):
+class ExchangeStage(IntEnum):
     """How far one exchange has come."""
 
     CONNECTING = 0  # nothing has left
@@ -198,7 +204,7 @@ class Pinned(AbstractResolver):
         await self._inner.close()
 
 
-class Line:
+class HttpLine:
     """A worker's connections to all parties. Make it inside a running loop, close it at the end."""
 
     def __init__(self, *, agent: str = "lienthong", at_most: int = 200, private_addresses: bool = False) -> None:
@@ -277,15 +283,15 @@ class _Trip:
     body_bytes: int
     timer: asyncio.Timeout
     end: float  # of the whole exchange, on the loop's clock
-    stage: Stage = Stage.CONNECTING
+    stage: ExchangeStage = ExchangeStage.CONNECTING
     written: int = 0
 
-    def reach(self, stage: Stage) -> None:
+    def reach(self, stage: ExchangeStage) -> None:
         """The exchange has come this far: the clock of this stage starts."""
         if stage <= self.stage:
             return
         self.stage = stage
-        limit = {Stage.SENDING: self.common.send_timeout_s}.get(stage)
+        limit = {ExchangeStage.SENDING: self.common.send_timeout_s}.get(stage)
         now = asyncio.get_running_loop().time()
         if not self.timer.expired():
             self.timer.reschedule(self.end if limit is None else min(self.end, now + limit))
@@ -297,13 +303,13 @@ def _tracing() -> aiohttp.TraceConfig:
     async def headers_sent(_: object, context: SimpleNamespace, __: object) -> None:
         # aiohttp says so just before the bytes go to the socket: from here on we cannot rule out that they left.
         trip: _Trip = context.trace_request_ctx
-        trip.reach(Stage.SENDING if trip.body_bytes else Stage.ANSWERING)
+        trip.reach(ExchangeStage.SENDING if trip.body_bytes else ExchangeStage.ANSWERING)
 
     async def chunk_sent(_: object, context: SimpleNamespace, params: aiohttp.TraceRequestChunkSentParams) -> None:
         trip: _Trip = context.trace_request_ctx
         trip.written += len(params.chunk)
         if trip.written >= trip.body_bytes:
-            trip.reach(Stage.ANSWERING)
+            trip.reach(ExchangeStage.ANSWERING)
 
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(headers_sent)
@@ -314,7 +320,7 @@ def _tracing() -> aiohttp.TraceConfig:
 class Http:
     """HTTP to one party."""
 
-    def __init__(self, line: Line, common: Common) -> None:
+    def __init__(self, line: HttpLine, common: Common) -> None:
         self._line = line
         self.common = common
 
@@ -398,16 +404,16 @@ class Http:
     def judge(self, reply: Reply) -> Reply:
         """The reply when it says "taken"; otherwise what it says is raised."""
         status = reply.status
-        match meaning(status, self.common.answers):
-            case Answer.DELIVERED:
+        match answer_meaning(status, self.common.answers):
+            case AnswerMeaning.DELIVERED:
                 if reply.cut:
                     raise Uncertain(Problem("DLV-024", {"limit": self.common.answer_bytes}), answer=reply.body)
                 return reply
-            case Answer.REFUSED if wants_certificate(reply):
+            case AnswerMeaning.REFUSED if wants_certificate(reply):
                 raise Unreachable(Problem("DLV-002", {"why": "TLSV13_ALERT_CERTIFICATE_REQUIRED"}), answer=reply.body)
-            case Answer.REFUSED:
+            case AnswerMeaning.REFUSED:
                 raise Refused(Problem("DLV-030", {"status": status}), answer=reply.body)
-            case Answer.UNREACHABLE:
+            case AnswerMeaning.UNREACHABLE:
                 code = {401: "DLV-005", 403: "DLV-005", 407: "DLV-005", 429: "DLV-004", 503: "DLV-004"}.get(status)
                 problem = Problem(code or ("DLV-006" if status // 100 == 3 else "DLV-007"), {"status": status})
                 raise Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
@@ -441,7 +447,7 @@ class Http:
                     allow_redirects=False,
                     trace_request_ctx=trip,
                 ) as response:
-                    trip.reach(Stage.READING)
+                    trip.reach(ExchangeStage.READING)
                     text, cut = await _read(response, answer_bytes or common.answer_bytes)
                     return Reply(status=response.status, headers=response.headers, body=text, cut=cut)
         except TimeoutError as error:
@@ -497,7 +503,7 @@ def encode_json(value: Any) -> bytes:
 def _authorization(where: Secret) -> str:
     """The header's value. Raises Unreachable when it is not there, or no header could hold it."""
     try:
-        value = secret(where)
+        value = connector_secret(where)
     except Stopped as stop:
         raise Unreachable(stop.problems[0]) from stop
     if not (value.isascii() and value.isprintable()):
@@ -526,21 +532,21 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
     return bytes(text), False
 
 
-_STAGE = {Stage.SENDING: "send", Stage.ANSWERING: "answer", Stage.READING: "read"}
+_STAGE = {ExchangeStage.SENDING: "send", ExchangeStage.ANSWERING: "answer", ExchangeStage.READING: "read"}
 
 
 def _timed_out(trip: _Trip | None, common: Common) -> Unreachable | Uncertain:
-    if trip is None or trip.stage is Stage.CONNECTING:
+    if trip is None or trip.stage is ExchangeStage.CONNECTING:
         return Unreachable(
             Problem("DLV-001", {"why": f"timeout {min(common.connect_timeout_s, common.timeout_s):g} s"})
         )
-    limit = common.send_timeout_s if trip.stage is Stage.SENDING else common.timeout_s
+    limit = common.send_timeout_s if trip.stage is ExchangeStage.SENDING else common.timeout_s
     return Uncertain(Problem("DLV-020", {"seconds": f"{min(limit, common.timeout_s):g}", "stage": _STAGE[trip.stage]}))
 
 
 def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
     """What a broken exchange means: it depends on how far it had come."""
-    if trip is not None and trip.stage > Stage.CONNECTING:
+    if trip is not None and trip.stage > ExchangeStage.CONNECTING:
         if (alert := _alert(error)) is not None:
             # With TLS 1.3 a server says no to our certificate only after we have begun to write; it reads none of that.
             return Unreachable(Problem("DLV-002", {"why": alert}))

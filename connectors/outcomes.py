@@ -103,7 +103,7 @@ class Uncertain(Answered):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ProbeStep:
     """One thing that was tried on the way to a party without sending a message, and what came of it."""
 
     place: str  # the address, file, folder or secret

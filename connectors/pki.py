@@ -126,7 +126,7 @@ class Pki:
             raise NotFetched(url, "refused-address" if refused else "connection") from error
 
 
-def read_file(path: Path, most: int = CRL_BYTES) -> bytes:
+def read_source_file(path: Path, most: int = CRL_BYTES) -> bytes:
     """A revocation list that somebody keeps as a file. Raises NotFetched."""
     try:
         with path.open("rb") as file:

@@ -22,8 +22,8 @@ from typing import Any
 
 from connectors.base import Configured, Connector
 from connectors.http import Http, Reply, wants_certificate
-from connectors.outcomes import Answered, NotThere, Parcel, Step
-from connectors.settings import SECRET, Secret, secret
+from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep
+from connectors.table import SECRET, Secret, connector_secret
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -33,7 +33,7 @@ log = logging.getLogger("lienthong.connectors.probing")
 SOON = timedelta(days=30)
 
 
-async def tried(party: Party, connector: Connector[Any], configured: Configured[Any], http: Http) -> list[Step]:
+async def tried(party: Party, connector: Connector[Any], configured: Configured[Any], http: Http) -> list[ProbeStep]:
     """Everything on the way to a party: secrets, TLS, and what its connector tries. Nothing is raised."""
     steps = [*_secrets(configured)]
     if (step := _tls(http)) is not None:
@@ -43,12 +43,12 @@ async def tried(party: Party, connector: Connector[Any], configured: Configured[
         async for step in own if own is not None else places(configured.settings, http):
             steps.append(step)  # noqa: PERF401 - what was found before something is raised is kept
     except Answered as answered:
-        steps.append(Step(place=connector.name, problems=(answered.problem,)))
+        steps.append(ProbeStep(place=connector.name, problems=(answered.problem,)))
     except Stopped as stop:
-        steps.append(Step(place=connector.name, problems=stop.problems))
+        steps.append(ProbeStep(place=connector.name, problems=stop.problems))
     except Exception as error:  # a bug in a connector, perhaps a foreign one: the other parties are tried all the same
         log.exception("connector %s failed while the way to %s was tried", connector.name, party.id)
-        steps.append(Step(place=connector.name, problems=(Problem("SYS-004", {"error": type(error).__name__}),)))
+        steps.append(ProbeStep(place=connector.name, problems=(Problem("SYS-004", {"error": type(error).__name__}),)))
     for url in dict.fromkeys(_servers(steps)):
         steps += [step async for step in _server(url, http)]
     return steps
@@ -62,7 +62,7 @@ def urls(settings: object) -> Iterator[str]:
             yield value
 
 
-async def places(settings: object, http: Http) -> AsyncIterator[Step]:
+async def places(settings: object, http: Http) -> AsyncIterator[ProbeStep]:
     """The addresses, files and folders among a connector's own settings."""
     for url in urls(settings):
         yield await address(url, http)
@@ -72,16 +72,16 @@ async def places(settings: object, http: Http) -> AsyncIterator[Step]:
             yield there(value)
 
 
-async def address(url: str, http: Http, *, headers: Mapping[str, str] = MappingProxyType({})) -> Step:
+async def address(url: str, http: Http, *, headers: Mapping[str, str] = MappingProxyType({})) -> ProbeStep:
     """Look at an address: anything but a fault of the server, a wrong way or a no to our credentials is fine."""
     began = time.monotonic()
     try:
         reply = await http.get(url, headers=headers)
         if reply.status in {404, 410} and _takes(await http.options(url, headers=headers)):
-            return Step(place=url, found=f"HTTP {reply.status}, OPTIONS", took_ms=_since(began))
+            return ProbeStep(place=url, found=f"HTTP {reply.status}, OPTIONS", took_ms=_since(began))
     except Answered as answered:
-        return Step(place=url, problems=(answered.problem,), took_ms=_since(began))
-    return Step(place=url, found=f"HTTP {reply.status}", problems=(*wrong(reply),), took_ms=_since(began))
+        return ProbeStep(place=url, problems=(answered.problem,), took_ms=_since(began))
+    return ProbeStep(place=url, found=f"HTTP {reply.status}", problems=(*wrong(reply),), took_ms=_since(began))
 
 
 def _takes(reply: Reply) -> bool:
@@ -123,7 +123,7 @@ def nothing(party: Party) -> Parcel:
     return Parcel(delivery=delivery, body=b"<thu/>", party=party)
 
 
-async def question(place: str, connector: Connector[Any], party: Party, settings: Any, http: Http) -> Step | None:
+async def question(place: str, connector: Connector[Any], party: Party, settings: Any, http: Http) -> ProbeStep | None:
     """Ask about a message that never was; None where this party cannot be asked."""
     began = time.monotonic()
     try:
@@ -132,16 +132,16 @@ async def question(place: str, connector: Connector[Any], party: Party, settings
         problem = answered.problem
         if problem.code == "DLV-023":  # it said something, and not that it has none
             problem = Problem("DLV-043", {"said": problem.facts["what"]})
-        return Step(place=place, problems=(problem,), took_ms=_since(began))
+        return ProbeStep(place=place, problems=(problem,), took_ms=_since(began))
     if said is None:
         return None
     if isinstance(said, NotThere):
-        return Step(place=place, found="NotThere", took_ms=_since(began))
+        return ProbeStep(place=place, found="NotThere", took_ms=_since(began))
     problem = Problem("DLV-043", {"said": said.reference or "Receipt"})
-    return Step(place=place, found="Receipt", problems=(problem,), took_ms=_since(began))
+    return ProbeStep(place=place, found="Receipt", problems=(problem,), took_ms=_since(began))
 
 
-def there(place: Path, *, writable: bool = False) -> Step:
+def there(place: Path, *, writable: bool = False) -> ProbeStep:
     """A file or folder that must be there; ``writable``: files must be made and moved in it, which is tried."""
     try:
         is_folder = place.stat() and place.is_dir()
@@ -161,18 +161,18 @@ def there(place: Path, *, writable: bool = False) -> Step:
                 pass
     except OSError as error:
         why = errno.errorcode.get(error.errno or 0, type(error).__name__)
-        return Step(place=str(place), problems=(Problem("DLV-008", {"why": why}),))
-    return Step(place=str(place), found="folder" if is_folder else "file")
+        return ProbeStep(place=str(place), problems=(Problem("DLV-008", {"why": why}),))
+    return ProbeStep(place=str(place), found="folder" if is_folder else "file")
 
 
-def _secrets(configured: Configured[Any]) -> Iterator[Step]:
+def _secrets(configured: Configured[Any]) -> Iterator[ProbeStep]:
     for where in dict.fromkeys([*_named(configured.common), *_named(configured.settings)]):
         try:
-            secret(where)
+            connector_secret(where)
         except Stopped as stop:
-            yield Step(place=where, problems=stop.problems)
+            yield ProbeStep(place=where, problems=stop.problems)
         else:
-            yield Step(place=where, found="secret")
+            yield ProbeStep(place=where, found="secret")
 
 
 def _named(settings: Any) -> Iterator[Secret]:
@@ -187,7 +187,7 @@ def _named(settings: Any) -> Iterator[Secret]:
             yield from (Secret(v) for v in value.values() if isinstance(v, str) and v.startswith(("file:", "env:")))
 
 
-def _tls(http: Http) -> Step | None:
+def _tls(http: Http) -> ProbeStep | None:
     """Whether our own side of TLS can be set up: the authorities' file, our certificate and its key."""
     common = http.common
     files = [str(file) for file in (common.ca, common.client_certificate, common.client_key) if file]
@@ -196,11 +196,11 @@ def _tls(http: Http) -> Step | None:
     try:
         http.own_tls()
     except Answered as answered:
-        return Step(place=", ".join(files), problems=(answered.problem,))
-    return Step(place=", ".join(files), found="TLS")
+        return ProbeStep(place=", ".join(files), problems=(answered.problem,))
+    return ProbeStep(place=", ".join(files), found="TLS")
 
 
-def _servers(steps: list[Step]) -> Iterator[str]:
+def _servers(steps: list[ProbeStep]) -> Iterator[str]:
     """The https addresses that answered."""
     for step in steps:
         if step.found is not None and step.place.startswith("https://"):
@@ -208,7 +208,7 @@ def _servers(steps: list[Step]) -> Iterator[str]:
             yield f"{scheme}://{rest.partition('/')[0].partition('?')[0]}/"
 
 
-async def _server(url: str, http: Http) -> AsyncIterator[Step]:
+async def _server(url: str, http: Http) -> AsyncIterator[ProbeStep]:
     peer = await http.peer(url)
     if peer is None:
         return
@@ -216,7 +216,7 @@ async def _server(url: str, http: Http) -> AsyncIterator[Step]:
     until = f"{peer.not_after:%d/%m/%Y}"
     host = url.split("/")[2]
     note = (Problem("DLV-045", {"host": host, "days": left.days, "until": until}),) if left < SOON else ()
-    yield Step(place=url, found=f"{peer.version}, … {until}", problems=note)
+    yield ProbeStep(place=url, found=f"{peer.version}, … {until}", problems=note)
 
 
 def _since(began: float) -> int:

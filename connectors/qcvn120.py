@@ -24,8 +24,8 @@ from connectors import probing, receipts
 from connectors.base import connector
 from connectors.dialect import Outward
 from connectors.http import Http, Reply
-from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
-from connectors.settings import SECRET, Secret, secret
+from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.effects import Moves
 from gateway.core.parties import Party
@@ -58,7 +58,7 @@ MOMENTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Codes:
+class ResultCodes:
     """What the party's result codes mean. A code in no list is a refusal."""
 
     delivered: tuple[str, ...] = setting(("0", "00"), vi="Đã nhận.", en="Taken.")
@@ -69,7 +69,7 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Qcvn120Settings:
     """Where the party listens, as whom we log in, and its words."""
 
     url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ dịch vụ.", en="The service's address.")
@@ -94,13 +94,13 @@ class Settings:
     chunk: int = setting(
         10, at_least=1, at_most=1000, vi="Số dòng tiến độ mỗi lần gửi.", en="Progress rows in one call."
     )
-    codes: Codes = setting(Codes(), vi="Ý nghĩa các mã kết quả.", en="What result codes mean.")
+    codes: ResultCodes = setting(ResultCodes(), vi="Ý nghĩa các mã kết quả.", en="What result codes mean.")
     session_field: str = setting("session", vi="Trường mang phiên.", en="The field with the session.")
     code_field: str = setting("error_code", vi="Trường mang mã kết quả.", en="The field with the result code.")
     data_field: str = setting("data", vi="Trường mang dữ liệu.", en="The field with the data.")
 
 
-qcvn120 = connector("qcvn120", Settings, remembers=True)
+qcvn120 = connector("qcvn120", Qcvn120Settings, remembers=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ class Load:
 
 
 @qcvn120.send
-async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+async def send(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receipt:
     """Bring the dossier, or its news, over; what an earlier try brought is left out."""
     load = await asyncio.to_thread(load_of, parcel)
     remote = Remote.read(parcel.before.reference if parcel.before else None)
@@ -171,7 +171,7 @@ async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
 
 
 @qcvn120.query
-async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
+async def query(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receipt | NotThere | None:
     """Look the dossier up, and compare."""
     if settings.tra_cuu is None:
         return None
@@ -187,7 +187,7 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
 
 
 @qcvn120.probe
-async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+async def probe(party: Party, settings: Qcvn120Settings, http: Http) -> AsyncIterator[ProbeStep]:
     """Log in anew; where the party lets us look up, look up a dossier that there is not."""
     parcel = probing.nothing(party)
     portal = Portal(parcel, settings, http)
@@ -195,18 +195,18 @@ async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[S
     try:
         await portal.renew()
     except Unreachable as error:
-        yield Step(place=place, problems=(error.problem,))
+        yield ProbeStep(place=place, problems=(error.problem,))
         return
-    yield Step(place=place, found="session")
+    yield ProbeStep(place=place, found="session")
     if settings.tra_cuu is None:
         return
     try:
         found = await portal.look_up(parcel.delivery.lane)
     except Unreachable as error:
-        yield Step(place=settings.tra_cuu, problems=(error.problem,))
+        yield ProbeStep(place=settings.tra_cuu, problems=(error.problem,))
         return
     odd = (Problem("DLV-043", {"said": settings.tra_cuu}),) if found is not None else ()
-    yield Step(place=settings.tra_cuu, found="NotThere" if found is None else "found", problems=odd)
+    yield ProbeStep(place=settings.tra_cuu, found="NotThere" if found is None else "found", problems=odd)
 
 
 async def _dossier(load: Load, dossier: Mapping[str, Any], remote: Remote, portal: Portal) -> Receipt:
@@ -308,7 +308,7 @@ _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Sessions] = WeakKeyDicti
 class Portal:
     """The party's services for one try."""
 
-    def __init__(self, parcel: Parcel, settings: Settings, http: Http) -> None:
+    def __init__(self, parcel: Parcel, settings: Qcvn120Settings, http: Http) -> None:
         self.settings = settings
         self._parcel = parcel
         self._http = http
@@ -384,7 +384,7 @@ class Portal:
 
     async def _log_in(self) -> str:
         try:
-            fields = {"username": self.settings.username, "password": secret(self.settings.password)}
+            fields = {"username": self.settings.username, "password": connector_secret(self.settings.password)}
             reply = await self._http.post(self._account[0], json=fields)
             said = reply.json()
         except Stopped as stop:
@@ -406,7 +406,7 @@ class Portal:
         return code
 
 
-def _code(row: object, settings: Settings) -> str | None:
+def _code(row: object, settings: Qcvn120Settings) -> str | None:
     value = row.get(settings.code_field) if isinstance(row, Mapping) else None
     return str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else None
 

@@ -21,7 +21,7 @@ RETRY = frozenset({"LOI_HE_THONG", "KHONG_KIEM_TRA_DUOC_TRANG_THAI", "QUA_TAI", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BienNhan:
+class BienNhanFields:
     """The fields of an HS02 that matter here, as they were written."""
 
     ket_qua: str
@@ -31,7 +31,7 @@ class BienNhan:
     codes: tuple[str, ...] = ()
 
 
-def in_xml(root: etree._Element) -> BienNhan | None:
+def in_xml(root: etree._Element) -> BienNhanFields | None:
     """The BienNhan in a document: its root, or the one payload of a ThongDiep. None where there is none."""
     found: etree._Element | None = root
     if _name(root) == "ThongDiep":
@@ -40,7 +40,7 @@ def in_xml(root: etree._Element) -> BienNhan | None:
     if found is None or _name(found) != "BienNhan":
         return None
     errors = [error for group in _children(found, "DanhSachLoi") for error in _children(group, "Loi")]
-    return BienNhan(
+    return BienNhanFields(
         ket_qua=_text(found, "KetQua") or "",
         ma_thong_diep_goc=_text(found, "MaThongDiepGoc"),
         bam_noi_dung=_text(found, "BamNoiDung"),
@@ -49,7 +49,7 @@ def in_xml(root: etree._Element) -> BienNhan | None:
     )
 
 
-def in_json(value: Any) -> BienNhan | None:
+def in_json(value: Any) -> BienNhanFields | None:
     """The BienNhan in a JSON object: its own keys, or under "BienNhan". None where there is none."""
     if not isinstance(value, Mapping):
         return None
@@ -58,7 +58,7 @@ def in_json(value: Any) -> BienNhan | None:
     if not isinstance(row.get("KetQua"), str):
         return None
     errors = row.get("DanhSachLoi")
-    return BienNhan(
+    return BienNhanFields(
         ket_qua=row["KetQua"].strip(),
         ma_thong_diep_goc=_string(row, "MaThongDiepGoc"),
         bam_noi_dung=_string(row, "BamNoiDung"),
@@ -82,7 +82,7 @@ def is_bare(root: etree._Element) -> bool:
     return _name(root) == "BienNhan"
 
 
-def of(reply: Reply) -> BienNhan | None:
+def of(reply: Reply) -> BienNhanFields | None:
     """The BienNhan in an answer. Raises Uncertain when the answer is not what it says it is."""
     if not reply.body.strip():
         return None
@@ -91,7 +91,7 @@ def of(reply: Reply) -> BienNhan | None:
     return in_json(reply.json()) if reply.is_json else None
 
 
-def settle(bien_nhan: BienNhan, parcel: Parcel, answer: bytes) -> Receipt:
+def settle(bien_nhan: BienNhanFields, parcel: Parcel, answer: bytes) -> Receipt:
     """What a BienNhan says about this parcel: a Receipt, or Refused, Unreachable, Uncertain is raised."""
     ours = parcel.delivery
     goc, bam = bien_nhan.ma_thong_diep_goc, bien_nhan.bam_noi_dung

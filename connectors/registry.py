@@ -17,7 +17,7 @@ GROUP = "lienthong.connectors"
 log = logging.getLogger("lienthong.connectors")
 
 
-class Registry(Mapping[str, Connector[Any]]):
+class ConnectorRegistry(Mapping[str, Connector[Any]]):
     """Connectors by name. One that cannot be loaded costs the others nothing; asking for it says why."""
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
@@ -74,6 +74,6 @@ class Registry(Mapping[str, Connector[Any]]):
         )
 
 
-def installed() -> Registry:
+def installed() -> ConnectorRegistry:
     """Every connector of this environment."""
-    return Registry(entry_points(group=GROUP))
+    return ConnectorRegistry(entry_points(group=GROUP))

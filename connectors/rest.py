@@ -12,7 +12,7 @@ from enum import StrEnum
 from connectors import probing, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply, segment
-from connectors.outcomes import Fetched, NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
+from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.model import Delivery
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
@@ -21,7 +21,7 @@ from gateway.core.written import setting
 FETCH_BYTES = 32 << 20  # of a message that is fetched; the gate has a limit of its own, and words for it
 
 
-class Demand(StrEnum):
+class ReceiptDemand(StrEnum):
     """Whether a BienNhan must be in the answer."""
 
     OPTIONAL = "optional"  # 2xx with a BienNhan, with JSON, or with nothing, means taken
@@ -29,7 +29,7 @@ class Demand(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RestSettings:
     """Where the party listens."""
 
     url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ nhận thông điệp (POST).", en="Where messages are posted.")
@@ -47,18 +47,18 @@ class Settings:
         en="Where this party keeps its messages for us: GET gives the oldest (200) or none (204); once it is on record "
         "the gateway posts the receipt to {fetch_url}/{MaThongDiep}.",
     )
-    receipt: Demand = setting(
-        Demand.OPTIONAL,
+    receipt: ReceiptDemand = setting(
+        ReceiptDemand.OPTIONAL,
         vi="optional: mã 2xx là đủ; required: phải có BienNhan trong trả lời.",
         en="optional: a 2xx is enough; required: the answer must hold a BienNhan.",
     )
 
 
-rest = connector("rest", Settings)
+rest = connector("rest", RestSettings)
 
 
 @rest.send
-async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+async def send(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
     """Post the original bytes once."""
     reply = await http.post(
         settings.url,
@@ -79,7 +79,7 @@ async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
 
 
 @rest.query
-async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
+async def query(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt | NotThere | None:
     """Ask whether they have it. What answers is a BienNhan, the original bytes, or 404."""
     if settings.query_url is None:
         return None
@@ -102,7 +102,7 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
 
 
 @rest.fetch
-async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
+async def fetch(party: Party, settings: RestSettings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
     """Take the oldest message, acknowledge it when it is on record, and go on until there is none."""
     del party
     if settings.fetch_url is None:
@@ -122,7 +122,7 @@ async def fetch(party: Party, settings: Settings, http: Http) -> AsyncGenerator[
 
 
 @rest.probe
-async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+async def probe(party: Party, settings: RestSettings, http: Http) -> AsyncIterator[ProbeStep]:
     """Look at the addresses; ask about a message that never was. Fetching acknowledges nothing, so it is only a look."""
     yield await probing.address(settings.url, http)
     if settings.query_url is not None:
@@ -149,14 +149,14 @@ def content_digest(sha256: str) -> str:
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
-def _receipt(reply: Reply, parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+def _receipt(reply: Reply, parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
     """What a 2xx says."""
     bien_nhan = receipts.of(reply)
     if bien_nhan is not None:
         receipt = receipts.settle(bien_nhan, parcel, reply.body)
-        return replace(receipt, demanded=settings.receipt is Demand.REQUIRED)
+        return replace(receipt, demanded=settings.receipt is ReceiptDemand.REQUIRED)
     silent = not reply.body.strip()
-    if not (silent or reply.is_json) or settings.receipt is Demand.REQUIRED:
+    if not (silent or reply.is_json) or settings.receipt is ReceiptDemand.REQUIRED:
         what = "BienNhan" if silent or reply.is_json else receipts.shown(reply.media_type)
         raise Uncertain(Problem("DLV-023", {"what": what}), answer=reply.body)
     return Receipt(body=reply.body or None, pending=http.common.receipt_later_h is not None)

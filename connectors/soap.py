@@ -24,8 +24,8 @@ from lxml import etree
 from connectors import probing, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply
-from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Step, Uncertain, Unreachable
-from connectors.settings import SECRET, Answer, Secret, secret
+from connectors.outcomes import NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.table import SECRET, AnswerMeaning, Secret, connector_secret
 from gateway import documents
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -41,14 +41,14 @@ OURS = {"NoiDung": "body"}
 # What a fault code says about a message that was sent, unless the profile says otherwise: the sender's fault will be
 # the same tomorrow; a version or header that is not understood concerns the whole party; the receiver's fault may have
 # come after it had kept the message.
-FAULTS: Mapping[str, Answer] = {
-    "Client": Answer.REFUSED,
-    "Sender": Answer.REFUSED,
-    "Server": Answer.UNCERTAIN,
-    "Receiver": Answer.UNCERTAIN,
-    "VersionMismatch": Answer.UNREACHABLE,
-    "MustUnderstand": Answer.UNREACHABLE,
-    "DataEncodingUnknown": Answer.UNREACHABLE,
+FAULTS: Mapping[str, AnswerMeaning] = {
+    "Client": AnswerMeaning.REFUSED,
+    "Sender": AnswerMeaning.REFUSED,
+    "Server": AnswerMeaning.UNCERTAIN,
+    "Receiver": AnswerMeaning.UNCERTAIN,
+    "VersionMismatch": AnswerMeaning.UNREACHABLE,
+    "MustUnderstand": AnswerMeaning.UNREACHABLE,
+    "DataEncodingUnknown": AnswerMeaning.UNREACHABLE,
 }
 
 
@@ -92,7 +92,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SoapSettings:
     """Which service, which operation, and how it is filled in and understood."""
 
     url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ dịch vụ.", en="The service's address.")
@@ -117,7 +117,7 @@ class Settings:
         en="Path to a BienNhan (base64) in the answer, where there is one.",
     )
     meaning: Meaning | None = setting(None, vi="Mã kết quả và ý nghĩa.", en="Result codes and what they mean.")
-    faults: Mapping[str, Answer] = setting(
+    faults: Mapping[str, AnswerMeaning] = setting(
         {},
         vi="Ý nghĩa của mã lỗi SOAP, mã con, hoặc tên phần tử trong detail.",
         en="What a fault code, a subcode or the name of an element in its detail means.",
@@ -173,11 +173,11 @@ SOURCES: Mapping[str, Callable[[Parcel], Any]] = {
     "sha256": lambda parcel: parcel.delivery.digest,
 }
 
-soap = connector("soap", Settings)
+soap = connector("soap", SoapSettings)
 
 
 @soap.send
-async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
+async def send(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt:
     """Call the operation once."""
     request = await asyncio.to_thread(_write, settings, settings.operation, settings.parameters, parcel)
     reply = await http.post(
@@ -200,7 +200,7 @@ async def send(parcel: Parcel, settings: Settings, http: Http) -> Receipt:
 
 
 @soap.query
-async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | NotThere | None:
+async def query(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt | NotThere | None:
     """Ask by the operation that the profile names."""
     ask = settings.asking
     if ask is None:
@@ -230,7 +230,7 @@ async def query(parcel: Parcel, settings: Settings, http: Http) -> Receipt | Not
 
 
 @soap.probe
-async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[Step]:
+async def probe(party: Party, settings: SoapSettings, http: Http) -> AsyncIterator[ProbeStep]:
     """Write every request without sending it; see which operations the far side has; ask about what never was."""
     parcel, wsdl = probing.nothing(party), _wsdl(settings)
     asked = [settings.asking] if settings.asking is not None else []
@@ -239,35 +239,35 @@ async def probe(party: Party, settings: Settings, http: Http) -> AsyncIterator[S
         try:
             await asyncio.to_thread(_write, settings, operation, parameters, parcel)
         except (Unreachable, Refused) as error:
-            yield Step(place=str(wsdl), problems=(error.problem,))
+            yield ProbeStep(place=str(wsdl), problems=(error.problem,))
             return
-        yield Step(place=str(wsdl), found=operation)
+        yield ProbeStep(place=str(wsdl), found=operation)
     yield await _published(settings, [operation for operation, _ in calls], http)
     if asked and (step := await probing.question(asked[0].operation, soap, party, settings, http)) is not None:
         yield step
 
 
-async def _published(settings: Settings, needed: Sequence[str], http: Http) -> Step:
+async def _published(settings: SoapSettings, needed: Sequence[str], http: Http) -> ProbeStep:
     """The service's address, and whether the WSDL that it publishes (not all do) still has our operations."""
     joint = "&" if "?" in settings.url else "?"
     try:
         reply = await http.get(f"{settings.url}{joint}wsdl")
     except Unreachable as error:
-        return Step(place=settings.url, problems=(error.problem,))
+        return ProbeStep(place=settings.url, problems=(error.problem,))
     if reply.status != 200 or not reply.is_xml:
         # A SOAP service that is only looked at may well answer with a fault, which comes with status 500.
         problems = () if _holds_soap(reply) else (*probing.wrong(reply),)
-        return Step(place=settings.url, found=f"HTTP {reply.status}", problems=problems)
+        return ProbeStep(place=settings.url, found=f"HTTP {reply.status}", problems=problems)
     try:
         root = documents.parse_bytes(reply.body)
     except Stopped as stop:
-        return Step(place=settings.url, found="HTTP 200", problems=stop.problems)
+        return ProbeStep(place=settings.url, found="HTTP 200", problems=stop.problems)
     found = [str(e.get("name")) for e in root.iter(f"{{{WSDL}}}operation")]
     imported = next(root.iter(f"{{{WSDL}}}import"), None) is not None  # what is elsewhere is not looked into
     missing = [operation for operation in needed if operation not in found and not imported]
     facts = {"found": sorted({receipts.shown(name) for name in found})[:20] or "–"}
     problems = tuple(Problem("DLV-044", {"operation": operation, **facts}) for operation in missing)
-    return Step(place=settings.url, found="WSDL", problems=problems)
+    return ProbeStep(place=settings.url, found="WSDL", problems=problems)
 
 
 # Writing
@@ -285,7 +285,7 @@ class _Request:
 class _Service:
     """A WSDL, loaded, and one port of it. zeep makes no promise about threads: one call at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SoapSettings) -> None:
         zeep: Any = import_module("zeep")  # most of a second, for those who need it
         wsdl = _wsdl(settings)
         self._lock = threading.Lock()
@@ -342,7 +342,7 @@ _services: dict[tuple[object, ...], _Service] = {}
 _loading = threading.Lock()
 
 
-def _write(settings: Settings, operation: str, parameters: Mapping[str, str], parcel: Parcel) -> _Request:
+def _write(settings: SoapSettings, operation: str, parameters: Mapping[str, str], parcel: Parcel) -> _Request:
     """The request for this parcel. Raises Unreachable where the WSDL, a secret or the profile is at fault."""
     try:
         key = (_wsdl(settings), _wsdl(settings).stat().st_mtime_ns, settings.service, settings.port)
@@ -355,7 +355,11 @@ def _write(settings: Settings, operation: str, parameters: Mapping[str, str], pa
         raise Unreachable(Problem("DLV-054", {"key": "wsdl", "why": why})) from error
     try:
         values = _nested({name: _value(source, parcel) for name, source in parameters.items()})
-        token = (settings.username, secret(settings.password)) if settings.username and settings.password else None
+        token = (
+            (settings.username, connector_secret(settings.password))
+            if settings.username and settings.password
+            else None
+        )
     except Stopped as stop:
         raise Unreachable(stop.problems[0]) from stop
     except UnicodeDecodeError as error:
@@ -367,7 +371,7 @@ def _write(settings: Settings, operation: str, parameters: Mapping[str, str], pa
         raise Unreachable(problem) from error
 
 
-def _wsdl(settings: Settings) -> Path:
+def _wsdl(settings: SoapSettings) -> Path:
     """Where the WSDL lies."""
     if settings.wsdl is not None:
         return settings.wsdl
@@ -377,7 +381,7 @@ def _wsdl(settings: Settings) -> Path:
 def _value(source: str, parcel: Parcel) -> Any:
     if source in SOURCES:
         return SOURCES[source](parcel)
-    return source[1:] if source.startswith("=") else secret(Secret(source))
+    return source[1:] if source.startswith("=") else connector_secret(Secret(source))
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -428,7 +432,7 @@ def _is_fault(found: etree._Element) -> bool:
     return etree.QName(found).localname == "Fault" and etree.QName(found).namespace in {SOAP11, SOAP12}
 
 
-def _answer(reply: Reply, request: _Request, settings: Settings, parcel: Parcel | None = None) -> etree._Element:
+def _answer(reply: Reply, request: _Request, settings: SoapSettings, parcel: Parcel | None = None) -> etree._Element:
     """The one element in the answer's Body. Raises what a fault says, or Uncertain for what was not agreed on."""
     found = _element(reply)
     if _is_fault(found):
@@ -456,7 +460,7 @@ def _detail(fault: etree._Element) -> etree._Element | None:
 
 
 def _fault(
-    fault: etree._Element, reply: Reply, settings: Settings, parcel: Parcel | None
+    fault: etree._Element, reply: Reply, settings: SoapSettings, parcel: Parcel | None
 ) -> Refused | Unreachable | Uncertain:
     """What a fault says: by the profile, by a receipt in its detail, by its tokens, by its code."""
     words, tokens = _words(fault), _tokens(_detail(fault))
@@ -466,14 +470,14 @@ def _fault(
         if said is not None:
             return said
     if answer is None and tokens and receipts.RETRY.issuperset(tokens):
-        answer = Answer.UNREACHABLE
+        answer = AnswerMeaning.UNREACHABLE
     if answer is None:
-        answer = next((FAULTS[word] for word in words if word in FAULTS), Answer.UNCERTAIN)
+        answer = next((FAULTS[word] for word in words if word in FAULTS), AnswerMeaning.UNCERTAIN)
     shown = receipts.shown(next(iter(words), ""))
     match answer:
-        case Answer.REFUSED:
+        case AnswerMeaning.REFUSED:
             return Refused(Problem("DLV-035", {"code": shown}), answer=reply.body)
-        case Answer.UNREACHABLE:
+        case AnswerMeaning.UNREACHABLE:
             problem = Problem("DLV-010", {"code": shown})
             return Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
         case _:
@@ -521,7 +525,7 @@ def _tokens(detail: etree._Element | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.strip() for text in found))[:10]
 
 
-def _settled(answer: etree._Element, parcel: Parcel, settings: Settings, reply: Reply, *, pending: bool) -> Receipt:
+def _settled(answer: etree._Element, parcel: Parcel, settings: SoapSettings, reply: Reply, *, pending: bool) -> Receipt:
     """What an answer of the agreed form says."""
     encoded = _text(answer, settings.receipt) if settings.receipt else None
     if encoded:
@@ -542,7 +546,7 @@ def _settled(answer: etree._Element, parcel: Parcel, settings: Settings, reply: 
     raise Refused(Problem("DLV-033", {"code": receipts.shown(said)}), answer=reply.body)
 
 
-def _decoded(encoded: str, reply: Reply) -> tuple[receipts.BienNhan, bytes]:
+def _decoded(encoded: str, reply: Reply) -> tuple[receipts.BienNhanFields, bytes]:
     """The BienNhan in a base64 text, and its bytes. Raises Uncertain when it is none."""
     try:
         inner = base64.b64decode("".join(encoded.split()), validate=True)

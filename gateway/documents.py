@@ -87,7 +87,7 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DocumentLimits:
     """How large and how deep a document may be. lxml's own limits stand behind these (256 deep, 10 MB of one text)."""
 
     body_bytes: int = 4 * 2**20
@@ -99,7 +99,7 @@ class Limits:
     name_bytes: int = 128 * 2**10  # all different names of elements and attributes together: lxml never forgets a name
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = DocumentLimits()
 MOST_ATTRIBUTES = 40_000  # of the whole document, declarations of namespaces counted: each costs the tree 200 bytes
 LONGEST_TEXT = 10_000_000  # bytes; libxml2 reads no longer one unless it is told to trust its input
 
@@ -118,7 +118,7 @@ FORBIDDEN = {  # namespaces that would bring in content from elsewhere
 # --- from bytes to tree -----------------------------------------------------------------------------------------------
 
 
-def parse(envelope: Envelope, limits: Limits = DEFAULT_LIMITS) -> Document:
+def parse(envelope: Envelope, limits: DocumentLimits = DEFAULT_LIMITS) -> Document:
     """The document in an envelope. Raises Stopped with every XML-xxx problem that can be found at once."""
     if envelope.cut:
         raise Stopped(_too_large(envelope.total_bytes, limits))
@@ -126,7 +126,7 @@ def parse(envelope: Envelope, limits: Limits = DEFAULT_LIMITS) -> Document:
     return Document(envelope=envelope, body=envelope.body, root=root, problems=_not_composed(envelope.body))
 
 
-def parse_bytes(body: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
+def parse_bytes(body: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> etree._Element:
     """The root of any other XML we must read (signed bytes, SOAP, receipts), by the same rules. Raises Stopped."""
     places = _Places(body.removeprefix(_BOM))
     _gate(places, limits)
@@ -148,11 +148,11 @@ def _stop(problems: list[Problem]) -> None:
         raise Stopped(*problems[:MOST_PROBLEMS])
 
 
-def _why(places: _Places, limits: Limits) -> list[Problem]:
-    return _bad_characters(places) or _Walk(places, limits).problems()
+def _why(places: _Places, limits: DocumentLimits) -> list[Problem]:
+    return _bad_characters(places) or _DocumentWalk(places, limits).problems()
 
 
-def _too_large(so_byte: int, limits: Limits) -> Problem:
+def _too_large(so_byte: int, limits: DocumentLimits) -> Problem:
     return Problem("XML-002", {"so_byte": so_byte, "gioi_han": limits.body_bytes})
 
 
@@ -166,10 +166,10 @@ def _unexplained(error: Exception) -> Problem:
     return Problem("XML-199", {"chi_tiet": type(error).__name__})
 
 
-class _Reader:
+class _TreeReader:
     """A parser, and the question asked of every tree it makes. One for each thread: a parser holds a lock."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DocumentLimits) -> None:
         self.limits = limits
         self.parser = etree.XMLParser(
             encoding="UTF-8",  # the gate has proven it; no declaration may say otherwise
@@ -196,10 +196,10 @@ class _Reader:
 _desk = threading.local()
 
 
-def _reader(limits: Limits) -> _Reader:
-    reader: _Reader | None = getattr(_desk, "reader", None)
+def _reader(limits: DocumentLimits) -> _TreeReader:
+    reader: _TreeReader | None = getattr(_desk, "reader", None)
     if reader is None or reader.limits != limits:
-        reader = _desk.reader = _Reader(limits)
+        reader = _desk.reader = _TreeReader(limits)
     return reader
 
 
@@ -236,7 +236,7 @@ _NOT_PLAIN = frozenset(uri.encode() for uri in (*FORBIDDEN, XML, XMLNS))
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*")  # RFC 3986, as libxml2 wants it
 
 
-def _gate(places: _Places, limits: Limits) -> None:
+def _gate(places: _Places, limits: DocumentLimits) -> None:
     """Lets pass what a parser may see: UTF-8, XML 1.0, no DOCTYPE. Raises Stopped."""
     body = places.body
     if len(body) > limits.body_bytes:
@@ -316,7 +316,7 @@ def _bad_characters(places: _Places) -> list[Problem]:
     ]
 
 
-def _cheap(body: bytes, limits: Limits) -> bool:
+def _cheap(body: bytes, limits: DocumentLimits) -> bool:
     """Whether counting alone shows that lxml may be asked at once: no limit can be exceeded that would cost it dear.
 
     Depth and attributes are asked of the tree: lxml's own limit of depth is 256, and attributes are cheap until they
@@ -353,7 +353,7 @@ def _not_composed(body: bytes) -> tuple[Problem, ...]:
             offset += len(line[:same].encode())
             break
         offset += len(line.encode())
-    walk = _Walk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, until=offset)
+    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, until=offset)
     walk.run()
     return (Problem("XML-150", {}, walk.places.at(offset, walk.path())),)
 
@@ -437,11 +437,16 @@ class _Scope:
         return self.known[name]
 
 
-class _Walk:
+class _DocumentWalk:
     """Streams over a document and writes down what is wrong with it, and where what was asked for stands."""
 
     def __init__(
-        self, places: _Places, limits: Limits, *, until: int | None = None, wanted: Collection[str] = frozenset()
+        self,
+        places: _Places,
+        limits: DocumentLimits,
+        *,
+        until: int | None = None,
+        wanted: Collection[str] = frozenset(),
     ) -> None:
         self.places = places
         self.limits = limits
@@ -713,7 +718,7 @@ def locate(body: bytes, xpaths: Collection[str]) -> dict[str, Location]:
     For bytes that parse_bytes() has taken; asked only when there is something to report. A path that is not in the
     document is not in the answer.
     """
-    walk = _Walk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, wanted=xpaths)
+    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, wanted=xpaths)
     if xpaths:
         walk.run()
     return walk.found

@@ -22,7 +22,17 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.core.problems import Lang, Location, Problem, Stopped
-from gateway.core.written import KeyPath, Written, decode, dotted, flat, meaning, nearest, read, setting
+from gateway.core.written import (
+    KeyPath,
+    Written,
+    decode_toml,
+    dotted,
+    flat,
+    nearest,
+    read_toml,
+    setting,
+    setting_meaning,
+)
 from schemas.rules import RULES, RuleSettings
 
 CONFIG_NAME = "lienthong.toml"
@@ -41,7 +51,7 @@ class OperatorRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class NodeSettings:
     """Who this gateway is."""
 
     identifier: str = setting(
@@ -68,7 +78,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class DatabaseSettings:
     """Where everything is recorded."""
 
     url: str = setting(
@@ -86,7 +96,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class KeySettings:
     """The gateway's signing key: it signs receipts, composed messages and log heads."""
 
     file: Path | None = setting(
@@ -137,7 +147,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Web:
+class WebSettings:
     """The door: HTTP server for REST and SOAP."""
 
     host: str = setting("127.0.0.1", vi="Địa chỉ lắng nghe.", en="The address to listen on.")
@@ -201,7 +211,7 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class DoorSettings:
     """Patience, limits and trust of the HTTP door. The longest message is limits.body_bytes."""
 
     header_bytes: int = setting(
@@ -330,7 +340,7 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class LimitSettings:
     """Budgets of one XML document; going over any is refused with its own XML code."""
 
     body_bytes: int = setting(
@@ -366,7 +376,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class WorkSettings:
     """The process that delivers, checks certificates and watches."""
 
     deliveries: int = setting(
@@ -453,7 +463,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class TreeSettings:
     """One dated trust tree: whose certificates are believed, and from when to when."""
 
     name: str = setting(
@@ -489,10 +499,10 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class TrustSettings:
     """Certificates: trust trees and what to do while a status is not known."""
 
-    trees: tuple[Tree, ...] = setting(
+    trees: tuple[TreeSettings, ...] = setting(
         (), vi="Các cây tin cậy ([[trust.trees]]).", en="The trust trees ([[trust.trees]])."
     )
     grace_h: float = setting(
@@ -504,7 +514,7 @@ class Trust:
     )
 
 
-class Hours(StrEnum):
+class DeadlineHours(StrEnum):
     """Which hours a time limit counts."""
 
     ELAPSED = "elapsed"  # every hour of the clock
@@ -512,7 +522,7 @@ class Hours(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deadlines:
+class DeadlineSettings:
     """How time limits are counted."""
 
     hand_over_h: float = setting(
@@ -522,8 +532,8 @@ class Deadlines:
         vi="Số giờ để chuyển hồ sơ đầy đủ tới bộ phận xử lý (QĐ 33/2015, Điều 4.3.a).",
         en="Hours until a complete dossier is handed over to the specialised office (Decision 33/2015, Art. 4.3.a).",
     )
-    hand_over_in: Hours = setting(
-        Hours.ELAPSED,
+    hand_over_in: DeadlineHours = setting(
+        DeadlineHours.ELAPSED,
         vi="Đếm giờ trôi qua (elapsed) hay giờ làm việc (working); văn bản không nói rõ.",
         en="Whether they are hours of the clock (elapsed) or working hours (working); the text does not say.",
     )
@@ -541,7 +551,7 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schemas:
+class SchemaSettings:
     """Document schemas beside those in the package."""
 
     declarations: Path | None = setting(
@@ -550,7 +560,7 @@ class Schemas:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registry:
+class RegistrySettings:
     """Where the party profiles are written."""
 
     folder: Path = setting(
@@ -568,7 +578,7 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class LogSettings:
     """The technical log, on standard error. Never personal data, never bodies."""
 
     level: str = setting("INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"), vi="Mức ghi.", en="The level.")
@@ -581,7 +591,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingOrigin:
     """Where a value came from."""
 
     kind: str  # "default", "file", "environment", "command line"
@@ -592,18 +602,18 @@ class Origin:
 class Settings:
     """Everything that concerns this node."""
 
-    node: Node = field(default_factory=Node)
-    database: Database = field(default_factory=Database)
-    key: Key = field(default_factory=Key)
-    web: Web = field(default_factory=Web)
-    door: Door = field(default_factory=Door)
-    limits: Limits = field(default_factory=Limits)
-    work: Work = field(default_factory=Work)
-    trust: Trust = field(default_factory=Trust)
-    schemas: Schemas = field(default_factory=Schemas)
+    node: NodeSettings = field(default_factory=NodeSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    key: KeySettings = field(default_factory=KeySettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    door: DoorSettings = field(default_factory=DoorSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    work: WorkSettings = field(default_factory=WorkSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
+    schemas: SchemaSettings = field(default_factory=SchemaSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    parties: Registry = field(default_factory=Registry)
+    deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
+    parties: RegistrySettings = field(default_factory=RegistrySettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
         vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, administrator). "
@@ -611,22 +621,22 @@ class Settings:
         en="Account of the operating system = role (viewer, auditor, operator, administrator). "
         "Empty: whoever owns the configuration file is administrator.",
     )
-    log: Log = field(default_factory=Log)
+    log: LogSettings = field(default_factory=LogSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedSettings:
     """Settings in force, and where each came from."""
 
     settings: Settings
     file: Path | None
     base: Path  # the folder that paths are relative to
-    origins: Mapping[str, Origin]  # "web.port" -> where it came from
+    origins: Mapping[str, SettingOrigin]  # "web.port" -> where it came from
     notes: tuple[Problem, ...] = ()
 
-    def origin(self, key: str) -> Origin:
+    def origin(self, key: str) -> SettingOrigin:
         """Where this setting came from; a default unless something set it."""
-        return self.origins.get(key, Origin("default"))
+        return self.origins.get(key, SettingOrigin("default"))
 
 
 SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -659,7 +669,7 @@ def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
         if (head or key) != section:
             section = head or key
             lines += ["", f"# {SECTIONS[section][lang is Lang.EN]}", f"[{section}]"]
-        lines += [f"# {meaning(f, lang)}"]
+        lines += [f"# {setting_meaning(f, lang)}"]
         if not head:
             lines += [f"{name} = {_toml(item)}" for name, item in values.get(key, {}).items()]
         elif key in values:
@@ -691,7 +701,9 @@ def find(start: Path, named: Path | None = None) -> Path | None:
     return None
 
 
-def load(file: Path | None, env: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None) -> Loaded:
+def load(
+    file: Path | None, env: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None
+) -> LoadedSettings:
     """The settings of a node: defaults, then the file, then the environment, then what the command line gave.
 
     ``given`` maps dotted keys to values. Raises Stopped with every mistake: SYS-010 no such file, SYS-011 not TOML,
@@ -700,20 +712,20 @@ def load(file: Path | None, env: Mapping[str, str] | None = None, given: Mapping
     env = os.environ if env is None else env
     base = file.resolve().parent if file is not None else Path.cwd()
     written = _written(file)
-    origins = {dotted(key): Origin("file", f"{written.file}:{at.line}") for key, at in written.places.items()}
+    origins = {dotted(key): SettingOrigin("file", f"{written.file}:{at.line}") for key, at in written.places.items()}
     data = _copy(written.data)
     for variable, key, snippet in _from_environment(env):
-        decode(Settings, snippet, base=base)
+        decode_toml(Settings, snippet, base=base)
         _set(data, key, snippet.data)
-        origins[dotted(key)] = Origin("environment", variable)
-    settings = decode(Settings, Written(written.file, data, written.places), base=base)
+        origins[dotted(key)] = SettingOrigin("environment", variable)
+    settings = decode_toml(Settings, Written(written.file, data, written.places), base=base)
     for name, value in (given or {}).items():
         settings = _replaced(settings, tuple(name.split(".")), value)
-        origins[name] = Origin("command line")
+        origins[name] = SettingOrigin("command line")
     settings = _anchored(settings, base)
     if problems := [*validate(settings, written)]:
         raise Stopped(*problems)
-    return Loaded(
+    return LoadedSettings(
         settings=settings,
         file=file.resolve() if file is not None else None,
         base=base,
@@ -827,7 +839,7 @@ def database_url(settings: Settings) -> str:
     database = settings.database
     password = None
     if database.password_file is not None:
-        password = secret(database.password_file, "database.password_file")
+        password = node_secret(database.password_file, "database.password_file")
     if password is None or "://" not in database.url:
         return database.url
     scheme, _, rest = database.url.partition("://")
@@ -835,7 +847,7 @@ def database_url(settings: Settings) -> str:
     return f"{scheme}://{user}:{quote(password, safe='')}{at}{place}" if at else database.url
 
 
-def secret(file: Path, key: str) -> str:
+def node_secret(file: Path, key: str) -> str:
     """The first line of a secret file. Raises Stopped: SYS-020 unreadable, SYS-023 readable by others."""
     try:
         mode = file.stat().st_mode & 0o777
@@ -867,7 +879,7 @@ def _written(file: Path | None) -> Written:
         raise Stopped(
             Problem("SYS-020", {"path": str(file), "key": "--config", "file": str(file), "reason": reason})
         ) from error
-    return read(text, str(file))
+    return read_toml(text, str(file))
 
 
 def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[str, KeyPath, Written]]:

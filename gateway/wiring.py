@@ -17,21 +17,21 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
-from gateway.services import parties as profiles
-from gateway.settings import CONFIG_NAME, Hours, Loaded, Settings, database_url, secret
+from gateway.services import profiles
+from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, node_secret
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from gateway.core.deadlines import DeadlineRules
-    from gateway.documents import Limits
-    from gateway.services.answers import Clerk, Persons
+    from gateway.documents import DocumentLimits
+    from gateway.services.certificate_status import Sources
     from gateway.services.intake import Gate
-    from gateway.services.trust import Sources
-    from gateway.store import CertificateStatus as StoredStatus
+    from gateway.services.replies import Clerk, Persons
+    from gateway.store import CertificateRecord as StoredStatus
     from schemas.catalog import Catalog
     from signing.certificates import Certificate
     from signing.sign import SigningKey
-    from signing.trust import CertificateStatus, Trust, TrustTree
+    from signing.trust import CertificateStatus, TrustTree, TrustView
 
 OURSELVES = PartyId("gateway")
 
@@ -45,8 +45,8 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     registry of the profile files, and certificates judged by the revocation lists among the settings. Raises Stopped
     with every SYS problem of files that cannot be used.
     """
-    from gateway.services.catalogues import in_force
-    from gateway.services.intake import Gate, Identity
+    from gateway.services.intake import Gate, GatewayIdentity
+    from gateway.services.publishing import in_force
     from schemas.catalog import bundled
 
     trees = load_trees(settings)
@@ -64,7 +64,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         trust=trust_of(parties, trees, settings, store),
         parties=parties,
         key=key,
-        identity=Identity(
+        identity=GatewayIdentity(
             ma_dinh_danh=settings.node.identifier, ten_co_quan=settings.node.name, he_thong=settings.node.system
         ),
         limits=limits_of(settings),
@@ -74,7 +74,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     )
 
 
-def looked_at(settings: Settings, store: Store) -> tuple[Parties, Trust]:
+def registry_looked_at(settings: Settings, store: Store) -> tuple[Parties, TrustView]:
     """Registry and trust for whoever only looks: no key is opened for it. Raises Stopped as :func:`build`."""
     parties = with_ourselves(registry_of(store), settings, None)
     return parties, trust_of(parties, load_trees(settings), settings, store)
@@ -86,7 +86,7 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
     For processes that go on for long: the new view takes the old one's place as a whole, between trays. A few small reads,
     and a look at the folder of the declarations.
     """
-    from gateway.services.catalogues import in_force
+    from gateway.services.publishing import in_force
 
     if gate.store is None:
         return None
@@ -139,8 +139,8 @@ def _today() -> date:
 
 def clerk(gate: Gate, persons: Persons) -> Clerk:
     """Who answers the queries addressed to the gateway, with what is remembered of filings. Needs a database and a key."""
-    from gateway.services import catalogues, intake
-    from gateway.services.answers import Clerk
+    from gateway.services import intake, publishing
+    from gateway.services.replies import Clerk
 
     store, key = gate.store, gate.key
     if store is None or key is None:
@@ -158,7 +158,7 @@ def clerk(gate: Gate, persons: Persons) -> Clerk:
         judge=lambda envelope: intake.judge(envelope, gate),
         enter=lambda envelope: intake.receive([envelope], gate, envelope.received_at)[0],
         new_id=intake.new_message_id,
-        publish=lambda name, version, muc, who: catalogues.publish(
+        publish=lambda name, version, muc, who: publishing.publish(
             store, name, version, muc, who=who, now=datetime.now(UTC)
         ),
         persons=persons,
@@ -175,12 +175,12 @@ def deadline_rules(settings: Settings) -> DeadlineRules:
     hours = tuple((time.fromisoformat(opens), time.fromisoformat(closes)) for opens, closes in spans)
     return DeadlineRules(
         hand_over_h=of.hand_over_h,
-        hand_over_in_working_hours=of.hand_over_in is Hours.WORKING,
+        hand_over_in_working_hours=of.hand_over_in is DeadlineHours.WORKING,
         calendar=calendar_of(of.calendar, hours),
     )
 
 
-def open_store(loaded: Loaded) -> Store:
+def open_store(loaded: LoadedSettings) -> Store:
     """The database of this node. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
     return store_at(database_url(loaded.settings))
 
@@ -243,7 +243,7 @@ def own_certificates(settings: Settings) -> list[Certificate]:
 def _password(settings: Settings) -> bytes | None:
     key = settings.key
     if key.password_file is not None:
-        return secret(key.password_file, "key.password_file").encode()
+        return node_secret(key.password_file, "key.password_file").encode()
     if key.password_env is not None:
         value = os.environ.get(key.password_env)
         if value is None:
@@ -278,7 +278,7 @@ def load_trees(settings: Settings) -> list[TrustTree]:
 
 def sources_of(settings: Settings) -> list[Sources]:
     """Where news of each tree's certificates come from."""
-    from gateway.services.trust import Sources
+    from gateway.services.certificate_status import Sources
 
     return [
         Sources(
@@ -316,7 +316,7 @@ def registry_of(store: Store) -> Parties:
 
 def with_aliases(parties: Parties, store: Store) -> Parties:
     """The registry with what the catalogue of agencies says of identifiers today."""
-    from gateway.services.catalogues import in_force
+    from gateway.services.publishing import in_force
 
     on_record = in_force(store, _today())
     if on_record is None:  # never without a version that is known already
@@ -346,35 +346,35 @@ def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None)
     return Parties([*others, ourselves], parties.version, same=parties.same, same_as_of=parties.same_as_of)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> DocumentLimits:
     """The XML budgets, as the parser takes them."""
-    from gateway.documents import Limits
+    from gateway.documents import DocumentLimits
 
-    known = {f.name for f in fields(Limits)}
+    known = {f.name for f in fields(DocumentLimits)}
     values: dict[str, Any] = {f.name: getattr(settings.limits, f.name) for f in fields(settings.limits)}
-    return Limits(**{name: value for name, value in values.items() if name in known})
+    return DocumentLimits(**{name: value for name, value in values.items() if name in known})
 
 
-def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> Trust:
+def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> TrustView:
     """Who may sign what, and what is known of each certificate; its version is that of what is known.
 
     What the store does not know of is judged by the revocation lists that the operator keeps as files, as of now.
     """
-    from signing.trust import Trust
+    from signing.trust import TrustView
 
     version, verdicts = 0, []
     if store is not None:
         with store.read() as view:
             version = view.statuses_version()
-            verdicts = [status_of(row) for row in view.certificate_statuses()]
-    built = Trust.build(parties, trees, verdicts)
+            verdicts = [certificate_status(row) for row in view.certificate_statuses()]
+    built = TrustView.build(parties, trees, verdicts)
     built = built.with_verdicts(statuses_by_files(built, parties, settings))
-    return Trust(
+    return TrustView(
         certificates=built.certificates, trees=built.trees, verdicts=built.verdicts, own=built.own, version=version
     )
 
 
-def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> list[CertificateStatus]:
+def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) -> list[CertificateStatus]:
     """Verdicts on registered certificates that nothing is known of yet, by the CRL files among the settings.
 
     Raises Stopped (SYS-020) for a file that cannot be read.
@@ -399,7 +399,7 @@ def statuses_by_files(trust: Trust, parties: Parties, settings: Settings) -> lis
         return [done.result() for done in under_way]
 
 
-def status_of(row: StoredStatus) -> CertificateStatus:
+def certificate_status(row: StoredStatus) -> CertificateStatus:
     """What is known of a certificate, as the store keeps it."""
     from signing.trust import CertificateStatus
 

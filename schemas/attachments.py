@@ -55,7 +55,7 @@ def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
     content: bytes | None = None
     legible = True
     if noi_dung is not None:
-        content = decode(noi_dung.text or "")
+        content = decode_base64(noi_dung.text or "")
         legible = content is not None
     so_byte = _code(element, _SO_BYTE)
     try:
@@ -84,7 +84,7 @@ def _code(element: etree._Element, tag: str) -> str:
 _WHITE = str.maketrans("", "", " \t\r\n")
 
 
-def decode(text: str) -> bytes | None:
+def decode_base64(text: str) -> bytes | None:
     """The bytes of base64 text with any white space between, or None where it is not strictly base64 (RFC 4648,
     with padding).
     """

@@ -39,7 +39,7 @@ Read = Callable[[Fields], Content]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class PayloadReader:
     """One entry of the register."""
 
     kind: Kind
@@ -53,7 +53,7 @@ class Reader:
         return names.ENVELOPE_XSD, self.xsd
 
 
-_REGISTER: dict[Kind, Reader] = {}
+_REGISTER: dict[Kind, PayloadReader] = {}
 
 
 def reader(
@@ -69,7 +69,7 @@ def reader(
         for version in phien_ban:
             kind = Kind(loai=loai, goc=goc, phien_ban=version)
             file = (xsd or names.XSD_FOLDER / "hoso") / version / f"{goc}.xsd"
-            entry = Reader(
+            entry = PayloadReader(
                 kind=kind,
                 read=function,
                 audience=Audience(sent_by=frozenset(sent_by), sent_to=frozenset(sent_to)),
@@ -88,7 +88,7 @@ class Catalog:
 
     def __init__(
         self,
-        readers: Iterable[Reader],
+        readers: Iterable[PayloadReader],
         *,
         declarations: Declarations | None = None,
         rules: RuleSettings | None = None,
@@ -98,7 +98,7 @@ class Catalog:
         """
         self.declarations = declarations if declarations is not None else Declarations()
         self.rules = rules if rules is not None else RuleSettings()
-        self._readers: dict[Kind, Reader] = {}
+        self._readers: dict[Kind, PayloadReader] = {}
         self._rules: dict[str, tuple[Active, ...]] = {}
         self._versions: dict[str, dict[str, set[str]]] = {}  # HS05 -> root -> versions
         for entry in readers:
@@ -147,7 +147,7 @@ class Catalog:
         """The payload roots of a message type, sorted."""
         return tuple(sorted(self._versions.get(loai, {})))
 
-    def reader(self, kind: Kind) -> Reader:
+    def reader(self, kind: Kind) -> PayloadReader:
         """The register's entry. Raises KeyError for a kind that is not in it."""
         return self._readers[kind]
 
@@ -261,7 +261,7 @@ class Catalog:
         return {"fix": {"do": "replace", "xpath": xpath_of(loai), "text": types[0]}}
 
 
-def registered() -> Mapping[Kind, Reader]:
+def registered() -> Mapping[Kind, PayloadReader]:
     """The register, with every file of ``schemas/messages`` imported."""
     package = importlib.import_module("schemas.messages")
     for module in pkgutil.iter_modules(package.__path__):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lxml import etree
 
-from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import Checked, Document, locate, xpath_of
 from schemas import declarations, names
 from schemas.catalog import Catalog
@@ -34,7 +34,7 @@ def check(document: Document, catalog: Catalog) -> Checked:
     problems += declarations.declared(document.body, root, catalog.declarations, document.envelope.received_at)
     if problems:
         problems = placed(document.body, problems)
-        if failed := [problem for problem in problems if problem.outcome is not Outcome.NOTE]:
+        if failed := [problem for problem in problems if problem.outcome is not ProblemOutcome.NOTE]:
             raise Stopped(*failed)
     return Checked(document=document, kind=kind, problems=(*document.problems, *problems))
 

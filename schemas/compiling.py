@@ -17,11 +17,11 @@ import xmlschema
 from lxml import etree
 
 from gateway.core.problems import Stopped
-from gateway.documents import Limits, parse_bytes
+from gateway.documents import DocumentLimits, parse_bytes
 from schemas import names
 from schemas.names import XS
 
-SCHEMA_LIMITS = Limits(body_bytes=2 * 2**20, depth=60, elements=50_000)
+SCHEMA_LIMITS = DocumentLimits(body_bytes=2 * 2**20, depth=60, elements=50_000)
 
 
 class SchemaFault(ValueError):

@@ -1,7 +1,7 @@
 """Declarations (ToKhai): a schema per procedure, dropped into a folder by the operator and enforced from then on.
 
 ``<MaTTHC>.xsd`` serves that procedure (``1.001193.xsd``, ``1.001193-2.xsd``). A file of any other name needs a sidecar
-TOML of the same name that says which procedures it serves, and may say more (:class:`Sidecar`). Files that others
+TOML of the same name that says which procedures it serves, and may say more (:class:`DeclarationSidecar`). Files that others
 include need neither. The namespace of a declaration is the operator's own, never one of the gateway's.
 """
 
@@ -22,7 +22,7 @@ import xmlschema
 from lxml import etree
 
 from gateway.core import written
-from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import xpath_of
 from schemas import names
 from schemas.compiling import SchemaFault, compile_judge, compile_schema, safe_closure
@@ -31,7 +31,7 @@ from schemas.names import XS, hs, local, namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecar:
+class DeclarationSidecar:
     """What ``<name>.toml`` beside ``<name>.xsd`` may say."""
 
     procedures: tuple[str, ...] = written.setting(
@@ -108,7 +108,7 @@ class Declarations:
         """Every declaration in a folder. Raises Stopped with what is wrong with any file of it (XSD-3xx)."""
         before = fingerprint(folder)  # taken first: what changes while reading is read again next time
         found, problems = _read_folder(folder)
-        failed = [problem for problem in problems if problem.outcome is not Outcome.NOTE]
+        failed = [problem for problem in problems if problem.outcome is not ProblemOutcome.NOTE]
         if failed:
             raise Stopped(*failed)
         return cls(found, before)
@@ -132,7 +132,7 @@ def fingerprint(folder: Path) -> str:
     return seen.hexdigest()
 
 
-def check(path: Path) -> list[Problem]:
+def check_declaration(path: Path) -> list[Problem]:
     """What is wrong with a declaration schema, or with any in a folder: what `load` would stop at, and notes beside."""
     if path.is_dir():
         return _read_folder(path)[1]
@@ -216,7 +216,7 @@ def _read_file(file: Path, *, alone: bool) -> tuple[Declaration | None, list[Pro
     problems += faults
     for part, document in closure.items():
         problems += _lint(part, document)
-    if root is None or any(problem.outcome is not Outcome.NOTE for problem in problems):
+    if root is None or any(problem.outcome is not ProblemOutcome.NOTE for problem in problems):
         return None, problems
     version = sidecar.version or schema.get("version") or "1.0"
     return (
@@ -233,15 +233,15 @@ def _read_file(file: Path, *, alone: bool) -> tuple[Declaration | None, list[Pro
     )
 
 
-def _sidecar(file: Path) -> Sidecar:
+def _sidecar(file: Path) -> DeclarationSidecar:
     beside = file.with_suffix(".toml")
     if not beside.exists():
-        return Sidecar()
+        return DeclarationSidecar()
     try:
         text = beside.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Stopped(Problem("XSD-303", {"file": beside.name, "reason": type(error).__name__})) from error
-    return written.decode(Sidecar, written.read(text, beside.name), base=file.parent)
+    return written.decode_toml(DeclarationSidecar, written.read_toml(text, beside.name), base=file.parent)
 
 
 def _fault(file: Path, fault: SchemaFault) -> Problem:

@@ -22,7 +22,7 @@ from lxml import etree
 
 from gateway.core.parties import Party
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import Limits, parse_bytes
+from gateway.documents import DocumentLimits, parse_bytes
 from schemas import names, write
 from schemas.check import placed
 from schemas.compiling import compile_judge, compile_schema, safe_closure
@@ -37,7 +37,7 @@ WIRE = "yyyyMMddHHmmss"  # of every moment where a profile says nothing else; IS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class PacketForm:
     """How one packet corresponds to one message."""
 
     packet: str
@@ -47,8 +47,8 @@ class Form:
     lists: Mapping[str, str] = field(default_factory=dict)  # a packet's repeated field -> the message's list
 
 
-FORMS: Mapping[str, Form] = {
-    "DongBoHoSoMC": Form(
+FORMS: Mapping[str, PacketForm] = {
+    "DongBoHoSoMC": PacketForm(
         packet="DongBoHoSoMC",
         loai="HS01",
         goc="NopHoSo",
@@ -58,7 +58,7 @@ FORMS: Mapping[str, Form] = {
             "DSKetNoiCSDL": "DanhSachKetNoiCSDL",
         },
     ),
-    "CapNhatTienDoHoSoMC": Form(packet="CapNhatTienDoHoSoMC", loai="HS05", goc="CapNhatTienDo"),
+    "CapNhatTienDoHoSoMC": PacketForm(packet="CapNhatTienDoHoSoMC", loai="HS05", goc="CapNhatTienDo"),
 }
 
 
@@ -106,9 +106,9 @@ class Composed:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: Limits | None = None) -> Packet:
+def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits | None = None) -> Packet:
     """A packet written in XML, in our namespace or in none. Raises Stopped with every problem."""
-    root = parse_bytes(body, limits or Limits())
+    root = parse_bytes(body, limits or DocumentLimits())
     if local(root.tag) != name or namespace(root.tag) not in (QCVN, ""):
         found = f"<{local(root.tag)[:60]}>"
         raise Stopped(
@@ -120,12 +120,12 @@ def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: Lim
     return _checked(name, fields, dialect or Dialect(), notes, body)
 
 
-def read_json(body: bytes, name: str, dialect: Dialect | None = None, limits: Limits | None = None) -> Packet:
+def read_json(body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits | None = None) -> Packet:
     """A packet written in JSON: the object itself, under its name, or as the one row of a ``data`` array.
 
     Raises Stopped.
     """
-    limit = (limits or Limits()).body_bytes
+    limit = (limits or DocumentLimits()).body_bytes
     if len(body) > limit:
         raise Stopped(Problem("XML-002", {"so_byte": len(body), "gioi_han": limit}))
     twice: list[str] = []
@@ -344,7 +344,7 @@ def _grow(parent: etree._Element, fields: Mapping[str, Any], shape: Field) -> No
             continue
         item = _item_of(child)
         if item is None:
-            etree.SubElement(parent, f"{{{QCVN}}}{child.name}").text = write.written(value)
+            etree.SubElement(parent, f"{{{QCVN}}}{child.name}").text = write.value_written(value)
         elif item is child:
             for row in value:
                 _grow(etree.SubElement(parent, f"{{{QCVN}}}{child.name}"), row, child)
@@ -445,7 +445,7 @@ def moment_of(value: str) -> datetime | None:
 # --- to a message -----------------------------------------------------------------------------------------------------
 
 
-def compose(packet: Packet, header: Header) -> Composed:
+def compose_packet(packet: Packet, header: Header) -> Composed:
     """The message that a packet is, unsigned: HS01 or HS05. Raises Stopped where a moment does not exist."""
     form = FORMS[packet.name]
     problems: list[Problem] = []
@@ -461,7 +461,7 @@ def compose(packet: Packet, header: Header) -> Composed:
 
 
 def _message_row(
-    row: Mapping[str, Any], shape: Field, form: Form, notes: list[Problem], problems: list[Problem], path: str
+    row: Mapping[str, Any], shape: Field, form: PacketForm, notes: list[Problem], problems: list[Problem], path: str
 ) -> Iterator[tuple[str, Any]]:
     of_list = {theirs: ours for ours, theirs in form.lists.items()}
     for child in shape.children:
@@ -527,7 +527,9 @@ def packet_of(root: etree._Element) -> Packet:
     return Packet(name=form.packet, fields=fields, notes=tuple(notes))
 
 
-def _packet_row(element: etree._Element, shape: Field, form: Form, notes: list[Problem], path: str) -> dict[str, Any]:
+def _packet_row(
+    element: etree._Element, shape: Field, form: PacketForm, notes: list[Problem], path: str
+) -> dict[str, Any]:
     of_list = {theirs: ours for ours, theirs in form.lists.items()}
     known = {child.name: child for child in shape.children}
     found: dict[str, Any] = {}
@@ -552,7 +554,7 @@ def _packet_row(element: etree._Element, shape: Field, form: Form, notes: list[P
     return {child.name: found[child.name] for child in shape.children if child.name in found}
 
 
-def _wire_of(element: etree._Element, name: str, form: Form, notes: list[Problem], at: str) -> str:
+def _wire_of(element: etree._Element, name: str, form: PacketForm, notes: list[Problem], at: str) -> str:
     moment = datetime.fromisoformat(" ".join((element.text or "").split()))
     if moment.microsecond:
         facts = {"element": f"{name} (ms)", "packet": form.packet}

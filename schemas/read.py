@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.core.model import Address, MaHoSo, MaThongDiep, ThongDiep
-from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import Attested, Kind, xpath_of
 from schemas import declarations, names
 from schemas.attachments import Attachment, attachments
@@ -21,7 +21,7 @@ from schemas.catalog import Catalog
 from schemas.check import placed
 from schemas.fields import Fields
 from schemas.names import local
-from schemas.rules import Letter, judge
+from schemas.rules import Letter, apply_rules
 
 
 def read(attested: Attested, catalog: Catalog) -> ThongDiep:
@@ -33,7 +33,7 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
     if catalog.kind_of(root) != kind or not catalog.schema(kind).validate(root):
         raise Stopped(Problem("XSD-092", {"loai": kind.loai, "goc": kind.goc}, Location(xpath=xpath_of(root))))
     told = declarations.declared(attested.body, root, catalog.declarations, attested.envelope.received_at)
-    if failed := [problem for problem in told if problem.outcome is not Outcome.NOTE]:
+    if failed := [problem for problem in told if problem.outcome is not ProblemOutcome.NOTE]:
         raise Stopped(*placed(attested.body, failed))
     written = attested.signed_bytes or attested.body
     problems: list[Problem] = []
@@ -53,11 +53,11 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
         at=attested.envelope.received_at,
         settings=catalog.rules,
     )
-    problems += judge(letter, catalog.rules_of(kind.loai))
+    problems += apply_rules(letter, catalog.rules_of(kind.loai))
     if not problems:
         return thong_diep
     problems = placed(attested.body, problems)
-    if any(problem.outcome is not Outcome.NOTE for problem in problems):
+    if any(problem.outcome is not ProblemOutcome.NOTE for problem in problems):
         raise Stopped(*problems)
     return replace(thong_diep, notes=tuple(problems))
 

@@ -88,7 +88,7 @@ class RuleSettings:
         "is no ThuTuc",
     )
 
-    def of(self, rule: Rule, loai: str) -> Severity:
+    def of(self, rule: MessageRule, loai: str) -> Severity:
         """The severity of a rule for a type: the type's own setting, else the general one, else the rule's default."""
         if rule.locked:
             return Severity.REJECT
@@ -133,7 +133,7 @@ Look = Callable[[Letter], Iterable[Broken]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class MessageRule:
     """One rule. ``code`` rejects; ``note`` is the same sentence as a remark."""
 
     name: str  # in settings and documentation
@@ -150,7 +150,7 @@ class Rule:
         return self.note is None
 
 
-RULES: list[Rule] = []
+RULES: list[MessageRule] = []
 
 
 def rule(
@@ -167,7 +167,9 @@ def rule(
     def enter(look: Look) -> Look:
         note = None if locked else f"XSD-{int(code.removeprefix('XSD-')) + 100}"
         RULES.append(
-            Rule(name=name, code=code, note=note, default=default, types=frozenset(types), source=source, look=look)
+            MessageRule(
+                name=name, code=code, note=note, default=default, types=frozenset(types), source=source, look=look
+            )
         )
         return look
 
@@ -178,7 +180,7 @@ def rule(
 class Active:
     """A rule as the settings apply it to one message type, with the code that it gives."""
 
-    rule: Rule
+    rule: MessageRule
     code: str
 
 
@@ -193,7 +195,7 @@ def active(settings: RuleSettings, loai: str) -> tuple[Active, ...]:
     return tuple(found)
 
 
-def judge(letter: Letter, rules: Iterable[Active]) -> list[Problem]:
+def apply_rules(letter: Letter, rules: Iterable[Active]) -> list[Problem]:
     """Every one of these rules that the letter breaks."""
     problems: list[Problem] = []
     for one in rules:

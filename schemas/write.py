@@ -18,7 +18,7 @@ from lxml import etree
 
 from gateway.core.effects import KetQua
 from gateway.core.model import Address
-from gateway.core.problems import Lang, Outcome, Problem
+from gateway.core.problems import Lang, Problem, ProblemOutcome
 from schemas import names
 from schemas.attachments import digest
 from schemas.names import hs, pb
@@ -153,7 +153,7 @@ def bien_nhan(
     return thong_diep(header, "BienNhan", fields)
 
 
-_MUC_DO = {Outcome.FAILED: "LOI", Outcome.NOTE: "CANH_BAO", Outcome.UNDETERMINED: "CHUA_XAC_DINH"}
+_MUC_DO = {ProblemOutcome.FAILED: "LOI", ProblemOutcome.NOTE: "CANH_BAO", ProblemOutcome.UNDETERMINED: "CHUA_XAC_DINH"}
 
 
 RECEIPT_CHARS = 200_000  # of problems in one receipt; whoever sends rubbish gets no megabytes signed
@@ -261,13 +261,13 @@ def _put(parent: etree._Element, space: str, name: str, value: Any) -> None:
     elif etree.iselement(value):
         element.append(value)
     else:
-        element.text = written(value)
+        element.text = value_written(value)
 
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def written(value: str | float | bool | Decimal | datetime | date) -> str:
+def value_written(value: str | float | bool | Decimal | datetime | date) -> str:
     """A value as the schema writes it: moments with +07:00, text in NFC with what XML cannot hold replaced."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -288,4 +288,15 @@ def unwritable(text: str) -> int:
     return len(_ILLEGAL.findall(text))
 
 
-__all__ = ["Header", "LapThay", "Tep", "Trong", "bien_nhan", "pb", "serialise", "thong_diep", "unwritable", "written"]
+__all__ = [
+    "Header",
+    "LapThay",
+    "Tep",
+    "Trong",
+    "bien_nhan",
+    "pb",
+    "serialise",
+    "thong_diep",
+    "unwritable",
+    "value_written",
+]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from signing.names import CURVES
+from signing.uris import CURVES
 
 RSA_BITS: Final = 2048  # Circular 15/2025/TT-BKHCN, Annex I
 

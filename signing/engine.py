@@ -21,8 +21,8 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from signing.names import C14N_10, DIGESTS, DS, DS_MORE_2007, EXC_C14N, RSA_PSS, SIGNATURE_METHODS
 from signing.structure import ROOT, Signature
+from signing.uris import C14N_10, DIGESTS, DS, DS_MORE_2007, EXC_C14N, RSA_PSS, SIGNATURE_METHODS
 
 logging.getLogger("signxml").setLevel(logging.WARNING)  # at DEBUG it logs whole documents
 

@@ -21,7 +21,7 @@ from lxml import etree
 
 from gateway.core import chain
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
-from gateway.core.parties import Demand, Parties, Party, Role, SignaturePolicy, SigningCertificate, WhenUnknown
+from gateway.core.parties import Parties, Party, Role, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import Attested, Checked, Document, Kind, parse_bytes, xpath_of
 from signing.certificates import Certificate, Unreadable, read_certificate
@@ -29,7 +29,7 @@ from signing.engine import prove
 from signing.heads import HEAD, Heads, signer_of
 from signing.status import judge_status
 from signing.structure import read_signature
-from signing.trust import CertificateStatus, Trust, TrustTree
+from signing.trust import CertificateStatus, TrustTree, TrustView
 from signing.verify import verify
 
 FORMAT: Final = "lienthong-evidence/1"
@@ -46,7 +46,7 @@ Contents = Callable[[Any], Mapping[str, bytes]]  # the root of a message -> its 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class EvidenceTree:
     """A trust tree that the judgement leaned on; certificates by fingerprint."""
 
     name: str
@@ -56,7 +56,7 @@ class Tree:
     valid_to: datetime | None = None
 
     @classmethod
-    def of(cls, tree: TrustTree) -> Tree:
+    def of(cls, tree: TrustTree) -> EvidenceTree:
         """The same tree, its certificates named by fingerprint."""
         return cls(
             name=tree.name,
@@ -102,7 +102,7 @@ class Parts:
     documents: tuple[Registration, ...] = ()  # of certificates that signed PDFs inside the message
     own: tuple[str, ...] = ()  # fingerprints of the gateway's certificates
     own_identifier: str | None = None
-    trees: tuple[Tree, ...] = ()
+    trees: tuple[EvidenceTree, ...] = ()
     certificates: Mapping[str, bytes] = field(default_factory=dict)  # fingerprint -> DER
     evidence: Mapping[str, bytes] = field(default_factory=dict)  # digest -> CRL or OCSP answer
     schemas: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256
@@ -505,7 +505,7 @@ class _Check:
             role=Role.ONE_STOP,
             identifiers=identifiers,
             certificates=tuple(certificates.values()),
-            signature=SignaturePolicy(default=Demand.REQUIRED, status_unknown=WhenUnknown.HOLD),
+            signature=SignaturePolicy(default=SignatureDemand.REQUIRED, status_unknown=WhenUnknown.HOLD),
         )
         return Parties([party])
 
@@ -521,9 +521,9 @@ class _Check:
         checked = Checked(document=document, kind=Kind(loai=loai or "", goc="", phien_ban=""))
         return verify(checked, self._trust(parties), parties, self.parts.received_at)
 
-    def _trust(self, parties: Parties) -> Trust:
+    def _trust(self, parties: Parties) -> TrustView:
         own = [self.parts.certificates[one] for one in self.parts.own]
-        return Trust.build(parties, self.trees.values(), self._recorded_statuses(), own)
+        return TrustView.build(parties, self.trees.values(), self._recorded_statuses(), own)
 
     def _differs(self, name: str) -> str:
         raise Stopped(Problem("SIG-127", {"part": name}))
@@ -564,7 +564,7 @@ class _Check:
             raise Stopped(Problem("SIG-121", {"file": "log.jsonl"}))
         last = self.parts.log[-1].number
         inside = {number: digest for number, digest in self.witnesses.items() if number <= last}
-        seen = chain.verify(self.parts.log, start=self.parts.log_start, witnesses=inside)
+        seen = chain.verify_chain(self.parts.log, start=self.parts.log_start, witnesses=inside)
         if not seen.whole:
             raise Stopped(Problem("SIG-129", {"number": seen.number, "flaw": str(seen.flaw)}))
         self._told([entry for entry in self.parts.log if entry.message == self.parts.message])
@@ -664,7 +664,7 @@ def _parts(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Parts:
         own=tuple(manifest["gateway"]["certificates"]),
         own_identifier=manifest["gateway"]["identifier"],
         trees=tuple(
-            Tree(
+            EvidenceTree(
                 name=row["name"],
                 anchors=tuple(row["anchors"]),
                 intermediates=tuple(row["intermediates"]),
@@ -712,7 +712,7 @@ def _registration(row: Mapping[str, Any]) -> Registration:
     )
 
 
-def _tree_row(one: Tree) -> dict[str, Any]:
+def _tree_row(one: EvidenceTree) -> dict[str, Any]:
     return {
         "name": one.name,
         "anchors": list(one.anchors),

@@ -30,7 +30,7 @@ from signing.certificates import Certificate, read_certificate, unfit
 from signing.driven import driven
 from signing.policy import CLOCK_SKEW
 from signing.status import judge_status
-from signing.trust import CertificateStatus, Standing, Status, Trust
+from signing.trust import CertificateStanding, CertificateStatus, StatusWord, TrustView
 
 # Broken fonts and odd cross references are everyday news in PDFs, and none of the operator's business.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -94,7 +94,7 @@ def is_pdf(body: bytes) -> bool:
     return b"%PDF-" in body[:1024]
 
 
-def check_pdf(body: bytes, trust: Trust, party: Party | None, at: datetime) -> PdfReport:
+def check_pdf(body: bytes, trust: TrustView, party: Party | None, at: datetime) -> PdfReport:
     """Every signature in a PDF, judged as of the time it was proven to be made, at the latest ``at``. Never raises.
 
     ``party`` is the sender: certificates registered for it with the purpose "document" or "seal" are its own; others must
@@ -115,7 +115,7 @@ def check_pdf(body: bytes, trust: Trust, party: Party | None, at: datetime) -> P
                 return PdfReport(unreadable="too-many-signatures")
             crls, ocsps = _carried_evidence(reader)
             return PdfReport(
-                signatures=tuple(_Judge(body, one, trust, party, at, crls, ocsps).judge() for one in embedded)
+                signatures=tuple(_PdfJudge(body, one, trust, party, at, crls, ocsps).judge() for one in embedded)
             )
     except Exception as error:  # noqa: BLE001 - hostile files: pyHanko raises many classes, RecursionError among them
         log.info("a PDF could not be read: %s", type(error).__name__)
@@ -151,12 +151,12 @@ def _remarks(name: str, report: PdfReport) -> Iterator[Problem]:
             yield Problem("SIG-112", {"file": name, "field": signature.field, "items": items})
 
 
-class _Judge:
+class _PdfJudge:
     def __init__(
         self,
         body: bytes,
         embedded: EmbeddedPdfSignature,
-        trust: Trust,
+        trust: TrustView,
         party: Party | None,
         at: datetime,
         crls: list[bytes],
@@ -253,7 +253,7 @@ class _Judge:
             if not tree.in_force(time):
                 continue
             found = judge_status(certificate, tree, time, crls=self.crls, ocsps=self.ocsps)
-            if found.status is not Status.BAD:
+            if found.status is not StatusWord.BAD:
                 return tree.name
         return None
 
@@ -311,9 +311,9 @@ class _Judge:
         standing = self._standing(certificate, registration, moment)
         if standing.verdict is not None:
             self.record.facts["status"] = standing.verdict.as_dict()
-        if standing.status is Status.BAD:
+        if standing.status is StatusWord.BAD:
             self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.1")
-        elif standing.status is Status.UNKNOWN:
+        elif standing.status is StatusWord.UNKNOWN:
             self.record.mark(v.UNDETERMINED, standing.reason, "1.2")
             self.record.mark(v.PASSED, "known-issuer", "2.1")
         else:
@@ -323,26 +323,28 @@ class _Judge:
 
     def _standing(
         self, certificate: Certificate, registration: SigningCertificate | None, moment: datetime
-    ) -> Standing:
+    ) -> CertificateStanding:
         if registration is not None:
             return self.trust.standing(certificate.fingerprint, registration.tree, moment)
         if self.trust.revoked(certificate.fingerprint, moment):
-            return Standing(Status.BAD, None, "revoked", {}, self.trust.verdicts[certificate.fingerprint])
+            return CertificateStanding(
+                StatusWord.BAD, None, "revoked", {}, self.trust.verdicts[certificate.fingerprint]
+            )
         best: CertificateStatus | None = None
         for tree in self.trust.trees.values():
             if not tree.in_force(moment):
                 continue
             found = judge_status(certificate, tree, moment, crls=self.crls, ocsps=self.ocsps)
-            if found.status is Status.BAD and found.reason == "no-path":
+            if found.status is StatusWord.BAD and found.reason == "no-path":
                 continue
             if found.revoked_at is not None and found.revoked_at > moment:
-                return Standing(Status.GOOD, None, "revoked-later", {}, found)
-            if found.status is not Status.UNKNOWN:
-                return Standing(found.status, None, found.reason, {}, found)
+                return CertificateStanding(StatusWord.GOOD, None, "revoked-later", {}, found)
+            if found.status is not StatusWord.UNKNOWN:
+                return CertificateStanding(found.status, None, found.reason, {}, found)
             best = found
         if best is not None:
-            return Standing(Status.UNKNOWN, None, best.reason, {}, best)
-        return Standing(Status.BAD, None, "no-path")
+            return CertificateStanding(StatusWord.UNKNOWN, None, best.reason, {}, best)
+        return CertificateStanding(StatusWord.BAD, None, "no-path")
 
 
 _TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"

@@ -15,8 +15,8 @@ from lxml import etree
 
 from gateway.core.parties import SignaturePolicy, SigningCertificate
 from signing.certificates import Certificate, unfit
-from signing.names import CURVES
 from signing.structure import Signature
+from signing.uris import CURVES
 
 MESSAGE: Final = "message"  # the purpose for which a certificate is registered
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far a signer's clock may be ahead of ours (threats section 5.11)

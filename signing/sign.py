@@ -31,7 +31,8 @@ from gateway.core.problems import Problem, Stopped
 from gateway.documents import parse_bytes
 from signing.certificates import Certificate, Unreadable, read_certificate, unfit
 from signing.engine import canonical
-from signing.names import (
+from signing.structure import ROOT
+from signing.uris import (
     C14N_10,
     C14N_11,
     CURVES,
@@ -49,7 +50,6 @@ from signing.names import (
     XADES,
     XML,
 )
-from signing.structure import ROOT
 
 Stamper = Callable[[bytes], bytes]  # octets to be time-stamped -> DER of the RFC 3161 token
 RawSigner = Callable[[bytes, str, int], bytes]  # (octets, "rsa" | "pss" | "ecdsa", bits of the hash) -> SignatureValue

@@ -25,7 +25,7 @@ from pyhanko_certvalidator.errors import InsufficientRevinfoError, PathError, Re
 
 from signing.certificates import Certificate
 from signing.driven import driven
-from signing.trust import CertificateStatus, Status, TrustTree
+from signing.trust import CertificateStatus, StatusWord, TrustTree
 
 logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)  # it logs names and tracebacks
 
@@ -75,7 +75,7 @@ def judge_status(
     )
 
     def verdict(
-        status: Status, reason: str, used: Iterable[_Piece] = (), revoked_at: datetime | None = None
+        status: StatusWord, reason: str, used: Iterable[_Piece] = (), revoked_at: datetime | None = None
     ) -> CertificateStatus:
         used = list(used)
         until = min((piece.until for piece in used if piece.until is not None), default=None)
@@ -83,8 +83,8 @@ def judge_status(
             fingerprint=certificate.fingerprint,
             status=status,
             as_of=at,
-            until=until if status is not Status.UNKNOWN else None,
-            grace_until=until + grace if status is Status.GOOD and until is not None and grace else None,
+            until=until if status is not StatusWord.UNKNOWN else None,
+            grace_until=until + grace if status is StatusWord.GOOD and until is not None and grace else None,
             reason=reason,
             source=_source(used),
             revoked_at=revoked_at,
@@ -96,17 +96,17 @@ def judge_status(
             warnings.simplefilter("ignore")
             driven(CertificateValidator(_x509(certificate.der), validation_context=context).async_validate_path())
     except RevokedError as error:
-        return verdict(Status.BAD, "revoked", _relied_on(certificate, tree, pieces, moment), error.revocation_dt)
+        return verdict(StatusWord.BAD, "revoked", _relied_on(certificate, tree, pieces, moment), error.revocation_dt)
     except InsufficientRevinfoError:
-        return verdict(Status.UNKNOWN, "evidence-unusable" if pieces else "source-down")
+        return verdict(StatusWord.UNKNOWN, "evidence-unusable" if pieces else "source-down")
     except (ValidationError, PathError) as error:  # no issuer, a wrong signature, a forbidden algorithm, dates …
         log.info("no path for %s: %s", certificate.fingerprint, type(error).__name__)
-        return verdict(Status.BAD, "no-path")
+        return verdict(StatusWord.BAD, "no-path")
     except Exception as error:  # noqa: BLE001 - other people's bytes; a library that stumbles has not judged
         log.warning("no verdict on %s: %s", certificate.fingerprint, type(error).__name__)
-        return verdict(Status.UNKNOWN, "evidence-unusable")
+        return verdict(StatusWord.UNKNOWN, "evidence-unusable")
     used = list(_relied_on(certificate, tree, pieces, moment))
-    return verdict(Status.GOOD, "good-by-ocsp" if _source(used) == "ocsp" else "good-by-crl", used)
+    return verdict(StatusWord.GOOD, "good-by-ocsp" if _source(used) == "ocsp" else "good-by-crl", used)
 
 
 def answers_nonce(response: bytes, nonce: bytes) -> bool:

@@ -21,7 +21,7 @@ from lxml import etree
 
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import MOST_PROBLEMS, xpath_of
-from signing.names import (
+from signing.uris import (
     C14N_10,
     C14N_11,
     CANONICALISATIONS,
@@ -139,7 +139,7 @@ def read_signature(root: etree._Element) -> Signature:
     problems = list(_size(signature)) or list(islice(_fit(signature, _GRAMMAR[SIGNATURE]), MOST_PROBLEMS))
     if problems:
         raise Stopped(*problems)
-    return _Reader(root, signature).read()
+    return _SignatureReader(root, signature).read()
 
 
 def survey(root: etree._Element) -> list[Problem]:
@@ -160,7 +160,7 @@ def survey(root: etree._Element) -> list[Problem]:
     if grammar:
         return problems + list(_names(signature))
     try:
-        _Reader(root, signature).read()
+        _SignatureReader(root, signature).read()
     except Stopped as stop:
         problems += stop.problems
     return problems
@@ -434,7 +434,7 @@ def _ids(root: etree._Element) -> Iterator[Problem]:
 # What it says ---------------------------------------------------------------------------------------------------------
 
 
-class _Reader:
+class _SignatureReader:
     """Reads a Signature that fits the grammar, collecting problems."""
 
     def __init__(self, root: etree._Element, signature: etree._Element) -> None:

@@ -1,6 +1,6 @@
 """Trust as one frozen view: who may sign what, under which tree, and what is known about each certificate's status.
 
-Decided elsewhere and beforehand (gateway.services.trust, signing.status); on the hot path it is a dictionary. A new
+Decided elsewhere and beforehand (gateway.services.certificate_status, signing.status); on the hot path it is a dictionary. A new
 view replaces the old one as a whole.
 """
 
@@ -21,7 +21,7 @@ from gateway.core.parties import Parties, Party, Role, SigningCertificate
 from signing.certificates import Certificate, Unreadable, read_certificate
 
 
-class Status(StrEnum):
+class StatusWord(StrEnum):
     """What is known about a certificate."""
 
     GOOD = "good"
@@ -34,7 +34,7 @@ class CertificateStatus:
     """One verdict on one certificate: path and revocation together, with what it rests on."""
 
     fingerprint: str  # SHA-256 of the DER, lower-case hex
-    status: Status
+    status: StatusWord
     as_of: datetime  # of the evidence: thisUpdate, producedAt
     until: datetime | None  # the evidence says nothing after this time (nextUpdate); None: it does not expire
     grace_until: datetime | None = None  # a setting: how long the last good answer still counts when no newer one comes
@@ -62,7 +62,7 @@ class CertificateStatus:
         """The reverse of :meth:`as_dict`."""
         return cls(
             fingerprint=row["fingerprint"],
-            status=Status(row["status"]),
+            status=StatusWord(row["status"]),
             as_of=datetime.fromisoformat(row["as_of"]),
             until=_time(row.get("until")),
             grace_until=_time(row.get("grace_until")),
@@ -89,17 +89,17 @@ class TrustTree:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CertificateStanding:
     """What is known about a registered certificate at one time."""
 
-    status: Status
+    status: StatusWord
     code: str | None  # the problem it makes, if any
     reason: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     verdict: CertificateStatus | None = None
 
 
-class Trust:
+class TrustView:
     """The frozen view. Make it with :meth:`build`."""
 
     def __init__(
@@ -151,10 +151,10 @@ class Trust:
             version=parties.version,
         )
 
-    def with_verdicts(self, verdicts: Iterable[CertificateStatus]) -> Trust:
+    def with_verdicts(self, verdicts: Iterable[CertificateStatus]) -> TrustView:
         """The same view with these verdicts in place of the old ones of the same certificates."""
         merged = {**self.verdicts, **{verdict.fingerprint: verdict for verdict in verdicts}}
-        return Trust(
+        return TrustView(
             certificates=self.certificates, trees=self.trees, verdicts=merged, own=self.own, version=self.version
         )
 
@@ -163,7 +163,7 @@ class Trust:
         verdict = self.verdicts.get(fingerprint)
         return verdict is not None and verdict.revoked_at is not None and verdict.revoked_at <= at
 
-    def standing(self, fingerprint: str, tree: str | None, at: datetime) -> Standing:
+    def standing(self, fingerprint: str, tree: str | None, at: datetime) -> CertificateStanding:
         """What is known at this time about a certificate registered under this tree.
 
         Without a tree the registration itself is the trust, and there is nothing to ask anybody. A good verdict
@@ -171,30 +171,30 @@ class Trust:
         from its own date on, so a message that came before it is not undone (Annex II 1.1 of Circular 15/2025).
         """
         if tree is None:
-            return Standing(Status.GOOD, None, "registered")
+            return CertificateStanding(StatusWord.GOOD, None, "registered")
         grown = self.trees.get(tree)
         if grown is None:
-            return Standing(Status.UNKNOWN, "SIG-065", "no-tree", {"tree": tree})
+            return CertificateStanding(StatusWord.UNKNOWN, "SIG-065", "no-tree", {"tree": tree})
         if not grown.in_force(at):
-            return Standing(Status.BAD, "SIG-061", "tree-not-in-force", {"tree": tree})
+            return CertificateStanding(StatusWord.BAD, "SIG-061", "tree-not-in-force", {"tree": tree})
         verdict = self.verdicts.get(fingerprint)
         if verdict is None:
-            return Standing(Status.UNKNOWN, "SIG-062", "not-checked-yet", {"until": None})
-        if verdict.status is Status.BAD:
+            return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", "not-checked-yet", {"until": None})
+        if verdict.status is StatusWord.BAD:
             if verdict.revoked_at is None:
-                return Standing(Status.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
+                return CertificateStanding(StatusWord.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
             if verdict.revoked_at <= at:
                 revoked = verdict.revoked_at.isoformat(timespec="seconds")
-                return Standing(Status.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
-            return Standing(Status.GOOD, None, "revoked-later", {}, verdict)
-        if verdict.status is Status.GOOD:
+                return CertificateStanding(StatusWord.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
+            return CertificateStanding(StatusWord.GOOD, None, "revoked-later", {}, verdict)
+        if verdict.status is StatusWord.GOOD:
             if verdict.until is None or at <= verdict.until:
-                return Standing(Status.GOOD, None, verdict.reason, {}, verdict)
+                return CertificateStanding(StatusWord.GOOD, None, verdict.reason, {}, verdict)
             until = verdict.until.isoformat(timespec="seconds")
             if verdict.grace_until is not None and at <= verdict.grace_until:
-                return Standing(Status.GOOD, "SIG-064", "grace", {"until": until}, verdict)
-            return Standing(Status.UNKNOWN, "SIG-062", "evidence-expired", {"until": until}, verdict)
-        return Standing(Status.UNKNOWN, "SIG-062", verdict.reason, {"until": None}, verdict)
+                return CertificateStanding(StatusWord.GOOD, "SIG-064", "grace", {"until": until}, verdict)
+            return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", "evidence-expired", {"until": until}, verdict)
+        return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", verdict.reason, {"until": None}, verdict)
 
 
 def load_tree(

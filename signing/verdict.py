@@ -186,7 +186,7 @@ def conclude(checklist: Mapping[str, Mapping[str, Any]]) -> str:
     return NOT_APPLICABLE
 
 
-def explain(verdict: Mapping[str, Any]) -> list[dict[str, str]]:
+def explain_verdict(verdict: Mapping[str, Any]) -> list[dict[str, str]]:
     """The checklist as rows for a person: item, status, and its text and reason in both languages."""
     rows = []
     for item, row in verdict.get("checklist", {}).items():

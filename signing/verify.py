@@ -14,14 +14,13 @@ from typing import Any
 from lxml import etree
 from signxml.exceptions import InvalidDigest
 
-from gateway.core.model import Basis, Form, Signer
-from gateway.core.parties import Demand, Parties, Party, SigningCertificate, WhenUnknown
-from gateway.core.problems import Location, Outcome, Problem, Stopped
+from gateway.core.model import Basis, BodyForm, Signer
+from gateway.core.parties import Parties, Party, SignatureDemand, SigningCertificate, WhenUnknown
+from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import MOST_PROBLEMS, Attested, Checked, locate, parse_bytes, xpath_of
 from signing import verdict as v
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import Proven, canonical, prove
-from signing.names import DIGESTS, PHONG_BI
 from signing.policy import (
     CLOCK_SKEW,
     Finding,
@@ -32,12 +31,13 @@ from signing.policy import (
     xades_findings,
 )
 from signing.structure import ROOT, SIGNATURE, Signature, read_signature, signatures, stray
-from signing.trust import Standing, Status, Trust
+from signing.trust import CertificateStanding, StatusWord, TrustView
+from signing.uris import DIGESTS, PHONG_BI
 
 log = logging.getLogger("lienthong.signing")
 
 
-class Refused(Stopped):
+class SignatureRefused(Stopped):
     """A document whose signature is refused. Carries the verdict, which is for the record and not for strangers."""
 
     def __init__(self, verdict: dict[str, Any], *problems: Problem) -> None:
@@ -45,25 +45,25 @@ class Refused(Stopped):
         self.verdict = verdict
 
 
-def verify(checked: Checked, trust: Trust, parties: Parties, at: datetime) -> Attested:
+def verify(checked: Checked, trust: TrustView, parties: Parties, at: datetime) -> Attested:
     """The document as it may be believed, judged as of ``at``.
 
     Raises Refused (a Stopped) with every problem found. A certificate whose status is not known is a doubt on the
     Attested. The caller must ask the schema of the returned root once more: what was checked before is the tree that
     arrived.
     """
-    return _Judge(checked, trust, parties, at).judge()
+    return _SignatureJudge(checked, trust, parties, at).judge()
 
 
-class _Judge:
-    def __init__(self, checked: Checked, trust: Trust, parties: Parties, at: datetime) -> None:
+class _SignatureJudge:
+    def __init__(self, checked: Checked, trust: TrustView, parties: Parties, at: datetime) -> None:
         self.document = checked.document
         self.kind = checked.kind
         self.root = checked.document.root
         self.trust = trust
         self.parties = parties
         self.at = at
-        self.composed = self.document.composed or self.document.envelope.form is not Form.THONG_DIEP
+        self.composed = self.document.composed or self.document.envelope.form is not BodyForm.THONG_DIEP
         self.record = v.Judgement(Basis.COMPOSED if self.composed else Basis.SIGNATURE, at)
 
     def judge(self) -> Attested:
@@ -111,13 +111,13 @@ class _Judge:
         """
         demand = party.signature.demand(self.kind.loai)
         present = bool(signatures(self.root))
-        if demand is not Demand.OFF:
+        if demand is not SignatureDemand.OFF:
             if present:
                 return None
             if problems := stray(self.root):
                 self.record.mark(v.FAILED, "structure", "2.4")
                 raise self._refuse(*problems)
-            if demand is Demand.REQUIRED:
+            if demand is SignatureDemand.REQUIRED:
                 self.record.mark(v.FAILED, "unsigned", "2.1", "2.2", "2.4")
                 raise self._refuse(Problem("SIG-002", {"loai": self.kind.loai}, _place(self.root)))
         self.record.basis = Basis.CHANNEL
@@ -248,7 +248,7 @@ class _Judge:
                 code = "SIG-083" if demanded else "SIG-084"
                 problems.append(Problem(code, {"tsa": stamp.tsa}, place))
         self.record.facts["timestamps"] = [stamp.as_dict() for stamp in read]
-        if any(problem.outcome is Outcome.FAILED for problem in problems):
+        if any(problem.outcome is ProblemOutcome.FAILED for problem in problems):
             self.record.mark(v.FAILED, "time-claim", "2.3")
             raise self._refuse(*problems)
         return tuple(self._placed(problems))
@@ -257,16 +257,16 @@ class _Judge:
         claimed = signature.properties.signing_time if signature.properties is not None else time
         return claimed - CLOCK_SKEW <= time <= self.at + CLOCK_SKEW and certificate.within(time)
 
-    def _status(self, standing: Standing, signature: Signature, party: Party) -> tuple[Problem, ...]:
+    def _status(self, standing: CertificateStanding, signature: Signature, party: Party) -> tuple[Problem, ...]:
         """What the certificate's status means for this message: nothing, a doubt, or a refusal."""
         if standing.verdict is not None:
             self.record.facts["status"] = standing.verdict.as_dict()
-        if standing.status is Status.BAD:
+        if standing.status is StatusWord.BAD:
             self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.3")
             raise self._refuse(Problem(standing.code or "SIG-061", standing.facts, _place(signature.certificate_at)))
         asked = standing.reason != "registered"
         code = standing.code
-        if standing.status is Status.UNKNOWN:
+        if standing.status is StatusWord.UNKNOWN:
             self.record.mark(v.UNDETERMINED, standing.reason, "1.1", "1.2", "2.3")
             if party.signature.status_unknown is WhenUnknown.WARN:
                 code = "SIG-063"
@@ -304,7 +304,7 @@ class _Judge:
             }
         )
 
-    def _refuse(self, *problems: Problem) -> Refused:
+    def _refuse(self, *problems: Problem) -> SignatureRefused:
         problems = problems[:MOST_PROBLEMS]
         self.record.facts["codes"] = [problem.code for problem in problems]
         verdict = self.record.as_dict()
@@ -314,7 +314,7 @@ class _Judge:
             ",".join(problem.code for problem in problems),
             self.record.facts.get("failure", "-"),
         )
-        return Refused(verdict, *self._placed(problems))
+        return SignatureRefused(verdict, *self._placed(problems))
 
     def _placed(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems with line and column, where they point to a place."""

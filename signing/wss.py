@@ -26,8 +26,8 @@ from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from signing.certificates import Certificate, Unreadable, read_certificate, unfit
 from signing.engine import canonical
-from signing.names import CURVES, DIGESTS, EXC_C14N, SIGNATURE_METHODS, ds
-from signing.trust import Status, Trust
+from signing.trust import StatusWord, TrustView
+from signing.uris import CURVES, DIGESTS, EXC_C14N, SIGNATURE_METHODS, ds
 
 _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 _WSSE, _WSU = f"{_OASIS}wssecurity-secext-1.0.xsd", f"{_OASIS}wssecurity-utility-1.0.xsd"
@@ -56,7 +56,9 @@ def bearer(security: etree._Element) -> str | None:
         return None
 
 
-def verify_body(root: etree._Element, security: etree._Element, trust: Trust, parties: Parties, at: datetime) -> Signed:
+def verify_body(
+    root: etree._Element, security: etree._Element, trust: TrustView, parties: Parties, at: datetime
+) -> Signed:
     """The registered party that signed the Body and a Timestamp of this envelope.
 
     ``root`` is the tree of the bytes as they arrived. Raises Stopped: SYS-139 for a shape that is not taken, SIG-050 to
@@ -177,7 +179,7 @@ def _certificate(token: etree._Element) -> Certificate:
         raise _shape("BinarySecurityToken") from error
 
 
-def _registered(certificate: Certificate, trust: Trust, parties: Parties, at: datetime) -> Party:
+def _registered(certificate: Certificate, trust: TrustView, parties: Parties, at: datetime) -> Party:
     found = parties.by_signing_certificate(certificate.fingerprint)
     if found is None or "message" not in found[1].purposes:
         raise Stopped(Problem("SIG-050", {"fingerprint": certificate.fingerprint, "sender": "–"}))
@@ -193,7 +195,7 @@ def _registered(certificate: Certificate, trust: Trust, parties: Parties, at: da
             Problem("SIG-054", {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment})
         )
     standing = trust.standing(certificate.fingerprint, registration.tree, at)
-    if standing.status is not Status.GOOD and standing.code is not None:
+    if standing.status is not StatusWord.GOOD and standing.code is not None:
         # Unknown is a no here: a caller cannot be held as a message can.
         problems.append(Problem(standing.code, standing.facts))
     if problems:

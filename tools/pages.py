@@ -17,16 +17,16 @@ from typing import Any
 import click
 
 from connectors.registry import installed
-from connectors.settings import Common
+from connectors.table import Common
 from gateway import settings
-from gateway.cli import Call, lienthong
+from gateway.cli import CommandRun, lienthong
 from gateway.core import lifecycle
 from gateway.core.lifecycle import LABELS, MOVES, Guard
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
-from gateway.core.problems import Entry, Lang, Outcome, Side, catalogue
-from gateway.core.written import meaning
+from gateway.core.problems import Lang, ProblemEntry, ProblemOutcome, Side, catalogue
+from gateway.core.written import setting_meaning
 from gateway.documents import Kind
-from gateway.services.parties import Profile
+from gateway.services.profiles import PartyProfile
 from schemas import describe, names
 from schemas.catalog import Catalog, bundled
 from schemas.describe import Field, Simple
@@ -74,9 +74,9 @@ FAMILIES = {
     "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),
 }
 OUTCOMES = {
-    Outcome.FAILED: ("từ chối", "refused"),
-    Outcome.UNDETERMINED: ("tạm giữ", "held"),
-    Outcome.NOTE: ("ghi chú", "remark"),
+    ProblemOutcome.FAILED: ("từ chối", "refused"),
+    ProblemOutcome.UNDETERMINED: ("tạm giữ", "held"),
+    ProblemOutcome.NOTE: ("ghi chú", "remark"),
 }
 SIDES = {
     Side.SENDER: ("bên gửi", "sender"),
@@ -91,7 +91,7 @@ def problems() -> str:
         "Mỗi lỗi có một mã để tra ở đây, một từ khoá ổn định cho chương trình (`token`), vị trí, cách sửa, và bên phải hành động. Chữ trong `{ngoặc}` được thay bằng dữ kiện của từng trường hợp.",
         "Every problem has a code to look up here, a stable word for programs (`token`), a place, a remedy, and a side whose turn it is. Words in `{braces}` are filled in for each case.",
     ]
-    by_family: dict[str, list[Entry]] = {}
+    by_family: dict[str, list[ProblemEntry]] = {}
     for code, entry in sorted(catalogue().items()):
         by_family.setdefault(code.partition("-")[0], []).append(entry)
     for family in sorted(by_family, key=list(FAMILIES).index):
@@ -101,7 +101,7 @@ def problems() -> str:
     return page("Mã lỗi", "Problem codes", *parts)
 
 
-def _problem(entry: Entry) -> str:
+def _problem(entry: ProblemEntry) -> str:
     facts = [
         f"`{entry.token}`",
         " / ".join(OUTCOMES[entry.outcome]),
@@ -138,7 +138,7 @@ def settings_page() -> str:
         "## Hồ sơ của một bên / A party's profile: `parties/*.toml`",
         "Mỗi bên một tệp. `lienthong parties apply` kiểm tra, cho xem khác biệt, rồi ghi phiên bản mới kèm người và lý do; chỉ sửa tệp thì chưa có gì thay đổi.",
         "One file for each party. `lienthong parties apply` checks it, shows the difference, and records a new version with author and reason; editing a file alone changes nothing.",
-        _settings_table(_rows(Profile, ()), env=False),
+        _settings_table(_rows(PartyProfile, ()), env=False),
         "## Đầu nối / Connectors: `[connector]`",
         "Khoá chung cho mọi đầu nối. / Keys that every connector has.",
         _settings_table(_rows(Common, ("connector",)), env=False),
@@ -170,7 +170,7 @@ def _rows_of(f: dataclasses.Field[Any], hint: Any, key: tuple[str, ...], *, env:
     here = (*key, f.name)
     if f.metadata.get("vi"):
         variable = f"`{settings.variable(here)}`" if env and here in settings.in_environment() else ""
-        words = meaning(f, Lang.VI), meaning(f, Lang.EN)
+        words = setting_meaning(f, Lang.VI), setting_meaning(f, Lang.EN)
         yield f"`{'.'.join(here)}`", _type(hint, f), _default(f), variable, *words
     if inner is not None and inner is not f.type:
         yield from _rows(inner, (*key, f.name + ("[]" if many else "")), env=env)
@@ -538,7 +538,7 @@ def help_of(path: tuple[str, ...], command: click.Command, lang: Lang) -> str:
         parent = click.Context(lienthong, info_name=name, parent=parent, **lienthong.context_settings)
     settings_ = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
     context = click.Context(
-        command, info_name=path[-1], parent=parent, obj=Call(lang=lang, lang_given=True), **settings_
+        command, info_name=path[-1], parent=parent, obj=CommandRun(lang=lang, lang_given=True), **settings_
     )
     context.meta["lienthong"] = {"lang": lang}
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())

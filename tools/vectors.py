@@ -35,8 +35,8 @@ from gateway.core.problems import Lang, Problem, Stopped, catalogue
 from gateway.documents import parse_bytes
 from signing.certificates import Unreadable, read_certificate
 from signing.engine import canonical
-from signing.names import C14N_10, DS
 from signing.structure import survey
+from signing.uris import C14N_10, DS
 
 SECRETS = (b"secret", b"testkey", b"test", b"02468ace13579bdf")
 SECONDS = 30

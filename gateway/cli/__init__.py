@@ -12,14 +12,14 @@ from typing import NoReturn
 
 import click
 
-from gateway.cli.base import (
+from gateway.cli.command import (
     FINE,
     OURS,
     PROBLEMS,
     USAGE,
-    Call,
-    Entry,
+    CommandRun,
     Group,
+    LazyCommand,
     Misconfigured,
     Option,
     asked_for,
@@ -30,86 +30,92 @@ from gateway.cli.show import Unwritable
 from gateway.cli.words import click_in_vietnamese
 from gateway.core.problems import Problem, Stopped
 
-COMMANDS: dict[str, Entry] = {
-    "demo": Entry(
+COMMANDS: dict[str, LazyCommand] = {
+    "demo": LazyCommand(
         "gateway.cli.demo:demo",
         "Xem một hồ sơ đi trọn hai chiều, tự kết thúc.",
         "Watch a dossier travel both ways; ends by itself.",
     ),
-    "sandbox": Entry(
+    "sandbox": LazyCommand(
         "gateway.cli.sandbox:sandbox",
         "Trục thử của riêng bạn, với cổng và cơ quan hư cấu.",
         "A gateway of your own to try against, with a fictional portal and agency.",
     ),
-    "conformance": Entry(
+    "conformance": LazyCommand(
         "gateway.cli.conformance:conformance",
         "Bộ kiểm hợp chuẩn cho bên kết nối.",
         "The conformance kit for integrators.",
     ),
-    "init": Entry(
+    "init": LazyCommand(
         "gateway.cli.node:init",
         "Tạo một nút mới: cấu hình, khóa, thư mục các bên.",
         "Make a new node: configuration, key, folder of parties.",
     ),
-    "serve": Entry(
+    "serve": LazyCommand(
         "gateway.cli.run:serve",
         "Mở cửa: nhận thông điệp qua REST và SOAP.",
         "Open the door: take messages by REST and SOAP.",
     ),
-    "work": Entry("gateway.cli.run:work", "Gửi đi, xét lại, canh hạn.", "Deliver, judge again, watch."),
-    "check": Entry(
+    "work": LazyCommand("gateway.cli.run:work", "Gửi đi, xét lại, canh hạn.", "Deliver, judge again, watch."),
+    "check": LazyCommand(
         "gateway.cli.check:check",
         "Xét các tệp như khi nhận, không cần máy chủ.",
         "Judge files as on arrival; needs no server.",
     ),
-    "sample": Entry("gateway.cli.sample:sample", "Tạo thông điệp thử, hợp lệ.", "Make valid messages to try with."),
-    "sign": Entry("gateway.cli.check:sign", "Ký một tệp.", "Sign a file."),
-    "verify": Entry(
+    "sample": LazyCommand(
+        "gateway.cli.sample:sample", "Tạo thông điệp thử, hợp lệ.", "Make valid messages to try with."
+    ),
+    "sign": LazyCommand("gateway.cli.check:sign", "Ký một tệp.", "Sign a file."),
+    "verify": LazyCommand(
         "gateway.cli.check:verify",
         "Kiểm chữ ký một tệp và nói rõ ai ký, ký gì.",
         "Verify a signature; say who signed and what.",
     ),
-    "messages": Entry("gateway.cli.find:messages", "Tìm thông điệp.", "Find messages."),
-    "show": Entry(
+    "messages": LazyCommand("gateway.cli.find:messages", "Tìm thông điệp.", "Find messages."),
+    "show": LazyCommand(
         "gateway.cli.find:show", "Mọi điều đã biết về một thông điệp.", "Everything known about one message."
     ),
-    "evidence": Entry(
+    "evidence": LazyCommand(
         "gateway.cli.evidence:evidence",
         "Bằng chứng của một thông điệp, một tệp ai cũng kiểm được.",
         "The evidence of one message, a file that anybody can check.",
     ),
-    "dossier": Entry("gateway.cli.find:dossier", "Dòng thời gian của một hồ sơ.", "The timeline of a dossier."),
-    "inbox": Entry("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
-    "lanes": Entry(
+    "dossier": LazyCommand("gateway.cli.find:dossier", "Dòng thời gian của một hồ sơ.", "The timeline of a dossier."),
+    "inbox": LazyCommand("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
+    "lanes": LazyCommand(
         "gateway.cli.find:lanes",
         "Các làn gửi, làn bị giữ, lỗi gom theo nguyên nhân.",
         "Delivery lanes, held ones, failures by cause.",
     ),
-    "replay": Entry(
+    "replay": LazyCommand(
         "gateway.cli.act:replay",
         "Gửi lại hoặc xét lại, có kế hoạch trước.",
         "Deliver or judge again, with a plan first.",
     ),
-    "skip": Entry("gateway.cli.act:skip", "Bỏ qua một lượt gửi, có lý do.", "Skip a delivery, with a reason."),
-    "deadlines": Entry("gateway.cli.reports:deadlines", "Hồ sơ quá hạn, sắp đến hạn.", "Dossiers late, or due soon."),
-    "alerts": Entry("gateway.cli.reports:alerts", "Việc cần người xem.", "What needs a person."),
-    "report": Entry("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
-    "catalogue": Entry("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
-    "declarations": Entry(
+    "skip": LazyCommand("gateway.cli.act:skip", "Bỏ qua một lượt gửi, có lý do.", "Skip a delivery, with a reason."),
+    "deadlines": LazyCommand(
+        "gateway.cli.reports:deadlines", "Hồ sơ quá hạn, sắp đến hạn.", "Dossiers late, or due soon."
+    ),
+    "alerts": LazyCommand("gateway.cli.reports:alerts", "Việc cần người xem.", "What needs a person."),
+    "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
+    "catalogue": LazyCommand("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
+    "declarations": LazyCommand(
         "gateway.cli.declarations:declarations",
         "Lược đồ tờ khai theo thủ tục.",
         "Declaration schemas by procedure.",
     ),
-    "trust": Entry("gateway.cli.trust:trust", "Chứng thư: dự báo, tình trạng.", "Certificates: forecast, status."),
-    "parties": Entry("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
-    "log": Entry("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
-    "erase": Entry(
+    "trust": LazyCommand(
+        "gateway.cli.trust:trust", "Chứng thư: dự báo, tình trạng.", "Certificates: forecast, status."
+    ),
+    "parties": LazyCommand("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
+    "log": LazyCommand("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
+    "erase": LazyCommand(
         "gateway.cli.erase:erase",
         "Xóa nội dung hết hạn lưu trữ, có kế hoạch trước.",
         "Erase what retention no longer keeps, with a plan first.",
     ),
-    "db": Entry("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
-    "doctor": Entry(
+    "db": LazyCommand("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
+    "doctor": LazyCommand(
         "gateway.cli.node:doctor",
         "Cái gì đang có hiệu lực, từ đâu, và có gì sai.",
         "What is in force, where from, and what is wrong.",
@@ -153,7 +159,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: everything is done, and said to nobody
         sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
-    call = Call(*asked_for(arguments, os.environ))
+    call = CommandRun(*asked_for(arguments, os.environ))
     try:
         result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
         code = result if isinstance(result, int) else FINE
@@ -194,7 +200,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _usage(error: click.UsageError, call: Call) -> int:
+def _usage(error: click.UsageError, call: CommandRun) -> int:
     ctx = error.ctx
     if ctx is None:
         click.echo(call.screen.text(click_in_vietnamese(error.format_message()), error.format_message()), err=True)
@@ -226,4 +232,4 @@ def _sentence(ctx: click.Context, error: click.UsageError) -> str:
     return say(ctx, click_in_vietnamese(error.format_message()), error.format_message())
 
 
-__all__ = ["COMMANDS", "Call", "lienthong", "main"]
+__all__ = ["COMMANDS", "CommandRun", "lienthong", "main"]

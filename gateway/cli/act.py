@@ -7,12 +7,12 @@ from datetime import datetime
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, acting, argument, check_period, command, option, reason_of
 from gateway.cli.check import Moment
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, acting, argument, check_period, command, option, reason_of
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
 from gateway.core.model import Acknowledgement, Delivery
-from gateway.core.problems import Outcome
+from gateway.core.problems import ProblemOutcome
 from gateway.services import desk
 from gateway.settings import OperatorRole
 
@@ -52,7 +52,7 @@ SHOWN = 20  # of each list; the rest is counted
 @option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
 @acting
 def replay(
-    call: Call,
+    call: CommandRun,
     ids: tuple[str, ...],
     states: tuple[str, ...],
     party: str | None,
@@ -90,7 +90,7 @@ def replay(
         until=until,
         limit=limit,
     )
-    plan = desk.plan(store, choice, lambda envelope: judge(envelope, gate))
+    plan = desk.plan_replay(store, choice, lambda envelope: judge(envelope, gate))
     _print_plan(screen, plan)
     if dry_run or not plan.count:
         return PROBLEMS if plan.would_fail else FINE
@@ -111,7 +111,7 @@ def replay(
     return PROBLEMS if any(str(answer.fate) == "rejected" for answer in answers) else FINE
 
 
-def _print_plan(screen: Screen, plan: desk.Plan) -> None:
+def _print_plan(screen: Screen, plan: desk.ReplayPlan) -> None:
     if screen.as_json:
         screen.row(
             {
@@ -159,7 +159,7 @@ def _told(screen: Screen, delivery: Delivery) -> str:
     return f"  {delivery.id} → {delivery.party} · {delivery.lane} · {state_word(screen, delivery.state)}{code}"
 
 
-def _print_counts(screen: Screen, plan: desk.Plan) -> None:
+def _print_counts(screen: Screen, plan: desk.ReplayPlan) -> None:
     counts: Mapping[tuple[str, str], int] = {
         ("bên nhận đã có rồi, không gửi nữa", "the receiver has already; not sent again"): len(plan.delivered),
         ("đang tự đi, không cần làm gì", "on their way by themselves"): len(plan.waiting),
@@ -189,7 +189,7 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
     for answer in answers:
         screen.line(f"{answer.message}: {fate_word(screen, answer.fate)}")
         for problem in answer.problems:
-            if problem.outcome is not Outcome.NOTE:
+            if problem.outcome is not ProblemOutcome.NOTE:
                 screen.problem(problem)
 
 
@@ -201,7 +201,7 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
 @argument("delivery", metavar="DELIVERY")
 @option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
 @acting
-def skip(call: Call, delivery: str, yes: bool, reason: str | None) -> int:
+def skip(call: CommandRun, delivery: str, yes: bool, reason: str | None) -> int:
     """Skips one delivery."""
     screen = call.screen
     call.need(OperatorRole.OPERATOR, "skip")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, Misconfigured, argument, command, option, say
+from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Misconfigured, argument, command, option, say
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
@@ -97,9 +97,11 @@ def _how_to_write(ctx: click.Context | None, value: str) -> str:
     en="For each problem propose the smallest change: at which line and column, what to replace by what. What only the "
     "author can know is not guessed. Sign again after mending.",
 )
-def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, at: datetime | None, hints: bool) -> int:
+def check(
+    call: CommandRun, files: tuple[str, ...], party: str | None, expect: bool, at: datetime | None, hints: bool
+) -> int:
     """Judges every file; the exit code is that of the worst."""
-    bench = Bench(call, party, at or call.now)
+    bench = FileBench(call, party, at or call.now)
     fates: list[Fate] = []
     surprises = 0
     for name in _expanded(files):
@@ -135,7 +137,7 @@ def check(call: Call, files: tuple[str, ...], party: str | None, expect: bool, a
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
+class SampleSidecar:
     """What a .toml file beside a .xml file of the same name says about it."""
 
     sender: str | None
@@ -157,7 +159,7 @@ def _facts(problem: Problem) -> tuple[str, int, int, str]:
     return (problem.code, (at.line if at else 0) or 0, (at.column if at else 0) or 0, (at.xpath if at else "") or "")
 
 
-def sidecar(name: str) -> Sidecar | None:
+def sidecar(name: str) -> SampleSidecar | None:
     """The side-car of a file, when there is one that can be read; it is a help, never a demand."""
     if name == STDIN or not name.endswith(".xml"):
         return None
@@ -168,17 +170,17 @@ def sidecar(name: str) -> Sidecar | None:
         return None
     sender, alone = row.get("sender"), row.get("alone", row.get("outcome", "accepted"))
     stated = [problem for problem in row.get("problems", ()) if not problem.get("on_record")]
-    return Sidecar(
+    return SampleSidecar(
         sender if isinstance(sender, str) else None,
         str(alone),
         tuple((str(p.get("code")), p.get("line"), p.get("column"), p.get("xpath")) for p in stated),
     )
 
 
-class Bench:
+class FileBench:
     """Judges files with the registry of the profile files; the configuration is the one around each file."""
 
-    def __init__(self, call: Call, party: str | None, at: datetime) -> None:
+    def __init__(self, call: CommandRun, party: str | None, at: datetime) -> None:
         self.call = call
         self.party = party
         self.at = at
@@ -200,7 +202,7 @@ class Bench:
                 raise Misconfigured(*stop.problems) from stop
         return self.gates[loaded.file]
 
-    def judge(self, name: str, beside: Sidecar | None = None) -> Finding:
+    def judge(self, name: str, beside: SampleSidecar | None = None) -> Finding:
         """All that can be said about one file. Raises Stopped (SYS-045) when it cannot be read."""
         from gateway.services.intake import judge
 
@@ -219,7 +221,7 @@ class Bench:
         )
         return judge(envelope, gate)
 
-    def _caller(self, body: bytes, gate: Any, beside: Sidecar | None) -> PartyId:
+    def _caller(self, body: bytes, gate: Any, beside: SampleSidecar | None) -> PartyId:
         from gateway.documents import header_claims, parse_bytes
 
         name = self.party or (beside.sender if beside is not None else None)
@@ -280,7 +282,7 @@ def _read(name: str, most: int) -> tuple[bytes, str, int]:
 
 
 def _print(
-    call: Call, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...], *, hints: bool
+    call: CommandRun, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...], *, hints: bool
 ) -> None:
     screen = call.screen
     fixes = _proposals(finding, problems) if hints else {}
@@ -318,7 +320,7 @@ def _print(
         screen.problem(problem, shown)
         if number in fixes:
             _print_fix(screen, shown, fixes[number])
-    if hints and (left := sum(problem.outcome is Outcome.FAILED for problem in problems) - len(fixes)) > 0:
+    if hints and (left := sum(problem.outcome is ProblemOutcome.FAILED for problem in problems) - len(fixes)) > 0:
         screen.line(
             f"    {left} lỗi không tự đề xuất thay đổi được: làm theo dòng →.",
             f"    {left} without an edit that could be proposed: follow the → line.",
@@ -363,7 +365,7 @@ def _clipped(text: str) -> str:
     return f"“{one if len(one) <= 160 else f'{one[:100]} … {one[-40:]}'}”"
 
 
-def _sum_up(call: Call, fates: list[Fate]) -> None:
+def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
     if len(fates) < 2:
         return
     counts = {fate: fates.count(fate) for fate in Fate}
@@ -472,7 +474,7 @@ def _sum_up(call: Call, fates: list[Fate]) -> None:
 )
 @option("--at", type=Moment(), vi="SigningTime (mặc định: bây giờ).", en="SigningTime (default: now).")
 def sign(
-    call: Call,
+    call: CommandRun,
     file: str,
     key_file: Path | None,
     certificate: Path | None,
@@ -496,9 +498,9 @@ def sign(
     """Signs and writes the bytes exactly."""
     import re
 
-    from signing.names import C14N_10, C14N_11, EXC_C14N
     from signing.sign import Variant
     from signing.sign import sign as sign_bytes
+    from signing.uris import C14N_10, C14N_11, EXC_C14N
 
     if prefix and not re.fullmatch(r"[A-Za-z_][\w.-]*", prefix):
         raise click.BadParameter(prefix, param_hint="--prefix")
@@ -543,7 +545,7 @@ def sign(
 
 
 def _signing_key(
-    call: Call,
+    call: CommandRun,
     file: Path | None,
     certificate: Path | None,
     password_env: str | None,
@@ -661,7 +663,7 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
     en="Print exactly the bytes that were signed (canonical); on standard error, what lies outside.",
 )
 def verify(
-    call: Call,
+    call: CommandRun,
     file: str | None,
     bundle: Path | None,
     certificates: tuple[Path, ...],
@@ -686,17 +688,17 @@ def verify(
     return _verify(call, file, certificates, at, signed)
 
 
-def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime | None, signed: bool) -> int:
-    from gateway.documents import Checked, Limits, header_claims, parse
+def _verify(call: CommandRun, file: str, certificates: tuple[Path, ...], at: datetime | None, signed: bool) -> int:
+    from gateway.documents import Checked, DocumentLimits, header_claims, parse
     from schemas.catalog import bundled
-    from signing.trust import Trust
+    from signing.trust import TrustView
     from signing.verify import verify as verify_signature
 
     when = at or call.now
-    limits = Limits()
+    limits = DocumentLimits()
     pinned = read_certificates(certificates)
     if not pinned:
-        bench = Bench(call, None, when)
+        bench = FileBench(call, None, when)
         gate = bench.gate(file)
         parties, trust, catalog, limits = gate.parties, gate.trust, gate.catalog, gate.limits
     else:
@@ -717,7 +719,7 @@ def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime 
         document = parse(envelope, limits)
         if pinned:
             parties = _only(pinned, header_claims(document.root).noi_gui)
-            trust = Trust.build(parties)
+            trust = TrustView.build(parties)
         checked = Checked(document=document, kind=catalog.kind_of(document.root))
         attested = verify_signature(checked, trust, parties, when)
     except Stopped as stop:
@@ -738,7 +740,7 @@ def _verify(call: Call, file: str, certificates: tuple[Path, ...], at: datetime 
         _print_verdict(call, shown, dict(attested.verdict), attested.doubts, attested)
     if attested.signed_bytes is None:
         return PROBLEMS
-    unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in attested.doubts)
+    unknown = any(problem.outcome is ProblemOutcome.UNDETERMINED for problem in attested.doubts)
     return UNDETERMINED if unknown else FINE
 
 
@@ -755,13 +757,13 @@ def _only(pinned: Iterable[Certificate], identifier: str | None) -> Parties:
 
 
 def _print_verdict(
-    call: Call, shown: str, verdict: dict[str, Any], problems: tuple[Problem, ...], attested: Any
+    call: CommandRun, shown: str, verdict: dict[str, Any], problems: tuple[Problem, ...], attested: Any
 ) -> None:
-    from signing.verdict import explain
+    from signing.verdict import explain_verdict
 
     screen = call.screen
     failed = attested is None
-    unknown = any(problem.outcome is Outcome.UNDETERMINED for problem in problems)
+    unknown = any(problem.outcome is ProblemOutcome.UNDETERMINED for problem in problems)
     unsigned = attested is not None and attested.signed_bytes is None
     if screen.as_json:
         signer = attested.signer if attested is not None else None
@@ -813,7 +815,7 @@ def _print_verdict(
                 ),
             ]
         )
-    for row in explain(verdict):
+    for row in explain_verdict(verdict):
         word = STATUS_WORDS.get(row["status"], (row["status"],) * 2)
         screen.line(
             f"  {row['item']} {word[0]}: {row['text_vi']} ({row['reason_vi']})",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold
 from gateway.cli.show import Screen
 from gateway.core.model import Address, PartyId
@@ -112,7 +112,7 @@ LETTERS = 6  # put into the inbox of a client that pulls
     vi="Thư mục báo cáo.",
     en="The report's folder.",
 )
-def conformance(call: Call, cases: tuple[str, ...], listing: bool, output: Path, **asked: Any) -> int:
+def conformance(call: CommandRun, cases: tuple[str, ...], listing: bool, output: Path, **asked: Any) -> int:
     """Runs the kit and writes the report."""
     from gateway.cli.play import report
 
@@ -146,7 +146,7 @@ def conformance(call: Call, cases: tuple[str, ...], listing: bool, output: Path,
     except OSError as error:
         raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
     about = {"system": asked["system"], "by": asked["by"] or call.person, **about}
-    made = report.Report(about, results, began, datetime.now(UTC), demanded)
+    made = report.ConformanceReport(about, results, began, datetime.now(UTC), demanded)
     try:
         as_json, page = report.write(output, made)
     except OSError as error:
@@ -164,7 +164,7 @@ def conformance(call: Call, cases: tuple[str, ...], listing: bool, output: Path,
 
 
 def _endpoint(
-    call: Call, output: Path, cases: tuple[str, ...], asked: dict[str, Any]
+    call: CommandRun, output: Path, cases: tuple[str, ...], asked: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Result]]:
     party = _party(call, asked)
     role = party.role
@@ -199,11 +199,11 @@ def _versions(loai: str) -> str:
     return f"{loai} {catalog.versions(loai, goc)[-1]} ({goc})"
 
 
-def _party(call: Call, asked: dict[str, Any]) -> Party:
+def _party(call: CommandRun, asked: dict[str, Any]) -> Party:
     """Who is tried: by profile, or made from the options."""
     if asked["party"] is not None:
         from connectors.registry import installed
-        from gateway.services.parties import read_file
+        from gateway.services.profiles import read_file
 
         file = call.settings.parties.folder / f"{asked['party']}.toml"
         if not file.exists():
@@ -227,7 +227,7 @@ def _party(call: Call, asked: dict[str, Any]) -> Party:
 
 
 def _key(
-    call: Call, output: Path, sender: str, key_file: Path | None, certificate: Path | None
+    call: CommandRun, output: Path, sender: str, key_file: Path | None, certificate: Path | None
 ) -> tuple[SigningKey, Path]:
     """The test sender's key: as given, or made once and kept beside the report."""
     from gateway.cli.sandbox import make_key
@@ -249,15 +249,15 @@ def _key(
 async def _try_endpoint(
     party: Party, sender: Address, key: SigningKey, cases: tuple[str, ...], ma_ho_so: str | None, told: Any
 ) -> list[Result]:
-    from connectors.http import Line
+    from connectors.http import HttpLine
     from connectors.registry import installed
-    from gateway.cli.play.kit import Bench, run_all
+    from gateway.cli.play.kit import TrialBench, run_all
     from schemas.catalog import bundled
 
     connector = installed().named(party.connector)
     configured = connector.configure(party.connector_settings, where=party.id)
-    async with Line(private_addresses=True) as line:
-        bench = Bench(
+    async with HttpLine(private_addresses=True) as line:
+        bench = TrialBench(
             party=party,
             connector=connector,
             configured=configured,
@@ -277,7 +277,7 @@ def _stranger(identifier: str) -> SigningKey:
     from cryptography.x509 import load_pem_x509_certificate
 
     from signing.certificates import read_certificate
-    from signing.fresh import fresh_key
+    from signing.selfsigned import fresh_key
     from signing.sign import SigningKey
 
     private, public = fresh_key("Nguoi la", datetime.now(UTC), identifier=identifier)
@@ -315,7 +315,7 @@ class _Feed:
     results: list[Result]
 
 
-def _pulling(call: Call, output: Path, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Result]]:
+def _pulling(call: CommandRun, output: Path, asked: dict[str, Any]) -> tuple[dict[str, Any], list[Result]]:
     from gateway.cli.sandbox import Ground, prepare
 
     ground: Ground = prepare((output / "hop-cat").resolve(), asked["role"])
@@ -333,7 +333,7 @@ def _pulling(call: Call, output: Path, asked: dict[str, Any]) -> tuple[dict[str,
     return about, feed.results
 
 
-async def _watch(call: Call, ground: Any, open_: ExitStack, port: int, wait: float) -> _Feed:
+async def _watch(call: CommandRun, ground: Any, open_: ExitStack, port: int, wait: float) -> _Feed:
     from gateway.cli.play.pulling import Watch, until_quiet
     from gateway.cli.sandbox import Play, register, world_of, write_profiles
 
@@ -382,7 +382,7 @@ async def _head(world: World, ground: Any) -> int:
 
 async def _letters(world: World, ground: Any, count: int) -> None:
     """Fresh dossiers for the integrator's inbox: filed by the portal, or told by the agency when it is a portal itself."""
-    from gateway.cli.play.world import Who, ho_so, step
+    from gateway.cli.play.world import KnobOwner, some_ma_ho_so, step
     from schemas.fresh import Size, fresh
 
     for _ in range(count):
@@ -393,7 +393,7 @@ async def _letters(world: World, ground: Any, count: int) -> None:
             world.filed += 1
             body = fresh(
                 "HS01",
-                ma_ho_so=ho_so(world.agency.identifier, at, world.filed),
+                ma_ho_so=some_ma_ho_so(world.agency.identifier, at, world.filed),
                 seed=int(at.timestamp() * 1000) % 2**31,
                 at=at,
                 size=Size.SMALL,
@@ -403,6 +403,6 @@ async def _letters(world: World, ground: Any, count: int) -> None:
                 | {"TrangThaiHoSo": "2", "NgayTiepNhan": at, "NgayHenTra": at + timedelta(days=14)},
                 catalog=world.catalog,
             )
-            status, said = await world.send(world.agency, Who.AGENCY, body, at)
+            status, said = await world.send(world.agency, KnobOwner.AGENCY, body, at)
         if status not in {201, 202}:
             raise NotAsTold(f"HTTP {status}{said}")

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, argument, command, option
 from gateway.cli.check import Moment
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
 from gateway.cli.show import when
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.settings import OperatorRole
 
 declarations = Group(
     "declarations",
     entries={
-        "list": Entry(
+        "list": LazyCommand(
             "gateway.cli.declarations:list_", "Lược đồ tờ khai đang có hiệu lực.", "The declaration schemas in force."
         ),
-        "check": Entry(
+        "check": LazyCommand(
             "gateway.cli.declarations:check",
             "Xét một lược đồ, hay cả thư mục, trước khi đặt vào chỗ.",
             "Check a schema, or a whole folder, before it is put in its place.",
@@ -40,7 +40,7 @@ declarations = Group(
     en="Which schema serves which procedure, in which version, from when to when.",
 )
 @option("--at", type=Moment(), vi="Chỉ những gì có hiệu lực lúc này.", en="Only what is in force at this time.")
-def list_(call: Call, at: datetime | None) -> int:
+def list_(call: CommandRun, at: datetime | None) -> int:
     """Exit code 1 when the folder has a file that is no good."""
     from schemas.declarations import Declarations
     from schemas.names import local
@@ -106,16 +106,16 @@ def list_(call: Call, at: datetime | None) -> int:
     "procedure, nothing from the network, no exploding pattern. Of a folder, files that contradict each other, too.",
 )
 @argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER…")
-def check(call: Call, paths: tuple[Path, ...]) -> int:
+def check(call: CommandRun, paths: tuple[Path, ...]) -> int:
     """Exit code 1 when one of them could not be loaded."""
-    from schemas.declarations import check as check_declaration
+    from schemas.declarations import check_declaration
 
     screen, failed = call.screen, False
     for path in paths:
         if not path.exists():
             raise Stopped(Problem("SYS-045", {"path": str(path), "reason": "ENOENT"}))
         problems = check_declaration(path)
-        bad = any(problem.outcome is Outcome.FAILED for problem in problems)
+        bad = any(problem.outcome is ProblemOutcome.FAILED for problem in problems)
         failed |= bad
         if screen.as_json:
             screen.row({"file": str(path), "ok": not bad, "problems": [screen.problem_row(p) for p in problems]})

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, OURS, PROBLEMS, Call, command, option
+from gateway.cli.command import FINE, OURS, PROBLEMS, CommandRun, command, option
 from gateway.cli.show import inert
 from gateway.core.model import Delivery, DeliveryState
 from gateway.core.problems import Problem, Stopped
@@ -88,10 +88,10 @@ class NotAsTold(Exception):
     vi="Cổng của trục; 0: cổng trống bất kỳ.",
     en="The gateway's port; 0: any free one.",
 )
-def demo(call: Call, folder: Path, samples: Path | None, keep: bool, port: int) -> int:
+def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port: int) -> int:
     """Runs the story."""
     found = find_samples(samples)
-    stage = Stage(call, clear(folder.resolve()), found, keep, port)
+    stage = DemoStage(call, clear(folder.resolve()), found, keep, port)
     try:
         with stage.open:
             story(stage)
@@ -136,10 +136,10 @@ def clear(folder: Path) -> Path:
 
 
 @dataclass
-class Stage:
+class DemoStage:
     """Where the story is played: a folder, the processes, and what is told of them."""
 
-    call: Call
+    call: CommandRun
     folder: Path
     samples: Path
     keep: bool
@@ -228,11 +228,11 @@ class Stage:
         line = first_line(process, name)
         return str(json.loads(line)["ready"])
 
-    def post(self, path: str, body: bytes, token: str, url: str | None = None) -> Answer:
+    def post(self, path: str, body: bytes, token: str, url: str | None = None) -> HttpAnswer:
         """POST as a party's system would."""
         return _exchange("POST", (url or self.gateway) + path, body, token)
 
-    def get(self, path: str, token: str, url: str | None = None) -> Answer:
+    def get(self, path: str, token: str, url: str | None = None) -> HttpAnswer:
         """GET as a party's system would."""
         return _exchange("GET", (url or self.gateway) + path, None, token)
 
@@ -266,7 +266,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer."""
 
     status: int
@@ -279,16 +279,16 @@ class Answer:
         return json.loads(self.body)
 
 
-def _exchange(method: str, url: str, body: bytes | None, token: str) -> Answer:
+def _exchange(method: str, url: str, body: bytes | None, token: str) -> HttpAnswer:
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/xml" if body else "application/json"}
     if body is not None:
         headers["Content-Type"] = "application/xml"
     request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own loopback servers
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-            return Answer(answer.status, answer.read(), dict(answer.headers))
+            return HttpAnswer(answer.status, answer.read(), dict(answer.headers))
     except urllib.error.HTTPError as error:
-        return Answer(error.code, error.read(), dict(error.headers))
+        return HttpAnswer(error.code, error.read(), dict(error.headers))
     except (OSError, http.client.HTTPException) as error:
         raise NotAsTold(f"{method} {url}: {error}") from error
 
@@ -326,9 +326,9 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
 # The story ------------------------------------------------------------------------------------------------------------
 
 
-def story(stage: Stage) -> None:
+def story(stage: DemoStage) -> None:
     """From an empty folder to a mended failure."""
-    chapters: tuple[Callable[[Stage], None], ...] = (
+    chapters: tuple[Callable[[DemoStage], None], ...] = (
         _a_node,
         _opening,
         _filing,
@@ -348,7 +348,7 @@ def story(stage: Stage) -> None:
     _farewell(stage)
 
 
-def _a_node(stage: Stage) -> None:
+def _a_node(stage: DemoStage) -> None:
     stage.begin("Dựng một nút từ chỗ trống", "A node from nothing")
     stage.tell(
         "Cấu hình có chú giải, khóa ký mới (ECDSA P-256), cơ sở dữ liệu SQLite.",
@@ -371,7 +371,7 @@ def _a_node(stage: Stage) -> None:
     stage.run("parties", "list")
 
 
-def _agency_arguments(stage: Stage) -> list[str]:
+def _agency_arguments(stage: DemoStage) -> list[str]:
     keys = stage.samples / "keys"
     return [
         "-m", "gateway.cli.play.agency",
@@ -381,7 +381,7 @@ def _agency_arguments(stage: Stage) -> list[str]:
     ]  # fmt: skip
 
 
-def _furnish(stage: Stage) -> None:
+def _furnish(stage: DemoStage) -> None:
     """The three parties of the samples, their certificates and the two trust trees, in the node's folder."""
     for name in KEYS:
         if not name.endswith(".key"):
@@ -396,19 +396,19 @@ def _furnish(stage: Stage) -> None:
     config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")  # the samples are of one day
 
 
-def _opening(stage: Stage) -> None:
+def _opening(stage: DemoStage) -> None:
     stage.begin("Mở trục", "The gateway opens")
     stage.gateway = stage.start("serve", "serve", "--port", str(stage.port), "--json")
     stage.start("work", "work", "--json")
     stage.tell(f"Trục nhận tại {stage.gateway}.", f"The gateway takes messages at {stage.gateway}.")
 
 
-def _sample(stage: Stage, name: str) -> tuple[Path, bytes]:
+def _sample(stage: DemoStage, name: str) -> tuple[Path, bytes]:
     file = stage.samples / "accepted" / f"{name}.xml"
     return file, file.read_bytes()
 
 
-def _send(stage: Stage, name: str, party: str) -> Answer:
+def _send(stage: DemoStage, name: str, party: str) -> HttpAnswer:
     file, body = _sample(stage, name)
     click.secho(
         f"  $ curl -H 'Authorization: Bearer {TOKEN[party]}' -H 'Content-Type: application/xml' "
@@ -433,7 +433,7 @@ def _program() -> str:
     return _short(beside) if beside.exists() else f"{_short(Path(sys.executable))} -m gateway"
 
 
-def _filing(stage: Stage) -> None:
+def _filing(stage: DemoStage) -> None:
     stage.begin("Công dân nộp hồ sơ", "A citizen files a dossier")
     file, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
     stage.tell(
@@ -458,7 +458,7 @@ def _filing(stage: Stage) -> None:
     stage.sees(hashlib.sha256(body).hexdigest() in first.body.decode(), "the receipt does not name what was received")
 
 
-def _delivery(stage: Stage) -> None:
+def _delivery(stage: DemoStage) -> None:
     stage.begin("Trục giao cho cơ quan", "The gateway delivers to the agency")
     taken = stage.until("the agency got nothing", lambda: _taken(stage, 1))
     _, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
@@ -473,12 +473,12 @@ def _delivery(stage: Stage) -> None:
     stage.run("show", taken[0]["ma_thong_diep"])
 
 
-def _taken(stage: Stage, least: int) -> list[dict[str, Any]] | None:
+def _taken(stage: DemoStage, least: int) -> list[dict[str, Any]] | None:
     rows = stage.get("/da-nhan", "none", stage.agency).json
     return rows if len(rows) >= least else None
 
 
-def _state_of(stage: Stage, name: str, state: DeliveryState) -> Delivery | None:
+def _state_of(stage: DemoStage, name: str, state: DeliveryState) -> Delivery | None:
     """A delivery of this message, or of this id, when it is in this state."""
     with stage.store.read() as view:
         for message in view.find(name):
@@ -490,7 +490,7 @@ def _state_of(stage: Stage, name: str, state: DeliveryState) -> Delivery | None:
 STATUSES = ("HS03-tiep-nhan-toi-thieu", "HS05-tien-do-toi-thieu", "HS11-tra-ket-qua-toi-thieu")
 
 
-def _statuses(stage: Stage) -> None:
+def _statuses(stage: DemoStage) -> None:
     stage.begin("Cơ quan trả trạng thái", "The agency pushes statuses back")
     for name in STATUSES:
         answer = _send(stage, name, "so-tu-phap")
@@ -498,7 +498,7 @@ def _statuses(stage: Stage) -> None:
         stage.shows(f"HTTP 201 · {name}")
 
 
-def _inbox(stage: Stage) -> None:
+def _inbox(stage: DemoStage) -> None:
     stage.begin("Cổng lấy về, đúng thứ tự", "The portal pulls them, in order")
     click.secho(
         f"  $ curl -H 'Authorization: Bearer {TOKEN['cong-dvc']}' '{stage.gateway}/v1/inbox?after=0'", bold=True
@@ -529,7 +529,7 @@ def _field(row: Mapping[str, Any], *names: str) -> Any:
     return next((row[name] for name in names if name in row), None)
 
 
-def _failure(stage: Stage) -> None:
+def _failure(stage: DemoStage) -> None:
     stage.begin("Một lượt gửi hỏng", "A delivery fails")
     stage.tell(
         "Hồ sơ thứ hai: hệ thống của Sở chưa cấu hình thủ tục này nên từ chối dứt khoát.",
@@ -549,12 +549,12 @@ def _failure(stage: Stage) -> None:
     stage.run("show", held.first.ma_thong_diep)
 
 
-def _held(stage: Stage) -> Lane | None:
+def _held(stage: DemoStage) -> Lane | None:
     with stage.store.read() as view:
         return next((lane for lane in view.lanes(held_only=True) if lane.lane == HO_SO_HONG), None)
 
 
-def _mending(stage: Stage) -> None:
+def _mending(stage: DemoStage) -> None:
     stage.begin("Sửa, rồi gửi lại", "Mended, and replayed")
     delivery = stage.until("no lane is held", lambda: _held(stage)).first.id
     stage.tell(
@@ -570,7 +570,7 @@ def _mending(stage: Stage) -> None:
     stage.run("lanes", "--held")
 
 
-def _timeline(stage: Stage) -> None:
+def _timeline(stage: DemoStage) -> None:
     stage.begin("Dòng thời gian của hồ sơ, và nhật ký", "The dossier's timeline, and the log")
     stage.run("dossier", HO_SO)
     with stage.store.read() as view:
@@ -579,7 +579,7 @@ def _timeline(stage: Stage) -> None:
     stage.run("log", "verify")
 
 
-def _farewell(stage: Stage) -> None:
+def _farewell(stage: DemoStage) -> None:
     stage.begin("Hết. Muốn tự tay thử:", "The end. To try by hand:")
     port = 8310
     if stage.keep:

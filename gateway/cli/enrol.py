@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, Call, argument, command, option
+from gateway.cli.command import FINE, CommandRun, argument, command, option
 from gateway.cli.show import Screen, when
 from gateway.core.parties import Party, Receives, Role
-from gateway.core.problems import Lang, Outcome, Problem, Stopped
-from gateway.core.written import meaning
-from gateway.services import parties as profiles
+from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
+from gateway.core.written import setting_meaning
+from gateway.services import profiles
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from connectors.base import Connector
-    from connectors.outcomes import Step
+    from connectors.outcomes import ProbeStep
 
 AT_ONCE = 20  # parties whose way is tried at the same time
 SOON = timedelta(days=60)  # before which a certificate that ends is remarked on
@@ -95,7 +95,7 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 )
 @option("--contact", vi="Đầu mối (đơn vị).", en="Contact (a unit).")
 def add(
-    call: Call,
+    call: CommandRun,
     party: str,
     name: str | None,
     role: str | None,
@@ -195,7 +195,10 @@ def _needed(screen: Screen, connector: Connector[Any], given: Mapping[str, Any])
         return {}
     return {
         f.name: _asked(
-            screen, f"{f.name}: {meaning(f, Lang.VI)}", f"{f.name}: {meaning(f, Lang.EN)}", f"--set {f.name}=…"
+            screen,
+            f"{f.name}: {setting_meaning(f, Lang.VI)}",
+            f"{f.name}: {setting_meaning(f, Lang.EN)}",
+            f"--set {f.name}=…",
         )
         for f in needed
     }
@@ -305,12 +308,12 @@ class Tried:
     """What came of one step on the way to a party."""
 
     party: str
-    step: Step
+    step: ProbeStep
 
     @property
     def failed(self) -> bool:
         """Whether something is wrong, and not only worth a remark."""
-        return any(problem.outcome is not Outcome.NOTE for problem in self.step.problems)
+        return any(problem.outcome is not ProblemOutcome.NOTE for problem in self.step.problems)
 
 
 def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
@@ -319,13 +322,13 @@ def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
 
 
 async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]:
-    from connectors.http import Line
+    from connectors.http import HttpLine
     from connectors.probing import tried as steps_of
     from connectors.registry import installed
 
     registry = installed()
     turn = asyncio.Semaphore(AT_ONCE)
-    async with Line(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses) as line:
 
         async def one(party: Party) -> list[Tried]:
             connector = registry.named(party.connector)
@@ -340,9 +343,9 @@ async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]
     return [row for each in rows for row in each]
 
 
-def _client_certificate(file: Path | None) -> Iterator[Step]:
+def _client_certificate(file: Path | None) -> Iterator[ProbeStep]:
     """Until when the certificate that we show there is good."""
-    from connectors.outcomes import Step
+    from connectors.outcomes import ProbeStep
     from signing.certificates import Unreadable, read_certificate
 
     if file is None:
@@ -354,13 +357,13 @@ def _client_certificate(file: Path | None) -> Iterator[Step]:
         ends = read_certificate(ssl.PEM_cert_to_DER_cert(pem[0] if pem else "")).not_after
     except (OSError, ValueError, Unreadable) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        yield Step(place=str(file), problems=(Problem("SYS-045", {"path": str(file), "reason": reason}),))
+        yield ProbeStep(place=str(file), problems=(Problem("SYS-045", {"path": str(file), "reason": reason}),))
         return
     left = ends - datetime.now(UTC)
     facts = {"fingerprint": file.name, "party": "client_certificate", "until": when(ends)}
     problems = [Problem("SYS-028", facts)] if left <= timedelta() else []
     problems += [Problem("SYS-027", {**facts, "days": left.days})] if timedelta() < left < SOON else []
-    yield Step(place=str(file), found=when(ends), problems=tuple(problems))
+    yield ProbeStep(place=str(file), found=when(ends), problems=tuple(problems))
 
 
 def print_tried(screen: Screen, results: Sequence[Tried]) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from gateway.cli.base import FINE, Call, acting, argument, command, option, reason_of
 from gateway.cli.check import Moment
+from gateway.cli.command import FINE, CommandRun, acting, argument, command, option, reason_of
 from gateway.core.model import MaHoSo
 from gateway.settings import OperatorRole
 
@@ -47,7 +47,7 @@ WHY = {
 @option("--yes", is_flag=True, vi="Xóa thật. Không lấy lại được.", en="Really erase. It cannot be undone.")
 @acting
 def erase(
-    call: Call,
+    call: CommandRun,
     ma_ho_so: tuple[str, ...],
     ended_before: datetime | None,
     rejected_before: datetime | None,
@@ -67,12 +67,12 @@ def erase(
                 "Give MAHOSO, --ended-before or --rejected-before.",
             )
         )
-    rule = retention.Rule(
+    rule = retention.RetentionRule(
         ended_before=ended_before,
         rejected_before=rejected_before,
         dossiers=tuple(MaHoSo(code) for code in dict.fromkeys(ma_ho_so)),
     )
-    planned = retention.plan(call.store, registry_of(call.store), rule)
+    planned = retention.plan_erasure(call.store, registry_of(call.store), rule)
     gone = None
     if yes and planned.digests:
         why = reason_of(call, reason, "erase")

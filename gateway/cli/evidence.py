@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, UNDETERMINED, Call, acting, argument, command, option, reason_of
+from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, acting, argument, command, option, reason_of
 from gateway.cli.log import witness
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.show import when
@@ -65,12 +65,11 @@ KINDS = {
     en="The file or folder to write to; “-”: standard output. Nothing is overwritten. [default: <id>.evidence.zip]",
 )
 @acting
-def evidence(call: Call, name: str, output: Path | None, reason: str | None) -> int:
+def evidence(call: CommandRun, name: str, output: Path | None, reason: str | None) -> int:
     """Writes a bundle, after it has been checked as its reader will."""
     from gateway.core.ledger import LogLine
-    from gateway.services import desk
-    from gateway.services import parties as profiles
-    from gateway.services.evidence import contents, gather, schema_digests
+    from gateway.services import desk, profiles
+    from gateway.services.bundles import contents, gather, schema_digests
     from gateway.wiring import build, own_certificates
     from signing.evidence import anchors, verify_bundle, write_bundle
 
@@ -124,7 +123,7 @@ def _write(place: Path, packed: bytes) -> None:
 
 
 def check_bundle(
-    call: Call,
+    call: CommandRun,
     file: Path,
     certificates: Sequence[Path],
     trees: Sequence[Path],
@@ -133,7 +132,7 @@ def check_bundle(
     signed: bool,
 ) -> int:
     """Checks a bundle by what the caller brings along, and by nothing else."""
-    from gateway.services.evidence import contents, schema_digests
+    from gateway.services.bundles import contents, schema_digests
     from signing.evidence import MOST_BYTES, verify_bundle
     from signing.heads import Heads
 
@@ -179,7 +178,7 @@ def _roots(file: Path) -> list[str]:
     return [one.fingerprint for one in tree.anchors]
 
 
-def _print(call: Call, shown: str, report: BundleReport, size: int, *, own: bool = False) -> int:
+def _print(call: CommandRun, shown: str, report: BundleReport, size: int, *, own: bool = False) -> int:
     """The report, and the exit code that follows from it. ``own``: we have just written it."""
     screen, misfit = call.screen, report.first_misfit
     code = PROBLEMS if misfit is not None else UNDETERMINED if report.undetermined else FINE
@@ -208,7 +207,7 @@ def _print(call: Call, shown: str, report: BundleReport, size: int, *, own: bool
     return code
 
 
-def _print_taken(call: Call, parts: Parts) -> None:
+def _print_taken(call: CommandRun, parts: Parts) -> None:
     """What the verifier has taken the bundle's word for."""
     from signing.evidence import anchors
 
@@ -228,7 +227,7 @@ def _about(parts: Parts) -> str:
     return " ".join(part for part in (parts.loai, parts.ma_thong_diep, parts.state, when(parts.received_at)) if part)
 
 
-def _row(call: Call, shown: str, report: BundleReport, size: int) -> dict[str, Any]:
+def _row(call: CommandRun, shown: str, report: BundleReport, size: int) -> dict[str, Any]:
     from signing.evidence import anchors
 
     parts, misfit = report.parts, report.first_misfit

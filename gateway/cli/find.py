@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from gateway.cli.base import (
+from gateway.cli.check import WORDS, Moment
+from gateway.cli.command import (
     FINE,
     PROBLEMS,
     UNDETERMINED,
-    Call,
+    CommandRun,
     acting,
     argument,
     check_period,
@@ -22,7 +23,6 @@ from gateway.cli.base import (
     option,
     reason_of,
 )
-from gateway.cli.check import WORDS, Moment
 from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
@@ -58,7 +58,7 @@ def counted(codes: Sequence[str]) -> str:
     return " ".join(code if number == 1 else f"{code}×{number}" for code, number in Counter(codes).items())
 
 
-def one_party(call: Call, name: str) -> PartyId:
+def one_party(call: CommandRun, name: str) -> PartyId:
     """The party of this id, or with this identifier. Raises Stopped (SYS-042)."""
     from gateway.wiring import registry_of
 
@@ -85,7 +85,7 @@ def one_party(call: Call, name: str) -> PartyId:
 @option("--before", metavar="ID", vi="Trang tiếp, sau thông điệp này.", en="The next page, after this message.")
 @option("--causes", is_flag=True, vi="Gom theo nguyên nhân.", en="Group by cause.")
 def messages(
-    call: Call,
+    call: CommandRun,
     state: str | None,
     party: str | None,
     loai: str | None,
@@ -226,7 +226,9 @@ def _explained(code: str, lang: Lang) -> dict[str, str]:
     en="Print what the receiver answered the last time it did (needs --reason: it may repeat the content).",
 )
 @acting
-def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, answer: bool, reason: str | None) -> int:
+def show(
+    call: CommandRun, name: str, content: bool, receipt: bool, signed: bool, answer: bool, reason: str | None
+) -> int:
     """Prints what is known."""
     from gateway.services import desk
 
@@ -252,7 +254,7 @@ def show(call: Call, name: str, content: bool, receipt: bool, signed: bool, answ
     return FINE
 
 
-def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> int:
+def _unmask(call: CommandRun, message: Any, reason: str | None, *, signed: bool) -> int:
     from gateway.services import desk
 
     call.need(OperatorRole.OPERATOR, "show --signed" if signed else "show --content")
@@ -275,7 +277,7 @@ def _unmask(call: Call, message: Any, reason: str | None, *, signed: bool) -> in
     return FINE
 
 
-def _answered(call: Call, message: Any, name: str, reason: str | None) -> int:
+def _answered(call: CommandRun, message: Any, name: str, reason: str | None) -> int:
     """What the receivers answered: of the one delivery that is named, or of each of the message."""
     from gateway.services import desk
 
@@ -302,7 +304,7 @@ def _answered(call: Call, message: Any, name: str, reason: str | None) -> int:
     return FINE
 
 
-def _signed_again(call: Call, envelope: Any) -> bytes | None:
+def _signed_again(call: CommandRun, envelope: Any) -> bytes | None:
     """The signed part, from judging the kept bytes once more; it is not stored beside them."""
     from gateway.services.intake import judge
     from gateway.wiring import build
@@ -450,7 +452,7 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
     en="The timeline of a dossier: every event, state and time limit, as the parties told it.",
 )
 @argument("ma_ho_so", metavar="MAHOSO")
-def dossier(call: Call, ma_ho_so: str) -> int:
+def dossier(call: CommandRun, ma_ho_so: str) -> int:
     """Prints the timeline."""
     from gateway.services.dossiers import timeline
     from gateway.wiring import deadline_rules, registry_of
@@ -527,7 +529,7 @@ def _print_timeline(screen: Screen, row: Mapping[str, Any]) -> None:
     en="After this position.",
 )
 @option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, vi="Nhiều nhất.", en="At most.")
-def inbox(call: Call, party: str, after: int, limit: int) -> int:
+def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
     """Lists the feed of one party."""
     screen = call.screen
     name = one_party(call, party)
@@ -592,7 +594,7 @@ def inbox(call: Call, party: str, after: int, limit: int) -> int:
 )
 @option("--party", metavar="PARTY", vi="Chỉ bên nhận này.", en="Only this receiver.")
 @option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, vi="Nhiều nhất.", en="At most.")
-def lanes(call: Call, held: bool, unsure: bool, party: str | None, limit: int) -> int:
+def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: int) -> int:
     """Lists lanes, queues and causes."""
     from gateway.services import desk
 
@@ -648,7 +650,7 @@ def lanes(call: Call, held: bool, unsure: bool, party: str | None, limit: int) -
     return code
 
 
-def _print_unknown(call: Call, party: PartyId | None, limit: int) -> int:
+def _print_unknown(call: CommandRun, party: PartyId | None, limit: int) -> int:
     """Deliveries whose outcome nobody knows yet, the longest first."""
     screen = call.screen
     with call.store.read() as view:

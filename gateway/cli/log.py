@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
 from gateway.cli.outside import read_certificates
 from gateway.cli.show import when
 from gateway.core import chain
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = Group(
     "log",
     entries={
-        "verify": Entry("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
-        "export": Entry(
+        "verify": LazyCommand("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
+        "export": LazyCommand(
             "gateway.cli.log:export", "Xuất nhật ký, mỗi dòng một mục.", "Export the log, one entry a line."
         ),
     },
@@ -66,18 +66,18 @@ FLAWS = {
     vi="Đầu chuỗi đã biết: số và băm, hoặc đầu chuỗi đã ký (DaKy) mà hộp thư đã trả.",
     en="A known head: number and hash, or the signed head (DaKy) that an inbox page carried.",
 )
-def verify(call: Call, file: Path | None, certificates: tuple[Path, ...], witnesses: tuple[str, ...]) -> int:
+def verify(call: CommandRun, file: Path | None, certificates: tuple[Path, ...], witnesses: tuple[str, ...]) -> int:
     """Walks the chain from its first entry."""
     from signing.heads import Heads
 
     heads = Heads(_certificates(call, file, certificates))
     known = dict(witness(text, heads) for text in witnesses)
     if file is not None:
-        checked = chain.verify(heads.through(_exported(file)), witnesses=known)
+        checked = chain.verify_chain(heads.through(_exported(file)), witnesses=known)
     else:
         call.need(OperatorRole.VIEWER, "log verify")
         with call.store.read() as view:
-            checked = chain.verify(heads.through(view.log_entries()), witnesses=known)
+            checked = chain.verify_chain(heads.through(view.log_entries()), witnesses=known)
     wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
     newest, screen = heads.newest, call.screen
     if screen.as_json:
@@ -117,7 +117,7 @@ def verify(call: Call, file: Path | None, certificates: tuple[Path, ...], witnes
     return FINE
 
 
-def _certificates(call: Call, file: Path | None, given: tuple[Path, ...]) -> list[Certificate]:
+def _certificates(call: CommandRun, file: Path | None, given: tuple[Path, ...]) -> list[Certificate]:
     """Those that are named; on a node, when none is, its own ones."""
     if given:
         return read_certificates(given)
@@ -175,7 +175,7 @@ def _entry(line: str, file: Path, number: int) -> chain.LogEntry:
 @option(
     "--after", type=click.IntRange(0, 2**53), default=0, show_default=True, vi="Sau mục này.", en="After this entry."
 )
-def export(call: Call, after: int) -> int:
+def export(call: CommandRun, after: int) -> int:
     """Prints the log."""
     call.need(OperatorRole.AUDITOR, "log export")
     with call.store.read() as view:
@@ -183,7 +183,7 @@ def export(call: Call, after: int) -> int:
     return FINE
 
 
-def _print(call: Call, entries: Iterable[chain.LogEntry]) -> None:
+def _print(call: CommandRun, entries: Iterable[chain.LogEntry]) -> None:
     for entry in entries:
         call.screen.row(
             {

@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, argument, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
 from gateway.cli.show import when
 from gateway.core.deadlines import GIO_VIET_NAM
-from gateway.core.problems import Lang, Outcome, Problem, Stopped
+from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
 LEAST_FREE_MB = 500  # some hundred thousand small messages
@@ -53,7 +53,7 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
     vi="Cơ sở dữ liệu.",
     en="The database.",
 )
-def init(call: Call, folder: Path, identifier: str, name: str, port: int, database: str) -> int:
+def init(call: CommandRun, folder: Path, identifier: str, name: str, port: int, database: str) -> int:
     """Writes everything a node needs."""
     if folder.exists() and any(folder.iterdir()):
         raise Stopped(Problem("SYS-046", {"path": str(folder)}))
@@ -87,7 +87,7 @@ def init(call: Call, folder: Path, identifier: str, name: str, port: int, databa
 
 def write_node(folder: Path, values: dict[str, Any], lang: Lang, now: datetime) -> list[Path]:
     """The files of a new node; gives their paths. Raises OSError."""
-    from signing.fresh import fresh_key
+    from signing.selfsigned import fresh_key
 
     keys, parties = folder / "keys", folder / "parties"
     for new, mode in ((folder, 0o750), (keys, 0o700), (parties, 0o750)):
@@ -171,7 +171,9 @@ meaning = { Trang8LaTamDung = true }
 
 db = Group(
     "db",
-    entries={"upgrade": Entry("gateway.cli.node:upgrade", "Tạo hoặc nâng cấp lược đồ.", "Make or upgrade the schema.")},
+    entries={
+        "upgrade": LazyCommand("gateway.cli.node:upgrade", "Tạo hoặc nâng cấp lược đồ.", "Make or upgrade the schema.")
+    },
     vi="Cơ sở dữ liệu của nút.",
     en="The node's database.",
     no_args_is_help=True,
@@ -183,7 +185,7 @@ db = Group(
     vi="Tạo cơ sở dữ liệu, hoặc nâng lên phiên bản chương trình cần. Sao lưu trước khi nâng cấp.",
     en="Make the database, or bring it to the revision that this program needs. Back it up before an upgrade.",
 )
-def upgrade(call: Call) -> int:
+def upgrade(call: CommandRun) -> int:
     """Runs the migrations."""
     from gateway.store import SchemaMismatch, StoreError, open_engine
     from gateway.store import upgrade as run
@@ -208,7 +210,7 @@ def upgrade(call: Call) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """One thing that doctor looked at."""
 
     vi: str
@@ -226,7 +228,7 @@ class Finding:
     "something is wrong.",
 )
 @option("--all", "everything", is_flag=True, vi="Cả các giá trị mặc định.", en="Default values too.")
-def doctor(call: Call, everything: bool) -> int:
+def doctor(call: CommandRun, everything: bool) -> int:
     """Prints settings and findings."""
     from gateway.wiring import shown_url
 
@@ -240,17 +242,23 @@ def doctor(call: Call, everything: bool) -> int:
         elif everything or origin.kind != "default":
             where = f"{origin.kind} {origin.place}".strip()
             screen.line(f"{key} = {_shown(value)}    [{where}]")
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     for look in LOOKS:
         found += look(call)
     failed = 0
     for finding in found:
-        failed += any(problem.outcome is Outcome.FAILED for problem in finding.problems)
+        failed += any(problem.outcome is ProblemOutcome.FAILED for problem in finding.problems)
         if screen.as_json:
             rows = [screen.problem_row(problem) for problem in finding.problems]
             screen.row({"check": finding.en, "ok": not rows, "problems": rows})
             continue
-        mark = "✗" if any(p.outcome is Outcome.FAILED for p in finding.problems) else "!" if finding.problems else "✓"
+        mark = (
+            "✗"
+            if any(p.outcome is ProblemOutcome.FAILED for p in finding.problems)
+            else "!"
+            if finding.problems
+            else "✓"
+        )
         screen.line(f"{mark} {finding.vi}", f"{mark} {finding.en}")
         for problem in finding.problems:
             screen.problem(problem)
@@ -282,30 +290,30 @@ def _shown(value: Any) -> str:
             return str(plain)
 
 
-def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> Finding:
+def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> DoctorFinding:
     from gateway.store import StoreError
 
     try:
-        return Finding(vi, en, tuple(act() or ()))
+        return DoctorFinding(vi, en, tuple(act() or ()))
     except Stopped as stop:
-        return Finding(vi, en, stop.problems)
+        return DoctorFinding(vi, en, stop.problems)
     except StoreError as error:
-        return Finding(vi, en, (Problem("SYS-048", {"reason": str(error)}),))
+        return DoctorFinding(vi, en, (Problem("SYS-048", {"reason": str(error)}),))
 
 
-def _configuration(call: Call) -> Iterator[Finding]:
+def _configuration(call: CommandRun) -> Iterator[DoctorFinding]:
     file = call.loaded.file
-    yield Finding(f"cấu hình {file}", f"configuration {file}", call.loaded.notes)
+    yield DoctorFinding(f"cấu hình {file}", f"configuration {file}", call.loaded.notes)
     owners = packages_distributions()
     foreign = [
         Problem("SYS-036", {"name": name, "owners": sorted(set(owners[name]))})
         for name in OUR_PACKAGES
         if len(set(owners.get(name, ()))) > 1
     ]
-    yield Finding("tên gói Python không trùng", "Python package names are ours alone", tuple(foreign))
+    yield DoctorFinding("tên gói Python không trùng", "Python package names are ours alone", tuple(foreign))
 
 
-def _key(call: Call) -> Iterator[Finding]:
+def _key(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.wiring import load_key
 
     settings = call.settings
@@ -346,7 +354,7 @@ def _secret_file(path: Path | None) -> Iterable[Problem]:
         yield Problem("SYS-023", {"path": str(path), "mode": f"{mode:03o}"})
 
 
-def _database(call: Call) -> Iterator[Finding]:
+def _database(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.wiring import shown_url
 
     url = shown_url(call.settings.database.url)
@@ -364,10 +372,10 @@ def _database(call: Call) -> Iterator[Finding]:
     if file is not None:
         free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
         problems = (Problem("SYS-055", {"path": file, "free_mb": free_mb}),) if free_mb < LEAST_FREE_MB else ()
-        yield Finding("đĩa của cơ sở dữ liệu còn chỗ", "the database's disk has room", problems)
+        yield DoctorFinding("đĩa của cơ sở dữ liệu còn chỗ", "the database's disk has room", problems)
 
 
-def _clock(call: Call) -> Iterable[Problem]:
+def _clock(call: CommandRun) -> Iterable[Problem]:
     """A log that is ahead of the clock: the clock was set back."""
     with call.store.read() as view:
         newest = [entry.at for entry in view.log_entries(after=view.log_head().number - 1)][-1:]
@@ -376,16 +384,16 @@ def _clock(call: Call) -> Iterable[Problem]:
     return []
 
 
-def _there(call: Call) -> bool:
+def _there(call: CommandRun) -> bool:
     try:
         return call.store is not None
     except Stopped:
         return False  # that was said above
 
 
-def _parties(call: Call) -> Iterator[Finding]:
+def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.cli.parties import expiries, read_all
-    from gateway.services.parties import difference
+    from gateway.services.profiles import profile_differences
     from gateway.wiring import load_trees, registry_of
 
     settings: Settings = call.settings
@@ -399,7 +407,7 @@ def _parties(call: Call) -> Iterator[Finding]:
         found = read_all(settings)
         problems = expiries(found, call)
         with suppress(Stopped):  # no database: said above
-            differences = difference(registry_of(call.store), found, remove_missing=True)
+            differences = profile_differences(registry_of(call.store), found, remove_missing=True)
             if differences:
                 problems.append(Problem("SYS-035", {"parties": [one.party for one in differences]}))
         return problems
@@ -409,18 +417,18 @@ def _parties(call: Call) -> Iterator[Finding]:
     with suppress(Stopped):  # without a database there is none to look at: that was said above
         empty = not len(registry_of(call.store))
         problems = (Problem("SYS-033", {"folder": str(settings.parties.folder)}),) if empty else ()
-        yield Finding("sổ đăng ký đang có hiệu lực", "the registry in force", problems)
+        yield DoctorFinding("sổ đăng ký đang có hiệu lực", "the registry in force", problems)
 
 
-def _declarations(call: Call) -> Iterator[Finding]:
-    from schemas.declarations import check
+def _declarations(call: CommandRun) -> Iterator[DoctorFinding]:
+    from schemas.declarations import check_declaration
 
     folder = call.settings.schemas.declarations
     if folder is not None:
-        yield _tried(f"tờ khai {folder}", f"declarations {folder}", lambda: check(folder))
+        yield _tried(f"tờ khai {folder}", f"declarations {folder}", lambda: check_declaration(folder))
 
 
-def _deadlines(call: Call) -> Iterator[Finding]:
+def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.services.calendars import BUNDLED
     from gateway.wiring import deadline_rules
 
@@ -435,7 +443,7 @@ def _deadlines(call: Call) -> Iterator[Finding]:
     yield _tried("lịch làm việc và thời hạn", "working calendar and time limits", look)
 
 
-def _port(call: Call) -> Iterator[Finding]:
+def _port(call: CommandRun) -> Iterator[DoctorFinding]:
     web = call.settings.web
     address = f"{web.host}:{web.port}"
     try:
@@ -444,7 +452,7 @@ def _port(call: Call) -> Iterator[Finding]:
     except OSError:
         running = False
     if running:
-        yield Finding(f"có chương trình đang nhận tại {address}", f"something listens at {address}")
+        yield DoctorFinding(f"có chương trình đang nhận tại {address}", f"something listens at {address}")
         return
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     try:
@@ -453,12 +461,12 @@ def _port(call: Call) -> Iterator[Finding]:
             probe.bind((web.host, web.port))
     except OSError as error:
         problem = Problem("SYS-032", {"address": address, "reason": error.strerror or "?"})
-        yield Finding(f"cổng {address}", f"port {address}", (problem,))
+        yield DoctorFinding(f"cổng {address}", f"port {address}", (problem,))
         return
-    yield Finding(f"cổng {address} còn trống", f"port {address} is free")
+    yield DoctorFinding(f"cổng {address} còn trống", f"port {address} is free")
 
 
-LOOKS: tuple[Callable[[Call], Iterable[Finding]], ...] = (
+LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _configuration,
     _key,
     _database,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.cli.base import Call
+from gateway.cli.command import CommandRun
 from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ OUTSIDE = {
 }
 
 
-def tell_outside(call: Call, body: bytes) -> None:
+def tell_outside(call: CommandRun, body: bytes) -> None:
     """What of a signed document its signature does not cover, on standard error."""
     from signing.evidence import outside
 
@@ -42,7 +42,7 @@ def tell_outside(call: Call, body: bytes) -> None:
 
 def read_certificates(files: Iterable[Path]) -> list[Certificate]:
     """The certificate of each file, PEM or DER. Raises Stopped (SYS-045, SYS-021)."""
-    from gateway.services.parties import der_of
+    from gateway.services.profiles import der_of
     from signing.certificates import Unreadable, read_certificate
 
     found = []

@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, acting, argument, command, option, reason_of
 from gateway.cli.check import Moment
+from gateway.cli.command import (
+    FINE,
+    PROBLEMS,
+    CommandRun,
+    Group,
+    LazyCommand,
+    acting,
+    argument,
+    command,
+    option,
+    reason_of,
+)
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party
-from gateway.core.problems import Lang, Outcome, Problem, Stopped
+from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
-from gateway.services import parties as profiles
+from gateway.services import profiles
 from gateway.settings import OperatorRole, Settings
 
 if TYPE_CHECKING:
@@ -29,15 +40,17 @@ LOOKED_BACK = timedelta(days=365)
 parties = Group(
     "parties",
     entries={
-        "add": Entry("gateway.cli.enrol:add", "Thêm một bên.", "Add a party."),
-        "check": Entry(
+        "add": LazyCommand("gateway.cli.enrol:add", "Thêm một bên.", "Add a party."),
+        "check": LazyCommand(
             "gateway.cli.parties:check",
             "Kiểm các tệp hồ sơ và khác biệt.",
             "Check the profile files; show differences.",
         ),
-        "apply": Entry("gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."),
-        "list": Entry("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
-        "versions": Entry(
+        "apply": LazyCommand(
+            "gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."
+        ),
+        "list": LazyCommand("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
+        "versions": LazyCommand(
             "gateway.cli.parties:versions",
             "Bên nào nói phiên bản nào của thông điệp nào.",
             "Which party speaks which version of which message.",
@@ -77,7 +90,7 @@ def _node_rules(found: Sequence[Party], settings: Settings) -> list[Problem]:
 
 def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, Problem]]:
     """Addresses that this node will never call: without TLS, or private ones, where neither profile nor node allow it."""
-    from connectors.http import Http, Line
+    from connectors.http import Http, HttpLine
     from connectors.probing import urls
     from connectors.registry import installed
 
@@ -86,13 +99,13 @@ def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, 
         if party.connector is None:
             continue
         configured = registry.named(party.connector).configure(party.connector_settings)
-        http: Http = Line(private_addresses=settings.work.private_addresses).http(configured.common)
+        http: Http = HttpLine(private_addresses=settings.work.private_addresses).http(configured.common)
         for url in urls(configured.settings):
             if (why := http.bars(url)) is not None:
                 yield party, Problem("DLV-003", {"why": why})
 
 
-def expiries(found: Sequence[Party], call: Call) -> list[Problem]:
+def expiries(found: Sequence[Party], call: CommandRun) -> list[Problem]:
     """Certificates of open parties that have ended, or will soon."""
     from signing.certificates import Unreadable, read_certificate
 
@@ -115,7 +128,7 @@ def expiries(found: Sequence[Party], call: Call) -> list[Problem]:
     return problems
 
 
-def _in_force(call: Call) -> Parties | None:
+def _in_force(call: CommandRun) -> Parties | None:
     """The registry in force; None when there is no database yet."""
     from gateway.wiring import registry_of
 
@@ -142,7 +155,7 @@ def _in_force(call: Call) -> Parties | None:
     en="Try the way to each party: secrets, certificates, address, TLS, WSDL and operations, log-in, asking, folders; sends "
     "no message.",
 )
-def check(call: Call, connect: bool) -> int:
+def check(call: CommandRun, connect: bool) -> int:
     """Reads all files and compares."""
     screen = call.screen
     try:
@@ -161,8 +174,8 @@ def check(call: Call, connect: bool) -> int:
         screen.problem(problem, party.id)
     in_force = _in_force(call)
     if in_force is not None:
-        print_differences(screen, profiles.difference(in_force, found, remove_missing=False))
-    failed = bool(never) or any(problem.outcome is Outcome.FAILED for problem in warnings)
+        print_differences(screen, profiles.profile_differences(in_force, found, remove_missing=False))
+    failed = bool(never) or any(problem.outcome is ProblemOutcome.FAILED for problem in warnings)
     if connect:
         from gateway.cli.enrol import print_tried, tried
 
@@ -172,7 +185,7 @@ def check(call: Call, connect: bool) -> int:
     return PROBLEMS if failed or in_force is None else FINE
 
 
-def print_differences(screen: Screen, differences: Sequence[profiles.Difference]) -> None:
+def print_differences(screen: Screen, differences: Sequence[profiles.ProfileDifference]) -> None:
     """What applying would change, party by party."""
     words = {"added": ("THÊM", "ADD"), "changed": ("SỬA", "CHANGE"), "removed": ("BỎ", "REMOVE")}
     if screen.as_json:
@@ -204,7 +217,7 @@ def print_differences(screen: Screen, differences: Sequence[profiles.Difference]
 @option("--dry-run", is_flag=True, vi="Chỉ cho xem khác biệt.", en="Only show the difference.")
 @option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
 @acting
-def apply(call: Call, remove_missing: bool, dry_run: bool, yes: bool, reason: str | None) -> int:
+def apply(call: CommandRun, remove_missing: bool, dry_run: bool, yes: bool, reason: str | None) -> int:
     """Validates, compares, asks, writes."""
     from gateway.wiring import registry_of
 
@@ -213,7 +226,7 @@ def apply(call: Call, remove_missing: bool, dry_run: bool, yes: bool, reason: st
         call.need(OperatorRole.ADMINISTRATOR, "parties apply")
     found = read_all(call.settings)
     in_force = registry_of(call.store)
-    differences = profiles.difference(in_force, found, remove_missing=remove_missing)
+    differences = profiles.profile_differences(in_force, found, remove_missing=remove_missing)
     print_differences(screen, differences)
     if dry_run or not differences:
         return FINE
@@ -240,7 +253,7 @@ def apply(call: Call, remove_missing: bool, dry_run: bool, yes: bool, reason: st
     vi="Mọi phiên bản của một bên: ai, lúc nào, vì sao.",
     en="Every version of one party: who, when, why.",
 )
-def list_(call: Call, history: str | None) -> int:
+def list_(call: CommandRun, history: str | None) -> int:
     """Lists parties, or the versions of one."""
     screen = call.screen
     if history is not None:
@@ -351,7 +364,7 @@ def spoken_by(registry: Parties, seen: Sequence[Spoken], catalog: Catalog) -> It
     vi="Xét thông điệp từ lúc này (mặc định: 365 ngày qua).",
     en="Look at messages from this time on (default: the last 365 days).",
 )
-def versions(call: Call, party: str | None, since: datetime | None) -> int:
+def versions(call: CommandRun, party: str | None, since: datetime | None) -> int:
     """Lists them; exit 1 where a profile names a version that the gateway does not have."""
     from gateway.wiring import registry_of
     from schemas.catalog import bundled

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.base import (
+from gateway.cli.check import Moment
+from gateway.cli.command import (
     FINE,
     PROBLEMS,
-    Call,
-    Entry,
+    CommandRun,
     Group,
+    LazyCommand,
     acting,
     argument,
     check_period,
@@ -22,7 +23,6 @@ from gateway.cli.base import (
     option,
     reason_of,
 )
-from gateway.cli.check import Moment
 from gateway.cli.find import one_party
 from gateway.cli.show import when
 from gateway.core.deadlines import GIO_VIET_NAM
@@ -63,7 +63,7 @@ SOON = ("sắp đến hạn", "due soon")
 @option("--agency", vi="Chỉ hồ sơ của cơ quan này.", en="Only this agency's dossiers.")
 @option("--csv", "as_csv", is_flag=True, vi="In CSV.", en="Print CSV.")
 def report(
-    call: Call, since: datetime, until: datetime | None, by: tuple[str, ...], agency: str | None, as_csv: bool
+    call: CommandRun, since: datetime, until: datetime | None, by: tuple[str, ...], agency: str | None, as_csv: bool
 ) -> int:
     """Reproducible from the record at any later time."""
     from gateway.services import reports
@@ -145,7 +145,7 @@ COLUMNS = {
     en="Hours ahead.",
 )
 @option("--agency", vi="Chỉ cơ quan này.", en="Only this agency.")
-def deadlines(call: Call, hours: float, agency: str | None) -> int:
+def deadlines(call: CommandRun, hours: float, agency: str | None) -> int:
     """Exit code 1 when something is late."""
     from gateway.services import watch
     from gateway.services.dossiers import DUES
@@ -212,15 +212,15 @@ ALARMS = {
     en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages, receipts that "
     "prove nothing, certificates and trust trees that end within 30 days.",
 )
-def alerts(call: Call) -> int:
+def alerts(call: CommandRun) -> int:
     """Exit code 1 when there is something to look at."""
     from gateway.cli.run import ENDS_SOON
     from gateway.services import watch
-    from gateway.services.trust import endangered
-    from gateway.wiring import OURSELVES, looked_at
+    from gateway.services.certificate_status import endangered
+    from gateway.wiring import OURSELVES, registry_looked_at
 
     call.need(OperatorRole.VIEWER, "alerts")
-    parties, trust = looked_at(call.settings, call.store)
+    parties, trust = registry_looked_at(call.settings, call.store)
     found = watch.alerts(call.store, parties, call.now)
     found += [
         watch.Alert(
@@ -260,10 +260,10 @@ def alerts(call: Call) -> int:
 catalogue = Group(
     "catalogue",
     entries={
-        "import": Entry(
+        "import": LazyCommand(
             "gateway.cli.reports:import_", "Nạp một phiên bản danh mục từ CSV hoặc XML.", "Import a version."
         ),
-        "show": Entry("gateway.cli.reports:show", "Xem một danh mục.", "Show a catalogue."),
+        "show": LazyCommand("gateway.cli.reports:show", "Xem một danh mục.", "Show a catalogue."),
     },
     vi="Danh mục: dịch vụ (17 mục của Điều 4.1.b), thủ tục, cơ quan và bí danh, bảng mã; có phiên bản và hiệu lực.",
     en="Catalogues: services (the 17 items of Art. 4.1.b), procedures, agencies and aliases, code lists; with "
@@ -282,14 +282,14 @@ catalogue = Group(
 @option("--version", "phien_ban", required=True, vi="Số phiên bản.", en="The version.")
 @option("--yes", is_flag=True, vi="Ghi thật.", en="Really record it.")
 @acting
-def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, reason: str | None = None) -> int:
+def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bool, reason: str | None = None) -> int:
     """The version stays readable for ever."""
     from gateway.core.catalogues import changed_fields
-    from gateway.services import catalogues
+    from gateway.services import publishing
 
     call.need(OperatorRole.ADMINISTRATOR, "catalogue import")
-    muc = catalogues.from_bytes(danh_muc, file.read_bytes())
-    plan = catalogues.plan(call.store, danh_muc, phien_ban, muc)
+    muc = publishing.from_bytes(danh_muc, file.read_bytes())
+    plan = publishing.plan_publication(call.store, danh_muc, phien_ban, muc)
     leads_to = _leads_to(call, muc) if danh_muc == "CoQuan" else {}
     screen = call.screen
     if screen.as_json:
@@ -316,7 +316,7 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
         screen.line("Chưa ghi gì. Thêm --yes để ghi.", "Nothing was recorded. Add --yes to record it.")
         return FINE
     who = f"operator:{call.person}"
-    done = catalogues.publish(
+    done = publishing.publish(
         call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=reason_of(call, reason, "catalogue import")
     )
     screen.line(
@@ -328,7 +328,7 @@ def import_(call: Call, danh_muc: str, file: Path, phien_ban: str, yes: bool, re
     return FINE
 
 
-def _leads_to(call: Call, muc: Sequence[Muc]) -> dict[str, str]:
+def _leads_to(call: CommandRun, muc: Sequence[Muc]) -> dict[str, str]:
     """Which identifiers will lead to which party by these agencies, today, beside those of the profiles."""
     from gateway.core.catalogues import same_agencies
     from gateway.core.parties import Parties
@@ -348,12 +348,12 @@ def _leads_to(call: Call, muc: Sequence[Muc]) -> dict[str, str]:
 @argument("danh_muc")
 @option("--version", "phien_ban", vi="Số phiên bản.", en="The version.")
 @option("--on", "day", type=Moment(), vi="Chỉ mục có hiệu lực ngày này.", en="Only what is in force that day.")
-def show(call: Call, danh_muc: str, phien_ban: str | None, day: datetime | None) -> int:
+def show(call: CommandRun, danh_muc: str, phien_ban: str | None, day: datetime | None) -> int:
     """Exit code 1 when it is not on record."""
-    from gateway.services import catalogues
+    from gateway.services import publishing
 
     call.need(OperatorRole.VIEWER, "catalogue show")
-    version = catalogues.current(call.store, danh_muc, phien_ban, day.astimezone(GIO_VIET_NAM).date() if day else None)
+    version = publishing.current(call.store, danh_muc, phien_ban, day.astimezone(GIO_VIET_NAM).date() if day else None)
     screen = call.screen
     if version is None:
         screen.line(f"Chưa có danh mục {danh_muc}.", f"There is no catalogue {danh_muc}.")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, Call, command, option, with_settings
+from gateway.cli.command import FINE, CommandRun, command, option, with_settings
 from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
+    from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
-    from gateway.services.trust import Refreshed
     from gateway.settings import Settings
 
 log = logging.getLogger("lienthong.work")
@@ -48,7 +48,7 @@ HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be sig
     vi="Cổng (mặc định web.port); 0: cổng trống.",
     en="Port (default web.port); 0: a free one.",
 )
-def serve(call: Call, workers: int | None, host: str | None, port: int | None) -> int:
+def serve(call: CommandRun, workers: int | None, host: str | None, port: int | None) -> int:
     """Serves until it is told to stop."""
     from gateway.web.serve import serve as serve_front
     from gateway.web.tls import server_context
@@ -84,7 +84,7 @@ def serve(call: Call, workers: int | None, host: str | None, port: int | None) -
     "head. "
     "Any number may run beside each other.",
 )
-def work(call: Call) -> int:
+def work(call: CommandRun) -> int:
     """Works until it is told to stop."""
     from gateway.wiring import build, start_logging
 
@@ -117,7 +117,7 @@ class Desk:
     """The worker's loops, with the newest view of registry and trust."""
 
     def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
-        from gateway.services.answers import Persons
+        from gateway.services.replies import Persons
 
         self.gate = gate
         self.settings = settings
@@ -129,8 +129,8 @@ class Desk:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
         from connectors.registry import installed
         from gateway.services import fetch, outbox
+        from gateway.services.certificate_status import doubt
         from gateway.services.intake import new_message_id, receive
-        from gateway.services.trust import doubt
 
         work, connectors = self.settings.work, installed()
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
@@ -138,7 +138,7 @@ class Desk:
             raise ValueError("work needs a database")
         loops = [
             asyncio.create_task(
-                outbox.work(
+                outbox.keep_delivering(
                     self.gate.store,
                     lambda: self.gate.parties,
                     connectors,
@@ -151,7 +151,7 @@ class Desk:
                 name="outbox",
             ),
             asyncio.create_task(
-                fetch.work(
+                fetch.keep_fetching(
                     lambda: self.gate.parties,
                     connectors,
                     lambda envelopes: receive(envelopes, self.gate, _now()),
@@ -209,7 +209,7 @@ class Desk:
 
     async def _answer(self) -> None:
         """Queries that are addressed to the gateway itself."""
-        from gateway.services.answers import answer_due
+        from gateway.services.replies import answer_due
         from gateway.wiring import clerk
 
         while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), _now()) and not self.stop.is_set():
@@ -221,7 +221,7 @@ class Desk:
 
     async def _seal(self) -> None:
         """The log's head is signed when work.log_head_s have passed, or very much has been written."""
-        from gateway.services.evidence import seal_log
+        from gateway.services.bundles import seal_log
 
         gate, every = self.gate, timedelta(seconds=self.settings.work.log_head_s)
         if gate.store is None or gate.key is None:
@@ -233,7 +233,7 @@ class Desk:
 
     async def _alert(self) -> None:
         """What a person should look at goes into the log once, when it begins."""
-        from gateway.services.trust import endangered
+        from gateway.services.certificate_status import endangered
         from gateway.services.watch import alerts
 
         if self.gate.store is None:
@@ -258,7 +258,7 @@ class Desk:
 async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) -> Refreshed:
     """One round of asking about certificates; all of them with ``force``."""
     from connectors.pki import Pki
-    from gateway.services.trust import refresh
+    from gateway.services.certificate_status import refresh
     from gateway.wiring import sources_of
 
     if gate.store is None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from gateway.cli.base import FINE, Call, argument, command, option
 from gateway.cli.check import Moment
+from gateway.cli.command import FINE, CommandRun, argument, command, option
 from gateway.core.model import Address
 from gateway.core.problems import Problem, Stopped
 
@@ -85,7 +85,7 @@ SIZES = ("small", "random", "full", "boundary")
     vi="Chứng thư (PEM).",
     en="Certificate (PEM).",
 )
-def sample(call: Call, loai: str, count: int, output: Path | None, **asked: Any) -> int:
+def sample(call: CommandRun, loai: str, count: int, output: Path | None, **asked: Any) -> int:
     """Writes fresh messages."""
     from signing.sign import SigningKey, sign
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold, end_process, first_line
 from gateway.cli.node import write_node
 from gateway.core.model import Address, PartyId
@@ -106,7 +106,7 @@ YOU = {"one-stop": ("H19.990", "Đơn vị của bạn"), "portal": ("H19.991", 
     en="Seconds between the agency's statuses.",
 )
 def sandbox(
-    call: Call,
+    call: CommandRun,
     folder: Path,
     role: str,
     endpoint: str | None,
@@ -214,7 +214,7 @@ def _make_member(folder: Path, key: str, certificate: str, token: str, identifie
 
 def make_key(folder: Path, key: str, certificate: str, name: str, identifier: str, *, ended: bool = False) -> bool:
     """A key with its certificate in these files, unless there is one; whether it was made now."""
-    from signing.fresh import fresh_key
+    from signing.selfsigned import fresh_key
 
     if (folder / key).exists():
         return False
@@ -293,7 +293,7 @@ def _profile(
 def register(ground: Ground) -> None:
     """The node's database, with the parties of the files in force. Raises Stopped."""
     from gateway.cli.parties import read_all
-    from gateway.services import parties as profiles
+    from gateway.services import profiles
     from gateway.settings import database_url, load
     from gateway.store import open_engine, upgrade
     from gateway.wiring import registry_of, store_at
@@ -305,7 +305,7 @@ def register(ground: Ground) -> None:
     engine.dispose()
     store = store_at(url)
     found = {party.id: party for party in read_all(settings)}
-    differences = profiles.difference(registry_of(store), found.values(), remove_missing=True)
+    differences = profiles.profile_differences(registry_of(store), found.values(), remove_missing=True)
     texts: dict[PartyId | str, str | None] = {
         one.party: profiles.to_text(found[one.party]) if one.party in found else None for one in differences
     }
@@ -319,7 +319,7 @@ def register(ground: Ground) -> None:
 class Play:
     """One run of the sandbox."""
 
-    call: Call
+    call: CommandRun
     ground: Ground
     endpoint: str | None
     port: int
@@ -440,10 +440,10 @@ def _member(ground: Ground, name: str, identifier: str, title: str) -> Member:
 
 async def _first_dossier(world: World, ground: Ground) -> str:
     """A dossier to begin with: filed with the integrator when it is an agency; its own, to be filed, when a portal."""
-    from gateway.cli.play.world import ho_so
+    from gateway.cli.play.world import some_ma_ho_so
 
     if ground.role == "portal":
-        return ho_so(world.agency.identifier, datetime.now(UTC), 0)
+        return some_ma_ho_so(world.agency.identifier, datetime.now(UTC), 0)
     for _ in range(20):
         status, ma_ho_so, _ = await world.file(ground.identifier)
         if status in {200, 201, 202}:  # 200: the knob "duplicate" is on

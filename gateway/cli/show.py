@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, TextIO
 
-from gateway.core.problems import Lang, Outcome, Problem
+from gateway.core.problems import Lang, Problem, ProblemOutcome
 
 HANOI = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh is +07:00 all year
 
@@ -139,7 +139,9 @@ class Screen:
         if at is not None and at.line is not None:
             prefix += (":" if place else "") + f"{at.line}" + (f":{at.column}" if at.column is not None else "")
         head = f"{prefix} " if prefix else ""
-        mark = {Outcome.FAILED: "", Outcome.UNDETERMINED: "? ", Outcome.NOTE: "· "}[problem.outcome]
+        mark = {ProblemOutcome.FAILED: "", ProblemOutcome.UNDETERMINED: "? ", ProblemOutcome.NOTE: "· "}[
+            problem.outcome
+        ]
         self._write(stream, one_line(f"{head}{mark}{problem.code} {problem.message(self.lang)}"))
         if at is not None and at.xpath:
             self._write(stream, one_line(f"    {at.xpath}"))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from gateway.cli.base import FINE, PROBLEMS, Call, Entry, Group, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
 from gateway.cli.run import refresh_trust
 from gateway.cli.show import when
 from gateway.core.problems import Lang
@@ -17,13 +17,13 @@ trust = Group(
     "trust",
     default="forecast",
     entries={
-        "forecast": Entry(
+        "forecast": LazyCommand(
             "gateway.cli.trust:forecast", "Cái gì hết hiệu lực ngày nào.", "What stops working on which day."
         ),
-        "show": Entry(
+        "show": LazyCommand(
             "gateway.cli.trust:show", "Tình trạng từng chứng thư đã đăng ký.", "The status of each certificate."
         ),
-        "refresh": Entry(
+        "refresh": LazyCommand(
             "gateway.cli.trust:refresh", "Hỏi lại mọi chứng thư ngay.", "Ask about every certificate now."
         ),
     },
@@ -58,13 +58,13 @@ KINDS = {
     vi="Chỉ trong chừng này ngày tới.",
     en="Only within so many days.",
 )
-def forecast(call: Call, within: int | None) -> int:
+def forecast(call: CommandRun, within: int | None) -> int:
     """Lists ends, the nearest first."""
-    from gateway.services.trust import forecast as look_ahead
-    from gateway.wiring import looked_at
+    from gateway.services.certificate_status import forecast as look_ahead
+    from gateway.wiring import registry_looked_at
 
     screen, now = call.screen, call.now
-    parties, known = looked_at(call.settings, call.store)
+    parties, known = registry_looked_at(call.settings, call.store)
     ends = look_ahead(known, parties, now, timedelta(days=within) if within is not None else None)
     over = False
     for end in ends:
@@ -113,12 +113,12 @@ def forecast(call: Call, within: int | None) -> int:
     vi="Tình trạng từng chứng thư đã đăng ký: tốt, hỏng, chưa biết; theo bằng chứng nào, tới khi nào.",
     en="The status of each registered certificate: good, bad, unknown; on what evidence, until when.",
 )
-def show(call: Call) -> int:
+def show(call: CommandRun) -> int:
     """Lists what is known."""
-    from gateway.wiring import looked_at
+    from gateway.wiring import registry_looked_at
 
     screen, now = call.screen, call.now
-    parties, known = looked_at(call.settings, call.store)
+    parties, known = registry_looked_at(call.settings, call.store)
     rows = [
         (owner.id, registered, known.standing(registered.fingerprint, registered.tree, now))
         for owner in parties
@@ -166,7 +166,7 @@ def show(call: Call) -> int:
     en="Ask CRL and OCSP for every certificate now, and record the answers. “work” does this by itself, by how long "
     "evidence lasts.",
 )
-def refresh(call: Call) -> int:
+def refresh(call: CommandRun) -> int:
     """One forced round."""
     from gateway.wiring import build
 

@@ -70,7 +70,7 @@ class Muc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class CatalogueDifference:
     """What a new version would change."""
 
     added: tuple[Muc, ...]
@@ -81,10 +81,10 @@ class Difference:
         return bool(self.added or self.changed or self.removed)
 
 
-def difference(before: Iterable[Muc], after: Iterable[Muc]) -> Difference:
+def catalogue_difference(before: Iterable[Muc], after: Iterable[Muc]) -> CatalogueDifference:
     """What the second set of entries changes in the first."""
     old, new = {m.ma: m for m in before}, {m.ma: m for m in after}
-    return Difference(
+    return CatalogueDifference(
         added=tuple(new[ma] for ma in new if ma not in old),
         changed=tuple((old[ma], new[ma]) for ma in new if ma in old and old[ma] != new[ma]),
         removed=tuple(old[ma] for ma in old if ma not in new),

@@ -43,7 +43,7 @@ class LogEntry:
     hash: str = ""  # of the line before and this one; see link()
 
 
-def canonical(entry: LogEntry) -> bytes:
+def canonical_line(entry: LogEntry) -> bytes:
     """The bytes that are hashed: JSON with sorted keys and no spaces, in UTF-8, the time in UTC with microseconds.
 
     Raises ValueError for a time without a zone, and for facts that are not plain().
@@ -95,7 +95,7 @@ def plain(value: Any) -> Any:
 
 def link(before: str, entry: LogEntry) -> str:
     """The hash of an entry that follows a line of hash ``before``: SHA-256 over both, lower-case hex."""
-    return hashlib.sha256(bytes.fromhex(before) + canonical(entry)).hexdigest()
+    return hashlib.sha256(bytes.fromhex(before) + canonical_line(entry)).hexdigest()
 
 
 class Flaw(StrEnum):
@@ -108,7 +108,7 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ChainCheck:
     """What verify() saw: how far the chain is whole, and the first thing that is not."""
 
     head: Head  # the last good line
@@ -121,12 +121,12 @@ class Checked:
         return self.flaw is None
 
 
-def verify(
+def verify_chain(
     entries: Iterable[LogEntry],
     *,
     start: Head = GENESIS,
     witnesses: Mapping[int, str] = MappingProxyType({}),
-) -> Checked:
+) -> ChainCheck:
     """Whether the entries, in order, continue ``start`` without a gap, a change or a cut.
 
     ``witnesses`` are heads that others keep (number -> hash: signed heads, inbox pages). Only they can tell a chain that was
@@ -135,17 +135,17 @@ def verify(
     head = start
     for entry in entries:
         if entry.number != head.number + 1:
-            return Checked(head=head, flaw=Flaw.GAP, number=head.number + 1)
+            return ChainCheck(head=head, flaw=Flaw.GAP, number=head.number + 1)
         try:
             expected = link(head.hash, entry)
         except ValueError:
             expected = ""
         if entry.hash != expected:
-            return Checked(head=head, flaw=Flaw.CHANGED, number=entry.number)
+            return ChainCheck(head=head, flaw=Flaw.CHANGED, number=entry.number)
         if witnesses.get(entry.number, entry.hash) != entry.hash:
-            return Checked(head=head, flaw=Flaw.REWRITTEN, number=entry.number)
+            return ChainCheck(head=head, flaw=Flaw.REWRITTEN, number=entry.number)
         head = Head(entry.number, entry.hash)
     beyond = [number for number in witnesses if number > head.number]
     if beyond:
-        return Checked(head=head, flaw=Flaw.CUT, number=min(beyond))
-    return Checked(head=head)
+        return ChainCheck(head=head, flaw=Flaw.CUT, number=min(beyond))
+    return ChainCheck(head=head)

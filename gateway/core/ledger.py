@@ -30,7 +30,7 @@ from gateway.core.model import (
     ThongDiep,
 )
 from gateway.core.parties import Parties, Party, Role
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.routing import receivers_of, route
 
 Seal = Callable[[Finding, Fate, tuple[Problem, ...]], bytes | None]  # makes and signs a BienNhan
@@ -57,7 +57,7 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """What was decided about one finding; everything the store has to write for it."""
 
     finding: Finding
@@ -82,7 +82,7 @@ class Ledger:
         default_factory=set
     )  # ids this transaction took; released if nobody keeps them
     recheck: bool = False  # the findings are of messages that are on record already (held, or replayed)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> 
     if other is not None and not _own(other, finding, ledger):
         facts = {"ma_thong_diep": other.ma_thong_diep, "first": other.digest, "second": envelope.digest}
         return _keep(finding, ledger, counter, now, Problem("DUP-010", facts))
-    if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems):
+    if any(p.outcome is ProblemOutcome.UNDETERMINED for p in finding.problems):
         return _hold(thong_diep, finding, ledger, now)
     try:
         return _accept(thong_diep, finding, ledger, counter, now)
@@ -170,7 +170,7 @@ def _accept(
     )
     ack = _ack(finding, Fate.ACCEPTED, now, notes, receipt)
     ledger.entries.append(
-        Entry(
+        LedgerEntry(
             finding=finding,
             ack=ack,
             owns_id=True,
@@ -240,7 +240,7 @@ def _keep(finding: Finding, ledger: Ledger, counter: Counter, now: datetime, *fo
     receipt = counter.seal(finding, Fate.REJECTED, problems) if found or finding.receipt is None else finding.receipt
     ack = _ack(finding, Fate.REJECTED, now, problems, receipt)
     ledger.entries.append(
-        Entry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),))
+        LedgerEntry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),))
     )
     return ack
 
@@ -249,7 +249,7 @@ def _hold(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, now: datetime
     """Nothing failed, something is not known yet. The message owns its id; the signed receipt follows when we know."""
     ack = _ack(finding, Fate.HELD, now, finding.problems, None)
     ledger.entries.append(
-        Entry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),))
+        LedgerEntry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),))
     )
     _claimed(ledger, finding.envelope.caller.party, thong_diep.ma_thong_diep, ack)
     return ack

@@ -207,7 +207,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class HistoryStep:
     """One event as the history reads it."""
 
     change: Change
@@ -234,7 +234,7 @@ class Trace:
 
     trang_thai: int | None = None
     trang_thai_goc: str | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[HistoryStep, ...] = ()
     spans: tuple[Span, ...] = ()
     before_pause: tuple[int, ...] = ()  # remembered states, innermost last
     ma_tthc: str | None = None
@@ -336,7 +336,7 @@ class _Life:
 
     rules: LifeRules
     now: Trace = field(default_factory=Trace)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[HistoryStep] = field(default_factory=list)
 
     def set(self, **values: object) -> None:
         self.now = replace(self.now, **values)  # type: ignore[arg-type]
@@ -361,7 +361,7 @@ def _fold(ordered: Sequence[_Event], aside: frozenset[int], rules: LifeRules) ->
             reading = fits
         goc = event.effect.goc if isinstance(event.effect, Moves | Files) else None
         life.steps.append(
-            Step(
+            HistoryStep(
                 change=event.change,
                 effect=event.effect,
                 at=event.at,
@@ -683,7 +683,7 @@ def _all(read: Trace) -> list[str]:
     return [_named(state) for state in possible(read.trang_thai)] or ["–"]
 
 
-def _needs_privilege(step: Step) -> bool:
+def _needs_privilege(step: HistoryStep) -> bool:
     rows = [m for m in MOVES.get(step.before or 0, ()) if m.to == step.after]
     return bool(rows) and all(Guard.PRIVILEGED in m.guards for m in rows)
 

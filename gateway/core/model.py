@@ -28,7 +28,7 @@ class Channel(StrEnum):
     CLI = "cli"
 
 
-class Form(StrEnum):
+class BodyForm(StrEnum):
     """What the bytes are."""
 
     THONG_DIEP = "ThongDiep"  # a ThongDiep, signed or not
@@ -71,7 +71,7 @@ class Envelope:
     caller: Caller
     channel: Channel
     received_at: datetime
-    form: Form = Form.THONG_DIEP
+    form: BodyForm = BodyForm.THONG_DIEP
     own_key: str | None = None  # the caller's idempotency key of a typed submission
     content_type: str | None = None
 

@@ -31,7 +31,7 @@ class Receives(StrEnum):
     PULL = "pull"
 
 
-class Demand(StrEnum):
+class SignatureDemand(StrEnum):
     """Whether a message must be signed. The registry says so, never the message."""
 
     REQUIRED = "required"
@@ -71,8 +71,8 @@ class SigningCertificate:
 class SignaturePolicy:
     """What a party's signatures must be."""
 
-    default: Demand = Demand.REQUIRED
-    by_type: Mapping[str, Demand] = field(default_factory=dict)  # HS17 -> accepted
+    default: SignatureDemand = SignatureDemand.REQUIRED
+    by_type: Mapping[str, SignatureDemand] = field(default_factory=dict)  # HS17 -> accepted
     status_unknown: WhenUnknown = WhenUnknown.HOLD
     algorithms: frozenset[str] = frozenset()  # signature method URIs; empty: the whole profile
     algorithms_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS11 -> URIs, instead of those
@@ -83,7 +83,7 @@ class SignaturePolicy:
     timestamp_types: frozenset[str] = frozenset()
     signed_pdf: frozenset[str] = frozenset()  # types that must carry a valid signed PDF, {"HS11"}
 
-    def demand(self, loai: str | None) -> Demand:
+    def demand(self, loai: str | None) -> SignatureDemand:
         """What is demanded of a message of this type."""
         return self.by_type.get(loai or "", self.default)
 

@@ -62,7 +62,7 @@ def lean(key: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / (2**31) - 1
 
 
-class Standing(StrEnum):
+class PartyStanding(StrEnum):
     """Whether a party's lanes flow."""
 
     CLOSED = "closed"  # the circuit is closed: they flow

@@ -19,7 +19,7 @@ class Differs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class DossierLine:
     """What one side has on record of one dossier."""
 
     ma_ho_so: MaHoSo
@@ -28,18 +28,18 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class DossierDifference:
     """One dossier on which the two sides do not agree."""
 
     ma_ho_so: MaHoSo
     kind: Differs
-    theirs: Line | None
-    ours: Line | None
+    theirs: DossierLine | None
+    ours: DossierLine | None
 
 
 def compare(
-    theirs: Iterable[Line], ours: Iterable[Line], *, known: Mapping[MaHoSo, Line] | None = None
-) -> list[Difference]:
+    theirs: Iterable[DossierLine], ours: Iterable[DossierLine], *, known: Mapping[MaHoSo, DossierLine] | None = None
+) -> list[DossierDifference]:
     """The differences, by dossier code.
 
     ``ours`` are the dossiers of the period and agency; ``known`` are further ones of ours that the other side names although they
@@ -47,13 +47,13 @@ def compare(
     """
     there = {line.ma_ho_so: line for line in theirs}
     here = {line.ma_ho_so: line for line in ours}
-    found: list[Difference] = []
+    found: list[DossierDifference] = []
     for code in sorted(there.keys() | here.keys()):
         one, other = there.get(code), here.get(code) or (known or {}).get(code)
         if one is None:
-            found.append(Difference(ma_ho_so=code, kind=Differs.MISSING_THERE, theirs=None, ours=other))
+            found.append(DossierDifference(ma_ho_so=code, kind=Differs.MISSING_THERE, theirs=None, ours=other))
         elif other is None:
-            found.append(Difference(ma_ho_so=code, kind=Differs.MISSING_HERE, theirs=one, ours=None))
+            found.append(DossierDifference(ma_ho_so=code, kind=Differs.MISSING_HERE, theirs=one, ours=None))
         elif one.trang_thai != other.trang_thai:
-            found.append(Difference(ma_ho_so=code, kind=Differs.STATE, theirs=one, ours=other))
+            found.append(DossierDifference(ma_ho_so=code, kind=Differs.STATE, theirs=one, ours=other))
     return found

@@ -45,7 +45,7 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def meaning(of: dataclasses.Field[Any], lang: Lang) -> str:
+def setting_meaning(of: dataclasses.Field[Any], lang: Lang) -> str:
     """What a setting means, in this language; empty where the field was not made by :func:`setting`."""
     return str(of.metadata.get(lang.value, ""))
 
@@ -69,7 +69,7 @@ class Written:
         return Problem(code, {"file": self.file, "key": dotted(key), **facts}, self.place(key))
 
 
-def read(text: str, file: str) -> Written:
+def read_toml(text: str, file: str) -> Written:
     """The text as values with places. Raises Stopped(SYS-011) with line and column where it is not TOML."""
     try:
         data = tomllib.loads(text)
@@ -78,7 +78,7 @@ def read(text: str, file: str) -> Written:
         at = Location(int(found[1]), int(found[2])) if found else Location(text.count("\n") + 1, 1)
         reason = re.sub(r"\s*\(at .*\)$", "", str(error))
         raise Stopped(Problem("SYS-011", {"file": file, "reason": reason}, at)) from error
-    return Written(file, data, dict(_Walk(text).places()))
+    return Written(file, data, dict(_TomlWalk(text).places()))
 
 
 def dotted(key: KeyPath) -> str:
@@ -98,7 +98,7 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def decode(
+def decode_toml(
     kind: type[T], written: Written, *, base: Path, row: Mapping[str, Any] | None = None, key: KeyPath = ()
 ) -> T:
     """The written values as a ``kind`` (a dataclass), paths relative to ``base``.
@@ -256,7 +256,7 @@ class _Clerk:
         self.problems.append(self.written.problem(code, key, **facts))
 
 
-class _Walk:
+class _TomlWalk:
     """Finds where each key of a valid TOML text stands. tomllib has read it before: no error handling needed."""
 
     def __init__(self, text: str) -> None:
@@ -390,4 +390,14 @@ def flat(value: Any, key: KeyPath = ()) -> Iterator[tuple[KeyPath, dataclasses.F
             yield (*key, f.name), f, inner
 
 
-__all__: Sequence[str] = ["KeyPath", "Written", "decode", "dotted", "flat", "meaning", "nearest", "read", "setting"]
+__all__: Sequence[str] = [
+    "KeyPath",
+    "Written",
+    "decode_toml",
+    "dotted",
+    "flat",
+    "nearest",
+    "read_toml",
+    "setting",
+    "setting_meaning",
+]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.core.deadlines import WorkingCalendar
 from gateway.core.problems import Problem, Stopped
-from gateway.core.written import Written, decode, read, setting
+from gateway.core.written import Written, decode_toml, read_toml, setting
 
 BUNDLED = "lich-viet-nam.toml"
 
@@ -47,8 +47,8 @@ def calendar_of(file: Path | None, hours: tuple[tuple[time, time], ...]) -> Work
 
     Raises Stopped: SYS-020 it cannot be read, SYS-011 to SYS-018 what is wrong in it.
     """
-    written = read(_text(file), BUNDLED if file is None else str(file))
-    days = decode(Days, written, base=Path())
+    written = read_toml(_text(file), BUNDLED if file is None else str(file))
+    days = decode_toml(Days, written, base=Path())
     if problems := [*_mistakes(days, written)]:
         raise Stopped(*problems)
     return WorkingCalendar(

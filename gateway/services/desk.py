@@ -23,9 +23,9 @@ from gateway.core.model import (
     MessageId,
     PartyId,
 )
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
-from gateway.store import Cause, Conflict, Lane, Message, Queue, Store, Verdict, View
+from gateway.store import Cause, Conflict, Lane, Message, Queue, Store, VerdictRecord, View
 
 REPLAYABLE = (DeliveryState.REFUSED, DeliveryState.DEAD)
 SKIPPABLE = (DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.REFUSED, DeliveryState.DEAD)
@@ -41,7 +41,7 @@ class Everything:
     """All that is known about one message; the bytes are asked for apart."""
 
     message: Message
-    verdicts: Sequence[Verdict]  # the last one counts
+    verdicts: Sequence[VerdictRecord]  # the last one counts
     deliveries: Sequence[Delivery]
     attempts: dict[DeliveryId, Sequence[Attempt]]
     inbox: Sequence[InboxEntry]
@@ -50,7 +50,7 @@ class Everything:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class WorkOverview:
     """How the way out stands: lanes, queues, and failures by cause."""
 
     lanes: Sequence[Lane]
@@ -67,7 +67,7 @@ class Doubtful:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReplayPlan:
     """What a replay would do. Nothing has been changed by making it."""
 
     deliveries: Sequence[Delivery] = ()  # to be queued again, in the order in which they were recorded
@@ -174,10 +174,10 @@ def everything(store: Store, message: MessageId) -> Everything:
         )
 
 
-def way_out(store: Store, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> Work:
+def way_out(store: Store, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> WorkOverview:
     """Lanes with open deliveries, the queue of each party, and what fails, by cause."""
     with store.read() as view:
-        return Work(
+        return WorkOverview(
             lanes=view.lanes(held_only=held_only, party=party, limit=limit),
             queues=[queue for queue in view.queues() if party is None or queue.party == party],
             causes=[cause for cause in view.delivery_failures() if party is None or cause.party == party],
@@ -190,7 +190,7 @@ def causes(store: Store, *, since: datetime | None = None, until: datetime | Non
         return view.failures(since=since, until=until)
 
 
-def plan(store: Store, choice: Choice, judge: Judge) -> Plan:
+def plan_replay(store: Store, choice: Choice, judge: Judge) -> ReplayPlan:
     """What a replay would do, with a fresh judgement of everything it would touch. Changes nothing.
 
     Raises Stopped (SYS-042, SYS-043) for an id that names nothing, or several things.
@@ -206,7 +206,7 @@ def plan(store: Store, choice: Choice, judge: Judge) -> Plan:
     messages = list(gathered.messages.values())[: max(0, choice.limit - len(deliveries))]
     with store.read() as view:
         behind = _behind(view, deliveries)
-    return Plan(
+    return ReplayPlan(
         deliveries=deliveries,
         messages=messages,
         delivered=list(gathered.delivered.values()),
@@ -303,13 +303,13 @@ def _would_fail(store: Store, messages: Iterable[MessageId], judge: Judge) -> li
             found.append(Doubtful(subject=message, problems=(Problem("SYS-047", {"id": message}),)))
             continue
         problems = judge(envelope).problems
-        wrong = tuple(problem for problem in problems if problem.outcome is not Outcome.NOTE)
+        wrong = tuple(problem for problem in problems if problem.outcome is not ProblemOutcome.NOTE)
         if wrong:
             found.append(Doubtful(subject=message, problems=wrong))
     return found
 
 
-def replay_deliveries(store: Store, planned: Plan, *, who: str, reason: str, now: datetime) -> list[Delivery]:
+def replay_deliveries(store: Store, planned: ReplayPlan, *, who: str, reason: str, now: datetime) -> list[Delivery]:
     """Queues the plan's deliveries again. Gives those that were; what somebody else moved meanwhile is left alone."""
     if not planned.deliveries:
         return []
@@ -317,7 +317,7 @@ def replay_deliveries(store: Store, planned: Plan, *, who: str, reason: str, now
         return tx.replay([delivery.id for delivery in planned.deliveries], who=who, reason=reason, now=now)
 
 
-def note_rechecks(store: Store, planned: Plan, *, who: str, reason: str, now: datetime) -> None:
+def note_rechecks(store: Store, planned: ReplayPlan, *, who: str, reason: str, now: datetime) -> None:
     """Writes into the log who has these messages judged again, and why, before it happens."""
     with store.begin() as tx:
         for message in planned.messages:

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Configured, Connector
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, Fetched
-from connectors.registry import Registry
+from connectors.registry import ConnectorRegistry
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Lang, Stopped
@@ -40,7 +40,7 @@ class Source:
 Receive = Callable[[Sequence[Envelope]], list[Acknowledgement]]
 
 
-def sources(parties: Parties, connectors: Registry) -> list[Source]:
+def sources(parties: Parties, connectors: ConnectorRegistry) -> list[Source]:
     """The parties whose connector can fetch. What is wrong with a profile is the outbox's to tell."""
     found = []
     for party in parties:
@@ -56,7 +56,11 @@ def sources(parties: Parties, connectors: Registry) -> list[Source]:
 
 
 async def once(
-    source: Source, receive: Receive, new_id: Callable[[datetime], MessageId], clock: Callable[[], datetime], line: Line
+    source: Source,
+    receive: Receive,
+    new_id: Callable[[datetime], MessageId],
+    clock: Callable[[], datetime],
+    line: HttpLine,
 ) -> int:
     """Fetch until there is nothing more. Gives how many were recorded.
 
@@ -93,9 +97,9 @@ def _envelope(fetched: Fetched, party: Party, new_id: Callable[[datetime], Messa
     )
 
 
-async def work(
+async def keep_fetching(
     parties: Callable[[], Parties],
-    connectors: Registry,
+    connectors: ConnectorRegistry,
     receive: Receive,
     stop: asyncio.Event,
     *,
@@ -104,7 +108,7 @@ async def work(
     private_addresses: bool = False,
 ) -> None:
     """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set."""
-    async with Line(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses) as line:
         running: dict[str, tuple[Source, asyncio.Task[None]]] = {}
         view: Parties | None = None
         try:
@@ -129,7 +133,7 @@ async def _keep_fetching(
     receive: Receive,
     new_id: Callable[[datetime], MessageId],
     clock: Callable[[], datetime],
-    line: Line,
+    line: HttpLine,
 ) -> None:
     every_s, failures = source.configured.common.fetch_every_s, 0
     while True:

@@ -19,19 +19,19 @@ from gateway.core.ledger import Counter, enter
 from gateway.core.model import (
     Acknowledgement,
     Address,
+    BodyForm,
     Envelope,
     Fate,
     Finding,
-    Form,
     MaHoSo,
     MaThongDiep,
     MessageId,
     PartyId,
     ThongDiep,
 )
-from gateway.core.parties import Demand, Parties, Party, Role
-from gateway.core.problems import Location, Outcome, Problem, Stopped
-from gateway.documents import Attested, Document, Kind, Limits, header_claims, locate, parse, xpath_of
+from gateway.core.parties import Parties, Party, Role, SignatureDemand
+from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
+from gateway.documents import Attested, Document, DocumentLimits, Kind, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
 from schemas.attachments import attachments
@@ -39,8 +39,8 @@ from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.read import read
 from signing.sign import SigningKey, sign
-from signing.trust import Trust
-from signing.verify import Refused, verify
+from signing.trust import TrustView
+from signing.verify import SignatureRefused, verify
 
 if TYPE_CHECKING:
     from signing.pdf import PdfReport
@@ -51,7 +51,7 @@ SIG_HELD_TOO_LONG = "SIG-091"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class GatewayIdentity:
     """The gateway's own name in the messages that it signs."""
 
     ma_dinh_danh: str
@@ -64,11 +64,11 @@ class Gate:
     """Everything a judgement needs, as frozen views that are replaced as a whole. Made by gateway.wiring, nowhere else."""
 
     catalog: Catalog
-    trust: Trust
+    trust: TrustView
     parties: Parties
     key: SigningKey | None  # None only where nothing is answered: `lienthong check`
-    identity: Identity
-    limits: Limits = field(default_factory=Limits)
+    identity: GatewayIdentity
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
     deadlines: DeadlineRules = field(default_factory=DeadlineRules)
@@ -172,7 +172,7 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
         finding = replace(finding, thong_diep=thong_diep, problems=problems)
         if any(receiver.versions for receiver in receivers):
             finding = with_older_versions(finding, attested, receivers, gate)
-    except Refused as refused:  # the signature: the verdict is for the record, whoever is told what of it
+    except SignatureRefused as refused:  # the signature: the verdict is for the record, whoever is told what of it
         problems = refused.problems if _owns_signature(document, envelope, gate) else (Problem("SIG-001"),)
         finding = replace(finding, thong_diep=None, problems=problems, verdict=refused.verdict)
     except Stopped as stop:
@@ -228,7 +228,7 @@ def _document_problems(reports: Sequence[tuple[str, PdfReport]], attested: Attes
     from signing.pdf import pdf_problems  # noqa: PLC0415 - as above
 
     problems = located(attested.root, attested.body, pdf_problems(reports, demanded=demanded))
-    if any(problem.outcome is Outcome.FAILED for problem in problems):
+    if any(problem.outcome is ProblemOutcome.FAILED for problem in problems):
         raise Stopped(*problems)
     return problems
 
@@ -242,12 +242,12 @@ def expected(finding: Finding) -> Fate:
     """What the message will become, unless the records say otherwise."""
     if finding.thong_diep is None:
         return Fate.REJECTED
-    return Fate.HELD if any(p.outcome is Outcome.UNDETERMINED for p in finding.problems) else Fate.ACCEPTED
+    return Fate.HELD if any(p.outcome is ProblemOutcome.UNDETERMINED for p in finding.problems) else Fate.ACCEPTED
 
 
 def parse_any(envelope: Envelope, gate: Gate) -> Document:
     """Station 2. A typed submission becomes a ThongDiep here; everything else is taken as it came."""
-    if envelope.form is Form.THONG_DIEP:
+    if envelope.form is BodyForm.THONG_DIEP:
         return parse(envelope, gate.limits)
     return compose(envelope, gate)
 
@@ -259,7 +259,7 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     profile does not allow it, XSD-4xx when the packet is none.
     """
     party, form = gate.parties.get(envelope.caller.party), qcvn120.FORMS[envelope.form.value]
-    if party is None or not party.typed_submissions or party.signature.demand(form.loai) is Demand.REQUIRED:
+    if party is None or not party.typed_submissions or party.signature.demand(form.loai) is SignatureDemand.REQUIRED:
         raise Stopped(Problem("AUT-040", {"caller": envelope.caller.party, "form": envelope.form.value}))
     if gate.key is None:
         raise Stopped(Problem("SYS-037"))
@@ -268,7 +268,9 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     written_in_xml = envelope.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     reader = qcvn120.read_xml if written_in_xml else qcvn120.read_json
     packet = reader(envelope.body, envelope.form.value, qcvn120.Dialect.of(party), gate.limits)
-    made = qcvn120.compose(packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip()))
+    made = qcvn120.compose_packet(
+        packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip())
+    )
     body = sign(made.body, gate.key, at=envelope.received_at)
     document = parse(replace(envelope, body=body, total_bytes=len(body)), gate.limits)
     return replace(

@@ -19,14 +19,14 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from connectors.base import Configured, Connector
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import RECEIPT_BYTES, Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
-from connectors.registry import Registry
-from connectors.settings import Common
+from connectors.registry import ConnectorRegistry
+from connectors.table import Common
 from gateway.core.ledger import LogLine
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
-from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, Standing, next_try
+from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, PartyStanding, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.store import Queue, Store, StoreError, Tx, View
 
@@ -55,7 +55,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Came:
+class TryResult:
     """What one try came to."""
 
     kind: str  # "send" or "query"
@@ -69,7 +69,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class DeliveryDecision:
     """Where a delivery goes from here."""
 
     state: DeliveryState
@@ -77,28 +77,28 @@ class Verdict:
     problem: Problem | None = None
 
 
-def judge(
+def decide(
     delivery: Delivery,
-    came: Came,
+    came: TryResult,
     policy: Backoff,
     now: datetime,
     *,
     receipt_later_h: float | None = None,
     patient_since: datetime | None = None,
-) -> Verdict:
+) -> DeliveryDecision:
     """Where a try leads. ``patient_since``: the party was unreachable until then, which nobody's patience pays for."""
     match came.outcome:
         case AttemptOutcome.DELIVERED if came.receipt is not None and came.receipt.pending:
             if policy.patience <= now - (delivery.first_tried_at or now):
-                return Verdict(state=DeliveryState.DEAD, problem=_given_up(delivery, Problem("DLV-028"), now))
+                return DeliveryDecision(state=DeliveryState.DEAD, problem=_given_up(delivery, Problem("DLV-028"), now))
             later = now + timedelta(hours=receipt_later_h or policy.longest_s / 3600)
-            return Verdict(state=DeliveryState.UNKNOWN, due_at=later, problem=Problem("DLV-028"))
+            return DeliveryDecision(state=DeliveryState.UNKNOWN, due_at=later, problem=Problem("DLV-028"))
         case AttemptOutcome.DELIVERED:
-            return Verdict(state=DeliveryState.DELIVERED)
+            return DeliveryDecision(state=DeliveryState.DELIVERED)
         case AttemptOutcome.REFUSED:
-            return Verdict(state=DeliveryState.REFUSED, problem=came.problem)
+            return DeliveryDecision(state=DeliveryState.REFUSED, problem=came.problem)
         case AttemptOutcome.NOT_THERE:
-            return Verdict(state=DeliveryState.QUEUED, due_at=now, problem=came.problem)
+            return DeliveryDecision(state=DeliveryState.QUEUED, due_at=now, problem=came.problem)
     # Not taken, or not known. What was uncertain before stays so: that this try failed says nothing of the earlier one.
     unsure = came.outcome is AttemptOutcome.UNCERTAIN or delivery.ask_first
     counted = delivery
@@ -106,10 +106,12 @@ def judge(
         counted = replace(delivery, first_tried_at=patient_since)
     due = next_try(counted, policy, now)
     if due is None:
-        return Verdict(state=DeliveryState.DEAD, problem=_given_up(delivery, came.problem, now))
+        return DeliveryDecision(state=DeliveryState.DEAD, problem=_given_up(delivery, came.problem, now))
     if came.retry_after_s is not None:
         due = max(due, now + timedelta(seconds=min(came.retry_after_s, policy.longest_s)))
-    return Verdict(state=DeliveryState.UNKNOWN if unsure else DeliveryState.QUEUED, due_at=due, problem=came.problem)
+    return DeliveryDecision(
+        state=DeliveryState.UNKNOWN if unsure else DeliveryState.QUEUED, due_at=due, problem=came.problem
+    )
 
 
 def _given_up(delivery: Delivery, last: Problem | None, now: datetime) -> Problem:
@@ -159,7 +161,7 @@ class _Way:
 class _Settlement:
     delivery: Delivery
     attempt: Attempt
-    verdict: Verdict
+    verdict: DeliveryDecision
 
 
 Clock = Callable[[], datetime]
@@ -173,9 +175,9 @@ class Outbox:
         self,
         store: Store,
         parties: Parties | Callable[[], Parties],
-        connectors: Registry | Mapping[str, Connector[Any]],
+        connectors: ConnectorRegistry | Mapping[str, Connector[Any]],
         clock: Clock,
-        line: Line,
+        line: HttpLine,
         pace: Pace | None = None,
         doubt: Doubt | None = None,
     ) -> None:
@@ -202,14 +204,14 @@ class Outbox:
         """Deliveries being carried out now."""
         return len(self._tasks)
 
-    def standings(self) -> dict[PartyId, Standing]:
+    def standings(self) -> dict[PartyId, PartyStanding]:
         """How each party stands, as this worker sees it."""
         return {
-            way.id: Standing.CLOSED
+            way.id: PartyStanding.CLOSED
             if not way.breaker.is_open
-            else Standing.HALF_OPEN
+            else PartyStanding.HALF_OPEN
             if way.under_way
-            else Standing.OPEN
+            else PartyStanding.OPEN
             for way in self._ways.values()
         }
 
@@ -434,7 +436,9 @@ class Outbox:
             else:
                 came = await self._try(parcel, way.plan)
         except asyncio.CancelledError:
-            came = Came(kind=_kind(delivery, way.plan), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026"))
+            came = TryResult(
+                kind=_kind(delivery, way.plan), outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-026")
+            )
             self._finished.append(self._settlement(delivery, came, way, began))
             raise
         finally:
@@ -442,7 +446,7 @@ class Outbox:
         self._finished.append(self._settlement(delivery, came, way, began))
         self._note(way, came, delivery)
 
-    async def _try(self, parcel: Parcel, plan: _Plan) -> Came:
+    async def _try(self, parcel: Parcel, plan: _Plan) -> TryResult:
         """Ask first where an earlier try was uncertain and the party can be asked; otherwise send."""
         connector, configured = plan.connector, plan.configured
         http = self._line.http(configured.common)
@@ -453,7 +457,7 @@ class Outbox:
                     found = await connector.ask(parcel, configured.settings, http)
                     if isinstance(found, NotThere):
                         problem = Problem("DLV-040")
-                        return Came(kind=kind, outcome=AttemptOutcome.NOT_THERE, problem=problem, answered=True)
+                        return TryResult(kind=kind, outcome=AttemptOutcome.NOT_THERE, problem=problem, answered=True)
                     if found is not None:
                         return await self._believed(kind, found, parcel)
                     kind = "send"
@@ -463,30 +467,30 @@ class Outbox:
             return _came(kind, answer)
         except TimeoutError:
             facts = {"seconds": f"{self._pace.lease_s * 0.9:g}", "stage": "connector"}
-            return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-020", facts))
+            return TryResult(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-020", facts))
         except Exception as error:  # a bug in a connector, perhaps a foreign one: it costs this try and nothing else
             log.exception("connector %s failed on delivery %s", connector.name, parcel.id)
             facts = {"connector": connector.name, "error": type(error).__name__}
-            return Came(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-027", facts))
+            return TryResult(kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=Problem("DLV-027", facts))
 
-    async def _believed(self, kind: str, receipt: Receipt, parcel: Parcel) -> Came:
+    async def _believed(self, kind: str, receipt: Receipt, parcel: Parcel) -> TryResult:
         """The receipt for what it proves. One that proves nothing is noted, and is no clear answer where one is demanded."""
         if self._doubt is not None and receipt.body is not None:
             problem = await asyncio.to_thread(self._doubt, receipt.body, parcel, self._clock())
             if problem is not None and receipt.demanded:
                 what = Problem("DLV-023", {"what": f"BienNhan {problem.facts['reason']}"})
-                return Came(
+                return TryResult(
                     kind=kind, outcome=AttemptOutcome.UNCERTAIN, problem=what, answer=receipt.body, answered=True
                 )
             if problem is not None:
                 receipt = replace(receipt, notes=(problem, *receipt.notes))
-        return Came(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
+        return TryResult(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
 
-    def _settlement(self, delivery: Delivery, came: Came, way: _Way, began: datetime) -> _Settlement:
+    def _settlement(self, delivery: Delivery, came: TryResult, way: _Way, began: datetime) -> _Settlement:
         now = self._clock()
         policy = Backoff.of(way.party.retry, self._pace.first_s) if way.party else Backoff(first_s=self._pace.first_s)
         later_h = way.common.receipt_later_h
-        verdict = judge(delivery, came, policy, now, receipt_later_h=later_h, patient_since=way.breaker.recovered_at)
+        verdict = decide(delivery, came, policy, now, receipt_later_h=later_h, patient_since=way.breaker.recovered_at)
         silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered
         if way.breaker.is_open and silent and verdict.due_at is not None and delivery.due_at is not None:
             # The probe of a party that is not there keeps its place, so that one delivery ages and not all in turn.
@@ -506,7 +510,7 @@ class Outbox:
         )
         return _Settlement(delivery, attempt, verdict)
 
-    def _note(self, way: _Way, came: Came, delivery: Delivery) -> None:
+    def _note(self, way: _Way, came: TryResult, delivery: Delivery) -> None:
         """What this try says of the party."""
         now = self._clock()
         for note in came.receipt.notes if came.receipt is not None else ():
@@ -536,10 +540,10 @@ class Outbox:
         return await self._in_database(asked)
 
 
-async def work(
+async def keep_delivering(
     store: Store,
     parties: Parties | Callable[[], Parties],
-    connectors: Registry | Mapping[str, Connector[Any]],
+    connectors: ConnectorRegistry | Mapping[str, Connector[Any]],
     stop: asyncio.Event,
     clock: Clock,
     *,
@@ -553,7 +557,7 @@ async def work(
     receipts that receivers send.
     """
     pace = pace or Pace()
-    async with Line(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses) as line:
         outbox = Outbox(store, parties, connectors, clock, line, pace, doubt)
         try:
             while not stop.is_set():
@@ -583,13 +587,13 @@ def _tell(settlement: _Settlement, ours: bool) -> None:
         log.warning("delivery %s was settled by somebody else meanwhile", settlement.delivery.id)
 
 
-def standing(queue: Queue) -> Standing:
+def standing(queue: Queue) -> PartyStanding:
     """How a party stands, as the database tells it: for the command line and the metrics of any process."""
-    return Standing.OPEN if queue.failures >= THRESHOLD else Standing.CLOSED
+    return PartyStanding.OPEN if queue.failures >= THRESHOLD else PartyStanding.CLOSED
 
 
-def _named(connectors: Registry | Mapping[str, Connector[Any]], name: str) -> Connector[Any]:
-    if isinstance(connectors, Registry):
+def _named(connectors: ConnectorRegistry | Mapping[str, Connector[Any]], name: str) -> Connector[Any]:
+    if isinstance(connectors, ConnectorRegistry):
         return connectors.named(name)
     if name not in connectors:
         raise Stopped(Problem("DLV-056", {"connector": name, "nearest": ", ".join(sorted(connectors))}))
@@ -601,13 +605,13 @@ def _kind(delivery: Delivery, plan: _Plan | Problem) -> str:
     return "query" if delivery.ask_first and isinstance(plan, _Plan) and plan.connector.queries else "send"
 
 
-def _hindered(problem: Problem) -> Came:
+def _hindered(problem: Problem) -> TryResult:
     """A delivery that did not get as far as a connector."""
     outcome = AttemptOutcome.REFUSED if problem.code == "DLV-061" else AttemptOutcome.UNREACHABLE
-    return Came(kind="send", outcome=outcome, problem=problem)
+    return TryResult(kind="send", outcome=outcome, problem=problem)
 
 
-def _came(kind: str, answer: Answered) -> Came:
+def _came(kind: str, answer: Answered) -> TryResult:
     outcome = {
         Refused: AttemptOutcome.REFUSED,
         Unreachable: AttemptOutcome.UNREACHABLE,
@@ -616,7 +620,7 @@ def _came(kind: str, answer: Answered) -> Came:
     if kind == "query" and outcome is AttemptOutcome.UNCERTAIN:
         # A question leaves no doubt behind; the delivery is as uncertain as it was before.
         outcome = AttemptOutcome.UNREACHABLE
-    return Came(
+    return TryResult(
         kind=kind,
         outcome=outcome,
         problem=answer.problem,

@@ -21,7 +21,7 @@ SCORES = range(1, 6)  # Diem of HS21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class PeriodReport:
     """Counts of a period, by group, as of its end: reproducible from the record at any later time.
 
     News of the period that arrive after it are counted when the report is made again.
@@ -55,7 +55,7 @@ class Report:
         writer = csv.DictWriter(out, header, restval="", lineterminator="\r\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: inert(value) for name, value in row.items()})
+            writer.writerow({name: inert_cell(value) for name, value in row.items()})
         return out.getvalue()
 
 
@@ -66,7 +66,7 @@ def _satisfaction(group: Tally) -> dict[str, float | int]:
     return {"diem_tb": round(mean, 2), **{f"diem_{score}": group.scores.get(score, 0) for score in SCORES}}
 
 
-def inert(value: Any) -> Any:
+def inert_cell(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
@@ -79,7 +79,7 @@ def report(
     by: Sequence[By],
     agency: PartyId | None,
     rules: DeadlineRules,
-) -> Report:
+) -> PeriodReport:
     """The counts of a period, grouped; of one agency's dossiers when it is named."""
     period = Period(since=since, until=until)
     with store.read() as view:
@@ -89,7 +89,7 @@ def report(
         groups = tally(lives, period, by, rules=rules, uses=uses)
         if agency is None:  # what is about no dossier is about nobody's
             use_of_unknown(groups, by, [one for code, one in uses.items() if code not in seen])
-    return Report(period=period, by=tuple(by), groups=dict(sorted(groups.items())))
+    return PeriodReport(period=period, by=tuple(by), groups=dict(sorted(groups.items())))
 
 
 def _lives(

@@ -23,7 +23,7 @@ IN_ONE_ACT = 500  # bodies of one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RetentionRule:
     """Which bytes may go. A dossier counts from its end, a rejected message from its arrival."""
 
     ended_before: datetime | None = None
@@ -40,7 +40,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Plan:
+class ErasurePlan:
     """What a rule would erase, and what it would but may not yet."""
 
     dossiers: list[MaHoSo] = field(default_factory=list)
@@ -54,9 +54,9 @@ class Plan:
         return sum(self.digests.values())
 
 
-def plan(store: Store, parties: Parties, rule: Rule) -> Plan:
+def plan_erasure(store: Store, parties: Parties, rule: RetentionRule) -> ErasurePlan:
     """What the rule would do. Reads everything that it may concern. Raises Stopped (SYS-042) for a dossier not on record."""
-    found = Plan()
+    found = ErasurePlan()
     with store.read() as view:
         for dossier in _dossiers(view, rule):
             messages = list(_messages(view, ma_ho_so=dossier.ma_ho_so))
@@ -71,7 +71,7 @@ def plan(store: Store, parties: Parties, rule: Rule) -> Plan:
     return found
 
 
-def _dossiers(view: View, rule: Rule) -> Iterator[Dossier]:
+def _dossiers(view: View, rule: RetentionRule) -> Iterator[Dossier]:
     for code in rule.dossiers:
         dossier = view.dossier(code)
         if dossier is None:
@@ -115,7 +115,7 @@ def _still_needed(view: View, parties: Parties, messages: list[Message]) -> tupl
     return None
 
 
-def _add(view: View, found: Plan, messages: list[Message]) -> int:
+def _add(view: View, found: ErasurePlan, messages: list[Message]) -> int:
     """The bodies of these messages that are there and are nobody else's; how many."""
     before = len(found.digests)
     ours = {message.id for message in messages}
@@ -135,7 +135,7 @@ def _add(view: View, found: Plan, messages: list[Message]) -> int:
     return len(found.digests) - before
 
 
-def erase(store: Store, planned: Plan, rule: Rule, *, who: str, reason: str, now: datetime) -> int:
+def erase(store: Store, planned: ErasurePlan, rule: RetentionRule, *, who: str, reason: str, now: datetime) -> int:
     """Carry a plan out, in the log with who and why; how many bodies went. An interruption leaves whole acts behind."""
     digests, gone = sorted(planned.digests), 0
     for start in range(0, len(digests), IN_ONE_ACT):

@@ -5,17 +5,17 @@ from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Una
 from gateway.store.records import (
     CatalogueRow,
     Cause,
-    CertificateStatus,
+    CertificateRecord,
+    InboxReader,
     Lane,
     Message,
     PartyVersion,
     PaymentLine,
     Queue,
-    Reader,
     Spoken,
-    Verdict,
+    VerdictRecord,
 )
-from gateway.store.schema import current, upgrade
+from gateway.store.schema import schema_revision, upgrade
 from gateway.store.store import Store
 from gateway.store.tx import Tx
 from gateway.store.view import View
@@ -24,14 +24,14 @@ __all__ = [
     "Busy",
     "CatalogueRow",
     "Cause",
-    "CertificateStatus",
+    "CertificateRecord",
     "Conflict",
+    "InboxReader",
     "Lane",
     "Message",
     "PartyVersion",
     "PaymentLine",
     "Queue",
-    "Reader",
     "SchemaMismatch",
     "Spoken",
     "Store",
@@ -39,9 +39,9 @@ __all__ = [
     "Tx",
     "Unavailable",
     "Unstorable",
-    "Verdict",
+    "VerdictRecord",
     "View",
-    "current",
     "open_engine",
+    "schema_revision",
     "upgrade",
 ]

@@ -10,11 +10,11 @@ from typing import Any
 
 from gateway.core.model import (
     Basis,
+    BodyForm,
     Channel,
     Delivery,
     DeliveryState,
     Fate,
-    Form,
     MaHoSo,
     MaThongDiep,
     MessageId,
@@ -31,7 +31,7 @@ class Message:
     party: PartyId  # who brought it
     caller_by: str
     channel: Channel
-    form: Form
+    form: BodyForm
     own_key: str | None
     content_type: str | None
     digest: str
@@ -56,7 +56,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class VerdictRecord:
     """One judgement of a message. Never changed; a new judgement is a new one."""
 
     message: MessageId
@@ -108,7 +108,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class InboxReader:
     """How far a party that pulls has come with its inbox."""
 
     party: PartyId
@@ -155,7 +155,7 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateStatus:
+class CertificateRecord:
     """What is known of a certificate, by whom it was vouched for, and until when that may be believed."""
 
     fingerprint: str  # SHA-256 of the DER, lower-case hex

@@ -14,17 +14,17 @@ from gateway.core.model import (
     Attempt,
     AttemptOutcome,
     Basis,
+    BodyForm,
     Change,
     Channel,
     Delivery,
     DeliveryState,
     Dossier,
     Fate,
-    Form,
     InboxEntry,
 )
 from gateway.core.problems import Problem
-from gateway.store.records import CatalogueRow, CertificateStatus, Message, PartyVersion, PaymentLine, Verdict
+from gateway.store.records import CatalogueRow, CertificateRecord, Message, PartyVersion, PaymentLine, VerdictRecord
 
 AnyRow = Row[Any]
 
@@ -39,7 +39,7 @@ def problems_out(rows: Sequence[dict[str, Any]] | None) -> tuple[Problem, ...]:
     return tuple(Problem.from_dict(row) for row in rows or ())
 
 
-def codes_in(problems: Sequence[Problem]) -> str | None:
+def problem_codes_in(problems: Sequence[Problem]) -> str | None:
     """The codes as one searchable text: ",XSD-021,XSD-030,"."""
     return f",{','.join(problem.code for problem in problems)}," if problems else None
 
@@ -60,7 +60,7 @@ def message_of(row: AnyRow) -> Message:
         party=row.party,
         caller_by=row.caller_by,
         channel=Channel(row.channel),
-        form=Form(row.form),
+        form=BodyForm(row.form),
         own_key=row.own_key,
         content_type=row.content_type,
         digest=row.digest,
@@ -83,9 +83,9 @@ def message_of(row: AnyRow) -> Message:
     )
 
 
-def verdict_of(row: AnyRow) -> Verdict:
+def verdict_of(row: AnyRow) -> VerdictRecord:
     """From table verdict."""
-    return Verdict(
+    return VerdictRecord(
         message=row.message,
         number=row.number,
         state=Fate(row.state),
@@ -308,9 +308,9 @@ def payment_of(row: AnyRow) -> PaymentLine:
     )
 
 
-def status_of(row: AnyRow) -> CertificateStatus:
+def certificate_record(row: AnyRow) -> CertificateRecord:
     """From table certificate_status."""
-    return CertificateStatus(
+    return CertificateRecord(
         fingerprint=row.fingerprint,
         tree=row.tree,
         status=row.status,

@@ -24,7 +24,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415 - takes a while to load, and only `db upgrade` needs it
 
-    before = current(engine)
+    before = schema_revision(engine)
     if before is not None and before > tables.REVISION:
         raise SchemaMismatch(before, tables.REVISION)
     with translated(), engine.begin() as connection:
@@ -34,7 +34,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     return before, tables.REVISION
 
 
-def current(engine: Engine) -> str | None:
+def schema_revision(engine: Engine) -> str | None:
     """The revision that the database is of; None when it is empty."""
     path = file_of(engine)
     if path is not None and path.parent.is_dir() and not path.exists():
@@ -48,7 +48,7 @@ def current(engine: Engine) -> str | None:
 
 def demand(engine: Engine) -> None:
     """Raises SchemaMismatch unless the database is of this program's revision."""
-    found = current(engine)
+    found = schema_revision(engine)
     if found != tables.REVISION:
         raise SchemaMismatch(found, tables.REVISION)
 

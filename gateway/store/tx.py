@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
-from gateway.core.ledger import Entry, Ledger, LogLine, Settlement
+from gateway.core.ledger import Ledger, LedgerEntry, LogLine, Settlement
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
@@ -36,7 +36,7 @@ from gateway.core.model import (
 from gateway.core.problems import Problem
 from gateway.store import rows, statements, tables
 from gateway.store.errors import Busy, Conflict, Unstorable
-from gateway.store.records import CatalogueRow, CertificateStatus
+from gateway.store.records import CatalogueRow, CertificateRecord
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
@@ -47,8 +47,8 @@ from gateway.store.view import (
     WAITING,
     Key,
     View,
-    codes_of,
     confirmed,
+    dossier_codes,
     failing,
     feed,
     key_of,
@@ -99,7 +99,7 @@ class Tx(View):
         ledger = Ledger(recheck=recheck)
         self._take_claims(findings, ledger)
         self._same_bytes(findings, ledger)
-        codes = codes_of(
+        codes = dossier_codes(
             finding
             for finding in findings
             if recheck or (finding.thong_diep is not None and key_of(finding) in self._owner)
@@ -170,7 +170,7 @@ class Tx(View):
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
 
-    def _unchanged(self, entry: Entry) -> bool:
+    def _unchanged(self, entry: LedgerEntry) -> bool:
         """Held before, held again for the same reasons: that is no news."""
         before = self._standing.get(entry.finding.envelope.id)
         return (
@@ -180,11 +180,11 @@ class Tx(View):
             and [p["code"] for p in before.problems] == [p.code for p in entry.ack.problems]
         )
 
-    def _still_held(self, entries: Sequence[Entry]) -> None:
+    def _still_held(self, entries: Sequence[LedgerEntry]) -> None:
         values = [{"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at} for entry in entries]
         statements.STILL_HELD(self._connection, values)
 
-    def _keep_bodies(self, entries: Sequence[Entry]) -> None:
+    def _keep_bodies(self, entries: Sequence[LedgerEntry]) -> None:
         bodies: dict[str, tuple[bytes, int]] = {}
         for entry in entries:
             envelope = entry.finding.envelope
@@ -206,7 +206,7 @@ class Tx(View):
         ]
         statements.PUT_BODIES(self._connection, values)
 
-    def _write_messages(self, entries: Sequence[Entry], who: str) -> None:
+    def _write_messages(self, entries: Sequence[LedgerEntry], who: str) -> None:
         arrived, again, verdicts = [], [], []
         for entry in entries:
             finding, ack = entry.finding, entry.ack
@@ -229,7 +229,7 @@ class Tx(View):
                 "receipt": receipt,
                 "composed": finding.composed,
                 "code": problems[0].code if problems else None,
-                "codes": rows.codes_in(problems),
+                "codes": rows.problem_codes_in(problems),
                 "xpath": rows.cause_xpath(problems),
             }
             if before is None:
@@ -286,7 +286,7 @@ class Tx(View):
         )
         self._owner.clear()
 
-    def _write_dossiers(self, entries: Sequence[Entry]) -> None:
+    def _write_dossiers(self, entries: Sequence[LedgerEntry]) -> None:
         newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
         values = [
             {
@@ -321,11 +321,11 @@ class Tx(View):
             self._connection, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)]
         )
 
-    def _write_deliveries(self, entries: Sequence[Entry]) -> None:
+    def _write_deliveries(self, entries: Sequence[LedgerEntry]) -> None:
         queued = [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries]
         statements.PUT_DELIVERIES(self._connection, queued)
 
-    def _apply(self, settlement: Settlement, entry: Entry) -> None:
+    def _apply(self, settlement: Settlement, entry: LedgerEntry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
         about = select(_m.c.id).where(_m.c.ma_thong_diep == settlement.ma_thong_diep_goc)
         found = select(_d).where(_d.c.message.in_(about)).order_by(_d.c.id).with_for_update()
@@ -541,7 +541,7 @@ class Tx(View):
             self._note(now, what, who, None, party=party, version=version, digest=digest, reason=reason)
         return version
 
-    def put_statuses(self, statuses: Iterable[CertificateStatus], now: datetime) -> None:
+    def put_statuses(self, statuses: Iterable[CertificateRecord], now: datetime) -> None:
         """What was learnt about certificates. What is newer replaces what is older."""
         values = [
             {

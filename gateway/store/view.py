@@ -44,15 +44,15 @@ from gateway.store import rows, tables
 from gateway.store.records import (
     CatalogueRow,
     Cause,
-    CertificateStatus,
+    CertificateRecord,
+    InboxReader,
     Lane,
     Message,
     PartyVersion,
     PaymentLine,
     Queue,
-    Reader,
     Spoken,
-    Verdict,
+    VerdictRecord,
 )
 
 # Names in table counter. Where several are locked it is in the order of their names, the log last.
@@ -198,7 +198,7 @@ class View:
         ledger.claims.update(self._claims(keys))
         ledger.fresh.update(keys - ledger.claims.keys())
         self._same_bytes(findings, ledger)
-        known = select(tables.dossier).where(tables.dossier.c.ma_ho_so.in_(codes_of(findings)))
+        known = select(tables.dossier).where(tables.dossier.c.ma_ho_so.in_(dossier_codes(findings)))
         ledger.dossiers.update(self._with_changes(list(self._all(known))))
         return ledger
 
@@ -335,7 +335,7 @@ class View:
             select(_b.c.bytes).join(_m, _m.c.receipt == _b.c.digest).where(_m.c.id == message)
         ).scalar()
 
-    def verdicts(self, message: MessageId | str) -> list[Verdict]:
+    def verdicts(self, message: MessageId | str) -> list[VerdictRecord]:
         """Every judgement of it, the first one first; the last one counts."""
         found = select(_v).where(_v.c.message == message).order_by(_v.c.number)
         return [rows.verdict_of(row) for row in self._all(found)]
@@ -479,12 +479,12 @@ class View:
         i = tables.inbox
         return [rows.entry_of(row) for row in self._all(select(i).where(i.c.message == message).order_by(i.c.party))]
 
-    def reader(self, party: PartyId) -> Reader:
+    def reader(self, party: PartyId) -> InboxReader:
         """How far a party has come with its inbox."""
         c = tables.counter
         found = {row.name: row for row in self._all(select(c).where(c.c.name.in_([feed(party), confirmed(party)])))}
         head, read = found.get(feed(party)), found.get(confirmed(party))
-        return Reader(
+        return InboxReader(
             party=party,
             head=head.value if head else 0,
             confirmed=read.value if read else 0,
@@ -636,10 +636,10 @@ class View:
         """Grows whenever something new is known of a certificate."""
         return self._count(STATUSES)
 
-    def certificate_statuses(self) -> list[CertificateStatus]:
+    def certificate_statuses(self) -> list[CertificateRecord]:
         """What is known of certificates, by fingerprint and tree."""
         s = tables.certificate_status
-        return [rows.status_of(row) for row in self._all(select(s).order_by(s.c.fingerprint, s.c.tree))]
+        return [rows.certificate_record(row) for row in self._all(select(s).order_by(s.c.fingerprint, s.c.tree))]
 
     def catalogue_versions(self, danh_muc: str) -> list[str]:
         """The versions of a code list that are on record, the first one recorded first."""
@@ -703,7 +703,7 @@ def key_of(finding: Finding) -> Key:
     return finding.envelope.caller.party, finding.thong_diep.ma_thong_diep
 
 
-def codes_of(findings: Iterable[Finding]) -> list[MaHoSo]:
+def dossier_codes(findings: Iterable[Finding]) -> list[MaHoSo]:
     """The dossiers that these messages are about, sorted."""
     letters = (finding.thong_diep for finding in findings if finding.thong_diep is not None)
     return sorted({code for letter in letters if (code := letter.content.ma_ho_so or letter.ma_ho_so) is not None})

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.core.model import Acknowledgement, Attempt, Delivery, InboxEntry
 from gateway.core.parties import Parties
-from gateway.core.problems import Lang, Outcome, Problem
+from gateway.core.problems import Lang, Problem, ProblemOutcome
 from gateway.services.dossiers import Timeline
 from gateway.services.feed import Page
 from gateway.web.problems import text
@@ -67,7 +67,7 @@ def problems(found: Collection[Problem]) -> list[Answer] | None:
                 "ViTri": at.xpath if at else None,
                 "Dong": at.line if at else None,
                 "Cot": at.column if at else None,
-                "MucDo": "CANH_BAO" if entry.outcome is Outcome.NOTE else "LOI",
+                "MucDo": "CANH_BAO" if entry.outcome is ProblemOutcome.NOTE else "LOI",
                 "KetLuan": str(entry.outcome),
                 "BenXuLy": str(entry.side),
                 "GuiLaiDuoc": entry.retry,

@@ -23,7 +23,7 @@ from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import Refusal, refuse
-from gateway.web.routes import RouteTable, Who
+from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
 
@@ -141,10 +141,10 @@ class App:
         exchange.check_framing()
         exchange.check_expectation()
         headers, parties = exchange.request.headers, door.gate.parties
-        if route.who is Who.PARTY:
+        if route.who is RouteAudience.PARTY:
             peer = door.doorkeeper.address(headers, exchange.peer)
             exchange.identity = door.doorkeeper.identify(headers, peer, exchange.tls, parties)
-        elif route.who is Who.OPERATOR and not door.doorkeeper.is_operator(headers):
+        elif route.who is RouteAudience.OPERATOR and not door.doorkeeper.is_operator(headers):
             door.doorkeeper.identify(headers, exchange.peer, exchange.tls, parties)  # 401 for nobody
             raise refuse("AUT-106")
         return await route.handler(exchange)

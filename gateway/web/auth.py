@@ -18,7 +18,7 @@ from typing import Protocol
 
 from gateway.core.model import Caller
 from gateway.core.parties import Parties, Party
-from gateway.settings import Door
+from gateway.settings import DoorSettings
 from gateway.web.rates import Rates
 from gateway.web.refusals import refuse
 
@@ -36,7 +36,7 @@ class Headers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProvenParty:
     """A registered, open party and how it proved itself."""
 
     party: Party
@@ -46,13 +46,13 @@ class Identity:
 class Doorkeeper:
     """Identifies callers by bearer token, HTTP Basic or client certificate; compares hashes only, in constant time."""
 
-    def __init__(self, door: Door, rates: Rates) -> None:
+    def __init__(self, door: DoorSettings, rates: Rates) -> None:
         self._door = door
         self._rates = rates
         self._proxies = tuple(ipaddress.ip_network(address, strict=False) for address in door.trusted_proxies)
         self._operators = tuple(digest.lower() for digest in door.operator_tokens_sha256)
 
-    def identify(self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties) -> Identity:
+    def identify(self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties) -> ProvenParty:
         """The caller. Raises Refusal: 401 for nobody, 403 for a locked party, 429 for a guesser."""
         by_header = self._by_authorization(headers, peer, parties)
         by_certificate = self._by_certificate(headers, peer, tls, parties)
@@ -62,7 +62,7 @@ class Doorkeeper:
             raise refuse("AUT-104", headers=_CHALLENGE)
         return self.admit(by_header or by_certificate)
 
-    def admit(self, identity: Identity | None) -> Identity:
+    def admit(self, identity: ProvenParty | None) -> ProvenParty:
         """The same identity, if its party is open and within its rate. Raises Refusal."""
         if identity is None:
             raise refuse("AUT-101", headers=_CHALLENGE)
@@ -82,7 +82,7 @@ class Doorkeeper:
         found = _sha256(token) if token is not None else _NOBODY
         return sum(hmac.compare_digest(found, known) for known in self._operators) > 0  # all of them: constant time
 
-    def by_user(self, user: str, password: str, peer: str, parties: Parties, by: str) -> Identity:
+    def by_user(self, user: str, password: str, peer: str, parties: Parties, by: str) -> ProvenParty:
         """The party with this name and password. Raises Refusal."""
         guesses = f"guess:{peer}:{user}"
         wait = self._rates.wait_s(guesses, per_s=0.2, burst=10, take=False)
@@ -91,12 +91,12 @@ class Doorkeeper:
         party = parties.by_basic_user(user)
         known = party.credentials.basic[user].lower() if party is not None else _NOBODY
         if hmac.compare_digest(_sha256(f"{user}:{password}"), known) and party is not None:
-            return Identity(party, Caller(party=party.id, by=by))
+            return ProvenParty(party, Caller(party=party.id, by=by))
         self._rates.wait_s(guesses, per_s=0.2, burst=10)
         log.info("refused", extra={"reason": "unknown name or password", "peer": peer})
         raise refuse("AUT-102", headers=_CHALLENGE)
 
-    def _by_authorization(self, headers: Headers, peer: str, parties: Parties) -> Identity | None:
+    def _by_authorization(self, headers: Headers, peer: str, parties: Parties) -> ProvenParty | None:
         value = _authorization(headers)
         if value is None:
             return None
@@ -108,13 +108,13 @@ class Doorkeeper:
             if party is None or not sum(hmac.compare_digest(digest, known.lower()) for known in tokens):
                 log.info("refused", extra={"reason": "unknown token", "key_id": _key_id(token), "peer": peer})
                 raise refuse("AUT-102", headers=_CHALLENGE)
-            return Identity(party, Caller(party=party.id, by="token"))
+            return ProvenParty(party, Caller(party=party.id, by="token"))
         user, password = _basic(value)
         return self.by_user(user, password, peer, parties, "basic")
 
     def _by_certificate(
         self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties
-    ) -> Identity | None:
+    ) -> ProvenParty | None:
         der = tls.getpeercert(binary_form=True) if tls is not None else None
         fingerprint = hashlib.sha256(der).hexdigest() if der else self._handed_on(headers, peer)
         if fingerprint is None:
@@ -125,7 +125,7 @@ class Doorkeeper:
                 "refused", extra={"reason": "unknown client certificate", "fingerprint": fingerprint, "peer": peer}
             )
             raise refuse("AUT-102", headers=_CHALLENGE)
-        return Identity(party, Caller(party=party.id, by="client-certificate"))
+        return ProvenParty(party, Caller(party=party.id, by="client-certificate"))
 
     def _handed_on(self, headers: Headers, peer: str) -> str | None:
         """The fingerprint of the certificate that a trusted proxy saw. From anyone else the header means nothing."""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.core.problems import Lang, Problem, catalogue
 from gateway.web.exchange import Exchange
-from gateway.web.routes import Route, Who
+from gateway.web.routes import Route, RouteAudience
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -37,11 +37,11 @@ async def get_page(exchange: Exchange) -> web.Response:
     """The description as a page for people: one document, no script, nothing fetched from anywhere."""
     exchange.query()
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
-    return exchange.kept(page().encode(), "text/html; charset=utf-8", headers)
+    return exchange.kept(docs_page().encode(), "text/html; charset=utf-8", headers)
 
 
 @cache
-def page() -> str:
+def docs_page() -> str:
     """The page. Made once from the description and the catalogue of problems."""
     described = openapi()
     info = described["info"]
@@ -158,6 +158,6 @@ _STYLE = (
 )
 
 ROUTES = (
-    Route(method="GET", address="/openapi.json", who=Who.ANYONE, handler=get_openapi),
-    Route(method="GET", address="/docs", who=Who.ANYONE, handler=get_page),
+    Route(method="GET", address="/openapi.json", who=RouteAudience.ANYONE, handler=get_openapi),
+    Route(method="GET", address="/docs", who=RouteAudience.ANYONE, handler=get_page),
 )

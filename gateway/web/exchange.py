@@ -21,7 +21,7 @@ from gateway.core.problems import Lang, Problem
 from gateway.web import answers
 from gateway.web import problems as rendering
 from gateway.web.accept import Media, language, media
-from gateway.web.auth import Identity
+from gateway.web.auth import ProvenParty
 from gateway.web.door import Door
 from gateway.web.refusals import Refusal, refuse
 
@@ -89,7 +89,7 @@ class Exchange:
         headers = request.headers
         self.door = door
         self.request = request
-        self.identity: Identity | None = None
+        self.identity: ProvenParty | None = None
         self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
         self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
         self.soap = ""  # the envelope namespace of the SOAP version spoken
@@ -109,7 +109,7 @@ class Exchange:
         return Media.XML if "xml" in sent or (request.method == "POST" and "json" not in sent) else Media.JSON
 
     @property
-    def who(self) -> Identity:
+    def who(self) -> ProvenParty:
         """The caller of a route that admits only registered parties."""
         if self.identity is None:
             raise RuntimeError("a route for parties was reached without one")
@@ -276,7 +276,7 @@ class Exchange:
         **members: Any,
     ) -> web.Response:
         """A problem document (RFC 9457) with the status its problems lead to."""
-        status = status or rendering.status_of(problems)
+        status = status or rendering.http_status_of(problems)
         document = rendering.document(
             problems, status=status, lang=self.lang, correlation_id=self.correlation_id, **members
         )

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from aiohttp import web
 from prometheus_client.core import Metric
 
+from gateway.services.certificate_status import forecast
 from gateway.services.intake import Gate
-from gateway.services.trust import forecast
 from gateway.web import metrics
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import store_of
-from gateway.web.routes import Route, Who
+from gateway.web.routes import Route, RouteAudience
 from signing.heads import HEAD
 
 _GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
@@ -144,7 +144,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
 
 
 ROUTES = (
-    Route(method="GET", address="/healthz", who=Who.ANYONE, handler=healthz),
-    Route(method="GET", address="/readyz", who=Who.ANYONE, handler=readyz),
-    Route(method="GET", address="/metrics", who=Who.OPERATOR, handler=scrape),
+    Route(method="GET", address="/healthz", who=RouteAudience.ANYONE, handler=healthz),
+    Route(method="GET", address="/readyz", who=RouteAudience.ANYONE, handler=readyz),
+    Route(method="GET", address="/metrics", who=RouteAudience.OPERATOR, handler=scrape),
 )

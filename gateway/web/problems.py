@@ -9,22 +9,22 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from gateway.core.problems import Lang, Outcome, Problem, Side
+from gateway.core.problems import Lang, Problem, ProblemOutcome, Side
 from gateway.web.accept import Media
 
 PROBLEM_TYPES = {Media.XML: "application/problem+xml", Media.JSON: "application/problem+json"}
 
 # The one table from (outcome, side) to HTTP; a catalogue entry with a status of its own goes before it.
 _STATUS = {
-    (Outcome.FAILED, Side.SENDER): 422,
-    (Outcome.FAILED, Side.RECEIVER): 422,
-    (Outcome.FAILED, Side.GATEWAY): 503,
-    (Outcome.UNDETERMINED, Side.SENDER): 202,
-    (Outcome.UNDETERMINED, Side.RECEIVER): 202,
-    (Outcome.UNDETERMINED, Side.GATEWAY): 202,
-    (Outcome.NOTE, Side.SENDER): 200,
-    (Outcome.NOTE, Side.RECEIVER): 200,
-    (Outcome.NOTE, Side.GATEWAY): 200,
+    (ProblemOutcome.FAILED, Side.SENDER): 422,
+    (ProblemOutcome.FAILED, Side.RECEIVER): 422,
+    (ProblemOutcome.FAILED, Side.GATEWAY): 503,
+    (ProblemOutcome.UNDETERMINED, Side.SENDER): 202,
+    (ProblemOutcome.UNDETERMINED, Side.RECEIVER): 202,
+    (ProblemOutcome.UNDETERMINED, Side.GATEWAY): 202,
+    (ProblemOutcome.NOTE, Side.SENDER): 200,
+    (ProblemOutcome.NOTE, Side.RECEIVER): 200,
+    (ProblemOutcome.NOTE, Side.GATEWAY): 200,
 }
 
 # RFC 9457 section 3.1.3: a title does not change from occurrence to occurrence, so it goes with the status.
@@ -52,9 +52,9 @@ _TITLES = {
 _XML_NAMESPACE = "urn:ietf:rfc:7807"  # RFC 9457 appendix B keeps the namespace of RFC 7807
 
 
-def status_of(problems: Collection[Problem]) -> int:
+def http_status_of(problems: Collection[Problem]) -> int:
     """The HTTP status that problems lead to: that of the first failed one, else of the first undetermined one."""
-    for outcome in (Outcome.FAILED, Outcome.UNDETERMINED, Outcome.NOTE):
+    for outcome in (ProblemOutcome.FAILED, ProblemOutcome.UNDETERMINED, ProblemOutcome.NOTE):
         for problem in problems:
             entry = problem.entry
             if entry.outcome is outcome:
@@ -64,7 +64,7 @@ def status_of(problems: Collection[Problem]) -> int:
 
 def may_retry(problems: Collection[Problem]) -> bool:
     """Whether the same bytes may succeed later: only when that is so for everything that failed."""
-    failed = [p for p in problems if p.outcome is not Outcome.NOTE]
+    failed = [p for p in problems if p.outcome is not ProblemOutcome.NOTE]
     return bool(failed) and all(p.entry.retry for p in failed)
 
 

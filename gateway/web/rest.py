@@ -13,23 +13,23 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Form, MaHoSo, MessageId, PartyId
+from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
-from gateway.core.problems import Outcome
+from gateway.core.problems import ProblemOutcome
 from gateway.core.statistics import By
 from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
 from gateway.store.records import Message
 from gateway.web import answers
 from gateway.web.accept import Media
-from gateway.web.auth import Identity
+from gateway.web.auth import ProvenParty
 from gateway.web.exchange import JSON_TYPES, XML_TYPES, Body, Exchange
-from gateway.web.problems import status_of
+from gateway.web.problems import http_status_of
 from gateway.web.refusals import Refusal, refuse, store_of
-from gateway.web.routes import Route, Who
+from gateway.web.routes import Route, RouteAudience
 from gateway.web.tray import Full, NotRecorded
 from signing.heads import HEAD
-from signing.verdict import explain
+from signing.verdict import explain_verdict
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
@@ -38,7 +38,9 @@ _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
 # -- a message in -----------------------------------------------------------------------------------------------------
 
 
-def unwrap(exchange: Exchange, body: Body, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
+def unwrap(
+    exchange: Exchange, body: Body, *, form: BodyForm = BodyForm.THONG_DIEP, own_key: str | None = None
+) -> Envelope:
     """The envelope of a request: the bytes as they came, and who brought them."""
     now = exchange.door.clock()
     return Envelope(
@@ -82,7 +84,7 @@ def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
     """An acknowledgement in the form the sender would like."""
     headers = {"Lienthong-Message-Id": ack.message, "ETag": f'"{ack.digest}"', "Vary": "Accept"}
     if ack.fate is Fate.REJECTED:
-        status = status_of([p for p in ack.problems if p.outcome is Outcome.FAILED] or ack.problems)
+        status = http_status_of([p for p in ack.problems if p.outcome is ProblemOutcome.FAILED] or ack.problems)
         return exchange.problem(
             ack.problems,
             status=status if status >= 400 else 422,
@@ -108,7 +110,7 @@ async def check_message(exchange: Exchange) -> web.Response:
     body = await exchange.body(exchange.door.settings.limits.body_bytes)
     ack = await looked_at(exchange, unwrap(exchange, body))
     if ack.fate is Fate.REJECTED:
-        status = status_of(ack.problems)
+        status = http_status_of(ack.problems)
         return exchange.problem(
             ack.problems,
             status=status if status >= 400 else 422,
@@ -141,7 +143,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
     """Takes packets of QCVN 120 as JSON (one, or several with a result for each) or one as XML; we compose and sign."""
     exchange.query()
     name = exchange.variables["ten"]
-    if name not in (Form.CAP_NHAT_TIEN_DO_MC, Form.DONG_BO_MC):
+    if name not in (BodyForm.CAP_NHAT_TIEN_DO_MC, BodyForm.DONG_BO_MC):
         raise refuse("SYS-112")
     kind = exchange.check_content((*JSON_TYPES, *XML_TYPES))
     own_key = exchange.request.headers.get("Idempotency-Key")
@@ -150,7 +152,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
     body = await exchange.body(exchange.door.settings.limits.body_bytes)
     rows = _rows(body) if kind in JSON_TYPES and not body.cut else None
     if rows is None:
-        envelope = unwrap(exchange, body, form=Form(name), own_key=own_key)
+        envelope = unwrap(exchange, body, form=BodyForm(name), own_key=own_key)
         return acknowledged(exchange, await laid(exchange, envelope))
     if not 1 <= len(rows) <= MOST_PACKETS:
         raise refuse("SYS-125", reason=f"1…{MOST_PACKETS}")
@@ -158,7 +160,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
     for number_, (row, key) in enumerate(rows, 1):
         key = key or (f"{own_key}:{number_}" if own_key else None)  # noqa: PLW2901
         part = Body(data=row, digest=hashlib.sha256(row).hexdigest(), total_bytes=len(row), most=body.most)
-        envelopes.append(unwrap(exchange, part, form=Form(name), own_key=key))
+        envelopes.append(unwrap(exchange, part, form=BodyForm(name), own_key=key))
     return exchange.answer(200, "KetQuaNopGoi", {"DanhSachKetQuaGoi": await laid_all(exchange, envelopes)})
 
 
@@ -241,7 +243,7 @@ async def get_receipt(exchange: Exchange) -> web.Response:
     return exchange.kept(data, "application/xml", {"Content-Disposition": "attachment"})
 
 
-def fate_of(gate: Gate, who: Identity, name: str) -> answers.Answer:
+def fate_of(gate: Gate, who: ProvenParty, name: str) -> answers.Answer:
     """What became of a message that the caller sent or was sent. Raises Refusal (404)."""
     with store_of(gate).read() as view:
         message = _message(view, who, name)
@@ -270,11 +272,11 @@ def fate_of(gate: Gate, who: Identity, name: str) -> answers.Answer:
     }
     judged = verdicts[-1] if verdicts else None
     return answers.fate(
-        known, judged.problems if judged else (), tries, explain(judged.facts) if judged and mine else ()
+        known, judged.problems if judged else (), tries, explain_verdict(judged.facts) if judged and mine else ()
     )
 
 
-def original_of(gate: Gate, who: Identity, name: str) -> tuple[str, bytes, str]:
+def original_of(gate: Gate, who: ProvenParty, name: str) -> tuple[str, bytes, str]:
     """Digest, bytes and media type of a message that the caller sent or was sent. Raises Refusal (404, 410)."""
     with store_of(gate).read() as view:
         message = _message(view, who, name)
@@ -288,11 +290,11 @@ def original_of(gate: Gate, who: Identity, name: str) -> tuple[str, bytes, str]:
         data = view.body(digest)
     if data is None:
         raise refuse("SYS-124")
-    typed = message.form is not Form.THONG_DIEP and digest == message.digest
+    typed = message.form is not BodyForm.THONG_DIEP and digest == message.digest
     return digest, data, (message.content_type or "application/octet-stream") if typed else "application/xml"
 
 
-def receipt_of(gate: Gate, who: Identity, name: str) -> bytes:
+def receipt_of(gate: Gate, who: ProvenParty, name: str) -> bytes:
     """The receipt of a message that the caller sent. Raises Refusal (404, 410)."""
     with store_of(gate).read() as view:
         message = _message(view, who, name)
@@ -306,7 +308,7 @@ def receipt_of(gate: Gate, who: Identity, name: str) -> bytes:
     return data
 
 
-def _message(view: Any, who: Identity, name: str) -> Message:
+def _message(view: Any, who: ProvenParty, name: str) -> Message:
     """The message of this name, if it is any business of the caller's. Raises Refusal (404): no word about others'."""
     lower = name.lower()
     message: Message | None = None
@@ -321,7 +323,7 @@ def _message(view: Any, who: Identity, name: str) -> Message:
     return message
 
 
-def _concerns(view: Any, who: Identity, message: Message) -> bool:
+def _concerns(view: Any, who: ProvenParty, message: Message) -> bool:
     if message.party == who.party.id or who.party.role is Role.OVERSIGHT:
         return True
     if any(entry.party == who.party.id for entry in view.inboxed(message.id)):
@@ -441,13 +443,13 @@ def _base64(digest: str) -> str:
 
 
 ROUTES = (
-    Route(method="POST", address="/v1/messages", who=Who.PARTY, handler=post_message),
-    Route(method="POST", address="/v1/messages/check", who=Who.PARTY, handler=check_message),
-    Route(method="POST", address="/v1/submissions/{ten}", who=Who.PARTY, handler=post_submission),
-    Route(method="GET", address="/v1/messages/{id}", who=Who.PARTY, handler=get_message),
-    Route(method="GET", address="/v1/messages/{id}/original", who=Who.PARTY, handler=get_original),
-    Route(method="GET", address="/v1/messages/{id}/receipt", who=Who.PARTY, handler=get_receipt),
-    Route(method="GET", address="/v1/inbox", who=Who.PARTY, handler=get_inbox),
-    Route(method="GET", address="/v1/dossiers/{ma_ho_so}", who=Who.PARTY, handler=get_dossier),
-    Route(method="GET", address="/v1/report", who=Who.PARTY, handler=get_report),
+    Route(method="POST", address="/v1/messages", who=RouteAudience.PARTY, handler=post_message),
+    Route(method="POST", address="/v1/messages/check", who=RouteAudience.PARTY, handler=check_message),
+    Route(method="POST", address="/v1/submissions/{ten}", who=RouteAudience.PARTY, handler=post_submission),
+    Route(method="GET", address="/v1/messages/{id}", who=RouteAudience.PARTY, handler=get_message),
+    Route(method="GET", address="/v1/messages/{id}/original", who=RouteAudience.PARTY, handler=get_original),
+    Route(method="GET", address="/v1/messages/{id}/receipt", who=RouteAudience.PARTY, handler=get_receipt),
+    Route(method="GET", address="/v1/inbox", who=RouteAudience.PARTY, handler=get_inbox),
+    Route(method="GET", address="/v1/dossiers/{ma_ho_so}", who=RouteAudience.PARTY, handler=get_dossier),
+    Route(method="GET", address="/v1/report", who=RouteAudience.PARTY, handler=get_report),
 )

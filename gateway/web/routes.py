@@ -15,7 +15,7 @@ from gateway.web.refusals import Refusal, refuse
 Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
 
 
-class Who(Enum):
+class RouteAudience(Enum):
     """Whom a route is for."""
 
     ANYONE = auto()
@@ -30,7 +30,7 @@ class Route:
 
     method: str
     address: str
-    who: Who
+    who: RouteAudience
     handler: Handler
     fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how it says no; a problem document if not given
 

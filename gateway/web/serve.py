@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.settings import Loaded, Settings, Web, load
+from gateway.settings import LoadedSettings, Settings, WebSettings, load
 from gateway.store import StoreError
 from gateway.web.crashes import read_at_death
 
@@ -68,7 +68,7 @@ class _Worker:
 
 
 def serve(
-    loaded: Loaded,
+    loaded: LoadedSettings,
     *,
     given: Mapping[str, Any] | None = None,
     workers: int | None = None,
@@ -280,7 +280,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
+async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None:
     from gateway import wiring  # noqa: PLC0415 - loads every library; the parent stays small
     from gateway.web.app import App  # noqa: PLC0415
     from gateway.web.tls import server_context  # noqa: PLC0415
@@ -306,7 +306,7 @@ async def _serve_one(job: Job, loaded: Loaded, line: Connection) -> None:
     await app.stop()
 
 
-async def _beat(door: Door, line: Connection, web: Web) -> None:
+async def _beat(door: Door, line: Connection, web: WebSettings) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
     most = _memory_mb() + web.growth_mb
     while True:

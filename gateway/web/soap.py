@@ -19,19 +19,19 @@ from functools import cache
 from aiohttp import web
 from lxml import etree
 
-from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, Fate, Form, MaHoSo
+from gateway.core.model import Acknowledgement, BodyForm, Caller, Channel, Envelope, Fate, MaHoSo
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Side, Stopped
-from gateway.documents import Limits, parse_bytes
+from gateway.documents import DocumentLimits, parse_bytes
 from gateway.services.intake import new_message_id
 from gateway.web import answers, mime, rest, wsse
 from gateway.web import problems as rendering
 from gateway.web.answers import NAMESPACE, Answer
-from gateway.web.auth import Identity, challenge
+from gateway.web.auth import ProvenParty, challenge
 from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import text
 from gateway.web.refusals import Refusal, refuse
-from gateway.web.routes import Route, Who
+from gateway.web.routes import Route, RouteAudience
 from schemas.names import XSD_FOLDER
 from signing import wss
 
@@ -59,7 +59,7 @@ _UNREADABLE = frozenset(
 
 
 @dataclass(slots=True)
-class Call:
+class SoapCall:
     """One SOAP request, taken apart."""
 
     exchange: Exchange
@@ -137,7 +137,7 @@ class Call:
         return self.parts[cid]
 
 
-Operation = Callable[[Call], Awaitable[Answer]]
+Operation = Callable[[SoapCall], Awaitable[Answer]]
 
 
 # -- a request --------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, ws
             identity = door.doorkeeper.by_user(who.user, who.password, peer, parties, "username-token")
             exchange.identity = door.doorkeeper.admit(identity)
         else:  # anybody can show a certificate: believed, and counted, once the signature is verified
-            exchange.identity = Identity(who, Caller(party=who.id, by="x509"))
+            exchange.identity = ProvenParty(who, Caller(party=who.id, by="x509"))
         return True
 
     return await exchange.body(limit, known=known), seen[0] if seen else None
@@ -270,7 +270,7 @@ def _claimed_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName | P
     return user
 
 
-def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[str, bytes]) -> Call:
+def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[str, bytes]) -> SoapCall:
     """The call in an envelope. Raises Refusal (SYS-130, 131, 133)."""
     version = _namespace(root)
     if _local(root) != "Envelope" or version not in (SOAP11, SOAP12):
@@ -298,10 +298,10 @@ def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[
     operation = _local(inside[0])
     if _namespace(inside[0]) != NAMESPACE or operation not in _OPERATIONS:
         raise refuse("SYS-133", operation=f"{{{_namespace(inside[0])[:80]}}}{operation[:60]}")
-    return Call(exchange=exchange, version=version, operation=operation, arguments=inside[0], parts=parts)
+    return SoapCall(exchange=exchange, version=version, operation=operation, arguments=inside[0], parts=parts)
 
 
-def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse.UserName | None) -> None:
+def _headers_of(call: SoapCall, root: etree._Element, who: ProvenParty, head_user: wsse.UserName | None) -> None:
     """Looks at every header entry. Raises Refusal: must be understood and is not, foreign addresses, bad credentials."""
     exchange = call.exchange
     header = root.find(f"{{{call.version}}}Header")
@@ -333,7 +333,7 @@ def _headers_of(call: Call, root: etree._Element, who: Identity, head_user: wsse
                 raise refuse("AUT-104", headers=challenge())
 
 
-def _signed_by(call: Call, root: etree._Element, security: etree._Element) -> None:
+def _signed_by(call: SoapCall, root: etree._Element, security: etree._Element) -> None:
     """Verifies a signature over the Body. Raises Refusal, or Stopped with what the signature is refused for."""
     exchange = call.exchange
     found = wss.verify_body(root, security, exchange.door.gate.trust, exchange.door.gate.parties, exchange.door.clock())
@@ -344,7 +344,7 @@ def _signed_by(call: Call, root: etree._Element, security: etree._Element) -> No
         exchange.proven = True
 
 
-def _addressed(call: Call, entry: etree._Element) -> None:
+def _addressed(call: SoapCall, entry: etree._Element) -> None:
     name, value = _local(entry), _text(entry)
     if name in ("ReplyTo", "FaultTo", "From"):
         address = entry.findtext(f"{{{_namespace(entry)}}}Address", "").strip()
@@ -402,7 +402,9 @@ class _Rejected(Refusal):
         self.ack = ack
 
 
-def _envelope(call: Call, body: bytes, *, form: Form = Form.THONG_DIEP, own_key: str | None = None) -> Envelope:
+def _envelope(
+    call: SoapCall, body: bytes, *, form: BodyForm = BodyForm.THONG_DIEP, own_key: str | None = None
+) -> Envelope:
     now = call.exchange.door.clock()
     limit = call.exchange.door.settings.limits.body_bytes
     whole = Envelope.of(
@@ -418,7 +420,7 @@ def _envelope(call: Call, body: bytes, *, form: Form = Form.THONG_DIEP, own_key:
     return replace(whole, body=body[:limit])
 
 
-async def gui_thong_diep(call: Call) -> Answer:
+async def gui_thong_diep(call: SoapCall) -> Answer:
     """Takes a signed message. A refused one is a fault with its problems and receipt."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
@@ -428,14 +430,14 @@ async def gui_thong_diep(call: Call) -> Answer:
     return answers.acknowledgement(ack)
 
 
-async def kiem_tra_thong_diep(call: Call) -> Answer:
+async def kiem_tra_thong_diep(call: SoapCall) -> Answer:
     """What a message would come to; a refusal is an answer here, not a fault, since nothing was asked to happen."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
     return answers.judgement(await rest.looked_at(call.exchange, _envelope(call, body)))
 
 
-async def lay_cap_nhat(call: Call) -> Answer:
+async def lay_cap_nhat(call: SoapCall) -> Answer:
     """A page of the caller's own inbox."""
     found = call.values("Sau", "SoLuong", "Cho")
     limits = call.exchange.door.settings.door
@@ -445,7 +447,7 @@ async def lay_cap_nhat(call: Call) -> Answer:
     return await rest.page_for(call.exchange, after, limit, wait)
 
 
-async def lay_thong_diep(call: Call) -> Answer:
+async def lay_thong_diep(call: SoapCall) -> Answer:
     """One message's original bytes."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
@@ -453,27 +455,27 @@ async def lay_thong_diep(call: Call) -> Answer:
     return {"BamNoiDung": digest, "KieuNoiDung": kind, "NoiDung": data}
 
 
-async def tra_cuu_ho_so(call: Call) -> Answer:
+async def tra_cuu_ho_so(call: SoapCall) -> Answer:
     """The timeline of a dossier."""
     code = call.text(call.values("MaHoSo"), "MaHoSo")
     return await call.exchange.door.read(rest.timeline_for, call.exchange, MaHoSo(code))
 
 
-async def trang_thai_thong_diep(call: Call) -> Answer:
+async def trang_thai_thong_diep(call: SoapCall) -> Answer:
     """What became of a message."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
     return await exchange.door.read(rest.fate_of, exchange.door.gate, exchange.who, name)
 
 
-async def nop_goi(call: Call) -> Answer:
+async def nop_goi(call: SoapCall) -> Answer:
     """Typed submissions: a result for each packet, and one wrong packet does not hurt the others."""
-    form = Form(call.operation)
+    form = BodyForm(call.operation)
     rows: list[tuple[bytes, str | None]] = []
     for element in call.arguments:
         if _local(element) != "Goi" or _namespace(element) not in (NAMESPACE, ""):
             raise call.wrong(_local(element), "không có trong thao tác này", "is unknown here")
-        rows.append(packet_of(element, call.operation))
+        rows.append(soap_packet_of(element, call.operation))
     if not 1 <= len(rows) <= rest.MOST_PACKETS:
         raise call.wrong(
             "Goi", f"phải có từ 1 đến {rest.MOST_PACKETS}", f"must be there 1 to {rest.MOST_PACKETS} times"
@@ -482,7 +484,7 @@ async def nop_goi(call: Call) -> Answer:
     return {"DanhSachKetQuaGoi": await rest.laid_all(call.exchange, envelopes)}
 
 
-def packet_of(element: etree._Element, name: str) -> tuple[bytes, str | None]:
+def soap_packet_of(element: etree._Element, name: str) -> tuple[bytes, str | None]:
     """The packet inside a ``Goi`` as a document of its own without namespace, and the sender's key beside it."""
     own_key: str | None = None
     parts: list[str] = []
@@ -514,8 +516,8 @@ _OPERATIONS: Mapping[str, Operation] = {
     "LayThongDiep": lay_thong_diep,
     "TraCuuHoSo": tra_cuu_ho_so,
     "TrangThaiThongDiep": trang_thai_thong_diep,
-    Form.CAP_NHAT_TIEN_DO_MC.value: nop_goi,
-    Form.DONG_BO_MC.value: nop_goi,
+    BodyForm.CAP_NHAT_TIEN_DO_MC.value: nop_goi,
+    BodyForm.DONG_BO_MC.value: nop_goi,
 }
 
 
@@ -534,7 +536,7 @@ def _actions(operation: str) -> Collection[str]:
 # -- answers and faults -----------------------------------------------------------------------------------------------
 
 
-def _answered(call: Call, answer: Answer) -> web.Response:
+def _answered(call: SoapCall, answer: Answer) -> web.Response:
     inner = answers.element("TraLoi", answer)
     header = ""
     if call.relates_to is not None:
@@ -622,7 +624,7 @@ def fault(
         f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\">{head}<soap:Body>"
         f"<soap:Fault>{content}</soap:Fault></soap:Body></soap:Envelope>"
     )
-    status = status or rendering.status_of(problems)
+    status = status or rendering.http_status_of(problems)
     if status not in _HTTP_STATUS:
         theirs = not (readable or (exchange.soap == SOAP12 and (ours or special)))
         status = 400 if theirs else 500
@@ -675,7 +677,7 @@ def _body(data: bytes, most: int) -> Body:
     return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=len(data), most=most)
 
 
-def _limits(exchange: Exchange) -> Limits:
+def _limits(exchange: Exchange) -> DocumentLimits:
     known = exchange.door.gate.limits
     most = _most(exchange.door.settings.limits.body_bytes)
     return replace(known, body_bytes=most, text_bytes=most)
@@ -713,6 +715,6 @@ async def get_wsdl(exchange: Exchange) -> web.Response:
 
 
 ROUTES = (
-    Route(method="POST", address="/soap", who=Who.CALLER, handler=post_soap, fault=fault_of),
-    Route(method="GET", address="/soap", who=Who.ANYONE, handler=get_wsdl),
+    Route(method="POST", address="/soap", who=RouteAudience.CALLER, handler=post_soap, fault=fault_of),
+    Route(method="GET", address="/soap", who=RouteAudience.ANYONE, handler=get_wsdl),
 )

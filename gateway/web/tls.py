@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import CONFIG_NAME, Web
+from gateway.settings import CONFIG_NAME, WebSettings
 
 
-def server_context(web: Web) -> ssl.SSLContext | None:
+def server_context(web: WebSettings) -> ssl.SSLContext | None:
     """The TLS settings of the door; None where TLS ends before it. Raises Stopped (SYS-020) for unusable files.
 
     A client certificate is asked for, not demanded: parties may use tokens. What it proves is decided by its SHA-256 in

@@ -21,7 +21,7 @@ from gateway.core.model import Acknowledgement, Envelope, Finding
 from gateway.core.problems import Problem
 from gateway.services import intake
 from gateway.services.intake import Gate
-from gateway.settings import Door
+from gateway.settings import DoorSettings
 from gateway.store import StoreError, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
@@ -62,7 +62,7 @@ class Tray:
     def __init__(
         self,
         gate: Callable[[], Gate],
-        door: Door,
+        door: DoorSettings,
         clock: Callable[[], datetime] | None = None,
         metrics: Metrics | None = None,
         crashes: Crashes | None = None,

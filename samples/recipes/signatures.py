@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from signing.certificates import read_certificate
-from signing.names import C14N_10, C14N_11
 from signing.sign import RawSigner, SigningKey, Variant, raw_ecdsa, sign
+from signing.uris import C14N_10, C14N_11
 
 KEYS = Path(__file__).resolve().parents[1] / "keys"
 

@@ -38,7 +38,7 @@ class YeuCauBoSung:
 
 
 @reader("HS06", "YeuCauBoSung", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
-def read_yeu_cau(row: Fields) -> YeuCauBoSung:
+def read_yeu_cau_bo_sung(row: Fields) -> YeuCauBoSung:
     """Version 1.0."""
     return YeuCauBoSung(
         ma_ho_so=row.ma_ho_so(),

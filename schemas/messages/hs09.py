@@ -36,7 +36,7 @@ class YeuCauThanhToan:
 
 
 @reader("HS09", "YeuCauThanhToan", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
-def read_yeu_cau(row: Fields) -> YeuCauThanhToan:
+def read_yeu_cau_thanh_toan(row: Fields) -> YeuCauThanhToan:
     """Version 1.0."""
     return YeuCauThanhToan(
         ma_ho_so=row.ma_ho_so(),

@@ -44,7 +44,7 @@ class KetQuaThanhToan:
 
 
 @reader("HS10", "KetQuaThanhToan", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
-def read_ket_qua(row: Fields) -> KetQuaThanhToan:
+def read_ket_qua_thanh_toan(row: Fields) -> KetQuaThanhToan:
     """Version 1.0."""
     return KetQuaThanhToan(
         ma_ho_so=row.ma_ho_so(),

@@ -30,7 +30,7 @@ class KetQuaChuyen:
 
 
 @reader("HS15", "KetQuaChuyen", "1.0", sent_by=ONE_STOP, sent_to=ONE_STOP)
-def read_ket_qua(row: Fields) -> KetQuaChuyen:
+def read_ket_qua_chuyen(row: Fields) -> KetQuaChuyen:
     """Version 1.0."""
     return KetQuaChuyen(
         ma_ho_so=row.ma_ho_so("MaHoSoGoc"),

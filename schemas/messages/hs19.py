@@ -89,7 +89,7 @@ def read_doi_soat(row: Fields) -> DoiSoat:
 
 
 @reader("HS19", "KetQuaDoiSoat", "1.0", sent_by=ALL, sent_to=ALL)
-def read_ket_qua(row: Fields) -> KetQuaDoiSoat:
+def read_ket_qua_doi_soat(row: Fields) -> KetQuaDoiSoat:
     """Version 1.0."""
     return KetQuaDoiSoat(
         ky_tu=row.instant("KyTu"),

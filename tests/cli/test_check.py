@@ -7,7 +7,7 @@ import pki
 import pytest
 import server
 
-from signing.fresh import fresh_key
+from signing.selfsigned import fresh_key
 
 SAMPLES = pki.SAMPLES
 HS01 = SAMPLES / "accepted" / "HS01-nop-ho-so-toi-thieu.xml"

@@ -19,9 +19,9 @@ from aiohttp import web
 from serving import served
 
 from gateway.cli.play.agency import Agency, parse_knob
-from gateway.cli.play.kit import CASES, Exchange, Mark, Result
+from gateway.cli.play.kit import CASES, Mark, Result, TrialExchange
 from gateway.cli.play.pulling import Asked, Watch
-from gateway.cli.play.report import Report, as_html, as_rows, demands
+from gateway.cli.play.report import ConformanceReport, as_html, as_rows, demands
 from signing.sign import SigningKey
 
 PATIENCE_S = 120
@@ -256,12 +256,12 @@ def test_the_watch_says_when_nobody_came():
 
 def a_report(*results, **about):
     at = datetime(2026, 1, 15, 1, 2, 3, tzinfo=UTC)
-    return Report(about, results, at, at + timedelta(seconds=9))
+    return ConformanceReport(about, results, at, at + timedelta(seconds=9))
 
 
 def test_the_report_escapes_what_comes_from_outside():
     nasty = "<script>alert(1)</script>\u202e"
-    exchange = Exchange(datetime.now(UTC), nasty, 3, "ab" * 32, "taken", nasty, nasty, 3, 1)
+    exchange = TrialExchange(datetime.now(UTC), nasty, 3, "ab" * 32, "taken", nasty, nasty, 3, 1)
     result = Result("good", Mark.FAILED, "x", "y", 1, nasty, (exchange,))
     page = as_html(a_report(result, party="<b>", url=nasty), "00")
     assert "<script>" not in page

@@ -14,7 +14,7 @@ from serving import served
 
 from connectors.registry import installed
 from gateway.cli.play.agency import Agency
-from gateway.services.parties import read_file
+from gateway.services.profiles import read_file
 from signing.sign import SigningKey
 
 ASKED = (

@@ -19,7 +19,7 @@ from gateway.cli import main
 from gateway.cli.run import refresh_trust
 from gateway.core import chain
 from gateway.core.model import Caller, Channel, Envelope
-from gateway.services.evidence import seal_log
+from gateway.services.bundles import seal_log
 from gateway.services.intake import new_message_id, receive
 from gateway.settings import load
 from signing.evidence import verify_bundle

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.core import chain
-from gateway.services.evidence import seal_log
+from gateway.services.bundles import seal_log
 
 HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
 

@@ -155,10 +155,10 @@ def test_no_command_prints_the_password_of_the_database(cli, node, monkeypatch, 
 def test_doctor_notices_a_clock_that_was_set_back(cli, office, monkeypatch):
     from datetime import UTC, datetime, timedelta
 
-    from gateway.cli.base import Call
+    from gateway.cli.command import CommandRun
 
     assert "SYS-057" not in cli("doctor").out
-    monkeypatch.setattr(Call, "now", property(lambda _: datetime.now(UTC) - timedelta(hours=2)))
+    monkeypatch.setattr(CommandRun, "now", property(lambda _: datetime.now(UTC) - timedelta(hours=2)))
     result = cli("doctor")
     assert (result.code, "SYS-057" in result.out) == (1, True)
 

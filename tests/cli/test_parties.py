@@ -1,4 +1,4 @@
-"""parties check | apply | list, and the profiles themselves (gateway.services.parties)."""
+"""parties check | apply | list, and the profiles themselves (gateway.services.profiles)."""
 
 import pki
 import pytest
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import PartyId
-from gateway.core.parties import Demand, Parties, Party, Receives, Role, SignaturePolicy, SigningCertificate
+from gateway.core.parties import Parties, Party, Receives, Role, SignatureDemand, SignaturePolicy, SigningCertificate
 from gateway.core.problems import Lang, Stopped
-from gateway.services.parties import difference, from_text, read_file, read_folder, to_text
+from gateway.services.profiles import from_text, profile_differences, read_file, read_folder, to_text
 from gateway.settings import OperatorRole
 
 GOOD = """\
@@ -60,7 +60,7 @@ def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path, monkeypatch
 
 def test_a_party_needs_four_lines(tmp_path):
     party = read_file(profile(tmp_path, GOOD))
-    assert (party.receives, party.signature.default, party.enabled) == (Receives.PULL, Demand.REQUIRED, True)
+    assert (party.receives, party.signature.default, party.enabled) == (Receives.PULL, SignatureDemand.REQUIRED, True)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ _parties = st.builds(
     ).map(tuple),
     signature=st.builds(
         SignaturePolicy,
-        default=st.sampled_from(Demand),
-        by_type=st.dictionaries(st.sampled_from(["HS01", "HS17"]), st.sampled_from(Demand)),
+        default=st.sampled_from(SignatureDemand),
+        by_type=st.dictionaries(st.sampled_from(["HS01", "HS17"]), st.sampled_from(SignatureDemand)),
         signed_pdf=st.frozensets(st.just("HS11")),
         xades_types=st.frozensets(st.just("HS11")),
         algorithms_by_type=st.dictionaries(st.just("HS11"), st.just(("a", "b"))),
@@ -185,7 +185,7 @@ def test_a_profile_survives_the_registry(party):
 
 @given(_parties, _parties)
 def test_a_difference_is_empty_exactly_for_equal_profiles(one, other):
-    assert (difference(Parties([one]), [other]) == []) == (to_text(one) == to_text(other))
+    assert (profile_differences(Parties([one]), [other]) == []) == (to_text(one) == to_text(other))
 
 
 def test_a_profile_written_by_a_later_version_is_read_without_what_is_new():

@@ -21,7 +21,7 @@ import pytest
 from aiohttp import web
 
 from gateway.cli.play.agency import Agency, Fault, Knob, serve
-from gateway.cli.play.world import KNOBS, Member, Who, World
+from gateway.cli.play.world import KNOBS, KnobOwner, Member, World
 from gateway.cli.sandbox import MARK, prepare
 from gateway.core.problems import Stopped
 from schemas.catalog import bundled
@@ -239,7 +239,7 @@ def test_the_relay_disturbs_the_way_as_its_knob_says(member, fault, got, answer)
 
 def test_every_knob_belongs_to_somebody():
     assert {fault for faults in KNOBS.values() for fault in faults} == set(Fault) - {Fault.NONE}
-    assert set(KNOBS) == set(Who)
+    assert set(KNOBS) == set(KnobOwner)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Stopped
-from gateway.documents import Limits as XmlLimits
+from gateway.documents import DocumentLimits as XmlLimits
 from gateway.services.outbox import Pace
-from gateway.settings import SECTIONS, Limits, Settings, example, find, leaves, load, secret, variable
+from gateway.settings import SECTIONS, LimitSettings, Settings, example, find, leaves, load, node_secret, variable
 from gateway.wiring import build, limits_of
 from schemas.rules import Severity
 
@@ -108,10 +108,10 @@ def test_a_secret_file_that_others_can_read_is_refused(tmp_path):
     file = tmp_path / "p"
     file.write_text("word\n")
     file.chmod(0o600)
-    assert secret(file, "database.password_file") == "word"
+    assert node_secret(file, "database.password_file") == "word"
     file.chmod(0o640)
     with pytest.raises(Stopped) as stop:
-        secret(file, "database.password_file")
+        node_secret(file, "database.password_file")
     assert [problem.code for problem in stop.value.problems] == ["SYS-023"]
 
 
@@ -149,7 +149,7 @@ def test_every_setting_says_what_it_means_in_both_languages():
 
 
 def test_the_budgets_are_those_of_the_parser():
-    assert {f.name for f in fields(Limits)} == {f.name for f in fields(XmlLimits)}
+    assert {f.name for f in fields(LimitSettings)} == {f.name for f in fields(XmlLimits)}
     assert limits_of(Settings()) == XmlLimits()
 
 

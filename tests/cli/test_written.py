@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.problems import Location, Stopped
-from gateway.core.written import decode, dotted, read, setting
+from gateway.core.written import decode_toml, dotted, read_toml, setting
 
 TEXT = '''\
 top = 1 # a comment with [brackets] and "quotes"
@@ -51,7 +51,7 @@ class Form:
 
 def problems_of(text, kind=Form):
     with pytest.raises(Stopped) as stop:
-        decode(kind, read(text, "f.toml"), base=Path("/b"))
+        decode_toml(kind, read_toml(text, "f.toml"), base=Path("/b"))
     return [(p.code, p.facts["key"], p.at.line, p.at.column) for p in stop.value.problems]
 
 
@@ -69,20 +69,20 @@ def problems_of(text, kind=Form):
     ],
 )
 def test_every_key_knows_its_line_and_column(key, line, column):
-    assert read(TEXT, "f.toml").place(key) == Location(line, column)
+    assert read_toml(TEXT, "f.toml").place(key) == Location(line, column)
 
 
 def test_a_key_inside_a_long_text_is_no_key():
-    assert ("web", "not_a_key") not in read(TEXT, "f.toml").places
+    assert ("web", "not_a_key") not in read_toml(TEXT, "f.toml").places
 
 
 def test_a_key_that_is_not_written_has_the_place_of_its_table():
-    assert read(TEXT, "f.toml").place(("web", "port")) == Location(3, 1)
+    assert read_toml(TEXT, "f.toml").place(("web", "port")) == Location(3, 1)
 
 
 def test_what_is_no_toml_is_refused_with_line_and_column():
     with pytest.raises(Stopped) as stop:
-        read("a = 1\nb = \n", "f.toml")
+        read_toml("a = 1\nb = \n", "f.toml")
     (problem,) = stop.value.problems
     assert (problem.code, problem.at.line) == ("SYS-011", 2)
 
@@ -100,7 +100,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once():
 
 def test_an_unknown_key_names_the_nearest_known_one():
     with pytest.raises(Stopped) as stop:
-        decode(Form, read('nmae = "x"', "f.toml"), base=Path("/b"))
+        decode_toml(Form, read_toml('nmae = "x"', "f.toml"), base=Path("/b"))
     assert {p.code: p.facts.get("nearest") for p in stop.value.problems} == {"SYS-012": "name", "SYS-016": None}
 
 
@@ -112,7 +112,9 @@ def test_true_is_no_number_and_a_number_is_no_text():
 
 
 def test_values_become_what_their_fields_say():
-    form = decode(Form, read('name = "a"\ntags = "one"\nfile = "x/y"\nrate = 2\nmap = { b = 1 }', "f"), base=Path("/b"))
+    form = decode_toml(
+        Form, read_toml('name = "a"\ntags = "one"\nfile = "x/y"\nrate = 2\nmap = { b = 1 }', "f"), base=Path("/b")
+    )
     assert (form.tags, form.file, form.rate, form.map, form.inner) == (("one",), Path("/b/x/y"), 2.0, {"b": 1}, Inner())
 
 
@@ -144,7 +146,7 @@ def _toml(value):
 def test_the_place_of_a_key_is_where_its_name_stands(data):
     lines = [f"{name} = {_toml(value)}" for name, value in data.items()]
     try:
-        written = read("\n".join(lines), "f")
+        written = read_toml("\n".join(lines), "f")
     except Stopped:  # a lone surrogate is no TOML
         return
     for number, name in enumerate(data, 1):

@@ -21,7 +21,7 @@ from false_agency import Agency, Dialect, Fault, Lienthong, uuid
 from parcels import BODY, parcel, party
 
 from connectors.base import Connector
-from connectors.http import Http, Line
+from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt
 from connectors.registry import installed
 
@@ -31,7 +31,7 @@ WIRE = frozenset(Fault) - {Fault.NONE}
 class Stand(ABC):
     """One connector, ready to send to a far side."""
 
-    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: Line) -> None:
+    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: HttpLine) -> None:
         self.connector = connector
         self.party = party(connector.name, **settings)
         self.configured = connector.configure(settings)
@@ -92,7 +92,7 @@ class Rig(ABC):
 
 
 class _HttpStand(Stand):
-    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: Line, agency: Agency) -> None:
+    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: HttpLine, agency: Agency) -> None:
         super().__init__(connector, settings, line)
         self.agency = agency
 
@@ -123,14 +123,14 @@ class HttpRig(Rig):
     @asynccontextmanager
     async def open(self, folder: Path) -> AsyncIterator[Stand]:
         """An agency on loopback."""
-        async with Agency(self.dialect()) as agency, Line() as line:
+        async with Agency(self.dialect()) as agency, HttpLine() as line:
             common = {"private_addresses": True, "timeout_s": 0.6}
             settings = {**common, **self.settings(agency.url, folder)}
             yield _HttpStand(installed().named(self.name), settings, line, agency)
 
 
 class _FolderStand(Stand):
-    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: Line, where: Path) -> None:
+    def __init__(self, connector: Connector[Any], settings: dict[str, Any], line: HttpLine, where: Path) -> None:
         super().__init__(connector, settings, line)
         self.where = where
         self.off = where.with_name("off")
@@ -160,7 +160,7 @@ class FolderRig(Rig):
         """A folder."""
         where = folder / "out"
         where.mkdir()
-        async with Line() as line:
+        async with HttpLine() as line:
             yield _FolderStand(installed().named(self.name), {"path": str(where)}, line, where)
 
 

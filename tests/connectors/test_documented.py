@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Connector
-from connectors.http import meaning
+from connectors.http import answer_meaning
 from connectors.registry import installed
-from connectors.settings import Answer
+from connectors.table import AnswerMeaning
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "connectors.md").read_text("utf-8")
 SECTIONS = {title.strip(): text for title, _, text in (part.partition("\n") for part in PAGE.split("\n## ")[1:])}
@@ -33,10 +33,12 @@ def test_the_table_of_statuses_is_the_one_in_force() -> None:
     told = {int(status) for status in text[1].split(",")}
     for status in range(400, 600):
         if status in told:
-            assert meaning(status) is Answer.UNREACHABLE, status
+            assert answer_meaning(status) is AnswerMeaning.UNREACHABLE, status
         else:
-            assert meaning(status) is (Answer.REFUSED if status < 500 else Answer.UNCERTAIN), status
-    assert meaning(302) is Answer.UNREACHABLE
+            assert answer_meaning(status) is (AnswerMeaning.REFUSED if status < 500 else AnswerMeaning.UNCERTAIN), (
+                status
+            )
+    assert answer_meaning(302) is AnswerMeaning.UNREACHABLE
 
 
 def test_the_example_of_a_new_connector_is_one() -> None:

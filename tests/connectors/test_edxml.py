@@ -17,17 +17,17 @@ from truc_van_ban import TrucVanBan, settings
 from connectors.edxml import (
     GO_VN,
     QCVN102,
-    Form,
-    Profile,
+    EdxmlForm,
+    EdxmlProfile,
     ResponseFor,
-    Status,
     StatusCode,
+    StatusPacket,
     edxml,
-    packet_of,
-    read,
+    edxml_packet_of,
+    read_status_packet,
     write,
 )
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Stopped
 from schemas.fresh import Size, fresh
@@ -39,7 +39,7 @@ ABOUT = ResponseFor(
     document_id="H19.901,2026/01/15,H19.901-260115-0001",
     promulgation_date="2026/01/15",
 )
-STATUS = Status(
+STATUS = StatusPacket(
     from_id="H19.900", from_name="Trục", about=(ABOUT,), code="05", timestamp=NOW, description="Đang thẩm định"
 )
 
@@ -49,15 +49,17 @@ def configured(**more: Any) -> Any:
     return edxml.configure(table).settings
 
 
-def packet(body: bytes, loai: str = "HS05", **more: Any) -> Status:
+def packet(body: bytes, loai: str = "HS05", **more: Any) -> StatusPacket:
     """What a message becomes, as the axis reads it."""
-    return read(packet_of(replace(parcel(body=body, loai=loai), party=party("edxml")), configured(**more)))
+    return read_status_packet(
+        edxml_packet_of(replace(parcel(body=body, loai=loai), party=party("edxml")), configured(**more))
+    )
 
 
 async def exchange(response: Response | None, folder: Path, body: bytes, **more: Any) -> tuple[Receipt, Agency]:
     axis = TrucVanBan()
     axis.said = response
-    async with Agency(axis) as agency, Line() as line:
+    async with Agency(axis) as agency, HttpLine() as line:
         c = edxml.configure({"private_addresses": True, **settings(agency.url, folder), **more})
         what = replace(parcel(body=body), party=party("edxml"))
         return await edxml.deliver(what, c.settings, line.http(c.common)), agency
@@ -113,7 +115,7 @@ def test_a_profile_may_name_a_code_for_a_state() -> None:
 
 def test_the_same_message_is_the_same_packet() -> None:
     what = replace(parcel(body=tien_do(1)), party=party("edxml"))
-    assert packet_of(what, configured()) == packet_of(what, configured())
+    assert edxml_packet_of(what, configured()) == edxml_packet_of(what, configured())
 
 
 # Answers
@@ -163,7 +165,7 @@ def test_an_answer_without_a_code_is_none(body: bytes, tmp_path: Path) -> None:
 def test_a_status_packet_is_an_answer_and_is_labelled_with_how_it_was_read(tmp_path: Path) -> None:
     arrived = replace(STATUS, code="01")
     good = Response(200, body=write(arrived))
-    old = Response(200, body=write(arrived, Form.GO_VN))
+    old = Response(200, body=write(arrived, EdxmlForm.GO_VN))
     assert run(exchange(good, tmp_path, tien_do(1)))[0].reference == "edxml=strict status=01"
     assert isinstance(raised(old, tmp_path), Uncertain)
     tolerant = run(exchange(old, tmp_path, tien_do(1), reading="tolerant"))[0]
@@ -199,8 +201,8 @@ def old(text: bytes) -> bytes:
 
 OLD = {
     "another namespace": old(write(STATUS).replace(QCVN102.encode(), b"http://www.e-doc.vn/Schema/")),
-    "EdXMLEnvelope": write(STATUS, Form.GO_VN),
-    "no namespace": old(write(STATUS, Form.GO_VN).replace(f' xmlns="{GO_VN}"'.encode(), b"")),
+    "EdXMLEnvelope": write(STATUS, EdxmlForm.GO_VN),
+    "no namespace": old(write(STATUS, EdxmlForm.GO_VN).replace(f' xmlns="{GO_VN}"'.encode(), b"")),
     "code of one digit": old(write(STATUS).replace(b">05<", b">5<")),
     "ISO time": old(write(STATUS).replace(b"2026/01/15 15:00:00", b"2026-01-15T15:00:00+07:00")),
     "signature in its default namespace": old(
@@ -214,14 +216,16 @@ OLD = {
 
 @pytest.mark.parametrize("name", OLD)
 def test_older_dialects_are_read_tolerantly_and_labelled(name: str) -> None:
-    found = read(OLD[name], Profile.TOLERANT)
-    assert replace(found, about=(ABOUT,), read_as=Profile.STRICT) == STATUS
+    found = read_status_packet(OLD[name], EdxmlProfile.TOLERANT)
+    assert replace(found, about=(ABOUT,), read_as=EdxmlProfile.STRICT) == STATUS
     try:
-        assert read(OLD[name]).read_as is Profile.STRICT  # a foreign signature is no part of what strict looks at
+        assert (
+            read_status_packet(OLD[name]).read_as is EdxmlProfile.STRICT
+        )  # a foreign signature is no part of what strict looks at
         assert name.startswith("signature")
     except Stopped as stop:
         assert {p.code for p in stop.problems} == {"DLV-037"}
-        assert found.read_as is Profile.TOLERANT
+        assert found.read_as is EdxmlProfile.TOLERANT
 
 
 @pytest.mark.parametrize(
@@ -240,9 +244,9 @@ def test_older_dialects_are_read_tolerantly_and_labelled(name: str) -> None:
     ],
 )
 def test_what_is_no_status_packet_is_none_in_either_way_of_reading(body: bytes) -> None:
-    for profile in Profile:
+    for profile in EdxmlProfile:
         with pytest.raises(Stopped):
-            read(body, profile)
+            read_status_packet(body, profile)
 
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30).map(str.strip)
@@ -251,7 +255,7 @@ named = texts.filter(bool)
 
 @given(
     status=st.builds(
-        Status,
+        StatusPacket,
         from_id=named,
         from_name=texts,
         about=st.lists(
@@ -267,15 +271,15 @@ named = texts.filter(bool)
         department=texts,
         staff=texts,
     ),
-    form=st.sampled_from(list(Form)),
+    form=st.sampled_from(list(EdxmlForm)),
 )
-def test_what_is_written_is_read_back(status: Status, form: Form) -> None:
+def test_what_is_written_is_read_back(status: StatusPacket, form: EdxmlForm) -> None:
     try:
-        found = read(write(status, form), Profile.TOLERANT)
+        found = read_status_packet(write(status, form), EdxmlProfile.TOLERANT)
     except (Stopped, ValueError):
         return  # characters that XML or our gate does not take
-    assert replace(found, read_as=Profile.STRICT) == status
-    assert found.read_as is (Profile.STRICT if form is Form.QCVN102 else Profile.TOLERANT)
+    assert replace(found, read_as=EdxmlProfile.STRICT) == status
+    assert found.read_as is (EdxmlProfile.STRICT if form is EdxmlForm.QCVN102 else EdxmlProfile.TOLERANT)
 
 
 def test_a_code_with_a_long_year_keeps_its_day() -> None:

@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 from parcels import BODY, MADE, parcel, party
 
 from connectors.folder import file_name, folder
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 
 NAME = "20260115T083000.123456Z_00000000-0000-0000-0000-000000000001.xml"
 
 
 async def put(what: Parcel, **settings: Any) -> Receipt:
-    async with Line() as line:
+    async with HttpLine() as line:
         configured = folder.configure(settings)
         return await folder.deliver(what, configured.settings, line.http(configured.common))
 
 
 async def look(what: Parcel, **settings: Any) -> Receipt | NotThere | None:
-    async with Line() as line:
+    async with HttpLine() as line:
         configured = folder.configure(settings)
         return await folder.ask(what, configured.settings, line.http(configured.common))
 

@@ -14,9 +14,9 @@ from false_agency import Agency, Fault, Lienthong, Request, Response, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.http import Http, Line, Reply, allowed, encode_json, meaning, segment
+from connectors.http import Http, HttpLine, Reply, allowed, answer_meaning, encode_json, segment
 from connectors.outcomes import Answered, Refused, Uncertain, Unreachable
-from connectors.settings import Answer, Common, Secret
+from connectors.table import AnswerMeaning, Common, Secret
 
 HERE = {"private_addresses": True, "timeout_s": 5.0}
 XML = {"mathongdiep": "x"}
@@ -24,7 +24,7 @@ XML = {"mathongdiep": "x"}
 
 async def post(agency: Agency, body: bytes = b"<a/>", **common: Any) -> Reply:
     """One post to an agency on loopback."""
-    async with Line() as line:
+    async with HttpLine() as line:
         return await line.http(Common(**{**HERE, **common})).post(
             agency.url, body=body, headers={"MaThongDiep": "x"}, key="k-1"
         )
@@ -59,7 +59,7 @@ def test_what_is_posted_arrives_byte_for_byte_with_its_key() -> None:
 
 def test_a_connection_is_used_again() -> None:
     async def story() -> int:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             for _ in range(5):
                 await line.http(Common(**HERE)).post(agency.url, body=b"<a/>", headers={"MaThongDiep": "x"})
             return agency.connections
@@ -121,7 +121,7 @@ def test_no_connection_in_time_means_certainly_not_taken() -> None:
             for caller in callers:
                 caller.setblocking(False)
                 caller.connect_ex((host, port))
-            async with Line() as line:
+            async with HttpLine() as line:
                 http = line.http(Common(**{**HERE, "connect_timeout_s": 0.2}))
                 with pytest.raises(Unreachable) as caught:
                     await http.post(f"http://127.0.0.1:{port}/", body=b"<a/>")
@@ -156,9 +156,9 @@ def test_a_slow_answer_in_time_is_an_answer() -> None:
 
 
 def test_the_partys_own_table_of_answers_comes_before_ours() -> None:
-    assert outcome(Fault.REFUSE, answers={"422": Answer.UNREACHABLE}).problem.code == "DLV-007"
-    assert isinstance(outcome(Fault.ERROR, answers={"5xx": Answer.REFUSED}), Refused)
-    assert isinstance(outcome(Fault.BUSY, answers={"5xx": Answer.REFUSED}), Refused)
+    assert outcome(Fault.REFUSE, answers={"422": AnswerMeaning.UNREACHABLE}).problem.code == "DLV-007"
+    assert isinstance(outcome(Fault.ERROR, answers={"5xx": AnswerMeaning.REFUSED}), Refused)
+    assert isinstance(outcome(Fault.BUSY, answers={"5xx": AnswerMeaning.REFUSED}), Refused)
 
 
 def test_the_wish_of_a_busy_party_is_passed_on() -> None:
@@ -230,7 +230,7 @@ def test_whoever_may_call_without_leave_may_call_with_it(address: Any) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_a_party_on_a_private_address_is_not_called_without_leave(host: str) -> None:
     async def story() -> tuple[str, Any, int]:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             with pytest.raises(Unreachable) as caught:
                 await line.http(Common()).post(f"https://{host}:{agency.port}/", body=b"<a/>")
             return caught.value.problem.code, caught.value.problem.facts["why"], agency.connections
@@ -252,7 +252,7 @@ def _names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
 
 def test_the_address_that_was_looked_at_is_the_one_called(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> tuple[int, list[str]]:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             looks = _names(monkeypatch, "127.0.0.1", "127.0.0.2")  # a second look would lead to where nobody listens
             url = f"http://agency.example:{agency.port}/"
             reply = await line.http(Common(**HERE)).post(url, body=b"<a/>", headers={"MaThongDiep": "x"})
@@ -263,7 +263,7 @@ def test_the_address_that_was_looked_at_is_the_one_called(monkeypatch: pytest.Mo
 
 def test_a_name_that_points_to_a_private_address_is_not_called_without_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> tuple[Any, int]:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             _names(monkeypatch, "127.0.0.1")
             with pytest.raises(Unreachable) as caught:
                 await line.http(Common()).post(f"https://agency.example:{agency.port}/", body=b"<a/>")
@@ -277,7 +277,7 @@ def test_a_name_that_points_to_a_private_address_is_not_called_without_leave(mon
 )
 def test_what_is_no_address_of_a_service_is_not_called(url: str) -> None:
     async def story() -> Answered:
-        async with Line() as line:
+        async with HttpLine() as line:
             with pytest.raises(Unreachable) as caught:
                 await line.http(Common(**HERE)).post(url, body=b"<a/>")
             return caught.value
@@ -287,7 +287,7 @@ def test_what_is_no_address_of_a_service_is_not_called(url: str) -> None:
 
 def test_plain_http_is_for_private_addresses() -> None:
     async def story() -> Answered:
-        async with Line() as line:
+        async with HttpLine() as line:
             with pytest.raises(Unreachable) as caught:
                 await line.http(Common()).post("http://a.example/", body=b"<a/>")
             return caught.value
@@ -297,7 +297,7 @@ def test_plain_http_is_for_private_addresses() -> None:
 
 def test_leave_for_everybody_can_be_given_by_the_node() -> None:
     async def story() -> int:
-        async with Agency(Lienthong()) as agency, Line(private_addresses=True) as line:
+        async with Agency(Lienthong()) as agency, HttpLine(private_addresses=True) as line:
             return (await line.http(Common()).post(agency.url, body=b"<a/>", headers={"MaThongDiep": "x"})).status
 
     assert run(story()) == 201
@@ -364,7 +364,7 @@ def test_a_missing_or_unreadable_certificate_file_is_a_sentence(tmp_path: Path, 
         file.write_text(text)
 
     async def story() -> Answered:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             http = line.http(Common(**HERE, ca=file))
             with pytest.raises(Unreachable) as caught:
                 await http.post(agency.url.replace("http:", "https:"), body=b"<a/>")
@@ -407,7 +407,7 @@ def test_a_secret_that_no_header_can_hold_stops_before_calling(tmp_path: Path, t
 
 def test_one_partys_cookies_are_never_sent() -> None:
     async def story() -> dict[str, str]:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             agency.dialect.answer = lambda _: Response(headers={"Set-Cookie": "session=1; Path=/"})  # type: ignore[method-assign]
             for _ in range(2):
                 await line.http(Common(**HERE)).post(agency.url, body=b"<a/>")
@@ -450,7 +450,7 @@ def test_an_answer_that_cannot_be_unpacked_is_no_answer(body: bytes, packing: st
 
 def test_asking_never_leaves_doubt() -> None:
     async def story(fault: Fault) -> type[Answered]:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             agency.fault = fault
             with pytest.raises(Answered) as caught:
                 await line.http(Common(**{**HERE, "timeout_s": 0.5})).get(agency.url)
@@ -479,8 +479,8 @@ def test_the_wish_to_wait_is_understood_in_both_forms(after: str, date: str, sec
 
 @given(st.integers(100, 999))
 def test_every_status_means_something(status: int) -> None:
-    assert meaning(status) in set(Answer)
-    assert (meaning(status) is Answer.DELIVERED) == (200 <= status < 300)
+    assert answer_meaning(status) in set(AnswerMeaning)
+    assert (answer_meaning(status) is AnswerMeaning.DELIVERED) == (200 <= status < 300)
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text()))
@@ -497,7 +497,7 @@ def test_an_id_stays_one_segment_of_the_path(text: str, safe: str) -> None:
 
 def test_cancelling_a_call_closes_its_connection() -> None:
     async def story() -> bool:
-        async with Agency(Lienthong()) as agency, Line() as line:
+        async with Agency(Lienthong()) as agency, HttpLine() as line:
             agency.fault = Fault.SILENT
             http: Http = line.http(Common(**HERE))
             task = asyncio.create_task(http.post(agency.url, body=b"<a/>", headers={"MaThongDiep": "x"}))
@@ -517,7 +517,7 @@ def test_nginx_without_our_client_certificate_is_no_refusal_of_the_message() -> 
         body = b"<center>The SSL certificate error</center>"
         reply = Reply(status=400, headers={"Content-Type": media}, body=body)
         with pytest.raises(Answered) as caught:
-            Http(Line(), Common()).judge(reply)
+            Http(HttpLine(), Common()).judge(reply)
         return caught.value
 
     assert isinstance(judged("text/html"), Unreachable)

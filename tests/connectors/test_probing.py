@@ -23,11 +23,11 @@ from parcels import party
 from rigs import RIGS, HttpRig, Rig
 
 from connectors.base import connector
-from connectors.http import Line
-from connectors.outcomes import Step
+from connectors.http import HttpLine
+from connectors.outcomes import ProbeStep
 from connectors.probing import tried
 from connectors.registry import installed
-from gateway.core.problems import Lang, Outcome
+from gateway.core.problems import Lang, ProblemOutcome
 
 
 class Says:
@@ -43,17 +43,17 @@ class Says:
     refusal = garbage = answer
 
 
-async def look(name: str, **settings: Any) -> list[Step]:
+async def look(name: str, **settings: Any) -> list[ProbeStep]:
     """Every step of trying a party with this connector and these settings."""
     common = {"private_addresses": True, "timeout_s": 3, "connect_timeout_s": 2} if name != "folder" else {}
     who = party(name, **{**common, **settings})
     connector = installed().named(name)
     configured = connector.configure(who.connector_settings)
-    async with Line() as line:
+    async with HttpLine() as line:
         return await tried(who, connector, configured, line.http(configured.common))
 
 
-def wrong(steps: list[Step]) -> dict[str, str]:
+def wrong(steps: list[ProbeStep]) -> dict[str, str]:
     """Code -> the Vietnamese sentence, of everything that is wrong; the English one is another."""
     found = {}
     for step in steps:
@@ -61,15 +61,17 @@ def wrong(steps: list[Step]) -> dict[str, str]:
             vi, en = problem.message(Lang.VI), problem.message(Lang.EN)
             assert "…" not in vi + en
             assert vi != en
-            if problem.outcome is not Outcome.NOTE:
+            if problem.outcome is not ProblemOutcome.NOTE:
                 found[problem.code] = vi
     return found
 
 
-def with_server(answer: Any, name: str = "rest", context: ssl.SSLContext | None = None, **settings: Any) -> list[Step]:
+def with_server(
+    answer: Any, name: str = "rest", context: ssl.SSLContext | None = None, **settings: Any
+) -> list[ProbeStep]:
     """The steps with a server that speaks so; every request that it got was a mere look."""
 
-    async def story() -> list[Step]:
+    async def story() -> list[ProbeStep]:
         dialect = answer if hasattr(answer, "answer") else Says(answer)
         async with Agency(dialect, context) as agency:
             found = await look(name, **{"url": agency.url, **settings})
@@ -83,7 +85,7 @@ def with_server(answer: Any, name: str = "rest", context: ssl.SSLContext | None 
 
 @pytest.mark.parametrize("rig", RIGS, ids=str)
 def test_a_way_that_is_right_is_found_to_be_right_and_nothing_takes_effect(rig: Rig, tmp_path: Path) -> None:
-    async def story() -> tuple[list[Step], list[str]]:
+    async def story() -> tuple[list[ProbeStep], list[str]]:
         async with rig.open(tmp_path) as stand:
             if isinstance(rig, HttpRig):  # these far sides know nothing of GET
                 dialect = stand.agency.dialect  # type: ignore[attr-defined]
@@ -136,7 +138,7 @@ def test_a_server_certificate_that_is_not_right(name: str, days: int, words: str
     pair = tls.mint(tmp_path, "server", ca, days=days, address=address)
     authority = other if name == "other-ca" else ca
 
-    async def story() -> list[Step]:
+    async def story() -> list[ProbeStep]:
         async with Agency(Says(Response(405)), tls.server(pair)) as agency:
             return await look("rest", url=f"https://127.0.0.1:{agency.port}/", ca=str(authority.file))
 
@@ -149,7 +151,7 @@ def test_a_server_without_tls() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    async def story() -> list[Step]:
+    async def story() -> list[ProbeStep]:
         async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             return await look("rest", url=f"https://127.0.0.1:{port}/")
@@ -249,7 +251,7 @@ def test_a_secret_that_is_not_there(where: str, words: str, tmp_path: Path) -> N
 
 
 def test_a_place_to_ask_that_claims_to_have_everything(tmp_path: Path) -> None:
-    async def story(query: Response) -> list[Step]:
+    async def story(query: Response) -> list[ProbeStep]:
         def answer(request: Request) -> Response:
             return query if "/hoi/" in request.path else Response(405)
 
@@ -313,7 +315,7 @@ def test_a_soap_service_whose_question_is_refused() -> None:
 
 
 def test_a_log_in_that_is_refused_and_one_that_is_not(tmp_path: Path) -> None:
-    async def story(**more: Any) -> tuple[list[Step], int]:
+    async def story(**more: Any) -> tuple[list[ProbeStep], int]:
         far = cong_quoc_gia.CongQuocGia()
         async with Agency(far) as agency:
             steps = await look("qcvn120", **{**cong_quoc_gia.settings(agency.url, tmp_path), **more})
@@ -357,8 +359,8 @@ def test_a_connector_without_a_try_of_its_own_is_tried_by_its_addresses_and_fold
 
     made = connector("khac", Settings)
 
-    async def story() -> list[Step]:
-        async with Agency(Says(Response(401))) as agency, Line(private_addresses=True) as line:
+    async def story() -> list[ProbeStep]:
+        async with Agency(Says(Response(401))) as agency, HttpLine(private_addresses=True) as line:
             configured = made.configure({"url": agency.url, "path": str(tmp_path / "x")})
             return await tried(party("khac"), made, configured, line.http(configured.common))
 
@@ -369,12 +371,12 @@ def test_a_connector_that_fails_while_it_is_tried_costs_the_others_nothing(tmp_p
     made = connector("hong", Alone)
 
     @made.probe
-    async def probe(*_: object) -> AsyncIterator[Step]:
-        yield Step(place="first", found="here")
+    async def probe(*_: object) -> AsyncIterator[ProbeStep]:
+        yield ProbeStep(place="first", found="here")
         raise KeyError("a bug")
 
-    async def story() -> list[Step]:
-        async with Line() as line:
+    async def story() -> list[ProbeStep]:
+        async with HttpLine() as line:
             configured = made.configure({"path": str(tmp_path)})
             return await tried(party("hong"), made, configured, line.http(configured.common))
 

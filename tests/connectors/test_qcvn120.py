@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parcels import parcel, party
 
-from connectors.dialect import written
-from connectors.http import Line
+from connectors.dialect import date_written
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.qcvn120 import Remote, load_of, qcvn120
 from gateway.core.model import Address, Attempt, AttemptOutcome
@@ -42,7 +42,7 @@ class Side:
     """The connector with its far side."""
 
     def __init__(
-        self, agency: Agency, cong: CongQuocGia, line: Line, table: dict[str, Any], profile: dict[str, Any]
+        self, agency: Agency, cong: CongQuocGia, line: HttpLine, table: dict[str, Any], profile: dict[str, Any]
     ) -> None:
         self.agency, self.cong = agency, cong
         self._configured = qcvn120.configure({"private_addresses": True, "timeout_s": 1.0, **table})
@@ -75,7 +75,7 @@ class Side:
 @asynccontextmanager
 async def side(folder: Path, profile: dict[str, Any] | None = None, **more: Any) -> AsyncIterator[Side]:
     cong = CongQuocGia()
-    async with Agency(cong) as agency, Line() as line:
+    async with Agency(cong) as agency, HttpLine() as line:
         yield Side(agency, cong, line, {**settings(agency.url, folder), **more}, profile or {})
 
 
@@ -409,7 +409,7 @@ def test_a_dossier_in_another_state_over_there_did_not_take_the_update(tmp_path:
 def test_who_has_no_look_up_is_not_asked(tmp_path: Path) -> None:
     async def story() -> Any:
         cong = CongQuocGia()
-        async with Agency(cong) as agency, Line() as line:
+        async with Agency(cong) as agency, HttpLine() as line:
             table = settings(agency.url, tmp_path)
             del table["tra_cuu"]
             s = Side(agency, cong, line, table, {})
@@ -450,4 +450,4 @@ def test_a_reference_of_another_connector_says_nothing_and_breaks_nothing(refere
     ],
 )
 def test_moments_are_written_at_home_in_the_declared_form(form: str, text: str) -> None:
-    assert written(datetime(2026, 1, 15, 8, 30, 5, tzinfo=UTC), form) == text
+    assert date_written(datetime(2026, 1, 15, 8, 30, 5, tzinfo=UTC), form) == text

@@ -13,14 +13,14 @@ import pytest
 from connectors import folder as folder_module
 from connectors import rest as rest_module
 from connectors.base import connector
-from connectors.registry import GROUP, Registry, installed
-from connectors.rest import Settings
+from connectors.registry import GROUP, ConnectorRegistry, installed
+from connectors.rest import RestSettings
 from gateway.core.problems import Lang, Stopped
 
 HERE = Path(__file__).resolve().parent
 
 broken = None
-renamed = connector("renamed", Settings)
+renamed = connector("renamed", RestSettings)
 
 
 def point(name: str, value: str) -> EntryPoint:
@@ -51,7 +51,7 @@ def test_an_unknown_name_is_told_with_the_nearest_one() -> None:
 
 
 def test_a_connector_that_cannot_be_loaded_costs_the_others_nothing() -> None:
-    registry = Registry(
+    registry = ConnectorRegistry(
         [
             point("rest", "connectors.rest:rest"),
             point("gone", "no_such_package:x"),
@@ -69,14 +69,14 @@ def test_a_connector_that_cannot_be_loaded_costs_the_others_nothing() -> None:
 
 
 def test_a_name_offered_twice_is_nobodys() -> None:
-    registry = Registry([point("rest", "connectors.rest:rest"), point("rest", "registry_of_tests:renamed")])
+    registry = ConnectorRegistry([point("rest", "connectors.rest:rest"), point("rest", "registry_of_tests:renamed")])
     assert "rest" not in registry
     with pytest.raises(Stopped, match="two packages"):
         registry.named("rest")
 
 
 def test_what_a_connector_does_is_declared_once() -> None:
-    twice = connector("twice", Settings)
+    twice = connector("twice", RestSettings)
 
     @twice.send
     async def send() -> None: ...

@@ -10,7 +10,7 @@ import pytest
 from false_agency import Agency, Lienthong, Request, Response, bien_nhan, run
 from parcels import BODY, parcel, party
 
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
 from connectors.rest import rest
 from gateway.core.problems import Stopped
@@ -22,7 +22,7 @@ async def exchange(
     response: Response, *, ask: bool = False, **settings: Any
 ) -> tuple[Receipt | NotThere | None, Request]:
     """What the connector makes of one answer."""
-    async with Agency(Lienthong()) as agency, Line() as line:
+    async with Agency(Lienthong()) as agency, HttpLine() as line:
         agency.dialect.answer = lambda _: response  # type: ignore[method-assign]
         configured = rest.configure({"url": agency.url, "query_url": agency.url, "private_addresses": True, **settings})
         http = line.http(configured.common)
@@ -164,7 +164,7 @@ def test_the_same_id_with_other_content_over_there_is_a_conflict() -> None:
 
 def test_who_has_no_address_for_questions_is_not_asked() -> None:
     async def story() -> Any:
-        async with Line() as line:
+        async with HttpLine() as line:
             configured = rest.configure({"url": "https://a.example/"})
             return await rest.ask(parcel(), configured.settings, line.http(configured.common))
 

@@ -11,7 +11,7 @@ from lxml import etree
 from parcels import BODY, parcel, party
 from soapish import DV, SOAP11, SOAP12, WSDL, Ours, T, envelope, fault, settings
 
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.soap import soap
 from gateway.core.problems import Stopped
@@ -26,7 +26,7 @@ async def exchange(
     response: Response, what: Parcel | None = None, *, ask: bool = False, **more: Any
 ) -> tuple[Receipt | NotThere | None, Request]:
     """What the connector makes of one answer."""
-    async with Agency(Lienthong()) as agency, Line() as line:
+    async with Agency(Lienthong()) as agency, HttpLine() as line:
         agency.dialect.answer = lambda _: response  # type: ignore[method-assign]
         table = {"private_addresses": True, **settings(agency.url), **more}
         configured = soap.configure({key: value for key, value in table.items() if value is not None})
@@ -292,7 +292,7 @@ def test_it_goes_over_tls_with_the_partys_authority(tmp_path: Path) -> None:
     ca = tls.mint(tmp_path, "ca")
 
     async def story() -> Any:
-        async with Agency(Lienthong(), tls.server(tls.mint(tmp_path, "server", ca))) as agency, Line() as line:
+        async with Agency(Lienthong(), tls.server(tls.mint(tmp_path, "server", ca))) as agency, HttpLine() as line:
             agency.dialect.answer = lambda _: Response(200, "text/xml", GOOD)  # type: ignore[method-assign]
             configured = soap.configure({"private_addresses": True, "ca": str(ca.file), **settings(agency.url)})
             return await soap.deliver(parcel(), configured.settings, line.http(configured.common))

@@ -29,7 +29,7 @@ class TrucVanBan:
 
     def __init__(self) -> None:
         self.effects: list[str] = []
-        self.packets: list[edxml.Status] = []
+        self.packets: list[edxml.StatusPacket] = []
         self.said: Response | None = None
 
     def answer(self, request: Request) -> Response:
@@ -37,7 +37,7 @@ class TrucVanBan:
             return self.said
         if request.headers.get("x-secretkey") != "khóa".encode().hex():
             return self.say("15")
-        packet = edxml.read(request.body, edxml.Profile.TOLERANT)
+        packet = edxml.read_status_packet(request.body, edxml.EdxmlProfile.TOLERANT)
         if packet not in self.packets:
             self.packets.append(packet)
             self.effects.append(uuid(int(re.sub(r".*-", "", packet.about[0].code))))

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from gateway.core.catalogues import Muc, changed_fields, difference, from_csv, same_agencies
+from gateway.core.catalogues import Muc, catalogue_difference, changed_fields, from_csv, same_agencies
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Stopped
@@ -56,11 +56,11 @@ def test_a_wrong_header_is_told_before_the_rows(header: str, code: str) -> None:
 def test_what_a_version_changes_is_known_before_it_is_applied() -> None:
     before = from_csv("CoQuan", GOOD + "X,Cũ,,,,\n")
     after = from_csv("CoQuan", GOOD.replace("Sở Thử nghiệm", "Sở Thử nghiệm mới") + "Y,Mới,,,,\n")
-    found = difference(before, after)
+    found = catalogue_difference(before, after)
     assert [m.ma for m in found.added] == ["Y"]
     assert [m.ma for m in found.removed] == ["X"]
     assert [changed_fields(*pair) for pair in found.changed] == [("Ten",)]
-    assert not difference(before, before)
+    assert not catalogue_difference(before, before)
 
 
 def agency(ma: str, *aliases: str, until: str | None = None, since: str | None = None, then: str | None = None) -> Muc:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chain import GENESIS, Flaw, Head, LogEntry, canonical, link, plain, verify
+from gateway.core.chain import GENESIS, Flaw, Head, LogEntry, canonical_line, link, plain, verify_chain
 
 AT = datetime(2026, 1, 15, 8, 0, 0, 120, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def test_the_canonical_bytes_are_written_down():
         number=7, at=AT, who="operator:lan", what="delivery.skipped", message="m", facts={"b": 1, "a": ["ư"]}
     )
     assert (
-        canonical(entry)
+        canonical_line(entry)
         == (
             '{"at":"2026-01-15T08:00:00.000120Z","facts":{"a":["ư"],"b":1},"form":1,"message":"m","number":7,'
             '"what":"delivery.skipped","who":"operator:lan"}'
@@ -40,21 +40,21 @@ def test_the_hash_is_sha256_over_the_hash_before_and_the_canonical_bytes():
     import hashlib
 
     entry = LogEntry(number=1, at=AT, who="gateway", what="x")
-    assert link(GENESIS.hash, entry) == hashlib.sha256(bytes(32) + canonical(entry)).hexdigest()
+    assert link(GENESIS.hash, entry) == hashlib.sha256(bytes(32) + canonical_line(entry)).hexdigest()
 
 
 def test_an_instant_has_one_spelling():
     there = AT.astimezone(timezone(timedelta(hours=7)))
-    assert canonical(LogEntry(number=1, at=there, who="a", what="b")) == canonical(
+    assert canonical_line(LogEntry(number=1, at=there, who="a", what="b")) == canonical_line(
         LogEntry(number=1, at=AT, who="a", what="b")
     )
     whole = AT.replace(microsecond=0)
-    assert b"08:00:00.000000Z" in canonical(LogEntry(number=1, at=whole, who="a", what="b"))
+    assert b"08:00:00.000000Z" in canonical_line(LogEntry(number=1, at=whole, who="a", what="b"))
 
 
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(ValueError, match="zone"):
-        canonical(LogEntry(number=1, at=AT.replace(tzinfo=None), who="a", what="b"))
+        canonical_line(LogEntry(number=1, at=AT.replace(tzinfo=None), who="a", what="b"))
 
 
 class Colour(StrEnum):
@@ -80,15 +80,15 @@ def test_facts_that_are_not_plain_are_refused_when_they_are_linked():
 
 def test_a_whole_chain_verifies_to_its_head():
     entries = chain("a", "b", "c")
-    checked = verify(entries)
+    checked = verify_chain(entries)
     assert (checked.whole, checked.head) == (True, Head(3, entries[-1].hash))
-    assert verify([]).head == GENESIS
+    assert verify_chain([]).head == GENESIS
 
 
 def test_a_chain_verifies_in_parts():
     entries = chain("a", "b", "c", "d")
-    middle = verify(entries[:2]).head
-    assert verify(entries[2:], start=middle).head == Head(4, entries[-1].hash)
+    middle = verify_chain(entries[:2]).head
+    assert verify_chain(entries[2:], start=middle).head == Head(4, entries[-1].hash)
 
 
 @pytest.mark.parametrize(
@@ -107,29 +107,29 @@ def test_a_chain_verifies_in_parts():
 def test_a_changed_line_is_found(change):
     entries = chain("a", "b", "c", facts={"x": 1})
     entries[1] = replace(entries[1], **change)
-    checked = verify(entries)
+    checked = verify_chain(entries)
     assert (checked.flaw, checked.number, checked.head.number) == (Flaw.CHANGED, 2, 1)
 
 
 @pytest.mark.parametrize(("order", "number"), [([0, 2], 2), ([1, 0, 2], 1), ([0, 0, 1], 2), ([1, 2], 1)])
 def test_a_missing_or_moved_line_is_found(order, number):
     entries = chain("a", "b", "c")
-    checked = verify([entries[i] for i in order])
+    checked = verify_chain([entries[i] for i in order])
     assert (checked.flaw, checked.number) == (Flaw.GAP, number)
 
 
 def test_a_rewritten_log_is_whole_and_only_a_witness_can_tell():
     before, after = chain("a", "b", "c"), chain("a", "x", "c")
-    assert verify(after).whole
-    checked = verify(after, witnesses={2: before[1].hash})
+    assert verify_chain(after).whole
+    checked = verify_chain(after, witnesses={2: before[1].hash})
     assert (checked.flaw, checked.number) == (Flaw.REWRITTEN, 2)
-    assert verify(before, witnesses={1: before[0].hash, 3: before[2].hash}).whole
+    assert verify_chain(before, witnesses={1: before[0].hash, 3: before[2].hash}).whole
 
 
 def test_a_log_cut_at_its_end_is_whole_and_only_a_witness_can_tell():
     entries = chain("a", "b", "c")
-    assert verify(entries[:2]).whole
-    checked = verify(entries[:2], witnesses={3: entries[2].hash})
+    assert verify_chain(entries[:2]).whole
+    checked = verify_chain(entries[:2], witnesses={3: entries[2].hash})
     assert (checked.flaw, checked.number, checked.head.number) == (Flaw.CUT, 3, 2)
 
 

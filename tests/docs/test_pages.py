@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import installed
-from connectors.settings import Common
+from connectors.table import Common
 from gateway import settings
 from gateway.core.problems import Lang, catalogue
-from gateway.services.parties import Profile
+from gateway.services.profiles import PartyProfile
 from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def inside(kind, f):
 
 
 def test_every_setting_says_what_it_means_in_both_languages():
-    kinds = [settings.Settings, Profile, Common, *(connector.settings for connector in installed().values())]
+    kinds = [settings.Settings, PartyProfile, Common, *(connector.settings for connector in installed().values())]
     astray = [
         f"{name}.{f.name}"
         for kind in kinds

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.core.model import Caller, Channel, Envelope, MessageId, PartyId
-from gateway.core.problems import Location, Outcome, Stopped
-from gateway.documents import Limits, header_claims, locate, parse, parse_bytes, xpath_of
+from gateway.core.problems import Location, ProblemOutcome, Stopped
+from gateway.documents import DocumentLimits, header_claims, locate, parse, parse_bytes, xpath_of
 
 PB = "http://www.dongnai.gov.vn/lienthong/phongbi/1.0"
 HS = "http://www.dongnai.gov.vn/lienthong/hoso/1.0"
@@ -115,21 +115,21 @@ def test_a_body_that_was_cut_at_the_door_is_told_with_its_whole_size():
         total_bytes=9,
     )
     with pytest.raises(Stopped) as stop:
-        parse(cut, Limits(body_bytes=4))
+        parse(cut, DocumentLimits(body_bytes=4))
     (problem,) = stop.value.problems
     assert (problem.code, problem.facts) == ("XML-002", {"so_byte": 9, "gioi_han": 4})
 
 
 def test_limits_hold_for_one_call_only():
     with pytest.raises(Stopped):
-        parse_bytes(b"<a><b/></a>", Limits(depth=1))
+        parse_bytes(b"<a><b/></a>", DocumentLimits(depth=1))
     assert parse_bytes(b"<a><b/></a>") is not None
 
 
 def test_decomposed_vietnamese_is_taken_with_a_remark_where_it_begins():
     body = "<a>\n<b>Việt Nam</b>\n<c>Hồ sơ mơ\u0301i</c></a>".encode()
     (note,) = parse(envelope(body)).problems
-    assert (note.code, note.outcome) == ("XML-150", Outcome.NOTE)
+    assert (note.code, note.outcome) == ("XML-150", ProblemOutcome.NOTE)
     assert note.at == Location(3, 11, "/a/c[1]")
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.core.problems import Lang, Stopped
-from gateway.documents import DEFAULT_LIMITS, Limits, _Places, _why, locate, parse_bytes, xpath_of
+from gateway.documents import DEFAULT_LIMITS, DocumentLimits, _Places, _why, locate, parse_bytes, xpath_of
 
 LETTER = """<?xml version="1.0" encoding="UTF-8"?>
 <lt:ThongDiep xmlns:lt="http://www.dongnai.gov.vn/lienthong/phongbi/1.0" Id="td-1">
@@ -183,7 +183,7 @@ def test_limits_refuse_exactly_what_exceeds_them(text, depth, elements, attribut
         and max(len(e.attrib) for e in every) <= attributes
         and max(len(e.nsmap) for e in every) <= namespaces
     )
-    limits = Limits(depth=depth, elements=elements, attributes=attributes, namespaces=namespaces)
+    limits = DocumentLimits(depth=depth, elements=elements, attributes=attributes, namespaces=namespaces)
     try:
         parse_bytes(text.encode(), limits)
         taken = True

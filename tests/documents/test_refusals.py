@@ -3,8 +3,8 @@
 import pytest
 from lxml import etree
 
-from gateway.core.problems import Lang, Outcome, Side, Stopped, catalogue
-from gateway.documents import MOST_PROBLEMS, Limits, parse_bytes
+from gateway.core.problems import Lang, ProblemOutcome, Side, Stopped, catalogue
+from gateway.documents import MOST_PROBLEMS, DocumentLimits, parse_bytes
 
 PB = "http://www.dongnai.gov.vn/lienthong/phongbi/1.0"
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -12,7 +12,7 @@ XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 def problems(body, limits=None):
     with pytest.raises(Stopped) as stop:
-        parse_bytes(body if isinstance(body, bytes) else body.encode(), limits or Limits())
+        parse_bytes(body if isinstance(body, bytes) else body.encode(), limits or DocumentLimits())
     return stop.value.problems
 
 
@@ -394,7 +394,7 @@ def test_different_kinds_of_trouble_are_told_together():
 
 
 def test_the_limits_are_met_exactly():
-    limits = Limits(depth=3, elements=5, attributes=2, namespaces=2)
+    limits = DocumentLimits(depth=3, elements=5, attributes=2, namespaces=2)
     body = b'<a xmlns="urn:1" xmlns:q="urn:2"><b><c/></b><b x="1" y="2"/><b/></a>'
     assert parse_bytes(body, limits).tag == "{urn:1}a"
 
@@ -409,27 +409,27 @@ def test_the_limits_are_met_exactly():
     ],
 )
 def test_one_more_than_a_limit_is_refused_with_its_place(body, code, xpath):
-    limits = Limits(depth=3, elements=5, attributes=2, namespaces=2)
+    limits = DocumentLimits(depth=3, elements=5, attributes=2, namespaces=2)
     ((found, _, _, where),) = told(body, limits)
     assert (found, where) == (code, xpath)
 
 
 def test_namespaces_declared_again_and_again_do_not_add_up():
     body = '<a xmlns:p="urn:1">' + '<b xmlns:p="urn:2"/>' * 10 + "</a>"
-    assert parse_bytes(body.encode(), Limits(namespaces=1)) is not None
+    assert parse_bytes(body.encode(), DocumentLimits(namespaces=1)) is not None
 
 
 def test_a_declaration_is_no_attribute():
-    assert parse_bytes(b'<a xmlns:p="urn:1" xmlns:q="urn:2" x="1"/>', Limits(attributes=1)) is not None
+    assert parse_bytes(b'<a xmlns:p="urn:1" xmlns:q="urn:2" x="1"/>', DocumentLimits(attributes=1)) is not None
 
 
 def test_a_long_text_is_refused():
-    assert told("<a>\n<b>" + "x" * 100 + "</b></a>", Limits(text_bytes=100)) == [("XML-134", 2, 1, "/a/b[1]")]
-    assert parse_bytes(b"<a>" + b"x" * 97 + b"</a>", Limits(text_bytes=100 + 4)) is not None
+    assert told("<a>\n<b>" + "x" * 100 + "</b></a>", DocumentLimits(text_bytes=100)) == [("XML-134", 2, 1, "/a/b[1]")]
+    assert parse_bytes(b"<a>" + b"x" * 97 + b"</a>", DocumentLimits(text_bytes=100 + 4)) is not None
 
 
 def test_no_setting_reaches_beyond_what_libxml2_reads():
-    limits = Limits(body_bytes=2**26, text_bytes=2**26)
+    limits = DocumentLimits(body_bytes=2**26, text_bytes=2**26)
     (problem,) = problems(b"<a><b>" + b"x" * 10_500_000 + b"</b></a>", limits)
     assert (problem.code, problem.facts) == ("XML-134", {"gioi_han": 10_000_000})
     assert len(parse_bytes(b"<a>" + (b"<b>" + b"x" * 9_000_000 + b"</b>") * 2 + b"</a>", limits)) == 2
@@ -437,12 +437,12 @@ def test_no_setting_reaches_beyond_what_libxml2_reads():
 
 def test_names_that_are_data_are_refused():
     body = "<a>" + "".join(f"<n{i}/>" for i in range(30)) + "</a>"
-    assert told(body, Limits(name_bytes=1 + 10 * 2 + 9 * 3)) == [("XML-135", 1, 108, "/a/n19[1]")]
-    assert parse_bytes(b"<a>" + b"<name/>" * 300 + b"</a>", Limits(name_bytes=50)) is not None
+    assert told(body, DocumentLimits(name_bytes=1 + 10 * 2 + 9 * 3)) == [("XML-135", 1, 108, "/a/n19[1]")]
+    assert parse_bytes(b"<a>" + b"<name/>" * 300 + b"</a>", DocumentLimits(name_bytes=50)) is not None
 
 
 def test_a_body_over_the_limit_is_not_looked_at():
-    (problem,) = problems(b"\xff" * 11, Limits(body_bytes=10))
+    (problem,) = problems(b"\xff" * 11, DocumentLimits(body_bytes=10))
     assert (problem.code, problem.facts, problem.entry.status) == ("XML-002", {"so_byte": 11, "gioi_han": 10}, 413)
 
 
@@ -454,7 +454,7 @@ def test_every_code_of_the_family_speaks_both_languages_and_blames_the_sender():
     assert len(family) > 30
     for entry in family:
         assert entry.side is Side.SENDER
-        assert entry.outcome in (Outcome.FAILED, Outcome.NOTE)
+        assert entry.outcome in (ProblemOutcome.FAILED, ProblemOutcome.NOTE)
         assert entry.token == "XML_KHONG_HOP_LE"
         assert entry.message[Lang.VI] != entry.message[Lang.EN]
         assert entry.remedy[Lang.VI] != entry.remedy[Lang.EN]

@@ -27,11 +27,11 @@ from cryptography.hazmat.primitives import serialization
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
-    Demand,
     Parties,
     Party,
     Receives,
     Role,
+    SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
     WhenUnknown,
@@ -153,7 +153,7 @@ def token(name: str) -> str:
 
 
 def _party(path: Path) -> Party:
-    """Reads what the tests below the settings floor need; the product's own reader is gateway.services.parties."""
+    """Reads what the tests below the settings floor need; the product's own reader is gateway.services.profiles."""
     row = tomllib.loads(path.read_text("utf-8"))
     signature = row.get("signature", {})
     connector = dict(row.get("connector", {}))
@@ -168,7 +168,7 @@ def _party(path: Path) -> Party:
         credentials=Credentials(token_sha256=(row["credentials"]["token_sha256"],)),
         certificates=tuple(_registered(path, entry) for entry in row.get("certificates", ())),
         signature=SignaturePolicy(
-            default=Demand(signature.get("default", "required")),
+            default=SignatureDemand(signature.get("default", "required")),
             status_unknown=WhenUnknown(signature.get("status_unknown", "hold")),
         ),
         connector=connector.pop("name", None),

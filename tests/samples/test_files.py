@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sampling
 
-from gateway.core.problems import Outcome, catalogue
+from gateway.core.problems import ProblemOutcome, catalogue
 
 KEYS = {"why_vi", "why_en", "sender", "outcome", "alone", "after", "problems"}
 PLACES = {"code", "line", "column", "xpath", "on_record"}
@@ -39,8 +39,8 @@ def test_a_side_car_is_complete_and_speaks_both_languages(sample: sampling.Sampl
     assert row["outcome"] == sample.name.partition("/")[0]
     assert all(problem.keys() <= PLACES for problem in row.get("problems", ()))
     outcomes = {catalogue()[problem.code].outcome for problem in sample.problems}
-    assert (Outcome.FAILED in outcomes) == (sample.outcome == "rejected")
-    assert (Outcome.UNDETERMINED in outcomes) == (sample.outcome == "undetermined")
+    assert (ProblemOutcome.FAILED in outcomes) == (sample.outcome == "rejected")
+    assert (ProblemOutcome.UNDETERMINED in outcomes) == (sample.outcome == "undetermined")
     for name in sample.after:
         assert sampling.sample(name).outcome == "accepted"
 

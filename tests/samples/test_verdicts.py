@@ -17,7 +17,7 @@ from sampling import Expected, Sample
 
 from gateway import settings, wiring
 from gateway.core.model import Caller, Channel, Envelope, Fate, MessageId, PartyId
-from gateway.documents import Limits, parse_bytes
+from gateway.documents import DocumentLimits, parse_bytes
 from gateway.services.intake import Gate, expected, judge
 from gateway.web.answers import NAMESPACE
 
@@ -172,7 +172,7 @@ def test_the_same_bytes_again_get_the_first_receipt(node: nodes.Node) -> None:
 
 def test_a_message_over_the_limit_is_refused_with_its_size(node: nodes.Node) -> None:
     body = sampling.sample("accepted/HS01-nop-ho-so-toi-thieu").body
-    too_long = body + b" " * (Limits().body_bytes - len(body) + 1)
+    too_long = body + b" " * (DocumentLimits().body_bytes - len(body) + 1)
     answer = node.post(too_long, "cong-dvc")
     assert answer.status == 413
     assert [problem["code"] for problem in answer.json["problems"]] == ["XML-002"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.attachments import declared_fits, decode, digest, nature
+from schemas.attachments import declared_fits, decode_base64, digest, nature
 from schemas.rules import RuleSettings, Severity
 from schemas.write import Tep, thong_diep
 
@@ -76,14 +76,14 @@ def test_looking_never_raises(content):
 @given(st.binary(max_size=300))
 def test_decoding_gives_back_what_was_encoded_with_any_line_breaks(content):
     text = base64.encodebytes(content).decode().replace("\n", "\r\n")
-    assert decode(text) == content
+    assert decode_base64(text) == content
 
 
 @pytest.mark.parametrize(
     "text", ["a", "aGk", "aGk=aGk=", "aGk*", "data:;base64,aGk=", "aGk==", "=aGk", "_-__", "aGkế", "aGk=\u00a0"]
 )
 def test_what_is_not_strictly_base64_is_none(text):
-    assert decode(text) is None
+    assert decode_base64(text) is None
 
 
 def test_text_has_many_names_but_a_picture_has_one():

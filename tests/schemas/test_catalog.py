@@ -12,7 +12,7 @@ from gateway.core.parties import Role
 from gateway.core.problems import Stopped
 from gateway.documents import Kind
 from schemas import catalog as module
-from schemas.catalog import Catalog, Reader, bundled, reader, registered
+from schemas.catalog import Catalog, PayloadReader, bundled, reader, registered
 from schemas.names import XSD_FOLDER
 
 ROOTS = {
@@ -121,7 +121,7 @@ def test_a_new_message_type_costs_one_schema_and_one_small_reader(tmp_path, lett
     def read_chao(row):
         return Chao(ma_ho_so=row.ma_ho_so())
 
-    entry = Reader(
+    entry = PayloadReader(
         kind=Kind(loai="HS98", goc="Chao", phien_ban="1.0"),
         read=read_chao,
         audience=registered()[Kind(loai="HS01", goc="NopHoSo", phien_ban="1.0")].audience,

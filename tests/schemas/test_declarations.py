@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.core.problems import Lang, Outcome, Stopped
+from gateway.core.problems import Lang, ProblemOutcome, Stopped
 from schemas.catalog import bundled
-from schemas.declarations import Declarations, check
+from schemas.declarations import Declarations, check_declaration
 from schemas.fresh import Size, fresh
 
 SPACE = "http://tokhai.example.vn/khai-sinh/1.0"
@@ -77,7 +77,7 @@ def with_folder(catalog, path):
 
 
 def codes_of(path):
-    return [problem.code for problem in check(path)]
+    return [problem.code for problem in check_declaration(path)]
 
 
 # --- in messages ------------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_another_declaration_than_the_procedures_is_refused(problems, catalog, p
 
 def test_where_no_schema_is_registered_the_letter_says_that_it_was_not_checked(checked, catalog, hs01):
     (note,) = checked(hs01()).problems
-    assert (note.code, note.outcome) == ("XSD-053", Outcome.NOTE)
+    assert (note.code, note.outcome) == ("XSD-053", ProblemOutcome.NOTE)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_bundled_takes_the_folder(put):
 
 def test_a_sound_file_and_a_sound_folder_have_no_problems(put):
     path = put("1.001193.xsd", xsd())
-    assert check(path) == check(path / "1.001193.xsd") == []
+    assert check_declaration(path) == check_declaration(path / "1.001193.xsd") == []
 
 
 def test_parts_that_others_include_need_no_procedure(put):
@@ -270,11 +270,11 @@ def test_each_mistake_of_the_operator_is_a_sentence(put, tmp_path, name, text, s
     path = put(name, text)
     if sidecar is not None:
         (tmp_path / name).with_suffix(".toml").write_bytes(sidecar)
-    (found,) = check(path)
+    (found,) = check_declaration(path)
     assert found.code == code
     for lang in Lang:
         assert "…" not in found.message(lang) + found.remedy(lang)
-    if found.outcome is Outcome.NOTE:
+    if found.outcome is ProblemOutcome.NOTE:
         assert len(Declarations.load(path)) == 1
     else:
         with pytest.raises(Stopped):

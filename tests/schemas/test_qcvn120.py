@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from gateway.core.model import PartyId
 from gateway.core.parties import Party, Role
-from gateway.core.problems import Lang, Location, Outcome, Stopped
-from gateway.documents import Limits, parse_bytes
+from gateway.core.problems import Lang, Location, ProblemOutcome, Stopped
+from gateway.documents import DocumentLimits, parse_bytes
 from schemas import names
 from schemas.fresh import Size, fresh
 from schemas.names import local
-from schemas.qcvn120 import FORMS, QCVN, Dialect, compose, moment_of, packet_of, read_json, read_xml
+from schemas.qcvn120 import FORMS, QCVN, Dialect, compose_packet, moment_of, packet_of, read_json, read_xml
 
 STEP = {
     "MaHoSo": "H19.901-260115-0001",
@@ -113,7 +113,7 @@ def test_broken_json_is_located():
 
 
 def test_a_packet_over_the_limit_is_not_read():
-    assert codes(stopped_by(read_json, as_json(STEP), TD, limits=Limits(body_bytes=10))) == ["XML-002"]
+    assert codes(stopped_by(read_json, as_json(STEP), TD, limits=DocumentLimits(body_bytes=10))) == ["XML-002"]
 
 
 def test_the_xml_of_another_packet_is_told():
@@ -135,7 +135,7 @@ def test_every_fault_of_a_packet_is_told_in_the_words_of_the_schema():
 
 def test_an_unknown_field_is_a_remark_and_never_lost_in_silence():
     (note,) = read_json(as_json({**STEP, "MauSac": "đỏ"}), TD).notes
-    assert (note.code, note.facts["element"], note.outcome) == ("XSD-403", "MauSac", Outcome.NOTE)
+    assert (note.code, note.facts["element"], note.outcome) == ("XSD-403", "MauSac", ProblemOutcome.NOTE)
     (note,) = read_xml(as_xml({**STEP, "MauSac": "đỏ"}), TD).notes
     assert (note.code, note.at.line) == ("XSD-403", 6)
     rows = {**DOSSIER, "TaiLieuNop": [{"TenTepDinhKem": "Đơn", "Khac": 1}]}
@@ -205,7 +205,7 @@ def test_the_dialect_is_the_partys_profile():
 
 
 def test_a_step_becomes_an_hs05_that_passes_every_station(letter, header):
-    made = compose(read_json(as_json({**STEP, "NoiDungXuLy": "Thẩm định"}), TD), header(loai="", ma_ho_so=None))
+    made = compose_packet(read_json(as_json({**STEP, "NoiDungXuLy": "Thẩm định"}), TD), header(loai="", ma_ho_so=None))
     read = letter(made.body)
     assert (read.loai, read.ma_ho_so, made.ma_ho_so) == ("HS05", STEP["MaHoSo"], STEP["MaHoSo"])
     assert (read.content.trang_thai, read.content.noi_dung) == (4, "Thẩm định")
@@ -222,7 +222,7 @@ def test_a_dossier_becomes_an_hs01_that_passes_every_station(letter, header):
         "DinhDanhCHS": [{"LoaiDinhDanh": "1", "SoDinhDanh": "075990000002"}],
         "DSKetNoiCSDL": [{"MaCSDL": "DC"}],
     }
-    made = compose(read_json(as_json(rows, MC), MC), header(loai="", ma_ho_so=None))
+    made = compose_packet(read_json(as_json(rows, MC), MC), header(loai="", ma_ho_so=None))
     read = letter(made.body)
     assert (read.loai, read.goc, read.content.ho_so.le_phi[0].ten, made.notes) == ("HS01", "NopHoSo", "Lệ phí", ())
     assert b"<hs:DanhSachDinhDanhCHS><hs:DinhDanhCHS>" in made.body
@@ -234,7 +234,7 @@ def test_addresses_joined_by_signs_become_papers_of_their_own(letter, header):
         **DOSSIER,
         "TaiLieuNop": [{"TenTepDinhKem": "Đơn", "DuongDanTaiTepTin": "https://a.example/1##https://a.example/2"}],
     }
-    made = compose(read_json(as_json(rows, MC), MC), header(loai="", ma_ho_so=None))
+    made = compose_packet(read_json(as_json(rows, MC), MC), header(loai="", ma_ho_so=None))
     assert made.body.count(b"<hs:TaiLieuNop>") == 2
     assert codes(made.notes) == ["XSD-408"]
     letter(made.body)
@@ -258,7 +258,7 @@ def test_a_packet_survives_the_way_to_a_message_and_back_in_xml_and_in_json(
     packet = packet_of(root)
     for again in (read_xml(packet.xml(), name), read_json(packet.json(), name)):
         assert again.fields == packet.fields
-        made = compose(again, header(loai="", ma_ho_so=None))
+        made = compose_packet(again, header(loai="", ma_ho_so=None))
         letter(made.body)
         assert packet_of(parse_bytes(made.body)).fields == packet.fields
         assert made.notes == ()

@@ -215,10 +215,10 @@ def test_reading_a_moment_never_raises(value):
 
 @given(st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(2999, 12, 30), timezones=st.timezones()))
 def test_a_moment_survives_writing_and_reading(moment):
-    from schemas.write import written
+    from schemas.write import value_written
 
     try:
-        text = written(moment)
+        text = value_written(moment)
     except OverflowError:
         return
     if moment.utcoffset().total_seconds() % 60 == 0:

@@ -223,11 +223,11 @@ def test_integrity_cannot_be_switched_off(codes, catalog, broken, name):
 
 def test_settings_come_from_toml_and_unknown_rules_are_told():
     text = '[severity]\n"HS05.ngay-theo-thu-tu" = "warn"\n"khong-co" = "off"\n'
-    settings = written.decode(RuleSettings, written.read(text, "rules.toml"), base=Path())
+    settings = written.decode_toml(RuleSettings, written.read_toml(text, "rules.toml"), base=Path())
     assert settings.severity["HS05.ngay-theo-thu-tu"] is Severity.WARN
     assert settings.unknown() == ["khong-co"]
     with pytest.raises(Stopped):
-        written.decode(RuleSettings, written.read('[severity]\n"a" = "maybe"\n', "rules.toml"), base=Path())
+        written.decode_toml(RuleSettings, written.read_toml('[severity]\n"a" = "maybe"\n', "rules.toml"), base=Path())
 
 
 def test_each_remark_says_what_its_refusal_says():

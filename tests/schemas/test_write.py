@@ -12,7 +12,7 @@ from gateway.core.effects import Acknowledges, KetQua
 from gateway.core.model import Address
 from gateway.core.problems import Location, Problem
 from schemas import names
-from schemas.write import Header, LapThay, Tep, Trong, bien_nhan, thong_diep, written
+from schemas.write import Header, LapThay, Tep, Trong, bien_nhan, thong_diep, value_written
 
 GOC = "1b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90"
 MOMENT = datetime(2026, 1, 15, 1, 30, tzinfo=UTC)
@@ -56,21 +56,23 @@ def test_an_attachment_has_its_content_or_its_address(header):
 
 
 def test_text_is_written_in_nfc_and_without_what_xml_cannot_hold():
-    assert written(unicodedata.normalize("NFD", "Lê Đỗ Phượng Vỹ")) == "Lê Đỗ Phượng Vỹ"
-    assert written("a\x00b\x1f\ufffec") == "a\ufffdb\ufffd\ufffdc"
+    assert value_written(unicodedata.normalize("NFD", "Lê Đỗ Phượng Vỹ")) == "Lê Đỗ Phượng Vỹ"
+    assert value_written("a\x00b\x1f\ufffec") == "a\ufffdb\ufffd\ufffdc"
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=50))
 def test_any_text_can_be_written(text):
     root = etree.Element("a")
-    root.text = written(text)
+    root.text = value_written(text)
     assert unicodedata.is_normalized("NFC", etree.fromstring(etree.tostring(root)).text or "")
 
 
 def test_moments_are_written_at_home_and_values_as_the_schema_says():
-    assert written(MOMENT) == "2026-01-15T08:30:00+07:00"
-    assert written(datetime(2026, 1, 15, 10, 30, tzinfo=timezone(timedelta(hours=9)))) == "2026-01-15T08:30:00+07:00"
-    assert [written(v) for v in (True, False, 7, MOMENT.date())] == ["true", "false", "7", "2026-01-15"]
+    assert value_written(MOMENT) == "2026-01-15T08:30:00+07:00"
+    assert (
+        value_written(datetime(2026, 1, 15, 10, 30, tzinfo=timezone(timedelta(hours=9)))) == "2026-01-15T08:30:00+07:00"
+    )
+    assert [value_written(v) for v in (True, False, 7, MOMENT.date())] == ["true", "false", "7", "2026-01-15"]
 
 
 def test_absence_declares_its_prefix_where_it_stands(header):

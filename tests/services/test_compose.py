@@ -8,8 +8,8 @@ import mail as letters
 import pytest
 from arrivals import arrival
 
-from gateway.core.model import Basis, Fate, Form
-from gateway.core.parties import Demand
+from gateway.core.model import Basis, BodyForm, Fate
+from gateway.core.parties import SignatureDemand
 from gateway.documents import parse_bytes
 from gateway.services.intake import judge, receive
 
@@ -20,7 +20,7 @@ PORTAL, XA = "cong-dvc", "ubnd-xa-thu-nghiem"
 def typed(gate):
     """A gate where the commune may send unsigned packets."""
     party = gate.parties.get(XA)
-    party = replace(party, typed_submissions=True, signature=replace(party.signature, default=Demand.ACCEPTED))
+    party = replace(party, typed_submissions=True, signature=replace(party.signature, default=SignatureDemand.ACCEPTED))
     return replace(gate, parties=type(gate.parties)(party if p.id == XA else p for p in gate.parties))
 
 
@@ -30,7 +30,7 @@ def step(code, state="4", **more):
     return json.dumps(fields | more, ensure_ascii=False).encode()
 
 
-def packet(body, own_key=None, form=Form.CAP_NHAT_TIEN_DO_MC):
+def packet(body, own_key=None, form=BodyForm.CAP_NHAT_TIEN_DO_MC):
     """A packet as it arrives."""
     return replace(arrival(body, XA), form=form, own_key=own_key)
 

@@ -52,7 +52,7 @@ def judged(gate):
 
 
 def planned(gate, judged, **choice):
-    return desk.plan(gate.store, desk.Choice(**choice), judged)
+    return desk.plan_replay(gate.store, desk.Choice(**choice), judged)
 
 
 HS01, HS01_TWO, BAD = (
@@ -153,7 +153,7 @@ def test_a_locked_receiver_is_known_before_the_replay(gate):
 
     locked = [replace(p, enabled=False, disabled_reason="x") if p.id == "so-tu-phap" else p for p in gate.parties]
     later = replace(gate, parties=Parties(locked, gate.parties.version))
-    plan = desk.plan(gate.store, desk.Choice(states=frozenset({"refused"})), lambda e: judge(e, later))
+    plan = desk.plan_replay(gate.store, desk.Choice(states=frozenset({"refused"})), lambda e: judge(e, later))
     assert [problem.code for doubt in plan.would_fail for problem in doubt.problems] == ["AUT-011"]
 
 

@@ -19,8 +19,8 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from gateway.core.model import Address
 from gateway.documents import parse_bytes
-from gateway.services import parties as profiles
-from gateway.services.evidence import contents, gather
+from gateway.services import profiles
+from gateway.services.bundles import contents, gather
 from gateway.services.intake import judge, receive
 from schemas import write
 from schemas.fresh import Size, fresh

@@ -12,7 +12,7 @@ import mail as letters
 import pytest
 from false_agency import Agency, Fault, Lienthong, Request, Response, run, until
 
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, Unreachable
 from connectors.registry import installed
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate
@@ -46,7 +46,7 @@ def source(gate: Gate, party: str, connector: str, **settings: Any) -> tuple[fet
 
 
 async def once(one: fetch.Source, into: Receive) -> int:
-    async with Line(private_addresses=True) as line:
+    async with HttpLine(private_addresses=True) as line:
         return await fetch.once(one, into, new_message_id, now, line)
 
 
@@ -287,7 +287,7 @@ def test_the_loop_fetches_what_comes_survives_faults_and_takes_over_new_profiles
             current = Parties([replace(party, enabled=False)])
             stop = asyncio.Event()
             task = asyncio.create_task(
-                fetch.work(
+                fetch.keep_fetching(
                     lambda: current,
                     installed(),
                     into(gate),

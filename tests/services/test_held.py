@@ -13,7 +13,7 @@ from arrivals import arrival
 from gateway.core.model import Fate
 from gateway.services.intake import receive, recheck
 from gateway.store import Store
-from signing.trust import CertificateStatus, Status
+from signing.trust import CertificateStatus, StatusWord
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 HOUR = timedelta(hours=1)
@@ -22,7 +22,7 @@ NOW = datetime.now(UTC)
 
 def known(gate, **facts):
     """The gate with this known of the portal's certificate."""
-    row = {"fingerprint": pki.signer(PORTAL).fingerprint, "status": Status.GOOD, "as_of": NOW, "until": NOW} | facts
+    row = {"fingerprint": pki.signer(PORTAL).fingerprint, "status": StatusWord.GOOD, "as_of": NOW, "until": NOW} | facts
     return replace(gate, trust=gate.trust.with_verdicts([CertificateStatus(**row)]))
 
 
@@ -47,7 +47,7 @@ def test_a_held_message_is_judged_again_as_of_its_receipt_whatever_has_happened_
     silent = known(gate, until=NOW - HOUR)
     held = sent(silent, NOW)
     assert held.fate is Fate.HELD
-    revoked = known(gate, status=Status.BAD, reason="revoked", revoked_at=NOW + HOUR, until=NOW + 24 * HOUR)
+    revoked = known(gate, status=StatusWord.BAD, reason="revoked", revoked_at=NOW + HOUR, until=NOW + 24 * HOUR)
     (answer,) = recheck([held.message], revoked, NOW + 2 * HOUR)
     assert (answer.fate, codes(answer)) == (Fate.ACCEPTED, [])  # it came before the revocation
     assert sent(revoked, NOW + 2 * HOUR).fate is Fate.REJECTED
@@ -55,7 +55,7 @@ def test_a_held_message_is_judged_again_as_of_its_receipt_whatever_has_happened_
 
 def test_a_held_message_whose_certificate_turns_out_revoked_before_it_is_refused(gate):
     held = sent(known(gate, until=NOW - HOUR), NOW)
-    revoked = known(gate, status=Status.BAD, reason="revoked", revoked_at=NOW - HOUR, until=NOW + 24 * HOUR)
+    revoked = known(gate, status=StatusWord.BAD, reason="revoked", revoked_at=NOW - HOUR, until=NOW + 24 * HOUR)
     (answer,) = recheck([held.message], revoked, NOW + 2 * HOUR)
     assert (answer.fate, codes(answer)) == (Fate.REJECTED, ["SIG-060"])
 

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from owed import START, Clock, Owing, agency, flat
 
 from connectors.base import Connector, connector
-from connectors.http import Http, Line
+from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, Role
-from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, Standing
+from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, PartyStanding
 from gateway.core.problems import Problem
 from gateway.services.outbox import (
-    Came,
     Outbox,
     Pace,
-    judge,
+    TryResult,
+    decide,
+    keep_delivering,
     standing,
-    work,
 )
 from gateway.store import Store, StoreError, Tx
 
@@ -45,7 +45,7 @@ async def outbox(
     **pace: Any,
 ) -> AsyncIterator[Outbox]:
     """An outbox to be turned by hand."""
-    async with Line() as line:
+    async with HttpLine() as line:
         box = Outbox(
             owing.store,
             owing.parties if parties is None else parties,
@@ -211,7 +211,7 @@ def test_a_party_that_is_switched_off_for_an_hour_gets_everything_in_order_witho
                         clock.forward(seconds=10)
                     (attempt,) = _attempts(owing, loose)
                     waits.append(attempt.ended_at - before)
-                assert box.standings()[one.id] is Standing.OPEN
+                assert box.standings()[one.id] is PartyStanding.OPEN
                 assert set(owing.states()) == {"queued", "delivered"}
                 tried = sum(d.tries for d in owing.deliveries(party=one.id))
                 assert tried < 30  # a hundred and twenty deliveries waited an hour behind one probe
@@ -226,7 +226,7 @@ def test_a_party_that_is_switched_off_for_an_hour_gets_everything_in_order_witho
                     await box.settled()
                     clock.forward(seconds=30 if not begun else 0)
                 assert most <= Pace().per_party
-                assert box.standings()[one.id] is Standing.CLOSED
+                assert box.standings()[one.id] is PartyStanding.CLOSED
             effects = dead.dialect.effects
             assert sorted(effects) == sorted(flat(flat(ours) and ours))
             for lane in ours:
@@ -486,7 +486,7 @@ def test_a_party_that_acknowledges_later_is_waited_for(sqlite_store: Store, cloc
             script.say = lambda _: Receipt()
             await drain(box)
             seen.append(owing.states()[0])
-            assert box.standings()[to.id] is Standing.CLOSED
+            assert box.standings()[to.id] is PartyStanding.CLOSED
         return seen
 
     assert run(story()) == ["unknown", "delivered"]
@@ -571,7 +571,7 @@ def test_a_mended_profile_is_tried_at_once_though_the_party_counted_as_unreachab
         current = owing.parties
         async with outbox(owing, clock, script(), parties=lambda: current) as box:
             await drain(box)
-            assert box.standings()[wrong.id] is Standing.OPEN
+            assert box.standings()[wrong.id] is PartyStanding.OPEN
             waiting = sum(d.due_at is not None and d.due_at <= clock() for d in owing.deliveries())
             current = Parties([agency(connector="script")])
             await drain(box)
@@ -823,7 +823,7 @@ def test_five_failures_in_a_row_leave_one_probe(sqlite_store: Store, clock: Cloc
     assert len(tried) <= first + 1  # always the same probe: the others do not age
     with sqlite_store.read() as view:
         (queue,) = view.queues()
-        assert standing(queue) is Standing.OPEN
+        assert standing(queue) is PartyStanding.OPEN
         assert queue.failing_since == START
 
 
@@ -895,7 +895,7 @@ def test_one_poisonous_delivery_does_not_keep_the_others_from_probing(sqlite_sto
             for _ in range(8):
                 await drain(box)
                 clock.forward(hours=1, seconds=1)
-            assert box.standings()[to.id] is Standing.OPEN
+            assert box.standings()[to.id] is PartyStanding.OPEN
             clock.forward(hours=2)
             await drain(box)
             owing.lanes(to, 4)
@@ -937,7 +937,7 @@ def test_a_worker_believes_another_one_that_got_an_answer(sqlite_store: Store, c
         owing.lanes(to, 40)
         async with outbox(owing, clock, script()) as one, outbox(owing, clock, other()) as two:
             await drain(one)
-            assert one.standings()[to.id] is Standing.OPEN
+            assert one.standings()[to.id] is PartyStanding.OPEN
             await two.turn()
             await two.settled()
             assert len(other.sent) == 1
@@ -959,7 +959,7 @@ def test_the_loop_delivers_what_comes_while_it_runs_and_ends_when_told(sqlite_st
             owing = Owing(sqlite_store, clock, to)
             stop = asyncio.Event()
             task = asyncio.create_task(
-                work(sqlite_store, owing.parties, installed(), stop, clock, pace=Pace(poll_s=0.01))
+                keep_delivering(sqlite_store, owing.parties, installed(), stop, clock, pace=Pace(poll_s=0.01))
             )
             lanes: list[str] = []
 
@@ -987,7 +987,9 @@ def test_two_workers_never_send_one_delivery_twice(store: Store) -> None:
             lanes = owing.lanes(to, 15, 3)
             stop = asyncio.Event()
             workers = [
-                asyncio.create_task(work(store, owing.parties, installed(), stop, clock, pace=Pace(poll_s=0.01)))
+                asyncio.create_task(
+                    keep_delivering(store, owing.parties, installed(), stop, clock, pace=Pace(poll_s=0.01))
+                )
                 for _ in range(2)
             ]
             await until(lambda: all(d.state.is_final for d in owing.deliveries()))
@@ -1029,7 +1031,9 @@ def test_a_database_that_is_away_for_a_while_ends_nothing_and_repeats_nothing(
         owing = Owing(sqlite_store, clock, to)
         owing.lane(to, 2)
         stop = asyncio.Event()
-        task = asyncio.create_task(work(sqlite_store, owing.parties, script(), stop, clock, pace=Pace(poll_s=0.01)))
+        task = asyncio.create_task(
+            keep_delivering(sqlite_store, owing.parties, script(), stop, clock, pace=Pace(poll_s=0.01))
+        )
         await until(lambda: owing.states() == ["delivered", "delivered"])
         stop.set()
         await task
@@ -1101,8 +1105,8 @@ def test_every_try_leads_somewhere_the_store_accepts(
     outcome: AttemptOutcome, ask_first: bool, pending: bool, age_h: float, tries: int
 ) -> None:
     now = START + timedelta(hours=age_h)
-    came = Came(kind="send", outcome=outcome, receipt=Receipt(pending=pending), problem=Problem("DLV-001", {}))
-    verdict = judge(_delivery(ask_first=ask_first, tries=tries), came, Backoff(), now)
+    came = TryResult(kind="send", outcome=outcome, receipt=Receipt(pending=pending), problem=Problem("DLV-001", {}))
+    verdict = decide(_delivery(ask_first=ask_first, tries=tries), came, Backoff(), now)
     waits = verdict.state in {DeliveryState.QUEUED, DeliveryState.UNKNOWN}
     assert (verdict.due_at is not None) == waits
     assert verdict.due_at is None or verdict.due_at >= now

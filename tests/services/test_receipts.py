@@ -12,18 +12,18 @@ import pytest
 from false_agency import Agency, Lienthong, Response, bien_nhan, run
 from owed import Clock, Owing, agency
 
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway.core.effects import KetQua
 from gateway.core.model import Address, DeliveryState
-from gateway.core.parties import Demand, Parties, SignaturePolicy, SigningCertificate, WhenUnknown
+from gateway.core.parties import Parties, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
 from gateway.services import watch
+from gateway.services.certificate_status import doubt
 from gateway.services.outbox import Outbox, Pace
-from gateway.services.trust import doubt
 from schemas import write
 from signing.certificates import read_certificate
 from signing.sign import SigningKey, Variant, sign
-from signing.trust import Trust, load_tree
+from signing.trust import TrustView, load_tree
 
 NOW = datetime(2026, 2, 1, 8, tzinfo=UTC)
 OWN, OTHER = "so-tu-phap", "so-xay-dung"
@@ -95,12 +95,12 @@ def delivered(store, make, *, policy=None, certificates=(OWN,), tree=None, setti
             owing.lane(to, 1)
             parties = Parties([*owing.parties])
             grown = load_tree("chinh-phu", b"".join(map(pem, pki.TREES["chinh-phu"])))
-            trust = Trust.build(parties, [grown])
+            trust = TrustView.build(parties, [grown])
 
             def doubted(answer, parcel, at):
                 return doubt(answer, parcel, trust, parties, at)
 
-            async with Line() as line:
+            async with HttpLine() as line:
                 box = Outbox(store, parties, installed(), clock, line, Pace(grace_s=0.2), doubted)
                 try:
                     await box.turn()
@@ -193,7 +193,7 @@ UNSIGNED = {
 
 @pytest.mark.parametrize("form", UNSIGNED)
 def test_a_party_whose_profile_takes_unsigned_receipts_is_believed_on_the_word_of_the_channel(form, sqlite_store):
-    policy = SignaturePolicy(by_type={"HS02": Demand.ACCEPTED})
+    policy = SignaturePolicy(by_type={"HS02": SignatureDemand.ACCEPTED})
     assert reason(delivered(sqlite_store, UNSIGNED[form], policy=policy)[1]) is None
 
 
@@ -216,12 +216,12 @@ def test_a_receipt_that_no_strict_reader_takes_is_no_clear_answer(sqlite_store):
 
 
 def test_a_signature_that_is_there_is_looked_at_even_where_none_is_demanded(sqlite_store):
-    policy = SignaturePolicy(by_type={"HS02": Demand.ACCEPTED})
+    policy = SignaturePolicy(by_type={"HS02": SignatureDemand.ACCEPTED})
     assert reason(delivered(sqlite_store, tampered, policy=policy)[1]) == ("DLV-029", "SIG-001")
 
 
 def test_a_policy_that_is_off_looks_at_no_signature(sqlite_store):
-    policy = SignaturePolicy(by_type={"HS02": Demand.OFF})
+    policy = SignaturePolicy(by_type={"HS02": SignatureDemand.OFF})
     assert reason(delivered(sqlite_store, tampered, policy=policy)[1]) is None
 
 

@@ -18,7 +18,8 @@ from functools import cached_property
 from lxml import etree
 
 from signing.engine import canonical
-from signing.names import (
+from signing.sign import SigningKey
+from signing.uris import (
     C14N_10,
     C14N_11,
     CANONICALISATIONS,
@@ -33,7 +34,6 @@ from signing.names import (
     SIGNED_PROPERTIES_TYPE,
     XADES,
 )
-from signing.sign import SigningKey
 
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"

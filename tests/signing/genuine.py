@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from signing.names import C14N_10, DS, DS_MORE, ENVELOPED, SHA256
+from signing.uris import C14N_10, DS, DS_MORE, ENVELOPED, SHA256
 
 HERE = Path(__file__).parent
 SECONDS = 120

@@ -15,7 +15,7 @@ from gateway.core.problems import Stopped
 from gateway.documents import Attested, Checked, Document, Kind, parse
 from signing.certificates import read_certificate
 from signing.sign import SigningKey, Variant, sign
-from signing.trust import Trust
+from signing.trust import TrustView
 from signing.verify import verify
 
 PB = "http://www.dongnai.gov.vn/lienthong/phongbi/1.0"
@@ -85,7 +85,7 @@ class World:
         self, *parties: Party, trees: Iterable[object] = (), verdicts: Iterable[object] = (), own: Iterable[bytes] = ()
     ) -> None:
         self.parties = Parties(parties or (party(SIGNER),))
-        self.trust = Trust.build(self.parties, trees, verdicts, own)
+        self.trust = TrustView.build(self.parties, trees, verdicts, own)
 
     def judge(self, body: bytes, at: datetime = NOW, kind: Kind = KIND, composed: bool = False) -> Attested:
         """The walk from bytes to a believed document. Raises Stopped."""

@@ -21,8 +21,8 @@ from gateway.core.problems import Stopped
 from gateway.documents import Checked, Kind, parse
 from gateway.services.intake import expected, judge, receive
 from gateway.settings import load
-from signing.names import C14N_10, C14N_11
 from signing.sign import Variant
+from signing.uris import C14N_10, C14N_11
 from signing.verify import verify
 
 FAMILIES = ("SIG-", "XML-", "XSD-")

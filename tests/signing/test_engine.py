@@ -13,9 +13,9 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from signing.certificates import read_certificate
 from signing.engine import canonical, prove
-from signing.names import C14N_10, C14N_11, EXC_C14N
 from signing.sign import Variant
 from signing.structure import read_signature
+from signing.uris import C14N_10, C14N_11, EXC_C14N
 
 # When one changes: read the new source, run the genuine signatures and the attacks, then put the new digest here.
 PINNED = {

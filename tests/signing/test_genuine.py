@@ -8,8 +8,8 @@ import pytest
 from genuine import Job
 from paper import HS05, NOW, signed, world
 
-from signing.names import C14N_10, C14N_11, DS_MORE, DS_MORE_2007, EXC_C14N, SHA256, SHA384, SHA512
 from signing.sign import Variant, sign, variants
+from signing.uris import C14N_10, C14N_11, DS_MORE, DS_MORE_2007, EXC_C14N, SHA256, SHA384, SHA512
 
 CANONICALISATIONS = (EXC_C14N, C14N_10, C14N_11)
 SIGNERS = {"so-tu-phap": "RSA-2048", "cong-dvc": "P-256", "ubnd-xa-thu-nghiem": "P-384", "so-xay-dung": "P-521"}

@@ -28,9 +28,9 @@ from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from gateway.core.problems import Outcome
+from gateway.core.problems import ProblemOutcome
 from signing.pdf import check_pdf, is_pdf, pdf_problems
-from signing.trust import CertificateStatus, Status, load_tree
+from signing.trust import CertificateStatus, StatusWord, load_tree
 
 NOW = datetime.now(UTC)  # pyHanko signs by the machine's clock
 REGISTERED = {"so-tu-phap": frozenset({"message", "document"}), "so-tu-phap-2": frozenset({"seal"})}
@@ -155,7 +155,7 @@ def test_a_changed_letter_is_found():
     at = body.index(b"DONG Y")
     report = judged(body[:at] + b"TU CHO" + body[at + 6 :])
     assert report.signatures[0].verdict["checklist"]["2.4"]["status"] == "failed"
-    assert pdf_problems([("tep-1", report)], demanded=False)[0].outcome is Outcome.NOTE
+    assert pdf_problems([("tep-1", report)], demanded=False)[0].outcome is ProblemOutcome.NOTE
 
 
 @pytest.mark.threat("T-PDF")
@@ -185,7 +185,7 @@ def test_a_signer_of_a_known_tree_is_undetermined_without_revocation_evidence():
     assert report.result == "undetermined"
     assert report.signatures[0].verdict["checklist"]["1.2"]["status"] == "undetermined"
     codes = [(p.code, p.outcome) for p in pdf_problems([("tep-1", report)], demanded=True)]
-    assert codes == [("SIG-112", Outcome.NOTE), ("SIG-114", Outcome.UNDETERMINED)]
+    assert codes == [("SIG-112", ProblemOutcome.NOTE), ("SIG-114", ProblemOutcome.UNDETERMINED)]
 
 
 def test_evidence_that_the_document_carries_is_used():
@@ -207,7 +207,7 @@ def test_evidence_that_the_document_carries_is_used():
 def test_a_revoked_registered_signer_fails_from_its_date_on():
     revoked = CertificateStatus(
         fingerprint=pki.signer("so-tu-phap").fingerprint,
-        status=Status.BAD,
+        status=StatusWord.BAD,
         as_of=NOW,
         until=None,
         reason="revoked",

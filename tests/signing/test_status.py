@@ -18,7 +18,7 @@ from paper import NOW
 
 from signing.certificates import read_certificate
 from signing.status import answers_nonce, chain_of, issuer_of, judge_status, revocation_addresses
-from signing.trust import CertificateStatus, Status, load_tree
+from signing.trust import CertificateStatus, StatusWord, load_tree
 
 HOUR = timedelta(hours=1)
 
@@ -63,15 +63,15 @@ def judged(name="so-tu-phap", at=NOW, **evidence):
 
 def test_a_certificate_that_is_on_no_list_in_force_is_good_until_the_first_list_ends():
     found = judged(crls=crls())
-    assert (found.status, found.reason, found.source) == (Status.GOOD, "good-by-crl", "crl")
+    assert (found.status, found.reason, found.source) == (StatusWord.GOOD, "good-by-crl", "crl")
     assert found.until == NOW + timedelta(hours=23)
     assert len(found.evidence) == 2
 
 
 def test_an_ocsp_answer_is_as_good_as_a_list_and_the_issuer_still_needs_one():
     found = judged(None, ocsps=[answer()], crls=[authority().make_crl("root-b")])
-    assert (found.status, found.reason, found.source) == (Status.GOOD, "good-by-ocsp", "ocsp")
-    assert judged(None, ocsps=[answer()]).status is Status.UNKNOWN
+    assert (found.status, found.reason, found.source) == (StatusWord.GOOD, "good-by-ocsp", "ocsp")
+    assert judged(None, ocsps=[answer()]).status is StatusWord.UNKNOWN
 
 
 @pytest.mark.parametrize("by", ["crl", "ocsp"])
@@ -80,7 +80,7 @@ def test_a_revocation_is_bad_with_its_date(by):
     revoked = {declaring().certificate.serial_number: when}
     evidence = {"crls": crls(revoked=revoked)} if by == "crl" else {"ocsps": [answer(revoked=revoked)], "crls": crls()}
     found = judged(None, **evidence)
-    assert (found.status, found.reason, found.revoked_at) == (Status.BAD, "revoked", when)
+    assert (found.status, found.reason, found.revoked_at) == (StatusWord.BAD, "revoked", when)
 
 
 @pytest.mark.parametrize(
@@ -110,24 +110,24 @@ def test_evidence_that_does_not_hold_leaves_the_status_unknown(evidence):
     else:
         made = evidence
     found = judged(None, **made)
-    assert (found.status, found.until, found.evidence) == (Status.UNKNOWN, None, ())
+    assert (found.status, found.until, found.evidence) == (StatusWord.UNKNOWN, None, ())
 
 
 def test_the_time_of_judgement_is_an_argument():
     lists = crls()
-    assert judged(crls=lists, at=NOW + timedelta(days=2)).status is Status.UNKNOWN
-    assert judged(crls=lists, at=NOW - timedelta(days=2)).status is Status.UNKNOWN
-    assert judged(crls=lists, at=NOW + HOUR).status is Status.GOOD
+    assert judged(crls=lists, at=NOW + timedelta(days=2)).status is StatusWord.UNKNOWN
+    assert judged(crls=lists, at=NOW - timedelta(days=2)).status is StatusWord.UNKNOWN
+    assert judged(crls=lists, at=NOW + HOUR).status is StatusWord.GOOD
 
 
 @pytest.mark.parametrize(("name", "reason"), [("stranger", "no-path"), ("sha1-issued", "no-path")])
 def test_a_certificate_without_a_sound_path_is_bad(name, reason):
     found = judged(name, crls=crls())
-    assert (found.status, found.reason) == (Status.BAD, reason)
+    assert (found.status, found.reason) == (StatusWord.BAD, reason)
 
 
 def test_another_tree_does_not_vouch():
-    assert judge_status(certificate("so-tu-phap"), tree("quoc-gia"), NOW, crls=crls()).status is Status.BAD
+    assert judge_status(certificate("so-tu-phap"), tree("quoc-gia"), NOW, crls=crls()).status is StatusWord.BAD
 
 
 def test_grace_is_counted_from_the_end_of_the_evidence():
@@ -169,7 +169,7 @@ def test_addresses_come_from_the_certificate(tmp_path):
 @given(st.lists(st.binary(max_size=200), max_size=3), st.lists(st.binary(max_size=200), max_size=3))
 def test_no_bytes_whatever_make_it_good_or_raise(lists, answers):
     found = judge_status(certificate("cong-dvc"), tree(), paper.NOW, crls=lists, ocsps=answers)
-    assert found.status is Status.UNKNOWN
+    assert found.status is StatusWord.UNKNOWN
 
 
 @cache
@@ -184,4 +184,4 @@ def test_a_list_with_one_byte_changed_is_no_evidence(place, change):
     forged = bytearray(issuing)
     forged[issuing.index(signed) + place % len(signed)] ^= change
     found = judge_status(certificate("cong-dvc"), tree(), NOW, crls=[bytes(forged), root])
-    assert found.status is Status.UNKNOWN
+    assert found.status is StatusWord.UNKNOWN

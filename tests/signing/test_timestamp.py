@@ -16,11 +16,11 @@ from paper import HS05, NOW, World, party
 
 from connectors.pki import NotFetched, Pki
 from gateway.core.parties import SignaturePolicy
-from gateway.core.problems import Outcome
-from signing.names import C14N_10, C14N_11, EXC_C14N
+from gateway.core.problems import ProblemOutcome
 from signing.sign import Variant, sign
 from signing.timestamp import BadStamp, read_stamp
-from signing.trust import CertificateStatus, Status, load_tree
+from signing.trust import CertificateStatus, StatusWord, load_tree
+from signing.uris import C14N_10, C14N_11, EXC_C14N
 
 
 def tree(name):
@@ -66,14 +66,14 @@ def test_without_a_canonicalisation_method_it_is_canonical_xml_1_0():
 def test_a_service_that_no_tree_vouches_for_is_noted_and_refused_where_a_time_stamp_is_demanded():
     body = stamped()
     (doubt,) = there(trees=[]).judge(body).doubts
-    assert (doubt.code, doubt.outcome) == ("SIG-084", Outcome.NOTE)
+    assert (doubt.code, doubt.outcome) == ("SIG-084", ProblemOutcome.NOTE)
     assert there(trees=[], timestamp=True).codes(body) == ["SIG-083"]
 
 
 def test_a_revoked_service_does_not_count():
     revoked = CertificateStatus(
         fingerprint=pki.signer("tsa").fingerprint,
-        status=Status.BAD,
+        status=StatusWord.BAD,
         as_of=NOW,
         until=None,
         reason="revoked",

@@ -12,8 +12,8 @@ import pytest
 from genuine import Job
 from paper import HS05, signed
 
-from signing.names import DS, EXC_C14N
 from signing.sign import Variant
+from signing.uris import DS, EXC_C14N
 
 ROOT = Path(__file__).resolve().parents[2]
 

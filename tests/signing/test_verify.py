@@ -11,15 +11,15 @@ import pytest
 from lxml import etree
 from paper import HS05, NOW, World, party, registered, signed, world
 
-from gateway.core.model import Basis, Envelope, Form
-from gateway.core.parties import Demand, SignaturePolicy, WhenUnknown
-from gateway.core.problems import Outcome, Stopped
+from gateway.core.model import Basis, BodyForm, Envelope
+from gateway.core.parties import SignatureDemand, SignaturePolicy, WhenUnknown
+from gateway.core.problems import ProblemOutcome, Stopped
 from gateway.documents import Checked, parse
-from signing.names import C14N_10, DS_MORE, EXC_C14N
 from signing.sign import Variant, sign, variants
 from signing.structure import read_signature
-from signing.trust import CertificateStatus, Status, load_tree
-from signing.verify import Refused, verify
+from signing.trust import CertificateStatus, StatusWord, load_tree
+from signing.uris import C14N_10, DS_MORE, EXC_C14N
+from signing.verify import SignatureRefused, verify
 
 SIGNERS = (
     "so-tu-phap",
@@ -140,7 +140,7 @@ def test_the_verdict_answers_every_item_of_annex_ii_and_survives_json():
 )
 def test_whatever_does_not_match_gets_one_code_without_detail(forge, item, failure):
     body = forge(signed())
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(SignatureRefused) as caught:
         world().judge(body)
     (problem,) = caught.value.problems
     assert (problem.code, dict(problem.facts)) == ("SIG-001", {})
@@ -248,7 +248,7 @@ def test_a_missing_signature_is_refused_where_the_registry_demands_one():
 
 
 def test_where_signatures_are_accepted_an_unsigned_message_passes_on_the_word_of_the_channel():
-    there = world(policy=SignaturePolicy(default=Demand.ACCEPTED))
+    there = world(policy=SignaturePolicy(default=SignatureDemand.ACCEPTED))
     attested = there.judge(HS05)
     assert (attested.basis, attested.signer, attested.signed_bytes) == (Basis.CHANNEL, None, None)
     assert attested.verdict["result"] == "not-applicable"
@@ -256,14 +256,14 @@ def test_where_signatures_are_accepted_an_unsigned_message_passes_on_the_word_of
 
 
 def test_where_signatures_are_accepted_a_bad_one_is_still_refused():
-    there = world(policy=SignaturePolicy(default=Demand.ACCEPTED))
+    there = world(policy=SignaturePolicy(default=SignatureDemand.ACCEPTED))
     assert there.codes(signed().replace(b"<hs:TrangThai>4", b"<hs:TrangThai>9")) == ["SIG-001"]
     bare = HS05.replace(b"</lt:ThongDiep>", b'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"/></lt:ThongDiep>')
     assert there.codes(bare) == ["SIG-005"]
 
 
 def test_where_signatures_are_off_nobody_looks_at_one_and_the_verdict_says_so():
-    there = world(policy=SignaturePolicy(default=Demand.OFF))
+    there = world(policy=SignaturePolicy(default=SignatureDemand.OFF))
     attested = there.judge(signed().replace(b"<hs:TrangThai>4", b"<hs:TrangThai>9"))
     assert attested.basis is Basis.CHANNEL
     assert attested.verdict["checklist"]["2.4"] == {
@@ -275,7 +275,7 @@ def test_where_signatures_are_off_nobody_looks_at_one_and_the_verdict_says_so():
 
 
 def test_the_demand_can_differ_by_type():
-    policy = SignaturePolicy(by_type={"HS05": Demand.ACCEPTED})
+    policy = SignaturePolicy(by_type={"HS05": SignatureDemand.ACCEPTED})
     assert world(policy=policy).judge(HS05).basis is Basis.CHANNEL
 
 
@@ -304,7 +304,7 @@ def test_algorithms_and_trees_may_be_demanded_of_some_types_only():
         ]
     everywhere = SignaturePolicy(algorithms=frozenset(ecdsa), algorithms_by_type={"HS05": (f"{DS_MORE}rsa-sha256",)})
     assert world(policy=everywhere).codes(signed()) == []
-    good = status(Status.GOOD, reason="good-by-crl", source="crl", evidence=("ab" * 32,))
+    good = status(StatusWord.GOOD, reason="good-by-crl", source="crl", evidence=("ab" * 32,))
     assert under_tree(good, trees_by_type={"HS05": ("chuyen-dung", "quoc-gia")}).codes(signed()) == []
     assert under_tree(good, trees_by_type={"HS05": ("chuyen-dung",)}).codes(signed()) == ["SIG-067"]
 
@@ -330,7 +330,7 @@ def test_the_gateways_signature_does_not_stand_for_a_partys_own():
 def test_a_typed_form_counts_as_composed_whatever_the_document_says():
     own = paper.key("gateway")
     there = World(party("so-tu-phap"), own=[own.certificate_der])
-    cover = replace(paper.envelope(signed()), form=Form.CAP_NHAT_TIEN_DO_MC)
+    cover = replace(paper.envelope(signed()), form=BodyForm.CAP_NHAT_TIEN_DO_MC)
     assert isinstance(cover, Envelope)
     with pytest.raises(Stopped) as caught:
         verify(Checked(document=parse(cover), kind=paper.KIND), there.trust, there.parties, NOW)
@@ -365,7 +365,7 @@ def under_tree(*verdicts, trees=None, **policy):
 
 
 def test_a_good_status_passes_and_leaves_its_evidence_in_the_verdict():
-    attested = under_tree(status(Status.GOOD, reason="good-by-crl", source="crl", evidence=("ab" * 32,))).judge(
+    attested = under_tree(status(StatusWord.GOOD, reason="good-by-crl", source="crl", evidence=("ab" * 32,))).judge(
         signed()
     )
     assert (attested.doubts, attested.evidence) == ((), ("ab" * 32,))
@@ -375,22 +375,22 @@ def test_a_good_status_passes_and_leaves_its_evidence_in_the_verdict():
 
 def test_an_unknown_status_holds_the_message_or_warns_by_the_partys_policy():
     held = under_tree().judge(signed())
-    assert [(p.code, p.outcome) for p in held.doubts] == [("SIG-062", Outcome.UNDETERMINED)]
+    assert [(p.code, p.outcome) for p in held.doubts] == [("SIG-062", ProblemOutcome.UNDETERMINED)]
     assert held.verdict["result"] == "undetermined"
     warned = under_tree(status_unknown=WhenUnknown.WARN).judge(signed())
-    assert [(p.code, p.outcome) for p in warned.doubts] == [("SIG-063", Outcome.NOTE)]
+    assert [(p.code, p.outcome) for p in warned.doubts] == [("SIG-063", ProblemOutcome.NOTE)]
 
 
 def test_evidence_that_has_ended_counts_for_its_grace_and_then_no_longer():
     old = {"as_of": NOW - timedelta(days=2), "until": NOW - timedelta(hours=1)}
-    assert under_tree(status(Status.GOOD, **old)).codes(signed()) == ["SIG-062"]
-    graced = status(Status.GOOD, grace_until=NOW + timedelta(hours=1), **old)
+    assert under_tree(status(StatusWord.GOOD, **old)).codes(signed()) == ["SIG-062"]
+    graced = status(StatusWord.GOOD, grace_until=NOW + timedelta(hours=1), **old)
     assert under_tree(graced).codes(signed()) == ["SIG-064"]
     assert under_tree(graced).codes(signed(), NOW + timedelta(hours=2)) == ["SIG-062"]
 
 
 def test_a_revocation_counts_from_its_own_date():
-    revoked = status(Status.BAD, reason="revoked", revoked_at=NOW)
+    revoked = status(StatusWord.BAD, reason="revoked", revoked_at=NOW)
     with pytest.raises(Stopped) as caught:
         under_tree(revoked).judge(signed())
     assert [(p.code, p.token) for p in caught.value.problems] == [("SIG-060", "CHUNG_THU_BI_THU_HOI")]
@@ -399,13 +399,13 @@ def test_a_revocation_counts_from_its_own_date():
 
 
 def test_a_certificate_without_a_path_is_refused():
-    assert under_tree(status(Status.BAD, reason="no-path")).codes(signed()) == ["SIG-061"]
+    assert under_tree(status(StatusWord.BAD, reason="no-path")).codes(signed()) == ["SIG-061"]
 
 
 def test_a_tree_that_is_not_loaded_holds_and_one_out_of_its_dates_refuses():
-    assert under_tree(status(Status.GOOD), trees=[]).codes(signed()) == ["SIG-065"]
+    assert under_tree(status(StatusWord.GOOD), trees=[]).codes(signed()) == ["SIG-065"]
     ended = replace(tree(), valid_to=NOW - timedelta(days=1))
-    assert under_tree(status(Status.GOOD), trees=[ended]).codes(signed()) == ["SIG-061"]
+    assert under_tree(status(StatusWord.GOOD), trees=[ended]).codes(signed()) == ["SIG-061"]
 
 
 def test_a_bad_signature_is_refused_before_anybody_asks_for_the_status():

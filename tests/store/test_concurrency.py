@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from gateway.core.chain import verify
+from gateway.core.chain import verify_chain
 from gateway.core.model import DeliveryState, Fate
 from gateway.core.parties import Receives
 from gateway.store import Store, Tx, tables
@@ -74,7 +74,7 @@ def test_ids_are_owned_once_feeds_have_no_gap_and_the_chain_holds(store, new_des
         for party, positions in seen.items():
             assert positions == list(range(1, view.head(party) + 1))
         assert sum(map(len, seen.values())) > 50
-        checked = verify(view.log_entries())
+        checked = verify_chain(view.log_entries())
         assert (checked.whole, checked.head) == (True, view.log_head())
         for ma, message in accepted:
             assert view.by_ma_thong_diep(PORTAL, ma).id == message
@@ -271,7 +271,7 @@ def test_people_and_workers_meet_without_a_deadlock(store, desk, new_desk, clock
         for job in jobs:
             job.result(120)
     with store.read() as view:
-        assert verify(view.log_entries()).whole
+        assert verify_chain(view.log_entries()).whole
 
 
 VICTIM = """
@@ -319,5 +319,5 @@ def test_a_killed_process_leaves_whole_trays_and_nothing_else(database_url, open
         assert len(view.deliveries(limit=100_000)) == 2 * trays
         claims = view._connection.execute(select(func.count()).select_from(tables.claim)).scalar()
         assert claims == 3 * trays
-        checked = verify(view.log_entries())
+        checked = verify_chain(view.log_entries())
         assert (checked.whole, checked.head) == (True, view.log_head())

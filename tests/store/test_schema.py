@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from gateway.store import Conflict, SchemaMismatch, Store, current, tables, upgrade
+from gateway.store import Conflict, SchemaMismatch, Store, schema_revision, tables, upgrade
 from gateway.store.errors import translated
 from gateway.store.schema import config_of
 
@@ -21,9 +21,9 @@ def test_the_revision_of_the_tables_is_that_of_the_last_script():
 
 
 def test_an_empty_database_is_upgraded_and_is_then_what_the_tables_say(empty):
-    assert current(empty) is None
+    assert schema_revision(empty) is None
     assert upgrade(empty) == (None, tables.REVISION)
-    assert current(empty) == tables.REVISION
+    assert schema_revision(empty) == tables.REVISION
     with empty.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
@@ -66,7 +66,7 @@ def test_a_newer_database_is_not_touched(engine):
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaMismatch, match="newer"):
         upgrade(engine)
-    assert current(engine) == "9999"
+    assert schema_revision(engine) == "9999"
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from gateway.core.chain import verify
+from gateway.core.chain import verify_chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
 from gateway.core.ledger import LogLine
 from gateway.core.model import AttemptOutcome, DeliveryState, Envelope, Fate
 from gateway.core.problems import Problem
-from gateway.store import CatalogueRow, CertificateStatus, Conflict, Unstorable
+from gateway.store import CatalogueRow, CertificateRecord, Conflict, Unstorable
 
 PORTAL, AGENCY, COMMUNE = "cong-dvc", "so-tu-phap", "ubnd-xa"
 
@@ -33,7 +33,7 @@ def test_a_filed_dossier_is_on_record_with_all_that_it_causes(desk, store, code)
         assert [change.message for change in dossier.changes] == [message.id]
         (line,) = view.log(message=message.id)
         assert (line.what, line.who) == ("message.accepted", PORTAL)
-        assert verify(view.log_entries()).whole
+        assert verify_chain(view.log_entries()).whole
 
 
 def test_what_is_read_back_of_a_dossier_is_what_was_entered(desk, store, code):
@@ -409,7 +409,7 @@ def test_an_erased_body_is_gone_and_the_log_still_verifies(desk, store, code):
         assert view.erased_at(digest) == desk.clock.now
         assert view.message(finding.envelope.id).digest == digest
         assert view.last_act("body.erased").facts == {"digest": digest, "reason": "retention"}
-        assert verify(view.log_entries()).whole
+        assert verify_chain(view.log_entries()).whole
 
 
 def test_bytes_are_kept_once_by_their_digest(store):
@@ -450,11 +450,11 @@ def test_a_profile_removed_twice_or_never_there_is_no_news(desk, store):
 
 def test_what_is_known_of_a_certificate_is_replaced_by_what_is_newer_only(desk, store):
     now = desk.clock.now
-    new = CertificateStatus(
+    new = CertificateRecord(
         fingerprint="ff", tree="a", status="bad", as_of=desk.clock.forward(hours=1), facts={"why": "x"}
     )
-    old = CertificateStatus(fingerprint="ff", tree="a", status="good", as_of=now, until=desk.clock.now, evidence=("e",))
-    other = CertificateStatus(fingerprint="ff", tree="b", status="unknown", as_of=now)
+    old = CertificateRecord(fingerprint="ff", tree="a", status="good", as_of=now, until=desk.clock.now, evidence=("e",))
+    other = CertificateRecord(fingerprint="ff", tree="b", status="unknown", as_of=now)
     with store.begin() as tx:
         tx.put_statuses([new, other], desk.clock.now)
     with store.begin() as tx:

@@ -15,10 +15,10 @@ import mail
 
 from gateway import wiring
 from gateway.core.parties import Parties
-from gateway.services.intake import Gate, Identity
+from gateway.services.intake import Gate, GatewayIdentity
 from gateway.settings import load
 from schemas.catalog import bundled
-from signing.trust import CertificateStatus, Status, Trust, load_tree
+from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
 
 
 @pytest.fixture(scope="session")
@@ -39,16 +39,16 @@ def bare_gate(sample_settings):
         for name, certificates in pki.TREES.items()
     ]
     good = [
-        CertificateStatus(fingerprint=c.fingerprint, status=Status.GOOD, as_of=datetime.now(UTC), until=None)
+        CertificateStatus(fingerprint=c.fingerprint, status=StatusWord.GOOD, as_of=datetime.now(UTC), until=None)
         for party in parties
         for c in party.certificates
     ]
     return Gate(
         catalog=bundled(),
-        trust=Trust.build(parties, trees, good),
+        trust=TrustView.build(parties, trees, good),
         parties=parties,
         key=key,
-        identity=Identity(ma_dinh_danh="H19.900", ten_co_quan="Trục liên thông tỉnh Đồng Nai (thử nghiệm)"),
+        identity=GatewayIdentity(ma_dinh_danh="H19.900", ten_co_quan="Trục liên thông tỉnh Đồng Nai (thử nghiệm)"),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from multidict import CIMultiDict
 
 from gateway.core.parties import Credentials, Parties
-from gateway.settings import Door
+from gateway.settings import DoorSettings
 from gateway.web.auth import Doorkeeper
 from gateway.web.rates import Rates
 from gateway.web.refusals import Refusal
@@ -37,7 +37,7 @@ def registry():
 
 
 def keeper(**options):
-    return Doorkeeper(Door(**options), Rates())
+    return Doorkeeper(DoorSettings(**options), Rates())
 
 
 def identify(headers, registry, doorkeeper=None, peer="192.0.2.1"):

@@ -9,7 +9,7 @@ from lxml import etree
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.parties import Role
-from gateway.settings import Deadlines, Hours
+from gateway.settings import DeadlineHours, DeadlineSettings
 
 DV = "{http://www.dongnai.gov.vn/lienthong/dichvu/1.0}"
 ASK = (
@@ -21,9 +21,9 @@ ASK = (
 DUE = {"elapsed": ("2026-01-15T15:00:00+07:00", True), "working": ("2026-01-15T17:00:00+07:00", False)}
 
 
-@pytest.mark.parametrize("hours", list(Hours))
+@pytest.mark.parametrize("hours", list(DeadlineHours))
 def test_the_six_hours_are_counted_alike_at_every_door(open_door, sample_settings, with_party, hours):
-    settings = replace(sample_settings, deadlines=Deadlines(hand_over_in=hours))
+    settings = replace(sample_settings, deadlines=DeadlineSettings(hand_over_in=hours))
     door = open_door(settings=settings, parties=with_party("don-vi-loi", role=Role.OVERSIGHT))
     code = mail.ma_ho_so()
     agency = "ubnd-xa-thu-nghiem"

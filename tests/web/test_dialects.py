@@ -8,7 +8,7 @@ import pytest
 from recipes import payloads
 from recipes import payloads_life as life
 
-from gateway.core.parties import Demand, SignaturePolicy
+from gateway.core.parties import SignatureDemand, SignaturePolicy
 
 XA = "ubnd-xa-thu-nghiem"
 PROGRESS = "/v1/submissions/CapNhatTienDoHoSoMC"
@@ -43,7 +43,7 @@ def door(open_door, with_party):
     """Opens a door where the commune may send packets, and is as told."""
 
     def made(**profile):
-        policy = SignaturePolicy(by_type={"HS05": Demand.ACCEPTED})
+        policy = SignaturePolicy(by_type={"HS05": SignatureDemand.ACCEPTED})
         return open_door(parties=with_party(XA, typed_submissions=True, signature=policy, **profile))
 
     return made

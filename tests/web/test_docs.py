@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.core.problems import catalogue
 from gateway.web import docs
-from gateway.web.routes import Who
+from gateway.web.routes import RouteAudience
 
 METHODS = ("get", "post", "put", "delete", "patch")
 
@@ -39,7 +39,7 @@ def test_what_is_open_is_described_as_open(door):
     for route in door.app.routes:
         operation = described().get((route.method, route.address))
         if operation is not None:
-            assert (operation.get("security") == []) == (route.who is Who.ANYONE)
+            assert (operation.get("security") == []) == (route.who is RouteAudience.ANYONE)
 
 
 def test_every_code_named_exists_and_leads_to_the_status_it_stands_under():

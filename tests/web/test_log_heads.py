@@ -10,7 +10,7 @@ import zeep.transports
 from requests import Session
 
 from gateway.core.problems import Stopped
-from gateway.services.evidence import seal_log
+from gateway.services.bundles import seal_log
 from signing.heads import read_head
 
 

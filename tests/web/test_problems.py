@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.core.problems import Lang, Location, Outcome, Problem, Side, catalogue
+from gateway.core.problems import Lang, Location, Problem, ProblemOutcome, Side, catalogue
 from gateway.web import problems
 from gateway.web.accept import Media
 
@@ -66,19 +66,21 @@ def test_every_refusal_of_the_door_has_a_status_and_a_title(entry):
 
 @pytest.mark.parametrize("entry", list(catalogue().values()), ids=lambda entry: entry.code)
 def test_every_code_leads_to_a_status_that_has_a_title(entry):
-    status = problems.status_of([Problem(entry.code)])
+    status = problems.http_status_of([Problem(entry.code)])
     assert status in problems._TITLES
-    assert (status < 400) == (entry.outcome is not Outcome.FAILED)
+    assert (status < 400) == (entry.outcome is not ProblemOutcome.FAILED)
 
 
 def test_a_failure_decides_the_status_over_doubts_and_notes():
-    by_outcome = {outcome: next(e.code for e in catalogue().values() if e.outcome is outcome) for outcome in Outcome}
+    by_outcome = {
+        outcome: next(e.code for e in catalogue().values() if e.outcome is outcome) for outcome in ProblemOutcome
+    }
     failed = Problem("SYS-101", {"limit_bytes": 1})
-    mixed = [Problem(by_outcome[Outcome.NOTE]), Problem(by_outcome[Outcome.UNDETERMINED]), failed]
-    assert problems.status_of(mixed) == 413
-    assert problems.status_of(mixed[:2]) == 202
-    assert problems.status_of(mixed[:1]) == 200
-    assert problems.status_of([]) == 200
+    mixed = [Problem(by_outcome[ProblemOutcome.NOTE]), Problem(by_outcome[ProblemOutcome.UNDETERMINED]), failed]
+    assert problems.http_status_of(mixed) == 413
+    assert problems.http_status_of(mixed[:2]) == 202
+    assert problems.http_status_of(mixed[:1]) == 200
+    assert problems.http_status_of([]) == 200
 
 
 def test_a_retry_is_promised_only_when_everything_that_failed_allows_it():

@@ -16,7 +16,7 @@ from recipes import payloads
 from recipes.envelopes import envelope
 from recipes.xmltext import Node, write
 
-from gateway.services import catalogues
+from gateway.services import publishing
 from gateway.store import Store, open_engine
 from signing.sign import sign
 
@@ -107,8 +107,8 @@ def test_a_declaration_that_is_no_good_changes_nothing_and_is_told_once(node):
 def catalogue(node, name, version, text):
     """A version is published, as the command and HS18 do it."""
     store = Store(open_engine(f"sqlite:///{node.folder / 'node.sqlite3'}"))
-    muc = catalogues.from_bytes(name, text.encode())
-    assert catalogues.publish(store, name, version, muc, who="operator:test", now=datetime.now(UTC), reason="test")
+    muc = publishing.from_bytes(name, text.encode())
+    assert publishing.publish(store, name, version, muc, who="operator:test", now=datetime.now(UTC), reason="test")
     store.dispose()
 
 

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from gateway.core.model import Fate
-from gateway.web.routes import Who
+from gateway.web.routes import RouteAudience
 
 PB = "{http://www.dongnai.gov.vn/lienthong/phongbi/1.0}"
 HS = "{http://www.dongnai.gov.vn/lienthong/hoso/1.0}"
@@ -385,7 +385,7 @@ def every_call(door):
 
 
 def test_without_credentials_nothing_but_what_is_open_answers(door):
-    open_ = {(r.method, r.address) for r in door.app.routes if r.who is Who.ANYONE}
+    open_ = {(r.method, r.address) for r in door.app.routes if r.who is RouteAudience.ANYONE}
     assert {address for _, address in open_} >= {"/healthz", "/readyz"}
     assert not any(address.startswith("/v1") for _, address in open_)
     for route, method, address in every_call(door):
@@ -403,7 +403,7 @@ def test_without_credentials_nothing_but_what_is_open_answers(door):
 
 def test_a_locked_party_gets_nothing(door):
     for route, method, address in every_call(door):
-        if route.who is not Who.ANYONE and method == route.method:
+        if route.who is not RouteAudience.ANYONE and method == route.method:
             answer = door.ask(method, address, b"<a/>" if method == "POST" else None, by="don-vi-bi-khoa")
             assert answer.status == 403, (method, address)
             assert answer.codes == ["AUT-105"] if method == "GET" else True
@@ -441,11 +441,11 @@ def test_a_held_message_is_202_and_its_receipt_follows(open_door, bare_gate):
     from dataclasses import replace
 
     from gateway.services import intake
-    from signing.trust import Trust
+    from signing.trust import TrustView
 
     door = open_door()
     known = door.gate.trust
-    door.app.door.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
+    door.app.door.take_over(replace(door.gate, trust=TrustView.build(door.gate.parties, known.trees.values(), ())))
     message = mail.nop()
     answer = door.send(message, "cong-dvc")
     assert answer.status == 202, answer

@@ -22,7 +22,7 @@ import pytest
 
 from gateway import wiring
 from gateway.documents import parse_bytes
-from gateway.services import parties as profiles
+from gateway.services import profiles
 from gateway.store import Store, open_engine
 from gateway.web.serve import reserve
 from signing.structure import read_signature

@@ -14,7 +14,7 @@ import pytest
 from lxml import etree
 from test_soap import NS, S11, S12, WSSE, WSU, b64, call, fault, operation, records
 
-from signing.trust import Trust
+from signing.trust import TrustView
 
 needs_xmlsec1 = pytest.mark.skipif(
     not shutil.which("xmlsec1") and not os.environ.get("CI"), reason="xmlsec1 is not installed"
@@ -189,6 +189,6 @@ def test_certificates_that_may_not_sign_are_refused(door, tmp_path, who):
 
 def test_a_certificate_of_unknown_status_is_no_proof(door, tmp_path):
     known = door.gate.trust
-    door.app.door.take_over(replace(door.gate, trust=Trust.build(door.gate.parties, known.trees.values(), ())))
+    door.app.door.take_over(replace(door.gate, trust=TrustView.build(door.gate.parties, known.trees.values(), ())))
     answer = call(door, signed(tmp_path, ASK), by=None)
     assert (answer.status, fault(answer)[1]) == (401, ["SIG-062"])

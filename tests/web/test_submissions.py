@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 from test_soap import Client, call, enveloped, fault
 
-from gateway.core.parties import Demand, SignaturePolicy
+from gateway.core.parties import SignatureDemand, SignaturePolicy
 from gateway.web import answers
 
 XA = "ubnd-xa-thu-nghiem"
@@ -21,7 +21,7 @@ NS = answers.NAMESPACE
 @pytest.fixture
 def door(open_door, with_party):
     """A door where the commune may send unsigned packets."""
-    policy = SignaturePolicy(by_type={"HS05": Demand.ACCEPTED, "HS01": Demand.OFF})
+    policy = SignaturePolicy(by_type={"HS05": SignatureDemand.ACCEPTED, "HS01": SignatureDemand.OFF})
     return open_door(parties=with_party(XA, typed_submissions=True, signature=policy))
 
 

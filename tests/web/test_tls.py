@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.parties import Credentials
 from gateway.core.problems import Stopped
-from gateway.settings import Web
+from gateway.settings import WebSettings
 from gateway.web.tls import server_context
 
 
@@ -47,7 +47,10 @@ def at(world, open_door, with_party):
         print_ = hashlib.sha256(der).hexdigest()
         registry = with_party("so-xay-dung", credentials=Credentials(client_certificate_sha256=(print_,)))
         web = replace(
-            Web(), tls_certificate=world["server"].file, tls_key=world["server"].file, client_ca=world[roots].file
+            WebSettings(),
+            tls_certificate=world["server"].file,
+            tls_key=world["server"].file,
+            client_ca=world[roots].file,
         )
         return open_door(parties=registry, tls=server_context(web), client_tls=client(world, name), **options)
 
@@ -115,20 +118,20 @@ def test_a_handshake_that_does_not_end_is_cut_off(at):
 
 def test_files_that_cannot_be_used_are_named(world, tmp_path):
     with pytest.raises(Stopped) as caught:
-        server_context(replace(Web(), tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.pem"))
+        server_context(replace(WebSettings(), tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.pem"))
     assert caught.value.problems[0].code == "SYS-020"
     assert caught.value.problems[0].facts["key"] == "web.tls_key"
     (tmp_path / "junk.pem").write_text("junk")
     server, junk, other = world["server"].file, tmp_path / "junk.pem", world["other"].file
     for certificate, key in ((junk, server), (server, junk), (server, other)):
         with pytest.raises(Stopped) as caught:
-            server_context(replace(Web(), tls_certificate=certificate, tls_key=key))
+            server_context(replace(WebSettings(), tls_certificate=certificate, tls_key=key))
         assert caught.value.problems[0].facts["key"] == "web.tls_certificate"
         assert "ssl" not in caught.value.problems[0].facts["reason"].lower()
     with pytest.raises(Stopped) as caught:
         server_context(
             replace(
-                Web(),
+                WebSettings(),
                 tls_certificate=world["server"].file,
                 tls_key=world["server"].file,
                 client_ca=tmp_path / "junk.pem",

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.core.model import Caller, Channel, Envelope, Fate
 from gateway.services import intake
-from gateway.settings import Door
+from gateway.settings import DoorSettings
 from gateway.store import Store, open_engine
 from gateway.web.tray import Full, NotRecorded, Tray
 
@@ -32,7 +32,7 @@ def run(gate, work, **options):
     """Run something with a working tray in a loop of its own."""
 
     async def live():
-        tray = Tray(lambda: gate, Door(**options))
+        tray = Tray(lambda: gate, DoorSettings(**options))
         tray.start()
         try:
             return await work(tray)
@@ -109,7 +109,7 @@ def test_beyond_the_queue_senders_are_asked_to_come_again(gate):
 
 def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
     async def live():
-        tray = Tray(lambda: gate, Door(big_bytes=1000))
+        tray = Tray(lambda: gate, DoorSettings(big_bytes=1000))
         tray.start()
         laid = [asyncio.ensure_future(tray.lay(envelope(m))) for m in (mail.nop(), b"<a/>", mail.nop())]
         await asyncio.sleep(0)
@@ -168,7 +168,7 @@ def test_the_registry_changes_between_trays_and_not_within_one(gate):
         return gate
 
     async def live():
-        tray = Tray(gate_now, Door(tray_ms=1000))
+        tray = Tray(gate_now, DoorSettings(tray_ms=1000))
         tray.start()
         await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n)) for n in range(10)))
         await tray.close()

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.base import Configured, Connector
-from connectors.http import Line
+from connectors.http import HttpLine
 from connectors.outcomes import Answered, Parcel, Receipt, Refused, Uncertain
 from connectors.receipts import in_xml
 from connectors.rest import headers as rest_headers
-from connectors.settings import secret
+from connectors.table import connector_secret
 from gateway.core.model import Address, Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party, Role
 from gateway.core.problems import Lang, Stopped
@@ -52,7 +52,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class TrialExchange:
     """One thing that was sent, and what came back."""
 
     at: datetime
@@ -76,10 +76,10 @@ class Result:
     en: str
     took_ms: int = 0
     seen: str = ""  # what the other side did, in its own codes
-    exchanges: tuple[Exchange, ...] = ()
+    exchanges: tuple[TrialExchange, ...] = ()
 
 
-class Came(StrEnum):
+class TrialReading(StrEnum):
     """What the gateway would have made of an answer."""
 
     TAKEN = "taken"
@@ -89,17 +89,17 @@ class Came(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialOutcome:
     """One delivery, as the gateway would settle it."""
 
-    came: Came
+    came: TrialReading
     answer: bytes | None
     seen: str
     took_s: float
 
 
 @dataclass
-class Bench:
+class TrialBench:
     """Who is tried, by whom, and how they are reached."""
 
     party: Party
@@ -109,10 +109,10 @@ class Bench:
     key: SigningKey
     stranger: SigningKey  # a key that the other side does not know
     catalog: Catalog
-    line: Line
+    line: HttpLine
     ma_ho_so: str | None = None  # a dossier they know; needed where they are a portal
     took: list[float] = field(default_factory=list)
-    exchanges: list[Exchange] = field(default_factory=list)  # of the case that is run
+    exchanges: list[TrialExchange] = field(default_factory=list)  # of the case that is run
     number: int = 0
 
     @property
@@ -180,7 +180,7 @@ class Bench:
         )
         return Parcel(delivery=delivery, body=body, party=self.party)
 
-    async def deliver(self, body: bytes) -> Outcome:
+    async def deliver(self, body: bytes) -> TrialOutcome:
         """Deliver once, as the gateway would."""
         parcel = self.parcel(body)
         at, began = datetime.now(UTC), time.monotonic()
@@ -188,25 +188,25 @@ class Bench:
             receipt = await self.connector.deliver(
                 parcel, self.configured.settings, self.line.http(self.configured.common)
             )
-            came, answer, seen = Came.TAKEN, receipt.body, _said(receipt)
+            came, answer, seen = TrialReading.TAKEN, receipt.body, _said(receipt)
         except Answered as answered:
             came = (
-                Came.REFUSED
+                TrialReading.REFUSED
                 if isinstance(answered, Refused)
-                else Came.UNCERTAIN
+                else TrialReading.UNCERTAIN
                 if isinstance(answered, Uncertain)
-                else Came.UNREACHABLE
+                else TrialReading.UNREACHABLE
             )
             answer = answered.answer
             seen = " ".join([answered.problem.code, " / ".join(answered.problem.message(lang) for lang in Lang)])
         took = time.monotonic() - began
         self.took.append(took)
         self._note(parcel, at, took, str(came), seen, answer or b"")
-        return Outcome(came, answer, seen, took)
+        return TrialOutcome(came, answer, seen, took)
 
     def _note(self, parcel: Parcel, at: datetime, took_s: float, came: str, seen: str, answer: bytes) -> None:
         about = parcel.delivery
-        exchange = Exchange(
+        exchange = TrialExchange(
             at=at,
             what=f"{about.loai} {about.ma_thong_diep} {about.lane}",
             sent_bytes=len(parcel.body),
@@ -255,7 +255,7 @@ class Bench:
                 "Content-Length": str(len(parcel.body)),
             }
             if self.configured.common.authorization is not None and not bare:
-                headers["Authorization"] = secret(self.configured.common.authorization)
+                headers["Authorization"] = connector_secret(self.configured.common.authorization)
             head = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
             writer.write("\r\n".join(head).encode())
             pieces = 10 if trickle_s else 1
@@ -290,7 +290,7 @@ def _said(receipt: Receipt) -> str:
 
 
 Verdict = tuple[Mark, str, str, str]  # mark, Vietnamese, English, what was seen
-Run = Callable[[Bench], Awaitable[Verdict]]
+Run = Callable[[TrialBench], Awaitable[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +317,7 @@ def case(name: str, vi: str, en: str) -> Callable[[Run], Run]:
 
 
 async def run_all(
-    bench: Bench, names: Sequence[str] = (), told: Callable[[Result], None] | None = None
+    bench: TrialBench, names: Sequence[str] = (), told: Callable[[Result], None] | None = None
 ) -> list[Result]:
     """Every case, or those named, one after the other. A case that breaks is a case that failed."""
     results: list[Result] = []
@@ -337,14 +337,14 @@ async def run_all(
     return results
 
 
-def _taken(outcome: Outcome, vi: str = "đã nhận", en: str = "taken") -> Verdict:
-    if outcome.came is Came.TAKEN:
+def _taken(outcome: TrialOutcome, vi: str = "đã nhận", en: str = "taken") -> Verdict:
+    if outcome.came is TrialReading.TAKEN:
         return Mark.PASSED, vi, en, outcome.seen
     return Mark.FAILED, "lẽ ra phải nhận", "should have been taken", f"{outcome.came}: {outcome.seen}"
 
 
-def _refused(outcome: Outcome) -> Verdict:
-    if outcome.came is Came.REFUSED:
+def _refused(outcome: TrialOutcome) -> Verdict:
+    if outcome.came is TrialReading.REFUSED:
         return Mark.PASSED, "đã từ chối", "refused", outcome.seen
     vi = "lẽ ra phải từ chối dứt khoát (4xx, hoặc BienNhan TU_CHOI)"
     return (
@@ -356,7 +356,7 @@ def _refused(outcome: Outcome) -> Verdict:
 
 
 @case("good", "thông điệp đúng: nhận", "a good message is taken")
-async def _good(bench: Bench) -> Verdict:
+async def _good(bench: TrialBench) -> Verdict:
     return _taken(await bench.deliver(bench.message()))
 
 
@@ -365,10 +365,10 @@ async def _good(bench: Bench) -> Verdict:
     "trả lời là BienNhan nêu đúng MaThongDiep và băm",
     "the answer is a BienNhan that names the right id and digest",
 )
-async def _receipt(bench: Bench) -> Verdict:
+async def _receipt(bench: TrialBench) -> Verdict:
     body = bench.message()
     outcome = await bench.deliver(body)
-    if outcome.came is not Came.TAKEN:
+    if outcome.came is not TrialReading.TAKEN:
         return _taken(outcome)
     found = None
     if outcome.answer and outcome.answer.lstrip()[:1] == b"<":
@@ -383,12 +383,12 @@ async def _receipt(bench: Bench) -> Verdict:
 
 
 @case("repeat", "gửi lại đúng byte: trả lời như lần đầu", "the same bytes again: answered as the first time")
-async def _repeat(bench: Bench) -> Verdict:
+async def _repeat(bench: TrialBench) -> Verdict:
     body = bench.message()
     first, again = await bench.deliver(body), await bench.deliver(body)
-    if first.came is not Came.TAKEN:
+    if first.came is not TrialReading.TAKEN:
         return _taken(first)
-    if again.came is not Came.TAKEN:
+    if again.came is not TrialReading.TAKEN:
         return _taken(again)
     if first.answer != again.answer:
         return Mark.WARNED, "nhận, nhưng biên nhận khác lần đầu", "taken, but the receipt is another one", again.seen
@@ -396,7 +396,7 @@ async def _repeat(bench: Bench) -> Verdict:
 
 
 @case("conflict", "cùng mã, nội dung khác: từ chối", "the same id with other content is refused")
-async def _conflict(bench: Bench) -> Verdict:
+async def _conflict(bench: TrialBench) -> Verdict:
     code = bench.code()
     unsigned = bench.unsigned(ma_ho_so=code)
     other = bench.unsigned(ma_ho_so=code)
@@ -406,7 +406,7 @@ async def _conflict(bench: Bench) -> Verdict:
     other = other.replace(ids[1][1], ids[0][1])
     now = datetime.now(UTC)
     first = await bench.deliver(sign(unsigned, bench.key, at=now))
-    if first.came is not Came.TAKEN:
+    if first.came is not TrialReading.TAKEN:
         return _taken(first)
     return _refused(await bench.deliver(sign(other, bench.key, at=now)))
 
@@ -416,7 +416,7 @@ async def _conflict(bench: Bench) -> Verdict:
     "mất trả lời giữa chừng, gửi lại: nhận một lần",
     "the answer is lost on its way, the message comes again: taken once",
 )
-async def _lost_answer(bench: Bench) -> Verdict:
+async def _lost_answer(bench: TrialBench) -> Verdict:
     if bench.url is None:
         return Mark.SKIPPED, "chỉ với REST", "REST only", ""
     body = bench.message()
@@ -426,12 +426,12 @@ async def _lost_answer(bench: Bench) -> Verdict:
 
 
 @case("late", "thông điệp lập từ ba ngày trước: vẫn nhận", "a message made three days ago is taken all the same")
-async def _late(bench: Bench) -> Verdict:
+async def _late(bench: TrialBench) -> Verdict:
     return _taken(await bench.deliver(bench.message(at=datetime.now(UTC) - timedelta(days=3))))
 
 
 @case("wrong-signature", "nội dung bị sửa sau khi ký: từ chối", "content changed after signing is refused")
-async def _wrong_signature(bench: Bench) -> Verdict:
+async def _wrong_signature(bench: TrialBench) -> Verdict:
     body = bench.message()
     year = re.search(rb"<lt:ThoiDiemTao>(\d{4})", body)
     if year is None:
@@ -441,37 +441,37 @@ async def _wrong_signature(bench: Bench) -> Verdict:
 
 
 @case("stranger", "ký bằng khóa lạ: từ chối", "signed with a key that nobody registered: refused")
-async def _stranger(bench: Bench) -> Verdict:
+async def _stranger(bench: TrialBench) -> Verdict:
     return _refused(await bench.deliver(sign(bench.unsigned(), bench.stranger, at=datetime.now(UTC))))
 
 
 @case("unsigned", "không ký: từ chối", "unsigned: refused")
-async def _unsigned(bench: Bench) -> Verdict:
+async def _unsigned(bench: TrialBench) -> Verdict:
     return _refused(await bench.deliver(bench.unsigned()))
 
 
 @case("not-xml", "không phải XML: từ chối, không phải lỗi 5xx", "not XML: refused, not a 5xx")
-async def _not_xml(bench: Bench) -> Verdict:
+async def _not_xml(bench: TrialBench) -> Verdict:
     return _refused(await bench.deliver(b"\x00\x01 this is no XML"))
 
 
 @case("doctype", "có DOCTYPE: từ chối", "with a DOCTYPE: refused")
-async def _doctype(bench: Bench) -> Verdict:
+async def _doctype(bench: TrialBench) -> Verdict:
     body = bench.message()
     start = body.index(b"?>") + 2
     return _refused(await bench.deliver(body[:start] + b'<!DOCTYPE a [<!ENTITY b "c">]>' + body[start:]))
 
 
 @case("wrong-schema", "thiếu trường bắt buộc: từ chối", "a mandatory field is missing: refused")
-async def _wrong_schema(bench: Bench) -> Verdict:
+async def _wrong_schema(bench: TrialBench) -> Verdict:
     unsigned = re.sub(rb"<hs:(TrangThai(?:HoSo)?)>[^<]*</hs:\1>", b"", bench.unsigned(), count=1)
     return _refused(await bench.deliver(sign(unsigned, bench.key, at=datetime.now(UTC))))
 
 
 @case("huge", "thông điệp 2 MB: nhận", "a message of 2 MB is taken")
-async def _huge(bench: Bench) -> Verdict:
+async def _huge(bench: TrialBench) -> Verdict:
     outcome = await bench.deliver(_with_file(bench))
-    if outcome.came is Came.REFUSED:
+    if outcome.came is TrialReading.REFUSED:
         return (
             Mark.WARNED,
             "từ chối 2 MB: khai giới hạn với trục",
@@ -481,7 +481,7 @@ async def _huge(bench: Bench) -> Verdict:
     return _taken(outcome)
 
 
-def _with_file(bench: Bench) -> bytes:
+def _with_file(bench: TrialBench) -> bytes:
     from schemas import write
     from schemas.names import local
     from schemas.write import Header
@@ -510,7 +510,7 @@ def _with_file(bench: Bench) -> bytes:
 
 
 @case("slow", "thân gửi chậm 5 giây: nhận", "a body that takes 5 seconds to come is taken")
-async def _slow(bench: Bench) -> Verdict:
+async def _slow(bench: TrialBench) -> Verdict:
     if bench.url is None:
         return Mark.SKIPPED, "chỉ với REST", "REST only", ""
     status = await bench.raw(bench.message(), trickle_s=SLOW_S)
@@ -520,20 +520,20 @@ async def _slow(bench: Bench) -> Verdict:
 
 
 @case("burst", "mười thông điệp cùng lúc: nhận hết", "ten messages at once are all taken")
-async def _burst(bench: Bench) -> Verdict:
+async def _burst(bench: TrialBench) -> Verdict:
     bodies = [bench.message() for _ in range(BURST)]
     outcomes = await asyncio.gather(*(bench.deliver(body) for body in bodies))
-    lost = [outcome for outcome in outcomes if outcome.came is not Came.TAKEN]
+    lost = [outcome for outcome in outcomes if outcome.came is not TrialReading.TAKEN]
     if not lost:
         return Mark.PASSED, "nhận cả mười", "all ten taken", ""
-    if all(outcome.came is Came.UNREACHABLE for outcome in lost):
+    if all(outcome.came is TrialReading.UNREACHABLE for outcome in lost):
         vi = f"{len(lost)} bị hẹn lại; trục sẽ gửi chậm hơn"
         return Mark.WARNED, vi, f"{len(lost)} were put off; the gateway will go slower", lost[0].seen
     return _taken(lost[0])
 
 
 @case("credentials", "không có thẻ: từ chối 401 hoặc 403", "without credentials: 401 or 403")
-async def _credentials(bench: Bench) -> Verdict:
+async def _credentials(bench: TrialBench) -> Verdict:
     if bench.url is None:
         return Mark.SKIPPED, "chỉ với REST", "REST only", ""
     if bench.configured.common.authorization is None:
@@ -546,7 +546,7 @@ async def _credentials(bench: Bench) -> Verdict:
 
 
 @case("quick", "mọi trả lời dưới 30 giây", "every answer within 30 seconds")
-async def _quick(bench: Bench) -> Verdict:
+async def _quick(bench: TrialBench) -> Verdict:
     longest = max(bench.took, default=0.0)
     seen = f"{longest:.1f} s"
     if longest < QUICK_S:

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from gateway.cli.play.kit import Exchange, Mark, Result
+from gateway.cli.play.kit import Mark, Result, TrialExchange
 from gateway.cli.play.world import entries_of
 
 NUISANCES = {2: "503", 4: "cut"}  # the n-th question for the inbox -> what happens to its answer
@@ -47,7 +47,7 @@ class Watch:
     fetched: dict[str, float] = field(default_factory=dict)  # message -> when its original was fetched
     positions: dict[int, tuple[str, float]] = field(default_factory=dict)  # position -> (message, when it was served)
     strangers: int = 0  # requests without our token
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[TrialExchange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._http: aiohttp.ClientSession | None = None
@@ -92,7 +92,7 @@ class Watch:
         if len(self.exchanges) < KEPT:
             at, what = datetime.now(UTC), f"{request.method} {request.raw_path}"
             digest = hashlib.sha256(body).hexdigest()
-            self.exchanges.append(Exchange(at, what, 0, "", came, f"SHA-256 {digest}", "", len(body)))
+            self.exchanges.append(TrialExchange(at, what, 0, "", came, f"SHA-256 {digest}", "", len(body)))
 
     async def _inbox(self, request: web.Request, body: bytes, kind: str) -> web.StreamResponse:
         after = int(request.query.get("after") or 0)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.play.kit import CASES, Exchange, Mark, Result
+from gateway.cli.play.kit import CASES, Mark, Result, TrialExchange
 from gateway.cli.show import HANOI, inert
 
 WORDS = {
@@ -69,7 +69,7 @@ SHOWN = 400  # characters of an answer on the page; the JSON has more
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ConformanceReport:
     """What is handed in."""
 
     about: Mapping[str, Any]  # who, what, with which versions; see FACTS
@@ -100,7 +100,7 @@ class Report:
         return {name: all_of[name] for name in FACTS if all_of.get(name) is not None}
 
 
-def as_rows(report: Report) -> dict[str, Any]:
+def as_rows(report: ConformanceReport) -> dict[str, Any]:
     """The report as plain JSON values."""
     return {
         **report.facts(),
@@ -117,7 +117,7 @@ def _row(result: Result) -> dict[str, Any]:
     return {**asdict(result), "expected_vi": vi, "expected_en": en, "exchanges": exchanges}
 
 
-def write(folder: Path, report: Report) -> tuple[Path, Path]:
+def write(folder: Path, report: ConformanceReport) -> tuple[Path, Path]:
     """Both files; the page names the digest of the other one. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     as_json, page = folder / "bao-cao.json", folder / "bao-cao.html"
@@ -127,7 +127,7 @@ def write(folder: Path, report: Report) -> tuple[Path, Path]:
     return as_json, page
 
 
-def as_html(report: Report, digest: str) -> str:
+def as_html(report: ConformanceReport, digest: str) -> str:
     """One page that needs nothing else. Everything from outside is escaped."""
     if report.passed:
         verdict, colour = ("ĐẠT", "PASSED"), COLOURS[Mark.PASSED]
@@ -197,7 +197,7 @@ def _case(number: int, result: Result) -> str:
     )
 
 
-def _exchange(one: Exchange) -> str:
+def _exchange(one: TrialExchange) -> str:
     sent = f", {one.sent_bytes} byte, SHA-256 <code>{one.sent_sha256[:16]}…</code>" if one.sent_bytes else ""
     more = "…" if len(one.answer) > SHOWN else ""
     answer = f"<br><code>{_text(one.answer[:SHOWN])}{more}</code>" if one.answer else ""

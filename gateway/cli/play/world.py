@@ -38,7 +38,7 @@ Teller = Callable[[str, str], None]  # says a line in Vietnamese and English
 EVENTS = 200  # kept for GET /
 
 
-class Who(StrEnum):
+class KnobOwner(StrEnum):
     """Whose knob it is."""
 
     AGENCY = "so-thu"
@@ -47,10 +47,10 @@ class Who(StrEnum):
 
 
 ON_SENDING = (Fault.DUPLICATE, Fault.REORDER, Fault.EXPIRED)
-KNOBS: dict[Who, tuple[Fault, ...]] = {
-    Who.AGENCY: (*sorted(ON_TAKING), *ON_SENDING),
-    Who.PORTAL: (Fault.DOWN, Fault.DUPLICATE, Fault.EXPIRED),
-    Who.YOU: (Fault.SLOW, Fault.UNAVAILABLE, Fault.CUT, Fault.CUT_BEFORE, Fault.DUPLICATE),
+KNOBS: dict[KnobOwner, tuple[Fault, ...]] = {
+    KnobOwner.AGENCY: (*sorted(ON_TAKING), *ON_SENDING),
+    KnobOwner.PORTAL: (Fault.DOWN, Fault.DUPLICATE, Fault.EXPIRED),
+    KnobOwner.YOU: (Fault.SLOW, Fault.UNAVAILABLE, Fault.CUT, Fault.CUT_BEFORE, Fault.DUPLICATE),
 }
 
 
@@ -82,12 +82,14 @@ class World:
     tell: Teller
     endpoint: str | None = None  # the integrator's own, when it is pushed to
     pace_s: float = 2.0  # between the agency's statuses
-    knobs: dict[Who, list[Knob]] = field(default_factory=lambda: {who: [] for who in Who})
+    knobs: dict[KnobOwner, list[Knob]] = field(default_factory=lambda: {who: [] for who in KnobOwner})
     events: list[dict[str, Any]] = field(default_factory=list)
     filed: int = 0
 
     def __post_init__(self) -> None:
-        self.system = Agency(self.agency.key, self.agency.identifier, self.agency.name, knobs=self.knobs[Who.AGENCY])
+        self.system = Agency(
+            self.agency.key, self.agency.identifier, self.agency.name, knobs=self.knobs[KnobOwner.AGENCY]
+        )
         self.tasks: set[asyncio.Task[Any]] = set()
         self._http: aiohttp.ClientSession | None = None
 
@@ -150,7 +152,7 @@ class World:
         """The portal files a fresh dossier with this agency: HTTP status, MaHoSo, and what the gateway said."""
         self.filed += 1
         now = datetime.now(UTC)
-        ma_ho_so = ho_so(to, now, self.filed)
+        ma_ho_so = some_ma_ho_so(to, now, self.filed)
         values = step("HS01", now) | ({"MaTTHC": ma_tthc} if ma_tthc else {})
         body = fresh(
             "HS01",
@@ -163,7 +165,7 @@ class World:
             values=values,
             catalog=self.catalog,
         )
-        status, said = await self.send(self.portal, Who.PORTAL, body, now)
+        status, said = await self.send(self.portal, KnobOwner.PORTAL, body, now)
         self.happened(
             f"cổng thử nộp {ma_ho_so} cho {to}: HTTP {status}{said}",
             f"the portal filed {ma_ho_so} with {to}: HTTP {status}{said}",
@@ -176,7 +178,7 @@ class World:
         """The portal pulls its inbox for ever, and tells what came."""
         after: int | None = None  # None: not known yet; what is old is not told again
         while True:
-            if self._knob(Who.PORTAL, Fault.DOWN) is not None:
+            if self._knob(KnobOwner.PORTAL, Fault.DOWN) is not None:
                 await asyncio.sleep(1.0)
                 continue
             ask = "after=0&limit=1" if after is None else f"after={after}&limit=50&wait=20"
@@ -222,7 +224,7 @@ class World:
     async def _statuses(self, taken: Taken) -> None:
         moment = datetime.now(UTC)
         told = [(number, loai, moment + timedelta(seconds=number)) for number, loai in enumerate(STATUSES, 1)]
-        if self._knob(Who.AGENCY, Fault.REORDER, taken.ma_ho_so) is not None:
+        if self._knob(KnobOwner.AGENCY, Fault.REORDER, taken.ma_ho_so) is not None:
             told = [told[1], told[0], told[2]]
         for number, loai, at in told:
             await asyncio.sleep(self.pace_s)
@@ -238,14 +240,14 @@ class World:
                 thu_tu=number,
                 catalog=self.catalog,
             )
-            status, said = await self.send(self.agency, Who.AGENCY, body, at, taken.ma_ho_so)
+            status, said = await self.send(self.agency, KnobOwner.AGENCY, body, at, taken.ma_ho_so)
             self.happened(
                 f"cơ quan thử gửi {loai} {taken.ma_ho_so}: HTTP {status}{said}",
                 f"the agency sent {loai} {taken.ma_ho_so}: HTTP {status}{said}",
             )
 
     async def send(
-        self, who: Member, knobs: Who, body: bytes, at: datetime, ma_ho_so: str | None = None
+        self, who: Member, knobs: KnobOwner, body: bytes, at: datetime, ma_ho_so: str | None = None
     ) -> tuple[int, str]:
         """Sign and post to the gateway, as the knobs want it; the last status, and the codes of a refusal."""
         key = who.expired if self._knob(knobs, Fault.EXPIRED, ma_ho_so) is not None else who.key
@@ -263,7 +265,7 @@ class World:
                     status, text = answer.status, await answer.text()
             except (aiohttp.ClientError, TimeoutError) as error:
                 return 0, f" {type(error).__name__}"
-            said = codes_of(text) if status >= 400 else ""
+            said = codes_in_text(text) if status >= 400 else ""
         return status, said
 
     # The way to the integrator
@@ -273,7 +275,7 @@ class World:
         if self.endpoint is None:
             return web.Response(status=404)
         body = await request.read()
-        knob = self._knob(Who.YOU, None)
+        knob = self._knob(KnobOwner.YOU, None)
         fault = knob.fault if knob is not None else Fault.NONE
         if fault is Fault.UNAVAILABLE:
             return web.Response(status=503, headers={"Retry-After": "1"})
@@ -303,7 +305,7 @@ class World:
 
     # Knobs and looking
 
-    def _knob(self, who: Who, fault: Fault | None, ma_ho_so: str | None = None) -> Knob | None:
+    def _knob(self, who: KnobOwner, fault: Fault | None, ma_ho_so: str | None = None) -> Knob | None:
         """A knob of this kind that is on; it counts as used once."""
         for knob in self.knobs[who]:
             if (fault is None or knob.fault is fault) and knob.meets(ma_ho_so):
@@ -314,9 +316,9 @@ class World:
 
     def turn_knob(self, row: dict[str, Any]) -> None:
         """Turn one. Raises ValueError for what is none."""
-        if (name := row.pop("who", Who.AGENCY)) not in {*Who}:
-            raise ValueError(f"who {name} ≠ {', '.join(Who)}")
-        who, knob = Who(name), knob_of(row)
+        if (name := row.pop("who", KnobOwner.AGENCY)) not in {*KnobOwner}:
+            raise ValueError(f"who {name} ≠ {', '.join(KnobOwner)}")
+        who, knob = KnobOwner(name), knob_of(row)
         if knob.fault is Fault.NONE:
             self.knobs[who].clear()
             return
@@ -379,7 +381,7 @@ def step(loai: str, at: datetime) -> dict[str, Any]:
     return {}
 
 
-def ho_so(identifier: str, at: datetime, number: int) -> str:
+def some_ma_ho_so(identifier: str, at: datetime, number: int) -> str:
     """A dossier code of today that was not used before in this sandbox."""
     local = at.astimezone(UTC) + timedelta(hours=7)
     sequence = (local.hour * 3600 + local.minute * 60 + local.second) * 10 + number % 10
@@ -395,7 +397,7 @@ def entries_of(page: Any) -> list[dict[str, Any]]:
     return []
 
 
-def codes_of(text: str) -> str:
+def codes_in_text(text: str) -> str:
     """The problem codes of a refusal, as they are told."""
     with suppress(ValueError, AttributeError, TypeError):
         rows = json.loads(text).get("problems") or []

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 
 
-class Outcome(StrEnum):
+class ProblemOutcome(StrEnum):
     """The three answers of a judgement, as a problem states them."""
 
     FAILED = "failed"  # the document is refused
@@ -51,12 +51,12 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ProblemEntry:
     """One code of the catalogue."""
 
     code: str  # XSD-021: what a person looks up; never reused
     token: str  # SCHEMA_KHONG_HOP_LE: what a program switches on
-    outcome: Outcome
+    outcome: ProblemOutcome
     side: Side
     retry: bool  # may the same bytes succeed later without anybody changing them?
     status: int | None  # HTTP status where the general table of (outcome, side) does not fit
@@ -75,12 +75,12 @@ class Problem:
     at: Location | None = None
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> ProblemEntry:
         """The catalogue's entry. Raises KeyError for a code that is not in it."""
         return catalogue()[self.code]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProblemOutcome:
         """Whether this refuses, holds or only remarks."""
         return self.entry.outcome
 
@@ -167,19 +167,19 @@ def _shown(value: object) -> str:
 
 
 @cache
-def catalogue() -> Mapping[str, Entry]:
+def catalogue() -> Mapping[str, ProblemEntry]:
     """Every code there is. Raises ValueError when the files contradict themselves."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ProblemEntry] = {}
     for file in sorted(resources.files(__package__).iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".toml"):
             continue
         for code, row in tomllib.loads(file.read_text("utf-8")).items():
             if code in entries:
                 raise ValueError(f"{code} stands twice in the problem catalogue")
-            entries[code] = Entry(
+            entries[code] = ProblemEntry(
                 code=code,
                 token=row["token"],
-                outcome=Outcome(row["outcome"]),
+                outcome=ProblemOutcome(row["outcome"]),
                 side=Side(row["side"]),
                 retry=row.get("retry", False),
                 status=row.get("status"),

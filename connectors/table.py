@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NewType, TypeVar
 
 from gateway.core.problems import Problem, Stopped
-from gateway.core.written import Written, decode, setting
+from gateway.core.written import Written, decode_toml, setting
 
 S = TypeVar("S")
 
@@ -26,7 +26,7 @@ Secret = NewType(
 SECRET = r"(file|env):.+"  # noqa: S105 - the pattern of one, for setting(…)
 
 
-class Answer(StrEnum):
+class AnswerMeaning(StrEnum):
     """What an answer of a party means for a delivery."""
 
     DELIVERED = "delivered"
@@ -85,7 +85,7 @@ class Common:
         vi="Trả lời dài nhất được đọc, byte.",
         en="The longest answer read, bytes.",
     )
-    answers: Mapping[str, Answer] = setting(
+    answers: Mapping[str, AnswerMeaning] = setting(
         {},
         vi='Ý nghĩa riêng của mã trạng thái HTTP ở bên này, ví dụ { "404" = "refused", "5xx" = "unreachable" }.',
         en='What an HTTP status means at this party, for example { "404" = "refused", "5xx" = "unreachable" }.',
@@ -143,12 +143,12 @@ def keys_of(kind: type[Any]) -> frozenset[str]:
     return frozenset(f.name for f in fields(kind))
 
 
-def read(kind: type[S], values: Mapping[str, Any], *, where: str, base: Path) -> S:
+def read_table(kind: type[S], values: Mapping[str, Any], *, where: str, base: Path) -> S:
     """The settings made of a table's values. Raises Stopped with every mistake (SYS-012 … SYS-017)."""
-    return decode(kind, Written(where, values, {}), base=base)
+    return decode_toml(kind, Written(where, values, {}), base=base)
 
 
-def secret(where: Secret) -> str:
+def connector_secret(where: Secret) -> str:
     """The secret that lies there, without surrounding white space. Raises Stopped (DLV-055) when it does not."""
     kind, _, name = where.partition(":")
     try:

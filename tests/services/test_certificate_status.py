@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from connectors.pki import Pki
 from gateway import wiring
 from gateway.core.parties import Parties, Role, SigningCertificate
-from gateway.services.trust import Ending, Sources, endangered, forecast, is_due, refresh
+from gateway.services.certificate_status import Ending, Sources, endangered, forecast, is_due, refresh
 from signing.certificates import read_certificate
 from signing.status import judge_status
-from signing.trust import CertificateStatus, Status, Trust, load_tree
+from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
 
 HOUR = timedelta(hours=1)
 
@@ -40,7 +40,7 @@ class World:
         self.signer = server.with_addresses(authority, "so-tu-phap-mang", crl=crl, ocsp=ocsp)
         self.parties = parties_with(self.signer)
         self.sources = [Sources(tree="chinh-phu", crl_urls=(authority.crl("root-b"),))]
-        self.trust = Trust.build(self.parties, [tree()])
+        self.trust = TrustView.build(self.parties, [tree()])
 
     def refresh(self, now=None, **more):
         async def ask():
@@ -51,8 +51,8 @@ class World:
 
         done = asyncio.run(ask())
         with self.store.read() as view:
-            verdicts = [wiring.status_of(row) for row in view.certificate_statuses()]
-        self.trust = Trust.build(self.parties, [tree()], verdicts)
+            verdicts = [wiring.certificate_status(row) for row in view.certificate_statuses()]
+        self.trust = TrustView.build(self.parties, [tree()], verdicts)
         return done
 
     @property
@@ -82,21 +82,21 @@ def small(authority, sqlite_store):
 
 def test_a_good_certificate_is_asked_about_by_ocsp_and_its_evidence_kept(world):
     done = world.refresh()
-    assert (world.verdict.status, world.verdict.source) == (Status.GOOD, "ocsp")
+    assert (world.verdict.status, world.verdict.source) == (StatusWord.GOOD, "ocsp")
     assert done.written == (world.signer.fingerprint,)
     assert any(line.startswith("POST /ocsp/b") for line in world.authority.asked)
     with world.store.read() as view:
         assert all(view.body(digest) for digest in world.verdict.evidence)
-    assert world.stands(world.authority.now).status is Status.GOOD
+    assert world.stands(world.authority.now).status is StatusWord.GOOD
 
 
 def test_a_revoked_certificate_is_bad_from_its_date(small):
     when = (small.authority.now - 2 * HOUR).replace(microsecond=0)
     small.authority.revoked[small.signer.certificate.serial_number] = when
     small.refresh()
-    assert (small.verdict.status, small.verdict.revoked_at) == (Status.BAD, when)
+    assert (small.verdict.status, small.verdict.revoked_at) == (StatusWord.BAD, when)
     assert small.stands(small.authority.now).code == "SIG-060"
-    assert small.stands(when - HOUR).status is Status.GOOD
+    assert small.stands(when - HOUR).status is StatusWord.GOOD
 
 
 @pytest.mark.threat("T-STATUS")
@@ -118,7 +118,7 @@ def test_a_revoked_certificate_is_bad_from_its_date(small):
 def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, small):
     small.authority.fault = fault
     done = small.refresh()
-    assert small.verdict.status is Status.UNKNOWN
+    assert small.verdict.status is StatusWord.UNKNOWN
     assert small.stands(small.authority.now).code == "SIG-062"
     if fault not in ("stale", "future", "wrong-responder", "garbage"):
         assert {reason for _, reason in done.failures} <= {
@@ -137,7 +137,7 @@ def test_a_source_that_is_wrong_leaves_the_status_unknown_and_says_why(fault, sm
 def test_a_responder_that_answers_something_else_is_replaced_by_the_list(fault, small):
     small.authority.fault = fault
     small.refresh()
-    assert (small.verdict.status, small.verdict.reason) == (Status.GOOD, "good-by-crl")
+    assert (small.verdict.status, small.verdict.reason) == (StatusWord.GOOD, "good-by-crl")
 
 
 @pytest.mark.parametrize("fault", ["wrong-nonce", "unknown", "other-certificate"])
@@ -145,7 +145,7 @@ def test_without_a_list_such_an_answer_leaves_it_unknown(fault, authority, sqlit
     there = World(authority, sqlite_store, crl=False)
     authority.fault = fault
     there.refresh()
-    assert there.verdict.status is Status.UNKNOWN
+    assert there.verdict.status is StatusWord.UNKNOWN
 
 
 def test_while_the_source_is_down_the_last_good_answer_counts_for_its_grace_and_no_longer(world):
@@ -163,14 +163,14 @@ def test_when_the_source_comes_back_unknown_becomes_good(world):
     world.authority.fault = None
     assert world.refresh(world.authority.now + timedelta(minutes=1)).judged == (), "not due again yet"
     world.refresh(world.authority.now + timedelta(minutes=6))
-    assert world.verdict.status is Status.GOOD
+    assert world.verdict.status is StatusWord.GOOD
 
 
 def test_each_address_is_asked_once_for_many_certificates(authority, store):
     first, second = (server.with_addresses(authority, name, ocsp=False) for name in ("mot", "hai"))
     there = World(authority, store)
     there.parties = parties_with(first, second)
-    there.trust = Trust.build(there.parties, [tree()])
+    there.trust = TrustView.build(there.parties, [tree()])
     assert len(there.refresh().judged) == 2
     assert sorted(authority.asked) == ["GET /crl/issuing-b.crl", "GET /crl/root-b.crl"]
 
@@ -181,7 +181,7 @@ def test_lists_kept_as_files_need_no_network(world, tmp_path):
     files = (tmp_path / "issuing-b.crl", tmp_path / "root-b.crl", tmp_path / "not-there.crl")
     world.sources = [Sources(tree="chinh-phu", crl_files=files, follow_certificates=False)]
     done = world.refresh()
-    assert world.verdict.status is Status.GOOD
+    assert world.verdict.status is StatusWord.GOOD
     assert world.authority.asked == []
     assert [url for url, _ in done.failures] == [str(files[2])]
 
@@ -223,14 +223,14 @@ def status(state, *, age, left):
 @pytest.mark.parametrize(
     ("state", "age", "left", "due"),
     [
-        (Status.GOOD, HOUR, 10 * HOUR, False),
-        (Status.GOOD, HOUR, HOUR / 2, True),
-        (Status.GOOD, 6 * HOUR, 5 * HOUR, True),
-        (Status.GOOD, 25 * HOUR, timedelta(days=300), True),
-        (Status.GOOD, HOUR, None, False),
-        (Status.UNKNOWN, timedelta(minutes=4), None, False),
-        (Status.UNKNOWN, timedelta(minutes=5), None, True),
-        (Status.BAD, HOUR, 10 * HOUR, False),
+        (StatusWord.GOOD, HOUR, 10 * HOUR, False),
+        (StatusWord.GOOD, HOUR, HOUR / 2, True),
+        (StatusWord.GOOD, 6 * HOUR, 5 * HOUR, True),
+        (StatusWord.GOOD, 25 * HOUR, timedelta(days=300), True),
+        (StatusWord.GOOD, HOUR, None, False),
+        (StatusWord.UNKNOWN, timedelta(minutes=4), None, False),
+        (StatusWord.UNKNOWN, timedelta(minutes=5), None, True),
+        (StatusWord.BAD, HOUR, 10 * HOUR, False),
     ],
 )
 def test_a_certificate_is_due_before_its_evidence_ends(state, age, left, due):
@@ -259,7 +259,7 @@ def test_a_registration_that_ends_before_its_certificate_is_what_ends(authority,
     agency = next(iter(there.parties))
     early = replace(agency.certificates[0], valid_to=soon)
     parties = Parties([replace(agency, certificates=(early,))])
-    first = forecast(Trust.build(parties, [tree()]), parties, authority.now)[0]
+    first = forecast(TrustView.build(parties, [tree()]), parties, authority.now)[0]
     assert (first.kind, first.at, first.party, first.last) == (Ending.REGISTRATION, soon, agency.id, True)
 
 
@@ -268,13 +268,13 @@ def test_what_a_person_must_act_on_is_what_nothing_stands_in_for(authority, sqli
     now, agency = authority.now, next(iter(there.parties))
     ending = replace(agency.certificates[0], valid_to=now + timedelta(days=10))
     alone = Parties([replace(agency, certificates=(ending,))])
-    trust = Trust.build(alone, [tree()])
+    trust = TrustView.build(alone, [tree()])
     assert [end.kind for end in endangered(trust, alone, now, timedelta(days=30))] == [Ending.REGISTRATION]
     second = pki.signer("so-tu-phap-2")
     next_one = SigningCertificate(der=second.der, fingerprint=second.fingerprint, tree="chinh-phu")
     both = Parties([replace(agency, certificates=(ending, next_one))])
-    assert endangered(Trust.build(both, [tree()]), both, now, timedelta(days=30)) == []
-    assert [end.last for end in forecast(Trust.build(both, [tree()]), both, now) if end.party][:1] == [False]
+    assert endangered(TrustView.build(both, [tree()]), both, now, timedelta(days=30)) == []
+    assert [end.last for end in forecast(TrustView.build(both, [tree()]), both, now) if end.party][:1] == [False]
 
 
 def test_evidence_is_a_matter_for_a_person_only_once_its_source_is_silent(small):
@@ -294,7 +294,7 @@ def test_trees_anchors_and_our_own_key_are_told_before_they_end(small):
         next(iter(small.parties)), id="gateway", role=Role.GATEWAY, identifiers=("H19.900",), certificates=certificates
     )
     parties = Parties([gateway])
-    trust = Trust.build(parties, [replace(tree(), valid_to=now + timedelta(days=20))])
+    trust = TrustView.build(parties, [replace(tree(), valid_to=now + timedelta(days=20))])
     assert [(end.kind, end.tree) for end in endangered(trust, parties, now, timedelta(days=30))] == [
         (Ending.TREE, "chinh-phu")
     ]

@@ -20,18 +20,18 @@ from connectors.pki import Pki
 from gateway import wiring
 from gateway.core import chain
 from gateway.core.ledger import LogLine
-from gateway.core.model import Fate, Form
-from gateway.core.parties import Demand
+from gateway.core.model import BodyForm, Fate
+from gateway.core.parties import SignatureDemand
 from gateway.core.problems import Stopped
-from gateway.services import parties as profiles
-from gateway.services.evidence import HEAD_LINES, gather, schema_digests, seal_log
+from gateway.services import profiles
+from gateway.services.bundles import HEAD_LINES, gather, schema_digests, seal_log
+from gateway.services.certificate_status import Sources, refresh
 from gateway.services.intake import receive
-from gateway.services.trust import Sources, refresh
 from gateway.store import Store, open_engine
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads
 from signing.sign import sign
-from signing.trust import Trust
+from signing.trust import TrustView
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 PROVEN = ["files", "digest", "certificates", "anchors", "status", "signature", "receipt", "log", "schemas"]
@@ -150,7 +150,9 @@ def small(bare_gate, sample_settings, sqlite_store):
     """A gate over SQLite with its evidence on record; the agency may send without a signature, and typed."""
     gate = with_kept_evidence(replace(bare_gate, store=sqlite_store), sample_settings)
     agency = gate.parties.get(AGENCY)
-    agency = replace(agency, typed_submissions=True, signature=replace(agency.signature, default=Demand.ACCEPTED))
+    agency = replace(
+        agency, typed_submissions=True, signature=replace(agency.signature, default=SignatureDemand.ACCEPTED)
+    )
     return replace(gate, parties=type(gate.parties)(agency if p.id == AGENCY else p for p in gate.parties))
 
 
@@ -187,7 +189,7 @@ def test_a_message_on_the_word_of_the_channel_has_a_bundle_that_says_so(small):
 
 def test_what_the_gateway_composed_is_proven_by_its_own_signature(small):
     fields = {"MaHoSo": filed(small), "NguoiXuLy": "A", "ThoiDiemXuLy": "20260116080000", "TrangThai": "4"}
-    packet = replace(arrival(json.dumps(fields).encode(), AGENCY), form=Form.CAP_NHAT_TIEN_DO_MC)
+    packet = replace(arrival(json.dumps(fields).encode(), AGENCY), form=BodyForm.CAP_NHAT_TIEN_DO_MC)
     parts, found = fit_of(small, packet)
     assert (parts.basis, found["signature"], found["anchors"]) == ("composed", "passed", "passed")
     assert parts.composed not in (None, parts.original)
@@ -210,7 +212,7 @@ def test_a_time_stamp_is_judged_again_by_the_tree_that_vouched_for_it(small):
 
 
 def test_a_held_message_has_a_bundle_without_a_receipt(small):
-    unknown = replace(small, trust=Trust.build(small.parties, small.trust.trees.values()))
+    unknown = replace(small, trust=TrustView.build(small.parties, small.trust.trees.values()))
     parts, found = fit_of(unknown, arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL), Fate.HELD)
     assert (parts.state, parts.receipt, found["receipt"], found["log"]) == ("held", None, "not-applicable", "passed")
 
@@ -335,7 +337,7 @@ def test_the_head_is_signed_once_an_hour_when_something_has_happened(gate):
     assert sealed(gate, NOW + timedelta(hours=1, seconds=10)) is not None  # very much has been written
     with gate.store.read() as view:
         heads = Heads([gate.key.certificate])
-        assert chain.verify(heads.through(view.log_entries())).whole
+        assert chain.verify_chain(heads.through(view.log_entries())).whole
         assert (heads.seen, heads.newest.number, heads.wrong) == (3, 4 + HEAD_LINES, [])
 
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from gateway.cli import COMMANDS, lienthong
-from gateway.cli.base import Command, Group, Option
+from gateway.cli.command import Command, Group, Option
 from gateway.cli.show import Screen, as_json, inert, one_line
 
 

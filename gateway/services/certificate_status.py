@@ -18,16 +18,16 @@ from typing import Any, Final
 
 from connectors import receipts
 from connectors.outcomes import Parcel
-from connectors.pki import NotFetched, Pki, read_file
+from connectors.pki import NotFetched, Pki, read_source_file
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
-from gateway.core.parties import Demand, Parties, Role
-from gateway.core.problems import Outcome, Problem, Stopped
+from gateway.core.parties import Parties, Role, SignatureDemand
+from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.documents import Checked, Document, Kind, parse_bytes
-from gateway.store import CertificateStatus as StoredStatus
+from gateway.store import CertificateRecord as StoredStatus
 from gateway.store import Store
 from signing.certificates import Certificate
 from signing.status import answers_nonce, chain_of, end_entities, issuer_of, judge_status, revocation_addresses
-from signing.trust import CertificateStatus, Status, Trust, TrustTree
+from signing.trust import CertificateStatus, StatusWord, TrustTree, TrustView
 from signing.verify import verify
 
 log = logging.getLogger("lienthong.trust")
@@ -65,7 +65,7 @@ class _Asked:
 
 async def refresh(
     store: Store,
-    trust: Trust,
+    trust: TrustView,
     parties: Parties,
     sources: Iterable[Sources],
     now: datetime,
@@ -127,7 +127,7 @@ def is_due(verdict: CertificateStatus | None, now: datetime) -> bool:
     if verdict is None:
         return True
     since = now - verdict.as_of
-    if verdict.status is Status.UNKNOWN:
+    if verdict.status is StatusWord.UNKNOWN:
         return since >= ASK_AGAIN_UNKNOWN
     if since >= ASK_AT_LEAST:
         return True
@@ -137,7 +137,7 @@ def is_due(verdict: CertificateStatus | None, now: datetime) -> bool:
     return left <= ASK_AHEAD or left <= since
 
 
-def _asked(trust: Trust, parties: Parties) -> Iterator[_Asked]:
+def _asked(trust: TrustView, parties: Parties) -> Iterator[_Asked]:
     """Every certificate whose status matters: those registered under a tree, and the time-stamping services of the trees."""
     seen: set[str] = set()
     for party in parties:
@@ -156,10 +156,10 @@ def _asked(trust: Trust, parties: Parties) -> Iterator[_Asked]:
 def _says_more(news: CertificateStatus, old: CertificateStatus | None, now: datetime) -> bool:
     if old is None:
         return True
-    if news.status is Status.UNKNOWN:
+    if news.status is StatusWord.UNKNOWN:
         # A good answer that still counts, or a bad one, is worth more than silence.
-        counts = old.status is Status.BAD or (
-            old.status is Status.GOOD and (old.until is None or now <= (old.grace_until or old.until))
+        counts = old.status is StatusWord.BAD or (
+            old.status is StatusWord.GOOD and (old.until is None or now <= (old.grace_until or old.until))
         )
         return not counts and (old.status, old.reason) != (news.status, news.reason)
     return True
@@ -221,7 +221,7 @@ class _Fetch:
         key = str(path)
         if key not in self._crls:
             try:
-                self._crls[key] = read_file(path)
+                self._crls[key] = read_source_file(path)
                 self.bodies.append(self._crls[key] or b"")
             except NotFetched as error:
                 self._crls[key] = None
@@ -258,14 +258,14 @@ def stored(status: CertificateStatus, tree: str) -> StoredStatus:
 # A receiver's receipt -----------------------------------------------------------------------------------------------
 
 
-def doubt(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: datetime) -> Problem | None:
+def doubt(answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime) -> Problem | None:
     """Why the BienNhan in a receiver's answer proves nothing (DLV-029); None where it does, or where there is none.
 
     It is held to the party's own policy for HS02: by the same profile as any message, signed by a certificate registered
     for that party, about exactly these bytes. A bare 2xx, and an answer that is no BienNhan, claim nothing.
     """
     demand = parcel.party.signature.demand("HS02")
-    if demand is Demand.OFF or not answer.strip():
+    if demand is SignatureDemand.OFF or not answer.strip():
         return None
     try:
         reason = _flaw(answer, parcel, trust, parties, at, demand)
@@ -275,13 +275,15 @@ def doubt(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: dat
     return None if reason is None else Problem("DLV-029", {"reason": reason})
 
 
-def _flaw(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: datetime, demand: Demand) -> str | None:
+def _flaw(
+    answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime, demand: SignatureDemand
+) -> str | None:
     try:
         root = parse_bytes(answer)
     except Stopped as stop:
         if b"BienNhan" in answer and answer.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return stop.problems[0].code
-        return "SIG-002" if demand is Demand.REQUIRED and receipts.says_in_json(answer) else None
+        return "SIG-002" if demand is SignatureDemand.REQUIRED and receipts.says_in_json(answer) else None
     claimed = receipts.in_xml(root)
     if claimed is None:
         return None
@@ -293,7 +295,7 @@ def _flaw(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: dat
         received_at=at,
     )
     if receipts.is_bare(root):  # no envelope, so nothing that could be signed
-        return "SIG-002" if demand is Demand.REQUIRED else None
+        return "SIG-002" if demand is SignatureDemand.REQUIRED else None
     kind = Kind(loai="HS02", goc="BienNhan", phien_ban="")
     try:
         attested = verify(
@@ -308,7 +310,7 @@ def _flaw(answer: bytes, parcel: Parcel, trust: Trust, parties: Parties, at: dat
         return "SIG-050"
     if receipts.in_xml(attested.root) != claimed or (claimed.bam_noi_dung or "").lower() != parcel.delivery.digest:
         return "BamNoiDung"
-    unknown = [problem.code for problem in attested.doubts if problem.outcome is Outcome.UNDETERMINED]
+    unknown = [problem.code for problem in attested.doubts if problem.outcome is ProblemOutcome.UNDETERMINED]
     return unknown[0] if unknown else None
 
 
@@ -344,14 +346,14 @@ class End:
         return (self.at - now).days
 
 
-def forecast(trust: Trust, parties: Parties, now: datetime, within: timedelta | None = None) -> list[End]:
+def forecast(trust: TrustView, parties: Parties, now: datetime, within: timedelta | None = None) -> list[End]:
     """What stops working on which day, the nearest first; what is over already too. ``within``: no further ahead."""
     ends = [*_tree_ends(trust), *_party_ends(trust, parties), *_own_ends(trust, parties)]
     limit = datetime.max.replace(tzinfo=UTC) if within is None else now + within
     return sorted((end for end in ends if end.at <= limit), key=lambda end: (end.at, end.kind, end.name))
 
 
-def endangered(trust: Trust, parties: Parties, now: datetime, within: timedelta) -> list[End]:
+def endangered(trust: TrustView, parties: Parties, now: datetime, within: timedelta) -> list[End]:
     """Of the forecast what a person must act on, since nothing that is known stands in for it, the nearest first.
 
     Evidence renews itself while its source answers. It counts once it has ended and only its grace carries it: then
@@ -361,12 +363,12 @@ def endangered(trust: Trust, parties: Parties, now: datetime, within: timedelta)
     return [end for end in ends if end.last and (end.kind is not Ending.EVIDENCE or _stale(trust, end, now))]
 
 
-def _stale(trust: Trust, end: End, now: datetime) -> bool:
+def _stale(trust: TrustView, end: End, now: datetime) -> bool:
     verdict = trust.verdicts.get(end.name)
     return verdict is None or verdict.until is None or verdict.until <= now
 
 
-def _own_ends(trust: Trust, parties: Parties) -> Iterator[End]:
+def _own_ends(trust: TrustView, parties: Parties) -> Iterator[End]:
     """The gateway's own certificates: the first of its registration signs now, the others once did."""
     signing = {
         party.certificates[0].fingerprint for party in parties if party.role is Role.GATEWAY and party.certificates
@@ -377,7 +379,7 @@ def _own_ends(trust: Trust, parties: Parties) -> Iterator[End]:
         yield End(at=one.not_after, kind=Ending.OWN, name=fingerprint, subject=one.subject, last=last)
 
 
-def _tree_ends(trust: Trust) -> Iterator[End]:
+def _tree_ends(trust: TrustView) -> Iterator[End]:
     for tree in trust.trees.values():
         if tree.valid_to is not None:
             yield End(at=tree.valid_to, kind=Ending.TREE, name=tree.name, tree=tree.name, last=True)
@@ -391,7 +393,7 @@ def _tree_ends(trust: Trust) -> Iterator[End]:
                     yield End(at=verdict.grace_until or verdict.until, kind=Ending.EVIDENCE, last=not newer, **row)
 
 
-def _party_ends(trust: Trust, parties: Parties) -> Iterator[End]:
+def _party_ends(trust: TrustView, parties: Parties) -> Iterator[End]:
     for party in parties:
         lives = [
             (registration, one, min(one.not_after, registration.valid_to or one.not_after))

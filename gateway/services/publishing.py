@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 from lxml import etree
 
-from gateway.core.catalogues import Difference, Muc, difference, entries, from_csv, same_agencies
+from gateway.core.catalogues import CatalogueDifference, Muc, catalogue_difference, entries, from_csv, same_agencies
 from gateway.core.ledger import LogLine
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import parse_bytes
@@ -88,13 +88,13 @@ def current(store: Store, danh_muc: str, phien_ban: str | None = None, on: date 
     return Version(danh_muc=danh_muc, phien_ban=chosen, muc=tuple(m for m in found if on is None or m.valid_on(on)))
 
 
-def plan(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc]) -> Difference:
+def plan_publication(store: Store, danh_muc: str, phien_ban: str, muc: Sequence[Muc]) -> CatalogueDifference:
     """What publishing this version would change in the newest one. Raises Stopped (CAT-011) when it exists and differs."""
     same = current(store, danh_muc, phien_ban)
-    if same is not None and difference(same.muc, muc):
+    if same is not None and catalogue_difference(same.muc, muc):
         raise Stopped(Problem("CAT-011", {"danh_muc": danh_muc, "phien_ban": phien_ban}))
     before = current(store, danh_muc)
-    return difference(before.muc if before else (), muc)
+    return catalogue_difference(before.muc if before else (), muc)
 
 
 def publish(
@@ -108,7 +108,7 @@ def publish(
     reason: str | None = None,
 ) -> bool:
     """Record a version. False when the same version with the same entries is on record already. Raises Stopped as plan() does."""
-    plan(store, danh_muc, phien_ban, muc)
+    plan_publication(store, danh_muc, phien_ban, muc)
     if current(store, danh_muc, phien_ban) is not None:
         return False
     with store.begin() as tx:

@@ -17,12 +17,12 @@ from gateway.core.ledger import LogLine
 from gateway.core.model import MessageId, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
-from gateway.store import Message, Store, Verdict, View
+from gateway.store import Message, Store, VerdictRecord, View
 from schemas.attachments import attachments
-from signing.evidence import JUDGEMENTS, Parts, Registration, Tree, signed_bytes
+from signing.evidence import JUDGEMENTS, EvidenceTree, Parts, Registration, signed_bytes
 from signing.heads import HEAD, sign_head
 from signing.sign import SigningKey
-from signing.trust import Trust, TrustTree
+from signing.trust import TrustTree, TrustView
 
 HEAD_LINES: Final = 2000  # a busy log's head is signed after so many lines, however little time has passed
 LOG_LINES: Final = 5000  # at most; a message that was replayed months later gets the lines around its last judgement
@@ -30,7 +30,7 @@ LOG_LINES: Final = 5000  # at most; a message that was replayed months later get
 
 def gather(
     store: Store,
-    trust: Trust,
+    trust: TrustView,
     parties: Parties,
     message: MessageId | str,
     *,
@@ -41,7 +41,7 @@ def gather(
     """All that the records hold on a message. Raises Stopped: SIG-132 not on record, SIG-133 its bytes were erased.
 
     ``own``: the gateway's certificates, DER, those that signed earlier receipts included. ``profile`` reads a party's
-    profile as the registry keeps it (gateway.services.parties.from_text).
+    profile as the registry keeps it (gateway.services.profiles.from_text).
     """
     with store.read() as view:
         known = view.message(message)
@@ -84,7 +84,7 @@ def gather(
             documents=documents,
             own=tuple(ours),
             own_identifier=own_identifier,
-            trees=tuple(Tree.of(tree) for tree in trees),
+            trees=tuple(EvidenceTree.of(tree) for tree in trees),
             certificates=certificates | ours,
             evidence={digest: body for digest in _cited(facts, verdict) if (body := view.body(digest)) is not None},
             schemas=schema_digests(),
@@ -118,7 +118,7 @@ def _signed_documents(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one["verdict"] for report in facts.get("documents", {}).values() for one in report["signatures"]]
 
 
-def _cited(facts: Mapping[str, Any], verdict: Verdict | None) -> tuple[str, ...]:
+def _cited(facts: Mapping[str, Any], verdict: VerdictRecord | None) -> tuple[str, ...]:
     statuses = [one.get("facts", {}).get("status") or {} for one in (facts, *_signed_documents(facts))]
     cited = {digest for status in statuses for digest in status.get("evidence") or ()}
     return tuple({*cited, *(verdict.evidence if verdict is not None else ())})
@@ -180,7 +180,7 @@ def _without_certificate(parties: Parties, known: Message) -> Registration | Non
 
 
 def _trees(
-    trust: Trust, registration: Registration | None, documents: Iterable[Registration], facts: Mapping[str, Any]
+    trust: TrustView, registration: Registration | None, documents: Iterable[Registration], facts: Mapping[str, Any]
 ) -> list[TrustTree]:
     stamps = facts.get("facts", {}).get("timestamps") or ()
     wanted = {registration.tree if registration is not None else None, *(one.tree for one in documents)}

@@ -41,7 +41,7 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Problem
-from gateway.core.reconcile import Difference, Line, compare
+from gateway.core.reconcile import DossierDifference, DossierLine, compare
 from gateway.documents import parse_bytes
 from gateway.store import CatalogueRow, Store, View
 from schemas import write
@@ -306,8 +306,10 @@ def _day(at: datetime | None) -> date | None:
 def _reconciled(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping[str, Any]:
     """The differences between the asker's list and our record of one agency's dossiers of a period."""
     agency = clerk.parties.by_identifier(content.ma_dinh_danh)
-    theirs = [Line(ma_ho_so=row.ma_ho_so, trang_thai=row.trang_thai, thoi_diem=row.thoi_diem) for row in content.dong]
-    ours: list[Line] = []
+    theirs = [
+        DossierLine(ma_ho_so=row.ma_ho_so, trang_thai=row.trang_thai, thoi_diem=row.thoi_diem) for row in content.dong
+    ]
+    ours: list[DossierLine] = []
     if agency is not None:
         within = view.dossiers(
             agency=agency.id, opened_since=content.ky_tu, opened_before=content.ky_den + timedelta(microseconds=1)
@@ -330,12 +332,12 @@ def _reconciled(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping
     }
 
 
-def _line(dossier: Dossier) -> Line:
+def _line(dossier: Dossier) -> DossierLine:
     last = max((change.occurred_at for change in dossier.changes), default=None)
-    return Line(ma_ho_so=dossier.ma_ho_so, trang_thai=dossier.trang_thai or 0, thoi_diem=last)
+    return DossierLine(ma_ho_so=dossier.ma_ho_so, trang_thai=dossier.trang_thai or 0, thoi_diem=last)
 
 
-def _difference(one: Difference) -> Mapping[str, Any]:
+def _difference(one: DossierDifference) -> Mapping[str, Any]:
     return {
         "MaHoSo": one.ma_ho_so,
         "LoaiLech": one.kind.value,

@@ -22,7 +22,7 @@ from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.written import nearest
 
 if TYPE_CHECKING:  # settings know the rules of the schemas, and those load lxml; help needs neither
-    from gateway.settings import Loaded, OperatorRole, Settings
+    from gateway.settings import LoadedSettings, OperatorRole, Settings
     from gateway.store import Store
 
 FINE, PROBLEMS, USAGE, UNDETERMINED, OURS = 0, 1, 2, 3, 70
@@ -35,7 +35,7 @@ class Misconfigured(Stopped):
 
 
 @dataclass
-class Call:
+class CommandRun:
     """One run of the command line: what was asked for globally, and what follows from it when it is needed."""
 
     lang: Lang = Lang.VI
@@ -52,7 +52,7 @@ class Call:
         return Screen(lang=self.lang, as_json=self.as_json)
 
     @cached_property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedSettings:
         """The settings in force. Raises Misconfigured."""
         return self.load_near(Path.cwd(), needed=True)
 
@@ -61,7 +61,7 @@ class Call:
         """The settings in force."""
         return self.loaded.settings
 
-    def load_near(self, place: Path, *, needed: bool) -> Loaded:
+    def load_near(self, place: Path, *, needed: bool) -> LoadedSettings:
         """The settings by --config, or else by the ``lienthong.toml`` of the folder, or of one above it."""
         from gateway.settings import CONFIG_NAME, find, load
 
@@ -204,7 +204,7 @@ class Command(Helped, click.Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LazyCommand:
     """A command that is imported only when it runs."""
 
     place: str  # "gateway.cli.check:check"
@@ -218,7 +218,7 @@ class Group(Helped, click.Group):
     def __init__(
         self,
         *args: Any,
-        entries: dict[str, Entry],
+        entries: dict[str, LazyCommand],
         vi: str = "",
         en: str = "",
         default: str | None = None,
@@ -349,11 +349,11 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     return value
 
 
-def take_common(ctx: click.Context) -> Call:
+def take_common(ctx: click.Context) -> CommandRun:
     """The Call of this run, with whatever the common options have said so far."""
-    call = ctx.find_object(Call)
+    call = ctx.find_object(CommandRun)
     if call is None:
-        call = Call(*asked_for((), os.environ))
+        call = CommandRun(*asked_for((), os.environ))
         ctx.find_root().obj = call
     given = ctx.meta.get("lienthong", {})
     if "lang" in given:
@@ -368,7 +368,7 @@ def take_common(ctx: click.Context) -> Call:
 def lang_of(ctx: click.Context) -> Lang:
     """The language to show help in."""
     given = ctx.meta.get("lienthong", {}).get("lang")
-    call = ctx.find_object(Call)
+    call = ctx.find_object(CommandRun)
     return Lang(given) if given else call.lang if call is not None else asked_for((), {})[0]
 
 
@@ -432,7 +432,7 @@ def _act_as(ctx: click.Context, _param: click.Parameter, value: str | None) -> N
         take_common(ctx).acting_as = value
 
 
-def reason_of(call: Call, reason: str | None, act: str) -> str:
+def reason_of(call: CommandRun, reason: str | None, act: str) -> str:
     """The reason, asked for at a terminal when it was not given. Raises Stopped (SYS-041) without one."""
     if reason is None and call.screen.interactive:
         reason = click.prompt(call.screen.text(f"Lý do {act}", f"Reason to {act}"), err=True)
@@ -441,7 +441,7 @@ def reason_of(call: Call, reason: str | None, act: str) -> str:
     return reason.strip()
 
 
-def check_period(call: Call, since: datetime | None, until: datetime | None) -> None:
+def check_period(call: CommandRun, since: datetime | None, until: datetime | None) -> None:
     """Raises UsageError for a period that ends before it begins: nothing would be found in it, which says nothing."""
     if since is not None and until is not None and until <= since:
         raise click.UsageError(
@@ -450,7 +450,7 @@ def check_period(call: Call, since: datetime | None, until: datetime | None) -> 
         )
 
 
-def with_settings(call: Call, **given: Any) -> Call:
+def with_settings(call: CommandRun, **given: Any) -> CommandRun:
     """The call with settings that its own options override; None leaves them alone."""
     extra = {name.replace("__", "."): value for name, value in given.items() if value is not None}
     if not extra:

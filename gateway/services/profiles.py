@@ -20,24 +20,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from connectors.registry import Registry
-from connectors.settings import SECRET, Common
+from connectors.registry import ConnectorRegistry
+from connectors.table import SECRET, Common
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
-    Demand,
     Parties,
     Party,
     Receives,
     RetryPolicy,
     Role,
+    SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
     WhenUnknown,
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.core.written import KeyPath, Written, decode, dotted, nearest, read, setting
+from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
 
 AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
 SHA256 = r"[0-9a-f]{64}"
@@ -101,12 +101,14 @@ class CertificateForm:
 class SignatureForm:
     """What the party's signatures must be. A message type (HS17 = "accepted") may have a demand of its own."""
 
-    default: Demand = setting(
-        Demand.REQUIRED,
+    default: SignatureDemand = setting(
+        SignatureDemand.REQUIRED,
         vi="required: bắt buộc ký; accepted: có thì kiểm; off: không xét.",
         en="required: must be signed; accepted: checked when there; off: not looked at.",
     )
-    by_type: Mapping[str, Demand] = setting({}, vi="Riêng cho từng loại thông điệp.", en="For single message types.")
+    by_type: Mapping[str, SignatureDemand] = setting(
+        {}, vi="Riêng cho từng loại thông điệp.", en="For single message types."
+    )
     status_unknown: WhenUnknown = setting(
         WhenUnknown.HOLD,
         vi="Khi chưa biết tình trạng chứng thư: hold (giữ) hay warn (nhận, có cảnh báo).",
@@ -194,7 +196,7 @@ class LaneForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class PartyProfile:
     """One file parties/<id>.toml, as it is written."""
 
     id: str = setting(
@@ -252,7 +254,7 @@ class Profile:
     )
 
 
-def read_file(file: Path, trees: Collection[str] | None = None, connectors: Registry | None = None) -> Party:
+def read_file(file: Path, trees: Collection[str] | None = None, connectors: ConnectorRegistry | None = None) -> Party:
     """The party of one file. Raises Stopped with every mistake, each with line and column.
 
     ``trees`` are the names of the trust trees that there are, ``connectors`` those installed; what is None is not
@@ -263,12 +265,12 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Regi
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or "?") if isinstance(error, OSError) else "not UTF-8"
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": reason})) from error
-    written = _by_type(read(text, str(file)))
+    written = _by_type(read_toml(text, str(file)))
     base = file.resolve().parent
     connector = written.data.get("connector")
     settings, wrong = _connector(connector if isinstance(connector, Mapping) else {}, written, base, connectors)
     try:
-        profile = decode(Profile, written, base=base)
+        profile = decode_toml(PartyProfile, written, base=base)
     except Stopped as stop:
         raise Stopped(*stop.problems, *wrong) from stop
     problems = [*_rules(profile, written, file, trees)]
@@ -290,7 +292,9 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Regi
     return _party(profile, tuple(certificates), settings)
 
 
-def read_folder(folder: Path, trees: Collection[str] | None = None, connectors: Registry | None = None) -> list[Party]:
+def read_folder(
+    folder: Path, trees: Collection[str] | None = None, connectors: ConnectorRegistry | None = None
+) -> list[Party]:
     """The parties of every file ``*.toml`` of the folder, by name. Raises Stopped with every mistake of all files."""
     if not folder.is_dir():
         raise Stopped(Problem("SYS-033", {"folder": str(folder)}))
@@ -332,7 +336,7 @@ def _by_type(written: Written) -> Written:
     return Written(written.file, {**written.data, "signature": rest}, places)
 
 
-def _rules(profile: Profile, written: Written, file: Path, trees: Collection[str] | None) -> Iterable[Problem]:
+def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collection[str] | None) -> Iterable[Problem]:
     problem = written.problem
     if profile.id != file.stem:
         yield problem("SYS-014", ("id",), value=profile.id, allowed=[file.stem], nearest=file.stem)
@@ -418,7 +422,7 @@ def der_of(raw: bytes) -> bytes:
 
 
 def _connector(
-    table: Mapping[str, Any], written: Written, base: Path, connectors: Registry | None
+    table: Mapping[str, Any], written: Written, base: Path, connectors: ConnectorRegistry | None
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The connector's own settings with absolute paths, and what is wrong with them."""
     if not table:
@@ -460,7 +464,7 @@ def _absolute(values: Mapping[str, Any], settings: type[Any], base: Path) -> dic
 
 
 def _party(
-    profile: Profile, certificates: tuple[SigningCertificate, ...], connector_settings: Mapping[str, Any]
+    profile: PartyProfile, certificates: tuple[SigningCertificate, ...], connector_settings: Mapping[str, Any]
 ) -> Party:
     signature = profile.signature
     return Party(
@@ -572,7 +576,7 @@ def _rich(hint: Any, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class ProfileDifference:
     """What applying would do to one party."""
 
     party: PartyId
@@ -580,9 +584,11 @@ class Difference:
     fields: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # name -> (in force, in the file)
 
 
-def difference(in_force: Parties, wanted: Iterable[Party], *, remove_missing: bool = False) -> list[Difference]:
+def profile_differences(
+    in_force: Parties, wanted: Iterable[Party], *, remove_missing: bool = False
+) -> list[ProfileDifference]:
     """What is different, by party. Credentials are shown as the first characters of their hashes."""
-    found: list[Difference] = []
+    found: list[ProfileDifference] = []
     seen: set[PartyId] = set()
     for party in wanted:
         seen.add(party.id)
@@ -595,9 +601,9 @@ def difference(in_force: Parties, wanted: Iterable[Party], *, remove_missing: bo
             if before.get(name) != after.get(name)
         }
         if old is None or to_text(old) != to_text(party):
-            found.append(Difference(party=party.id, kind="added" if old is None else "changed", fields=changed))
+            found.append(ProfileDifference(party=party.id, kind="added" if old is None else "changed", fields=changed))
     gone = [party.id for party in in_force if party.id not in seen and party.role is not Role.GATEWAY]
-    return [*found, *(Difference(party=party, kind="removed") for party in gone if remove_missing)]
+    return [*found, *(ProfileDifference(party=party, kind="removed") for party in gone if remove_missing)]
 
 
 def _shown(party: Party, prefix: str = "") -> dict[str, str]:

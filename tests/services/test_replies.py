@@ -13,8 +13,7 @@ from gateway.core.catalogues import Muc
 from gateway.core.model import Address, DeliveryState, Fate
 from gateway.core.parties import Parties
 from gateway.documents import parse_bytes
-from gateway.services import answers, catalogues
-from gateway.services import parties as profiles
+from gateway.services import profiles, publishing, replies
 from gateway.services.intake import judge, new_message_id, receive
 from gateway.wiring import OURSELVES
 from schemas import write
@@ -28,7 +27,7 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def clerk(gate):
     """Who answers in these tests."""
-    return answers.Clerk(
+    return replies.Clerk(
         store=gate.store,
         parties=gate.parties,
         ourselves=OURSELVES,
@@ -37,7 +36,7 @@ def clerk(gate):
         judge=lambda envelope: judge(envelope, gate),
         enter=lambda envelope: receive([envelope], gate, NOW)[0],
         new_id=new_message_id,
-        publish=lambda name, version, muc, who: catalogues.publish(gate.store, name, version, muc, who=who, now=NOW),
+        publish=lambda name, version, muc, who: publishing.publish(gate.store, name, version, muc, who=who, now=NOW),
     )
 
 
@@ -75,7 +74,7 @@ def alive(gate):
 def test_a_query_by_code_is_answered_with_state_and_steps(gate, clerk):
     code = alive(gate)
     query, own = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code})
-    assert answers.answer_due(clerk, datetime.now(UTC)) == 1
+    assert replies.answer_due(clerk, datetime.now(UTC)) == 1
     root, entry = told(gate, PORTAL, "TraLoiTraCuu")
     assert entry.sender == OURSELVES
     assert root.findtext("{*}MaThongDiepGoc") == own
@@ -91,11 +90,11 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
     query, _ = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code})
     with gate.store.begin() as tx:
         (claimed,) = tx.claim_due(OURSELVES, datetime.now(UTC), 10, 1.0)
-    assert answers._dealt_with(clerk, claimed, datetime.now(UTC)) is None  # and then the process died, unsettled
+    assert replies._dealt_with(clerk, claimed, datetime.now(UTC)) is None  # and then the process died, unsettled
     later = datetime.now(UTC) + timedelta(minutes=5)
     with gate.store.begin() as tx:
         tx.rescue(later)
-    assert answers.answer_due(clerk, later + timedelta(hours=2)) == 1
+    assert replies.answer_due(clerk, later + timedelta(hours=2)) == 1
     with gate.store.read() as view:
         assert len([e for e in view.inbox_after(PORTAL, 0) if e.goc == "TraLoiTraCuu"]) == 1
         assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
@@ -104,7 +103,7 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
 def test_a_party_finds_nothing_of_others(gate, clerk):
     code = alive(gate)
     asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code}, party="so-xay-dung")
-    answers.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, datetime.now(UTC))
     with gate.store.read() as view:
         digests = [m.digest for m in view.messages(party=OURSELVES)]
         root = parse_bytes(view.body(digests[0]))
@@ -129,7 +128,7 @@ def test_a_person_is_found_by_identity_number_and_procedure(gate, clerk):
     number = parse_bytes(filing).findtext(".//{*}SoDinhDanh")
     for wanted, found in ((number, "1"), ("075990009999", "0")):
         asked(gate, "HS17", "TraCuuHoSo", {"SoDinhDanh": wanted, "MaTTHC": procedure})
-        answers.answer_due(clerk, datetime.now(UTC))
+        replies.answer_due(clerk, datetime.now(UTC))
         root, _ = told(gate, PORTAL, "TraLoiTraCuu")
         assert root.findtext(".//{*}SoKetQua") == found
 
@@ -142,9 +141,9 @@ def test_a_catalogue_is_answered_in_the_version_and_for_the_day_asked(gate, cler
         fields={"BiDanh": "000.99.01.H19", "GhiChuRieng": "x"},
     )
     new = Muc(ma="H19.902", ten="Sở mới", hieu_luc_tu=date(2025, 7, 1))
-    catalogues.publish(gate.store, "CoQuan", "2025.1", [old, new], who="operator:test", now=NOW)
+    publishing.publish(gate.store, "CoQuan", "2025.1", [old, new], who="operator:test", now=NOW)
     asked(gate, "HS18", "LayDanhMuc", {"TenDanhMuc": "CoQuan", "NgayHieuLuc": date(2025, 1, 1)})
-    answers.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, datetime.now(UTC))
     root, _ = told(gate, PORTAL, "DanhMuc")
     assert [e.text for e in root.iterfind(".//{*}Muc/{*}Ma")] == ["H19.901"]
     assert root.findtext(".//{*}PhienBanDanhMuc") == "2025.1"
@@ -158,7 +157,7 @@ def test_reconciliation_names_what_differs_on_either_side(gate, clerk):
     period = {"KyTu": NOW - timedelta(days=1), "KyDen": NOW + timedelta(days=1)}
     agency = gate.parties.get(XA).identifiers[0]
     asked(gate, "HS19", "DoiSoat", {**period, "MaDinhDanh": agency, "DanhSachDoiSoat": {"DongDoiSoat": lines}})
-    answers.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, datetime.now(UTC))
     root, _ = told(gate, PORTAL, "KetQuaDoiSoat")
     found = {e.findtext("{*}MaHoSo"): e.findtext("{*}LoaiLech") for e in root.iterfind(".//{*}ChenhLech")}
     assert found == {first: "KHAC_TRANG_THAI", second: "THIEU_O_BEN_HOI", stranger: "THIEU_O_BEN_TRA_LOI"}
@@ -172,7 +171,7 @@ def test_only_a_party_with_the_privilege_publishes_a_catalogue(gate, clerk):
         "DanhSachMuc": {"Muc": [{"Ma": "H19.901", "Ten": "Sở"}]},
     }
     query, _ = asked(gate, "HS18", "DanhMuc", fields)
-    answers.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, datetime.now(UTC))
     with gate.store.read() as view:
         (owed,) = view.deliveries(message=query.message)
         assert (owed.state, owed.problem.code) == (DeliveryState.REFUSED, "AUT-030")
@@ -182,7 +181,7 @@ def test_only_a_party_with_the_privilege_publishes_a_catalogue(gate, clerk):
 
 
 def test_a_filing_is_opened_once_and_the_oldest_is_forgotten(monkeypatch):
-    persons, opened = answers.Persons(), []
+    persons, opened = replies.Persons(), []
 
     def look(message):
         return persons.of(message, lambda: iter([opened.append(message) or f"number of {message}"]))
@@ -190,11 +189,11 @@ def test_a_filing_is_opened_once_and_the_oldest_is_forgotten(monkeypatch):
     first, anew = look("a")
     assert (persons.mark("number of a") in first, persons.mark("number of b") in first, anew) == (True, False, True)
     assert look("a") == (first, False)
-    monkeypatch.setattr(answers, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(replies, "MOST_REMEMBERED", 2)
     for message in ("b", "a", "c"):  # a was asked for after b
         look(message)
     assert (look("a")[1], look("b")[1], opened) == (False, True, ["a", "b", "c", "b"])
-    assert persons.mark("number of a") != answers.Persons().mark("number of a")  # another process, another key
+    assert persons.mark("number of a") != replies.Persons().mark("number of a")  # another process, another key
 
 
 def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyond_erasure(gate, clerk):
@@ -213,7 +212,7 @@ def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyon
 
     def found(party=PORTAL):
         asked(gate, "HS17", "TraCuuHoSo", {"SoDinhDanh": number, "MaTTHC": "1.001193"}, party=party)
-        answers.answer_due(clerk, datetime.now(UTC))
+        replies.answer_due(clerk, datetime.now(UTC))
         root, _ = told(gate, party, "TraLoiTraCuu")
         return root.findtext(".//{*}SoKetQua"), len(clerk.persons._marks)
 
@@ -239,7 +238,7 @@ def test_a_party_that_its_profile_lets_publish_publishes(gate, clerk):
         "DanhSachMuc": {"Muc": [{"Ma": "H19.901", "Ten": "Sở"}]},
     }
     query, _ = asked(gate, "HS18", "DanhMuc", fields)
-    answers.answer_due(replace(clerk, parties=trusted), datetime.now(UTC))
+    replies.answer_due(replace(clerk, parties=trusted), datetime.now(UTC))
     with gate.store.read() as view:
         assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
         assert [row.ma for row in view.catalogue("CoQuan", "2026.1")] == ["H19.901"]

@@ -1,0 +1,86 @@
+"""One word, one meaning: a class has its name for itself, and so has every function that others may call."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("gateway", "schemas", "signing", "connectors")
+
+# Names that stand more than once, each because something outside our code asks for just this name.
+CALLED_FROM_OUTSIDE = {
+    "send": "what a connector does, in the words of the registry of connectors",
+    "query": "likewise",
+    "fetch": "likewise",
+    "probe": "likewise",
+    "upgrade": "what Alembic calls in each migration",
+    "main": "where a program begins",
+}
+# Files whose functions are named after the command that calls them; `lienthong parties check` is parties.check.
+COMMANDS = ("gateway/cli/",)
+
+
+def modules():
+    for name in OURS:
+        for file in sorted((ROOT / name).rglob("*.py")):
+            yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text("utf-8"))
+
+
+def classes(of=modules):
+    """Where each class stands, private ones too: a reader meets both."""
+    found = defaultdict(list)
+    for file, tree in of():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(f"{file}:{node.lineno}")
+    return found
+
+
+def functions(of=modules):
+    """Where each public function of a module stands, commands left out."""
+    found = defaultdict(list)
+    for file, tree in of():
+        if file.startswith(COMMANDS):
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                found[node.name].append(f"{file}:{node.lineno}")
+    return found
+
+
+def shared(found, but=()):
+    return {name: places for name, places in found.items() if len(places) > 1 and name not in but}
+
+
+def test_no_two_classes_share_a_name():
+    assert shared(classes()) == {}
+
+
+def test_no_two_public_functions_share_a_name():
+    assert shared(functions(), but=CALLED_FROM_OUTSIDE) == {}
+
+
+def test_a_name_is_excused_only_while_it_is_needed():
+    assert set(CALLED_FROM_OUTSIDE) <= set(shared(functions())) | {"main"}
+
+
+@pytest.mark.parametrize(("look", "text"), [(classes, "class Twice: ..."), (functions, "def twice(): ...")])
+def test_a_shared_name_is_seen(look, text):
+    """So that the tests above can fail."""
+
+    def two():
+        yield "gateway/core/one.py", ast.parse(text)
+        yield "signing/other.py", ast.parse(text)
+
+    assert shared(look(two)) != {}
+
+
+def test_no_noun_names_files_on_more_than_two_floors():
+    """Two files of one noun are one idea and its command, or one protocol coming in and going out. A third is another idea."""
+    nouns = defaultdict(list)
+    for file, _ in modules():
+        if not file.endswith("__init__.py"):
+            nouns[file.rpartition("/")[2]].append(file)
+    assert {noun: files for noun, files in nouns.items() if len(files) > 2} == {}
