@@ -3,6 +3,9 @@
 The classes are those of threats sections 5.4 to 5.10. Where an attack needs the genuine signer's help (a signature that really is
 over the wrong thing), it gets it: digests and signature are computed honestly over what the document says. ``trap`` is an address
 that must never be asked for anything.
+
+Each attack carries the codes that it must be refused with, all of them and no other: written by hand from the list of what a
+signature may look like, so that a check which no longer looks, or which another one hides, is seen.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class Attack:
 
     name: str  # family: what is done
     body: bytes
+    codes: frozenset[str]  # what it is refused with by everything up to the signature, the schema left out
 
 
 def d(name: str) -> str:
@@ -76,6 +80,15 @@ class Seed:
     @cached_property
     def by_id(self) -> bool:
         return self.tree().get("Id") is not None
+
+    @cached_property
+    def references(self) -> int:
+        """How many references its signature has."""
+        return len(self.signature(self.tree()).findall(f"{d('SignedInfo')}/{d('Reference')}"))
+
+    @cached_property
+    def has_key_value(self) -> bool:
+        return self.signature(self.tree()).find(f"{d('KeyInfo')}/{d('KeyValue')}") is not None
 
     @staticmethod
     def signature(root: Element) -> Element:
@@ -160,15 +173,15 @@ def out(root: Element) -> bytes:
 
 def attacks(seed: Seed) -> list[Attack]:
     """Every attack on this seed, each body once."""
-    made: dict[bytes, str] = {}
+    made: dict[bytes, Attack] = {}
     for family in FAMILIES:
-        for name, body in family(seed):
+        for name, body, codes in family(seed):
             if body != seed.body:
-                made.setdefault(body, f"{family.__name__}: {name}")
-    return [Attack(name, body) for body, name in made.items()]
+                made.setdefault(body, Attack(f"{family.__name__}: {name}", body, frozenset(codes.split())))
+    return list(made.values())
 
 
-Made = Iterator[tuple[str, bytes]]
+Made = Iterator[tuple[str, bytes, str]]  # what is done, the document, the codes
 
 
 # Content changed after signing ----------------------------------------------------------------------------------------
@@ -186,44 +199,51 @@ def content(seed: Seed) -> Made:
         leaf = at(root)
         name = f"{etree.QName(leaf).localname}#{index}"
         leaf.text = (leaf.text or "") + "0"
-        yield f"append to {name}", out(root)
+        code = "SIG-059" if _says_who(leaf) else "SIG-001"
+        yield f"append to {name}", out(root), code
         root = seed.tree()
         if at(root).text:
             at(root).text = None
-            yield f"empty {name}", out(root)
+            yield f"empty {name}", out(root), code
         root = seed.tree()
         leaf = at(root)
         leaf.addnext(copy.deepcopy(leaf))
-        yield f"double {name}", out(root)
+        yield f"double {name}", out(root), code
         if index > 30:
             break
     for index in leaves[:12]:
         root = seed.tree()
         leaf = list(root.iter())[index]
+        code = "SIG-059" if _says_who(leaf) else "SIG-001"
         leaf.getparent().remove(leaf)
-        yield f"remove leaf #{index}", out(root)
+        yield f"remove leaf #{index}", out(root), code
     root = seed.tree()
     root.insert(0, root[1])
-    yield "swap the first two header elements", out(root)
+    yield "swap the first two header elements", out(root), "SIG-001"
     root = seed.tree()
     root[0].set("Them", "1")
-    yield "add an attribute to the header", out(root)
+    yield "add an attribute to the header", out(root), "SIG-001"
     root = seed.tree()
     etree.SubElement(root[3], f"{{{PHONG_BI}}}HeThong").text = "khac"
-    yield "add a child to NoiGui", out(root)
+    yield "add a child to NoiGui", out(root), "SIG-001"
     root = seed.tree()
     root.text = (root.text or "") + " "
-    yield "add white space in signed content", out(root)
+    yield "add white space in signed content", out(root), "SIG-001"
     root = seed.tree()
     seed.signature(root).tail = "chu"
-    yield "text after the signature", out(root)
+    yield "text after the signature", out(root), "SIG-001"
     for value in ("2030-01-01T00:00:00+07:00", "1999-01-01T00:00:00+07:00"):
         root = seed.tree()
         next(e for e in root if etree.QName(e).localname == "ThoiDiemTao").text = value
-        yield f"ThoiDiemTao {value}", out(root)
+        yield f"ThoiDiemTao {value}", out(root), "SIG-001"
     root = seed.tree()
     root[0].text = "00000000-0000-4000-8000-000000000001"
-    yield "an old message under a new MaThongDiep", out(root)
+    yield "an old message under a new MaThongDiep", out(root), "SIG-001"
+
+
+def _says_who(leaf: Element) -> bool:
+    """Whether the leaf is the sender's identifier: changed, it names nobody who is registered."""
+    return [etree.QName(e).localname for e in (leaf, leaf.getparent())] == ["MaDinhDanh", "NoiGui"]
 
 
 def _in_signature(element: Element) -> bool:
@@ -238,13 +258,13 @@ def nodes(seed: Seed) -> Made:
     text = seed.body.decode("utf-8-sig")
     start = re.search(r"<(?!\?)", text).start()
     head, rest = text[:start], text[start:]
-    for what, insert in (
-        ("comment", "<!--x-->"),
-        ("PI", "<?x y?>"),
-        ("stylesheet PI", f'<?xml-stylesheet href="{seed.trap}"?>'),
+    for what, insert, code in (
+        ("comment", "<!--x-->", "XML-111"),
+        ("PI", "<?x y?>", "XML-112"),
+        ("stylesheet PI", f'<?xml-stylesheet href="{seed.trap}"?>', "XML-112"),
     ):
-        yield f"{what} before the root", (head + insert + rest).encode()
-        yield f"{what} after the root", (text.rstrip() + insert).encode()
+        yield f"{what} before the root", (head + insert + rest).encode(), code
+        yield f"{what} after the root", (text.rstrip() + insert).encode(), code
         for leaf in (
             "MaThongDiep",
             "LoaiThongDiep",
@@ -256,12 +276,12 @@ def nodes(seed: Seed) -> Made:
         ):
             match = re.search(rf"<(?:\w+:)?{leaf}(?: [^>]*)?>(.)", text)
             if match:
-                at = match.end()
-                yield f"{what} in {leaf}", (text[:at] + insert + text[at:]).encode()
+                at = match.start(1) if match[1] == "<" else match.end()
+                yield f"{what} in {leaf}", (text[:at] + insert + text[at:]).encode(), code
         root = seed.tree()
         tree = etree.fromstring(f"<r>{insert}</r>")
         root[0].append(tree[0])
-        yield f"{what} in a leaf, signed again by the signer", seed.again(root)
+        yield f"{what} in a leaf, signed again by the signer", seed.again(root), code
     for what, dtd in (
         ("empty DOCTYPE", "<!DOCTYPE r>"),
         ("internal entity", '<!DOCTYPE r [<!ENTITY e "H19.901">]>'),
@@ -275,25 +295,35 @@ def nodes(seed: Seed) -> Made:
         ),
         ("defaulted attribute", '<!DOCTYPE r [<!ATTLIST r Id CDATA "x">]>'),
     ):
-        yield what, (head + dtd + rest).encode()
-        yield f"{what}, used", (head + dtd + re.sub(r"(MaThongDiep>)[^<]+", r"\1&e;", rest, count=1)).encode()
+        yield what, (head + dtd + rest).encode(), "XML-110"
+        yield (
+            f"{what}, used",
+            (head + dtd + re.sub(r"(MaThongDiep>)[^<]+", r"\1&e;", rest, count=1)).encode(),
+            "XML-110",
+        )
     for leaf in ("DigestValue", "SignatureValue", "X509Certificate"):
         for junk in ("!", "-", "_", "==", "\u00a0", "\u200b", "%41"):
             match = re.search(rf"<(?:\w+:)?{leaf}(?: [^>]*)?>", text)
-            yield f"{junk!r} in {leaf}", (text[: match.end() + 4] + junk + text[match.end() + 4 :]).encode()
-    for what, body in (
-        ("UTF-16", text.replace("UTF-8", "UTF-16").encode("utf-16")),
-        ("UTF-16 that says UTF-8", text.encode("utf-16")),
-        ("UTF-7", text.replace("UTF-8", "UTF-7").encode("utf-7")),
-        ("windows-1252", re.sub("[^\x00-\x7f]", "?", text).replace("UTF-8", "windows-1252").encode("cp1252")),
-        ("XML 1.1", text.replace('version="1.0"', 'version="1.1"').encode()),
-        ("two BOMs", b"\xef\xbb\xbf\xef\xbb\xbf" + text.encode()),
-        ("NUL at the end", text.encode() + b"\0"),
-        ("second root", text.encode() + b"<x/>"),
-        ("cut", text.encode()[: len(text) // 2]),
+            yield f"{junk!r} in {leaf}", (text[: match.end() + 4] + junk + text[match.end() + 4 :]).encode(), "SIG-009"
+    declared = "UTF-8" in head  # else it is read as UTF-8: "+" is no base64 in UTF-7, and "?" is not what was signed
+    ascii_ = re.sub("[^\x00-\x7f]", "?", text)
+    for what, body, code in (
+        ("UTF-16", text.replace("UTF-8", "UTF-16").encode("utf-16"), "XML-101"),
+        ("UTF-16 that says UTF-8", text.encode("utf-16"), "XML-101"),
+        ("UTF-7", text.replace("UTF-8", "UTF-7").encode("utf-7"), "XML-102" if declared else "SIG-009"),
+        (
+            "windows-1252",
+            ascii_.replace("UTF-8", "windows-1252").encode("cp1252"),
+            "XML-102" if declared else "SIG-001",
+        ),
+        ("XML 1.1", text.replace('version="1.0"', 'version="1.1"').encode(), "XML-106"),
+        ("two BOMs", b"\xef\xbb\xbf\xef\xbb\xbf" + text.encode(), "XML-104"),
+        ("NUL at the end", text.encode() + b"\0", "XML-105"),
+        ("second root", text.encode() + b"<x/>", "XML-114"),
+        ("cut", text.encode()[: len(text) // 2], "XML-119"),
     ):
         if body != seed.body:
-            yield what, body
+            yield what, body, code
 
 
 # 5.5 namespaces and Ids -----------------------------------------------------------------------------------------------
@@ -312,22 +342,24 @@ def ids(seed: Seed) -> Made:
         "foreign ID": "{urn:khac}ID",
         "xml:id": "{http://www.w3.org/XML/1998/namespace}id",
     }
+    twin = " SIG-012" if seed.by_id else ""
+    codes = {what: "XML-142" if what == "xml:id" else f"SIG-011{twin}" for what in spellings}
     for where in (0, 3, -2):
         for what, name in spellings.items():
             root = seed.tree()
             root[where].set(name, own)
-            yield f"{what} on child {where}", out(root)
-            yield f"{what} on child {where}, signed again", seed.again(root)
+            yield f"{what} on child {where}", out(root), codes[what]
+            yield f"{what} on child {where}, signed again", seed.again(root), codes[what]
         root = seed.tree()
         root[where].set("Id", own)
-        yield f"Id of the root on child {where}", out(root)
+        yield f"Id of the root on child {where}", out(root), "SIG-012" if seed.by_id else "SIG-001"
     for what, name in spellings.items():
         root = seed.tree()
         root.set(name, own)
-        yield f"{what} on the root", seed.again(root)
+        yield f"{what} on the root", seed.again(root), codes[what]
         root = seed.tree()
         seed.signature(root).set(name, own)
-        yield f"{what} on Signature", seed.again(root)
+        yield f"{what} on Signature", seed.again(root), codes[what]
     for what, value in (
         ("padded", f" {own} "),
         ("with a quote", "a' or '1'='1"),
@@ -337,52 +369,55 @@ def ids(seed: Seed) -> Made:
     ):
         root = seed.tree()
         root.set("Id", value)
-        yield f"Id {what}", seed.again(root)
+        yield f"Id {what}", seed.again(root), "SIG-013"
         root = seed.tree()
         seed.signature(root).set("Id", value)
-        yield f"Id of Signature {what}", seed.again(root)
+        yield f"Id of Signature {what}", seed.again(root), "SIG-013" + (twin if what == "padded" else "")
     if seed.by_id:
         for prefix in ("##", "# ", "#xpointer(id('", "#xpointer(/)"):
             root = seed.tree()
             reference = _envelope_reference(seed, root)
             reference.set("URI", f"{prefix}{own}" if not prefix.endswith("/)") else prefix)
-            yield f"URI {prefix}", seed.again(root)
+            yield f"URI {prefix}", seed.again(root), "SIG-020 SIG-021"
         root = seed.tree()
         del root.attrib["Id"]
-        yield "no element has the Id", out(root)
+        yield "no element has the Id", out(root), "SIG-020 SIG-021"
 
 
 def namespaces(seed: Seed) -> Made:
     """The right name in another namespace, the right prefix for another namespace, relative names."""
     text = seed.body.decode("utf-8-sig")
-    yield "Signature in a foreign namespace", text.replace(f'"{DS}"', '"urn:chuky"').encode()
+    unseen = "SIG-005" if seed.is_xades else "SIG-002"  # no Signature any more; XAdES elements that lie about
+    yield "Signature in a foreign namespace", text.replace(f'"{DS}"', '"urn:chuky"').encode(), unseen
     yield (
         "Signature in no namespace",
         re.sub(r' xmlns:ds="[^"]*"', "", text).replace("<ds:", "<").replace("</ds:", "</").encode(),
+        unseen,
     )
-    yield "XML-DSig 2 namespace", text.replace(f'"{DS}"', '"http://www.w3.org/2010/xmldsig2#"').encode()
+    yield "XML-DSig 2 namespace", text.replace(f'"{DS}"', '"http://www.w3.org/2010/xmldsig2#"').encode(), unseen
     yield (
         "envelope in no namespace",
         text.replace(f'="{PHONG_BI}"', '=""' if f'xmlns="{PHONG_BI}"' in text else '="urn:x"').encode(),
+        "SIG-059",
     )
-    yield "envelope of another version", text.replace(PHONG_BI, PHONG_BI.replace("1.0", "9.0")).encode()
+    yield "envelope of another version", text.replace(PHONG_BI, PHONG_BI.replace("1.0", "9.0")).encode(), "SIG-059"
     for value in ("relative", "../up", "http:relative", "#x"):
         root = seed.tree()
         etree.SubElement(root[0], f"{{{value}}}a")
         try:
-            yield f"relative namespace {value}", out(root)
+            yield f"relative namespace {value}", out(root), "SIG-001" if value.startswith("http:") else "XML-124"
         except ValueError:
             continue
     root = seed.tree()
     payload = root.find(f"{{{PHONG_BI}}}ThanPhan")
     payload.set("{http://www.w3.org/2001/XMLSchema-instance}type", "x:y")
-    yield "xsi:type", seed.again(root)
+    yield "xsi:type", seed.again(root), "XML-140"
     root = seed.tree()
     root.set("{http://www.w3.org/XML/1998/namespace}base", seed.trap)
-    yield "xml:base", seed.again(root)
+    yield "xml:base", seed.again(root), "XML-141"
     if seed.is_xades:
-        yield "XAdES 1.4.1 names", text.replace(XADES, "http://uri.etsi.org/01903/v1.4.1#").encode()
-        yield "XAdES 1.1.1 names", text.replace(XADES, "http://uri.etsi.org/01903/v1.1.1#").encode()
+        yield "XAdES 1.4.1 names", text.replace(XADES, "http://uri.etsi.org/01903/v1.4.1#").encode(), "SIG-006 SIG-014"
+        yield "XAdES 1.1.1 names", text.replace(XADES, "http://uri.etsi.org/01903/v1.1.1#").encode(), "SIG-006 SIG-014"
 
 
 # 5.6 wrapping ---------------------------------------------------------------------------------------------------------
@@ -391,6 +426,8 @@ def namespaces(seed: Seed) -> Made:
 def wrapping(seed: Seed) -> Made:
     """XSW 1 to 8 in our envelope and their cousins, the forged one with the same Id, another, none."""
     for what, forged_id in (("same Id", seed.tree().get("Id")), ("new Id", "gia-mao"), ("no Id", None)):
+        twin = seed.by_id and what == "same Id"
+        inside = "SIG-012 SIG-015" if twin else "SIG-015"
 
         def parts(forged_id: str | None = forged_id) -> tuple[Element, Element, Element, Element]:
             genuine = seed.tree()
@@ -407,74 +444,78 @@ def wrapping(seed: Seed) -> Made:
         holder = etree.SubElement(signature, d("Object"))
         holder.append(bare)
         forged.append(signature)
-        yield f"XSW1, {what}", out(forged)
+        yield f"XSW1, {what}", out(forged), inside
         genuine, bare, forged, signature = parts()
         forged.append(bare)
         forged.append(signature)
-        yield f"XSW2, {what}", out(forged)
+        yield f"XSW2, {what}", out(forged), inside
         for first in (True, False):
             genuine, bare, forged, signature = parts()
             wrapper = etree.Element(f"{{{PHONG_BI}}}ThongDiep", nsmap=bare.nsmap)
             for child in (forged, bare) if first else (bare, forged):
                 wrapper.append(child)
             wrapper.append(signature)
-            yield f"XSW3, forged {'first' if first else 'last'}, {what}", out(wrapper)
+            yield f"XSW3, forged {'first' if first else 'last'}, {what}", out(wrapper), "SIG-059"
         genuine, bare, forged, signature = parts()
         wrapper = etree.Element(f"{{{PHONG_BI}}}ThongDiep", nsmap=bare.nsmap)
         forged.append(bare)
         wrapper.append(forged)
         wrapper.append(signature)
-        yield f"XSW4, {what}", out(wrapper)
+        yield f"XSW4, {what}", out(wrapper), "SIG-059"
         genuine, bare, forged, signature = parts()
         wrapper = etree.Element(f"{{{PHONG_BI}}}ThongDiep", nsmap=bare.nsmap)
         forged.append(signature)
         wrapper.append(forged)
         wrapper.append(bare)
-        yield f"XSW5, {what}", out(wrapper)
+        yield f"XSW5, {what}", out(wrapper), "SIG-059"
         genuine, bare, forged, signature = parts()
         signature.append(bare)
         forged.append(signature)
-        yield f"XSW6, {what}", out(forged)
+        yield f"XSW6, {what}", out(forged), inside
         for place in ("SieuDuLieu", "MoRong"):
             genuine, bare, forged, signature = parts()
             extension = etree.Element(f"{{{PHONG_BI}}}{place}")
             extension.append(forged)
             genuine.insert(8, extension)
-            yield f"XSW7 in {place}, {what}", out(genuine)
+            yield f"XSW7 in {place}, {what}", out(genuine), inside
         genuine, bare, forged, signature = parts()
         holder = etree.SubElement(signature, d("Object"))
         holder.append(bare)
         forged.append(signature)
-        yield f"XSW8, {what}", out(forged)
+        yield f"XSW8, {what}", out(forged), inside
         genuine, bare, forged, signature = parts()
         forged[0].append(genuine)
-        yield f"genuine inside a text leaf of the forged, {what}", out(forged)
+        # In the long list of a XAdES signature the twin Id is beyond what one answer tells.
+        whole = f"SIG-004 SIG-005 {'SIG-015' if seed.is_xades else inside}"
+        yield f"genuine inside a text leaf of the forged, {what}", out(forged), whole
         genuine, bare, forged, signature = parts()
         forged.insert(0, genuine)
-        yield f"a complete old message inside a new one, {what}", out(forged)
+        yield f"a complete old message inside a new one, {what}", out(forged), whole
         genuine, bare, forged, signature = parts()
         batch = etree.Element("Batch")
         batch.append(genuine)
         batch.append(forged)
-        yield f"batch of two, {what}", out(batch)
+        yield f"batch of two, {what}", out(batch), "SIG-059"
         genuine, bare, forged, signature = parts()
         payload = genuine.find(f"{{{PHONG_BI}}}ThanPhan")
         payload.append(forged.find(f"{{{PHONG_BI}}}ThanPhan")[0])
-        yield f"second payload, {what}", out(genuine)
+        yield f"second payload, {what}", out(genuine), "SIG-001"
         genuine, bare, forged, signature = parts()
         forged.append(signature)
-        yield f"forged content under the genuine signature, {what}", out(forged)
+        gone = "SIG-020 SIG-021" if seed.by_id and not twin else "SIG-001"
+        yield f"forged content under the genuine signature, {what}", out(forged), gone
     for index in range(3):
         root = seed.tree()
         part = root[index] if index < 2 else root.find(f"{{{PHONG_BI}}}ThanPhan")
         part.set("Id", "phan")
         reference = _envelope_reference(seed, root)
         reference.set("URI", "#phan")
-        yield f"only {etree.QName(part).localname} is signed", seed.again(root)
+        yield f"only {etree.QName(part).localname} is signed", seed.again(root), "SIG-020 SIG-021"
         transforms = reference.find(d("Transforms"))
         for transform in list(transforms)[:1]:
             transforms.remove(transform)
-        yield f"only {etree.QName(part).localname} is signed, without enveloped", seed.again(root)
+        code = "SIG-020 SIG-021" if len(transforms) else "SIG-014"
+        yield f"only {etree.QName(part).localname} is signed, without enveloped", seed.again(root), code
 
 
 def _put_id(root: Element, value: str | None) -> None:
@@ -513,37 +554,42 @@ def references(seed: Seed) -> Made:
     ):
         root = seed.tree()
         _envelope_reference(seed, root).set("URI", uri)
-        yield f"the only reference is {uri}", seed.again(root)
+        yield f"the only reference is {uri}", seed.again(root), "SIG-020 SIG-021"
         root = seed.tree()
         reference = _envelope_reference(seed, root)
-        more = copy.deepcopy(reference)
+        more = _again(reference)
         more.set("URI", uri)
         reference.addnext(more)
-        yield f"a second reference is {uri}", seed.again(root)
+        yield f"a second reference is {uri}", seed.again(root), "SIG-022" if seed.references == 3 else "SIG-021"
     root = seed.tree()
     del _envelope_reference(seed, root).attrib["URI"]
-    yield "no URI", seed.again(root)
+    yield "no URI", seed.again(root), "SIG-020 SIG-023"
     root = seed.tree()
     info = seed.signature(root).find(d("SignedInfo"))
     for reference in info.findall(d("Reference")):
         info.remove(reference)
-    yield "no reference", seed.again(root)
+    yield "no reference", seed.again(root), "SIG-020 SIG-082" if seed.is_xades else "SIG-020"
     root = seed.tree()
     reference = _envelope_reference(seed, root)
-    reference.addnext(copy.deepcopy(reference))
-    yield "the same reference twice", seed.again(root)
+    reference.addnext(_again(reference))
+    yield "the same reference twice", seed.again(root), "SIG-022"
     root = seed.tree()
     reference = _envelope_reference(seed, root)
     for _ in range(300):
-        reference.addnext(copy.deepcopy(reference))
-    yield "300 references", out(root)
+        reference.addnext(_again(reference))
+    yield "300 references", out(root), "SIG-010"
     for where in ("KeyInfo", "SignatureValue", "SignedInfo", "Signature"):
         root = seed.tree()
         signature = seed.signature(root)
         part = signature if where == "Signature" else signature.find(d(where))
         part.set("Id", "phan-chu-ky")
         _envelope_reference(seed, root).set("URI", "#phan-chu-ky")
-        yield f"the only reference covers {where}", seed.again(root)
+        codes = "SIG-020 SIG-021"
+        if seed.is_xades and where == "KeyInfo":  # which may be signed beside the envelope, in another way
+            codes = "SIG-020 SIG-025" if seed.references < 3 else "SIG-020 SIG-021 SIG-025"
+        if seed.is_xades and where == "Signature":
+            codes += " SIG-072"
+        yield f"the only reference covers {where}", seed.again(root), codes
     for what, inner in (
         ("decoy", "Moi"),
         ("Manifest", d("Manifest")),
@@ -555,15 +601,18 @@ def references(seed: Seed) -> Made:
             holder = etree.SubElement(signature, d("Object"), Id="vat")
             part = etree.SubElement(holder, inner, Id="vat-trong")
             if what == "Manifest":
-                part.append(copy.deepcopy(_envelope_reference(seed, root)))
+                part.append(_again(_envelope_reference(seed, root)))
             reference = _envelope_reference(seed, root)
             if only:
                 reference.set("URI", "#vat-trong")
             else:
-                more = copy.deepcopy(reference)
+                more = _again(reference)
                 more.set("URI", "#vat-trong")
                 reference.addnext(more)
-            yield f"{'the only' if only else 'another'} reference covers {what} in an Object", seed.again(root)
+            codes = "SIG-006" if seed.is_xades else "SIG-006 SIG-014"
+            if not only and seed.references == 3:
+                codes += " SIG-022"
+            yield f"{'the only' if only else 'another'} reference covers {what} in an Object", seed.again(root), codes
     for kind in (
         "http://www.w3.org/2000/09/xmldsig#Manifest",
         "http://www.w3.org/2000/09/xmldsig#Object",
@@ -571,7 +620,15 @@ def references(seed: Seed) -> Made:
     ):
         root = seed.tree()
         _envelope_reference(seed, root).set("Type", kind)
-        yield f"the envelope's reference claims Type {kind}", seed.again(root)
+        yield f"the envelope's reference claims Type {kind}", seed.again(root), "SIG-007"
+
+
+def _again(element: Element) -> Element:
+    """A copy without Ids: it must be refused for standing there, not for an Id that stands twice."""
+    copied = copy.deepcopy(element)
+    for inner in copied.iter():
+        inner.attrib.pop("Id", None)
+    return copied
 
 
 TRANSFORMS = {
@@ -600,6 +657,14 @@ def transforms(seed: Seed) -> Made:
         for place in ("first", "last", "alone", "instead"):
             root = seed.tree()
             holder = _envelope_reference(seed, root).find(d("Transforms"))
+            own = "SIG-026" if "with comments" in what else "SIG-024"
+            inner = what.startswith(("XSLT", "XPath"))  # its child is refused by name, before the order is looked at
+            if len(holder) == 2 and place in ("first", "last"):
+                codes = "SIG-024 SIG-025" if inner and place == "first" else "SIG-025"  # three are too many
+            elif place in ("first", "alone") and not inner:
+                codes = f"{own} SIG-025"
+            else:
+                codes = own
             new = etree.Element(holder[0].tag, Algorithm=algorithm)
             if what == "XSLT":
                 sheet = '<xsl:stylesheet xmlns:xsl="http://www.w3.org/1999/XSL/Transform" version="1.0"><xsl:template match="/">OK</xsl:template></xsl:stylesheet>'
@@ -618,7 +683,7 @@ def transforms(seed: Seed) -> Made:
                 if len(holder) > 1:
                     holder.remove(holder[1])
                 holder.append(new)
-            yield f"{what} {place}", seed.again(root)
+            yield f"{what} {place}", seed.again(root), codes
     for what, names in (
         ("canonicalisation before enveloped", (EXC_C14N, ENVELOPED)),
         ("enveloped twice", (ENVELOPED, ENVELOPED)),
@@ -635,15 +700,15 @@ def transforms(seed: Seed) -> Made:
             holder.remove(old)
         for name in names:
             etree.SubElement(holder, d("Transform"), Algorithm=name)
-        yield what, seed.again(root)
+        yield what, seed.again(root), "SIG-025" if names else "SIG-014"
     root = seed.tree()
     reference = _envelope_reference(seed, root)
     reference.remove(reference.find(d("Transforms")))
-    yield "no Transforms", seed.again(root)
+    yield "no Transforms", seed.again(root), "SIG-025"
     for what, algorithm in TRANSFORMS.items():
         root = seed.tree()
         seed.signature(root).find(f"{d('SignedInfo')}/{d('CanonicalizationMethod')}").set("Algorithm", algorithm)
-        yield f"SignedInfo canonicalised by {what}", seed.again(root)
+        yield f"SignedInfo canonicalised by {what}", seed.again(root), "SIG-026"
     prefixes = f"{{{EXC_C14N}}}InclusiveNamespaces"
     for what, text in (
         ("thousands of prefixes", " ".join(f"p{i}" for i in range(5000))),
@@ -653,12 +718,12 @@ def transforms(seed: Seed) -> Made:
         method = seed.signature(root).find(f"{d('SignedInfo')}/{d('CanonicalizationMethod')}")
         method.set("Algorithm", EXC_C14N)
         etree.SubElement(method, prefixes, PrefixList=text)
-        yield what, seed.again(root)
+        yield what, seed.again(root), "SIG-027"
     root = seed.tree()
     method = seed.signature(root).find(f"{d('SignedInfo')}/{d('CanonicalizationMethod')}")
     method.set("Algorithm", C14N_10)
     etree.SubElement(method, prefixes, PrefixList="lt")
-    yield "a PrefixList for an inclusive canonicalisation", seed.again(root)
+    yield "a PrefixList for an inclusive canonicalisation", seed.again(root), "SIG-027"
 
 
 # 5.8 algorithms -------------------------------------------------------------------------------------------------------
@@ -704,16 +769,16 @@ def algorithms(seed: Seed) -> Made:
     for uri in METHODS:
         root = seed.tree()
         seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").set("Algorithm", uri)
-        yield f"method {uri}", seed.again(root)
+        yield f"method {uri}", seed.again(root), "SIG-030"
     root = seed.tree()
     del seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").attrib["Algorithm"]
-    yield "method without an algorithm", seed.again(root)
+    yield "method without an algorithm", seed.again(root), "SIG-030"
     for uri in DIGESTS:
         for which in (0, -1):
             root = seed.tree()
             found = list(seed.signature(root).iter(d("DigestMethod")))
             found[which].set("Algorithm", uri)
-            yield f"digest {uri} of {which}", seed.again(root)
+            yield f"digest {uri} of {which}", seed.again(root), "SIG-031"
     certificate = seed.key.certificate_der
     for bits in (256, 384, 512):
         for what, secret in (("certificate", certificate), ("public key", _public(seed)), ("empty key", b"")):
@@ -727,13 +792,13 @@ def algorithms(seed: Seed) -> Made:
 
                 return hmac.new(secret, octets, f"sha{bits}").digest()
 
-            yield f"HMAC-SHA{bits} keyed with the {what}", seed.again(root, raw=raw)
+            yield f"HMAC-SHA{bits} keyed with the {what}", seed.again(root, raw=raw), "SIG-030"
     for length in ("0", "8", "80", "128"):
         root = seed.tree()
         etree.SubElement(
             seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}"), d("HMACOutputLength")
         ).text = length
-        yield f"HMACOutputLength {length}", seed.again(root)
+        yield f"HMACOutputLength {length}", seed.again(root), "SIG-006"
     size = len(base64.b64decode(seed.signature(seed.tree()).find(d("SignatureValue")).text))
     own = base64.b64decode(seed.signature(seed.tree()).find(d("SignatureValue")).text)
     for what, value in (
@@ -751,11 +816,11 @@ def algorithms(seed: Seed) -> Made:
     ):
         root = seed.tree()
         seed.signature(root).find(d("SignatureValue")).text = base64.b64encode(value).decode()
-        yield f"SignatureValue {what}", out(root)
+        yield f"SignatureValue {what}", out(root), "SIG-001" if value else "SIG-009"
     other = f"{DS_MORE}ecdsa-sha256" if seed.key.certificate.family == "rsa" else f"{DS_MORE}rsa-sha256"
     root = seed.tree()
     seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").set("Algorithm", other)
-    yield "the method of another kind of key", out(root)
+    yield "the method of another kind of key", out(root), "SIG-033"
 
 
 def _public(seed: Seed) -> bytes:
@@ -777,13 +842,17 @@ def keys(seed: Seed) -> Made:
 
     root = seed.tree()
     next(info(root).iter(d("X509Certificate"))).text = stranger
-    yield "a stranger's certificate, the genuine signature", out(root)
-    yield "a stranger's certificate and the genuine key", seed.again(root)
+    yield "a stranger's certificate, the genuine signature", out(root), "SIG-050"
+    yield "a stranger's certificate and the genuine key", seed.again(root), "SIG-050"
     _fit_method(seed, root, seed.stranger)
-    yield "a stranger's certificate and key", seed.again(root, seed.stranger)
+    yield "a stranger's certificate and key", seed.again(root, seed.stranger), "SIG-050"
     root = seed.tree()
     _fit_method(seed, root, seed.stranger)
-    yield "the genuine certificate, a stranger's key", seed.again(root, seed.stranger)
+    genuine, other = seed.key.certificate, seed.stranger.certificate
+    code = "SIG-001" if genuine.family == other.family else "SIG-033"
+    if genuine.family == other.family == "ec" and genuine.bits > 256:
+        code = "SIG-035"  # the stranger's method takes a hash of 256 bits
+    yield "the genuine certificate, a stranger's key", seed.again(root, seed.stranger), code
     for first in (True, False):
         for split in (True, False):
             root = seed.tree()
@@ -798,12 +867,12 @@ def keys(seed: Seed) -> Made:
             else:
                 data.insert(0, more) if first else data.append(more)
             name = f"a stranger's certificate {'first' if first else 'second'} in {'an own X509Data' if split else 'X509Data'}"
-            yield name, out(root)
-            yield f"{name}, stranger's signature", _with_method(seed, root)
+            yield name, out(root), "SIG-041"
+            yield f"{name}, stranger's signature", _with_method(seed, root), "SIG-041"
     root = seed.tree()
     certificate = next(info(root).iter(d("X509Certificate")))
     certificate.addnext(copy.deepcopy(certificate))
-    yield "the genuine certificate twice", out(root)
+    yield "the genuine certificate twice", out(root), "SIG-041"
     replacements = {
         "KeyValue alone": f'<KeyValue xmlns="{DS}">{_rsa_key_value()}</KeyValue>',
         "DEREncodedKeyValue": f'<DEREncodedKeyValue xmlns="{DS11}">{base64.b64encode(_spki(seed.stranger)).decode()}</DEREncodedKeyValue>',
@@ -826,7 +895,16 @@ def keys(seed: Seed) -> Made:
         "X509CRL": f'<X509Data xmlns="{DS}"><X509CRL>AAAA</X509CRL></X509Data>',
         "X509Digest": f'<X509Data xmlns="{DS}"><X509Digest xmlns="{DS11}" Algorithm="{DS}sha1">AAAA</X509Digest></X509Data>',
     }
+    wrong = "SIG-040 SIG-042"  # no certificate, and something that must not be there
+    alone = {
+        "nothing": "SIG-040",
+        **dict.fromkeys(("KeyValue alone", "KeyName alone", "KeyName with SQL"), "SIG-040"),
+        **dict.fromkeys(("X509SubjectName alone", "X509IssuerSerial alone", "X509SKI alone"), "SIG-040"),
+    }
     for what, text in replacements.items():
+        joined = "SIG-041" if what.startswith("X509") else "SIG-042"
+        if what == "KeyValue alone":
+            joined = "SIG-041" if seed.has_key_value else "SIG-043"
         for beside in (False, True):
             if beside and text is None:
                 continue
@@ -839,35 +917,36 @@ def keys(seed: Seed) -> Made:
                 holder.append(etree.fromstring(text))
             if beside and what in ("KeyName alone", "KeyName with SQL"):
                 continue  # a name beside the certificate is ignored: honest tools write it
-            yield f"{what}{' beside the certificate' if beside else ''}", out(root)
-    for what, text in (
-        ("empty", ""),
-        ("garbage", base64.b64encode(b"garbage").decode()),
-        ("cut", own[: len(own) // 2 // 4 * 4]),
-        ("with a tail", base64.b64encode(seed.key.certificate_der + b"\0").decode()),
-        ("PEM", f"-----BEGIN CERTIFICATE-----\n{own}\n-----END CERTIFICATE-----"),
-        ("a path", "/etc/ssl/certs/ca.pem"),
-        ("another serial", base64.b64encode(_other_serial(seed.key.certificate_der)).decode()),
+            codes = joined if beside else alone.get(what, wrong)
+            yield f"{what}{' beside the certificate' if beside else ''}", out(root), codes
+    for what, text, code in (
+        ("empty", "", "SIG-009"),
+        ("garbage", base64.b64encode(b"garbage").decode(), "SIG-044"),
+        ("cut", own[: len(own) // 2 // 4 * 4], "SIG-044"),
+        ("with a tail", base64.b64encode(seed.key.certificate_der + b"\0").decode(), "SIG-044"),
+        ("PEM", f"-----BEGIN CERTIFICATE-----\n{own}\n-----END CERTIFICATE-----", "SIG-009"),
+        ("a path", "/etc/ssl/certs/ca.pem", "SIG-009"),
+        ("another serial", base64.b64encode(_other_serial(seed.key.certificate_der)).decode(), "SIG-050"),
     ):
         root = seed.tree()
         next(info(root).iter(d("X509Certificate"))).text = text
-        yield f"certificate {what}", out(root)
+        yield f"certificate {what}", out(root), code
     root = seed.tree()
     seed.signature(root).remove(info(root))
-    yield "no KeyInfo", out(root)
+    yield "no KeyInfo", out(root), "SIG-040"
     root = seed.tree()
     holder = info(root)
-    root.insert(0, copy.deepcopy(holder))
-    yield "KeyInfo outside the signature too", out(root)
+    root.insert(0, _again(holder))
+    yield "KeyInfo outside the signature too", out(root), "SIG-005"
     root = seed.tree()
     holder = info(root)
     seed.signature(root).remove(holder)
     root.insert(0, holder)
-    yield "KeyInfo outside the signature only", out(root)
+    yield "KeyInfo outside the signature only", out(root), "SIG-005"
     root = seed.tree()
     holder = info(root)
-    holder.addnext(copy.deepcopy(holder))
-    yield "two KeyInfo", out(root)
+    holder.addnext(_again(holder))
+    yield "two KeyInfo", out(root), "SIG-006"
 
 
 def _with_method(seed: Seed, root: Element) -> bytes:
@@ -904,29 +983,29 @@ def presence(seed: Seed) -> Made:
     """The signature stripped, emptied, moved, doubled, alone."""
     root = seed.tree()
     root.remove(seed.signature(root))
-    yield "stripped", out(root)
+    yield "stripped", out(root), "SIG-002"
     root = seed.tree()
     signature = seed.signature(root)
     for child in list(signature):
         signature.remove(child)
-    yield "empty", out(root)
+    yield "empty", out(root), "SIG-014 SIG-040"
     root = seed.tree()
-    yield "bare Signature", out(seed.signature(root))
+    yield "bare Signature", out(seed.signature(root)), "SIG-059"
     for where in (0, 3, -2):
         root = seed.tree()
         signature = seed.signature(root)
         root[where].append(signature)
-        yield f"moved into child {where}", out(root)
-        yield f"moved into child {where}, signed again", seed.again(root)
+        yield f"moved into child {where}", out(root), "SIG-004 SIG-005"
+        yield f"moved into child {where}, signed again", seed.again(root), "SIG-004 SIG-005"
         root = seed.tree()
         signature = seed.signature(root)
         root.insert(where, signature)
-        yield f"moved to place {where}", out(root)
-        yield f"moved to place {where}, signed again", seed.again(root)
+        yield f"moved to place {where}", out(root), "SIG-004"
+        yield f"moved to place {where}, signed again", seed.again(root), "SIG-004"
     root = seed.tree()
     wrapper = etree.SubElement(root, f"{{{PHONG_BI}}}ChuKy")
     wrapper.append(seed.signature(root))
-    yield "nested in an element of ours", seed.again(root)
+    yield "nested in an element of ours", seed.again(root), "SIG-004 SIG-005"
     for first in (True, False):
         root = seed.tree()
         signature = seed.signature(root)
@@ -936,35 +1015,41 @@ def presence(seed: Seed) -> Made:
             if element.get("Id"):
                 element.set("Id", f"{element.get('Id')}-2")
         signature.addprevious(second) if first else signature.addnext(second)
-        yield f"a second signature, forged {'first' if first else 'last'}", out(root)
+        yield f"a second signature, forged {'first' if first else 'last'}", out(root), "SIG-003"
         root = seed.tree()
         signature = seed.signature(root)
         signature.addprevious(copy.deepcopy(signature)) if first else signature.addnext(copy.deepcopy(signature))
-        yield f"the same signature twice {first}", out(root)
+        yield f"the same signature twice {first}", out(root), "SIG-003"
     root = seed.tree()
     for _ in range(300):
         root.append(copy.deepcopy(seed.signature(root)))
-    yield "300 signatures", out(root)
+    yield "300 signatures", out(root), "SIG-003"
     root = seed.tree()
     inner = copy.deepcopy(seed.signature(root))
     seed.signature(root).append(inner)
-    yield "a signature inside the signature", out(root)
+    yield "a signature inside the signature", out(root), "SIG-003"
     for name in ("DigestValue", "SignedInfo", "SignatureValue", "Manifest", "Object"):
         root = seed.tree()
         etree.SubElement(root[0], d(name))
-        yield f"{name} in the header", out(root)
+        yield f"{name} in the header", out(root), "SIG-005"
         root = seed.tree()
         seed.signature(root).append(etree.Element(d(name)))
-        yield f"another {name} in Signature", out(root)
+        yield f"another {name} in Signature", out(root), "SIG-006" if name != "Object" or seed.is_xades else "SIG-014"
         root = seed.tree()
         seed.signature(root).insert(0, etree.Element(d(name)))
-        yield f"another {name} first in Signature", out(root)
+        inside = {"SignedInfo": " SIG-014", "Object": " SIG-014", "SignatureValue": " SIG-009"}  # and it is empty
+        yield f"another {name} first in Signature", out(root), "SIG-006" + inside.get(name, "")
     root = seed.tree()
     signature = seed.signature(root)
     holder = etree.SubElement(signature, d("Object"))
-    holder.append(copy.deepcopy(signature.find(d("SignedInfo"))))
+    holder.append(_again(signature.find(d("SignedInfo"))))
     signature.find(f"{d('SignedInfo')}/{d('Reference')}/{d('DigestValue')}").text = base64.b64encode(bytes(32)).decode()
-    yield "SignedInfo parked in an Object, another in its place", out(root)
+    codes = "SIG-006" if seed.is_xades else "SIG-006 SIG-014"
+    yield "SignedInfo parked in an Object, another in its place", out(root), codes
+
+
+# Where something foreign has a code of its own.
+UNWANTED = {"Transform": "SIG-024", "KeyInfo": "SIG-042", "X509Data": "SIG-042", "KeyValue": "SIG-042"}
 
 
 def shape(seed: Seed) -> Made:
@@ -975,20 +1060,21 @@ def shape(seed: Seed) -> Made:
         element = list(seed.signature(root).iter())[index]
         name = f"{etree.QName(element).localname}#{index}"
         element.set("La", "1")
-        yield f"attribute on {name}", seed.again(root)
+        yield f"attribute on {name}", seed.again(root), "SIG-007"
         root = seed.tree()
         element = list(seed.signature(root).iter())[index]
         element.set("{urn:la}La", "1")
-        yield f"foreign attribute on {name}", seed.again(root)
+        yield f"foreign attribute on {name}", seed.again(root), "SIG-007"
         root = seed.tree()
         element = list(seed.signature(root).iter())[index]
         etree.SubElement(element, "{urn:la}La")
-        yield f"child in {name}", out(root) if element.text and element.text.strip() else seed.again(root)
+        body = out(root) if element.text and element.text.strip() else seed.again(root)
+        yield f"child in {name}", body, UNWANTED.get(etree.QName(element).localname, "SIG-006")
         root = seed.tree()
         element = list(seed.signature(root).iter())[index]
         if not (element.text and element.text.strip()):
             element.text = "chữ"
-            yield f"text in {name}", seed.again(root)
+            yield f"text in {name}", seed.again(root), "SIG-008"
 
 
 # XAdES ----------------------------------------------------------------------------------------------------------------
@@ -1008,7 +1094,7 @@ def xades(seed: Seed) -> Made:
 
     root = seed.tree()
     property_reference(root).getparent().remove(property_reference(root))
-    yield "SignedProperties without a reference", seed.again(root)
+    yield "SignedProperties without a reference", seed.again(root), "SIG-071"
     for kind in (
         None,
         "",
@@ -1021,31 +1107,31 @@ def xades(seed: Seed) -> Made:
             del reference.attrib["Type"]
         else:
             reference.set("Type", kind)
-        yield f"the reference with Type {kind}", seed.again(root)
+        yield f"the reference with Type {kind}", seed.again(root), "SIG-071"
     root = seed.tree()
     reference = _envelope_reference(seed, root)
     reference.getparent().remove(reference)
-    yield "only SignedProperties signed", seed.again(root)
+    yield "only SignedProperties signed", seed.again(root), "SIG-020 SIG-082"
     root = seed.tree()
     reference = _envelope_reference(seed, root)
     reference.getparent().replace(reference, copy.deepcopy(property_reference(root)))
-    yield "two references to SignedProperties", seed.again(root)
+    yield "two references to SignedProperties", seed.again(root), "SIG-020 SIG-022 SIG-082"
     root = seed.tree()
     reference = property_reference(root)
     reference.addnext(copy.deepcopy(reference))
-    yield "SignedProperties twice beside the envelope", seed.again(root)
+    yield "SignedProperties twice beside the envelope", seed.again(root), "SIG-022"
     root = seed.tree()
     qualifying = at(root, "QualifyingProperties")
     again = copy.deepcopy(qualifying)
     next(again.iter(x("SignedProperties"))).set("Id", "khac")
     qualifying.addnext(again)
-    yield "a second QualifyingProperties", seed.again(root)
+    yield "a second QualifyingProperties", seed.again(root), "SIG-006"
     root = seed.tree()
     holder = seed.signature(root).find(d("Object"))
     again = copy.deepcopy(holder)
     next(again.iter(x("SignedProperties"))).set("Id", "khac")
     holder.addnext(again)
-    yield "a second Object with QualifyingProperties", seed.again(root)
+    yield "a second Object with QualifyingProperties", seed.again(root), "SIG-006"
     root = seed.tree()
     properties = at(root, "SignedProperties")
     other = copy.deepcopy(properties)
@@ -1053,7 +1139,7 @@ def xades(seed: Seed) -> Made:
     next(other.iter(x("SigningTime"))).text = "2026-01-01T00:00:00Z"
     properties.getparent().replace(properties, other)
     root[-2].append(properties)
-    yield "SignedProperties moved out and replaced", out(root)
+    yield "SignedProperties moved out and replaced", out(root), "SIG-005"
     for target in ("", "#khac", "khac", None):
         root = seed.tree()
         qualifying = at(root, "QualifyingProperties")
@@ -1061,10 +1147,12 @@ def xades(seed: Seed) -> Made:
             del qualifying.attrib["Target"]
         else:
             qualifying.set("Target", target)
-        yield f"Target {target}", seed.again(root)
+        yield f"Target {target}", seed.again(root), "SIG-072"
     root = seed.tree()
     del seed.signature(root).attrib["Id"]
-    yield "Target of a signature without an Id", seed.again(root)
+    yield "Target of a signature without an Id", seed.again(root), "SIG-072"
+    # A reference to KeyInfo is taken beside SignedProperties only, and these are none.
+    unreadable = "SIG-073" if seed.references < 3 else "SIG-021 SIG-073"
     for time in (
         "1999-01-01T00:00:00Z",
         "2099-01-01T00:00:00Z",
@@ -1084,22 +1172,28 @@ def xades(seed: Seed) -> Made:
     ):
         root = seed.tree()
         at(root, "SigningTime").text = time
-        yield f"SigningTime {time}", seed.again(root)
+        code = {"1999-01-01T00:00:00Z": "SIG-075", "2099-01-01T00:00:00Z": "SIG-074"}.get(time, unreadable)
+        yield f"SigningTime {time}", seed.again(root), code
     root = seed.tree()
     at(root, "SigningTime").text = "2026-01-15T08:00:00Z"
-    yield "SigningTime changed after signing", out(root)
-    for gone in ("SigningTime", "SigningCertificateV2", "SigningCertificate", "SignedSignatureProperties"):
+    yield "SigningTime changed after signing", out(root), "SIG-001"
+    for gone, code in (
+        ("SigningTime", unreadable),
+        ("SigningCertificateV2", "SIG-070"),
+        ("SigningCertificate", "SIG-070"),
+        ("SignedSignatureProperties", "SIG-014"),
+    ):
         root = seed.tree()
         found = list(seed.signature(root).iter(x(gone)))
         if found:
             found[0].getparent().remove(found[0])
-            yield f"no {gone}", seed.again(root)
+            yield f"no {gone}", seed.again(root), code
     root = seed.tree()
     certificate = at(root, "CertDigest")
     certificate.find(d("DigestValue")).text = base64.b64encode(
         hashlib.sha256(seed.stranger.certificate_der).digest()
     ).decode()
-    yield "the digest of a stranger's certificate", seed.again(root)
+    yield "the digest of a stranger's certificate", seed.again(root), "SIG-079"
     for name in ("sha1", "md5", "sha224"):
         root = seed.tree()
         certificate = at(root, "CertDigest")
@@ -1107,17 +1201,17 @@ def xades(seed: Seed) -> Made:
         certificate.find(d("DigestValue")).text = base64.b64encode(
             hashlib.new(name, seed.key.certificate_der).digest()
         ).decode()
-        yield f"certificate digest by {name}", seed.again(root)
+        yield f"certificate digest by {name}", seed.again(root), "SIG-031"
     root = seed.tree()
     facts = at(root, "SignedSignatureProperties")
     old = etree.SubElement(facts, x("SigningCertificate"))
     old.append(copy.deepcopy(next(facts.iter(x("Cert")))))
     next(old.iter(d("DigestValue"))).text = base64.b64encode(bytes(32)).decode()
-    yield "a second, contradicting SigningCertificate", seed.again(root)
+    yield "a second, contradicting SigningCertificate", seed.again(root), "SIG-079"
     root = seed.tree()
     for kind in seed.signature(root).iter(x("DataObjectFormat")):
         kind.set("ObjectReference", "#khac")
-    yield "DataObjectFormat of something else", seed.again(root)
+    yield "DataObjectFormat of something else", seed.again(root), "SIG-082"
     unsigned = {
         "CounterSignature": f'<a:CounterSignature xmlns:a="{XADES}"><Signature xmlns="{DS}"/></a:CounterSignature>',
         "an empty CounterSignature": f'<a:CounterSignature xmlns:a="{XADES}"/>',
@@ -1135,6 +1229,13 @@ def xades(seed: Seed) -> Made:
             "</a:EncapsulatedTimeStamp></a:SignatureTimeStamp>"
         ),
     }
+    told = {
+        "CounterSignature": "SIG-003",
+        "an empty SignatureTimeStamp": "SIG-014",
+        "a fake time-stamp": "SIG-080",
+        "a time-stamp by address": "SIG-014 SIG-076",
+        "an XML time-stamp": "SIG-014 SIG-076",
+    }
     for what, text in unsigned.items():
         root = seed.tree()
         qualifying = at(root, "QualifyingProperties")
@@ -1144,16 +1245,16 @@ def xades(seed: Seed) -> Made:
             etree.SubElement(qualifying, x("UnsignedProperties")), x("UnsignedSignatureProperties")
         )
         holder.append(etree.fromstring(text))
-        yield f"unsigned: {what}", out(root)
+        yield f"unsigned: {what}", out(root), told.get(what, "SIG-076")
     root = seed.tree()
     etree.SubElement(at(root, "QualifyingProperties"), x("UnsignedProperties"))
-    yield "empty UnsignedProperties", out(root)
+    yield "empty UnsignedProperties", out(root), "SIG-014"
     root = seed.tree()
     holder = seed.signature(root).find(d("Object"))
     for child in list(holder):
         holder.remove(child)
     etree.SubElement(holder, x("QualifyingPropertiesReference"), URI=seed.trap)
-    yield "QualifyingPropertiesReference", out(root)
+    yield "QualifyingPropertiesReference", out(root), "SIG-006 SIG-014"
     for name in ("AllDataObjectsTimeStamp", "IndividualDataObjectsTimeStamp"):
         root = seed.tree()
         holder = at(root, "SignedProperties")
@@ -1161,7 +1262,7 @@ def xades(seed: Seed) -> Made:
         etree.SubElement(
             data if data is not None else etree.SubElement(holder, x("SignedDataObjectProperties")), x(name)
         )
-        yield name, seed.again(root)
+        yield name, seed.again(root), "SIG-006"
 
 
 def objects(seed: Seed) -> Made:
@@ -1183,15 +1284,21 @@ def objects(seed: Seed) -> Made:
             holder.append(etree.fromstring(text))
         elif text:
             holder.text = text
-        yield f"another Object: {what}", out(root)
-        yield f"another Object: {what}, signed again", seed.again(root)
+        if what == "a ThongDiep":
+            codes = "SIG-015"
+        elif seed.is_xades:
+            codes = "SIG-006"  # a second Object
+        else:
+            codes = {"empty": "SIG-014", "text": "SIG-008 SIG-014"}.get(what, "SIG-006 SIG-014")
+        yield f"another Object: {what}", out(root), codes
+        yield f"another Object: {what}, signed again", seed.again(root), codes
     root = seed.tree()
     holder = seed.signature(root).find(d("Object"))
     if holder is not None:
         holder.set("MimeType", "text/xml")
-        yield "MimeType on Object", seed.again(root)
+        yield "MimeType on Object", seed.again(root), "SIG-007"
         holder.text = "chữ"
-        yield "text in Object", seed.again(root)
+        yield "text in Object", seed.again(root), "SIG-007 SIG-008"
 
 
 # 5.2 size and shape ---------------------------------------------------------------------------------------------------
@@ -1203,24 +1310,28 @@ def bombs(seed: Seed) -> Made:
     at = re.search(r"ThongDiep(?=[\s>])", text).end()
     for count in (100, 2000):
         many = "".join(f' xmlns:n{i}="urn:n{i}"' for i in range(count))
-        yield f"{count} namespaces on the root", (text[:at] + many + text[at:]).encode()
+        yield f"{count} namespaces on the root", (text[:at] + many + text[at:]).encode(), "XML-133"
         inside = "".join(f"<n{i}:a/>" for i in range(count))
         close = text.rindex("</")
-        yield f"{count} namespaces used once each", (text[:at] + many + text[at:close] + inside + text[close:]).encode()
+        yield (
+            f"{count} namespaces used once each",
+            (text[:at] + many + text[at:close] + inside + text[close:]).encode(),
+            "XML-133",
+        )
     for count in (100, 50_000):
         many = "".join(f' a{i}="1"' for i in range(count))
-        yield f"{count} attributes", (text[:at] + many + text[at:]).encode()
+        yield f"{count} attributes", (text[:at] + many + text[at:]).encode(), "XML-132" if count == 100 else "XML-136"
     leaf = re.search(r"MaThongDiep>", text).end()
     for depth in (60, 5000):
-        yield f"depth {depth}", (text[:leaf] + "<a>" * depth + "</a>" * depth + text[leaf:]).encode()
-    yield "many elements", (text[:leaf] + "<a/>" * 50_000 + text[leaf:]).encode()
-    yield "a very long name", (text[:leaf] + f"<{'a' * 100_000}/>" + text[leaf:]).encode()
+        yield f"depth {depth}", (text[:leaf] + "<a>" * depth + "</a>" * depth + text[leaf:]).encode(), "XML-130"
+    yield "many elements", (text[:leaf] + "<a/>" * 50_000 + text[leaf:]).encode(), "XML-131"
+    yield "a very long name", (text[:leaf] + f"<{'a' * 100_000}/>" + text[leaf:]).encode(), "XML-199"
     root = seed.tree()
     seed.signature(root).find(d("SignatureValue")).text += " " * 200_000
-    yield "white space in SignatureValue", out(root)
+    yield "white space in SignatureValue", out(root), "SIG-010"
     root = seed.tree()
     next(seed.signature(root).iter(d("X509Certificate"))).text = "A" * 400_000
-    yield "a huge certificate", out(root)
+    yield "a huge certificate", out(root), "SIG-010"
     root = seed.tree()
     info = seed.signature(root).find(d("KeyInfo"))
     modulus = base64.b64encode(b"\xc1" + b"\x55" * 2000).decode()
@@ -1229,7 +1340,8 @@ def bombs(seed: Seed) -> Made:
         info = seed.signature(again).find(d("KeyInfo"))
         value = f'<KeyValue xmlns="{DS}"><RSAKeyValue><Modulus>{modulus}</Modulus><Exponent>{exponent}</Exponent></RSAKeyValue></KeyValue>'
         info.insert(0, etree.fromstring(value))
-        yield f"a key of 16 000 bits, exponent {exponent[:8]}", out(again)
+        code = "SIG-041" if seed.has_key_value else "SIG-043"
+        yield f"a key of 16 000 bits, exponent {exponent[:8]}", out(again), code
 
 
 FAMILIES = (

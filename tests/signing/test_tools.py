@@ -137,15 +137,17 @@ def test_a_dead_worker_is_a_finding(tmp_path, monkeypatch, capsys):
     ("outcome", "seconds", "grown", "said"),
     [
         ((False, "SIG-001"), 0.01, 10, []),
+        ((False, "XSD-020"), 0.01, 10, []),
         ((True,), 0.01, 10, ["x: accepted", "x: answered []"]),
         ((False, "SYS-001"), 0.01, 10, ["x: answered ['SYS-001']"]),
+        ((False, "SIG-002"), 0.01, 10, ["x: answered ['SIG-002']"]),
         ((False, "SIG-001"), 1.5, 10, ["x: 1.50 s"]),
         ((False, "SIG-001"), 0.01, 300 * 2**20, ["x: 300 MB"]),
     ],
 )
 def test_an_attack_that_passes_or_costs_too_much_is_told(outcome, seconds, grown, said):
     seen = tool("attacks").Seen()
-    seen.add("x", outcome, seconds, grown)
+    seen.add("x", outcome, frozenset({"SIG-001"}), seconds, grown)
     assert (seen.wrong, seen.slowest, seen.largest) == (said, (seconds, "x"), (grown, "x"))
 
 
