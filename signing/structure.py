@@ -107,15 +107,15 @@ def signatures(root: etree._Element) -> list[etree._Element]:
 def stray(root: etree._Element) -> list[Problem]:
     """Elements of the signature namespaces outside the one Signature, and envelopes inside the envelope."""
     inside = root.find(SIGNATURE)
-    here = sum(1 for _ in root.iter(*_SIGNATURE_SPACES))
-    there = 0 if inside is None else sum(1 for _ in inside.iter(*_SIGNATURE_SPACES))
+    here = sum(1 for _ in root.iter(*SIGNATURE_SPACES))
+    there = 0 if inside is None else sum(1 for _ in inside.iter(*SIGNATURE_SPACES))
     inner = (e for e in root.iter(ROOT) if e is not root)
     problems = [_problem("SIG-015", e) for e in islice(inner, MOST_PROBLEMS)]
     if here == there:
         return problems
     outside = (
         _problem("SIG-005", element, element=_name(element.tag))
-        for element in root.iter(*_SIGNATURE_SPACES)
+        for element in root.iter(*SIGNATURE_SPACES)
         if element.tag != SIGNATURE and element is not inside and not _lies_in(element, inside)
     )
     return problems + list(islice(outside, MOST_PROBLEMS))
@@ -209,7 +209,7 @@ _MGF = f"{{{DS_MORE_2007}}}MaskGenerationFunction"
 _BASE64 = _Rule(text="base64")
 _ANY = _Rule(text="any")
 _FREE = _Rule(attributes=_ID, free=True)
-_SIGNATURE_SPACES = tuple(f"{{{space}}}*" for space in (DS, DS11, XADES, XADES_141))
+SIGNATURE_SPACES = tuple(f"{{{space}}}*" for space in (DS, DS11, XADES, XADES_141))
 _CERT_DIGEST = {ds("DigestMethod"): _ONE, ds("DigestValue"): _ONE}
 
 # Same name, other rule in another place: the key is then "parent/child".
@@ -639,7 +639,7 @@ class _SignatureReader:
             self._add("SIG-071", signed)
         facts = signed[0]
         when = facts.find(xades("SigningTime"))
-        signing_time = _date_time(when.text) if when is not None else None
+        signing_time = instant_of(when.text) if when is not None else None
         if signing_time is None:
             self._add("SIG-073", facts if when is None else when)
         digests = tuple(
@@ -694,7 +694,7 @@ _DATE_TIME = re.compile(
 )
 
 
-def _date_time(text: str | None) -> datetime | None:
+def instant_of(text: str | None) -> datetime | None:
     """An xsd:dateTime with a zone as an aware time in UTC; None for anything else, 24:00 and year 12026 included."""
     match = _DATE_TIME.fullmatch((text or "").strip(_XML_SPACE))
     if match is None:
