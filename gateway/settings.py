@@ -12,13 +12,13 @@ import ipaddress
 import json
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.core.problems import Lang, Location, Problem, Stopped
@@ -734,92 +734,159 @@ def load(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Clash:
+    """A rule across two settings of one node: what must not be, and how that is said."""
+
+    one: str
+    other: str
+    when: Callable[[Settings], bool]
+    vi: str
+    en: str
+
+
+_CLASHES: Final = (
+    _Clash(
+        "web.tls_certificate",
+        "web.tls_key",
+        lambda s: (s.web.tls_certificate is None) != (s.web.tls_key is None),
+        "phải có cả hai hoặc không có",
+        "both or neither",
+    ),
+    _Clash(
+        "web.client_ca",
+        "web.tls_certificate",
+        lambda s: s.web.client_ca is not None and s.web.tls_certificate is None,
+        "chứng thư khách cần TLS",
+        "client certificates need TLS",
+    ),
+    _Clash(
+        "key.file",
+        "key.certificate",
+        lambda s: s.key.module is None and (s.key.file is None) != (s.key.certificate is None),
+        "phải có cả hai hoặc không có",
+        "both or neither",
+    ),
+    _Clash(
+        "key.module",
+        "key.file",
+        lambda s: s.key.module is not None and s.key.file is not None,
+        "khóa nằm ở một nơi",
+        "a key lies in one place",
+    ),
+    _Clash(
+        "key.module",
+        "key.token",
+        lambda s: (s.key.module is None) != (s.key.token is None),
+        "phải có cả hai hoặc không có",
+        "both or neither",
+    ),
+    _Clash(
+        "key.module",
+        "key.label",
+        lambda s: (s.key.module is None) != (s.key.label is None),
+        "phải có cả hai hoặc không có",
+        "both or neither",
+    ),
+    _Clash(
+        "key.password_file",
+        "key.password_env",
+        lambda s: s.key.password_file is not None and s.key.password_env is not None,
+        "chỉ dùng một nguồn mật khẩu",
+        "only one source of the password",
+    ),
+    _Clash(
+        "limits.text_bytes",
+        "limits.body_bytes",
+        lambda s: s.limits.text_bytes > s.limits.body_bytes,
+        "một đoạn chữ không dài hơn cả thông điệp",
+        "a text is not longer than its message",
+    ),
+    _Clash(
+        "door.wait_s",
+        "door.exchange_s",
+        lambda s: s.door.wait_s >= s.door.exchange_s,
+        "cả lượt trao đổi phải dài hơn thời gian chờ",
+        "an exchange must last longer than its wait",
+    ),
+    _Clash(
+        "door.big_bytes",
+        "limits.body_bytes",
+        lambda s: s.door.big_bytes > s.limits.body_bytes,
+        "ngưỡng lớn không vượt độ dài tối đa",
+        "the threshold does not exceed the longest message",
+    ),
+    _Clash(
+        "work.recheck_s",
+        "work.hold_for_h",
+        lambda s: s.work.recheck_s >= s.work.hold_for_h * 3600,
+        "phải xét lại ít nhất một lần trước khi hết hạn giữ",
+        "a held message is judged again at least once before its time is up",
+    ),
+    _Clash(
+        "work.claim",
+        "work.deliveries",
+        lambda s: s.work.claim > s.work.deliveries,
+        "không nhận nhiều việc hơn số lượt gửi đồng thời",
+        "no more is leased than can be under way",
+    ),
+)
+
+
 def validate(settings: Settings, written: Written) -> Iterable[Problem]:
     """The rules across settings."""
-    web, key, limits, work = settings.web, settings.key, settings.limits, settings.work
-    apart = written.problem
+    for rule in _CLASHES:
+        if rule.when(settings):
+            yield _clash(written, rule.one, rule.other, rule.vi, rule.en)
+    yield from _proxies(settings, written)
+    yield from _working_hours(settings, written)
+    yield from _severities(settings, written)
+    yield from _twice_named_trees(settings, written)
+    if _has_password(str(_in(written.data, "database").get("url", ""))):  # one from the environment is allowed
+        yield written.problem("SYS-024", ("database", "url"))
 
-    def clash(one: str, other: str, vi: str, en: str) -> Problem:
-        return apart("SYS-018", tuple(one.split(".")), other=other, rule_vi=vi, rule_en=en)
 
-    if (web.tls_certificate is None) != (web.tls_key is None):
-        yield clash("web.tls_certificate", "web.tls_key", "phải có cả hai hoặc không có", "both or neither")
-    if web.client_ca is not None and web.tls_certificate is None:
-        yield clash("web.client_ca", "web.tls_certificate", "chứng thư khách cần TLS", "client certificates need TLS")
-    if key.module is None and (key.file is None) != (key.certificate is None):
-        yield clash("key.file", "key.certificate", "phải có cả hai hoặc không có", "both or neither")
-    if key.module is not None and key.file is not None:
-        yield clash("key.module", "key.file", "khóa nằm ở một nơi", "a key lies in one place")
-    for name in ("token", "label"):
-        if (key.module is None) != (getattr(key, name) is None):
-            yield clash("key.module", f"key.{name}", "phải có cả hai hoặc không có", "both or neither")
-    if key.password_file is not None and key.password_env is not None:
-        yield clash(
-            "key.password_file", "key.password_env", "chỉ dùng một nguồn mật khẩu", "only one source of the password"
-        )
-    if limits.text_bytes > limits.body_bytes:
-        yield clash(
-            "limits.text_bytes",
-            "limits.body_bytes",
-            "một đoạn chữ không dài hơn cả thông điệp",
-            "a text is not longer than its message",
-        )
+def _clash(written: Written, one: str, other: str, vi: str, en: str) -> Problem:
+    return written.problem("SYS-018", tuple(one.split(".")), other=other, rule_vi=vi, rule_en=en)
+
+
+def _proxies(settings: Settings, written: Written) -> Iterable[Problem]:
     for number, address in enumerate(settings.door.trusted_proxies):
         try:
             ipaddress.ip_network(address, strict=False)
         except ValueError:
-            yield apart("SYS-017", ("door", "trusted_proxies", number), value=address, pattern="10.0.0.0/8, ::1")
-    if settings.door.wait_s >= settings.door.exchange_s:
-        yield clash(
-            "door.wait_s",
-            "door.exchange_s",
-            "cả lượt trao đổi phải dài hơn thời gian chờ",
-            "an exchange must last longer than its wait",
-        )
-    if settings.door.big_bytes > limits.body_bytes:
-        yield clash(
-            "door.big_bytes",
-            "limits.body_bytes",
-            "ngưỡng lớn không vượt độ dài tối đa",
-            "the threshold does not exceed the longest message",
-        )
+            yield written.problem(
+                "SYS-017", ("door", "trusted_proxies", number), value=address, pattern="10.0.0.0/8, ::1"
+            )
+
+
+def _working_hours(settings: Settings, written: Written) -> Iterable[Problem]:
     spans = [span.split("-") for span in settings.deadlines.hours]
+    if not spans:
+        yield written.problem("SYS-016", ("deadlines", "hours"))
     for number, (opens, closes) in enumerate(spans):
         if closes <= opens or (number and opens < spans[number - 1][1]):
             vi, en = "giờ làm việc theo thứ tự, không chồng nhau", "working hours stand in order and do not overlap"
-            yield clash("deadlines.hours", "deadlines.hours", vi, en)
-    if not spans:
-        yield apart("SYS-016", ("deadlines", "hours"))
+            yield _clash(written, "deadlines.hours", "deadlines.hours", vi, en)
+
+
+def _severities(settings: Settings, written: Written) -> Iterable[Problem]:
     for name in settings.rules.unknown():
         known = sorted(rule.name for rule in RULES if not rule.locked)
         meant = nearest(name.rpartition(".")[2], known)
-        yield apart("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)
-    if work.recheck_s >= work.hold_for_h * 3600:
-        yield clash(
-            "work.recheck_s",
-            "work.hold_for_h",
-            "phải xét lại ít nhất một lần trước khi hết hạn giữ",
-            "a held message is judged again at least once before its time is up",
-        )
-    if work.claim > work.deliveries:
-        yield clash(
-            "work.claim",
-            "work.deliveries",
-            "không nhận nhiều việc hơn số lượt gửi đồng thời",
-            "no more is leased than can be under way",
-        )
-    if _has_password(str(_in(written.data, "database").get("url", ""))):  # one from the environment is allowed
-        yield apart("SYS-024", ("database", "url"))
+        yield written.problem("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)
+
+
+def _twice_named_trees(settings: Settings, written: Written) -> Iterable[Problem]:
     names = [tree.name for tree in settings.trust.trees]
     for number, name in enumerate(names):
         if name in names[:number]:
-            first = names.index(name) + 1
-            yield apart(
+            yield written.problem(
                 "SYS-025",
                 ("trust", "trees", number, "name"),
                 what="trust tree",
                 value=name,
-                first=f"trees[{first}]",
+                first=f"trees[{names.index(name) + 1}]",
                 second=f"trees[{number + 1}]",
             )
 

@@ -377,38 +377,41 @@ def versions(call: CommandRun, party: str | None, since: datetime | None) -> int
     found = [one for one in spoken_by(registry, seen, bundled()) if party in {None, one.party}]
     if screen.as_json:
         for one in found:
-            sent = [{"version": s.phien_ban, "count": s.count, "last": s.last} for s in one.sent]
-            reads = list(one.reads) if one.reads is not None else None
-            row = {"party": one.party, "loai": one.loai, "reads": reads, "sent": sent, "served": list(one.served)}
-            screen.row({**row, "strange": list(one.strange)})
+            screen.row(_spoken_row(one))
     else:
-        heads = ("Bên", "Loại", "Đọc được", "Đã gửi", "Lần cuối", "Trục có")
-        heads_en = ("Party", "Type", "Reads", "Has sent", "Last", "The gateway has")
-        screen.table(
-            heads if screen.lang is Lang.VI else heads_en,
-            (
-                (
-                    one.party,
-                    one.loai,
-                    " ".join(f"{v}{'?' if v in one.strange else ''}" for v in one.reads)
-                    if one.reads is not None
-                    else screen.text("mọi phiên bản", "every version"),
-                    ", ".join(f"{s.phien_ban} ({s.count}×)" for s in one.sent) or None,
-                    when(max(s.last for s in one.sent)) if one.sent else None,
-                    " ".join(one.served) or None,
-                )
-                for one in found
-            ),
-        )
-        silent = [one.id for one in registry if party in {None, one.id} and one.id not in {v.party for v in found}]
+        _print_spoken(screen, found)
+        silent = {one.id for one in registry if party in {None, one.id}} - {one.party for one in found}
         if silent:
-            screen.line(
-                f"Không hạn chế phiên bản, chưa gửi gì: {', '.join(silent)}.",
-                f"Any version, nothing sent yet: {', '.join(silent)}.",
-            )
+            listed = ", ".join(one.id for one in registry if one.id in silent)
+            screen.line(f"Không hạn chế phiên bản, chưa gửi gì: {listed}.", f"Any version, nothing sent yet: {listed}.")
     for one in found:
         for version in one.strange:
-            served = list(one.served)
-            facts = {"party": one.party, "loai": one.loai, "version": version, "served": served or "–"}
+            facts = {"party": one.party, "loai": one.loai, "version": version, "served": list(one.served) or "–"}
             screen.problem(Problem("SYS-051", facts), to_err=True)
     return PROBLEMS if any(one.strange for one in found) else FINE
+
+
+def _spoken_row(one: Versions) -> dict[str, Any]:
+    return {
+        "party": one.party,
+        "loai": one.loai,
+        "reads": list(one.reads) if one.reads is not None else None,
+        "sent": [{"version": s.phien_ban, "count": s.count, "last": s.last} for s in one.sent],
+        "served": list(one.served),
+        "strange": list(one.strange),
+    }
+
+
+def _print_spoken(screen: Screen, found: Sequence[Versions]) -> None:
+    heads = ("Bên", "Loại", "Đọc được", "Đã gửi", "Lần cuối", "Trục có")
+    heads_en = ("Party", "Type", "Reads", "Has sent", "Last", "The gateway has")
+    screen.table(heads if screen.lang is Lang.VI else heads_en, [_spoken_cells(screen, one) for one in found])
+
+
+def _spoken_cells(screen: Screen, one: Versions) -> tuple[str | None, ...]:
+    reads = screen.text("mọi phiên bản", "every version")
+    if one.reads is not None:
+        reads = " ".join(f"{v}{'?' if v in one.strange else ''}" for v in one.reads)
+    sent = ", ".join(f"{s.phien_ban} ({s.count}×)" for s in one.sent)
+    last = when(max(s.last for s in one.sent)) if one.sent else None
+    return one.party, one.loai, reads, sent or None, last, " ".join(one.served) or None

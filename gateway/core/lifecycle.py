@@ -438,15 +438,8 @@ def _file(life: _Life, effect: Files, event: _Event) -> Reading | None:
 
 def _move(life: _Life, effect: Moves, at: datetime) -> Reading | None:
     now = life.now
-    state = now.trang_thai
-    if state is None:
-        return None
-    to = (
-        effect.to
-        if effect.to is not None
-        else (now.before_pause[-1] if now.before_pause and state in REMEMBERS else None)
-    )
-    if to is None:
+    state, to = now.trang_thai, _wanted(effect, now)
+    if state is None or to is None:
         return None
     if to == state:
         _dates(life, effect, at)
@@ -456,33 +449,41 @@ def _move(life: _Life, effect: Moves, at: datetime) -> Reading | None:
     )
     if row is None:
         return None
-    memory = now.before_pause
-    if to in REMEMBERS:
-        memory = (*memory, state)
-    elif state in REMEMBERS:
-        memory = memory[:-1] if Guard.REMEMBERED in row.guards else ()
-    elif to in FINISHED_STATES or to == DUNG_XU_LY:
-        memory = ()
     entered = now.spans[-1].since if now.spans else at
     spans = (*now.spans[:-1], replace(now.spans[-1], until=at)) if now.spans else ()
+    returned = to == DA_XU_LY_XONG and effect.result_kind == TRA_LAI
     life.set(
         trang_thai=to,
         trang_thai_goc=effect.goc,
-        before_pause=memory,
+        before_pause=_memory(now.before_pause, state, row),
         spans=(*spans, Span(trang_thai=to, since=at)),
-        returned=to == DA_XU_LY_XONG and effect.result_kind == TRA_LAI,
-        withdrawn=now.withdrawn
-        or (state == YEU_CAU_RUT and to == DUNG_XU_LY)
-        or (to == DA_XU_LY_XONG and effect.result_kind == TRA_LAI),
+        returned=returned,
+        withdrawn=now.withdrawn or returned or (state, to) == (YEU_CAU_RUT, DUNG_XU_LY),
         supplements=now.supplements + (to == YEU_CAU_BO_SUNG),
         han_bo_sung=effect.han if to == YEU_CAU_BO_SUNG else None,
     )
     _extend(life, effect, row, entered, at)
     _dates(life, effect, at)
-    if state == YEU_CAU_BO_SUNG and to == DUOC_TIEP_NHAN:
+    if (state, to) == (YEU_CAU_BO_SUNG, DUOC_TIEP_NHAN):
         life.set(complete_since=at)  # only now is it complete: the six hours of R27 begin anew
     _project(life, to)
     return Reading.APPLIED
+
+
+def _wanted(effect: Moves, now: Trace) -> int | None:
+    """The state asked for; one that names none goes back to where the dossier was before its pause."""
+    if effect.to is not None:
+        return effect.to
+    return now.before_pause[-1] if now.before_pause and now.trang_thai in REMEMBERS else None
+
+
+def _memory(before: tuple[int, ...], state: int, row: Move) -> tuple[int, ...]:
+    """Which states are remembered after a move: pauses nest, an end forgets them."""
+    if row.to in REMEMBERS:
+        return (*before, state)
+    if state in REMEMBERS:
+        return before[:-1] if Guard.REMEMBERED in row.guards else ()
+    return () if row.to in FINISHED_STATES or row.to == DUNG_XU_LY else before
 
 
 def _holds(guard: Guard, effect: Moves, at: datetime, now: Trace, rules: LifeRules) -> bool:
@@ -651,32 +652,33 @@ def _judged(change: Change, changes: Sequence[Change], read: Trace, *, privilege
     if reading not in (Reading.WAITING, Reading.LATE):
         return ()
     stuck = next(s for s in steps if s.reading is reading)
-    to = (
-        stuck.effect.to
-        if isinstance(stuck.effect, Moves)
-        else stuck.effect.trang_thai
-        if isinstance(stuck.effect, Files)
-        else None
-    )
-    missing = gap(changes, change)
+    to = _asked_for(stuck.effect)
+    facts: dict[str, object] = {"to": _named(to), "now": _named(read.trang_thai)}
     if reading is Reading.LATE:
-        return (Problem("DOS-021", {"to": _named(to), "now": _named(read.trang_thai)}),)
+        return (Problem("DOS-021", facts),)
+    facts["possible"] = _all(read)
+    missing = gap(changes, change)
     if missing is not None:
-        return (
-            Problem(
-                "DOS-020",
-                {"to": _named(to), "now": _named(read.trang_thai), "missing": missing, "possible": _all(read)},
-            ),
-        )
+        return (Problem("DOS-020", {**facts, "missing": missing}),)
     if isinstance(stuck.effect, Moves) and stuck.effect.answers:
-        return (Problem("DOS-022", {"to": _named(to), "now": _named(read.trang_thai), "possible": _all(read)}),)
-    problem = illegal(stuck.before, to)
-    if isinstance(stuck.effect, Moves) and to in possible(stuck.before):
-        guards = sorted({g.value for m in MOVES[stuck.before or 0] if m.to == to for g in m.guards})
-        problem = Problem(
-            "DOS-011", {"from": _named(stuck.before), "to": _named(to), "guard": guards, "possible": _all(read)}
-        )
-    raise Stopped(problem)
+        return (Problem("DOS-022", facts),)
+    raise Stopped(_not_possible(stuck, to, read))
+
+
+def _asked_for(effect: Effect) -> int | None:
+    """The state that an effect asks for, where it asks for one."""
+    if isinstance(effect, Moves):
+        return effect.to
+    return effect.trang_thai if isinstance(effect, Files) else None
+
+
+def _not_possible(stuck: HistoryStep, to: int | None, read: Trace) -> Problem:
+    """Why a step leads nowhere: no such move, or one whose condition does not hold."""
+    if not (isinstance(stuck.effect, Moves) and to in possible(stuck.before)):
+        return illegal(stuck.before, to)
+    guards = sorted({g.value for m in MOVES[stuck.before or 0] if m.to == to for g in m.guards})
+    facts = {"from": _named(stuck.before), "to": _named(to), "guard": guards, "possible": _all(read)}
+    return Problem("DOS-011", facts)
 
 
 def _all(read: Trace) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, Due, deadlines, time_in_states
+from gateway.core.deadlines import GIO_VIET_NAM, Deadline, DeadlineRules, Due, deadlines, time_in_states
 from gateway.core.effects import Notes
 from gateway.core.lifecycle import (
     DA_TRA_KET_QUA,
@@ -134,33 +134,12 @@ def _use(group: Tally, uses: Uses) -> None:
 
 def _count(group: Tally, dossier: Dossier, read: Trace, period: Period, rules: DeadlineRules) -> None:
     limits = deadlines(read, rules)
-    if began(read, dossier) in period:
-        group.filed += 1
-        group.online += read.kenh_thuc_hien == "2"
-        group.supplemented += read.supplements > 0
-        group.supplemented_twice += read.supplements > 1
     group.received += read.ngay_tiep_nhan in period
     group.events += sum(change.recorded_at in period for change in dossier.changes)
-    entered = read.spans[-1].since if read.spans else None
-    group.refused += read.trang_thai == KHONG_TIEP_NHAN and entered in period
-    group.stopped += read.trang_thai == DUNG_XU_LY and not read.withdrawn and entered in period
-    group.withdrawn += read.withdrawn and entered in period
-    if read.ngay_ket_thuc in period and read.trang_thai in FINISHED_STATES and not read.withdrawn:
-        group.finished += 1
-        group.delivered += read.trang_thai == DA_TRA_KET_QUA
-        late = (
-            read.ngay_hen_tra is not None and read.ngay_ket_thuc is not None and read.ngay_ket_thuc > read.ngay_hen_tra
-        )
-        group.late += late
-        group.on_time += not late
-    if read.trang_thai in OPEN_STATES:
-        group.open += 1
-        group.overdue += any(d.what is Due.KET_QUA and d.late(period.until) for d in limits)
-    for deadline in limits:
-        if deadline.what is Due.CHUYEN_XU_LY:
-            group.hand_over_late += read.complete_since in period and deadline.late(period.until)
-        elif deadline.what is Due.CHUYEN_HO_SO:
-            group.transfers_late += deadline.due in period and deadline.late(period.until)
+    if began(read, dossier) in period:
+        _count_filed(group, read)
+    _count_ends(group, read, period)
+    _count_deadlines(group, read, limits, period)
     score = _score(dossier, period)
     if score is not None:
         group.rated += 1
@@ -169,6 +148,39 @@ def _count(group: Tally, dossier: Dossier, read: Trace, period: Period, rules: D
         if span > timedelta(0):
             group.seconds_in_state[state] = group.seconds_in_state.get(state, 0.0) + span.total_seconds()
             group.dossiers_in_state[state] = group.dossiers_in_state.get(state, 0) + 1
+
+
+def _count_filed(group: Tally, read: Trace) -> None:
+    group.filed += 1
+    group.online += read.kenh_thuc_hien == "2"
+    group.supplemented += read.supplements > 0
+    group.supplemented_twice += read.supplements > 1
+
+
+def _count_ends(group: Tally, read: Trace, period: Period) -> None:
+    if (read.spans[-1].since if read.spans else None) in period:
+        group.refused += read.trang_thai == KHONG_TIEP_NHAN
+        group.stopped += read.trang_thai == DUNG_XU_LY and not read.withdrawn
+        group.withdrawn += read.withdrawn
+    if read.ngay_ket_thuc in period and read.trang_thai in FINISHED_STATES and not read.withdrawn:
+        group.finished += 1
+        group.delivered += read.trang_thai == DA_TRA_KET_QUA
+        late = (
+            read.ngay_hen_tra is not None and read.ngay_ket_thuc is not None and read.ngay_ket_thuc > read.ngay_hen_tra
+        )
+        group.late += late
+        group.on_time += not late
+
+
+def _count_deadlines(group: Tally, read: Trace, limits: Sequence[Deadline], period: Period) -> None:
+    if read.trang_thai in OPEN_STATES:
+        group.open += 1
+        group.overdue += any(d.what is Due.KET_QUA and d.late(period.until) for d in limits)
+    for deadline in limits:
+        if deadline.what is Due.CHUYEN_XU_LY:
+            group.hand_over_late += read.complete_since in period and deadline.late(period.until)
+        elif deadline.what is Due.CHUYEN_HO_SO:
+            group.transfers_late += deadline.due in period and deadline.late(period.until)
 
 
 def _score(dossier: Dossier, period: Period) -> int | None:
