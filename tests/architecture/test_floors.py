@@ -52,6 +52,7 @@ def test_the_contracts_of_the_floors_are_kept():
         ("connectors/outcomes.py", "import connectors.base"),
         ("gateway/cli/outside.py", "def late():\n    import gateway.cli.check"),
         ("schemas/fields.py", "if TYPE_CHECKING:\n    import schemas.catalog"),
+        ("gateway/web/door.py", "def late():\n    import gateway.web.exchange"),
     ],
 )
 def test_a_wrong_import_breaks_a_contract(file, line, tmp_path):
