@@ -165,6 +165,9 @@ Effect = (
     | Recalls
 )
 
+# About a dossier, or about none, without being an event of its life.
+BESIDE_THE_LIFE = (Acknowledges, Recalls, Asks, Answers, Publishes)
+
 _BY_NAME: dict[str, type[Any]] = {cls.__name__: cls for cls in typing.get_args(Effect)}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.core import access
-from gateway.core.effects import Acknowledges, KetQua, Recalls, Transfers
+from gateway.core.effects import BESIDE_THE_LIFE, Acknowledges, Files, KetQua, Recalls, Transfers
 from gateway.core.lifecycle import LifeRules, follow
 from gateway.core.model import (
     Acknowledgement,
@@ -190,10 +190,7 @@ def _accept(
 
 def _keeps_history(thong_diep: ThongDiep) -> bool:
     """Acknowledgements, queries and recalls are about a dossier without being events of its life."""
-    return not all(
-        type(e).__name__ in {"Acknowledges", "Recalls", "Asks", "Answers", "Publishes"}
-        for e in thong_diep.content.effects
-    )
+    return not all(isinstance(effect, BESIDE_THE_LIFE) for effect in thong_diep.content.effects)
 
 
 def _dossier(
@@ -205,7 +202,7 @@ def _dossier(
             raise Stopped(Problem("DOS-001", {"ma_ho_so": ma_ho_so}))
         return access.parties_of_new(thong_diep, sender, named, parties)
     access.may_touch(dossier, sender.id)
-    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if hasattr(e, "ma_tthc")), None)
+    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
     if ma_tthc is not None and dossier.ma_tthc is not None and ma_tthc[:8] != dossier.ma_tthc[:8]:
         raise Stopped(Problem("DOS-002", {"ma_ho_so": ma_ho_so, "first": dossier.ma_tthc, "second": ma_tthc}))
     return dossier
