@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -159,7 +160,10 @@ def _settings_table(rows: Iterable[Row], *, env: bool) -> str:
 
 
 def _rows(kind: type[Any], key: tuple[str, ...], *, env: bool = False) -> Iterator[Row]:
-    for f in dataclasses.fields(kind):
+    own = inspect.get_annotations(kind)
+    for f in sorted(
+        dataclasses.fields(kind), key=lambda f: f.name not in own
+    ):  # what it shares with others comes after
         if not f.name.startswith("_"):
             yield from _rows_of(f, _hint(kind, f.name), key, env=env)
 

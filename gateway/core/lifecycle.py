@@ -154,7 +154,7 @@ class LifeRules:
         """As the handling agency's profile declares them."""
         if agency is None:
             return cls()
-        return cls(trang_8_la_tam_dung=bool(agency.trang_8_la_tam_dung), by_decree="by-decree" in agency.privileges)
+        return cls(trang_8_la_tam_dung=bool(agency.meaning.Trang8LaTamDung), by_decree="by-decree" in agency.privileges)
 
 
 class Reading(StrEnum):

@@ -1,18 +1,22 @@
 """Registered parties and their profiles (a file of settings for each; docs/operate.md explains every key)."""
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from gateway.core.model import PartyId
+from gateway.core.written import setting
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+SHA256 = r"[0-9a-f]{64}"
 
 
 class Role(StrEnum):
@@ -50,38 +54,106 @@ class WhenUnknown(StrEnum):
 class Credentials:
     """How a party proves itself at the door. Only hashes are kept."""
 
-    token_sha256: tuple[str, ...] = ()  # of the whole bearer token; two at once for roll-over
-    client_certificate_sha256: tuple[str, ...] = ()  # of the DER
-    basic: Mapping[str, str] = field(default_factory=dict)  # user name -> SHA-256 of "user:password"
+    token_sha256: tuple[str, ...] = setting(
+        (),
+        pattern=SHA256,
+        vi="SHA-256 của thẻ truy cập (Bearer); hai thẻ cùng lúc khi thay.",
+        en="SHA-256 of the bearer token; two at once for roll-over.",
+    )
+    client_certificate_sha256: tuple[str, ...] = setting(
+        (),
+        pattern=SHA256,
+        vi="SHA-256 (DER) của chứng thư khách.",
+        en="SHA-256 of the client certificate (DER).",
+    )
+    basic: Mapping[str, str] = setting(
+        {},
+        vi="Tên người dùng = SHA-256 của “tên:mật khẩu”.",
+        en="User name = SHA-256 of “user:password”.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningCertificate:
+class CertificateUse:
+    """What a certificate is registered for, beside its own word."""
+
+    tree: str | None = setting(
+        None,
+        vi="Cây tin cậy phải bảo đảm cho chứng thư; bỏ trống: việc đăng ký là đủ.",
+        en="The trust tree that must vouch for it; empty: the registration is enough.",
+    )
+    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
+    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
+    purposes: frozenset[str] = setting(
+        frozenset({"message"}),
+        among=("message", "document", "seal"),
+        vi="Dùng để ký: message (thông điệp), document (tài liệu PDF), seal (dấu cơ quan).",
+        en="What it signs: message, document (PDF), seal.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningCertificate(CertificateUse):
     """A certificate registered for signing; two may be active at once for roll-over."""
 
     der: bytes
     fingerprint: str  # SHA-256 of the DER, lower-case hex
-    tree: str | None = None  # the trust tree that must vouch for it; None: the registration itself is the trust
-    valid_from: datetime | None = None  # beside the certificate's own dates
-    valid_to: datetime | None = None
-    purposes: frozenset[str] = frozenset({"message"})  # "message", "document" (signed PDFs), "seal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignaturePolicy:
-    """What a party's signatures must be."""
+    """What a party's signatures must be. A message type (HS17 = "accepted") may have a demand of its own."""
 
-    default: SignatureDemand = SignatureDemand.REQUIRED
-    by_type: Mapping[str, SignatureDemand] = field(default_factory=dict)  # HS17 -> accepted
-    status_unknown: WhenUnknown = WhenUnknown.HOLD
-    algorithms: frozenset[str] = frozenset()  # signature method URIs; empty: the whole profile
-    algorithms_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS11 -> URIs, instead of those
-    trees_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS11 -> trees that must vouch for it
-    xades: bool = False  # demand XAdES
-    xades_types: frozenset[str] = frozenset()  # of these types, where it is not demanded of all
-    timestamp: bool = False  # demand an RFC 3161 time-stamp
-    timestamp_types: frozenset[str] = frozenset()
-    signed_pdf: frozenset[str] = frozenset()  # types that must carry a valid signed PDF, {"HS11"}
+    default: SignatureDemand = setting(
+        SignatureDemand.REQUIRED,
+        vi="required: bắt buộc ký; accepted: có thì kiểm; off: không xét.",
+        en="required: must be signed; accepted: checked when there; off: not looked at.",
+    )
+    by_type: Mapping[str, SignatureDemand] = setting(
+        {}, vi="Riêng cho từng loại thông điệp.", en="For single message types."
+    )
+    status_unknown: WhenUnknown = setting(
+        WhenUnknown.HOLD,
+        vi="Khi chưa biết tình trạng chứng thư: hold (giữ) hay warn (nhận, có cảnh báo).",
+        en="While a certificate's status is unknown: hold, or warn (accept with a warning).",
+    )
+    algorithms: frozenset[str] = setting(
+        frozenset(),
+        vi="URI thuật toán được dùng; trống: cả hồ sơ ký.",
+        en="Allowed method URIs; empty: the whole profile.",
+    )
+    algorithms_by_type: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        vi='URI thuật toán riêng cho từng loại thông điệp: HS11 = ["…#ecdsa-sha256"].',
+        en='Method URIs for single message types, instead of those: HS11 = ["…#ecdsa-sha256"].',
+    )
+    trees_by_type: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        vi="Cây tin cậy phải bảo đảm cho chứng thư ký từng loại thông điệp.",
+        en="The trust trees of which one must vouch for the signer of single message types.",
+    )
+    xades: bool = setting(False, vi="Bắt buộc XAdES.", en="Whether XAdES is demanded.")
+    xades_types: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Chỉ các loại thông điệp này bắt buộc XAdES.",
+        en="Message types for which XAdES is demanded, where it is not for all.",
+    )
+    timestamp: bool = setting(
+        False, vi="Bắt buộc dấu thời gian RFC 3161.", en="Whether an RFC 3161 time-stamp is demanded."
+    )
+    timestamp_types: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Chỉ các loại thông điệp này bắt buộc dấu thời gian.",
+        en="Message types for which a time-stamp is demanded, where it is not for all.",
+    )
+    signed_pdf: frozenset[str] = setting(
+        frozenset(),
+        pattern=r"HS[0-9]{2}",
+        vi="Loại thông điệp phải kèm PDF đã ký số hợp lệ.",
+        en="Message types that must carry a validly signed PDF.",
+    )
 
     def demand(self, loai: str | None) -> SignatureDemand:
         """What is demanded of a message of this type."""
@@ -104,8 +176,59 @@ class SignaturePolicy:
 class RetryPolicy:
     """How long to be patient with a party."""
 
-    longest_s: int = 3600  # the longest wait between two tries
-    give_up_after_h: float = 168.0  # after the first try; then a person must look
+    longest_s: int = setting(
+        3600,
+        at_least=1,
+        at_most=86_400,
+        vi="Khoảng chờ dài nhất giữa hai lần gửi, giây.",
+        en="The longest wait between two tries, seconds.",
+    )
+    give_up_after_h: float = setting(
+        168.0,
+        at_least=0.001,
+        at_most=8760,
+        vi="Sau lần gửi đầu chừng này giờ thì gọi người.",
+        en="This many hours after the first try a person is called.",
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for waits that cannot be meant."""
+        if self.longest_s <= 0 or self.give_up_after_h <= 0:
+            raise ValueError(f"waits are longer than nothing: {self}")
+
+    @property
+    def patience(self) -> timedelta:
+        """How long after the first try the last one is made."""
+        return timedelta(hours=self.give_up_after_h)
+
+
+class AfterFailure(StrEnum):
+    """What a refused or dead delivery does to its lane."""
+
+    HOLD = "hold"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePolicy:
+    """Order per dossier."""
+
+    after_failure: AfterFailure = setting(
+        AfterFailure.HOLD,
+        vi="Khi một lượt gửi bị từ chối: hold (giữ các lượt sau của hồ sơ đó) hay continue.",
+        en="After a refused delivery: hold the later ones of that dossier, or continue.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeMeaning:
+    """What a party's codes mean where that differs. Bears the names of the fields that it speaks of."""
+
+    Trang8LaTamDung: bool | None = setting(
+        None,
+        vi="Trạng thái 8 của bên này là tạm dừng (true) hay chấm dứt (false); phải khai, không suy đoán.",
+        en="Whether this party's state 8 is a pause (true) or an end (false); declared, never inferred.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +248,8 @@ class Party:
     connector: str | None = None  # a name of the entry-point group lienthong.connectors
     connector_settings: Mapping[str, Any] = field(default_factory=dict)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    lane_after_failure: str = "hold"  # or "continue"
-    trang_8_la_tam_dung: bool | None = None  # whether this party's state 8 is a pause; declared, never inferred
+    lane: LanePolicy = field(default_factory=LanePolicy)
+    meaning: CodeMeaning = field(default_factory=CodeMeaning)
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # field -> theirs -> ours
     formats: Mapping[str, str] = field(default_factory=dict)  # field -> date form
     limits: Mapping[str, int] = field(default_factory=dict)  # field -> characters

@@ -9,7 +9,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
 
 from gateway.core.model import Delivery
 from gateway.core.parties import RetryPolicy
@@ -18,42 +17,19 @@ SPREAD = 0.10  # share of the wait by which deliveries are spread around it
 THRESHOLD = 5  # failures in a row after which a party counts as unreachable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long to wait between the tries of a delivery, and for how long at all."""
-
-    first_s: float = 60.0  # the wait after the first try; later ones grow with the square of the tries
-    longest_s: float = 3600.0  # the longest wait
-    give_up_after_h: float = 168.0  # after the first try
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for waits that cannot be meant."""
-        if self.first_s <= 0 or self.longest_s <= 0 or self.give_up_after_h <= 0:
-            raise ValueError(f"waits are longer than nothing: {self}")
-
-    @classmethod
-    def of(cls, policy: RetryPolicy, first_s: float = 60.0) -> Self:
-        """A party's own patience; ``first_s`` is the node's (a demonstration does not wait for a minute)."""
-        return cls(first_s=first_s, longest_s=policy.longest_s, give_up_after_h=policy.give_up_after_h)
-
-    @property
-    def patience(self) -> timedelta:
-        """How long after the first try the last one is made."""
-        return timedelta(hours=self.give_up_after_h)
-
-
-def next_try(delivery: Delivery, policy: Backoff, now: datetime) -> datetime | None:
+def next_try(delivery: Delivery, retry: RetryPolicy, now: datetime, *, first_s: float) -> datetime | None:
     """When to try again, or None when it is time for a person.
 
-    Waits 1 min, 4 min, 9 min, … (``first_s`` × tries²), at most ``longest_s`` seconds, ±10 % by the delivery's id so
-    that a recovered party is not met by everyone at once. The last try is made ``give_up_after_h`` hours after the
-    first one; when that has failed too, the answer is None.
+    Waits 1 min, 4 min, 9 min, … (``first_s`` × tries²; the node says it, so that a demonstration need not wait for a
+    minute), at most the party's ``longest_s`` seconds, ±10 % by the delivery's id so that a recovered party is not met
+    by everyone at once. The last try is made ``give_up_after_h`` hours after the first one; when that has failed too,
+    the answer is None.
     """
     first = delivery.first_tried_at or now
-    last = first + policy.patience
+    last = first + retry.patience
     if now >= last:
         return None
-    wait_s = min(policy.first_s * max(delivery.tries, 1) ** 2, policy.longest_s)
+    wait_s = min(first_s * max(delivery.tries, 1) ** 2, retry.longest_s)
     return min(now + timedelta(seconds=wait_s * (1 + SPREAD * lean(delivery.id))), last)
 
 
@@ -79,7 +55,6 @@ class Breaker:
     """
 
     first_s: float
-    longest_s: float
     failures: int = 0
     room: int | None = None  # after an outage: how many at once, so far; None when there is no such limit
     probe_at: datetime | None = None
@@ -97,14 +72,14 @@ class Breaker:
             return 1 if self.probe_at is None or now >= self.probe_at else 0
         return at_once if self.room is None else min(self.room, at_once)
 
-    def failed(self, now: datetime) -> bool:
-        """Another one in a row. True when this one opened it."""
+    def failed(self, now: datetime, retry: RetryPolicy) -> bool:
+        """Another one in a row, of a party with this patience. True when this one opened it."""
         self.failures += 1
         self.since = self.since or now
         self.room = None
         if not self.is_open:
             return False
-        wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, self.longest_s)
+        wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, retry.longest_s)
         self.probe_at = now + timedelta(seconds=wait_s)
         return self.failures == THRESHOLD
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.core.effects import Asks, Files, Moves, Publishes
 from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, PartyId, ThongDiep
-from gateway.core.parties import Parties, Party, Receives, Role
+from gateway.core.parties import AfterFailure, Parties, Party, Receives, Role
 from gateway.core.problems import Problem
 
 
@@ -64,7 +64,7 @@ def route(
                     digest=sent,
                     due_at=now,
                     created_at=now,
-                    blocking=party.lane_after_failure == "hold",
+                    blocking=party.lane.after_failure is AfterFailure.HOLD,
                 )
             )
         else:

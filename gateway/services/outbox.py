@@ -25,8 +25,8 @@ from connectors.registry import ConnectorRegistry
 from connectors.table import Common
 from gateway.core.ledger import LogLine
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
-from gateway.core.parties import Parties, Party, Role
-from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, PartyStanding, next_try
+from gateway.core.parties import Parties, Party, RetryPolicy, Role
+from gateway.core.patience import THRESHOLD, Breaker, Bucket, PartyStanding, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.store import Queue, Store, StoreError, Tx, View
 
@@ -80,18 +80,19 @@ class DeliveryDecision:
 def decide(
     delivery: Delivery,
     came: TryResult,
-    policy: Backoff,
+    retry: RetryPolicy,
     now: datetime,
     *,
+    first_s: float,
     receipt_later_h: float | None = None,
     patient_since: datetime | None = None,
 ) -> DeliveryDecision:
     """Where a try leads. ``patient_since``: the party was unreachable until then, which nobody's patience pays for."""
     match came.outcome:
         case AttemptOutcome.DELIVERED if came.receipt is not None and came.receipt.pending:
-            if policy.patience <= now - (delivery.first_tried_at or now):
+            if retry.patience <= now - (delivery.first_tried_at or now):
                 return DeliveryDecision(state=DeliveryState.DEAD, problem=_given_up(delivery, Problem("DLV-028"), now))
-            later = now + timedelta(hours=receipt_later_h or policy.longest_s / 3600)
+            later = now + timedelta(hours=receipt_later_h or retry.longest_s / 3600)
             return DeliveryDecision(state=DeliveryState.UNKNOWN, due_at=later, problem=Problem("DLV-028"))
         case AttemptOutcome.DELIVERED:
             return DeliveryDecision(state=DeliveryState.DELIVERED)
@@ -104,11 +105,11 @@ def decide(
     counted = delivery
     if patient_since is not None and delivery.first_tried_at is not None and delivery.first_tried_at < patient_since:
         counted = replace(delivery, first_tried_at=patient_since)
-    due = next_try(counted, policy, now)
+    due = next_try(counted, retry, now, first_s=first_s)
     if due is None:
         return DeliveryDecision(state=DeliveryState.DEAD, problem=_given_up(delivery, came.problem, now))
     if came.retry_after_s is not None:
-        due = max(due, now + timedelta(seconds=min(came.retry_after_s, policy.longest_s)))
+        due = max(due, now + timedelta(seconds=min(came.retry_after_s, retry.longest_s)))
     return DeliveryDecision(
         state=DeliveryState.UNKNOWN if unsure else DeliveryState.QUEUED, due_at=due, problem=came.problem
     )
@@ -143,6 +144,10 @@ class _Way:
     @property
     def common(self) -> Common:
         return self.plan.configured.common if isinstance(self.plan, _Plan) else Common()
+
+    @property
+    def retry(self) -> RetryPolicy:
+        return self.party.retry if self.party is not None else RetryPolicy()
 
     def at_once(self, pace: Pace) -> int:
         return self.common.at_once or pace.per_party
@@ -287,7 +292,6 @@ class Outbox:
             before = (way.party, way.plan)
             way.party, way.plan = party, self._plan(party)
             way.bucket = Bucket(way.common.per_second) if way.common.per_second is not None else None
-            way.breaker.longest_s = party.retry.longest_s
             if before != (way.party, way.plan):
                 way.breaker.retry_now()
         for way in self._ways.values():
@@ -298,7 +302,7 @@ class Outbox:
         if party not in self._ways:
             self._ways[party] = _Way(
                 party,
-                Breaker(self._pace.first_s, 3600.0),
+                Breaker(self._pace.first_s),
                 Problem("DLV-063", {"party": party}),
             )
         return self._ways[party]
@@ -488,9 +492,15 @@ class Outbox:
 
     def _settlement(self, delivery: Delivery, came: TryResult, way: _Way, began: datetime) -> _Settlement:
         now = self._clock()
-        policy = Backoff.of(way.party.retry, self._pace.first_s) if way.party else Backoff(first_s=self._pace.first_s)
-        later_h = way.common.receipt_later_h
-        verdict = decide(delivery, came, policy, now, receipt_later_h=later_h, patient_since=way.breaker.recovered_at)
+        verdict = decide(
+            delivery,
+            came,
+            way.retry,
+            now,
+            first_s=self._pace.first_s,
+            receipt_later_h=way.common.receipt_later_h,
+            patient_since=way.breaker.recovered_at,
+        )
         silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered
         if way.breaker.is_open and silent and verdict.due_at is not None and delivery.due_at is not None:
             # The probe of a party that is not there keeps its place, so that one delivery ages and not all in turn.
@@ -517,7 +527,7 @@ class Outbox:
             log.warning("delivery %s: %s %s", delivery.id, note.code, note.message(Lang.EN))
         if came.outcome in {AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN}:
             log.info("delivery %s to %s: %s", delivery.id, way.id, came.problem.code if came.problem else came.outcome)
-            if way.breaker.failed(now):
+            if way.breaker.failed(now, way.retry):
                 problem = Problem("DLV-062", {"party": way.id, "failures": way.breaker.failures})
                 log.warning("%s %s", problem.code, problem.message(Lang.EN))
         elif way.breaker.answered(way.at_once(self._pace), now):

@@ -24,175 +24,35 @@ from connectors.registry import ConnectorRegistry
 from connectors.table import SECRET, Common
 from gateway.core.model import PartyId
 from gateway.core.parties import (
+    SHA256,
+    CertificateUse,
+    CodeMeaning,
     Credentials,
+    LanePolicy,
     Parties,
     Party,
     Receives,
     RetryPolicy,
     Role,
-    SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
-    WhenUnknown,
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
 
 AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
-SHA256 = r"[0-9a-f]{64}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
 PRIVILEGES = ("recall-result", "step-back", "by-decree", "publish-catalogue")
 LOAI = re.compile(r"HS[0-9]{2}")
 TRANG_THAI = tuple(str(state) for state in range(1, 11))
 
 
-class AfterFailure(StrEnum):
-    """What a refused or dead delivery does to its lane."""
-
-    HOLD = "hold"
-    CONTINUE = "continue"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialsForm:
-    """How the party proves itself at the door; hashes only."""
-
-    token_sha256: tuple[str, ...] = setting(
-        (),
-        pattern=SHA256,
-        vi="SHA-256 của thẻ truy cập (Bearer); hai thẻ cùng lúc khi thay.",
-        en="SHA-256 of the bearer token; two at once for roll-over.",
-    )
-    client_certificate_sha256: tuple[str, ...] = setting(
-        (),
-        pattern=SHA256,
-        vi="SHA-256 (DER) của chứng thư khách.",
-        en="SHA-256 of the client certificate (DER).",
-    )
-    basic: Mapping[str, str] = setting(
-        {},
-        vi="Tên người dùng = SHA-256 của “tên:mật khẩu”.",
-        en="User name = SHA-256 of “user:password”.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateForm:
-    """A certificate registered for signing."""
+class CertificateFile(CertificateUse):
+    """A certificate to register for signing, as a profile names it."""
 
     file: Path = setting(vi="Tệp PEM hoặc DER.", en="PEM or DER file.")
-    tree: str | None = setting(
-        None,
-        vi="Cây tin cậy phải bảo đảm cho chứng thư; bỏ trống: việc đăng ký là đủ.",
-        en="The trust tree that must vouch for it; empty: the registration is enough.",
-    )
-    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
-    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
-    purposes: frozenset[str] = setting(
-        frozenset({"message"}),
-        among=("message", "document", "seal"),
-        vi="Dùng để ký: message (thông điệp), document (tài liệu PDF), seal (dấu cơ quan).",
-        en="What it signs: message, document (PDF), seal.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureForm:
-    """What the party's signatures must be. A message type (HS17 = "accepted") may have a demand of its own."""
-
-    default: SignatureDemand = setting(
-        SignatureDemand.REQUIRED,
-        vi="required: bắt buộc ký; accepted: có thì kiểm; off: không xét.",
-        en="required: must be signed; accepted: checked when there; off: not looked at.",
-    )
-    by_type: Mapping[str, SignatureDemand] = setting(
-        {}, vi="Riêng cho từng loại thông điệp.", en="For single message types."
-    )
-    status_unknown: WhenUnknown = setting(
-        WhenUnknown.HOLD,
-        vi="Khi chưa biết tình trạng chứng thư: hold (giữ) hay warn (nhận, có cảnh báo).",
-        en="While a certificate's status is unknown: hold, or warn (accept with a warning).",
-    )
-    algorithms: frozenset[str] = setting(
-        frozenset(),
-        vi="URI thuật toán được dùng; trống: cả hồ sơ ký.",
-        en="Allowed method URIs; empty: the whole profile.",
-    )
-    algorithms_by_type: Mapping[str, tuple[str, ...]] = setting(
-        {},
-        vi='URI thuật toán riêng cho từng loại thông điệp: HS11 = ["…#ecdsa-sha256"].',
-        en='Method URIs for single message types, instead of those: HS11 = ["…#ecdsa-sha256"].',
-    )
-    trees_by_type: Mapping[str, tuple[str, ...]] = setting(
-        {},
-        vi="Cây tin cậy phải bảo đảm cho chứng thư ký từng loại thông điệp.",
-        en="The trust trees of which one must vouch for the signer of single message types.",
-    )
-    xades: bool = setting(False, vi="Bắt buộc XAdES.", en="Whether XAdES is demanded.")
-    xades_types: frozenset[str] = setting(
-        frozenset(),
-        pattern=r"HS[0-9]{2}",
-        vi="Chỉ các loại thông điệp này bắt buộc XAdES.",
-        en="Message types for which XAdES is demanded, where it is not for all.",
-    )
-    timestamp: bool = setting(
-        False, vi="Bắt buộc dấu thời gian RFC 3161.", en="Whether an RFC 3161 time-stamp is demanded."
-    )
-    timestamp_types: frozenset[str] = setting(
-        frozenset(),
-        pattern=r"HS[0-9]{2}",
-        vi="Chỉ các loại thông điệp này bắt buộc dấu thời gian.",
-        en="Message types for which a time-stamp is demanded, where it is not for all.",
-    )
-    signed_pdf: frozenset[str] = setting(
-        frozenset(),
-        pattern=r"HS[0-9]{2}",
-        vi="Loại thông điệp phải kèm PDF đã ký số hợp lệ.",
-        en="Message types that must carry a validly signed PDF.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeaningForm:
-    """What the party's codes mean where that differs."""
-
-    Trang8LaTamDung: bool | None = setting(
-        None,
-        vi="Trạng thái 8 của bên này là tạm dừng (true) hay chấm dứt (false); phải khai, không suy đoán.",
-        en="Whether this party's state 8 is a pause (true) or an end (false); declared, never inferred.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryForm:
-    """How long to be patient."""
-
-    longest_s: int = setting(
-        3600,
-        at_least=1,
-        at_most=86_400,
-        vi="Khoảng chờ dài nhất giữa hai lần gửi, giây.",
-        en="The longest wait between two tries, seconds.",
-    )
-    give_up_after_h: float = setting(
-        168.0,
-        at_least=0.001,
-        at_most=8760,
-        vi="Sau lần gửi đầu chừng này giờ thì gọi người.",
-        en="This many hours after the first try a person is called.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneForm:
-    """Order per dossier."""
-
-    after_failure: AfterFailure = setting(
-        AfterFailure.HOLD,
-        vi="Khi một lượt gửi bị từ chối: hold (giữ các lượt sau của hồ sơ đó) hay continue.",
-        en="After a refused delivery: hold the later ones of that dossier, or continue.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,13 +78,11 @@ class PartyProfile:
     )
     enabled: bool = setting(True, vi="false: khóa bên này.", en="false: the party is locked.")
     disabled_reason: str | None = setting(None, vi="Lý do khóa.", en="Why it is locked.")
-    credentials: CredentialsForm = setting(
-        CredentialsForm(), vi="Cách chứng minh danh tính.", en="How it proves itself."
-    )
-    certificates: tuple[CertificateForm, ...] = setting(
+    credentials: Credentials = setting(Credentials(), vi="Cách chứng minh danh tính.", en="How it proves itself.")
+    certificates: tuple[CertificateFile, ...] = setting(
         (), vi="Chứng thư ký đã đăng ký.", en="Certificates registered for signing."
     )
-    signature: SignatureForm = setting(SignatureForm(), vi="Yêu cầu về chữ ký.", en="What signatures must be.")
+    signature: SignaturePolicy = setting(SignaturePolicy(), vi="Yêu cầu về chữ ký.", en="What signatures must be.")
     connector: Mapping[str, Any] = setting(
         {}, vi="Bộ kết nối: name và các thiết lập của nó.", en="The connector: its name and settings."
     )
@@ -235,9 +93,9 @@ class PartyProfile:
     limits: Mapping[str, int] = setting(
         {}, vi="Độ dài tối đa của từng trường, ký tự.", en="The longest text of single fields, characters."
     )
-    meaning: MeaningForm = setting(MeaningForm(), vi="Nghĩa của mã.", en="What codes mean.")
-    retry: RetryForm = setting(RetryForm(), vi="Độ kiên nhẫn khi gửi lại.", en="Patience with retries.")
-    lane: LaneForm = setting(LaneForm(), vi="Thứ tự theo hồ sơ.", en="Order per dossier.")
+    meaning: CodeMeaning = setting(CodeMeaning(), vi="Nghĩa của mã.", en="What codes mean.")
+    retry: RetryPolicy = setting(RetryPolicy(), vi="Độ kiên nhẫn khi gửi lại.", en="Patience with retries.")
+    lane: LanePolicy = setting(LanePolicy(), vi="Thứ tự theo hồ sơ.", en="Order per dossier.")
     versions: Mapping[str, tuple[str, ...]] = setting(
         {}, vi='Phiên bản mà bên này đọc được: HS05 = ["1.0"].', en='Versions it can read: HS05 = ["1.0"].'
     )
@@ -384,7 +242,7 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
             yield problem("SYS-014", ("maps", "TrangThaiHoSo", theirs), value=ours, allowed=TRANG_THAI, nearest="–")
 
 
-def _certificate(form: CertificateForm, written: Written, key: KeyPath) -> SigningCertificate:
+def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> SigningCertificate:
     path = {"path": str(form.file)}
     try:
         raw = form.file.read_bytes()
@@ -394,14 +252,8 @@ def _certificate(form: CertificateForm, written: Written, key: KeyPath) -> Signi
         der = der_of(raw)
     except ValueError as error:
         raise Stopped(written.problem("SYS-021", (*key, "file"), **path, reason=str(error))) from error
-    return SigningCertificate(
-        der=der,
-        fingerprint=hashlib.sha256(der).hexdigest(),
-        tree=form.tree,
-        valid_from=form.valid_from,
-        valid_to=form.valid_to,
-        purposes=form.purposes,
-    )
+    registered = {f.name: getattr(form, f.name) for f in fields(CertificateUse)}
+    return SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest(), **registered)
 
 
 def der_of(raw: bytes) -> bytes:
@@ -466,7 +318,6 @@ def _absolute(values: Mapping[str, Any], settings: type[Any], base: Path) -> dic
 def _party(
     profile: PartyProfile, certificates: tuple[SigningCertificate, ...], connector_settings: Mapping[str, Any]
 ) -> Party:
-    signature = profile.signature
     return Party(
         id=PartyId(profile.id),
         name=profile.name,
@@ -475,18 +326,14 @@ def _party(
         receives=profile.receives,
         enabled=profile.enabled,
         disabled_reason=profile.disabled_reason,
-        credentials=Credentials(
-            token_sha256=profile.credentials.token_sha256,
-            client_certificate_sha256=profile.credentials.client_certificate_sha256,
-            basic=profile.credentials.basic,
-        ),
+        credentials=profile.credentials,
         certificates=certificates,
-        signature=SignaturePolicy(**{f.name: getattr(signature, f.name) for f in fields(SignaturePolicy)}),
+        signature=profile.signature,
         connector=str(profile.connector["name"]) if profile.connector else None,
         connector_settings=connector_settings,
-        retry=RetryPolicy(longest_s=profile.retry.longest_s, give_up_after_h=profile.retry.give_up_after_h),
-        lane_after_failure=str(profile.lane.after_failure),
-        trang_8_la_tam_dung=profile.meaning.Trang8LaTamDung,
+        retry=profile.retry,
+        lane=profile.lane,
+        meaning=profile.meaning,
         maps={name: {theirs: str(ours) for theirs, ours in table.items()} for name, table in profile.maps.items()},
         formats=profile.formats,
         limits=profile.limits,
@@ -528,12 +375,29 @@ def _strangers(parties: Iterable[Party], places: Mapping[PartyId, str], known: C
 
 def to_text(party: Party) -> str:
     """The whole profile as one self-contained text, the same for equal profiles: what the registry keeps."""
-    return json.dumps(_plain(party), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(_row(party), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def from_text(text: str) -> Party:
     """The reverse of :func:`to_text`; fields that a later version no longer knows are left out."""
-    return typing.cast("Party", _rich(Party, json.loads(text)))  # what _rich makes of this hint
+    row = json.loads(text)
+    for name, (table, key) in _FLAT.items():
+        if name in row:
+            row[table] = {key: row.pop(name)}
+    return typing.cast("Party", _rich(Party, row))  # what _rich makes of this hint
+
+
+# name in the registry -> table and key of a profile: what is kept has no tables for these, so that it stays as it was
+_FLAT = {"lane_after_failure": ("lane", "after_failure"), "trang_8_la_tam_dung": ("meaning", "Trang8LaTamDung")}
+
+
+def _row(party: Party) -> dict[str, Any]:
+    row: dict[str, Any] = _plain(party)
+    for name, (table, key) in _FLAT.items():
+        inner = row.pop(table)
+        if key in inner:
+            row[name] = inner[key]
+    return row
 
 
 def _plain(value: Any) -> Any:
@@ -631,5 +495,5 @@ def _shown(party: Party, prefix: str = "") -> dict[str, str]:
         else:
             rows[name] = str(value)
 
-    walk(prefix, _plain(party))
+    walk(prefix, _row(party))
     return {name: value for name, value in rows.items() if value}

@@ -146,7 +146,7 @@ def test_what_is_not_given_is_asked_for_at_a_terminal(cli, office):
     assert code == 0, seen
     assert "'boss'" in seen  # was not taken, and asked again
     profile = read_file(office.folder / "parties" / "so-moi.toml", [], installed())
-    assert (profile.identifiers, profile.trang_8_la_tam_dung) == (("H19.950", "000.99.05.H19"), True)
+    assert (profile.identifiers, profile.meaning.Trang8LaTamDung) == (("H19.950", "000.99.05.H19"), True)
     assert (profile.connector, profile.connector_settings["url"]) == ("rest", "https://so-moi.example/nhan")
     assert (len(profile.certificates), profile.contact) == (1, None)
 

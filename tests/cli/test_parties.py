@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import PartyId
-from gateway.core.parties import Parties, Party, Receives, Role, SignatureDemand, SignaturePolicy, SigningCertificate
+from gateway.core.parties import (
+    AfterFailure,
+    CodeMeaning,
+    LanePolicy,
+    Parties,
+    Party,
+    Receives,
+    RetryPolicy,
+    Role,
+    SignatureDemand,
+    SignaturePolicy,
+    SigningCertificate,
+)
 from gateway.core.problems import Lang, Stopped
 from gateway.services.profiles import from_text, profile_differences, read_file, read_folder, to_text
 from gateway.settings import OperatorRole
@@ -172,7 +184,9 @@ _parties = st.builds(
     versions=st.dictionaries(st.just("HS05"), st.just(("1.0", "1.1")), max_size=1),
     may_send_to=st.none() | st.just(("hai",)),
     rate_per_s=st.none() | st.floats(1, 100),
-    trang_8_la_tam_dung=st.none() | st.booleans(),
+    lane=st.builds(LanePolicy, after_failure=st.sampled_from(AfterFailure)),
+    meaning=st.builds(CodeMeaning, Trang8LaTamDung=st.none() | st.booleans()),
+    retry=st.builds(RetryPolicy, longest_s=st.integers(1, 86_400)),
     connector_settings=st.dictionaries(_text, st.integers() | st.booleans() | _text, max_size=2),
 )
 
@@ -186,6 +200,23 @@ def test_a_profile_survives_the_registry(party):
 @given(_parties, _parties)
 def test_a_difference_is_empty_exactly_for_equal_profiles(one, other):
     assert (profile_differences(Parties([one]), [other]) == []) == (to_text(one) == to_text(other))
+
+
+def test_the_registry_keeps_a_profile_as_its_first_version_did():
+    """Nodes of two versions may share a database for a while, and evidence bundles are read for years."""
+    kept = (
+        '{"certificates":[],"connector_settings":{},"credentials":{"basic":{},"client_certificate_sha256":[],'
+        '"token_sha256":[]},"enabled":true,"formats":{},"id":"a","identifiers":["H19.1"],"lane_after_failure":"continue",'
+        '"limits":{},"maps":{},"name":"A","privileges":[],"receives":"pull","retry":{"give_up_after_h":168.0,'
+        '"longest_s":90},"role":"portal","signature":{"algorithms":[],"algorithms_by_type":{},"by_type":{},'
+        '"default":"required","signed_pdf":[],"status_unknown":"hold","timestamp":false,"timestamp_types":[],'
+        '"trees_by_type":{},"xades":false,"xades_types":[]},"trang_8_la_tam_dung":true,"typed_submissions":false,'
+        '"versions":{}}'
+    )
+    party = from_text(kept)
+    assert (party.lane.after_failure, party.meaning.Trang8LaTamDung) == (AfterFailure.CONTINUE, True)
+    assert party.retry == RetryPolicy(longest_s=90)
+    assert to_text(party) == kept
 
 
 def test_a_profile_written_by_a_later_version_is_read_without_what_is_new():

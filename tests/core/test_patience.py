@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId
 from gateway.core.parties import RetryPolicy
-from gateway.core.patience import Backoff, lean, next_try
+from gateway.core.patience import lean, next_try
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -29,38 +29,39 @@ def owed(tries: int = 1, first: datetime | None = NOW, key: str = "d-1") -> Deli
 
 @pytest.mark.parametrize(("tries", "minutes"), [(1, 1), (2, 4), (3, 9), (7, 49), (8, 60), (500, 60)])
 def test_the_waits_grow_with_the_square_of_the_tries_up_to_the_longest(tries: int, minutes: int) -> None:
-    due = next_try(owed(tries), Backoff(), NOW)
+    due = next_try(owed(tries), RetryPolicy(), NOW, first_s=60)
     assert due is not None
     assert timedelta(minutes=minutes * 0.9) <= due - NOW <= timedelta(minutes=minutes * 1.1)
 
 
 def test_the_last_try_is_made_when_patience_ends_and_then_a_person_is_called() -> None:
-    policy = Backoff(give_up_after_h=1)
-    assert next_try(owed(9), policy, NOW + timedelta(minutes=55)) == NOW + timedelta(hours=1)
-    assert next_try(owed(10), policy, NOW + timedelta(hours=1)) is None
+    policy = RetryPolicy(give_up_after_h=1)
+    assert next_try(owed(9), policy, NOW + timedelta(minutes=55), first_s=60) == NOW + timedelta(hours=1)
+    assert next_try(owed(10), policy, NOW + timedelta(hours=1), first_s=60) is None
 
 
 def test_a_delivery_never_tried_has_all_its_patience_before_it() -> None:
-    assert next_try(owed(0, first=None), Backoff(give_up_after_h=0.001), NOW) is not None
+    assert next_try(owed(0, first=None), RetryPolicy(give_up_after_h=0.001), NOW, first_s=60) is not None
 
 
 def test_a_crowd_that_failed_at_one_moment_does_not_come_back_at_one_moment() -> None:
-    dues = {next_try(owed(3, key=f"d-{n}"), Backoff(), NOW) for n in range(200)}
+    dues = {next_try(owed(3, key=f"d-{n}"), RetryPolicy(), NOW, first_s=60) for n in range(200)}
     assert len(dues) > 190
     leans = [lean(f"d-{n}") for n in range(200)]
     assert min(leans) < -0.8
     assert max(leans) > 0.8
 
 
-def test_a_partys_own_patience_is_taken_from_its_profile() -> None:
-    policy = Backoff.of(RetryPolicy(longest_s=90, give_up_after_h=2), first_s=0.5)
-    assert policy == Backoff(first_s=0.5, longest_s=90, give_up_after_h=2)
+def test_the_first_wait_is_the_nodes_and_the_longest_is_the_partys() -> None:
+    retry = RetryPolicy(longest_s=90, give_up_after_h=2)
+    waits = [next_try(owed(tries), retry, NOW, first_s=0.5) - NOW for tries in (1, 2, 100)]
+    assert [round(wait.total_seconds() / (1 + 0.1 * lean("d-1")), 3) for wait in waits] == [0.5, 2.0, 90.0]
 
 
-@pytest.mark.parametrize("wrong", [{"first_s": 0}, {"longest_s": -1}, {"give_up_after_h": 0}])
+@pytest.mark.parametrize("wrong", [{"longest_s": 0}, {"longest_s": -1}, {"give_up_after_h": 0}])
 def test_a_wait_of_nothing_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="longer than nothing"):
-        Backoff(**wrong)
+        RetryPolicy(**wrong)
 
 
 @given(
@@ -71,11 +72,11 @@ def test_a_wait_of_nothing_is_refused(wrong: dict[str, float]) -> None:
 def test_the_next_try_lies_ahead_within_the_longest_wait_and_within_patience(
     tries: int, age: timedelta, key: str
 ) -> None:
-    policy = Backoff()
-    due = next_try(owed(tries, first=NOW - age, key=key), policy, NOW)
+    policy = RetryPolicy()
+    due = next_try(owed(tries, first=NOW - age, key=key), policy, NOW, first_s=60)
     if age >= policy.patience:
         assert due is None
     else:
         assert due is not None
         assert NOW < due <= min(NOW + timedelta(seconds=policy.longest_s * 1.1), NOW - age + policy.patience)
-        assert due == next_try(owed(tries, first=NOW - age, key=key), policy, NOW)
+        assert due == next_try(owed(tries, first=NOW - age, key=key), policy, NOW, first_s=60)

@@ -26,7 +26,10 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.core.model import PartyId
 from gateway.core.parties import (
+    AfterFailure,
+    CodeMeaning,
     Credentials,
+    LanePolicy,
     Parties,
     Party,
     Receives,
@@ -173,8 +176,8 @@ def _party(path: Path) -> Party:
         ),
         connector=connector.pop("name", None),
         connector_settings=connector,
-        lane_after_failure=row.get("lane", {}).get("after_failure", "hold"),
-        trang_8_la_tam_dung=row.get("meaning", {}).get("Trang8LaTamDung"),
+        lane=LanePolicy(after_failure=AfterFailure(row.get("lane", {}).get("after_failure", "hold"))),
+        meaning=CodeMeaning(**row.get("meaning", {})),
         privileges=frozenset(row.get("privileges", ())),
         contact=row.get("contact"),
     )

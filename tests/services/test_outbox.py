@@ -19,8 +19,8 @@ from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId
-from gateway.core.parties import Parties, Party, Role
-from gateway.core.patience import THRESHOLD, Backoff, Breaker, Bucket, PartyStanding
+from gateway.core.parties import AfterFailure, LanePolicy, Parties, Party, RetryPolicy, Role
+from gateway.core.patience import THRESHOLD, Breaker, Bucket, PartyStanding
 from gateway.core.problems import Problem
 from gateway.services.outbox import (
     Outbox,
@@ -394,7 +394,7 @@ def test_a_party_that_says_continue_gets_the_news_behind_a_refusal(sqlite_store:
     script = Script()
 
     async def story() -> list[str]:
-        to = agency(connector="script", lane_after_failure="continue")
+        to = agency(connector="script", lane=LanePolicy(after_failure=AfterFailure.CONTINUE))
         owing = Owing(sqlite_store, clock, to)
         lane = owing.lane(to, 3)
 
@@ -1106,7 +1106,7 @@ def test_every_try_leads_somewhere_the_store_accepts(
 ) -> None:
     now = START + timedelta(hours=age_h)
     came = TryResult(kind="send", outcome=outcome, receipt=Receipt(pending=pending), problem=Problem("DLV-001", {}))
-    verdict = decide(_delivery(ask_first=ask_first, tries=tries), came, Backoff(), now)
+    verdict = decide(_delivery(ask_first=ask_first, tries=tries), came, RetryPolicy(), now, first_s=60)
     waits = verdict.state in {DeliveryState.QUEUED, DeliveryState.UNKNOWN}
     assert (verdict.due_at is not None) == waits
     assert verdict.due_at is None or verdict.due_at >= now
@@ -1121,10 +1121,10 @@ def test_every_try_leads_somewhere_the_store_accepts(
 
 @given(st.lists(st.sampled_from(["fail", "answer", "wait"]), max_size=60))
 def test_a_breaker_is_open_exactly_after_five_failures_in_a_row(steps: list[str]) -> None:
-    breaker, now, row = Breaker(1.0, 60.0), START, 0
+    breaker, now, row = Breaker(1.0), START, 0
     for step in steps:
         if step == "fail":
-            breaker.failed(now)
+            breaker.failed(now, RetryPolicy(longest_s=60))
             row += 1
         elif step == "answer":
             breaker.answered(4, now)

@@ -18,7 +18,7 @@ from gateway.core.model import (
     Finding,
     ThongDiep,
 )
-from gateway.core.parties import Parties, Party, Receives, Role
+from gateway.core.parties import AfterFailure, LanePolicy, Parties, Party, Receives, Role
 from gateway.core.problems import Location, Problem
 from gateway.store import open_engine
 
@@ -78,7 +78,7 @@ class Desk:
                     role=Role.PORTAL if party == PORTAL else Role.ONE_STOP,
                     identifiers=(code,),
                     receives=receives,
-                    lane_after_failure=self.lane_after_failure,
+                    lane=LanePolicy(after_failure=AfterFailure(self.lane_after_failure)),
                 )
                 for party, (code, receives) in self.agencies.items()
             ),
