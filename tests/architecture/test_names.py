@@ -84,3 +84,55 @@ def test_no_noun_names_files_on_more_than_two_floors():
         if not file.endswith("__init__.py"):
             nouns[file.rpartition("/")[2]].append(file)
     assert {noun: files for noun, files in nouns.items() if len(files) > 2} == {}
+
+
+def own_modules():
+    """The dotted names of our modules."""
+    return {file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file, _ in modules()}
+
+
+def private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def crossings(of=modules):
+    """Every private name that one of our files takes from another, by import or as an attribute of the module."""
+    ours = own_modules()
+    for file, tree in of():
+        bound = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] in OURS):
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    if whole in ours:
+                        bound[alias.asname or alias.name] = whole
+                    if private(alias.name):
+                        yield f"{file}:{node.lineno}: {whole}"
+            elif isinstance(node, ast.Import):
+                bound |= {alias.asname or alias.name: alias.name for alias in node.names if alias.name in ours}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and private(node.attr) and ast.unparse(node.value) in bound:
+                yield f"{file}:{node.lineno}: {bound[ast.unparse(node.value)]}.{node.attr}"
+
+
+def test_a_private_name_stays_in_its_file():
+    assert list(crossings()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from connectors.http import _alert",
+        "from connectors import http\nhttp._alert(None)",
+        "import connectors.http as line\nline._alert(None)",
+        "import connectors.http\nconnectors.http._alert(None)",
+        "def late():\n    from .http import _alert",
+    ],
+)
+def test_a_private_name_that_crosses_is_seen(text):
+    """So that the test above can fail."""
+
+    def one():
+        yield "connectors/pki.py", ast.parse(text)
+
+    assert len(list(crossings(one))) == 1
