@@ -12,9 +12,10 @@ import html
 import html.entities
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from gateway.core.problems import Location, Problem
@@ -256,47 +257,89 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 _LIKE = 0.6  # how alike two names are of which one is a slip of the other
 
 
+_Finder = Callable[[str, int, Problem], "_Change | None"]
+_CHARACTER = re.compile("&#[xX]?[0-9a-fA-F]+;|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DOCTYPE = re.compile(r"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>\s*", re.DOTALL)
+_ASIDE = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_ENTITY = re.compile(r"&(\w+);")
+_END_TAG = re.compile(r"</([^\s>]+)")
+_ATTRIBUTE = re.compile(r"[\w.\-]+(:[\w.\-]+)?\s*=\s*(\"[^\"]*\"|'[^']*')")
+
+
+def _declared_anew(text: str, _at: int, _problem: Problem) -> _Change | None:
+    end = text.find("?>", 0, 200)
+    return (0, end + 2, _DECLARATION) if text.startswith("<?xml") and end > 0 else None
+
+
+def _without_space_before(text: str, at: int, _problem: Problem) -> _Change | None:
+    return None if text[:at].strip() else (0, at, "")
+
+
+def _without_character(text: str, at: int, _problem: Problem) -> _Change | None:
+    found = _CHARACTER.match(text, at)
+    return (at, found.end(), "") if found is not None else None
+
+
+def _without_doctype(text: str, at: int, _problem: Problem) -> _Change | None:
+    found = _DOCTYPE.match(text, at)
+    if found is None or "&" in text[found.end() :].replace("&amp;", "").replace("&lt;", ""):
+        return None
+    return at, found.end(), ""
+
+
+def _without_aside(text: str, at: int, _problem: Problem) -> _Change | None:
+    found = _ASIDE.match(text, at)
+    return (at, found.end(), "") if found is not None else None
+
+
+def _as_character(text: str, at: int, _problem: Problem) -> _Change | None:
+    found = _ENTITY.match(text, at)
+    letter = html.entities.html5.get(f"{found[1]};") if found is not None else None
+    return (at, found.end(), letter) if found is not None and letter is not None else None
+
+
+def _escaped(text: str, at: int, _problem: Problem) -> _Change:
+    return at, at + 1, "&amp;" if text[at] == "&" else "&lt;"
+
+
+def _closed(text: str, at: int, problem: Problem) -> _Change | None:
+    found = _END_TAG.match(text, at)
+    opened = str(problem.facts.get("mo_the", ""))
+    if found is None:
+        return None
+    if difflib.SequenceMatcher(None, found[1], opened).ratio() >= _LIKE:
+        return found.start(1), found.end(1), opened
+    return (at, at, f"</{opened}>") if opened and not opened.endswith("…") else None
+
+
+def _without_attribute(text: str, at: int, _problem: Problem) -> _Change | None:
+    found = _ATTRIBUTE.match(text, at)
+    return (at - 1, found.end(), "") if found is not None and text[at - 1].isspace() else None
+
+
+_BY_CODE: Final[Mapping[str, _Finder]] = MappingProxyType(
+    {
+        "XML-102": _declared_anew,
+        "XML-105": _without_character,
+        "XML-106": _declared_anew,
+        "XML-107": _declared_anew,
+        "XML-108": _without_space_before,
+        "XML-110": _without_doctype,
+        "XML-111": _without_aside,
+        "XML-112": _without_aside,
+        "XML-116": _as_character,
+        "XML-117": _escaped,
+        "XML-118": _closed,
+        "XML-140": _without_attribute,
+        "XML-141": _without_attribute,
+        "XML-142": _without_attribute,
+    }
+)
+
+
 def _of_unreadable(page: _Page, problem: Problem) -> Iterator[_Change]:
     """What mends the text that a reader stopped at."""
-    at, text = page.place(problem.at), page.text
-    if at is None:
-        return
-    match problem.code:
-        case "XML-102" | "XML-106" | "XML-107":
-            end = text.find("?>", 0, 200)
-            if text.startswith("<?xml") and end > 0:
-                yield 0, end + 2, _DECLARATION
-        case "XML-108":
-            if not text[:at].strip():
-                yield 0, at, ""
-        case "XML-105":
-            found = re.compile("&#[xX]?[0-9a-fA-F]+;|[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]").match(
-                text, at
-            )
-            if found is not None:
-                yield at, found.end(), ""
-        case "XML-110":
-            found = re.compile(r"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>\s*", re.DOTALL).match(text, at)
-            if found is not None and "&" not in text[found.end() :].replace("&amp;", "").replace("&lt;", ""):
-                yield at, found.end(), ""
-        case "XML-111" | "XML-112":
-            found = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL).match(text, at)
-            if found is not None:
-                yield at, found.end(), ""
-        case "XML-116":
-            found = re.compile(r"&(\w+);").match(text, at)
-            if found is not None and f"{found[1]};" in html.entities.html5:
-                yield at, found.end(), html.entities.html5[f"{found[1]};"]
-        case "XML-117":
-            yield at, at + 1, "&amp;" if text[at] == "&" else "&lt;"
-        case "XML-118":
-            found = re.compile(r"</([^\s>]+)").match(text, at)
-            opened = str(problem.facts.get("mo_the", ""))
-            if found is not None and difflib.SequenceMatcher(None, found[1], opened).ratio() >= _LIKE:
-                yield found.start(1), found.end(1), opened
-            elif found is not None and opened and not opened.endswith("…"):
-                yield at, at, f"</{opened}>"
-        case "XML-140" | "XML-141" | "XML-142":
-            found = re.compile(r"[\w.\-]+(:[\w.\-]+)?\s*=\s*(\"[^\"]*\"|'[^']*')").match(text, at)
-            if found is not None and text[at - 1].isspace():
-                yield at - 1, found.end(), ""
+    at, finder = page.place(problem.at), _BY_CODE.get(problem.code)
+    change = finder(page.text, at, problem) if finder is not None and at is not None else None
+    if change is not None:
+        yield change

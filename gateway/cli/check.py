@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -287,35 +287,18 @@ def _print(
     screen = call.screen
     fixes = _proposals(finding, problems) if hints else {}
     shown = "<stdin>" if name == STDIN else name
-    letter = finding.thong_diep if finding is not None else None
-    signer = letter.signer if letter is not None else None
     if screen.as_json:
-        screen.row(
-            {
-                "file": shown,
-                "outcome": str(fate),
-                "ma_thong_diep": finding.ma_thong_diep if finding else None,
-                "loai": finding.loai if finding else None,
-                "ma_ho_so": finding.ma_ho_so if finding else None,
-                "digest": finding.envelope.digest if finding else None,
-                "basis": str(letter.basis) if letter else None,
-                "signer": {"subject": signer.subject, "fingerprint": signer.fingerprint} if signer else None,
-                "problems": [
-                    {
-                        **screen.problem_row(problem, shown),
-                        **({"fix": asdict(fix) if (fix := fixes.get(number)) else None} if hints else {}),
-                    }
-                    for number, problem in enumerate(problems)
-                ],
-            }
-        )
+        rows = [screen.problem_row(problem, shown) for problem in problems]
+        if hints:
+            told = [fixes.get(number) for number in range(len(problems))]
+            rows = [{**row, "fix": asdict(fix) if fix else None} for row, fix in zip(rows, told, strict=True)]
+        screen.row({"file": shown, "outcome": str(fate), **_finding_row(finding), "problems": rows})
         return
-    about = " ".join(part for part in (finding.loai, finding.ma_ho_so) if part) if finding else ""
-    words = WORDS[fate]
-    screen.line(
-        f"{shown}: {words[0]}" + (f" ({about})" if about else ""),
-        f"{shown}: {words[1]}" + (f" ({about})" if about else ""),
-    )
+    named = (finding.loai, finding.ma_ho_so) if finding else ()
+    about = " ".join(part for part in named if part)
+    vi, en = WORDS[fate]
+    tail = f" ({about})" if about else ""
+    screen.line(f"{shown}: {vi}{tail}", f"{shown}: {en}{tail}")
     for number, problem in enumerate(problems):
         screen.problem(problem, shown)
         if number in fixes:
@@ -327,6 +310,19 @@ def _print(
         )
     if fixes:
         screen.line("    Sửa xong phải ký lại.", "    Sign again after mending.")
+
+
+def _finding_row(finding: Finding | None) -> dict[str, Any]:
+    letter = finding.thong_diep if finding is not None else None
+    signer = letter.signer if letter is not None else None
+    return {
+        "ma_thong_diep": finding.ma_thong_diep if finding else None,
+        "loai": finding.loai if finding else None,
+        "ma_ho_so": finding.ma_ho_so if finding else None,
+        "digest": finding.envelope.digest if finding else None,
+        "basis": str(letter.basis) if letter else None,
+        "signer": {"subject": signer.subject, "fingerprint": signer.fingerprint} if signer else None,
+    }
 
 
 def _proposals(finding: Finding | None, problems: tuple[Problem, ...]) -> dict[int, Proposal]:
@@ -756,65 +752,29 @@ def _only(pinned: Iterable[Certificate], identifier: str | None) -> Parties:
     return Parties([party])
 
 
+_VERDICT_WORDS: Final = {
+    "failed": ("CHỮ KÝ KHÔNG ĐẠT", "SIGNATURE REFUSED"),
+    "unsigned": ("KHÔNG CÓ CHỮ KÝ", "NO SIGNATURE"),
+    "undetermined": ("CHƯA XÁC ĐỊNH", "UNDETERMINED"),
+    "passed": ("CHỮ KÝ HỢP LỆ", "VALID SIGNATURE"),
+}
+
+
 def _print_verdict(
     call: CommandRun, shown: str, verdict: dict[str, Any], problems: tuple[Problem, ...], attested: Any
 ) -> None:
     from signing.verdict import explain_verdict
 
-    screen = call.screen
-    failed = attested is None
-    unknown = any(problem.outcome is ProblemOutcome.UNDETERMINED for problem in problems)
-    unsigned = attested is not None and attested.signed_bytes is None
+    screen, outcome = call.screen, _verdict_outcome(problems, attested)
     if screen.as_json:
-        signer = attested.signer if attested is not None else None
-        screen.row(
-            {
-                "file": shown,
-                "outcome": "failed" if failed else "unsigned" if unsigned else "undetermined" if unknown else "passed",
-                "signer": None
-                if signer is None
-                else {
-                    "subject": signer.subject,
-                    "issuer": signer.issuer,
-                    "serial": signer.serial,
-                    "fingerprint": signer.fingerprint,
-                },
-                "signed_sha256": hashlib.sha256(attested.signed_bytes).hexdigest()
-                if attested and attested.signed_bytes
-                else None,
-                "verdict": verdict,
-                "problems": [screen.problem_row(problem, shown) for problem in problems],
-            }
-        )
+        rows = [screen.problem_row(problem, shown) for problem in problems]
+        signed = _signed_row(attested)
+        screen.row({"file": shown, "outcome": outcome, **signed, "verdict": verdict, "problems": rows})
         return
-    if failed:
-        screen.line(f"{shown}: CHỮ KÝ KHÔNG ĐẠT", f"{shown}: SIGNATURE REFUSED")
-    elif unsigned:
-        screen.line(f"{shown}: KHÔNG CÓ CHỮ KÝ", f"{shown}: NO SIGNATURE")
-    elif unknown:
-        screen.line(f"{shown}: CHƯA XÁC ĐỊNH", f"{shown}: UNDETERMINED")
-    else:
-        screen.line(f"{shown}: CHỮ KÝ HỢP LỆ", f"{shown}: VALID SIGNATURE")
+    vi, en = _VERDICT_WORDS[outcome]
+    screen.line(f"{shown}: {vi}", f"{shown}: {en}")
     if attested is not None and attested.signer is not None and attested.signed_bytes is not None:
-        signer = attested.signer
-        screen.facts(
-            [
-                (screen.text("Người ký", "Signer"), signer.subject),
-                (screen.text("Nơi cấp", "Issuer"), signer.issuer),
-                (screen.text("Số chứng thư", "Serial"), signer.serial),
-                ("SHA-256", signer.fingerprint),
-                (screen.text("Thuật toán", "Algorithm"), signer.algorithm),
-                (screen.text("Thời điểm ký (tự khai)", "Signing time (claimed)"), signer.signed_at),
-                (
-                    screen.text("Đúng Phụ lục I", "Conforms to Annex I"),
-                    screen.text("có", "yes") if signer.annex_i else screen.text("không", "no"),
-                ),
-                (
-                    screen.text("Phần được ký", "Signed"),
-                    f"{len(attested.signed_bytes)} byte, SHA-256 {hashlib.sha256(attested.signed_bytes).hexdigest()}",
-                ),
-            ]
-        )
+        screen.facts(_signer_facts(screen, attested))
     for row in explain_verdict(verdict):
         word = STATUS_WORDS.get(row["status"], (row["status"],) * 2)
         screen.line(
@@ -823,3 +783,37 @@ def _print_verdict(
         )
     for problem in problems:
         screen.problem(problem, shown)
+
+
+def _verdict_outcome(problems: tuple[Problem, ...], attested: Any) -> str:
+    if attested is None:
+        return "failed"
+    if attested.signed_bytes is None:
+        return "unsigned"
+    unknown = any(problem.outcome is ProblemOutcome.UNDETERMINED for problem in problems)
+    return "undetermined" if unknown else "passed"
+
+
+def _signed_row(attested: Any) -> dict[str, Any]:
+    signer = attested.signer if attested is not None else None
+    signed = attested.signed_bytes if attested is not None else None
+    said = ("subject", "issuer", "serial", "fingerprint")
+    return {
+        "signer": None if signer is None else {name: getattr(signer, name) for name in said},
+        "signed_sha256": hashlib.sha256(signed).hexdigest() if signed else None,
+    }
+
+
+def _signer_facts(screen: Screen, attested: Any) -> list[tuple[str, Any]]:
+    signer, signed = attested.signer, attested.signed_bytes
+    annex = screen.text("có", "yes") if signer.annex_i else screen.text("không", "no")
+    return [
+        (screen.text("Người ký", "Signer"), signer.subject),
+        (screen.text("Nơi cấp", "Issuer"), signer.issuer),
+        (screen.text("Số chứng thư", "Serial"), signer.serial),
+        ("SHA-256", signer.fingerprint),
+        (screen.text("Thuật toán", "Algorithm"), signer.algorithm),
+        (screen.text("Thời điểm ký (tự khai)", "Signing time (claimed)"), signer.signed_at),
+        (screen.text("Đúng Phụ lục I", "Conforms to Annex I"), annex),
+        (screen.text("Phần được ký", "Signed"), f"{len(signed)} byte, SHA-256 {hashlib.sha256(signed).hexdigest()}"),
+    ]
