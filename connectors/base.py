@@ -31,6 +31,7 @@ Send = Callable[[Parcel, S, Http], Awaitable[Receipt]]
 Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
 Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
+Embed = Callable[[Mapping[str, Any], Path], Mapping[str, Any]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -54,6 +55,7 @@ class Connector(Generic[S]):
         self._query: Query[S] | None = None
         self._fetch: Fetch[S] | None = None
         self._probe: Probe[S] | None = None
+        self._embed: Embed | None = None
 
     def __repr__(self) -> str:
         return f"Connector({self.name!r})"
@@ -88,6 +90,18 @@ class Connector(Generic[S]):
         """
         self._probe = _only(self._probe, function, f"{self.name}.probe")
         return function
+
+    def embed(self, function: _F) -> _F:
+        """Decorator: this is how the files that its table names become part of the table, when a profile is read.
+
+        A profile that is in force is one text; what lies beside it in files may not change it behind that text's back.
+        """
+        self._embed = _only(self._embed, function, f"{self.name}.embed")
+        return function
+
+    def embedded(self, values: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
+        """The table with the files that it names. Raises Stopped where one cannot be read."""
+        return self._embed(values, base) if self._embed is not None else values
 
     @property
     def sends(self) -> bool:

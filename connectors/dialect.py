@@ -5,27 +5,14 @@ The maps of a profile lead from theirs to ours; on the way out they are read bac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
+from gateway.core.date_forms import WIRE, date_form
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
-
-VIETNAM = timezone(timedelta(hours=7))  # all year
-
-_TOKENS = {
-    "yyyy": "%Y",
-    "MM": "%m",
-    "dd": "%d",
-    "HH": "%H",
-    "mm": "%M",
-    "ss": "%S",
-    "XXX": "%z",
-}
-_TOKEN = re.compile("|".join(_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +28,11 @@ class Outward:
         return next((theirs for theirs, ours in table.items() if str(ours) == value), value)
 
     def moment(self, field: str, value: datetime, form: str) -> str:
-        """A moment in the form that the profile declares for the field, at home in Vietnam; without one in ``form``."""
-        return date_written(value, self.party.formats.get(field, form))
+        """A moment in the form that the profile declares for the field, at home in Vietnam; without one in ``form``.
+
+        Raises ValueError for a moment that cannot be written so.
+        """
+        return date_form(self.party.formats.get(field, form)).write(value)
 
     def text(self, field: str, value: str, notes: list[Problem]) -> str:
         """A text within the party's limit; a cut is noted."""
@@ -59,16 +49,7 @@ class Outward:
             if isinstance(value, list):
                 out[name] = [self.row(each, moments, notes) for each in value]
             elif name in moments and name in self.party.formats:
-                moment = datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=VIETNAM)
-                out[name] = self.moment(name, moment, "yyyyMMddHHmmss")
+                out[name] = self.moment(name, date_form(WIRE).read(value), WIRE)
             else:
                 out[name] = self.text(name, self.code(name, value), notes)
         return out
-
-
-def date_written(value: datetime, form: str) -> str:
-    """The moment in a form like ``yyyy-MM-dd HH:mm:ss``, at home in Vietnam."""
-    home = value.astimezone(VIETNAM)
-    plain = form.replace("'", "")
-    text = _TOKEN.sub(lambda token: home.strftime(_TOKENS[token[0]]), plain)
-    return text.replace("+0700", "+07:00") if "XXX" in form else text

@@ -20,13 +20,13 @@ from typing import Any
 
 from lxml import etree
 
-from connectors import probing, receipts
+from connectors import probing, reading, receipts
 from connectors.base import connector
-from connectors.dialect import VIETNAM, date_written
 from connectors.http import Http, Reply
 from connectors.outcomes import Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
+from gateway.core.date_forms import VIETNAM, date_form
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -172,7 +172,7 @@ def _settled(reply: Reply, settings: EdxmlSettings) -> Receipt:
             return _by_packet(reply, settings)
         found = {names.local(e.tag): (e.text or "").strip() for e in root.iter("*") if not len(e)}
     else:
-        value = reply.json()
+        value = reading.read_answer(reply, reading.Reads.JSON)
         found = (
             {str(k): str(v) for k, v in value.items() if isinstance(v, (str, int))} if isinstance(value, dict) else {}
         )
@@ -258,7 +258,7 @@ def _code_of(effect: object, settings: EdxmlSettings) -> str | None:
 def _about(organ: str, subject: str, when: datetime) -> ResponseFor:
     """The dossier as a document of theirs; its day is the one in its code, where it has one."""
     found = re.fullmatch(r".+-((?:20)?[0-9]{2})([0-9]{2})([0-9]{2})-[0-9]{4,7}", subject)
-    day = f"20{found[1][-2:]}/{found[2]}/{found[3]}" if found else date_written(when, DAY)
+    day = f"20{found[1][-2:]}/{found[2]}/{found[3]}" if found else date_form(DAY).write(when)
     return ResponseFor(organ_id=organ, code=subject, document_id=f"{organ},{day},{subject}", promulgation_date=day)
 
 
@@ -309,7 +309,7 @@ def _tree(status: StatusPacket) -> list[tuple[str, Any]]:
         ("StaffInfo", [("Department", status.department), ("Staff", status.staff)]),
         ("StatusCode", status.code),
         ("Description", status.description),
-        ("Timestamp", date_written(status.timestamp, MOMENT)),
+        ("Timestamp", date_form(MOMENT).write(status.timestamp)),
     ]
 
 

@@ -360,6 +360,12 @@ class Http:
             raise Unreachable(Problem("DLV-024", {"limit": limit}), answer=reply.body)
         return reply
 
+    async def exchange(
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Reply:
+        """One request by any method and its answer, whatever its status: the caller judges it."""
+        return await self._exchange(method, url, body, headers)
+
     async def options(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
         """Ask what may be asked for there. Raises Unreachable when there is no answer."""
         try:
@@ -442,7 +448,7 @@ class Http:
                     method,
                     target,
                     data=io.BytesIO(body) if body else None,  # in pieces, so that we see how far it came
-                    headers={**sent, "Content-Length": str(len(body))} if method == "POST" else sent,
+                    headers={**sent, "Content-Length": str(len(body))} if body or method == "POST" else sent,
                     ssl=tls if tls is not None else True,
                     allow_redirects=False,
                     trace_request_ctx=trip,

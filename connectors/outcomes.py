@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
 
-from gateway.core.model import Attempt, Delivery, DeliveryId, MaThongDiep
+from gateway.core.model import Attempt, BodyForm, Delivery, DeliveryId, MaThongDiep
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 
@@ -23,6 +25,7 @@ class Parcel:
     # What went before, for connectors that remember:
     attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
     before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
+    remembered: Mapping[str, Any] = field(default_factory=dict)  # what earlier tries asked to remember of this dossier
 
     @property
     def id(self) -> DeliveryId:
@@ -43,6 +46,7 @@ class Receipt:
     body: bytes | None = None  # what it answered; the first 64 KiB are kept
     pending: bool = False  # it only took it in: its real answer comes later, as an HS02 of its own
     notes: tuple[Problem, ...] = ()  # what had to be cut or left out on the way into the party's form
+    remember: Mapping[str, Any] = field(default_factory=dict)  # values of this party for this dossier, kept for later
     demanded: bool = (
         False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
     )
@@ -61,12 +65,13 @@ class Fetched:
     total_bytes: int
     digest: str  # SHA-256 of all of them, lower-case hex
     media_type: str | None = None
+    form: BodyForm = BodyForm.THONG_DIEP  # what the bytes are: a message, or a packet that becomes one
 
     @classmethod
-    def of(cls, body: bytes, media_type: str | None = None) -> Self:
+    def of(cls, body: bytes, media_type: str | None = None, form: BodyForm = BodyForm.THONG_DIEP) -> Self:
         """A message that came whole."""
         digest = hashlib.sha256(body).hexdigest()
-        return cls(body=body, total_bytes=len(body), digest=digest, media_type=media_type)
+        return cls(body=body, total_bytes=len(body), digest=digest, media_type=media_type, form=form)
 
 
 class Answered(Exception):
@@ -79,15 +84,18 @@ class Answered(Exception):
         answer: bytes | None = None,
         retry_after_s: float | None = None,
         reference: str | None = None,
+        remember: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds;
-        ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``.
+        ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``;
+        ``remember`` are values that the party gave for this dossier before it came to this: ``parcel.remembered``.
         """
         super().__init__(problem)
         self.problem = problem
         self.answer = answer
         self.retry_after_s = retry_after_s
         self.reference = reference
+        self.remember = remember
 
 
 class Refused(Answered):

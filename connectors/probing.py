@@ -24,8 +24,8 @@ from connectors.base import Configured, Connector
 from connectors.http import Http, Reply, wants_certificate
 from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep
 from connectors.table import SECRET, Secret, connector_secret
-from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
-from gateway.core.parties import Party
+from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId
+from gateway.core.parties import Party, Role
 from gateway.core.problems import Problem, Stopped
 
 log = logging.getLogger("lienthong.connectors.probing")
@@ -105,6 +105,11 @@ def wrong(reply: Reply) -> Iterator[Problem]:
         yield Problem("DLV-004", facts)
     elif status // 100 == 5 and status not in {501, 505}:
         yield Problem("DLV-042", facts)
+
+
+def nobody() -> Party:
+    """A party that never was: for a trial of what a profile says before there is a message."""
+    return Party(id=PartyId("thu"), name="–", role=Role.ONE_STOP, identifiers=("H19",))
 
 
 def nothing(party: Party) -> Parcel:

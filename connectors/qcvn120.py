@@ -25,8 +25,10 @@ from connectors.base import connector
 from connectors.dialect import Outward
 from connectors.http import Http, Reply
 from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.reading import Reads, answer_at, read_answer
 from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
+from gateway.core.date_forms import WIRE
 from gateway.core.effects import Moves
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -36,7 +38,6 @@ from schemas import qcvn120 as packets
 from schemas.catalog import Catalog, bundled
 from schemas.fields import Fields
 
-WIRE = "yyyyMMddHHmmss"
 NGUOI_XU_LY = 50  # characters; QCVN 120, Table 3
 MOMENTS = frozenset(
     {
@@ -267,7 +268,7 @@ async def _chunk(rows: Sequence[Mapping[str, Any]], portal: Portal) -> tuple[lis
     """Each row's code. Where the answer names none for the rows, its own code is everybody's."""
     settings = portal.settings
     code, reply = await portal.call(settings.tien_do, rows, {})
-    said = reply.json().get(settings.data_field)
+    said = answer_at(portal.read(reply), settings.data_field)
     if isinstance(said, list) and len(said) == len(rows) and all(_code(row, settings) for row in said):
         return [str(_code(row, settings)) for row in said], reply.body
     portal.settle(code, reply)  # no word on each row: all of them taken, or none
@@ -354,9 +355,19 @@ class Portal:
             return None
         if code not in self.settings.codes.delivered:
             raise Unreachable(Problem("DLV-041", {"why": receipts.shown(code)}), answer=reply.body)
-        found = reply.json().get(self.settings.data_field)
+        found = answer_at(self.read(reply), self.settings.data_field)
+        if found == []:
+            return None
         rows = found if isinstance(found, list) else [found]
-        return next((row for row in rows if isinstance(row, Mapping) and row), None)
+        if not all(isinstance(row, Mapping) and row for row in rows):
+            # Taken, they say, and what they have is not where it was agreed to be: that is no "not there".
+            problem = Problem("DLV-023", {"what": receipts.shown(self.settings.data_field)})
+            raise Unreachable(problem, answer=reply.body)
+        mine = (row for row in rows if str(row.get("MaHoSo", ma_ho_so)) == ma_ho_so)
+        own: Mapping[str, Any] | None = next(mine, None)
+        if own is None:  # they tell of another dossier: nothing follows for this one
+            raise Unreachable(Problem("DLV-023", {"what": "MaHoSo"}), answer=reply.body)
+        return own
 
     def settle(self, code: str, reply: Reply) -> None:
         """Return when the code says "taken"; otherwise raise what it says."""
@@ -386,7 +397,7 @@ class Portal:
         try:
             fields = {"username": self.settings.username, "password": connector_secret(self.settings.password)}
             reply = await self._http.post(self._account[0], json=fields)
-            said = reply.json()
+            said = self.read(reply)
         except Stopped as stop:
             raise Unreachable(stop.problems[0]) from stop
         except (Uncertain, Refused) as error:
@@ -398,8 +409,12 @@ class Portal:
             raise Unreachable(Problem("DLV-009", {"why": receipts.shown(code)}))
         return session
 
+    def read(self, reply: Reply) -> Any:
+        """The answer as data. Raises Uncertain where it is none."""
+        return read_answer(reply, Reads.JSON)
+
     def _code_of(self, reply: Reply) -> str:
-        code = _code(reply.json(), self.settings)
+        code = _code(self.read(reply), self.settings)
         if code is None:
             what = receipts.shown(self.settings.code_field)
             raise Uncertain(Problem("DLV-023", {"what": what}), answer=reply.body)
@@ -423,6 +438,8 @@ def load_of(parcel: Parcel) -> Load:
         problem = stop.problems[0]
         at = problem.at.xpath if problem.at is not None and problem.at.xpath else parcel.delivery.loai
         raise Refused(Problem("DLV-034", {"field": at, "why": problem.code})) from stop
+    except ValueError as error:  # a date form that no check has seen, or a moment that has no place in one
+        raise Refused(Problem("DLV-034", {"field": "formats", "why": receipts.shown(str(error))})) from error
 
 
 def _load(root: etree._Element, out: Outward) -> Load:

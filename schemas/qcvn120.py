@@ -20,6 +20,7 @@ from typing import Any
 
 from lxml import etree
 
+from gateway.core.date_forms import WIRE, date_form
 from gateway.core.parties import Party
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import DocumentLimits, parse_bytes
@@ -33,7 +34,6 @@ from schemas.write import Header
 
 QCVN = f"{AUTHORITY}/qcvn120/1.0"
 FOLDER = names.XSD_FOLDER / "qcvn120" / "1.0"
-WIRE = "yyyyMMddHHmmss"  # of every moment where a profile says nothing else; ISO 8601 with offset is understood too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,35 +399,16 @@ def _is_moment(shape: Field) -> bool:
     return shape.type_name == "ThoiDiemGoiType"
 
 
-_TOKENS = (
-    ("SSS", "%f"),  # before ss has become %S
-    ("yyyy", "%Y"),
-    ("MM", "%m"),
-    ("dd", "%d"),
-    ("HH", "%H"),
-    ("mm", "%M"),
-    ("ss", "%S"),
-    ("XXX", "%z"),
-)
-
-
-def _strptime(form: str) -> str:
-    for token, directive in _TOKENS:
-        form = form.replace(token, directive)
-    return form.replace("'T'", "T")
-
-
 def _to_wire(value: str, form: str, name: str, problems: list[Problem], at: str) -> str:
     try:
-        moment = datetime.strptime(value, _strptime(form))  # noqa: DTZ007 - at home where the form has no offset
+        return _wire(date_form(form).read(value))
     except ValueError:
         problems.append(Problem("XSD-405", {"element": name, "value": value[:40], "form": form}, Location(xpath=at)))
         return value
-    return _wire(moment if moment.tzinfo is not None else moment.replace(tzinfo=write.VIETNAM))
 
 
 def _wire(moment: datetime) -> str:
-    return moment.astimezone(write.VIETNAM).strftime("%Y%m%d%H%M%S")
+    return date_form(WIRE).write(moment)
 
 
 def moment_of(value: str) -> datetime | None:

@@ -94,6 +94,7 @@ def _envelope(fetched: Fetched, party: Party, new_id: Callable[[datetime], Messa
         channel=Channel.FETCH,
         received_at=now,
         content_type=fetched.media_type,
+        form=fetched.form,
     )
 
 

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -66,6 +66,7 @@ class TryResult:
     retry_after_s: float | None = None
     reference: str | None = None
     answered: bool = False  # whether anything at all came back
+    remember: Mapping[str, Any] = field(default_factory=dict)  # what the party told of the dossier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,7 @@ class _Settlement:
     delivery: Delivery
     attempt: Attempt
     verdict: DeliveryDecision
+    remember: Mapping[str, Any]
 
 
 Clock = Callable[[], datetime]
@@ -406,18 +408,21 @@ class Outbox:
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
         before: Attempt | None = None
+        remembered: Mapping[str, Any] = {}
         attempts: tuple[Attempt, ...] = ()
         if plan.connector.remembers:
             attempts = tuple(view.attempts(delivery.id))
             earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
             taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
             before = taken[-1] if taken else None
+            remembered = view.remembered(delivery.party, delivery.lane)
         return Parcel(
             delivery=delivery,
             body=body,
             party=plan.party,
             attempts=attempts,
             before=before,
+            remembered=remembered,
         )
 
     def _rescue(self, now: datetime) -> None:
@@ -488,7 +493,13 @@ class Outbox:
                 )
             if problem is not None:
                 receipt = replace(receipt, notes=(problem, *receipt.notes))
-        return TryResult(kind=kind, outcome=AttemptOutcome.DELIVERED, receipt=receipt, answered=True)
+        return TryResult(
+            kind=kind,
+            outcome=AttemptOutcome.DELIVERED,
+            receipt=receipt,
+            answered=True,
+            remember=receipt.remember,
+        )
 
     def _settlement(self, delivery: Delivery, came: TryResult, way: _Way, began: datetime) -> _Settlement:
         now = self._clock()
@@ -518,7 +529,7 @@ class Outbox:
             receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
             problem=verdict.problem or next(iter(receipt.notes if receipt is not None else ()), None),
         )
-        return _Settlement(delivery, attempt, verdict)
+        return _Settlement(delivery, attempt, verdict, came.remember)
 
     def _note(self, way: _Way, came: TryResult, delivery: Delivery) -> None:
         """What this try says of the party."""
@@ -585,7 +596,8 @@ async def keep_delivering(
 
 def _settle(tx: Tx, settlement: _Settlement) -> bool:
     verdict, attempt = settlement.verdict, settlement.attempt
-    ours = tx.settle(settlement.delivery, attempt, verdict.state, verdict.due_at)
+    remember = settlement.remember
+    ours = tx.settle(settlement.delivery, attempt, verdict.state, verdict.due_at, remember=remember)
     if ours and attempt.problem is not None and attempt.problem.code == UNPROVEN_CODE:
         facts = {"delivery": settlement.delivery.id, "reason": attempt.problem.facts["reason"]}
         tx.note(LogLine(what=UNPROVEN, who=settlement.delivery.party, facts=facts), attempt.ended_at)
@@ -638,6 +650,7 @@ def _came(kind: str, answer: Answered) -> TryResult:
         retry_after_s=answer.retry_after_s,
         reference=answer.reference,
         answered=answer.answer is not None,
+        remember=answer.remember,
     )
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.registry import ConnectorRegistry
-from connectors.table import SECRET, Common
+from connectors.table import SECRET, Common, Secret
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     SHA256,
@@ -287,7 +287,7 @@ def _connector(
         return values, []
     try:
         connector = connectors.named(name)
-        values = _absolute(values, connector.settings, base)
+        values = _absolute(dict(connector.embedded(values, base)), connector.settings, base)
         connector.configure(values, where=written.file, base=base)
     except Stopped as stop:
         placed = []
@@ -305,14 +305,21 @@ def _absolute(values: Mapping[str, Any], settings: type[Any], base: Path) -> dic
     secrets = {f.name for kind in (settings, Common) for f in fields(kind) if f.metadata.get("pattern") == SECRET}
     done = dict(values)
     for key, value in values.items():
+        if isinstance(value, Mapping) and Secret in typing.get_args(hints.get(key)):
+            done[key] = {name: _secret_file(where, base) for name, where in value.items()}
         if not isinstance(value, str):
             continue
-        kind, _, name = value.partition(":")
         if Path in (hints.get(key), *typing.get_args(hints.get(key))):
             done[key] = str((base / Path(value).expanduser()).resolve())
-        elif key in secrets and kind == "file":
-            done[key] = f"file:{(base / Path(name).expanduser()).resolve()}"
+        elif key in secrets:
+            done[key] = _secret_file(value, base)
     return done
+
+
+def _secret_file(where: Any, base: Path) -> Any:
+    """Where a secret lies, with an absolute path where it is a file."""
+    kind, _, name = where.partition(":") if isinstance(where, str) else ("", "", "")
+    return f"file:{(base / Path(name).expanduser()).resolve()}" if kind == "file" else where
 
 
 def _party(

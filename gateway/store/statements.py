@@ -136,6 +136,14 @@ def _newer_status(insert: Insert) -> Any:
     )
 
 
+def _newer_memory(insert: Insert) -> Any:
+    """What was told last counts."""
+    m = tables.memory.c
+    put = insert(tables.memory)
+    news = {"value": put.excluded.value, "kept_at": put.excluded.kept_at}
+    return put.on_conflict_do_update(index_elements=[m.party, m.ma_ho_so, m.name], set_=news)
+
+
 ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
 SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
 FAIL_ON = Once(
@@ -155,6 +163,7 @@ LOCK_LOG = Once(
     )
 )
 SET_LOG = update(tables.counter).where(_k.name == LOG)
+PUT_MEMORY = Bulk(_newer_memory, tables.memory.columns.keys())
 PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())
 NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
     tables.attempt.c.delivery == bindparam("delivery")

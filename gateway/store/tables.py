@@ -28,7 +28,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -308,6 +308,17 @@ certificate_status = Table(  # what is known of a certificate, and until when
     Column("facts", Json, nullable=False),
     Column("evidence", Json, nullable=False),
     CheckConstraint("status IN ('good', 'bad', 'unknown')", name="status"),
+    **_CLUSTERED,
+)
+
+memory = Table(  # what a party's system told of a dossier and its connector must know later: a number, a state
+    "memory",
+    metadata,
+    Column("party", String, primary_key=True),
+    Column("ma_ho_so", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("kept_at", UtcDateTime, nullable=False),
     **_CLUSTERED,
 )
 

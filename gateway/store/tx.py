@@ -377,11 +377,13 @@ class Tx(View):
         due_at: datetime | None = None,
         *,
         now: datetime | None = None,
+        remember: Mapping[str, Any] | None = None,
     ) -> bool:
         """Notes what a leased try came to. False, and nothing is changed, when the lease is not ours any more.
 
         ``due_at`` is when to go on, for ``queued`` and ``unknown``. The attempt gets its number from the store: tries are counted
-        anew after a replay, attempts never are. ``now`` is the attempt's end where it is not given.
+        anew after a replay, attempts never are. ``now`` is the attempt's end where it is not given. ``remember`` is what the
+        party told of the dossier; a later value of the same name replaces an earlier one.
         """
         if to not in SETTLED:
             raise ValueError(f"a try does not lead to {to}")
@@ -403,6 +405,9 @@ class Tx(View):
         if moved.rowcount != 1:
             return False
         self._add_attempt(replace(attempt, delivery=delivery.id))
+        if remember and delivery.lane != delivery.message:  # a lane of one message is no dossier
+            told = {"party": delivery.party, "ma_ho_so": delivery.lane, "kept_at": now}
+            statements.PUT_MEMORY(self._connection, [{**told, "name": k, "value": v} for k, v in remember.items()])
         self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
         if to is not DeliveryState.QUEUED:
             facts = {"delivery": delivery.id, "tries": delivery.tries, "code": problem.code if problem else None}

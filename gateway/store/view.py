@@ -538,6 +538,12 @@ class View:
             rows.attempt_of(row) for row in self._all(select(a).where(a.c.delivery == delivery).order_by(a.c.number))
         ]
 
+    def remembered(self, party: PartyId, ma_ho_so: str) -> dict[str, Any]:
+        """What a party told of a dossier and its connector wants to know, by name."""
+        m = tables.memory.c
+        asked = select(m.name, m.value).where(m.party == party, m.ma_ho_so == ma_ho_so).order_by(m.name)
+        return {row.name: row.value for row in self._all(asked)}
+
     def lanes(self, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> list[Lane]:
         """Lanes with open deliveries, the longest waiting first; ``held_only``: those where a person must look."""
         holds = and_(_d.c.state.in_(HOLDING), _d.c.blocking)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import cong_quoc_gia
+import shapes
 import soapish
 import truc_van_ban
-from false_agency import Agency, Dialect, Fault, Lienthong, uuid
+from false_agency import CUTS, Agency, Dialect, Fault, Lienthong, uuid
 from parcels import BODY, parcel, party
 
 from connectors.base import Connector
@@ -187,6 +188,20 @@ RIGS: list[Rig] = [
         settings=truc_van_ban.settings,
         body=cong_quoc_gia.tien_do,
         asks=False,
+    ),
+    *(
+        HttpRig(
+            "http",
+            label=f"http-{shape}",
+            dialect=dialect,
+            settings=shapes.settings_of(shape),
+            body=cong_quoc_gia.nop_ho_so,
+            loai="HS01",
+            asks=shape in shapes.ASKED,
+            # Of the six steps the first only looks; cut, it is made again by itself, and leaves nothing to be unsure of.
+            faults=WIRE - frozenset(CUTS) if shape == "mot-cua-igate" else WIRE,
+        )
+        for shape, dialect in shapes.SHAPES.items()
     ),
     FolderRig("folder", faults=frozenset({Fault.REFUSE})),
 ]

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parcels import parcel, party
 
-from connectors.dialect import date_written
 from connectors.http import HttpLine
 from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.qcvn120 import Remote, load_of, qcvn120
+from gateway.core.date_forms import date_form
 from gateway.core.model import Address, Attempt, AttemptOutcome
 from schemas.fresh import Size, fresh
 from schemas.write import Header, thong_diep
@@ -450,4 +450,4 @@ def test_a_reference_of_another_connector_says_nothing_and_breaks_nothing(refere
     ],
 )
 def test_moments_are_written_at_home_in_the_declared_form(form: str, text: str) -> None:
-    assert date_written(datetime(2026, 1, 15, 8, 30, 5, tzinfo=UTC), form) == text
+    assert date_form(form).write(datetime(2026, 1, 15, 8, 30, 5, tzinfo=UTC)) == text

@@ -1,0 +1,156 @@
+"""One call of a profile, looked through, and the request that it becomes for one message."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from connectors.call_forms import Grant, HttpTable, PartnerCall
+from connectors.dialect import Outward
+from connectors.http import encode_json
+from connectors.templates import Foreign, Leaf, NotWritable, RequestTemplate, TemplateExpression, Writes, literal
+from gateway import documents
+from gateway.core.problems import Stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeCall:
+    """A call whose templates were looked through."""
+
+    name: str
+    call: PartnerCall
+    path: RequestTemplate
+    query: Mapping[str, RequestTemplate]
+    headers: Mapping[str, RequestTemplate]
+    body: RequestTemplate | None
+    form: Mapping[str, RequestTemplate]
+    upload: Mapping[str, TemplateExpression]  # content, name, type
+    when: TemplateExpression | None
+    each: TemplateExpression | None
+    take: Mapping[str, TemplateExpression]
+    remember: Mapping[str, TemplateExpression]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """Everything that a profile's templates and expressions became."""
+
+    calls: Mapping[str, MadeCall]
+    login: MadeCall | None  # the request for a token, as a call
+    agrees: TemplateExpression | None
+    fetched: RequestTemplate | None
+    message: TemplateExpression | None
+
+
+def writes_of(name: str) -> Writes:
+    """What a template of this name writes."""
+    return {".json": Writes.JSON, ".xml": Writes.XML}.get(PurePosixPath(name).suffix.lower(), Writes.TEXT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerRequest:
+    """One request, ready."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def write_request(made: MadeCall, data: Mapping[str, Any], settings: HttpTable, out: Outward) -> PartnerRequest:
+    """The request of a call for this data. Raises NotWritable."""
+    call, most = made.call, settings.request_bytes
+    path = made.path.render(data, out, most=most).strip()
+    url = path if path.startswith(("http://", "https://")) else settings.url + path
+    query = {name: text for name, one in made.query.items() if (text := one.render(data, out, most=most))}
+    if query:
+        url += ("&" if "?" in url else "?") + urlencode(query, quote_via=quote)
+    headers = {name: one.render(data, out, most=most).strip() for name, one in made.headers.items()}
+    login = settings.login
+    named = {name.lower() for name in headers}
+    bears = login is not None and login.bearer and login.grant is not Grant.SESSION and made.name != "login"
+    if bears and "authorization" not in named:
+        headers["Authorization"] = f"Bearer {data['token']}"
+    body = b""
+    if made.body is not None:
+        writes = made.body.writes
+        text = made.body.render(data, out, most=most)
+        body = checked(text, writes, empty=call.empty)
+        kind = {Writes.JSON: "application/json", Writes.XML: "text/xml; charset=utf-8"}.get(
+            writes, "text/plain; charset=utf-8"
+        )
+        headers["Content-Type"] = call.content_type or kind
+    form = {name: one.render(data, out, most=most) for name, one in made.form.items()}
+    if call.upload is not None:
+        body, kind = _multipart(form, made, data, out)
+        headers["Content-Type"] = kind
+    elif form:
+        body = urlencode(form, quote_via=quote).encode("ascii")
+        headers["Content-Type"] = call.content_type or "application/x-www-form-urlencoded"
+    if len(body) > most:
+        raise NotWritable("body", f"{most}+")
+    return PartnerRequest(method=call.method, url=url, headers=headers, body=body)
+
+
+def checked(text: str, writes: Writes, *, empty: bool) -> bytes:
+    """What a template wrote, as bytes that are what they are said to be. Raises NotWritable."""
+    if writes is Writes.JSON:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise NotWritable("JSON", str(error)) from error
+        return encode_json(value if empty else _without(value))
+    body = text.strip().encode()
+    if writes is Writes.XML:
+        try:
+            documents.parse_bytes(body)
+        except Stopped as stop:
+            problem = stop.problems[0]
+            line = f" ({problem.at.line}:{problem.at.column})" if problem.at is not None else ""
+            raise NotWritable("XML", f"{problem.code}{line}") from stop
+    return body
+
+
+def _without(value: Any) -> Any:
+    """JSON without members that say nothing."""
+    if isinstance(value, dict):
+        return {name: _without(inner) for name, inner in value.items() if inner is not None and inner != ""}
+    return [_without(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _multipart(form: Mapping[str, str], made: MadeCall, data: Mapping[str, Any], out: Outward) -> tuple[bytes, str]:
+    """A form with a file. The boundary is made of the content, so that a retry sends what the first try sent."""
+    upload = made.call.upload
+    assert upload is not None
+    encoded, name, kind = (str(made.upload[part].value(data, out) or "") for part in ("content", "name", "type"))
+    try:
+        content = b"" if data.get("row") is not None and isinstance(data["row"], Foreign) else base64.b64decode(encoded)
+    except (binascii.Error, ValueError) as error:
+        if encoded == literal(Leaf.TEXT, full=True):  # a trial
+            content = b""
+        else:
+            raise NotWritable("upload.content", "base64") from error
+    boundary = "lienthong-" + hashlib.sha256(content + repr(sorted(form.items())).encode()).hexdigest()[:32]
+    parts = [
+        (f'form-data; name="{_quoted(field)}"', "text/plain; charset=utf-8", text.encode())
+        for field, text in form.items()
+    ]
+    shown = re.sub(r"[^A-Za-z0-9!#$&+.^_|~/ ;=-]", "", kind) or "application/octet-stream"
+    parts.append((f'form-data; name="{_quoted(upload.field)}"; filename="{_quoted(name)}"', shown, content))
+    lines = b"".join(
+        f"--{boundary}\r\nContent-Disposition: {head}\r\nContent-Type: {media}\r\n\r\n".encode() + body + b"\r\n"
+        for head, media, body in parts
+    )
+    return lines + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(text: str) -> str:
+    return "".join(c for c in text if c >= " ").replace("%", "%25").replace('"', "%22")
