@@ -31,10 +31,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from patience import PATIENCE_S
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-SLOW_S = 5.0
 HUGE = 64 * 2**20
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -222,7 +222,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.close()
             return
         if fault == "slow":
-            authority.stop.wait(SLOW_S)
+            authority.stop.wait(PATIENCE_S)
             return
         if fault in ("status-500", "redirect"):
             self.send_response(500 if fault == "status-500" else 302)

@@ -1,14 +1,15 @@
 """Bodies as they arrive."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+
+from dated import NOW
 
 from gateway.core.model import Caller, Channel, Envelope
 from gateway.services.intake import new_message_id
 
 
-def arrival(body: bytes, party: str, at: datetime | None = None) -> Envelope:
+def arrival(body: bytes, party: str, at: datetime = NOW) -> Envelope:
     """A body as it arrives from a party by REST."""
-    at = at or datetime.now(UTC)
     return Envelope.of(
         body,
         id=new_message_id(at),

@@ -8,11 +8,12 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import mail as letters
+import dated as letters
 import pki
 import pytest
 import server
 from arrivals import arrival
+from dated import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,6 @@ from signing.trust import TrustView
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 PROVEN = ["files", "digest", "certificates", "anchors", "status", "signature", "receipt", "log", "schemas"]
-NOW = datetime.now(UTC)
 
 
 def with_kept_evidence(gate, sample_settings):
@@ -67,7 +67,7 @@ def judged(gate, sample_settings):
     """A gate, and the parts of a message that it accepted."""
     gate = with_kept_evidence(gate, sample_settings)
     body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
-    (answer,) = receive([arrival(body, PORTAL)], gate, datetime.now(UTC))
+    (answer,) = receive([arrival(body, PORTAL)], gate, NOW)
     assert answer.fate is Fate.ACCEPTED
     return gate, gathered(gate, answer.message)
 
@@ -78,7 +78,7 @@ def parts(bare_gate, sample_settings, sqlite_template, tmp_path_factory):
     path = tmp_path_factory.mktemp("parts") / "lienthong.db"
     shutil.copyfile(sqlite_template, path)
     gate = with_kept_evidence(replace(bare_gate, store=Store(open_engine(f"sqlite:///{path}"))), sample_settings)
-    (answer,) = receive([arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL)], gate, datetime.now(UTC))
+    (answer,) = receive([arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL)], gate, NOW)
     yield gathered(gate, answer.message)
     gate.store.dispose()
 
@@ -122,7 +122,7 @@ def test_the_same_parts_make_the_same_bytes_and_come_back_the_same(parts):
 def test_a_rejected_message_has_a_bundle_too(gate):
     body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
     body = body.replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>A", 1)
-    (answer,) = receive([arrival(body, PORTAL)], gate, datetime.now(UTC))
+    (answer,) = receive([arrival(body, PORTAL)], gate, NOW)
     assert answer.fate is Fate.REJECTED
     parts = gathered(gate, answer.message)
     report = verify_bundle(write_bundle(parts))
@@ -136,7 +136,7 @@ def test_what_is_not_on_record_or_erased_has_no_bundle(judged):
         gathered(gate, "khong-co")
     assert [problem.code for problem in caught.value.problems] == ["SIG-132"]
     with gate.store.begin() as tx:
-        tx.erase([parts.digest], who="operator:thu", reason="hết hạn lưu", now=datetime.now(UTC))
+        tx.erase([parts.digest], who="operator:thu", reason="hết hạn lưu", now=NOW)
     with pytest.raises(Stopped) as caught:
         gathered(gate, parts.message)
     assert [problem.code for problem in caught.value.problems] == ["SIG-133"]
@@ -170,7 +170,7 @@ def filed(gate):
     code = letters.ma_ho_so(AGENCY)
     body = letters.nop(code, to=AGENCY)
     taken = letters.tiep_nhan(code, sender=AGENCY)
-    answers = receive([arrival(body, PORTAL), arrival(taken, AGENCY)], gate, datetime.now(UTC))
+    answers = receive([arrival(body, PORTAL), arrival(taken, AGENCY)], gate, NOW)
     assert {answer.fate for answer in answers} == {Fate.ACCEPTED}
     return code
 
@@ -200,7 +200,7 @@ def test_what_the_gateway_composed_is_proven_by_its_own_signature(small):
 
 
 def test_a_time_stamp_is_judged_again_by_the_tree_that_vouched_for_it(small):
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = NOW.replace(microsecond=0)
     body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY, signer="")
     signed = sign(body, letters.key(PORTAL), at=now, stamper=server.stamper(now))
     parts, found = fit_of(small, arrival(signed, PORTAL))
@@ -344,7 +344,7 @@ def test_the_head_is_signed_once_an_hour_when_something_has_happened(gate):
 @pytest.mark.threat("T-LOG-HEAD")
 def test_a_signed_head_after_the_message_is_in_its_bundle_and_covers_it(judged):
     gate, before = judged
-    sealed(gate, datetime.now(UTC))
+    sealed(gate, NOW)
     parts = gathered(gate, before.message)
     assert parts.log[-1].what == HEAD
     report = verify_bundle(write_bundle(parts), anchors=anchors_of(parts), schemas=schema_digests())

@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
-import mail as letters
+import dated as letters
 import pytest
 from arrivals import arrival
+from dated import NOW
 
 from gateway.core.model import Basis, BodyForm, Fate
 from gateway.core.parties import SignatureDemand
@@ -40,13 +40,13 @@ def code(typed):
     """A dossier that has been received."""
     code = letters.ma_ho_so(XA)
     tray = [arrival(letters.nop(code), PORTAL), arrival(letters.tiep_nhan(code), XA)]
-    assert {a.fate for a in receive(tray, typed, datetime.now(UTC))} == {Fate.ACCEPTED}
+    assert {a.fate for a in receive(tray, typed, NOW)} == {Fate.ACCEPTED}
     return code
 
 
 def test_a_packet_moves_the_dossier_and_reaches_the_portal_as_a_signed_message(typed, code):
     body = step(code)
-    (answer,) = receive([packet(body)], typed, datetime.now(UTC))
+    (answer,) = receive([packet(body)], typed, NOW)
     assert (answer.fate, [p.code for p in answer.problems]) == (Fate.ACCEPTED, [])
     with typed.store.read() as view:
         entry = view.inbox_after(PORTAL, 1)[0]
@@ -61,20 +61,20 @@ def test_a_packet_moves_the_dossier_and_reaches_the_portal_as_a_signed_message(t
 
 def test_the_same_packet_again_gets_the_first_receipt(typed, code):
     body = step(code)
-    (first,) = receive([packet(body, "k1")], typed, datetime.now(UTC))
-    (again,) = receive([packet(body, "k1")], typed, datetime.now(UTC))
+    (first,) = receive([packet(body, "k1")], typed, NOW)
+    (again,) = receive([packet(body, "k1")], typed, NOW)
     assert (again.repeated, again.receipt) == (True, first.receipt)
 
 
 def test_the_same_key_with_other_fields_is_a_conflict(typed, code):
-    receive([packet(step(code), "k1")], typed, datetime.now(UTC))
-    (other,) = receive([packet(step(code, "9"), "k1")], typed, datetime.now(UTC))
+    receive([packet(step(code), "k1")], typed, NOW)
+    (other,) = receive([packet(step(code, "9"), "k1")], typed, NOW)
     assert [p.code for p in other.problems] == ["DUP-010"]
 
 
 def test_one_wrong_row_does_not_hurt_the_others(typed, code):
     rows = [step(code), b"{", step(code, "77"), step(code, "9", ThoiDiemXuLy="20260117080000")]
-    answers = receive([packet(row) for row in rows], typed, datetime.now(UTC))
+    answers = receive([packet(row) for row in rows], typed, NOW)
     assert [a.fate.value for a in answers] == ["accepted", "rejected", "rejected", "accepted"]
     assert [a.problems[0].code for a in answers[1:3]] == ["XSD-401", "XSD-022"]
 

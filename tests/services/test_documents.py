@@ -3,15 +3,16 @@
 import io
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache
 
-import mail as letters
+import dated as letters
+import dated_pdf
 import pki
 import pytest
 from arrivals import arrival
 from asn1crypto import keys, x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from dated import NOW
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
 from pyhanko.sign import signers
@@ -54,7 +55,7 @@ def signed_pdf(name=AGENCY):
     certificate = x509.Certificate.load(signer.der)
     person = signers.SimpleSigner(signing_cert=certificate, signing_key=key, cert_registry=SimpleCertificateStore())
     meta = signers.PdfSignatureMetadata(field_name="NguoiKy", md_algorithm="sha256")
-    out = signers.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(plain_pdf())), meta, signer=person)
+    out = dated_pdf.PdfSigner(meta, person, at=NOW).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(plain_pdf())))
     return out.getvalue()
 
 
@@ -66,20 +67,18 @@ def result(gate, document):
         "DanhSachGiayToKetQua": {"GiayToKetQua": [{"TenGiayTo": "Kết quả", "MaDinhKem": "kq-1"}]},
         "HinhThuc": "0",
     }
-    unsigned = parse_bytes(fresh("HS11", ma_ho_so=code, size=Size.SMALL, noi_gui=agency, noi_nhan=[portal]))
+    unsigned = parse_bytes(fresh("HS11", ma_ho_so=code, at=NOW, size=Size.SMALL, noi_gui=agency, noi_nhan=[portal]))
     header = write.Header(
         ma_thong_diep=str(uuid.uuid4()),
         loai="HS11",
         noi_gui=agency,
         noi_nhan=(portal,),
         ma_ho_so=code,
-        thoi_diem_tao=datetime.now(UTC),
+        thoi_diem_tao=NOW,
     )
     fields = {"MaHoSo": code, "NgayKetThucXuLy": unsigned.findtext(".//{*}NgayKetThucXuLy"), **values}
     file = Tep(ma="kq-1", ten="ket-qua.pdf", loai="application/pdf", noi_dung=document)
-    return arrival(
-        sign(write.thong_diep(header, "TraKetQua", fields, (file,)), letters.key(AGENCY), at=datetime.now(UTC)), AGENCY
-    )
+    return arrival(sign(write.thong_diep(header, "TraKetQua", fields, (file,)), letters.key(AGENCY), at=NOW), AGENCY)
 
 
 @pytest.fixture
@@ -126,7 +125,7 @@ def test_nobody_demands_it_and_an_unsigned_pdf_passes(bare_gate):
 def bundled(gate, store, document):
     """The parts of an HS11 with this document, as a bundle has them, and what checking them comes to."""
     gate = replace(gate, store=store)
-    (answer,) = receive([result(gate, document)], gate, datetime.now(UTC))
+    (answer,) = receive([result(gate, document)], gate, NOW)
     parts = gather(
         store,
         gate.trust,

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import mail as letters
+import dated as letters
 import pytest
 from false_agency import Agency, Fault, Lienthong, Request, Response, run, until
 
@@ -27,8 +28,12 @@ AGENCY = "so-tu-phap"
 Receive = Callable[[Sequence[Envelope]], list[Acknowledgement]]
 
 
+_ticks = itertools.count()
+
+
 def now() -> datetime:
-    return datetime.now(UTC)
+    """Each time asked, a second later than the last time: what came in first is told by its time."""
+    return letters.NOW + timedelta(seconds=next(_ticks))
 
 
 def into(gate: Gate) -> Receive:

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+import dated as letters
 import genuine
-import mail as letters
 import pki
 import pytest
 from arrivals import arrival
+from dated import NOW
 
 from gateway.core.model import Fate
 from gateway.services.intake import receive, recheck
@@ -17,7 +18,6 @@ from signing.trust import CertificateStatus, StatusWord
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 HOUR = timedelta(hours=1)
-NOW = datetime.now(UTC)
 
 
 def known(gate, **facts):
@@ -63,7 +63,7 @@ def test_a_held_message_whose_certificate_turns_out_revoked_before_it_is_refused
 @pytest.mark.parametrize("name", ["gateway", "gateway-rsa"])
 def test_the_receipts_of_the_gateway_verify_with_xmlsec1_and_the_jdk(name, bare_gate, sqlite_store: Store):
     gate = replace(bare_gate, store=sqlite_store, key=letters.key(name))
-    at = datetime.now(UTC)
+    at = NOW
     good = sent(gate, at)
     body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
     unsigned = re.sub(rb"<ds:Signature .*</ds:Signature>", b"", body, flags=re.DOTALL)

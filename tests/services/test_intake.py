@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import mail as letters
+import dated as letters
 import pytest
 from arrivals import arrival
+from dated import NOW
 
 from gateway.core.model import Address, DeliveryState, Fate
 from gateway.documents import Kind, parse_bytes
@@ -22,7 +23,7 @@ PORTAL, AGENCY, XA = "cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"
 
 def sent(gate, *letters_from):
     """What each of these gets, in one tray."""
-    return receive([arrival(body, party) for body, party in letters_from], gate, datetime.now(UTC))
+    return receive([arrival(body, party) for body, party in letters_from], gate, NOW)
 
 
 def codes(answer):
@@ -53,7 +54,7 @@ def test_the_gateways_receipt_verifies_as_the_gateways(gate):
 def test_the_same_bytes_again_get_the_first_receipt_even_when_the_certificate_is_gone(gate):
     body = letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY)
     (first,) = sent(gate, (body, PORTAL))
-    later = datetime.now(UTC) + timedelta(days=4000)
+    later = NOW + timedelta(days=4000)
     (again,) = receive([arrival(body, PORTAL, later)], gate, later)
     assert (again.receipt, again.repeated, again.message) == (first.receipt, True, first.message)
     with gate.store.read() as view:
@@ -161,7 +162,7 @@ def test_checking_again_what_was_refused_may_accept_it_and_keeps_both_verdicts(g
     locked = replace(gate, parties=_without(gate.parties, AGENCY))
     (answer,) = sent(locked, (letters.nop(code, to=AGENCY), PORTAL))
     assert codes(answer) == ["AUT-010"]
-    (again,) = recheck([answer.message], gate, datetime.now(UTC))
+    (again,) = recheck([answer.message], gate, NOW)
     assert (again.fate, again.message) == (Fate.ACCEPTED, answer.message)
     with gate.store.read() as view:
         assert [v.state for v in view.verdicts(answer.message)] == [Fate.REJECTED, Fate.ACCEPTED]
@@ -174,7 +175,7 @@ def test_what_was_taken_since_then_is_a_conflict_when_checked_again(gate):
     locked = replace(gate, parties=_without(gate.parties, AGENCY))
     (refused,) = sent(locked, (letters.nop(code, to=AGENCY, ma_thong_diep=own), PORTAL))
     sent(gate, (letters.nop(code, to=AGENCY, ma_thong_diep=own, note="mới"), PORTAL))
-    (again,) = recheck([refused.message], gate, datetime.now(UTC))
+    (again,) = recheck([refused.message], gate, NOW)
     assert codes(again) == ["DUP-010"]
 
 
@@ -200,8 +201,8 @@ def test_a_receiver_that_knows_only_the_older_version_gets_that_one_signed_by_us
         "noi_nhan": [Address(ma_dinh_danh=gate.parties.get(PORTAL).identifiers[0])],
     }
     values = {"TrangThai": 4, "ThuTu": 2, "LyDo": "đủ điều kiện"}
-    unsigned = fresh("HS05", "1.1", ma_ho_so=code, thu_tu=2, size=Size.FULL, values=values, **addresses)
-    (answer,) = sent(old, (sign(unsigned, letters.key(XA), at=datetime.now(UTC)), XA))
+    unsigned = fresh("HS05", "1.1", ma_ho_so=code, at=NOW, thu_tu=2, size=Size.FULL, values=values, **addresses)
+    (answer,) = sent(old, (sign(unsigned, letters.key(XA), at=NOW), XA))
     assert (answer.fate, {c for c in codes(answer) if c != "AUT-017"}) == (Fate.ACCEPTED, set())
     left_out = [p.facts["left_out"].rpartition(":")[2] for p in answer.problems if p.code == "AUT-017"]
     assert left_out == ["LyDo[1]", "NoiXuLy[1]"]

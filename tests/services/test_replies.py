@@ -2,12 +2,13 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
-import mail as letters
+import dated as letters
 import pki
 import pytest
 from arrivals import arrival
+from dated import NOW
 
 from gateway.core.catalogues import Muc
 from gateway.core.model import Address, DeliveryState, Fate
@@ -21,7 +22,6 @@ from schemas.fresh import Size, fresh
 from signing.sign import sign
 
 PORTAL, XA = "cong-dvc", "ubnd-xa-thu-nghiem"
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def asked(gate, loai, goc, fields, party=PORTAL):
         loai=loai,
         noi_gui=Address(ma_dinh_danh=gate.parties.get(party).identifiers[0]),
         noi_nhan=(Address(ma_dinh_danh=gate.identity.ma_dinh_danh),),
-        thoi_diem_tao=datetime.now(UTC),
+        thoi_diem_tao=NOW,
     )
-    body = sign(write.thong_diep(header, goc, fields), letters.key(party), at=datetime.now(UTC))
-    (answer,) = receive([arrival(body, party)], gate, datetime.now(UTC))
+    body = sign(write.thong_diep(header, goc, fields), letters.key(party), at=NOW)
+    (answer,) = receive([arrival(body, party)], gate, NOW)
     assert (answer.fate, answer.problems) == (Fate.ACCEPTED, ())
     return answer, header.ma_thong_diep
 
@@ -66,7 +66,7 @@ def alive(gate):
     """A dossier that has come to state 4."""
     code = letters.ma_ho_so(XA)
     tray = [(letters.nop(code), PORTAL), (letters.tiep_nhan(code), XA), (letters.tien_do(code, 4), XA)]
-    answers_ = receive([arrival(body, party) for body, party in tray], gate, datetime.now(UTC))
+    answers_ = receive([arrival(body, party) for body, party in tray], gate, NOW)
     assert {a.fate for a in answers_} == {Fate.ACCEPTED}
     return code
 
@@ -74,7 +74,7 @@ def alive(gate):
 def test_a_query_by_code_is_answered_with_state_and_steps(gate, clerk):
     code = alive(gate)
     query, own = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code})
-    assert replies.answer_due(clerk, datetime.now(UTC)) == 1
+    assert replies.answer_due(clerk, NOW) == 1
     root, entry = told(gate, PORTAL, "TraLoiTraCuu")
     assert entry.sender == OURSELVES
     assert root.findtext("{*}MaThongDiepGoc") == own
@@ -89,9 +89,9 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
     code = alive(gate)
     query, _ = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code})
     with gate.store.begin() as tx:
-        (claimed,) = tx.claim_due(OURSELVES, datetime.now(UTC), 10, 1.0)
-    assert replies._dealt_with(clerk, claimed, datetime.now(UTC)) is None  # and then the process died, unsettled
-    later = datetime.now(UTC) + timedelta(minutes=5)
+        (claimed,) = tx.claim_due(OURSELVES, NOW, 10, 1.0)
+    assert replies._dealt_with(clerk, claimed, NOW) is None  # and then the process died, unsettled
+    later = NOW + timedelta(minutes=5)
     with gate.store.begin() as tx:
         tx.rescue(later)
     assert replies.answer_due(clerk, later + timedelta(hours=2)) == 1
@@ -103,7 +103,7 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
 def test_a_party_finds_nothing_of_others(gate, clerk):
     code = alive(gate)
     asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": code}, party="so-xay-dung")
-    replies.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, NOW)
     with gate.store.read() as view:
         digests = [m.digest for m in view.messages(party=OURSELVES)]
         root = parse_bytes(view.body(digests[0]))
@@ -116,19 +116,20 @@ def test_a_person_is_found_by_identity_number_and_procedure(gate, clerk):
     unsigned = fresh(
         "HS01",
         ma_ho_so=code,
+        at=NOW,
         seed=7,
         size=Size.FULL,
         noi_gui=Address(ma_dinh_danh=portal),
         noi_nhan=[Address(ma_dinh_danh=agency)],
     )
-    filing = sign(unsigned, letters.key(PORTAL), at=datetime.now(UTC))
-    assert receive([arrival(filing, PORTAL)], gate, datetime.now(UTC))[0].fate is Fate.ACCEPTED
+    filing = sign(unsigned, letters.key(PORTAL), at=NOW)
+    assert receive([arrival(filing, PORTAL)], gate, NOW)[0].fate is Fate.ACCEPTED
     with gate.store.read() as view:
         procedure = view.dossier(code).ma_tthc
     number = parse_bytes(filing).findtext(".//{*}SoDinhDanh")
     for wanted, found in ((number, "1"), ("075990009999", "0")):
         asked(gate, "HS17", "TraCuuHoSo", {"SoDinhDanh": wanted, "MaTTHC": procedure})
-        replies.answer_due(clerk, datetime.now(UTC))
+        replies.answer_due(clerk, NOW)
         root, _ = told(gate, PORTAL, "TraLoiTraCuu")
         assert root.findtext(".//{*}SoKetQua") == found
 
@@ -143,7 +144,7 @@ def test_a_catalogue_is_answered_in_the_version_and_for_the_day_asked(gate, cler
     new = Muc(ma="H19.902", ten="Sở mới", hieu_luc_tu=date(2025, 7, 1))
     publishing.publish(gate.store, "CoQuan", "2025.1", [old, new], who="operator:test", now=NOW)
     asked(gate, "HS18", "LayDanhMuc", {"TenDanhMuc": "CoQuan", "NgayHieuLuc": date(2025, 1, 1)})
-    replies.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, NOW)
     root, _ = told(gate, PORTAL, "DanhMuc")
     assert [e.text for e in root.iterfind(".//{*}Muc/{*}Ma")] == ["H19.901"]
     assert root.findtext(".//{*}PhienBanDanhMuc") == "2025.1"
@@ -157,7 +158,7 @@ def test_reconciliation_names_what_differs_on_either_side(gate, clerk):
     period = {"KyTu": NOW - timedelta(days=1), "KyDen": NOW + timedelta(days=1)}
     agency = gate.parties.get(XA).identifiers[0]
     asked(gate, "HS19", "DoiSoat", {**period, "MaDinhDanh": agency, "DanhSachDoiSoat": {"DongDoiSoat": lines}})
-    replies.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, NOW)
     root, _ = told(gate, PORTAL, "KetQuaDoiSoat")
     found = {e.findtext("{*}MaHoSo"): e.findtext("{*}LoaiLech") for e in root.iterfind(".//{*}ChenhLech")}
     assert found == {first: "KHAC_TRANG_THAI", second: "THIEU_O_BEN_HOI", stranger: "THIEU_O_BEN_TRA_LOI"}
@@ -171,7 +172,7 @@ def test_only_a_party_with_the_privilege_publishes_a_catalogue(gate, clerk):
         "DanhSachMuc": {"Muc": [{"Ma": "H19.901", "Ten": "Sở"}]},
     }
     query, _ = asked(gate, "HS18", "DanhMuc", fields)
-    replies.answer_due(clerk, datetime.now(UTC))
+    replies.answer_due(clerk, NOW)
     with gate.store.read() as view:
         (owed,) = view.deliveries(message=query.message)
         assert (owed.state, owed.problem.code) == (DeliveryState.REFUSED, "AUT-030")
@@ -203,16 +204,18 @@ def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyon
     values = {"MaTTHC": "1.001193"}
     bodies = [
         sign(
-            fresh("HS01", ma_ho_so=code, seed=n, size=Size.FULL, values=values, **address), letters.key(PORTAL), at=NOW
+            fresh("HS01", ma_ho_so=code, at=NOW, seed=n, size=Size.FULL, values=values, **address),
+            letters.key(PORTAL),
+            at=NOW,
         )
         for n, code in enumerate(codes)
     ]
-    assert {a.fate for a in receive([arrival(b, PORTAL) for b in bodies], gate, datetime.now(UTC))} == {Fate.ACCEPTED}
+    assert {a.fate for a in receive([arrival(b, PORTAL) for b in bodies], gate, NOW)} == {Fate.ACCEPTED}
     number = parse_bytes(bodies[1]).findtext(".//{*}SoDinhDanh")
 
     def found(party=PORTAL):
         asked(gate, "HS17", "TraCuuHoSo", {"SoDinhDanh": number, "MaTTHC": "1.001193"}, party=party)
-        replies.answer_due(clerk, datetime.now(UTC))
+        replies.answer_due(clerk, NOW)
         root, _ = told(gate, party, "TraLoiTraCuu")
         return root.findtext(".//{*}SoKetQua"), len(clerk.persons._marks)
 
@@ -222,7 +225,7 @@ def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyon
     assert number.encode() not in repr(clerk.persons._marks).encode()
     with gate.store.begin() as tx, gate.store.read() as view:
         digest = view.message(view.dossier(codes[1]).changes[0].message).digest
-        tx.erase([digest], who="operator:test", reason="test", now=datetime.now(UTC))
+        tx.erase([digest], who="operator:test", reason="test", now=NOW)
     assert found() == ("0", 3)
 
 
@@ -238,7 +241,7 @@ def test_a_party_that_its_profile_lets_publish_publishes(gate, clerk):
         "DanhSachMuc": {"Muc": [{"Ma": "H19.901", "Ten": "Sở"}]},
     }
     query, _ = asked(gate, "HS18", "DanhMuc", fields)
-    replies.answer_due(replace(clerk, parties=trusted), datetime.now(UTC))
+    replies.answer_due(replace(clerk, parties=trusted), NOW)
     with gate.store.read() as view:
         assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
         assert [row.ma for row in view.catalogue("CoQuan", "2026.1")] == ["H19.901"]

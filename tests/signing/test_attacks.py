@@ -10,6 +10,7 @@ import os
 import resource
 import threading
 import time
+import uuid
 from dataclasses import replace
 
 import attacks
@@ -20,11 +21,12 @@ import sampling
 from paper import HS05, NOW
 
 from gateway import wiring
-from gateway.core.model import Caller, Channel, Envelope, Fate, PartyId
+from gateway.core.model import Address, Caller, Channel, Envelope, Fate, PartyId
 from gateway.core.problems import Stopped
 from gateway.documents import Checked, Kind, parse
 from gateway.services.intake import expected, judge, receive
 from gateway.settings import load
+from schemas import write
 from signing.sign import Variant
 from signing.uris import C14N_10, C14N_11
 from signing.verify import verify
@@ -43,7 +45,7 @@ SHAPES = {
     ),
     "XAdES, ECDSA": ("so-tu-phap-ecdsa", Variant()),
 }
-CPU_SECONDS = 1.0  # the requirement, with a wide margin: the dearest takes some tens of milliseconds
+TIMES = 50  # what an attack may cost at most, in honest messages of its size; the dearest costs some seven of them
 MEMORY_KB = 200 * 1024
 
 
@@ -110,8 +112,41 @@ def by_the_signature(body, sender, gate, loai="HS05"):
     return set()
 
 
-def dearest(findings):
-    return max(findings, key=lambda row: row[0])
+def cost(body, gate):
+    """CPU seconds of one judgement; the lesser of two, since a first one may load what all later ones use."""
+
+    def once():
+        before = time.process_time()
+        judge(arrival(body), gate)
+        return time.process_time() - before
+
+    return min(once(), once())
+
+
+def in_honest_messages(attack, gate):
+    """What an attack costs, measured by an honest message of its size, judged by the same process in the same moment."""
+    content = b"ket qua\n" * (max(80, len(attack.body) - len(HS05)) * 3 // 32)
+    file = write.Tep(ma="kq-1", ten="ket-qua.txt", loai="text/plain", noi_dung=content)
+    agency, portal = (
+        Address(ma_dinh_danh=gate.parties.get(name).identifiers[0]) for name in ("so-tu-phap", "cong-dvc")
+    )
+    header = write.Header(
+        ma_thong_diep=str(uuid.uuid4()),
+        loai="HS11",
+        noi_gui=agency,
+        noi_nhan=(portal,),
+        thoi_diem_tao=NOW,
+        ma_ho_so="H19.901-260115-0001",
+    )
+    fields = {
+        "MaHoSo": header.ma_ho_so,
+        "NgayKetThucXuLy": NOW,
+        "DanhSachGiayToKetQua": {"GiayToKetQua": [{"TenGiayTo": "Kết quả", "MaDinhKem": "kq-1"}]},
+        "HinhThuc": "0",
+    }
+    honest = paper.signed(write.thong_diep(header, "TraKetQua", fields, (file,)))
+    assert expected(judge(arrival(honest), gate)) is Fate.ACCEPTED
+    return cost(attack.body, gate) / cost(honest, gate), attack.name
 
 
 @pytest.mark.threat(
@@ -127,7 +162,7 @@ def test_no_attack_on_a_signed_message_is_accepted(shape, gate, trap):
     for attack in made:
         before = time.process_time()
         finding = judge(arrival(attack.body), gate)
-        costs.append((time.process_time() - before, attack.name))
+        costs.append((time.process_time() - before, attack))
         if expected(finding) is not Fate.REJECTED:
             accepted.append(attack.name)
         codes = {problem.code for problem in finding.problems}
@@ -138,7 +173,8 @@ def test_no_attack_on_a_signed_message_is_accepted(shape, gate, trap):
     assert accepted == []
     assert wrong == []
     assert len({attack.body for attack in made}) >= 250
-    assert dearest(costs)[0] < CPU_SECONDS, dearest(costs)
+    dearest = [attack for _, attack in sorted(costs, key=lambda row: row[0])[-8:]]
+    assert [row for row in (in_honest_messages(attack, gate) for attack in dearest) if row[0] > TIMES] == []
     assert asked == []
 
 

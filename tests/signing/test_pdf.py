@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import dated_pdf
 import paper
 import pki
 import pytest
@@ -32,7 +33,7 @@ from gateway.core.problems import ProblemOutcome
 from signing.pdf import check_pdf, is_pdf, pdf_problems
 from signing.trust import CertificateStatus, StatusWord, load_tree
 
-NOW = datetime.now(UTC)  # pyHanko signs by the machine's clock
+NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 REGISTERED = {"so-tu-phap": frozenset({"message", "document"}), "so-tu-phap-2": frozenset({"seal"})}
 
 
@@ -50,7 +51,7 @@ def world(*, trees=("chinh-phu", "quoc-gia"), verdicts=(), tree_of=None):
 
 def judged(body, there=None):
     there = there or world()
-    return check_pdf(body, there.trust, next(iter(there.parties)), datetime.now(UTC))
+    return check_pdf(body, there.trust, next(iter(there.parties)), NOW)
 
 
 @cache
@@ -105,7 +106,7 @@ def signed(name="so-tu-phap", body=None, *, field="NguoiKy", stamp=None, embed=N
     writer = IncrementalPdfFileWriter(io.BytesIO(body or blank()), strict=False)
     if password is not None:
         writer.encrypt(password)
-    pdf_signer = signers.PdfSigner(metadata, signer, timestamper=stamper(stamp) if stamp else None)
+    pdf_signer = dated_pdf.PdfSigner(metadata, signer, at=NOW, timestamper=stamper(stamp) if stamp else None)
 
     async def go():
         return await pdf_signer.async_sign_pdf(writer)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from paper import HS05, NOW, World, party
+from patience import PATIENCE_S
 
 from connectors.pki import NotFetched, Pki
 from gateway.core.parties import SignaturePolicy
@@ -146,7 +147,7 @@ def test_no_attack_on_a_time_stamped_message_is_accepted():
 
 def ask(authority, octets=b"octets"):
     async def go():
-        async with Pki(timeout_s=1.0, private_addresses=True) as pki_:
+        async with Pki(timeout_s=0.3 if authority.fault == "slow" else PATIENCE_S, private_addresses=True) as pki_:
             return await pki_.timestamp(authority.tsa, octets)
 
     return asyncio.run(go())

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pki
+from patience import PATIENCE_S, eventually
 
 from gateway.web.app import create_app
 
@@ -47,7 +48,7 @@ class Door:
         self._failed = None
         self._thread = threading.Thread(target=self._run, args=(tls, clock), daemon=True)
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(PATIENCE_S)
         if self._failed is not None:
             raise self._failed
 
@@ -73,14 +74,14 @@ class Door:
         """Close, and wait until everything is answered."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self._leave.set)
-            self._thread.join(30)
+            self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
     def run(self, coroutine):
         """Run something in the door's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_S)
 
-    def ask(self, method, path, body=None, *, by=None, headers=None, timeout=30):
+    def ask(self, method, path, body=None, *, by=None, headers=None, timeout=PATIENCE_S):
         """One request on a connection of its own; ``by`` is a party of the samples."""
         headers = dict(headers or {})
         if by is not None:
@@ -106,9 +107,21 @@ class Door:
         """Ask for something."""
         return self.ask("GET", path, by=by, headers=headers)
 
-    def raw(self, *pieces, pause=0.0, timeout=10.0, shut=False):
-        """Everything the door says to these bytes, until it closes or falls silent for ``timeout`` seconds."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as sock:
+    def holds(self, connections):
+        """Wait until it holds so many connections."""
+        assert eventually(lambda: len(self.app._server.connections) == connections)
+
+    def is_at_work(self):
+        """Wait until the head of a request has come, and its answer has not gone."""
+        assert eventually(lambda: any(one.idle_since is None for one in self.app._server.connections))
+
+    def is_waited_at(self):
+        """Wait until somebody waits here for news."""
+        assert eventually(lambda: self.app.waiters._waiting)
+
+    def raw(self, *pieces, pause=0.0, shut=False):
+        """Everything the door says to these bytes, and whether it closed then."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as sock:
             try:
                 for piece in pieces:
                     sock.sendall(piece)

@@ -40,28 +40,30 @@ def now(minutes=0):
     return (datetime.now(UTC).astimezone(VN).replace(microsecond=0) + timedelta(minutes=minutes)).isoformat()
 
 
-def nop(code=None, *, sender="cong-dvc", to="ubnd-xa-thu-nghiem", signer=None, ma_thong_diep=None, note=None):
+def nop(code=None, *, sender="cong-dvc", to="ubnd-xa-thu-nghiem", signer=None, ma_thong_diep=None, note=None, now=None):
     """HS01: a dossier filed online, signed by its portal. ``note`` makes it as long as one likes."""
     code = code or ma_ho_so(to)
     payload = payloads.nop_ho_so("small", code, "2026-01-15")
     if note is not None:
         late = {"NgayNopHoSo": payload.pop("NgayNopHoSo")}
         payload = {**payload, "GhiChu": note, **late}
-    return _signed("HS01", "NopHoSo", payload, code, sender, to, signer, ma_thong_diep)
+    return _signed("HS01", "NopHoSo", payload, code, sender, to, signer, ma_thong_diep, now)
 
 
-def tiep_nhan(code, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None):
+def tiep_nhan(code, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, now=None):
     """HS03: the agency takes the dossier in."""
-    return _signed("HS03", "TiepNhanHoSo", payloads.tiep_nhan("small", code, "2026-01-15"), code, sender, to, signer)
+    payload = payloads.tiep_nhan("small", code, "2026-01-15")
+    return _signed("HS03", "TiepNhanHoSo", payload, code, sender, to, signer, now=now)
 
 
-def tien_do(code, state, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, at=None):
+def tien_do(code, state, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, at=None, now=None):
     """HS05: a step of the dossier."""
     payload = payloads.tien_do("small", code, at or "2026-01-16T08:00:00+07:00", str(state))
-    return _signed("HS05", "CapNhatTienDo", payload, code, sender, to, signer)
+    return _signed("HS05", "CapNhatTienDo", payload, code, sender, to, signer, now=now)
 
 
-def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None):
+def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None, now=None):
+    now = now or datetime.now(UTC)
     root = envelope(
         "x",
         loai,
@@ -69,11 +71,11 @@ def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None):
         payload,
         sender=OFFICES[sender],
         to=[OFFICES[to]],
-        at=now(),
+        at=now.astimezone(VN).replace(microsecond=0).isoformat(),
         ma_ho_so=code,
         ma_thong_diep=ma_thong_diep or str(uuid.uuid4()),
     )
     body = write(root)
     body = body if isinstance(body, bytes) else body.encode("utf-8")
     name = OFFICES[sender].key if signer is None else signer
-    return body if name == "" else sign(body, key(name), at=datetime.now(UTC))
+    return body if name == "" else sign(body, key(name), at=now)

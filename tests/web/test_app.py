@@ -7,6 +7,7 @@ import time
 import mail
 import pki
 import pytest
+from patience import PATIENCE_S, eventually
 
 AUTH = f"Authorization: Bearer {pki.token('cong-dvc')}\r\n".encode()
 HEAD = (
@@ -16,7 +17,8 @@ HEAD = (
 )
 
 
-def closed_within(sock, seconds):
+def is_closed(sock, seconds=PATIENCE_S):
+    """Whether the other end closes it, within so many seconds."""
     sock.settimeout(seconds)
     try:
         while sock.recv(65536):
@@ -29,38 +31,39 @@ def closed_within(sock, seconds):
 
 
 def connect(door):
-    return socket.create_connection(("127.0.0.1", door.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S)
 
 
 def test_a_silent_connection_is_closed(open_door):
     door = open_door(idle_s=1.0)
     with connect(door) as sock:
-        assert closed_within(sock, 5)
+        assert is_closed(sock)
 
 
 def test_half_a_header_is_not_waited_for_longer_than_a_silent_connection_is(open_door):
     door = open_door(header_s=0.5, idle_s=60)
     with connect(door) as sock:
         sock.sendall(b"POST /v1/messages HTTP/1.1\r\nHost:")
-        assert closed_within(sock, 5)
+        assert is_closed(sock)
 
 
 def test_a_header_that_comes_byte_by_byte_is_cut_off(open_door):
     door = open_door(header_s=0.5, idle_s=60)
     with connect(door) as sock:
-        ended = False
-        try:
-            for _ in range(80):
+
+        def cut_off():
+            try:
                 sock.sendall(b"G")
-                time.sleep(0.05)
-        except (BrokenPipeError, ConnectionResetError):
-            ended = True
-        assert ended
+            except (BrokenPipeError, ConnectionResetError):
+                return True
+            return False
+
+        assert eventually(cut_off, every_s=0.05)
 
 
 def test_a_body_that_stops_on_the_way_is_answered_and_leaves_nothing(open_door):
     door = open_door(body_grace_s=0.5, idle_s=60)
-    answer, closed = door.raw(HEAD + b"Content-Length: 1000\r\n\r\n<a>", timeout=10)
+    answer, closed = door.raw(HEAD + b"Content-Length: 1000\r\n\r\n<a>")
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"SYS-110" in answer
     assert closed
@@ -72,18 +75,21 @@ def test_a_body_that_drips_is_cut_off_by_its_average(open_door):
     door = open_door(body_grace_s=0.5, body_bytes_per_s=10_000, linger_s=0.2)
     with connect(door) as sock:
         sock.sendall(HEAD + b"Content-Length: 100000\r\n\r\n")
-        began, said = time.monotonic(), b""
+        said = b""
         sock.settimeout(0.05)
-        while time.monotonic() - began < 8:
+
+        def answered():
+            nonlocal said
             try:
                 sock.sendall(b"x")
                 said += sock.recv(65536)
             except TimeoutError:
-                continue
+                return False
             except (BrokenPipeError, ConnectionResetError):
-                break
-            if said:
-                break
+                return True
+            return said
+
+        assert eventually(answered, every_s=0.0)
         assert said.startswith(b"HTTP/1.1 408")
 
 
@@ -96,7 +102,7 @@ def test_a_slow_but_steady_body_is_taken(open_door):
         for start in range(0, len(body), step):
             sock.sendall(body[start : start + step])
             time.sleep(0.2)
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE_S)
         assert sock.recv(100).startswith(b"HTTP/1.1 201")
 
 
@@ -109,25 +115,29 @@ def test_a_client_that_does_not_read_its_answer_is_let_go(open_door):
     with connect(door) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.settimeout(0.2)
-        ended, until = False, time.monotonic() + 20
-        while not ended and time.monotonic() < until:
+
+        def let_go():
             try:
                 sock.send(ask * 10)
             except TimeoutError:
-                continue  # nobody reads at the other end either: it waits for us to take its answers
+                return False  # nobody reads at the other end either: it waits for us to take its answers
             except (BrokenPipeError, ConnectionResetError):
-                ended = True
-        assert ended
+                return True
+            return False
+
+        assert eventually(let_go, every_s=0.0)
     assert door.get("/healthz").status == 200
 
 
 def test_at_the_bound_the_longest_idle_connection_makes_room(open_door):
     door = open_door(connections=5, idle_s=60)
-    held = [connect(door) for _ in range(5)]
-    time.sleep(0.3)
+    held = []
+    for number in range(1, 6):
+        held.append(connect(door))
+        door.holds(number)  # the order in which they were taken is the order in which they idle
     assert door.get("/healthz").status == 200
-    assert closed_within(held[0], 5)
-    assert not closed_within(held[4], 0.2)
+    assert is_closed(held[0])
+    assert not is_closed(held[4], 0.2)
     for sock in held:
         sock.close()
 
@@ -149,7 +159,7 @@ def test_a_body_over_the_limit_is_recorded_cut_with_the_digest_of_what_was_read(
 
 def test_a_huge_declared_body_is_not_waited_for(open_door):
     door = open_door(limits={"body_bytes": 2048}, linger_s=0.2)
-    answer, closed = door.raw(HEAD + b"Content-Length: 99999999999\r\n\r\n" + b"x" * 100_000, timeout=5)
+    answer, closed = door.raw(HEAD + b"Content-Length: 99999999999\r\n\r\n" + b"x" * 100_000)
     assert answer.startswith(b"HTTP/1.1 413")
     assert closed
 
@@ -159,7 +169,6 @@ def test_an_endless_chunked_body_is_cut_at_the_limit(open_door):
     answer, closed = door.raw(
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n",
         *[b"400\r\n" + b"x" * 1024 + b"\r\n"] * 50,
-        timeout=5,
     )
     assert answer.startswith(b"HTTP/1.1 413")
     assert closed
@@ -168,27 +177,26 @@ def test_an_endless_chunked_body_is_cut_at_the_limit(open_door):
 def test_nobody_reads_the_body_of_a_stranger(open_door):
     door = open_door(linger_s=0.2)
     stranger = HEAD.replace(AUTH, b"")
-    answer, closed = door.raw(stranger + b"Content-Length: 1000000\r\n\r\n", timeout=5)
+    answer, closed = door.raw(stranger + b"Content-Length: 1000000\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401")
     assert closed
 
 
 def test_a_stop_answers_what_is_under_way_and_takes_nothing_new(open_door):
-    door = open_door()
+    door = open_door(wait_s=10 * PATIENCE_S, exchange_s=20 * PATIENCE_S)  # who waited to the end would fail below
     answers = []
 
     def waiter():
-        answers.append(door.get("/v1/inbox?wait=30", "cong-dvc"))
+        answers.append(door.get(f"/v1/inbox?wait={10 * PATIENCE_S:.0f}", "cong-dvc"))
 
-    waiting = threading.Thread(target=waiter)
+    waiting = threading.Thread(target=waiter, daemon=True)
     waiting.start()
-    time.sleep(0.5)
+    door.is_waited_at()
     with connect(door) as idle:
-        began = time.monotonic()
+        door.holds(2)
         door.stop()
-        assert time.monotonic() - began < 10
-        assert closed_within(idle, 2)
-    waiting.join(5)
+        assert is_closed(idle)
+    waiting.join(PATIENCE_S)
     assert [answer.status for answer in answers] == [200]
     with pytest.raises(ConnectionRefusedError):
         connect(door)
@@ -199,13 +207,13 @@ def test_a_message_half_way_in_is_answered_before_the_stop(open_door):
     body = mail.nop()
     with connect(door) as sock:
         sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:500])
-        time.sleep(0.3)
+        door.is_at_work()
         stopping = threading.Thread(target=door.stop)
         stopping.start()
-        time.sleep(0.3)
+        assert eventually(door.app.stopping.is_set)
         sock.sendall(body[500:])
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE_S)
         said = sock.recv(65536)
         assert said.startswith(b"HTTP/1.1 201")
         assert b"connection: close" in said.lower()
-        stopping.join(20)
+        stopping.join(PATIENCE_S)

@@ -4,13 +4,13 @@ import base64
 import hashlib
 import json
 import threading
-import time
 import uuid
 
 import mail
 import pki
 import pytest
 from lxml import etree
+from patience import PATIENCE_S
 
 from gateway.core.model import Fate
 from gateway.web.routes import RouteAudience
@@ -159,7 +159,7 @@ def test_a_large_message_is_judged_in_a_thread_and_recorded_like_any_other(open_
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert answers == [201] * 12
     assert len(records(door)) == 12
 
@@ -319,15 +319,14 @@ def test_the_inbox_speaks_xml_too(door):
     assert [e.findtext(f"{DV}ViTri") for e in root.iterfind(f"{DV}DanhSachMuc/{DV}Muc")] == ["1"]
 
 
-def test_a_long_poll_ends_when_news_arrive(door):
-    got = []
-    poll = threading.Thread(target=lambda: got.append(door.get("/v1/inbox?after=0&wait=20", "ubnd-xa-thu-nghiem")))
+def test_a_long_poll_ends_when_news_arrive(open_door):
+    door = open_door(wait_s=10 * PATIENCE_S, exchange_s=20 * PATIENCE_S)
+    got, ask = [], f"/v1/inbox?after=0&wait={10 * PATIENCE_S:.0f}"  # longer than we wait for its end
+    poll = threading.Thread(target=lambda: got.append(door.get(ask, "ubnd-xa-thu-nghiem")), daemon=True)
     poll.start()
-    time.sleep(0.5)
-    began = time.monotonic()
+    door.is_waited_at()
     door.send(mail.nop(), "cong-dvc")
-    poll.join(15)
-    assert time.monotonic() - began < 10
+    poll.join(PATIENCE_S)
     assert len(got[0].json["DanhSachMuc"]) == 1
 
 

@@ -3,13 +3,13 @@
 import hashlib
 import socket
 import ssl
-import time
 from dataclasses import replace
 
 import mail
 import pytest
 import tls as authorities
 from cryptography.hazmat.primitives.serialization import Encoding
+from patience import PATIENCE_S
 
 from gateway.core.parties import Credentials
 from gateway.core.problems import Stopped
@@ -99,21 +99,18 @@ def test_old_tls_and_plain_http_are_not_spoken(at, world):
         with pytest.warns(DeprecationWarning, match="deprecated"):
             setattr(old, bound, ssl.TLSVersion.TLSv1_1)
     with (
-        socket.create_connection(("127.0.0.1", door.port), timeout=5) as sock,
+        socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as sock,
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         old.wrap_socket(sock, server_hostname="127.0.0.1")
-    answer, _ = door.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", timeout=3)
+    answer, _ = door.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert not answer.startswith(b"HTTP/1.1 200")
 
 
 def test_a_handshake_that_does_not_end_is_cut_off(at):
     door = at(header_s=0.5)
-    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as sock:
-        began = time.monotonic()
-        sock.settimeout(10)
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as sock:
         assert sock.recv(10) == b""
-        assert time.monotonic() - began < 8
 
 
 def test_files_that_cannot_be_used_are_named(world, tmp_path):
