@@ -40,12 +40,12 @@ from gateway.core.parties import (
 )
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
+from schemas.dialect_fields import dialect_mistakes
 
 AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
 PRIVILEGES = ("recall-result", "step-back", "by-decree", "publish-catalogue")
 LOAI = re.compile(r"HS[0-9]{2}")
-TRANG_THAI = tuple(str(state) for state in range(1, 11))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +237,8 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
                 near = nearest(tree, trees) or "–"
                 place = ("signature", "trees_by_type", loai)
                 yield problem("SYS-014", place, value=tree, allowed=sorted(trees), nearest=near)
-    for theirs, ours in profile.maps.get("TrangThaiHoSo", {}).items():
-        if str(ours) not in TRANG_THAI:
-            yield problem("SYS-014", ("maps", "TrangThaiHoSo", theirs), value=ours, allowed=TRANG_THAI, nearest="–")
+    for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
+        yield problem(code, where, **found)
 
 
 def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> SigningCertificate:
