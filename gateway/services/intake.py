@@ -31,14 +31,25 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
-from gateway.documents import Attested, Document, DocumentLimits, Kind, header_claims, locate, parse, xpath_of
+from gateway.documents import (
+    Attested,
+    Canonical,
+    Document,
+    DocumentLimits,
+    Kind,
+    header_claims,
+    locate,
+    parse,
+    xpath_of,
+)
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
 from schemas.attachments import attachments
 from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.read import read
-from signing.sign import SigningKey, sign
+from signing.seal import seal
+from signing.sign import SigningKey
 from signing.trust import TrustView
 from signing.verify import SignatureRefused, verify
 
@@ -79,11 +90,11 @@ class Gate:
         ma_thong_diep = finding.thong_diep.ma_thong_diep if finding.thong_diep else finding.ma_thong_diep
         if self.key is None or ma_thong_diep is None or fate is Fate.HELD:
             return None
-        return sign(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
+        return seal(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
 
     def _bien_nhan(
         self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]
-    ) -> bytes:
+    ) -> Canonical:
         envelope = finding.envelope
         sender = self.parties.get(envelope.caller.party)
         header = write.Header(
@@ -271,7 +282,7 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     made = qcvn120.compose_packet(
         packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip())
     )
-    body = sign(made.body, gate.key, at=envelope.received_at)
+    body = seal(made.body, gate.key, at=envelope.received_at)
     document = parse(replace(envelope, body=body, total_bytes=len(body)), gate.limits)
     return replace(
         document,
@@ -417,7 +428,7 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
             dang_goc=f"{kind.loai}-{kind.phien_ban}",
         )
         made = versions.older(attested.root, kind, version, mark, gate.catalog)
-        body = sign(made.body, key, at=finding.envelope.received_at)
+        body = seal(made.body, key, at=finding.envelope.received_at)
         copies[receiver.id] = hashlib.sha256(body).hexdigest()
         bodies[copies[receiver.id]] = body
         facts = {"party": receiver.id, "version": version, "from": kind.phien_ban}
