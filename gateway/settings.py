@@ -292,12 +292,6 @@ class DoorSettings:
         vi="Số thông điệp nhiều nhất trong một mẻ ghi.",
         en="The most messages in one tray.",
     )
-    tray_ms: float = setting(
-        10.0,
-        at_least=1,
-        vi="Xét tối đa chừng này mili giây rồi ghi mẻ.",
-        en="Judge for at most this many milliseconds, then record the tray.",
-    )
     big_bytes: int = setting(
         100_000,
         at_least=1000,

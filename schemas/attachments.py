@@ -88,6 +88,10 @@ def decode_base64(text: str) -> bytes | None:
     """The bytes of base64 text with any white space between, or None where it is not strictly base64 (RFC 4648,
     with padding).
     """
+    try:  # most senders put no white space in it
+        return binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        pass
     try:
         return binascii.a2b_base64(text.translate(_WHITE).encode("ascii"), strict_mode=True)
     except (binascii.Error, ValueError):

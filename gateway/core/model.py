@@ -181,6 +181,7 @@ class Finding:
     bodies: Mapping[str, bytes] = field(
         default_factory=dict
     )  # further bodies to keep, by digest: composed bytes, copies, receipts
+    authorised: object | None = None  # access.Authorised: sender and receivers, and by which view of the registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
