@@ -506,6 +506,13 @@ class TrustSettings:
         vi="Khi nguồn thu hồi mất, tin câu trả lời tốt gần nhất thêm chừng này giờ.",
         en="While a revocation source is down, the last good answer counts this many hours more.",
     )
+    evidence_h: float = setting(
+        24.0,
+        at_least=1,
+        at_most=720,
+        vi="CRL hay câu trả lời OCSP không ghi hạn (nextUpdate) chỉ tin chừng này giờ từ lúc lập; nửa chừng thì hỏi lại.",
+        en="A CRL or OCSP answer without an end (nextUpdate) counts this many hours from when it was made; asked again at half.",
+    )
 
 
 class DeadlineHours(StrEnum):

@@ -395,7 +395,10 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
         return []
     # A thread of its own: the path validator runs an event loop, and the caller's thread may be running one already.
     with ThreadPoolExecutor(1, thread_name_prefix="status") as aside:
-        under_way = [aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ())) for one, tree in asked]
+        lasts = timedelta(hours=settings.trust.evidence_h)
+        under_way = [
+            aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ()), lasts=lasts) for one, tree in asked
+        ]
         return [done.result() for done in under_way]
 
 

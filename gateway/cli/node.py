@@ -466,11 +466,25 @@ def _port(call: CommandRun) -> Iterator[DoctorFinding]:
     yield DoctorFinding(f"cổng {address} còn trống", f"port {address} is free")
 
 
+def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:
+    """What is not known of the registered certificates, and for want of what."""
+    from gateway.services.certificate_status import unproven
+    from gateway.wiring import registry_looked_at
+
+    def look() -> Iterable[Problem]:
+        parties, trust = registry_looked_at(call.settings, call.store)
+        return [problem for one in unproven(trust, parties, call.now) for problem in one.problems()]
+
+    if call.settings.trust.trees and _there(call):
+        yield _tried("trạng thái chứng thư các bên", "status of the parties' certificates", look)
+
+
 LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _configuration,
     _key,
     _database,
     _parties,
+    _statuses,
     _declarations,
     _deadlines,
     _port,

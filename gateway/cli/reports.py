@@ -201,6 +201,7 @@ ALARMS = {
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
+    "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
     "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
 
@@ -208,15 +209,15 @@ ALARMS = {
 @command(
     "alerts",
     vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ, "
-    "biên nhận không chứng minh được, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
+    "biên nhận không chứng minh được, chứng thư chưa rõ trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
     en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages, receipts that "
-    "prove nothing, certificates and trust trees that end within 30 days.",
+    "prove nothing, certificates of unknown status, certificates and trust trees that end within 30 days.",
 )
 def alerts(call: CommandRun) -> int:
     """Exit code 1 when there is something to look at."""
     from gateway.cli.run import ENDS_SOON
     from gateway.services import watch
-    from gateway.services.certificate_status import endangered
+    from gateway.services.certificate_status import endangered, unproven
     from gateway.wiring import OURSELVES, registry_looked_at
 
     call.need(OperatorRole.VIEWER, "alerts")
@@ -231,6 +232,18 @@ def alerts(call: CommandRun) -> int:
             facts={"kind": end.kind.value, "days": end.days(call.now), "name": end.name, "tree": end.tree},
         )
         for end in endangered(trust, parties, call.now, ENDS_SOON)
+    ]
+    unknown = unproven(trust, parties, call.now)
+    found += [
+        watch.Alert(
+            alarm=watch.Alarm.STATUS_MISSING,
+            party=one.party,
+            subject=f"{one.fingerprint[:16]} {problem.facts.get('subject', one.tree)}",
+            since=one.since(call.now),
+            facts={"code": problem.code, **problem.facts},
+        )
+        for one in unknown
+        for problem in one.problems()
     ]
     screen = call.screen
     if screen.as_json:
@@ -252,6 +265,9 @@ def alerts(call: CommandRun) -> int:
             ],
             [[screen.text(*ALARMS[one.alarm.value]), one.party, one.subject, when(one.since)] for one in found],
         )
+        for certificate in unknown:
+            for problem in certificate.problems():
+                screen.problem(problem)
     else:
         screen.line("Không có gì cần xem.", "Nothing needs a person.")
     return PROBLEMS if found else FINE

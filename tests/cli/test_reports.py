@@ -39,11 +39,24 @@ def test_what_is_late_is_listed_and_told_by_the_exit_code(cli, office, dossier):
 
 
 def test_a_held_lane_is_an_alert(cli, office):
-    assert cli("alerts").code == 0
+    before = cli("alerts", "--json").rows
     office.receive(HS01)
     office.refused()
     result = cli("alerts", "--json")
-    assert (result.code, [(row["alarm"], row["subject"]) for row in result.rows]) == (1, [("lane-held", HO_SO)])
+    news = [(row["alarm"], row["subject"]) for row in result.rows if row not in before]
+    assert (result.code, news) == (1, [("lane-held", HO_SO)])
+
+
+def test_a_certificate_of_unknown_status_is_an_alert_that_says_what_is_missing_and_what_to_do(cli, office):
+    """An authority of the samples publishes no list: nothing said so, while every message of its agency was held."""
+    (row,) = cli("alerts", "--json").rows
+    assert (row["alarm"], row["party"], row["code"]) == ("status-missing", "don-vi-loi", "SYS-070")
+    out = cli("alerts").out
+    assert "SYS-070" in out
+    assert "crl_urls" in out
+    assert "SYS-070" in cli("doctor").out
+    (missing,) = [row["missing"] for row in cli("trust", "show", "--json").rows if row["missing"]]
+    assert [one["code"] for one in missing] == ["SYS-070"]
 
 
 def test_a_catalogue_is_shown_before_it_is_recorded_and_stays_readable(cli, office, tmp_path):
