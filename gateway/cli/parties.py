@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gateway.cli.check import Moment
 from gateway.cli.command import (
     FINE,
@@ -16,11 +14,10 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
+    asking,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
@@ -215,9 +212,8 @@ def print_differences(screen: Screen, differences: Sequence[profiles.ProfileDiff
     "--remove-missing", is_flag=True, vi="Bỏ các bên không còn tệp.", en="Remove parties that have no file any more."
 )
 @option("--dry-run", is_flag=True, vi="Chỉ cho xem khác biệt.", en="Only show the difference.")
-@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
-@acting
-def apply(call: CommandRun, remove_missing: bool, dry_run: bool, yes: bool, reason: str | None) -> int:
+@asking
+def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | None) -> int:
     """Validates, compares, asks, writes."""
     from gateway.wiring import registry_of
 
@@ -230,9 +226,7 @@ def apply(call: CommandRun, remove_missing: bool, dry_run: bool, yes: bool, reas
     print_differences(screen, differences)
     if dry_run or not differences:
         return FINE
-    why = reason_of(call, reason, "parties apply")
-    if not yes and screen.interactive and not click.confirm(screen.text("Áp dụng?", "Apply?"), err=True):
-        return FINE
+    why = call.agreed("parties apply", reason, "Áp dụng?", "Apply?")
     wanted = {party.id: party for party in found}
     texts: dict[PartyId | str, str | None] = {
         d.party: profiles.to_text(wanted[d.party]) if d.party in wanted else None for d in differences

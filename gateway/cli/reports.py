@@ -16,12 +16,11 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
+    asking,
     check_period,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.find import one_party
 from gateway.cli.show import when
@@ -290,15 +289,17 @@ catalogue = Group(
 
 @command(
     "import",
-    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi; chỉ ghi khi có --yes.",
-    en="Import a version of a catalogue from CSV or XML. Shows first what would change; records only with --yes.",
+    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi, rồi hỏi lại.",
+    en="Import a version of a catalogue from CSV or XML. Shows first what would change, then asks.",
 )
 @argument("danh_muc")
 @argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @option("--version", "phien_ban", required=True, vi="Số phiên bản.", en="The version.")
-@option("--yes", is_flag=True, vi="Ghi thật.", en="Really record it.")
-@acting
-def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bool, reason: str | None = None) -> int:
+@option("--dry-run", is_flag=True, vi="Chỉ cho xem cái gì sẽ đổi.", en="Only show what would change.")
+@asking
+def import_(
+    call: CommandRun, danh_muc: str, file: Path, phien_ban: str, dry_run: bool, reason: str | None = None
+) -> int:
     """The version stays readable for ever."""
     from gateway.core.catalogues import changed_fields
     from gateway.services import publishing
@@ -317,7 +318,7 @@ def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bo
                 "changed": {after.ma: changed_fields(before, after) for before, after in plan.changed},
                 "removed": [one.ma for one in plan.removed],
                 **({"leads_to": leads_to} if danh_muc == "CoQuan" else {}),
-                "recorded": yes,
+                "recorded": call.yes and not dry_run,
             }
         )
     for one in plan.added:
@@ -328,13 +329,11 @@ def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bo
         screen.line(f"  - {one.ma}  {one.ten}")
     for identifier, party in leads_to.items():
         screen.line(f"  {identifier} → {party}")
-    if not yes:
-        screen.line("Chưa ghi gì. Thêm --yes để ghi.", "Nothing was recorded. Add --yes to record it.")
+    if dry_run:
         return FINE
+    why = call.agreed("catalogue import", reason, "Ghi phiên bản này?", "Record this version?")
     who = f"operator:{call.person}"
-    done = publishing.publish(
-        call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=reason_of(call, reason, "catalogue import")
-    )
+    done = publishing.publish(call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=why)
     screen.line(
         f"Đã ghi {danh_muc} {phien_ban}: {len(muc)} mục." if done else f"{danh_muc} {phien_ban} đã có, giống hệt.",
         f"Recorded {danh_muc} {phien_ban}: {len(muc)} entries."
