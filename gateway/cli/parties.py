@@ -1,4 +1,4 @@
-"""parties check | apply | list | versions: the registry, from files that people write to what is in force."""
+"""parties check | apply | list | try | versions: the registry, from files that people write to what is in force."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ parties = Group(
             "gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."
         ),
         "list": LazyCommand("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
+        "try": LazyCommand(
+            "gateway.cli.trying:try_",
+            "Xem đúng các yêu cầu sẽ gửi tới một bên.",
+            "Show exactly the requests that a party would be sent.",
+        ),
         "versions": LazyCommand(
             "gateway.cli.parties:versions",
             "Bên nào nói phiên bản nào của thông điệp nào.",

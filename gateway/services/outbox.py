@@ -407,15 +407,9 @@ class Outbox:
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
-        before: Attempt | None = None
-        remembered: Mapping[str, Any] = {}
-        attempts: tuple[Attempt, ...] = ()
-        if plan.connector.remembers:
-            attempts = tuple(view.attempts(delivery.id))
-            earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
-            taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
-            before = taken[-1] if taken else None
-            remembered = view.remembered(delivery.party, delivery.lane)
+        if not plan.connector.remembers:
+            return Parcel(delivery=delivery, body=body, party=plan.party)
+        attempts, before, remembered = view.before(delivery)
         return Parcel(
             delivery=delivery,
             body=body,
