@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 SOURCE: Final = "Thông tư 15/2025/TT-BKHCN, Phụ lục II, {item}"
@@ -158,23 +159,32 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as it stands."""
-        checklist = {}
-        for item in ITEMS:
-            status, reason = self._items.get(item, self._default)
-            if item == "1.6" and status == UNDETERMINED:
-                status, reason = NOT_APPLICABLE, "not-evaluated"
-            checklist[item] = {"status": status, "reason": reason, "source": SOURCE.format(item=item)}
+        checklist, result = _checklist(tuple(self._items.items()), self._default)
         return {
             "version": 1,
             "basis": self.basis,
             "at": self.at.isoformat(),
-            "result": conclude(checklist),
+            "result": result,
             "checklist": checklist,
             "facts": self.facts,
             "annex_i": None
             if self.deviations is None
             else {"conforms": not self.deviations, "deviations": list(self.deviations)},
         }
+
+
+@lru_cache(maxsize=256)
+def _checklist(
+    marked: tuple[tuple[str, tuple[str, str]], ...], default: tuple[str, str]
+) -> tuple[dict[str, dict[str, str]], str]:
+    """The rows and their conclusion. Verdicts that are alike share them, so nobody may change one."""
+    marks, checklist = dict(marked), {}
+    for item in ITEMS:
+        status, reason = marks.get(item, default)
+        if item == "1.6" and status == UNDETERMINED:
+            status, reason = NOT_APPLICABLE, "not-evaluated"
+        checklist[item] = {"status": status, "reason": reason, "source": SOURCE.format(item=item)}
+    return checklist, conclude(checklist)
 
 
 def conclude(checklist: Mapping[str, Mapping[str, Any]]) -> str:
