@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from signing.uris import CURVES
+from signing.verdict import SignatureFlaw
 
 RSA_BITS: Final = 2048  # Circular 15/2025/TT-BKHCN, Annex I
 
@@ -139,24 +140,32 @@ def _read(der: bytes) -> Certificate:
     )
 
 
-def unfit(certificate: Certificate) -> Iterator[tuple[str, dict[str, object]]]:
-    """Why this certificate may not sign messages at any time, as (code, facts); nothing when it may."""
+class Unfit(NamedTuple):
+    """Why a certificate may not sign messages."""
+
+    code: str
+    facts: dict[str, object]
+    flaw: SignatureFlaw
+
+
+def unfit(certificate: Certificate) -> Iterator[Unfit]:
+    """Why this certificate may not sign messages at any time; nothing when it may."""
     if certificate.family == "rsa" and certificate.bits < RSA_BITS:
-        yield "SIG-034", {"bits": certificate.bits, "least": RSA_BITS}
+        yield Unfit("SIG-034", {"bits": certificate.bits, "least": RSA_BITS}, SignatureFlaw.KEY)
     elif certificate.family == "ec" and certificate.curve not in CURVES:
-        yield "SIG-037", {"curve": certificate.curve}
+        yield Unfit("SIG-037", {"curve": certificate.curve}, SignatureFlaw.KEY)
     elif certificate.family not in ("rsa", "ec"):
-        yield "SIG-037", {"curve": certificate.family}
+        yield Unfit("SIG-037", {"curve": certificate.family}, SignatureFlaw.KEY)
     if certificate.digital_signature is False:
-        yield "SIG-055", {}
+        yield Unfit("SIG-055", {}, SignatureFlaw.NO_SIGNING)
     if certificate.uses is not None and not {use for use in certificate.uses if use not in _OTHER}:
-        yield "SIG-056", {"uses": sorted(certificate.uses)}
+        yield Unfit("SIG-056", {"uses": sorted(certificate.uses)}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.is_ca:
-        yield "SIG-057", {}
+        yield Unfit("SIG-057", {}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.unknown:
-        yield "SIG-066", {"extensions": list(certificate.unknown)}
+        yield Unfit("SIG-066", {"extensions": list(certificate.unknown)}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.weak_signature:
-        yield "SIG-058", {"algorithm": certificate.signature_algorithm}
+        yield Unfit("SIG-058", {"algorithm": certificate.signature_algorithm}, SignatureFlaw.KEY)
 
 
 _OTHER: Final = frozenset(oid.dotted_string for oid in _OTHER_USES)

@@ -150,7 +150,7 @@ class SigningKey:
 
 def fit(certificate: Certificate) -> Certificate:
     """The certificate, when it is one that may sign messages. Raises Stopped (SIG-103) with what is wrong."""
-    wrong = [code for code, _ in unfit(certificate)]
+    wrong = [one.code for one in unfit(certificate)]
     if wrong:
         raise Stopped(Problem("SIG-103", {"fingerprint": certificate.fingerprint, "codes": wrong}))
     return certificate

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
@@ -132,6 +133,32 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     "by-claimed-time": ("xét tại thời điểm ký tự khai", "judged at the claimed signing time"),
     "by-receipt-time": ("xét tại thời điểm trục nhận", "judged at the time of receipt"),
     "by-time-stamp": ("xét tại thời điểm dấu thời gian", "judged at the time of the time-stamp"),
+}
+
+
+class SignatureFlaw(Enum):
+    """What a problem of a signature speaks against."""
+
+    OUTSIDE_VALIDITY = "outside-validity"
+    REGISTRATION = "registration"
+    KEY = "key"
+    NO_SIGNING = "no-signing"  # the key's usage leaves signing out
+    OTHER_PURPOSE = "other-purpose"  # the certificate is for something else than signing documents
+    TIME_CLAIM = "time-claim"
+    POLICY = "policy"
+    CONTRADICTION = "contradiction"  # what the signature says of its key is not so
+
+
+# flaw -> reason, and the items that it fails
+FAILS: Final[Mapping[SignatureFlaw, tuple[str, tuple[str, ...]]]] = {
+    SignatureFlaw.OUTSIDE_VALIDITY: ("outside-validity", ("1.1", "2.3")),
+    SignatureFlaw.REGISTRATION: ("registration-unfit", ("1.4",)),
+    SignatureFlaw.KEY: ("key-unfit", ("1.3",)),
+    SignatureFlaw.NO_SIGNING: ("usage-unfit", ("1.5",)),
+    SignatureFlaw.OTHER_PURPOSE: ("usage-unfit", ("1.5",)),
+    SignatureFlaw.TIME_CLAIM: ("time-claim", ("1.1",)),
+    SignatureFlaw.POLICY: ("policy", ("1.3",)),
+    SignatureFlaw.CONTRADICTION: ("structure", ("2.1",)),
 }
 
 
