@@ -219,7 +219,6 @@ _FREE = _Rule(attributes=_ID, free=True)
 SIGNATURE_SPACES = tuple(f"{{{space}}}*" for space in (DS, DS11, XADES, XADES_141))
 _CERT_DIGEST = {ds("DigestMethod"): _ONE, ds("DigestValue"): _ONE}
 
-# Same name, other rule in another place: the key is then "parent/child".
 _GRAMMAR: Final[dict[str, _Rule]] = {
     SIGNATURE: _Rule(
         attributes=_ID,
