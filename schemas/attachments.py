@@ -70,7 +70,6 @@ def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
         so_byte=size,
         sha256=_code(element, _BAM),
         duong_dan=_code(element, _DUONG_DAN) or None,
-        inline=noi_dung is not None,
     )
     if content is None:
         return Attachment(row=row, element=element, content=None, legible=legible)

@@ -104,8 +104,7 @@ class DinhKem:
     loai: str  # media type as declared
     so_byte: int
     sha256: str  # lower-case hex
-    duong_dan: str | None = None  # where to fetch it, when it is not inline
-    inline: bool = False
+    duong_dan: str | None = None  # where to fetch it, when its content is not in the message
 
 
 class Content(Protocol):
