@@ -354,13 +354,24 @@ def revocation_addresses(certificate: Certificate) -> tuple[tuple[str, ...], tup
 def issuer_of(certificate: Certificate, tree: TrustTree) -> Certificate | None:
     """The certificate in the tree that issued this one, by name and key; None when there is none."""
     for candidate in (*tree.intermediates, *tree.anchors):
-        if candidate.x509.subject == certificate.x509.issuer:
-            try:
-                certificate.x509.verify_directly_issued_by(candidate.x509)
-            except (InvalidSignature, ValueError, TypeError):  # another key under the same name
-                continue
+        above, below = _x509(candidate.der), _x509(certificate.der)
+        if above.subject == below.issuer and _issued(below, above):  # not another key under the same name
             return candidate
     return None
+
+
+def _issued(below: asn1_x509.Certificate, above: asn1_x509.Certificate) -> bool:
+    """Whether a certificate is signed by another's key; as the bytes were written, however odd."""
+    try:
+        DefaultSignatureValidator().validate_signature(
+            signature=below["signature_value"].native,
+            signed_data=below["tbs_certificate"].dump(),
+            public_key_info=above.public_key,
+            signature_algorithm=below["signature_algorithm"],
+        )
+    except (InvalidSignature, ValueError, TypeError, ValidationError):
+        return False
+    return True
 
 
 def chain_of(certificate: Certificate, tree: TrustTree) -> tuple[Certificate, ...]:

@@ -14,11 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
-from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.certificates import Certificate, Unreadable, certificates_in, read_certificate
 
 
 class StatusWord(StrEnum):
@@ -170,17 +167,25 @@ class TrustView:
         trees: Iterable[TrustTree] = (),
         verdicts: Iterable[CertificateStatus] = (),
         own: Iterable[bytes] = (),
+        flaws: dict[str, str] | None = None,
     ) -> Self:
         """The view for these parties.
 
         ``own`` are the gateway's certificates (DER), old ones included for as long as they count. Raises ValueError,
-        naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own.
+        naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own; with
+        ``flaws`` it is told there by party instead, and signs nothing: one party's flaw shuts out that party alone.
         """
         certificates: dict[str, Certificate] = {}
         ours: set[str] = set()
         for party in parties:
             for registration in party.certificates:
-                certificate = _registered(party, registration)
+                try:
+                    certificate = _registered(party, registration)
+                except ValueError as error:
+                    if flaws is None:
+                        raise
+                    flaws[party.id] = str(error)
+                    continue
                 certificates[certificate.fingerprint] = certificate
                 if party.role is Role.GATEWAY:
                     ours.add(certificate.fingerprint)
@@ -272,8 +277,8 @@ def load_tree(
     """
     anchors: list[Certificate] = []
     between: list[Certificate] = []
-    for loaded in [*_pem(pem), *(_pem(intermediates) if intermediates.strip() else [])]:
-        (anchors if loaded.x509.subject == loaded.x509.issuer else between).append(loaded)
+    for loaded in [*certificates_in(pem), *(certificates_in(intermediates) if intermediates.strip() else [])]:
+        (anchors if loaded.subject == loaded.issuer else between).append(loaded)
     if not anchors:
         raise ValueError(f"tree {name}: no self-issued certificate among those given, so nothing to start from")
     return TrustTree(
@@ -283,10 +288,6 @@ def load_tree(
         valid_from=valid_from,
         valid_to=valid_to,
     )
-
-
-def _pem(data: bytes) -> list[Certificate]:
-    return [read_certificate(loaded.public_bytes(Encoding.DER)) for loaded in x509.load_pem_x509_certificates(data)]
 
 
 def _registered(party: Party, registration: SigningCertificate) -> Certificate:

@@ -394,7 +394,7 @@ def _there(call: CommandRun) -> bool:
 def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.cli.parties import expiries, read_all
     from gateway.services.profiles import profile_differences
-    from gateway.wiring import load_trees, registry_of
+    from gateway.wiring import load_trees, prove_registry, registry_of
 
     settings: Settings = call.settings
 
@@ -413,6 +413,14 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
         return problems
 
     yield _tried("hồ sơ các bên", "party profiles", look)
+
+    def built() -> None:
+        with call.store.read() as view:
+            rows = view.parties()
+        prove_registry(rows, settings)
+
+    if _there(call):
+        yield _tried("mọi hồ sơ đang có hiệu lực dựng được", "every profile in force can be built", built)
 
     with suppress(Stopped):  # without a database there is none to look at: that was said above
         empty = not len(registry_of(call.store))

@@ -109,20 +109,22 @@ def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, 
 
 def expiries(found: Sequence[Party], call: CommandRun) -> list[Problem]:
     """Certificates of open parties that have ended, or will soon."""
-    from signing.certificates import Unreadable, read_certificate
+    from signing.certificates import Unreadable, read_certificate, unfit
 
     problems: list[Problem] = []
     for party in found:
         for registered in party.certificates:
             facts = {"party": party.id, "fingerprint": registered.fingerprint[:16] + "…"}
             try:
-                ends = read_certificate(registered.der).not_after
+                certificate = read_certificate(registered.der)
             except Unreadable as error:
                 problems.append(
                     Problem("SYS-021", {"path": registered.fingerprint, "key": party.id, "reason": str(error)})
                 )
                 continue
-            ends = min(ends, registered.valid_to) if registered.valid_to else ends
+            if wrong := [code for code, *_ in unfit(certificate)]:
+                problems.append(Problem("SYS-075", {**facts, "subject": certificate.subject, "codes": wrong}))
+            ends = min(certificate.not_after, registered.valid_to) if registered.valid_to else certificate.not_after
             if ends <= call.now:
                 problems.append(Problem("SYS-028", {**facts, "until": when(ends)}))
             elif ends - call.now < EXPIRES_SOON:
@@ -220,7 +222,7 @@ def print_differences(screen: Screen, differences: Sequence[profiles.ProfileDiff
 @asking
 def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | None) -> int:
     """Validates, compares, asks, writes."""
-    from gateway.wiring import registry_of
+    from gateway.wiring import prove_registry, registry_of
 
     screen = call.screen
     if not dry_run:
@@ -238,6 +240,7 @@ def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | N
     }
     with call.store.begin() as tx:
         version = tx.apply_parties(texts, who=f"operator:{call.person}", reason=why, now=call.now)
+        prove_registry(tx.parties(), call.settings)  # raises, and nothing is in force
     if screen.as_json:
         screen.row({"version": version, "parties": len(texts)})
     else:

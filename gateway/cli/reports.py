@@ -25,6 +25,8 @@ from gateway.cli.command import (
 from gateway.cli.find import one_party
 from gateway.cli.show import when
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.model import PartyId
+from gateway.core.problems import Stopped
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
@@ -200,6 +202,7 @@ ALARMS = {
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
+    "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
     "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
     "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
@@ -217,7 +220,7 @@ def alerts(call: CommandRun) -> int:
     from gateway.cli.run import ENDS_SOON
     from gateway.services import watch
     from gateway.services.certificate_status import endangered, unproven
-    from gateway.wiring import OURSELVES, registry_looked_at
+    from gateway.wiring import OURSELVES, prove_registry, registry_looked_at
 
     call.need(OperatorRole.VIEWER, "alerts")
     parties, trust = registry_looked_at(call.settings, call.store)
@@ -232,6 +235,21 @@ def alerts(call: CommandRun) -> int:
         )
         for end in endangered(trust, parties, call.now, ENDS_SOON)
     ]
+    with call.store.read() as view:
+        rows, applied = view.parties(), view.last_act("party.applied")
+    try:
+        prove_registry(rows, call.settings)
+    except Stopped as stop:
+        found += [
+            watch.Alert(
+                alarm=watch.Alarm.REGISTRY_FLAWED,
+                party=PartyId(str(problem.facts.get("party", OURSELVES))),
+                subject=problem.code,
+                since=applied.at if applied is not None else call.now,
+                facts={"code": problem.code, **problem.facts},
+            )
+            for problem in stop.problems
+        ]
     unknown = unproven(trust, parties, call.now)
     found += [
         watch.Alert(

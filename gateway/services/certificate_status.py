@@ -149,9 +149,10 @@ def _asked(trust: TrustView, parties: Parties) -> Iterator[_Asked]:
     for party in parties:
         for registration in party.certificates:
             tree = trust.trees.get(registration.tree or "")
-            if tree is not None and registration.fingerprint not in seen:
+            certificate = trust.certificates.get(registration.fingerprint)
+            if tree is not None and certificate is not None and registration.fingerprint not in seen:
                 seen.add(registration.fingerprint)
-                yield _Asked(trust.certificates[registration.fingerprint], tree)
+                yield _Asked(certificate, tree)
     for tree in trust.trees.values():
         for certificate in end_entities(tree):
             if certificate.fingerprint not in seen:

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import ssl
 import typing
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -256,20 +255,13 @@ def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> Signi
 
 
 def der_of(raw: bytes) -> bytes:
-    """The DER of the first certificate in PEM or DER bytes. Raises ValueError saying why there is none."""
-    start = raw.find(b"-----BEGIN CERTIFICATE-----")
-    if start >= 0:
-        end = raw.find(b"-----END CERTIFICATE-----", start)
-        if end < 0:
-            raise ValueError("no END CERTIFICATE")
-        der = ssl.PEM_cert_to_DER_cert(raw[start:end].decode("ascii", "replace") + "-----END CERTIFICATE-----\n")
-    elif b"-----BEGIN" in raw:
-        raise ValueError("PEM without a certificate")
-    else:
-        der = raw
-    if der[:1] != b"\x30" or len(der) < 100:
-        raise ValueError("neither PEM nor DER")
-    return der
+    """The DER of the certificate that a file is about, PEM or DER: of a bundle the one that is no authority's.
+
+    Raises ValueError saying why there is none, or what the file holds.
+    """
+    from signing.certificates import own_certificate  # noqa: PLC0415 - whoever only looks into the database loads no keys
+
+    return own_certificate(raw).der
 
 
 def _connector(
