@@ -61,7 +61,7 @@ class NodeSettings:
         en="The gateway's own agency identifier; it stands in NoiGui of receipts.",
     )
     name: str = setting(
-        "Trục liên thông tỉnh Đồng Nai (thử nghiệm)",
+        "Trục liên thông thành phố Đồng Nai (thử nghiệm)",
         vi="Tên của trục, ghi vào biên nhận.",
         en="The gateway's name; it stands in receipts.",
     )
@@ -546,8 +546,10 @@ class DeadlineSettings:
     )
     calendar: Path | None = setting(
         None,
-        vi="Tệp lịch làm việc (TOML: weekdays, every_year, holidays, worked); bỏ trống: lịch Việt Nam kèm chương trình.",
-        en="The calendar file (TOML: weekdays, every_year, holidays, worked); empty: the Vietnamese one of the package.",
+        vi="Tệp lịch làm việc (TOML: weekdays, every_year, since, last_checked, holidays, worked); bỏ trống: lịch Việt Nam "
+        "kèm chương trình.",
+        en="The calendar file (TOML: weekdays, every_year, since, last_checked, holidays, worked); empty: the Vietnamese one "
+        "of the package.",
     )
 
 

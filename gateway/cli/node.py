@@ -22,6 +22,7 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
+CALENDAR_GOOD_FOR = timedelta(days=400)  # the notice of the next year comes within this
 LEAST_FREE_MB = 500  # some hundred thousand small messages
 OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 
@@ -43,7 +44,9 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
     vi="Mã định danh của trục.",
     en="The gateway's agency identifier.",
 )
-@option("--name", default="Trục liên thông tỉnh Đồng Nai (thử nghiệm)", vi="Tên của trục.", en="The gateway's name.")
+@option(
+    "--name", default="Trục liên thông thành phố Đồng Nai (thử nghiệm)", vi="Tên của trục.", en="The gateway's name."
+)
 @option("--port", type=click.IntRange(1, 65535), default=8310, show_default=True, vi="Cổng.", en="The port.")
 @option(
     "--database",
@@ -447,6 +450,9 @@ def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
         for year in sorted({today.year, (today + timedelta(days=31)).year}):  # limits reach into the next year
             if rules.hand_over_in_working_hours and not rules.calendar.covers(year):
                 yield Problem("SYS-049", {"year": year, "file": str(file)})
+        checked = rules.calendar.last_checked
+        if rules.hand_over_in_working_hours and (checked is None or today.date() - checked > CALENDAR_GOOD_FOR):
+            yield Problem("SYS-062", {"file": str(file), "checked": f"{checked:%d/%m/%Y}" if checked else "–"})
 
     yield _tried("lịch làm việc và thời hạn", "working calendar and time limits", look)
 
