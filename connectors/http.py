@@ -146,18 +146,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownRequest:
-    """One request as it would go out, for a person to read."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    about: str = ""  # what it is for, as its connector calls it
-    rows: int = 0  # of a chunk
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """What a server showed of itself while TLS was agreed on."""
 
@@ -373,20 +361,9 @@ class Http:
         return reply
 
     async def exchange(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes = b"",
-        headers: Mapping[str, str] = MappingProxyType({}),
-        about: str = "",
-        rows: int = 0,
+        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
     ) -> Reply:
-        """One request by any method and its answer, whatever its status: the caller judges it.
-
-        ``about`` and ``rows`` say what it is for; they are for those who only look (:mod:`connectors.showing`).
-        """
-        del about, rows
+        """One request by any method and its answer, whatever its status: the caller judges it."""
         return await self._exchange(method, url, body, headers)
 
     async def options(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:

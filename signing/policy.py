@@ -5,9 +5,9 @@ The registry says so, never the message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -17,97 +17,65 @@ from gateway.core.parties import SignaturePolicy, SigningCertificate
 from signing.certificates import Certificate, unfit
 from signing.structure import Signature
 from signing.uris import CURVES
-from signing.verdict import SignatureFlaw
 
 MESSAGE: Final = "message"  # the purpose for which a certificate is registered
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far a signer's clock may be ahead of ours (threats section 5.11)
 
-
-class Objection(NamedTuple):
-    """What is wrong with a signature whose shape is on the list."""
-
-    code: str
-    at: etree._Element  # what it points to
-    facts: Mapping[str, object]
-    flaw: SignatureFlaw
+Finding = tuple[str, etree._Element, dict[str, Any]]  # noqa: SLF001 - code, where it points to, facts
 
 
 def certificate_findings(
     signature: Signature, certificate: Certificate, registration: SigningCertificate | None, at: datetime
-) -> Iterator[Objection]:
+) -> Iterator[Finding]:
     """What is wrong with the certificate at this time, for signing messages. Registration None: one of our own."""
     place = signature.certificate_at
     moment = at.isoformat(timespec="seconds")
     if registration is not None:
         if MESSAGE not in registration.purposes:
-            yield Objection("SIG-051", place, {"purposes": sorted(registration.purposes)}, SignatureFlaw.REGISTRATION)
+            yield "SIG-051", place, {"purposes": sorted(registration.purposes)}
         if (registration.valid_from is not None and at < registration.valid_from) or (
             registration.valid_to is not None and at > registration.valid_to
         ):
-            yield Objection("SIG-052", place, {"at": moment}, SignatureFlaw.REGISTRATION)
+            yield "SIG-052", place, {"at": moment}
     if at > certificate.not_after:
-        yield Objection(
-            "SIG-053",
-            place,
-            {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment},
-            SignatureFlaw.OUTSIDE_VALIDITY,
-        )
+        yield "SIG-053", place, {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment}
     if at < certificate.not_before:
-        yield Objection(
-            "SIG-054",
-            place,
-            {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment},
-            SignatureFlaw.OUTSIDE_VALIDITY,
-        )
-    for one in unfit(certificate):
-        yield Objection(one.code, place, one.facts, one.flaw)
+        yield "SIG-054", place, {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment}
+    for code, facts in unfit(certificate):
+        yield code, place, facts
 
 
-def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Objection]:
+def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Finding]:
     """Whether method, key and hash belong together."""
     wanted = "ec" if signature.family == "ecdsa" else "rsa"
     if certificate.family != wanted:
-        yield Objection(
-            "SIG-033",
-            signature.method_at,
-            {"algorithm": signature.method, "key": certificate.family},
-            SignatureFlaw.KEY,
-        )
+        yield "SIG-033", signature.method_at, {"algorithm": signature.method, "key": certificate.family}
         return
     # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
     least = min(CURVES[certificate.curve][1], 512) if wanted == "ec" and certificate.curve in CURVES else 0
     if signature.bits < least:
-        yield Objection(
-            "SIG-035", signature.method_at, {"bits": signature.bits, "curve": certificate.curve}, SignatureFlaw.KEY
-        )
+        yield "SIG-035", signature.method_at, {"bits": signature.bits, "curve": certificate.curve}
     if signature.key_value is not None and signature.key_value != _own_key_value(signature.key_value[0], certificate):
-        yield Objection("SIG-043", signature.at, {}, SignatureFlaw.CONTRADICTION)
+        yield "SIG-043", signature.at, {}
 
 
 def policy_findings(
     signature: Signature, registration: SigningCertificate | None, policy: SignaturePolicy, loai: str | None
-) -> Iterator[Objection]:
+) -> Iterator[Finding]:
     """Whether the signature is of the kind this party must use for this type of message."""
     methods, trees = policy.methods(loai), policy.trees_by_type.get(loai or "", ())
     if methods and signature.method not in methods:
-        yield Objection(
-            "SIG-032",
-            signature.method_at,
-            {"algorithm": signature.method, "allowed": sorted(methods)},
-            SignatureFlaw.POLICY,
-        )
+        yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(methods)}
     if trees and (registration is None or registration.tree not in trees):
         found = registration.tree if registration is not None and registration.tree is not None else "–"
-        yield Objection(
-            "SIG-067", signature.certificate_at, {"tree": found, "allowed": list(trees)}, SignatureFlaw.REGISTRATION
-        )
+        yield "SIG-067", signature.certificate_at, {"tree": found, "allowed": list(trees)}
     if policy.demands_xades(loai) and signature.properties is None:
-        yield Objection("SIG-077", signature.at, {}, SignatureFlaw.POLICY)
+        yield "SIG-077", signature.at, {}
     if policy.demands_timestamp(loai) and not signature.timestamps:
-        yield Objection("SIG-078", signature.at, {}, SignatureFlaw.POLICY)
+        yield "SIG-078", signature.at, {}
 
 
-def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Objection]:
+def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Finding]:
     """Whether the time a XAdES signer claims can be true.
 
     The certificate's digest is compared with the signed properties.
@@ -117,14 +85,9 @@ def xades_findings(signature: Signature, certificate: Certificate, at: datetime)
         return
     claimed = properties.signing_time
     if claimed > at + CLOCK_SKEW:
-        yield Objection(
-            "SIG-074",
-            properties.signing_time_at,
-            {"claimed": _moment(claimed), "at": _moment(at)},
-            SignatureFlaw.TIME_CLAIM,
-        )
+        yield "SIG-074", properties.signing_time_at, {"claimed": _moment(claimed), "at": _moment(at)}
     elif not certificate.not_before - CLOCK_SKEW <= claimed <= certificate.not_after:
-        yield Objection("SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}, SignatureFlaw.TIME_CLAIM)
+        yield "SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}
 
 
 def annex_i(signature: Signature) -> tuple[str, ...]:

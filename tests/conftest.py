@@ -14,12 +14,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from patience import PATIENCE_S, eventually
 from psycopg import sql
 
 from gateway.store import Store, open_engine, upgrade
@@ -221,7 +221,7 @@ def _cluster(binaries, folder):
     finally:
         server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed, nothing is waited for
         try:
-            server.wait(30)
+            server.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -233,13 +233,12 @@ def _end_with_parent():
 
 
 def _await(url, server, out):
-    deadline = time.monotonic() + 60
-    while True:
+    def answers():
         try:
             psycopg.connect(url).close()
         except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"PostgreSQL did not start: {out.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)
-        else:
-            return
+            return server.poll() is not None
+        return True
+
+    if not eventually(answers) or server.poll() is not None:
+        pytest.fail(f"PostgreSQL did not start: {out.read_text(errors='replace')[-2000:]}")

@@ -104,7 +104,8 @@ class DinhKem:
     loai: str  # media type as declared
     so_byte: int
     sha256: str  # lower-case hex
-    duong_dan: str | None = None  # where to fetch it, when its content is not in the message
+    duong_dan: str | None = None  # where to fetch it, when it is not inline
+    inline: bool = False
 
 
 class Content(Protocol):
@@ -180,7 +181,6 @@ class Finding:
     bodies: Mapping[str, bytes] = field(
         default_factory=dict
     )  # further bodies to keep, by digest: composed bytes, copies, receipts
-    authorised: object | None = None  # access.Authorised: sender and receivers, and by which view of the registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

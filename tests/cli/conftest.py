@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pki
 import pytest
+from patience import PATIENCE_S
 
 from gateway.cli import main
 from gateway.core.model import Attempt, AttemptOutcome, Caller, Channel, DeliveryState, Envelope
@@ -66,7 +67,7 @@ def cli(capsys, monkeypatch, tmp_path):
     return Cli(capsys, monkeypatch, tmp_path)
 
 
-def run(*arguments, folder=None, timeout=90, stdin=b"", **variables):
+def run(*arguments, folder=None, timeout=PATIENCE_S, stdin=b"", **variables):
     """Runs ``lienthong`` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "gateway", *map(str, arguments)],

@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 import pytest
+from patience import PATIENCE_S
 
 from gateway.cli import COMMANDS, lienthong
 from gateway.cli.command import Command, Group, Option
@@ -67,7 +68,7 @@ def test_help_is_quick_because_it_loads_no_library(process):
         "heavy = {'lxml', 'sqlalchemy', 'aiohttp', 'cryptography', 'rich', 'xmlschema'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
 
 
@@ -174,7 +175,7 @@ def test_a_reader_that_goes_away_is_no_error(node, tmp_path):
         cwd=node,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert b"Traceback" not in done.stderr
     assert b"SYS-004" not in done.stderr
@@ -195,7 +196,7 @@ def test_a_full_disk_under_the_output_is_a_sentence(office):
                 cwd=office.folder,
                 stdout=full,
                 stderr=subprocess.PIPE,
-                timeout=60,
+                timeout=PATIENCE_S,
                 check=False,
             )
         assert (done.returncode, b"SYS-054" in done.stderr) == (1, True), done.stderr
@@ -205,7 +206,7 @@ def test_a_full_disk_under_the_output_is_a_sentence(office):
 
 def test_without_any_output_a_command_still_does_its_work(office):
     command = f"exec {shlex.quote(sys.executable)} -m gateway log verify >&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], cwd=office.folder, timeout=60, check=False).returncode == 0
+    assert subprocess.run(["sh", "-c", command], cwd=office.folder, timeout=PATIENCE_S, check=False).returncode == 0
 
 
 def test_help_and_version_are_explained_in_the_language_of_the_run(cli):

@@ -8,7 +8,6 @@ import re
 import selectors
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pki
 import pytest
 from aiohttp import web
+from patience import PATIENCE_S, eventually
 from serving import served
 
 from gateway.cli.play.agency import Agency, parse_knob
@@ -24,7 +24,6 @@ from gateway.cli.play.pulling import Asked, Watch
 from gateway.cli.play.report import ConformanceReport, as_html, as_rows, demands
 from signing.sign import SigningKey
 
-PATIENCE_S = 120
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
 SENDER = ("--from", "H19.909", "--key", pki.signer("cong-dvc").key_pem, "--cert", pki.signer("cong-dvc").cert_pem)
 
@@ -51,7 +50,7 @@ def process(*arguments, folder=None, **variables):
         if running.poll() is None:
             running.terminate()
             try:
-                running.wait(30)
+                running.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 running.kill()
                 running.wait()
@@ -185,34 +184,37 @@ def test_nobody_listening_is_a_failed_case_and_no_crash(cli, tmp_path):
 
 
 def client(url, token, *, fetch=True, careful=True):
-    """A client that pulls until the inbox stays empty; a careless one takes a broken answer for a whole one."""
-    after, empty = 0, 0
-    until = time.monotonic() + PATIENCE_S
-    while empty < 3 and time.monotonic() < until:
+    """A client that pulls until the kit has seen enough; a careless one takes a broken answer for a whole one."""
+    after = 0
+
+    def pull():
+        nonlocal after
         try:
             page = json.loads(_get(f"{url}/v1/inbox?after={after}&limit=2&wait=1", token))
         except (OSError, ValueError, http.client.HTTPException) as error:
             if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
-                return  # the kit has seen enough
+                return True
             after += 0 if careful else 2
-            time.sleep(0.2)
-            continue
-        rows = page["DanhSachMuc"] or []
-        empty = 0 if rows else empty + 1
-        for row in rows:
+            return False
+        for row in page["DanhSachMuc"] or ():
             if fetch:
                 _get(f"{url}{row['DuongDan']}", token)
             after = row["ViTri"]
+        return False
+
+    assert eventually(pull, every_s=0.1)
 
 
 def _get(url, token):
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return answer.read()
 
 
 def pulled(tmp_path, role="one-stop", **how):
-    with process("conformance", "--inbox", "--role", role, "--port", "0", "--wait", "4", "-o", tmp_path / "r") as (
+    with process(
+        "conformance", "--inbox", "--role", role, "--port", "0", "--wait", PATIENCE_S, "-o", tmp_path / "r"
+    ) as (
         running,
         row,
     ):

@@ -6,6 +6,7 @@ import re
 import aiohttp
 import pki
 import pytest
+from patience import PATIENCE_S
 
 from gateway.cli.demo import MARK, clear, find_samples
 from gateway.cli.play.agency import Agency, Fault, parse_knob, serve
@@ -17,7 +18,7 @@ HS01 = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
 
 def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
     folder = tmp_path / "demo"
-    result = process("demo", "--dir", folder, folder=tmp_path, timeout=300)
+    result = process("demo", "--dir", folder, folder=tmp_path, timeout=PATIENCE_S)
     out = strip(result.out)
     assert result.code == 0, out + result.err
     for part in (

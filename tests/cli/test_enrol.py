@@ -10,6 +10,7 @@ import sys
 import pki
 import pytest
 from aiohttp import web
+from patience import PATIENCE_S
 from serving import served
 
 from connectors.registry import installed
@@ -126,7 +127,7 @@ def at_a_terminal(folder, arguments, answers):
         if left and seen.rstrip().endswith(b":"):
             os.write(terminal, left.pop(0).encode() + b"\n")
     os.close(terminal)
-    return seen.decode(), process.wait(60)
+    return seen.decode(), process.wait(PATIENCE_S)
 
 
 def test_what_is_not_given_is_asked_for_at_a_terminal(cli, office):
@@ -157,7 +158,7 @@ def pushed_to(office, url):
     start = text.index("connector = {")
     line = text[start : text.index("\n", start)]
     file.write_text(
-        text.replace(line, f'connector = {{ name = "rest", url = "{url}", private_addresses = true, timeout_s = 2 }}'),
+        text.replace(line, f'connector = {{ name = "rest", url = "{url}", private_addresses = true, timeout_s = 60 }}'),
         "utf-8",
     )
 

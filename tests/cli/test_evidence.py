@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pki
 import pytest
+from patience import PATIENCE_S
 
 from gateway import wiring
 from gateway.cli import main
@@ -197,7 +198,7 @@ def test_a_bundle_goes_into_a_folder_or_down_a_pipe(cli, office, tmp_path):
     assert cli("evidence", ack.message, "-o", tmp_path, "--reason", "x").code in (0, 3)
     file = tmp_path / f"{ack.message}.evidence.zip"
     command = [sys.executable, "-m", "gateway", "evidence", ack.message, "-o", "-", "--reason", "x"]
-    piped = subprocess.run(command, cwd=office.folder, capture_output=True, check=True, timeout=90).stdout
+    piped = subprocess.run(command, cwd=office.folder, capture_output=True, check=True, timeout=PATIENCE_S).stdout
     assert verify_bundle(piped).passed
     assert {fit.step: fit.status for fit in verify_bundle(file.read_bytes()).fits}["log"] == "passed"
 

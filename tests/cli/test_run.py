@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -18,12 +17,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pki
 import pytest
+from patience import PATIENCE_S, eventually
 
 from gateway.cli.run import recheck_held
 from gateway.core.model import Fate
 from signing.heads import HEAD, read_head
 
-PATIENCE_S = 60
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
 
 
@@ -86,10 +85,7 @@ def test_a_running_node_takes_over_a_new_registry(cli, office):
         file = office.folder / "parties" / "cong-dvc.toml"
         file.write_text(file.read_text() + 'enabled = false\ndisabled_reason = "thử"\n')
         assert cli("parties", "apply", "--yes", "--reason", "khóa").code == 0
-        until = time.monotonic() + PATIENCE_S
-        while ask("GET", inbox, token="TEST-ONLY-cong-dvc")[0] == 200:
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        assert eventually(lambda: ask("GET", inbox, token="TEST-ONLY-cong-dvc")[0] != 200)
 
 
 @contextmanager
@@ -125,13 +121,14 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
         office.receive("accepted/HS01-nop-ho-so-toi-thieu")
         with running(office.folder, "work") as (process, said):
             assert said == "work"
-            until = time.monotonic() + PATIENCE_S
-            head, known, doubts = None, [], []
-            while not (head and known and doubts) and time.monotonic() < until:
-                time.sleep(0.1)
+
+            def told():
                 with office.store.read() as view:
                     head, known = view.last_act(HEAD), view.certificate_statuses()
-                    doubts = view.log(what="receipt.unproven")
+                    return head and known and (head, known, view.log(what="receipt.unproven"))
+
+            assert eventually(lambda: all(told() or [None]))
+            head, known, doubts = told()
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 0
     assert [(line.who, line.facts["reason"]) for line in doubts] == [("so-tu-phap", "SIG-002")]

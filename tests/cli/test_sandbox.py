@@ -19,6 +19,7 @@ import letters
 import pki
 import pytest
 from aiohttp import web
+from patience import PATIENCE_S, eventually
 
 from gateway.cli.play.agency import Agency, Fault, Knob, serve
 from gateway.cli.play.world import KNOBS, KnobOwner, Member, World
@@ -27,7 +28,6 @@ from gateway.core.problems import Stopped
 from schemas.catalog import bundled
 from signing.sign import SigningKey
 
-PATIENCE_S = 120
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
 
 
@@ -76,17 +76,12 @@ def call(method, url, body=None, token=None):
     headers = {"Content-Type": "application/xml", "Accept": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(url, body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return answer.status, answer.read()
 
 
 def until(what, true):
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if true():
-            return
-        time.sleep(0.2)
-    raise AssertionError(what)
+    assert eventually(true), what
 
 
 def happened(row):

@@ -14,6 +14,7 @@ import letters
 import nodes
 import pki
 import pytest
+from patience import PATIENCE_S
 
 from gateway.store import Store, open_engine
 
@@ -72,13 +73,13 @@ def compiled(folder: Path, key: Path, certificate: Path) -> list[str]:
     made = subprocess.run(
         ["mcs", "-langversion:7", "-warnaserror", *libraries, f"-out:{folder / 'GuiHoSo.exe'}", source],
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert made.returncode == 0, made.stdout.decode() + made.stderr.decode()
     old = ["-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1"]  # as the client's comment says
     files = ["-inkey", str(key), "-in", str(certificate), "-out", str(folder / "khoa.pfx"), "-passout", "pass:mat-khau"]
-    subprocess.run(["openssl", "pkcs12", "-export", *files, *old], capture_output=True, timeout=60, check=True)
+    subprocess.run(["openssl", "pkcs12", "-export", *files, *old], capture_output=True, timeout=PATIENCE_S, check=True)
     return [str(folder / "khoa.pfx"), "mat-khau", str(CLIENTS / "ho-so.xml")]
 
 
@@ -94,7 +95,7 @@ def test_a_client_signs_submits_by_both_doors_pulls_and_acknowledges(
     done = subprocess.run(
         [*COMMANDS[client], url, pki.token("cong-dvc"), *last],
         capture_output=True,
-        timeout=180,
+        timeout=PATIENCE_S,
         check=False,
         cwd=tmp_path,
         env={**os.environ, "LC_ALL": "C.UTF-8"},

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
 
+from patience import PATIENCE_S
+
 T = TypeVar("T")
 
 HS = "http://www.dongnai.gov.vn/lienthong/hoso/1.0"
@@ -210,7 +212,7 @@ class Agency:
         """One request; False when the connection is over."""
         if self.fault is Fault.DEAF:
             self._fault()
-            await asyncio.sleep(60)
+            await asyncio.sleep(PATIENCE_S)
             return False
         if self.fault is Fault.CUT_BEFORE_HEADERS:
             self._fault()
@@ -221,7 +223,7 @@ class Agency:
             Fault.DEAF,
             Fault.CUT_BEFORE_HEADERS,
         }:  # this connection was waiting for us before the knob was turned
-            await asyncio.sleep(60 if fault is Fault.DEAF else 0)
+            await asyncio.sleep(PATIENCE_S if fault is Fault.DEAF else 0)
             return False
         line, *rows = head.decode("latin-1").split("\r\n")
         method, path, _ = line.split(" ")
@@ -240,7 +242,7 @@ class Agency:
             await asyncio.sleep(self.delay_s)
         if fault is Fault.SILENT:
             self._keep(request)
-            await asyncio.sleep(60)
+            await asyncio.sleep(PATIENCE_S)
             return False
         if fault is Fault.CUT_BEFORE_ANSWER:
             self._keep(request)
@@ -294,7 +296,7 @@ class Agency:
                 return self.dialect.answer(request)
 
 
-def run(story: Coroutine[Any, Any, T], within_s: float = 30) -> T:
+def run(story: Coroutine[Any, Any, T], within_s: float = PATIENCE_S) -> T:
     """Run one story to its end; a story that hangs fails."""
 
     async def bounded() -> T:

@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Stand(ABC):
         self.connector = connector
         self.party = party(connector.name, **settings)
         self.configured = connector.configure(settings)
+        self.line = line
         self.http: Http = line.http(self.configured.common)
 
     async def send(self, what: Parcel) -> Receipt:
@@ -103,6 +104,8 @@ class _HttpStand(Stand):
 
     async def break_down(self, fault: Fault, times: int | None = None) -> None:
         self.agency.fault, self.agency.times = fault, times
+        if fault in (Fault.SILENT, Fault.DEAF):  # no longer patient: what does not come is not worth waiting for
+            self.http = self.line.http(replace(self.configured.common, timeout_s=0.4))
 
     async def switch_off(self) -> None:
         await self.agency.stop()
@@ -125,7 +128,7 @@ class HttpRig(Rig):
     async def open(self, folder: Path) -> AsyncIterator[Stand]:
         """An agency on loopback."""
         async with Agency(self.dialect()) as agency, HttpLine() as line:
-            common = {"private_addresses": True, "timeout_s": 0.6}
+            common = {"private_addresses": True, "timeout_s": 60.0}
             settings = {**common, **self.settings(agency.url, folder)}
             yield _HttpStand(installed().named(self.name), settings, line, agency)
 

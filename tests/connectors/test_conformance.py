@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from false_agency import CUTS, Fault, run
+from false_agency import CUTS, Fault, run, until
+from patience import PATIENCE_S
 from rigs import RIGS, HttpRig, Rig
 
 from connectors.outcomes import Answered, NotThere, Receipt, Refused, Uncertain, Unreachable
@@ -30,6 +31,7 @@ def with_fault(*faults: Fault) -> pytest.MarkDecorator:
 
 def test_every_installed_connector_takes_part() -> None:
     connectors = installed()
+    assert not connectors.broken
     assert {rig.name for rig in RIGS} == set(connectors)
     assert all(connectors[name].sends for name in connectors)
 
@@ -173,9 +175,10 @@ def test_cancelling_leaves_nothing_behind(rig: Rig, tmp_path: Path) -> None:
     async def story() -> None:
         async with rig.open(tmp_path) as stand:
             await stand.send(rig.parcel(9))
-            await stand.slow_down(5)
+            await stand.slow_down(PATIENCE_S)
+            asked = len(stand.agency.requests)
             task = asyncio.create_task(stand.send(rig.parcel(1)))
-            await asyncio.sleep(0.05)
+            await until(lambda: len(stand.agency.requests) > asked)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

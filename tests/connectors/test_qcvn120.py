@@ -45,7 +45,7 @@ class Side:
         self, agency: Agency, cong: CongQuocGia, line: HttpLine, table: dict[str, Any], profile: dict[str, Any]
     ) -> None:
         self.agency, self.cong = agency, cong
-        self._configured = qcvn120.configure({"private_addresses": True, "timeout_s": 1.0, **table})
+        self._configured = qcvn120.configure({"private_addresses": True, "timeout_s": 60.0, **table})
         self._http = line.http(self._configured.common)
         self.party = replace(party("qcvn120"), **profile)
 
@@ -77,6 +77,11 @@ async def side(folder: Path, profile: dict[str, Any] | None = None, **more: Any)
     cong = CongQuocGia()
     async with Agency(cong) as agency, HttpLine() as line:
         yield Side(agency, cong, line, {**settings(agency.url, folder), **more}, profile or {})
+
+
+def hasty(fault: Fault) -> dict[str, Any]:
+    """Who keeps silent is not waited for as patiently as who is slow."""
+    return {"timeout_s": 2.0} if fault is Fault.SILENT else {}
 
 
 def steps(count: int) -> bytes:
@@ -138,7 +143,7 @@ def test_a_log_in_that_is_refused_has_sent_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.ERROR, Fault.GARBAGE, Fault.CUT_BEFORE_ANSWER, Fault.LOGIN_PAGE])
 def test_a_log_in_without_a_clear_answer_has_sent_nothing(tmp_path: Path, fault: Fault) -> None:
     async def story() -> tuple[Answered, list[Any]]:
-        async with side(tmp_path) as s:
+        async with side(tmp_path, **hasty(fault)) as s:
             s.agency.fault = fault
             with pytest.raises(Unreachable) as caught:
                 await s.send(nop_ho_so(1))
@@ -351,7 +356,7 @@ def test_one_code_for_a_whole_chunk_is_every_rows_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.CUT_BEFORE_ANSWER, Fault.BUSY])
 def test_a_wire_cut_between_chunks_keeps_what_is_known_of_the_chunks_before(tmp_path: Path, fault: Fault) -> None:
     async def story() -> tuple[Answered, list[int]]:
-        async with side(tmp_path) as s:
+        async with side(tmp_path, **hasty(fault)) as s:
             await s.send(nop_ho_so(9))
             s.agency.keeps = False
             real = s.cong.answer

@@ -37,7 +37,7 @@ class Side:
     def __init__(self, shape: str, agency: Agency, far: Any, line: HttpLine, table: dict[str, Any]) -> None:
         self.agency, self.far = agency, far
         self.party = replace(profile(shape), connector_settings=table)
-        configured = templated.configure({"private_addresses": True, "timeout_s": 2.0, **table})
+        configured = templated.configure({"private_addresses": True, "timeout_s": 60.0, **table})
         self.settings: HttpSettings = configured.settings
         self.http = line.http(configured.common)
         self.remembered: dict[str, Any] = {}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,7 +56,7 @@ def test_the_commands_print_what_the_readme_shows(block, place):
         if command == "source .venv/bin/activate":  # what PATH does above
             continue
         done = subprocess.run(
-            ["bash", "-c", command], cwd=place, env=env, capture_output=True, text=True, timeout=120, check=False
+            ["bash", "-c", command], cwd=place, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
         printed = done.stdout + done.stderr
         assert matches(expected, printed), f"$ {command}\n{printed}"

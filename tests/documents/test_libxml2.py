@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from lxml import etree
+from patience import PATIENCE_S
 
 from gateway.documents import parse_bytes
 
@@ -33,7 +34,9 @@ except Stopped as stop:
 
 def test_a_schema_on_a_parser_can_still_end_the_process():
     """CVE-2026-6732 (fixed in libxml2 2.15.3). The day this fails, the ban on XMLParser(schema=) may be lifted."""
-    child = subprocess.run([sys.executable, "-c", CRASH], capture_output=True, text=True, timeout=60, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", CRASH], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     if etree.LIBXML_VERSION < (2, 15, 3):
         assert child.returncode in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT), (
             "libxml2 has this mended earlier than its version says: lift the ban"
@@ -43,7 +46,9 @@ def test_a_schema_on_a_parser_can_still_end_the_process():
 
 
 def test_our_parser_survives_the_same_bytes():
-    child = subprocess.run([sys.executable, "-c", SURVIVAL], capture_output=True, text=True, timeout=60, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", SURVIVAL], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert (child.returncode, child.stdout.strip()) == (0, "XML-110")
 
 

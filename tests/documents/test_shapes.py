@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE_S
 
 SECONDS = 10  # of CPU; the refusals take milliseconds, most of this is starting Python on a busy machine
 MEMORY = 600 * 2**20  # of address space; the resident part is asserted below
@@ -105,7 +106,7 @@ def test_a_dear_shape_is_refused_cheaply(shape):
         [sys.executable, "-c", CHILD, body],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         preexec_fn=_little,
         env={**os.environ, "MALLOC_ARENA_MAX": "1"},
         check=False,

@@ -18,6 +18,7 @@ import letters
 import nodes
 import pytest
 import storm
+from patience import PATIENCE_S
 
 pytestmark = pytest.mark.journey
 
@@ -65,7 +66,7 @@ def test_killed_while_the_agency_has_it_the_same_bytes_come_again(node: nodes.No
     so_tu_phap.hold = threading.Event()
     letter = letters.dossier(next(numbers))
     node.post(letter.body, letter.sender)
-    assert so_tu_phap.reached.wait(60)
+    assert so_tu_phap.reached.wait(PATIENCE_S)
     node.kill("work")  # the agency has it, the gateway does not know
     so_tu_phap.hold.set()
     so_tu_phap.hold = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from patience import PATIENCE_S, eventually
 
 
 @dataclass
@@ -38,15 +39,12 @@ class Agency:
             assert known == body, f"{ma_thong_diep} came with other bytes"
         if self.hold is not None:
             self.reached.set()
-            self.hold.wait(120)
+            self.hold.wait(PATIENCE_S)
         return self.status
 
-    def wait_for(self, count: int, *, within_s: float = 60.0) -> None:
+    def wait_for(self, count: int) -> None:
         """Until it has taken this many different messages."""
-        until = time.monotonic() + within_s
-        while len(self.taken) < count:
-            assert time.monotonic() < until, f"{len(self.taken)} of {count} arrived"
-            time.sleep(0.02)
+        assert eventually(lambda: len(self.taken) >= count), f"{len(self.taken)} of {count} arrived"
 
 
 @contextmanager
@@ -81,4 +79,4 @@ def agency(port: int = 0) -> Iterator[Agency]:
             state.hold.set()
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(PATIENCE_S)

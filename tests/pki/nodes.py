@@ -12,16 +12,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pki
+from patience import PATIENCE_S, eventually
 
 LIENTHONG = (sys.executable, "-m", "gateway")
-START_S = 60.0  # a loaded machine starts slowly; nothing is measured here
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Node:
             [*LIENTHONG, "--lang", "en", "--config", str(self.folder / "lienthong.toml"), *arguments],
             capture_output=True,
             input=stdin,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
             env=self._environment(),
             cwd=self.folder,
@@ -133,14 +132,15 @@ class Node:
     def serve(self, workers: int = 2) -> subprocess.Popen[bytes]:
         """`lienthong serve`, ready."""
         process = self._start("serve", "--workers", str(workers))
-        until = time.monotonic() + START_S
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.call("GET", "/readyz").status == 200:
-                    return process
+
+        def ready() -> bool:
             assert process.poll() is None, self.log("serve")
-            time.sleep(0.05)
-        raise AssertionError(self.log("serve"))
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self.call("GET", "/readyz").status == 200
+            return False
+
+        assert eventually(ready), self.log("serve")
+        return process
 
     def work(self) -> subprocess.Popen[bytes]:
         """`lienthong work`."""
@@ -170,7 +170,7 @@ class Node:
         process = self.running.pop(command)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
     def keep(self, *commands: str) -> None:
         """Have just these running: what is missing is started, the rest is killed."""
@@ -186,7 +186,7 @@ class Node:
             process.terminate()
         for command, process in list(self.running.items()):
             try:
-                process.wait(30)
+                process.wait(PATIENCE_S)
                 del self.running[command]
             except subprocess.TimeoutExpired:
                 self.kill(command)
@@ -204,7 +204,7 @@ class Node:
         content_type: str = "application/xml",
     ) -> Answer:
         """One request over a connection of its own."""
-        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             headers = {"Accept": accept}
             if party is not None:

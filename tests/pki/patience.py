@@ -21,3 +21,13 @@ def eventually(what: Callable[[], object], *, within_s: float = PATIENCE_S, ever
         time.sleep(every_s)
         every_s = min(every_s * 1.2, 0.25)
     return True
+
+
+def stays(what: Callable[[], object], *, for_s: float = 1.0) -> bool:
+    """Whether this is true all the while. That something does not happen cannot be waited for; it is watched a little."""
+    until = time.monotonic() + for_s
+    while what():
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.05)
+    return False

@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 
 from aiohttp import web
+from patience import PATIENCE_S
 
 
 @contextmanager
@@ -20,11 +21,11 @@ def served(app):
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         return runner, runner.addresses[0][1]
 
-    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result(PATIENCE_S)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(PATIENCE_S)
         loop.close()

@@ -26,6 +26,7 @@ from pathlib import Path
 import agency
 import letters
 import nodes
+from patience import PATIENCE_S
 
 
 def children(pid: int) -> list[int]:
@@ -45,9 +46,9 @@ def workers(pid: int) -> list[int]:
     return found
 
 
-def settled(node: nodes.Node, wanted: set[str], *, within_s: float = 120.0) -> dict[str, str]:
+def settled(node: nodes.Node, wanted: set[str]) -> dict[str, str]:
     """MaThongDiep -> state of its delivery, once all of these are delivered (or the time is up)."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + PATIENCE_S
     while True:
         states: dict[str, str] = {}
         for identity in wanted:
@@ -130,7 +131,7 @@ def run(folder: Path, *, messages: int, kills: int, database: str, seed: int = 2
                 time.sleep(chance.uniform(0.0, 0.5))
                 node.keep("serve", "work")
             for thread in threads:
-                thread.join(300)
+                thread.join(PATIENCE_S)
                 if thread.is_alive():
                     storm.wrong("a sender never got its answers")
             storm.over.set()
@@ -152,7 +153,7 @@ def _audit(storm: _Storm) -> None:
         storm.wrong("the feed has a gap")
     if sorted(entry["MaThongDiep"] for entry in entries) != sorted(letter.id for letter in pulled):
         storm.wrong(f"the feed has {len(entries)} entries for {len(pulled)} messages")
-    states = settled(node, {letter.id for letter in pushed}, within_s=180)
+    states = settled(node, {letter.id for letter in pushed})
     late = {identity: state for identity, state in states.items() if state != "delivered"}
     if late or len(states) != len(pushed):
         storm.wrong(f"not delivered: {late or len(pushed) - len(states)}")

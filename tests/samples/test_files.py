@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sampling
+from patience import PATIENCE_S
 
 from gateway.core.problems import ProblemOutcome, catalogue
 
@@ -59,7 +60,7 @@ def test_the_files_are_what_their_recipes_make() -> None:
         [sys.executable, str(sampling.SAMPLES / "make.py"), "--check"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

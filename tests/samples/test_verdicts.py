@@ -13,6 +13,7 @@ from typing import Any
 import nodes
 import pytest
 import sampling
+from patience import PATIENCE_S
 from sampling import Expected, Sample
 
 from gateway import settings, wiring
@@ -66,7 +67,7 @@ def check(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
         [*nodes.LIENTHONG, "--json", "check", *arguments],
         capture_output=True,
         cwd=sampling.SAMPLES,
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
         env=environment,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from gateway.core.effects import Notes
 from gateway.core.parties import Role
@@ -59,7 +60,7 @@ def test_each_thread_has_its_own_compiled_schema(catalog):
     here, found = catalog.schema(kind), []
     thread = threading.Thread(target=lambda: found.append(catalog.schema(kind)))
     thread.start()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert catalog.schema(kind) is here
     assert found
     assert found[0] is not here

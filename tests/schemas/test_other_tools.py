@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import xmlschema
 from lxml import etree
+from patience import PATIENCE_S
 
 from schemas.fresh import Size, fresh
 from schemas.names import XSD_FOLDER, local
@@ -60,6 +61,6 @@ def test_the_jdks_own_validator_says_the_same(documents, tmp_path):
         files.append(tmp_path / f"{number}.xml")
         files[-1].write_bytes(body)
     run = subprocess.run(
-        [java, str(JUDGE), str(WHOLE), *map(str, files)], capture_output=True, text=True, timeout=120, check=True
+        [java, str(JUDGE), str(WHOLE), *map(str, files)], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
     assert run.stdout.split() == ["yes" if fits else "no" for _, fits in documents]

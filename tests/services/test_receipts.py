@@ -85,7 +85,7 @@ def delivered(store, make, *, policy=None, certificates=(OWN,), tree=None, setti
     async def story():
         async with Agency(Signing(make)) as so:
             to = agency(
-                settings={"url": so.url, "private_addresses": True, "timeout_s": 5.0, **(settings or {})},
+                settings={"url": so.url, "private_addresses": True, "timeout_s": 30.0, **(settings or {})},
                 identifiers=("H19.901",),
                 certificates=tuple(registered(name, tree) for name in certificates),
                 signature=policy or SignaturePolicy(),

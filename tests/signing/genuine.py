@@ -19,11 +19,11 @@ import pki
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
+from patience import PATIENCE_S
 
 from signing.uris import C14N_10, DS, DS_MORE, ENVELOPED, SHA256
 
 HERE = Path(__file__).parent
-SECONDS = 120
 
 
 def missing(sentence: str) -> None:
@@ -62,14 +62,14 @@ def _jdk() -> Path:
             )
     out = pki.private_folder() / "java"
     command = ["javac", "-d", str(out), str(HERE / "java" / "Signer.java")]
-    subprocess.run(command, check=True, timeout=SECONDS, capture_output=True)
+    subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True)
     return out
 
 
 def _ask_jdk(lines: Sequence[str]) -> list[str]:
     command = ["java", "-cp", str(_jdk()), "Signer"]
     done = subprocess.run(
-        command, input="\n".join(lines) + "\n", text=True, capture_output=True, timeout=SECONDS, check=True
+        command, input="\n".join(lines) + "\n", text=True, capture_output=True, timeout=PATIENCE_S, check=True
     )
     answers = done.stdout.splitlines()
     assert len(answers) == len(lines), done.stderr
@@ -186,7 +186,7 @@ def signed_by_xmlsec1(job: Job, *, key_value: bool = False, lines: bool = False)
         source.write_bytes(template(job.body, job, key_value=key_value, lines=lines))
         command = [_xmlsec1(), "--sign", *_ID_OPTIONS, "--privkey-pem", f"{signer.key_pem},{signer.cert_pem}"]
         command += ["--output", str(target), str(source)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
         return target.read_bytes()
 
@@ -202,7 +202,7 @@ def checked_by_xmlsec1(body: bytes) -> bool:
             kind = "--trusted-pem" if authority.startswith("root") else "--untrusted-pem"
             command += [kind, str(pki.maker.certificate_path(authority))]
         command += ["--verification-time", "2026-11-24 04:00:00", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         return done.returncode == 0
 
 
@@ -252,7 +252,7 @@ def signed_by_node(jobs: Iterable[Job]) -> list[bytes]:
             input="\n".join(lines),
             text=True,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=PATIENCE_S,
             check=True,
             env={**os.environ, "NODE_PATH": modules},
         )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs" / "threats.md"
@@ -81,7 +82,7 @@ def collected(request):
     if {item.path for item in items} >= set((ROOT / "tests").rglob("test_*.py")):
         return marked(items)
     done = subprocess.run(
-        [sys.executable, "-c", COLLECTOR], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", COLLECTOR], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     line = next((line for line in done.stdout.splitlines() if line.startswith("COLLECTED ")), None)
     assert line is not None, done.stdout[-2000:] + done.stderr[-2000:]

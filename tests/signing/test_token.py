@@ -11,6 +11,7 @@ import pki
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from paper import HS05, NOW, World, party
+from patience import PATIENCE_S
 
 from gateway import wiring
 from gateway.cli import main
@@ -50,7 +51,7 @@ def module(tmp_path_factory):
 
 
 def run(command):
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
 
 
 def held(module, name, *, certificate=None, pin=PIN, token="truc"):

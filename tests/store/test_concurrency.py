@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from sqlalchemy import func, select
 
 from gateway.core.chain import verify_chain
@@ -63,10 +64,10 @@ def test_ids_are_owned_once_feeds_have_no_gap_and_the_chain_holds(store, new_des
         polls = {party: pool.submit(poller, store, party, done) for party in FEEDS}
         writes = [pool.submit(writer, new_desk(), number, ids, codes) for number in range(WRITERS)]
         try:
-            accepted = [pair for write in writes for pair in write.result(120)]
+            accepted = [pair for write in writes for pair in write.result(PATIENCE_S)]
         finally:
             done.set()
-        seen = {party: poll.result(60) for party, poll in polls.items()}
+        seen = {party: poll.result(PATIENCE_S) for party, poll in polls.items()}
 
     assert len(accepted) > 100
     assert len({ma for ma, _ in accepted}) == len(accepted), "an id was owned twice"
@@ -92,11 +93,11 @@ def test_the_same_message_at_all_doors_at_once_has_one_effect(store, new_desk, d
     def send():
         mine = new_desk()
         finding = mine.note(code, ma="once", body=shape.envelope.body)
-        meet.wait(20)
+        meet.wait(PATIENCE_S)
         return mine.one(finding)
 
     with ThreadPoolExecutor(8) as pool:
-        answers = [future.result(60) for future in [pool.submit(send) for _ in range(8)]]
+        answers = [future.result(PATIENCE_S) for future in [pool.submit(send) for _ in range(8)]]
 
     assert len({ack.message for ack in answers}) == 1
     assert len({ack.receipt for ack in answers}) == 1
@@ -112,11 +113,11 @@ def test_one_new_dossier_is_opened_once_by_many(store, new_desk, code):
     def send():
         mine = new_desk()
         finding = mine.filing(code)
-        meet.wait(20)
+        meet.wait(PATIENCE_S)
         return mine.one(finding).fate
 
     with ThreadPoolExecutor(6) as pool:
-        fates = [future.result(60) for future in [pool.submit(send) for _ in range(6)]]
+        fates = [future.result(PATIENCE_S) for future in [pool.submit(send) for _ in range(6)]]
     assert fates == [Fate.ACCEPTED] * 6
     with store.read() as view:
         assert [change.number for change in view.dossier(code).changes] == [1, 2, 3, 4, 5, 6]
@@ -129,7 +130,7 @@ def test_an_id_that_changes_hands_is_never_owned_by_two_nor_lost(store, new_desk
 
     def send(number):
         mine, fates = new_desk(), []
-        meet.wait(20)
+        meet.wait(PATIENCE_S)
         for n in range(15):
             state = 10 if (number + n) % 3 else 1  # 1 -> 10 is impossible, 1 -> 1 repeats what is known
             finding = mine.progress(code, state, ma="wanted", body=f"<{number}-{n}/>".encode())
@@ -137,7 +138,7 @@ def test_an_id_that_changes_hands_is_never_owned_by_two_nor_lost(store, new_desk
         return fates
 
     with ThreadPoolExecutor(6) as pool:
-        fates = [fate for future in [pool.submit(send, n) for n in range(6)] for fate in future.result(120)]
+        fates = [fate for future in [pool.submit(send, n) for n in range(6)] for fate in future.result(PATIENCE_S)]
     with store.read() as view:
         owned = [m for m in view.messages(limit=1000) if m.ma_thong_diep == "wanted" and m.state is Fate.ACCEPTED]
         assert len(owned) == fates.count(Fate.ACCEPTED) <= 1
@@ -169,18 +170,20 @@ def test_an_id_given_back_between_our_insert_and_our_look_is_taken_at_the_second
 
 
 def test_a_transaction_that_reads_first_may_still_write(store):
-    meet = threading.Barrier(2)
+    meet, rounds = threading.Barrier(2), range(20)
 
     def act():
-        meet.wait(20)
-        with store.begin() as tx:
-            before = tx._count("x")
-            time.sleep(0.05)
-            return before, tx._next("x", None)
+        done = []
+        for _ in rounds:
+            meet.wait(PATIENCE_S)
+            with store.begin() as tx:
+                before = tx._count("x")
+                done.append((before, tx._next("x", None)))
+        return done
 
     with ThreadPoolExecutor(2) as pool:
-        done = [future.result(60) for future in [pool.submit(act) for _ in range(2)]]
-    assert sorted(after for _, after in done) == [1, 2]
+        one, other = (future.result(PATIENCE_S) for future in [pool.submit(act) for _ in range(2)])
+    assert sorted(after for _, after in [*one, *other]) == list(range(1, 2 * len(rounds) + 1))
 
 
 def test_deliveries_are_leased_once_and_in_order(store, desk, clock):
@@ -215,7 +218,7 @@ def test_deliveries_are_leased_once_and_in_order(store, desk, clock):
 
     with ThreadPoolExecutor(6) as pool:
         for future in [pool.submit(work) for _ in range(6)]:
-            future.result(120)
+            future.result(PATIENCE_S)
 
     assert clash == []
     assert len(sent) == len(set(sent)), "a delivery was leased twice"
@@ -237,16 +240,16 @@ def test_people_and_workers_meet_without_a_deadlock(store, desk, new_desk, clock
     """Trays, workers, settling, rescue, replays and skips, all over the same dossiers at once."""
     lanes = [f"H19.901-260115-{n:04d}" for n in range(6)]
     desk.take(*[desk.filing(lane) for lane in lanes])
-    end = time.monotonic() + 3
+    rounds = range(25)
 
     def record(number):
         mine, chance = new_desk(), random.Random(number)
-        while time.monotonic() < end:
+        for _ in rounds:
             mine.take(*[mine.note(chance.choice(lanes)) for _ in range(5)])
 
     def work(number):
         chance = random.Random(number)
-        while time.monotonic() < end:
+        for _ in rounds:
             with store.begin() as tx:
                 leased = tx.claim_due("so-tu-phap", clock.now + timedelta(days=400), 5, 0.01)
             with store.begin() as tx:
@@ -258,7 +261,7 @@ def test_people_and_workers_meet_without_a_deadlock(store, desk, new_desk, clock
 
     def operate(number):
         chance = random.Random(number)
-        while time.monotonic() < end:
+        for _ in rounds:
             with store.read() as view:
                 held = view.deliveries(states=[DeliveryState.REFUSED], limit=5)
             ids = [d.id for d in held]
@@ -269,7 +272,7 @@ def test_people_and_workers_meet_without_a_deadlock(store, desk, new_desk, clock
     with ThreadPoolExecutor(6) as pool:
         jobs = [pool.submit(job, n) for n, job in enumerate([record, record, work, work, operate, operate])]
         for job in jobs:
-            job.result(120)
+            job.result(PATIENCE_S)
     with store.read() as view:
         assert verify_chain(view.log_entries()).whole
 
@@ -304,7 +307,7 @@ def test_a_killed_process_leaves_whole_trays_and_nothing_else(database_url, open
     assert victim.stdout.readline() == "ready\n"
     threading.Timer(wait_s, victim.send_signal, [signal.SIGKILL]).start()
     answered = [line.split() for line in victim.stdout if line.endswith("\n")]
-    victim.wait(30)
+    victim.wait(PATIENCE_S)
     victim.stdout.close()
     assert victim.returncode == -signal.SIGKILL
 

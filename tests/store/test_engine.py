@@ -4,6 +4,7 @@ import sqlite3
 import threading
 
 import pytest
+from patience import PATIENCE_S
 from sqlalchemy import text
 
 from gateway.core.ledger import LogLine
@@ -139,7 +140,7 @@ def test_a_deadlock_broken_at_our_cost_is_busy(opened, postgres_url):
         try:
             with store.begin() as tx:
                 tx._next(first, None)
-                meet.wait(10)
+                meet.wait(PATIENCE_S)
                 tx._next(second, None)
         except StoreError as error:
             errors.append(error)
@@ -148,7 +149,7 @@ def test_a_deadlock_broken_at_our_cost_is_busy(opened, postgres_url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert [type(error) for error in errors] == [Busy]
 
 

@@ -117,7 +117,7 @@ class Door:
 
     def is_waited_at(self):
         """Wait until somebody waits here for news."""
-        assert eventually(lambda: self.app.waiters._waiting)
+        assert eventually(lambda: self.app.door.waiters._waiting)
 
     def raw(self, *pieces, pause=0.0, shut=False):
         """Everything the door says to these bytes, and whether it closed then."""

@@ -210,7 +210,7 @@ def test_a_message_half_way_in_is_answered_before_the_stop(open_door):
         door.is_at_work()
         stopping = threading.Thread(target=door.stop)
         stopping.start()
-        assert eventually(door.app.stopping.is_set)
+        assert eventually(door.app.door.stopping.is_set)
         sock.sendall(body[500:])
         sock.settimeout(PATIENCE_S)
         said = sock.recv(65536)

@@ -9,6 +9,7 @@ import mail
 import pki
 import pytest
 import schemathesis
+from patience import PATIENCE_S
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -118,7 +119,9 @@ def test_the_door_answers_as_described_whatever_is_asked(door, operation):
     def ask(case):
         if case.query and "wait" in case.query:
             case.query["wait"] = 0
-        response = case.call(base_url=base, headers={"Authorization": f"Bearer {pki.token('cong-dvc')}"}, timeout=20)
+        response = case.call(
+            base_url=base, headers={"Authorization": f"Bearer {pki.token('cong-dvc')}"}, timeout=PATIENCE_S
+        )
         assert response.status_code < 500, response.content[:500]
         case.validate_response(response, checks=CHECKS)
 

@@ -200,7 +200,8 @@ def test_the_host_of_an_absolute_target_means_nothing(door):
     assert status == 200
 
 
-def test_an_upgrade_is_not_followed(door):
+def test_an_upgrade_is_not_followed(open_door):
+    door = open_door(idle_s=1.0)
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
     answer, _ = door.raw(
         post(upgrade, method=b"GET", target=b"/healthz"),

@@ -1,13 +1,13 @@
 """A gateway that serves takes over what is dropped in or imported, without a restart: declarations, agencies, procedures."""
 
 import sys
-import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import nodes
 import pytest
+from patience import eventually, stays
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -65,16 +65,6 @@ def codes(node, body, party="cong-dvc"):
     return [one.get("code") or one["MaChiTiet"] for one in told.get("problems") or told.get("DanhSachLoi") or ()]
 
 
-def comes(wanted, seconds=30):
-    """Whether it comes about soon, without a restart."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if wanted():
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def drop(node, name, text):
     """Put a file into the folder as a whole."""
     (node.folder / "to-khai" / f"{name}.part").write_text(text, "utf-8")
@@ -84,24 +74,23 @@ def drop(node, name, text):
 def test_a_declaration_that_is_dropped_in_is_enforced_by_version_without_a_restart(node):
     assert codes(node, filed("nhiều")) == ["XSD-053"]  # nothing to check it by yet: a remark
     drop(node, "1.001193.xsd", STRICT.format(version="1.0", kind="xs:positiveInteger"))
-    assert comes(lambda: codes(node, filed("nhiều")) == ["XSD-020"])
+    assert eventually(lambda: codes(node, filed("nhiều")) == ["XSD-020"])
     assert codes(node, filed("2")) == []
 
     drop(node, "1.001193.xsd", STRICT.format(version="2.0", kind="xs:token"))
-    assert comes(lambda: codes(node, filed("nhiều")) == [])
+    assert eventually(lambda: codes(node, filed("nhiều")) == [])
 
 
 def test_a_declaration_that_is_no_good_changes_nothing_and_is_told_once(node):
     drop(node, "1.001612.xsd", STRICT.format(version="1.0", kind="xs:positiveInteger"))
     wrong = {"ma": None, "tthc": "1.001612"}
-    assert comes(lambda: codes(node, filed("nhiều", **wrong)) == ["XSD-020"])
+    assert eventually(lambda: codes(node, filed("nhiều", **wrong)) == ["XSD-020"])
     drop(node, "1.001612.xsd", "<hỏng>")
-    assert comes(lambda: "the declarations are no good" in node.log("serve"))
-    time.sleep(1.0)
-    assert node.log("serve").count("the declarations are no good") == 1
+    assert eventually(lambda: "the declarations are no good" in node.log("serve"))
+    assert stays(lambda: node.log("serve").count("the declarations are no good") == 1)
     assert codes(node, filed("nhiều", **wrong)) == ["XSD-020"]  # what was in force stays so
     (node.folder / "to-khai" / "1.001612.xsd").unlink()
-    assert comes(lambda: codes(node, filed("nhiều", **wrong)) == ["XSD-053"])
+    assert eventually(lambda: codes(node, filed("nhiều", **wrong)) == ["XSD-053"])
 
 
 def catalogue(node, name, version, text):
@@ -117,14 +106,14 @@ def test_an_agency_is_known_by_its_aliases_from_the_catalogue_while_they_are_in_
     assert codes(node, filed(**old), XA) == ["SIG-059"]  # nobody is known by that name
     ours = mail.OFFICES[XA].ma
     catalogue(node, "CoQuan", "1", f"Ma,Ten,BiDanh\n{ours},Xã thử nghiệm,000.07.03.H19\n")
-    assert comes(lambda: "SIG-059" not in codes(node, filed(**old), XA))
+    assert eventually(lambda: "SIG-059" not in codes(node, filed(**old), XA))
     asked = node.call("GET", "/v1/dossiers/000.07.03.H19-260115-0001", party=XA)
     assert (asked.status, asked.json["CoQuanXuLy"]) == (200, XA)  # a code with the old identifier is its own
 
     ended = f"Ma,Ten,BiDanh,HieuLucDen\n{ours},Xã thử nghiệm,000.07.03.H19,2026-01-31\n"
     catalogue(node, "CoQuan", "2", ended)
     later = old | {"ma": "000.07.03.H19-260115-0002"}
-    assert comes(lambda: codes(node, filed(**later), XA) == ["SIG-059"])
+    assert eventually(lambda: codes(node, filed(**later), XA) == ["SIG-059"])
 
 
 def test_an_agency_that_was_replaced_leads_to_its_successor(node):
@@ -132,12 +121,12 @@ def test_an_agency_that_was_replaced_leads_to_its_successor(node):
     merged = f"Ma,Ten,BiDanh,HieuLucDen,MaThayThe\nH10.99,Xã cũ,000.00.99.H10,2025-06-30,{ours}\n{ours},Xã mới,,,\n"
     catalogue(node, "CoQuan", "3", merged)
     born_before = {"sender": XA, "to": "cong-dvc", "ma": "000.00.99.H10-250115-0001"}
-    assert comes(lambda: "AUT-021" not in codes(node, filed(**born_before), XA))
+    assert eventually(lambda: "AUT-021" not in codes(node, filed(**born_before), XA))
     assert node.call("GET", "/v1/dossiers/000.00.99.H10-250115-0001", party=XA).status == 200
 
 
 def test_procedures_that_the_catalogue_does_not_know_are_refused_from_then_on(node):
     assert "XSD-135" not in codes(node, filed(tthc="1.009999"))
     catalogue(node, "ThuTuc", "1", "Ma,Ten,MaLinhVuc\n1.001193,Đăng ký khai sinh,LV-01\n")
-    assert comes(lambda: "XSD-135" in codes(node, filed(tthc="1.009999")))
+    assert eventually(lambda: "XSD-135" in codes(node, filed(tthc="1.009999")))
     assert "XSD-135" not in codes(node, filed(tthc="1.001193.000.00.00.H19"))

@@ -13,6 +13,7 @@ import zeep
 import zeep.exceptions
 import zeep.transports
 from lxml import etree
+from patience import PATIENCE_S
 from requests import Session
 from zeep.wsse.username import UsernameToken
 
@@ -73,7 +74,7 @@ class Client:
         session.trust_env = False
         if wsse is None:
             session.headers["Authorization"] = f"Bearer {pki.token(party)}"
-        transport = zeep.transports.Transport(session=session, timeout=20, operation_timeout=20)
+        transport = zeep.transports.Transport(session=session, timeout=PATIENCE_S, operation_timeout=PATIENCE_S)
         url = f"http://127.0.0.1:{door.port}/soap?wsdl"
         self._client = zeep.Client(url, transport=transport, port_name=port, service_name="TrucLienThong", wsse=wsse)
         self._session = session
@@ -519,7 +520,7 @@ def test_a_soap_1_2_fault_names_what_it_did_not_understand_and_the_versions_it_s
 
 
 def test_the_doors_own_refusals_are_faults_too(door):
-    wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=20)
+    wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=PATIENCE_S)
     wire.putrequest("POST", "/soap")
     for name, value in (("Authorization", f"Bearer {pki.token('cong-dvc')}"), ("Content-Length", "0"), ("Expect", "x")):
         wire.putheader(name, value)
@@ -691,7 +692,7 @@ def test_get_and_others_are_not_calls(door):
 
 
 def test_a_keep_alive_connection_survives_a_fault(door):
-    wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=10)
+    wire = http.client.HTTPConnection("127.0.0.1", door.port, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {pki.token('cong-dvc')}", "Content-Type": "text/xml"}
     for _ in range(3):
         wire.request("POST", "/soap", enveloped(f'<Khac xmlns="{NS}"/>'), headers)

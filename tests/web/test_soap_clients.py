@@ -10,12 +10,13 @@ from pathlib import Path
 import mail
 import pki
 import pytest
+from patience import PATIENCE_S
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 
 
 def run(*command, cwd=None):
-    done = subprocess.run([str(c) for c in command], capture_output=True, timeout=60, check=False, cwd=cwd)
+    done = subprocess.run([str(c) for c in command], capture_output=True, timeout=PATIENCE_S, check=False, cwd=cwd)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     return done.stdout.decode()
 
@@ -23,7 +24,7 @@ def run(*command, cwd=None):
 def has(*command):
     return (
         shutil.which(command[0])
-        and subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+        and subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
     )
 
 

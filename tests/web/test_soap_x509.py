@@ -12,6 +12,7 @@ import mail
 import pki
 import pytest
 from lxml import etree
+from patience import PATIENCE_S
 from test_soap import NS, S11, S12, WSSE, WSU, b64, call, fault, operation, records
 
 from signing.trust import TrustView
@@ -70,7 +71,9 @@ def signed(tmp_path, inner, who="ubnd-xa-thu-nghiem", **options):
     command = ["xmlsec1", "--sign", "--privkey-pem", str(pki.signer(who).key_pem)]
     for name in names:
         command += ["--id-attr:Id", name]
-    subprocess.run([*command, "--output", str(target), str(source)], check=True, capture_output=True, timeout=30)
+    subprocess.run(
+        [*command, "--output", str(target), str(source)], check=True, capture_output=True, timeout=PATIENCE_S
+    )
     return target.read_bytes()
 
 
