@@ -92,8 +92,16 @@ proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have
 ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
 
 .PHONY: bench
-bench: $(READY)  ## floor and product in one run, some minutes; ARGS=--quick to see that it works
-	$(BIN)/python bench/run.py $(ARGS)
+bench: $(READY)  ## floor and product in one run, half an hour; ARGS=--quick to see that it works
+	$(BIN)/python bench/run.py --load --svg docs/performance.svg $(ARGS)
+
+.PHONY: bench-peer
+bench-peer: $(READY)  ## the gateway and a plain Camel pipeline in turn; needs a JDK and Maven
+	$(BIN)/python bench/peer/compare.py $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: $(READY)  ## two revisions in turn: make bench-compare REV=main~5
+	$(BIN)/python bench/compare.py $(REV) $(ARGS)
 
 .PHONY: kill
 kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the books; ARGS="--kills 200"

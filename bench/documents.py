@@ -1,4 +1,4 @@
-"""Signed dossiers for the benchmark: as many different ones as asked, of about the size asked, RSA-2048 and XML-DSig."""
+"""Signed dossiers for the benchmark: as many different ones as asked, of about the size asked, in the form asked."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from datetime import UTC, datetime, timedelta
 
 import pki
 
+from gateway.web.answers import NAMESPACE
 from schemas.names import HO_SO, PHONG_BI
-from signing.sign import XADES_B_B, XML_DSIG, SigningKey, sign
+from signing.sign import SigningKey, Variant, sign
 
 SENDER, RECEIVER = "so-tu-phap", "cong-dvc"  # pushes nothing: the receiver pulls, so that intake alone is measured
+KEYS = {  # kind of key -> who signs with one, and its identifier
+    "rsa": (SENDER, "H19.901"),
+    "pss": (SENDER, "H19.901"),
+    "ecdsa": ("ubnd-xa-thu-nghiem", "H19.902.01"),  # P-384
+}
 
 _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 <lt:ThongDiep xmlns:lt="{pb}"><lt:MaThongDiep>{id}</lt:MaThongDiep><lt:LoaiThongDiep>HS01</lt:LoaiThongDiep>\
-<lt:PhienBan>1.0</lt:PhienBan><lt:NoiGui><lt:MaDinhDanh>H19.901</lt:MaDinhDanh></lt:NoiGui><lt:DanhSachNoiNhan><lt:NoiNhan>\
+<lt:PhienBan>1.0</lt:PhienBan><lt:NoiGui><lt:MaDinhDanh>{sender}</lt:MaDinhDanh></lt:NoiGui><lt:DanhSachNoiNhan><lt:NoiNhan>\
 <lt:MaDinhDanh>H19.909</lt:MaDinhDanh></lt:NoiNhan></lt:DanhSachNoiNhan><lt:MaHoSo>{ma}</lt:MaHoSo>\
 <lt:ThoiDiemTao>{at}</lt:ThoiDiemTao><lt:ThanPhan><hs:NopHoSo xmlns:hs="{hs}"><hs:MaHoSo>{ma}</hs:MaHoSo>\
 <hs:MaTTHC>2.000488</hs:MaTTHC><hs:TenTTHC>Cấp phiếu lý lịch tư pháp</hs:TenTTHC><hs:MaLinhVuc>TP-LLTP</hs:MaLinhVuc>\
@@ -31,18 +37,27 @@ _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def dossiers(count: int, size: int, *, first: int = 1, xades: bool = False) -> list[bytes]:
+def dossiers(count: int, size: int, *, first: int = 1, xades: bool = False, key: str = "rsa") -> list[bytes]:
     """``count`` signed dossiers of about ``size`` bytes, numbered from ``first``."""
-    signer = pki.signer(SENDER)
-    key = SigningKey.load(signer.key_pem, signer.cert_pem)
-    variant = XADES_B_B if xades else XML_DSIG
+    name, identifier = KEYS[key]
+    signer = pki.signer(name)
+    held = SigningKey.load(signer.key_pem, signer.cert_pem)
+    variant = Variant(xades=xades, pss=key == "pss")
     at = datetime.now(UTC) - timedelta(minutes=5)
-    bare = len(sign(_document(first, at, b""), key, variant, at=at))
+    bare = len(sign(_document(first, at, b"", identifier), held, variant, at=at))
     content = max(0, (size - bare - 450) * 3 // 4)  # 450: the manifest's own row
-    return [sign(_document(first + n, at, b"x" * content), key, variant, at=at) for n in range(count)]
+    return [sign(_document(first + n, at, b"x" * content, identifier), held, variant, at=at) for n in range(count)]
 
 
-def _document(number: int, at: datetime, content: bytes) -> bytes:
+def by_soap(body: bytes) -> bytes:
+    """The same for the door of SOAP 1.1."""
+    return (
+        b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GuiThongDiep xmlns="%b"><NoiDung>%b</NoiDung>'
+        b"</GuiThongDiep></s:Body></s:Envelope>" % (NAMESPACE.encode(), base64.b64encode(body))
+    )
+
+
+def _document(number: int, at: datetime, content: bytes, sender: str) -> bytes:
     papers = manifest = ""
     if content:
         text = f"{number:08d}".encode() + content[8:]
@@ -60,7 +75,8 @@ def _document(number: int, at: datetime, content: bytes) -> bytes:
         pb=PHONG_BI,
         hs=HO_SO,
         id=uuid.uuid4(),
-        ma=f"H19.901-{at:%y%m%d}-{number:07d}",
+        sender=sender,
+        ma=f"{sender}-{at:%y%m%d}-{number:07d}",
         at=at.isoformat(timespec="seconds"),
         due=(at + timedelta(days=10)).isoformat(timespec="seconds"),
         papers=papers,

@@ -4,7 +4,8 @@ Runs as a process of its own, so that its CPU is not the server's:
 
     python bench/load.py --port 8310 --path /v1/messages --token … --connections 64 --bodies bodies.bin
 
-The file holds bodies one after another, each behind its length (8 bytes, big-endian). One JSON object on standard output:
+With ``--rate`` a request is due so many times a second whether answers come or not, and its latency counts from when it was due:
+who waits for a free connection waits for the server. The file holds bodies one after another, each behind its length (8 bytes, big-endian). One JSON object on standard output:
 answers by status, elapsed wall seconds, latencies in ms at p50, p95, p99, and this process's own CPU seconds.
 """
 
@@ -45,7 +46,10 @@ def read_bodies(path: Path) -> list[bytes]:
 class Connection(asyncio.Protocol):
     """One keep-alive connection: a request at a time, as fast as the answers come."""
 
-    def __init__(self, requests: Iterator[bytes], latencies: list[float], statuses: Counter[int]) -> None:
+    def __init__(
+        self, requests: Iterator[tuple[float | None, bytes]], latencies: list[float], statuses: Counter[int]
+    ) -> None:
+        """``requests``: when each is due, if not at once, in the loop's time."""
         self.requests = requests
         self.latencies = latencies
         self.statuses = statuses
@@ -58,13 +62,17 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        request = next(self.requests, None)
+        due, request = next(self.requests, (None, None))
         if request is None:
             self.transport.close()
             self._finish()
             return
-        self.since = time.perf_counter()
-        self.transport.write(request)  # type: ignore[attr-defined]
+        loop = asyncio.get_running_loop()
+        self.since = loop.time() if due is None else due
+        if due is not None and due > loop.time():
+            loop.call_at(due, self.transport.write, request)  # type: ignore[attr-defined]
+        else:
+            self.transport.write(request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -79,7 +87,7 @@ class Connection(asyncio.Protocol):
             return
         if len(rest) < length:
             return
-        self.latencies.append(time.perf_counter() - self.since)
+        self.latencies.append(asyncio.get_running_loop().time() - self.since)
         self.statuses[int(head[9:12])] += 1
         self.buffer = rest[length:]
         self._next()
@@ -95,13 +103,15 @@ class Connection(asyncio.Protocol):
                 self.done.set_exception(error)
 
 
-def requests_of(bodies: list[bytes], path: str, host: str, token: str | None) -> Iterator[bytes]:
+def requests_of(
+    bodies: list[bytes], path: str, host: str, token: str | None, kind: str = "application/xml"
+) -> Iterator[bytes]:
     """Each body with its request head."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     for body in bodies:
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Content-Type: application/xml\r\n"
-            f"Accept: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Content-Type: {kind}\r\n"
+            f"Accept: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         yield head.encode() + body
 
@@ -109,12 +119,18 @@ def requests_of(bodies: list[bytes], path: str, host: str, token: str | None) ->
 async def load(arguments: argparse.Namespace) -> dict[str, object]:
     """Send everything, then count."""
     requests = requests_of(
-        read_bodies(arguments.bodies), arguments.path, f"{arguments.host}:{arguments.port}", arguments.token
+        read_bodies(arguments.bodies),
+        arguments.path,
+        f"{arguments.host}:{arguments.port}",
+        arguments.token,
+        arguments.content_type,
     )
-    prepared = iter(list(requests))
+    waiting = list(requests)
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
     loop = asyncio.get_running_loop()
+    began, rate = loop.time() + 0.05, arguments.rate
+    prepared = iter([(began + n / rate if rate else None, request) for n, request in enumerate(waiting)])
     started = time.perf_counter()
     connections = []
     for _ in range(arguments.connections):
@@ -142,6 +158,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/v1/messages")
     parser.add_argument("--token")
+    parser.add_argument("--content-type", default="application/xml")
+    parser.add_argument("--rate", type=float, help="requests a second, due whether answers come or not")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--bodies", type=Path, required=True)
     parser.add_argument("--timeout-s", type=float, default=300.0)

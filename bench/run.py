@@ -1,12 +1,13 @@
 """The benchmark: floor and product in one run, on the same documents, on the same machine (docs/performance.md).
 
-    python bench/run.py             two sizes, three rounds each, a few minutes
-    python bench/run.py --quick     few messages of 4 KB, one round; to see that it works
+    python bench/run.py                     the table of docs/performance.md, about half an hour
+    python bench/run.py --quick             few messages of 4 KB, one round; to see that it works
+    python bench/run.py --cases "20 xades ecdsa soap 1"     one row: KB, form, key, door, workers; what is left out is as usual
 
-The product is `lienthong serve` over SQLite (or --database URL), driven over keep-alive connections by a generator in a
-process of its own; CPU is that of all server processes, from the operating system. The floor is the sum of the bare
-primitives and of a handler that does nothing, under the same generator. Rounds alternate: floor, product, floor, product.
-Read the ratio; absolute figures are this machine's.
+The product is `lienthong serve` with its default settings (INFO, a line for each request) over SQLite (or --database URL), driven
+over keep-alive connections by a generator in a process of its own; CPU is that of all server processes, from the operating system.
+The floor is the sum of the bare primitives and of a handler that does nothing, under the same generator. Rounds alternate: floor,
+product, floor, product. Read the ratio; absolute figures are this machine's.
 """
 
 from __future__ import annotations
@@ -43,11 +44,59 @@ from schemas.catalog import bundled  # noqa: E402
 TICK = os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class Case:
+    """One way to come in."""
+
+    size: int = 4  # KB
+    form: str = "dsig"  # or xades
+    key: str = "rsa"  # or pss, ecdsa
+    door: str = "rest"  # or soap
+    workers: int = max(1, os.cpu_count() or 1)
+
+    @classmethod
+    def of(cls, text: str) -> Case:
+        """From words in any order: a size in KB first, a last number of workers."""
+        given: dict[str, Any] = {}
+        names = {"form": ("dsig", "xades"), "key": ("rsa", "pss", "ecdsa"), "door": ("rest", "soap")}
+        for word in text.split():
+            if word.isdigit():
+                given["workers" if "size" in given else "size"] = int(word)
+            else:
+                given[next(name for name, words in names.items() if word in words)] = word
+        return cls(**given)
+
+    def __str__(self) -> str:
+        return f"{self.size} KB {self.form} {self.key} {self.door} {self.workers}"
+
+    def documents(self, count: int, first: int) -> list[bytes]:
+        """Different signed dossiers."""
+        return documents.dossiers(count, self.size * 1024, first=first, xades=self.form == "xades", key=self.key)
+
+    def posted(self, made: list[bytes]) -> list[bytes]:
+        """As they are posted."""
+        return [documents.by_soap(body) for body in made] if self.door == "soap" else made
+
+    @property
+    def sent_by(self) -> dict[str, Any]:
+        """How the generator posts them."""
+        token = pki.token(documents.KEYS[self.key][0])
+        if self.door == "soap":
+            return {"token": token, "path": "/soap", "content-type": "text/xml"}
+        return {"token": token}
+
+
+USUAL = (
+    *(Case(), Case(20), Case(200), Case(2000), Case(workers=1), Case(door="soap")),
+    *(Case(form="xades"), Case(20, form="xades"), Case(key="pss"), Case(key="ecdsa")),
+)
+
+
 @dataclass
 class Row:
-    """What was measured for one size, one value a round."""
+    """What was measured for one case, one value a round."""
 
-    size: int
+    case: Case
     body_bytes: int
     floor_us: list[float] = field(default_factory=list)
     floor_parts: list[dict[str, float]] = field(default_factory=list)
@@ -56,6 +105,9 @@ class Row:
     p50_ms: list[float] = field(default_factory=list)
     p95_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
+    at_70: list[float] = field(default_factory=list)  # p99 in ms at 70 % of this round's rate
+    goodput: list[float] = field(default_factory=list)  # accepted at twice this round's rate, of this round's rate
+    quiet: list[float] = field(default_factory=list)  # p99 of a party that sends little, beside that, of its p99 alone
 
     @property
     def ratio(self) -> float:
@@ -85,12 +137,22 @@ def settle(group: int) -> None:
             return
 
 
-def generate(bodies: Path, port: int, connections: int, token: str | None) -> dict[str, Any]:
-    """One run of the load generator."""
+def started(bodies: Path, port: int, connections: int, **options: Any) -> subprocess.Popen[bytes]:
+    """The load generator, at work."""
     command = [sys.executable, str(HERE / "load.py"), "--port", str(port), "--connections", str(connections)]
-    command += ["--bodies", str(bodies), *(["--token", token] if token else [])]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=600)
-    result: dict[str, Any] = json.loads(done.stdout)
+    command += ["--bodies", str(bodies)]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)] if value is not None else []
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def generate(bodies: Path, port: int, connections: int, **options: Any) -> dict[str, Any]:
+    """One run of the load generator."""
+    done = started(bodies, port, connections, **options)
+    told, _ = done.communicate(timeout=900)
+    if done.returncode:
+        raise SystemExit("the generator failed")
+    result: dict[str, Any] = json.loads(told)
     return result
 
 
@@ -101,7 +163,7 @@ def http_floor(bodies: Path, connections: int) -> float:
         assert server.stdout is not None
         port = int(server.stdout.readline())
         before = cpu_of(server.pid)
-        answers = generate(bodies, port, connections, None)["answers"]
+        answers = generate(bodies, port, connections)["answers"]
         return 1e6 * (cpu_of(server.pid) - before) / answers
     finally:
         server.kill()
@@ -124,53 +186,93 @@ def count_of(database: str, folder: Path) -> int:
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> list[Row]:
-    """All sizes, all rounds."""
-    rows = []
+    """All cases, all rounds."""
     receipt_key = pki.signer("gateway").key
     assert isinstance(receipt_key, ec.EllipticCurvePrivateKey)
     kind = next(kind for kind in bundled().kinds() if (kind.loai, kind.goc) == ("HS01", "NopHoSo"))
     schema = bundled().schema(kind)
+    rows = [Row(case=case, body_bytes=len(case.documents(1, 0)[0])) for case in arguments.cases]
     number = 1
-    for size in arguments.sizes:
-        sample = documents.dossiers(1, size * 1024, first=0, xades=arguments.xades)[0]
-        row = Row(size=size, body_bytes=len(sample))
-        for turn in range(arguments.rounds):
-            made = documents.dossiers(arguments.messages + 200, size * 1024, first=number, xades=arguments.xades)
+    for turn in range(arguments.rounds):
+        for place, row in enumerate(rows):
+            case = row.case
+            count = max(40, min(arguments.messages, 20 * arguments.messages // case.size))
+            early = min(200, count)
+            made = case.documents(count + early, number)
             number += len(made)
             warm, bodies = folder / "warm.bin", folder / "bodies.bin"
-            load.write_bodies(warm, made[:200])
-            load.write_bodies(bodies, made[200:])
-            say(f"{size} KB, round {turn + 1}: floor")
-            parts = floor.measure(made[200:700], schema, receipt_key)
+            load.write_bodies(warm, case.posted(made[:early]))
+            load.write_bodies(bodies, case.posted(made[early:]))
+            say(f"{case}, round {turn + 1}: floor")
+            parts = floor.measure(made[early : early + 500], schema, receipt_key)
             http = http_floor(bodies, arguments.connections)
             row.floor_parts.append(
                 {"http": http, **{name: getattr(parts, name) for name in parts.__dataclass_fields__}}
             )
             row.floor_us.append(http + parts.total)
-            say(f"{size} KB, round {turn + 1}: product")
-            product(arguments, folder / f"{size}-{turn}", warm, bodies, len(made) - 200, row)
-        rows.append(row)
+            say(f"{case}, round {turn + 1}: product")
+            product(arguments, folder / f"{place}-{turn}", warm, bodies, count, row)
+            if arguments.load and place == 0:
+                say(f"{case}, round {turn + 1}: at 70 % and at twice the rate")
+                number = under_load(arguments, folder / f"load-{turn}", row, number)
     return rows
+
+
+def node_of(arguments: argparse.Namespace, folder: Path) -> Any:
+    """A node as users run it: INFO, a line for each request."""
+    return nodes.node(folder, database=arguments.database, settings={"log": {"level": "INFO"}})
 
 
 def product(arguments: argparse.Namespace, folder: Path, warm: Path, bodies: Path, count: int, row: Row) -> None:
     """One round of the product, over a fresh database where that is SQLite."""
-    with nodes.node(folder, database=arguments.database) as node:
-        server = node.serve(arguments.workers)
-        token = pki.token(documents.SENDER)
-        generate(warm, node.port, arguments.connections, token)
+    case = row.case
+    with node_of(arguments, folder) as node:
+        server = node.serve(case.workers)
+        generate(warm, node.port, arguments.connections, **case.sent_by)
         settle(server.pid)
         on_record = count_of(arguments.database, folder)
         before = cpu_of(server.pid)
-        result = generate(bodies, node.port, arguments.connections, token)
+        result = generate(bodies, node.port, arguments.connections, **case.sent_by)
         spent = cpu_of(server.pid) - before
         kept = count_of(arguments.database, folder) - on_record
-    if result["statuses"] != {"201": count} or kept != count:
+    if sum(result["statuses"].get(good, 0) for good in ("200", "201")) != count or kept != count:
         raise SystemExit(f"answers {result['statuses']}, {kept} of {count} on record")
     row.product_us.append(1e6 * spent / count)
     row.per_second.append(count / result["elapsed_s"])
     for name in ("p50_ms", "p95_ms", "p99_ms"):
         getattr(row, name).append(result[name])
+
+
+def under_load(arguments: argparse.Namespace, folder: Path, row: Row, number: int) -> int:
+    """At 70 % and at twice the rate just measured, and what a quiet party feels of the latter. Gives the next document's number."""
+    case, peak, seconds = row.case, row.per_second[-1], 8
+    easy, hard = int(0.7 * peak * seconds), int(2 * peak * seconds)
+    made = case.documents(200 + easy + hard, number)
+    quiet_case = Case(case.size, key="ecdsa")
+    quiet = quiet_case.documents(8 * seconds, number + len(made))
+    files = {"warm": made[:200], "easy": made[200 : 200 + easy], "hard": made[200 + easy :]}
+    files |= {"alone": quiet[: 4 * seconds], "beside": quiet[4 * seconds :]}
+    for name, bodies in files.items():
+        load.write_bodies(folder.with_suffix(f".{name}"), bodies)
+    with node_of(arguments, folder) as node:
+        server = node.serve(case.workers)
+
+        def send(name: str, case: Case, rate: float | None, connections: int = 512) -> subprocess.Popen[bytes]:
+            return started(folder.with_suffix(f".{name}"), node.port, connections, rate=rate, **case.sent_by)
+
+        def told(running: subprocess.Popen[bytes]) -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(running.communicate(timeout=900)[0])
+            return found
+
+        told(send("warm", case, None, arguments.connections))
+        settle(server.pid)
+        row.at_70.append(told(send("easy", case, 0.7 * peak))["p99_ms"])
+        alone = told(send("alone", quiet_case, 4, 4))["p99_ms"]
+        flood = send("hard", case, 2 * peak)
+        row.quiet.append(told(send("beside", quiet_case, 4, 4))["p99_ms"] / alone)
+        result = told(flood)
+        row.goodput.append(result["statuses"].get("201", 0) / result["elapsed_s"] / peak)
+    return number + len(made) + len(quiet)
 
 
 def say(text: str) -> None:
@@ -203,33 +305,57 @@ def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
         if arguments.database.startswith("sqlite")
         else "PostgreSQL on the same cores (its CPU not counted)"
     )
+    table = list(rows)
     lines = [
         (
             f"{os.cpu_count()} cores ({cpu}), {platform.python_implementation()} {platform.python_version()}, {versions}. {database}; "
-            f"{arguments.workers} workers, {arguments.connections} keep-alive connections, generator on the same cores; "
-            f"{'XAdES B-B' if arguments.xades else 'XML-DSig'} RSA-2048 in, ECDSA P-256 receipts out; {arguments.messages} messages a round, "
-            f"{arguments.rounds} round(s), medians (spread). Load average at the end {os.getloadavg()[0]:.1f}."
+            f"INFO and access log as by default; {arguments.connections} keep-alive connections, generator on the same cores; "
+            f"ECDSA P-256 receipts; {arguments.messages} messages a round (fewer of large ones), {arguments.rounds} round(s) in turn, "
+            f"medians (spread). Load average at the end {os.getloadavg()[0]:.1f}."
         ),
         "",
-        "| | " + " | ".join(f"{row.size} KB ({row.body_bytes:,} bytes)" for row in rows) + " |",
-        "|---" * (1 + len(list(rows))) + "|",
+        "| KB, form, key, door, workers | accepted/s | server CPU, µs a message | p50 / p95 / p99, ms | floor, µs (in turn) | **ratio** |",
+        "|---|---|---|---|---|---|",
     ]
-    table = list(rows)
-    for title, values in (
-        ("accepted messages/s", [middle(row.per_second) for row in table]),
-        ("server CPU, µs per message", [middle(row.product_us) for row in table]),
-        (
-            "p50 / p95 / p99, ms",
-            [" / ".join(middle(v, 0) for v in (row.p50_ms, row.p95_ms, row.p99_ms)) for row in table],
-        ),
-        ("floor CPU, µs per message", [middle(row.floor_us) for row in table]),
-        ("**ratio product / floor**", [f"**{row.ratio:.1f}**" for row in table]),
-    ):
-        lines.append(f"| {title} | " + " | ".join(values) + " |")
-    for part in parts:
-        shown = [f"{statistics.median(p[part] for p in row.floor_parts):,.0f}" for row in table]
-        lines.append(f"| floor: {part} | " + " | ".join(shown) + " |")
+    for row in table:
+        times = " / ".join(middle(v, 0) for v in (row.p50_ms, row.p95_ms, row.p99_ms))
+        http, commit, in_turn = (
+            statistics.median(p[n] for p in row.floor_parts) for n in ("http", "commit", "in_turn")
+        )
+        lines.append(
+            f"| {row.case} | {middle(row.per_second)} | {middle(row.product_us)} | {times} "
+            f"| {middle(row.floor_us)} ({http + commit + in_turn:,.0f}) | **{row.ratio:.1f}** |"
+        )
+    lines.append("")
+    for row in table:
+        shown = ", ".join(f"{part} {statistics.median(p[part] for p in row.floor_parts):,.0f}" for part in parts)
+        lines.append(f"* Floor of {row.case}: {shown}.")
+        if row.at_70:
+            lines.append(
+                f"* {row.case}: p99 at 70 % of that rate {middle(row.at_70)} ms; accepted at twice the rate "
+                f"{middle(row.goodput, 2)} of it; a quiet party's p99 beside that {middle(row.quiet, 2)} times its p99 alone."
+            )
+    one = [row for row in table if row.case == Case(workers=1)]
+    two = [row for row in table if row.case == Case(workers=2)]
+    if one and two:
+        gain = statistics.median(two[0].per_second) / statistics.median(one[0].per_second)
+        lines.append(f"* Two workers take {gain:.2f} times as many as one.")
     return "\n".join(lines) + "\n"
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Product over floor, a bar for each case, as SVG."""
+    most, height = max(row.ratio for row in rows), 24
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height * len(rows) + 40}" font-family="sans-serif" font-size="12">',
+        '<text x="8" y="18" font-weight="bold">Server CPU a message over floor</text>',
+    ]
+    for number, row in enumerate(rows):
+        y, width = 30 + number * height, 400 * row.ratio / most
+        parts.append(f'<text x="8" y="{y + 14}">{row.case}</text>')
+        parts.append(f'<rect x="220" y="{y}" width="{width:.0f}" height="{height - 6}" fill="#3b6ea5"/>')
+        parts.append(f'<text x="{226 + width:.0f}" y="{y + 14}">{row.ratio:.1f}</text>')
+    path.write_text("\n".join([*parts, "</svg>", ""]), "utf-8")
 
 
 def main() -> int:
@@ -239,20 +365,26 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=3000, help="messages a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[4, 20], help="KB"
+        "--cases",
+        type=lambda text: [Case.of(case) for case in text.split(",")],
+        default=list(USUAL),
+        help='for example "4, 20 xades, 4 ecdsa soap 1"',
     )
-    parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() or 1))
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--database", default="sqlite:///node.sqlite3")
-    parser.add_argument("--xades", action="store_true", help="sign the documents as XAdES B-B")
+    parser.add_argument("--load", action="store_true", help="the first case at 70 %% and at twice its rate, too")
+    parser.add_argument("--svg", type=Path, help="a plot of the ratios")
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON instead of Markdown")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.messages, arguments.rounds, arguments.sizes = 400, 1, [4]
+        arguments.messages, arguments.rounds, arguments.cases = 400, 1, [Case()]
     with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as folder:
         rows = measure(arguments, Path(folder))
+    if arguments.svg is not None:
+        plot(rows, arguments.svg)
     if arguments.json:
-        sys.stdout.write(json.dumps([row.__dict__ | {"ratio": row.ratio} for row in rows], indent=2) + "\n")
+        told = [row.__dict__ | {"case": str(row.case), "ratio": row.ratio} for row in rows]
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
         sys.stdout.write(report(arguments, rows))
     return 0

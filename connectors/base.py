@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from connectors.http import Http
+from connectors.http import Http, Reply, ShownRequest
 from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Unreachable
 from connectors.table import Common, keys_of, read_table
 from gateway.core.parties import Party
@@ -31,6 +31,7 @@ Send = Callable[[Parcel, S, Http], Awaitable[Receipt]]
 Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
 Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
+Played = Callable[[ShownRequest, S], Reply | None]
 Embed = Callable[[Mapping[str, Any], Path], Mapping[str, Any]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -56,6 +57,7 @@ class Connector(Generic[S]):
         self._fetch: Fetch[S] | None = None
         self._probe: Probe[S] | None = None
         self._embed: Embed | None = None
+        self._played: Played[S] | None = None
 
     def __repr__(self) -> str:
         return f"Connector({self.name!r})"
@@ -90,6 +92,25 @@ class Connector(Generic[S]):
         """
         self._probe = _only(self._probe, function, f"{self.name}.probe")
         return function
+
+    def played(self, function: _F) -> _F:
+        """Decorator: this is what a far side that takes everything would answer, for showing what would be sent.
+
+        None ends the showing after that request. A connector that has none of this cannot be shown.
+        """
+        self._played = _only(self._played, function, f"{self.name}.played")
+        return function
+
+    def answer_played(self, request: ShownRequest, settings: S) -> Reply | None:
+        """What such a far side answers. Raises Stopped (DLV-057) where this connector cannot be shown."""
+        if self._played is None:
+            raise Stopped(Problem("DLV-057", {"connector": self.name, "what": "played"}))
+        return self._played(request, settings)
+
+    @property
+    def shows(self) -> bool:
+        """Whether what it would send can be shown without sending it."""
+        return self._played is not None
 
     def embed(self, function: _F) -> _F:
         """Decorator: this is how the files that its table names become part of the table, when a profile is read.

@@ -22,7 +22,7 @@ from lxml import etree
 
 from connectors import probing, reading, receipts
 from connectors.base import connector
-from connectors.http import Http, Reply
+from connectors.http import Http, Reply, ShownRequest
 from connectors.outcomes import Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
@@ -144,6 +144,13 @@ async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt:
     body = await asyncio.to_thread(edxml_packet_of, parcel, settings)
     reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
     return _settled(reply, settings)
+
+
+@edxml.played
+def played(request: ShownRequest, settings: EdxmlSettings) -> Reply | None:
+    """A message is one request here: nothing comes after it."""
+    del request, settings
+    return None
 
 
 @edxml.probe

@@ -146,6 +146,18 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRequest:
+    """One request as it would go out, for a person to read."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    about: str = ""  # what it is for, as its connector calls it
+    rows: int = 0  # of a chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """What a server showed of itself while TLS was agreed on."""
 
@@ -361,9 +373,20 @@ class Http:
         return reply
 
     async def exchange(
-        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        about: str = "",
+        rows: int = 0,
     ) -> Reply:
-        """One request by any method and its answer, whatever its status: the caller judges it."""
+        """One request by any method and its answer, whatever its status: the caller judges it.
+
+        ``about`` and ``rows`` say what it is for; they are for those who only look (:mod:`connectors.showing`).
+        """
+        del about, rows
         return await self._exchange(method, url, body, headers)
 
     async def options(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:

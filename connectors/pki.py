@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
-from asn1crypto import tsp
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
+from asn1crypto import core, ocsp, tsp, x509
 
 from connectors.http import CHUNK, Forbidden, Pinned, open_socket
 
@@ -77,12 +73,10 @@ class Pki:
         """A revocation list. Raises NotFetched."""
         return await self._fetch("GET", url, CRL_BYTES)
 
-    async def ocsp(self, url: str, certificate: x509.Certificate, issuer: x509.Certificate) -> OcspAnswer:
-        """What a responder says of a certificate now. Raises NotFetched."""
+    async def ocsp(self, url: str, certificate: bytes, issuer: bytes) -> OcspAnswer:
+        """What a responder says now of a certificate (DER) of this issuer (DER). Raises NotFetched."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        # SHA-1 names the certificate here and protects nothing; responders know no other (RFC 6960, RFC 5019).
-        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303
-        request = builder.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
+        request = _question(certificate, issuer, nonce)
         headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
         return OcspAnswer(body=await self._fetch("POST", url, ANSWER_BYTES, request, headers), nonce=nonce)
 
@@ -124,6 +118,22 @@ class Pki:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             refused = isinstance(error.__cause__, Forbidden) or isinstance(getattr(error, "os_error", None), Forbidden)
             raise NotFetched(url, "refused-address" if refused else "connection") from error
+
+
+def _question(certificate: bytes, issuer: bytes, nonce: bytes) -> bytes:
+    """An OCSP request, DER. From the bytes of both, which an authority may have written in its own way."""
+    own, above = x509.Certificate.load(certificate), x509.Certificate.load(issuer)
+    # SHA-1 names the certificate here and protects nothing; responders know no other (RFC 6960, RFC 5019).
+    named = {
+        "hash_algorithm": {"algorithm": "sha1"},
+        "issuer_name_hash": hashlib.sha1(own.issuer.dump()).digest(),  # noqa: S324
+        "issuer_key_hash": hashlib.sha1(bytes(above.public_key["public_key"])).digest(),  # noqa: S324
+        "serial_number": own.serial_number,
+    }
+    extension = {"extn_id": "nonce", "critical": False, "extn_value": core.OctetString(nonce)}
+    asked = {"request_list": [{"req_cert": named}], "request_extensions": [extension]}
+    request: bytes = ocsp.OCSPRequest({"tbs_request": asked}).dump()
+    return request
 
 
 def read_source_file(path: Path, most: int = CRL_BYTES) -> bytes:

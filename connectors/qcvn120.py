@@ -10,6 +10,7 @@ Which codes mean what is the profile's to say.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from lxml import etree
 from connectors import probing, receipts
 from connectors.base import connector
 from connectors.dialect import Outward
-from connectors.http import Http, Reply
+from connectors.http import Http, Reply, ShownRequest
 from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.reading import Reads, answer_at, read_answer
 from connectors.table import SECRET, Secret, connector_secret
@@ -169,6 +170,20 @@ async def send(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receipt
         return await _dossier(load, load.dossier, remote, portal)
     tried = [Remote.read(a.reference) for a in parcel.attempts if a.reference]
     return await _progress(load, tried[-1] if tried else remote, portal)
+
+
+@qcvn120.played
+def played(request: ShownRequest, settings: Qcvn120Settings) -> Reply | None:
+    """A session, a dossier that is not there yet, and rows that are all taken."""
+    said = json.loads(request.body)
+    if "password" in said:
+        answer: dict[str, Any] = {settings.session_field: "<session>"}
+    elif said.get("service") == settings.tra_cuu:
+        code = next(iter(settings.codes.missing), None)
+        answer = {settings.code_field: code or next(iter(settings.codes.delivered)), settings.data_field: []}
+    else:
+        answer = {settings.code_field: next(iter(settings.codes.delivered))}
+    return Reply(status=200, headers={"Content-Type": "application/json"}, body=json.dumps(answer).encode())
 
 
 @qcvn120.query

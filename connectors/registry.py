@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
 from typing import Any
 
 from connectors.base import Connector
@@ -51,11 +50,6 @@ class ConnectorRegistry(Mapping[str, Connector[Any]]):
 
     def __len__(self) -> int:
         return len(self._there)
-
-    @property
-    def broken(self) -> Mapping[str, Problem]:
-        """Those that are installed and cannot be used, and why."""
-        return MappingProxyType(self._broken)
 
     def named(self, name: str | None) -> Connector[Any]:
         """The connector of this name. Raises Stopped: DLV-056 with the nearest name, DLV-059 when it is broken."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from connectors import probing, receipts
 from connectors.base import connector
-from connectors.http import Http, Reply, segment
+from connectors.http import Http, Reply, ShownRequest, segment
 from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.model import Delivery
 from gateway.core.parties import Party
@@ -76,6 +76,13 @@ async def send(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
             raise Refused(Problem("DLV-031", {"codes": list(codes)}), answer=reply.body) from refused
         raise
     return _receipt(reply, parcel, settings, http)
+
+
+@rest.played
+def played(request: ShownRequest, settings: RestSettings) -> Reply | None:
+    """A message is one request here: nothing comes after it."""
+    del request, settings
+    return None
 
 
 @rest.query

@@ -23,7 +23,7 @@ from lxml import etree
 
 from connectors import probing, receipts
 from connectors.base import connector
-from connectors.http import Http, Reply
+from connectors.http import Http, Reply, ShownRequest
 from connectors.outcomes import NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.table import SECRET, AnswerMeaning, Secret, connector_secret
 from gateway import documents
@@ -197,6 +197,13 @@ async def send(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt:
         return Receipt(pending=http.common.receipt_later_h is not None)  # a one-way operation
     answer = _answer(reply, request, settings, parcel)
     return _settled(answer, parcel, settings, reply, pending=http.common.receipt_later_h is not None)
+
+
+@soap.played
+def played(request: ShownRequest, settings: SoapSettings) -> Reply | None:
+    """A message is one request here: nothing comes after it."""
+    del request, settings
+    return None
 
 
 @soap.query

@@ -9,7 +9,9 @@ repeat them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -148,8 +150,25 @@ def read_table(kind: type[S], values: Mapping[str, Any], *, where: str, base: Pa
     return decode_toml(kind, Written(where, values, {}), base=base)
 
 
+MASK = "***"  # what stands for a secret where requests are only shown
+
+_masked: ContextVar[bool] = ContextVar("masked", default=False)
+
+
+@contextmanager
+def secrets_masked() -> Iterator[None]:
+    """Inside, no secret is read: each is its mask. For showing requests that are not sent."""
+    before = _masked.set(True)
+    try:
+        yield
+    finally:
+        _masked.reset(before)
+
+
 def connector_secret(where: Secret) -> str:
     """The secret that lies there, without surrounding white space. Raises Stopped (DLV-055) when it does not."""
+    if _masked.get():
+        return MASK
     kind, _, name = where.partition(":")
     try:
         value = os.environ[name] if kind == "env" else Path(name).expanduser().read_text("utf-8")

@@ -13,12 +13,13 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 from weakref import WeakKeyDictionary
+from xml.sax.saxutils import escape
 
 from connectors import probing, receipts
 from connectors.base import connector
@@ -27,7 +28,7 @@ from connectors.call_plan import HttpSettings
 from connectors.call_writing import MadeCall, PartnerRequest, checked, write_request
 from connectors.data import data_of
 from connectors.dialect import Outward
-from connectors.http import Http, Reply, answer_meaning
+from connectors.http import Http, Reply, ShownRequest, answer_meaning
 from connectors.outcomes import (
     Answered,
     Fetched,
@@ -134,6 +135,67 @@ async def send(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt:
     if not run.progress.done:
         raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": "connector.send"}))
     return Receipt(reference=run.reference, body=run.body, notes=run.notes, remember=run.remember)
+
+
+@templated.played
+def played(request: ShownRequest, settings: HttpSettings) -> Reply | None:
+    """The answers that a profile's own rules call taken; what they would give is named <like this>."""
+    answer: Any = {}
+    if request.about == "login":
+        assert settings.login is not None
+        reads, within, root = settings.login.reads, None, None
+        answer = _put(answer, settings.login.token.split("/"), "<token>")
+    else:
+        made = settings.plan.calls[request.about]
+        rules = made.call.answer
+        reads, within, root = rules.reads, rules.within, rules.code
+        wanted = {name: path for of in (made.take, made.remember) for name, one in of.items() for path in one.needs}
+        for name, path in wanted.items():
+            answer = _put(answer, path, f"<{name}>")
+        if rules.reference is not None:
+            answer = _put(answer, rules.reference.split("/"), "<reference>")
+        if rules.rows is not None and rules.row_code is not None:
+            rows = [_put({}, rules.row_code.split("/"), rules.delivered[0]) for _ in range(request.rows)]
+            answer = _put(answer, rules.rows.split("/"), rows)
+        if root is not None and rules.delivered:
+            answer = _put(answer, root.split("/") if root else [], rules.delivered[0])
+    return _played(answer, reads, within)
+
+
+def _put(tree: Any, path: Sequence[str | int], value: Any) -> Any:
+    """The tree with a value at this path; tables and arrays are made on the way."""
+    if not path:
+        return value
+    first, rest = path[0], path[1:]
+    if str(first).isascii() and str(first).isdigit():
+        listed = tree if isinstance(tree, list) else []
+        listed += [{} for _ in range(int(first) + 1 - len(listed))]
+        listed[int(first)] = _put(listed[int(first)], rest, value)
+        return listed
+    table = tree if isinstance(tree, dict) else {}
+    return {**table, str(first): _put(table.get(str(first), {}), rest, value)}
+
+
+def _played(answer: Any, reads: Reads, within: str | None) -> Reply:
+    kind = "application/json"
+    if reads is Reads.JSON:
+        text = json.dumps(answer, ensure_ascii=False)
+    elif reads is Reads.XML:
+        text, kind = f"<a>{_elements(answer)}</a>", "text/xml; charset=utf-8"
+    else:
+        text, kind = str(answer if answer != {} else ""), "text/plain; charset=utf-8"
+    if within is not None:
+        text, kind = f"<a>{_elements(_put({}, within.split('/'), text))}</a>", "text/xml; charset=utf-8"
+    return Reply(status=200, headers={"Content-Type": kind}, body=text.encode())
+
+
+def _elements(value: Any, name: str | None = None) -> str:
+    if isinstance(value, list):
+        return "".join(_elements(each, name) for each in value)
+    inner = (
+        "".join(_elements(one, key) for key, one in value.items()) if isinstance(value, dict) else escape(str(value))
+    )
+    return f"<{name}>{inner}</{name}>" if name is not None else inner
 
 
 @templated.query
@@ -440,8 +502,9 @@ class _Run:
         keys = {"Idempotency-Key": f"{self.parcel.id}.{made.name}"} if request.method != "GET" else {}
         if keys and rows:
             keys["Idempotency-Key"] += "." + hashlib.sha256(request.body).hexdigest()[:16]
+        headers = {**keys, **request.headers}
         return await self.http.exchange(
-            request.method, request.url, body=request.body, headers={**keys, **request.headers}
+            request.method, request.url, body=request.body, headers=headers, about=made.name, rows=len(rows)
         )
 
     def _value(self, of: Any) -> Any:
@@ -543,7 +606,7 @@ class _Run:
             form |= {name: one.render(data, self.out) for name, one in made.form.items()}
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(form, quote_via=quote).encode("ascii")
-        return await self.http.exchange("POST", login.url, body=body, headers=headers)
+        return await self.http.exchange("POST", login.url, body=body, headers=headers, about="login")
 
 
 class _Absent(Exception):  # control flow inside this file: a look-up's answer

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NewType
 from xml.parsers import expat
 
 from lxml import etree
@@ -98,6 +98,16 @@ class DocumentLimits:
     namespaces: int = 64  # in scope at any one element; inclusive C14N is cubic in them
     text_bytes: int = 3 * 2**20  # from the start of one tag to the start of the next; at most LONGEST_TEXT counts
     name_bytes: int = 128 * 2**10  # all different names of elements and attributes together: lxml never forgets a name
+
+
+#: A document of ours as it is signed: :data:`DECLARATION`, then its exclusive canonical form. Who makes one answers for that.
+Canonical = NewType("Canonical", bytes)
+DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
+
+
+def canonical_document(root: etree._Element) -> Canonical:
+    """A tree of ours in the form in which it is signed."""
+    return Canonical(DECLARATION + etree.tostring(root, method="c14n", exclusive=True, with_comments=False))
 
 
 DEFAULT_LIMITS = DocumentLimits()

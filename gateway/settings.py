@@ -61,7 +61,7 @@ class NodeSettings:
         en="The gateway's own agency identifier; it stands in NoiGui of receipts.",
     )
     name: str = setting(
-        "Trục liên thông tỉnh Đồng Nai (thử nghiệm)",
+        "Trục liên thông thành phố Đồng Nai (thử nghiệm)",
         vi="Tên của trục, ghi vào biên nhận.",
         en="The gateway's name; it stands in receipts.",
     )
@@ -292,12 +292,6 @@ class DoorSettings:
         vi="Số thông điệp nhiều nhất trong một mẻ ghi.",
         en="The most messages in one tray.",
     )
-    tray_ms: float = setting(
-        10.0,
-        at_least=1,
-        vi="Xét tối đa chừng này mili giây rồi ghi mẻ.",
-        en="Judge for at most this many milliseconds, then record the tray.",
-    )
     big_bytes: int = setting(
         100_000,
         at_least=1000,
@@ -512,6 +506,13 @@ class TrustSettings:
         vi="Khi nguồn thu hồi mất, tin câu trả lời tốt gần nhất thêm chừng này giờ.",
         en="While a revocation source is down, the last good answer counts this many hours more.",
     )
+    evidence_h: float = setting(
+        24.0,
+        at_least=1,
+        at_most=720,
+        vi="CRL hay câu trả lời OCSP không ghi hạn (nextUpdate) chỉ tin chừng này giờ từ lúc lập; nửa chừng thì hỏi lại.",
+        en="A CRL or OCSP answer without an end (nextUpdate) counts this many hours from when it was made; asked again at half.",
+    )
 
 
 class DeadlineHours(StrEnum):
@@ -545,8 +546,10 @@ class DeadlineSettings:
     )
     calendar: Path | None = setting(
         None,
-        vi="Tệp lịch làm việc (TOML: weekdays, every_year, holidays, worked); bỏ trống: lịch Việt Nam kèm chương trình.",
-        en="The calendar file (TOML: weekdays, every_year, holidays, worked); empty: the Vietnamese one of the package.",
+        vi="Tệp lịch làm việc (TOML: weekdays, every_year, since, last_checked, holidays, worked); bỏ trống: lịch Việt Nam "
+        "kèm chương trình.",
+        en="The calendar file (TOML: weekdays, every_year, since, last_checked, holidays, worked); empty: the Vietnamese one "
+        "of the package.",
     )
 
 

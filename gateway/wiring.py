@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # imported where they are used: a command that only looks int
     from gateway.services.intake import Gate
     from gateway.services.replies import Clerk, Persons
     from gateway.store import CertificateRecord as StoredStatus
+    from gateway.store import PartyVersion
     from schemas.catalog import Catalog
     from signing.certificates import Certificate
     from signing.sign import SigningKey
@@ -311,7 +312,50 @@ def registry_of(store: Store) -> Parties:
     with store.read() as view:
         version = view.parties_version()
         rows = view.parties()
-    return Parties((profiles.from_text(row.profile) for row in rows if row.profile is not None), version)
+    found: list[Party] = []
+    for row in rows:
+        try:
+            found.append(profiles.from_text(row.profile or ""))
+        except Exception as error:  # noqa: BLE001 - a field or a library has changed since: that party alone is out
+            _shut_out(row.id, error)
+    try:
+        return Parties(found, version)
+    except ValueError:  # two parties share something that only one may have: the later one is out
+        kept: list[Party] = []
+        for party in found:
+            try:
+                Parties([*kept, party])
+                kept.append(party)
+            except ValueError as error:
+                _shut_out(party.id, error)
+        return Parties(kept, version)
+
+
+def _shut_out(party: PartyId, error: Exception) -> None:
+    log.error("SYS-076 party %s is shut out until its profile is applied anew: %s", party, error)
+
+
+def prove_registry(rows: Iterable[PartyVersion], settings: Settings) -> None:
+    """Build the whole view of these profiles, as a fresh process will. Raises Stopped (SYS-076) naming the party.
+
+    Called inside the transaction that puts them into force: what cannot be built is never in force.
+    """
+    from signing.trust import TrustView
+
+    built: list[Party] = []
+    party = "–"
+    try:
+        for row in rows:
+            party = row.id
+            built.append(profiles.from_text(row.profile or ""))
+            TrustView.build(Parties(built))
+        party = str(OURSELVES)
+        own = with_ourselves(Parties(built), settings, None)
+        TrustView.build(own, load_trees(settings))
+    except Stopped:
+        raise
+    except Exception as error:  # whatever it is, it would end every process later
+        raise Stopped(Problem("SYS-076", {"party": party, "reason": str(error) or type(error).__name__})) from error
 
 
 def with_aliases(parties: Parties, store: Store) -> Parties:
@@ -367,7 +411,10 @@ def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, s
         with store.read() as view:
             version = view.statuses_version()
             verdicts = [certificate_status(row) for row in view.certificate_statuses()]
-    built = TrustView.build(parties, trees, verdicts)
+    flaws: dict[str, str] = {}
+    built = TrustView.build(parties, trees, verdicts, flaws=flaws)
+    for flaw in flaws.values():
+        log.error("SYS-076 a party is shut out until its profile is mended: %s", flaw)
     built = built.with_verdicts(statuses_by_files(built, parties, settings))
     return TrustView(
         certificates=built.certificates, trees=built.trees, verdicts=built.verdicts, own=built.own, version=version
@@ -389,13 +436,17 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
     for party in parties:
         for registration in party.certificates:
             grown = trust.trees.get(registration.tree or "")
-            if grown is not None and registration.fingerprint not in trust.verdicts:
-                asked.append((trust.certificates[registration.fingerprint], grown))
+            certificate = trust.certificates.get(registration.fingerprint)
+            if grown is not None and certificate is not None and registration.fingerprint not in trust.verdicts:
+                asked.append((certificate, grown))
     if not asked:
         return []
     # A thread of its own: the path validator runs an event loop, and the caller's thread may be running one already.
     with ThreadPoolExecutor(1, thread_name_prefix="status") as aside:
-        under_way = [aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ())) for one, tree in asked]
+        lasts = timedelta(hours=settings.trust.evidence_h)
+        under_way = [
+            aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ()), lasts=lasts) for one, tree in asked
+        ]
         return [done.result() for done in under_way]
 
 

@@ -70,7 +70,6 @@ def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
         so_byte=size,
         sha256=_code(element, _BAM),
         duong_dan=_code(element, _DUONG_DAN) or None,
-        inline=noi_dung is not None,
     )
     if content is None:
         return Attachment(row=row, element=element, content=None, legible=legible)
@@ -88,6 +87,10 @@ def decode_base64(text: str) -> bytes | None:
     """The bytes of base64 text with any white space between, or None where it is not strictly base64 (RFC 4648,
     with padding).
     """
+    try:  # most senders put no white space in it
+        return binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        pass
     try:
         return binascii.a2b_base64(text.translate(_WHITE).encode("ascii"), strict_mode=True)
     except (binascii.Error, ValueError):

@@ -23,7 +23,7 @@ from lxml import etree
 from gateway.core.date_forms import WIRE, date_form
 from gateway.core.parties import Party
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import DocumentLimits, parse_bytes
+from gateway.documents import Canonical, DocumentLimits, parse_bytes
 from schemas import names, write
 from schemas.check import placed
 from schemas.compiling import compile_judge, compile_schema, safe_closure
@@ -98,7 +98,7 @@ class Packet:
 class Composed:
     """A message made of a packet, unsigned, and what was noted on the way."""
 
-    body: bytes
+    body: Canonical
     ma_ho_so: str
     notes: tuple[Problem, ...] = ()
 

@@ -25,9 +25,14 @@ from schemas.rules import Letter, apply_rules
 
 
 def read(attested: Attested, catalog: Catalog) -> ThongDiep:
-    """The letter.
+    """What the letter says. Raises Stopped as :func:`read_letter` does."""
+    return read_letter(attested, catalog).thong_diep
 
-    Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in its ``notes``.
+
+def read_letter(attested: Attested, catalog: Catalog) -> Letter:
+    """The letter with its attachments decoded.
+
+    Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in the ThongDiep's ``notes``.
     """
     root, kind = attested.root, attested.kind
     if not attested.same:
@@ -52,11 +57,11 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
     )
     problems += apply_rules(letter, catalog.rules_of(kind.loai))
     if not problems:
-        return thong_diep
+        return letter
     problems = placed(attested.body, problems)
     if any(problem.outcome is not ProblemOutcome.NOTE for problem in problems):
         raise Stopped(*problems)
-    return replace(thong_diep, notes=tuple(problems))
+    return replace(letter, thong_diep=replace(thong_diep, notes=tuple(problems)))
 
 
 def _ask_again(attested: Attested, catalog: Catalog) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import xmlschema
 from lxml import etree
 
-from gateway.documents import Kind, xpath_of
+from gateway.documents import Canonical, Kind, canonical_document, xpath_of
 from schemas import names
 from schemas.catalog import Catalog
 from schemas.names import pb
-from schemas.write import LapThay, mark_composed, serialise
+from schemas.write import LapThay, mark_composed
 
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
@@ -27,7 +27,7 @@ SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 class Older:
     """The message in an older version, unsigned, and what could not be carried over."""
 
-    body: bytes
+    body: Canonical
     kind: Kind
     left_out: tuple[str, ...]  # XPaths in the original of the elements that the older version does not know
 
@@ -59,7 +59,7 @@ def older(root: etree._Element, kind: Kind, version: str, mark: LapThay, catalog
     mark_composed(made, mark)
     if not catalog.schema(target).validate(made):
         raise ValueError(f"{kind.loai} {kind.goc} {kind.phien_ban} has no form in version {version}")
-    return Older(body=serialise(made), kind=target, left_out=tuple(left_out))
+    return Older(body=canonical_document(made), kind=target, left_out=tuple(left_out))
 
 
 def _trim(element: etree._Element, declared: xmlschema.XsdElement) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -19,6 +20,7 @@ from lxml import etree
 from gateway.core.effects import KetQua
 from gateway.core.model import Address
 from gateway.core.problems import Lang, Problem, ProblemOutcome
+from gateway.documents import DECLARATION, Canonical
 from schemas import names
 from schemas.attachments import digest
 from schemas.names import hs, pb
@@ -82,8 +84,8 @@ class Trong:
 Fields = Mapping[str, Any]
 
 
-def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_kem: Sequence[Tep] = ()) -> bytes:
-    """The message as UTF-8 bytes with XML declaration, unsigned.
+def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_kem: Sequence[Tep] = ()) -> Canonical:
+    """The message, unsigned, in the canonical form that is signed: written at once, without a tree.
 
     ``fields`` are the payload's children in the order of the schema: text, numbers, moments, dates, booleans, nested
     mappings, sequences for what repeats, :class:`Trong` for absence with a reason, None for left out; or the payload's
@@ -91,30 +93,32 @@ def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_k
     """
     if not header.noi_nhan:
         raise ValueError("a message needs a receiver")
-    root = etree.Element(names.THONG_DIEP, nsmap=NSMAP)
-    if header.id is not None:
-        root.set("Id", header.id)
-    _fill(root, names.PHONG_BI, _header(header))
-    than_phan = etree.SubElement(root, names.THAN_PHAN)
+    own_id = "" if header.id is None else f' Id="{_attribute(header.id)}"'
     if isinstance(fields, Mapping):
-        _fill(etree.SubElement(than_phan, hs(goc)), names.HO_SO, fields)
+        payload = f'<hs:{goc} xmlns:hs="{names.HO_SO}">{_children("hs", fields)}</hs:{goc}>'
     else:
-        than_phan.append(fields)
-    if dinh_kem:
-        rows = [_dinh_kem(file) for file in dinh_kem]
-        _fill(root, names.PHONG_BI, {"DanhSachDinhKem": {"DinhKem": rows}})
-    return serialise(root)
+        payload = _of_tree(fields)
+    files = (
+        _children("lt", {"DanhSachDinhKem": {"DinhKem": [_dinh_kem(file) for file in dinh_kem]}}) if dinh_kem else ""
+    )
+    text = (
+        f'<lt:ThongDiep xmlns:lt="{names.PHONG_BI}"{own_id}>{_children("lt", _header(header))}'
+        f"<lt:ThanPhan>{payload}</lt:ThanPhan>{files}</lt:ThongDiep>"
+    )
+    return Canonical(DECLARATION + text.encode())
 
 
 def mark_composed(root: etree._Element, mark: LapThay) -> None:
     """Put the gateway's mark into an envelope at its place; one that is there already stays, the first composer's."""
     if root.find(pb("LapThay")) is not None:
         return
-    made = etree.Element(root.tag, nsmap=root.nsmap)
-    _fill(made, names.PHONG_BI, {"LapThay": _lap_thay(mark)})
+    made = etree.Element(pb("LapThay"), nsmap=root.nsmap)
+    for name, value in (_lap_thay(mark) or {}).items():
+        if value is not None:
+            etree.SubElement(made, pb(name)).text = value_written(value)
     later = [root.find(pb("SieuDuLieu")), root.find(names.THAN_PHAN)]
     place = next(element for element in later if element is not None)
-    place.addprevious(made[0])
+    place.addprevious(made)
 
 
 def serialise(root: etree._Element) -> bytes:
@@ -131,7 +135,7 @@ def bien_nhan(
     thoi_diem: datetime,
     bam_noi_dung: str,
     so_tiep_nhan: str,
-) -> bytes:
+) -> Canonical:
     """An unsigned receipt (HS02). Claimed ids that are none are left out: a receipt is always valid by its schema."""
     goc = ma_thong_diep_goc if ma_thong_diep_goc and names.MA_THONG_DIEP.fullmatch(ma_thong_diep_goc) else None
     header_goc = header.ma_thong_diep_goc
@@ -208,8 +212,10 @@ def _header(header: Header) -> Fields:
     }
 
 
-def _address(address: Address) -> Fields:
-    return {"MaDinhDanh": address.ma_dinh_danh, "TenCoQuan": address.ten_co_quan, "HeThong": address.he_thong}
+@lru_cache(maxsize=1024)
+def _address(address: Address) -> _Xml:
+    named = {"MaDinhDanh": address.ma_dinh_danh, "TenCoQuan": address.ten_co_quan, "HeThong": address.he_thong}
+    return _Xml(_children("lt", named))
 
 
 def _lap_thay(mark: LapThay | None) -> Fields | None:
@@ -239,29 +245,62 @@ def _dinh_kem(file: Tep) -> Fields:
     }
 
 
-def _fill(parent: etree._Element, space: str, fields: Fields) -> None:
+class _Xml(str):
+    """Text that is XML already."""
+
+    __slots__ = ()
+
+
+def _children(prefix: str, fields: Fields) -> str:
+    """The elements of these fields, canonical, where the prefix's namespace is in scope."""
+    parts: list[str] = []
     for name, value in fields.items():
         if value is None:
             continue
         if isinstance(value, (list, tuple)):
-            for item in value:
-                _put(parent, space, name, item)
+            parts += [_child(prefix, name, item) for item in value]
         else:
-            _put(parent, space, name, value)
+            parts.append(_child(prefix, name, value))
+    return "".join(parts)
 
 
-def _put(parent: etree._Element, space: str, name: str, value: Any) -> None:
-    nsmap = {"xsi": names.XSI} if isinstance(value, Trong) else None
-    element = etree.SubElement(parent, f"{{{space}}}{name}", nsmap=nsmap)
-    if isinstance(value, Mapping):
-        _fill(element, space, value)
+def _child(prefix: str, name: str, value: Any) -> str:
+    attributes, inner = "", ""
+    if isinstance(value, _Xml):
+        inner = value
+    elif isinstance(value, Mapping):
+        inner = _children(prefix, value)
     elif isinstance(value, Trong):
-        element.set(names.NIL, "true")
-        element.set(names.LY_DO_TRONG, value.ly_do)
+        attributes = f' xmlns:xsi="{names.XSI}" {names.LY_DO_TRONG}="{_attribute(value.ly_do)}" xsi:nil="true"'
     elif etree.iselement(value):
-        element.append(value)
+        inner = _of_tree(value, prefix)
     else:
-        element.text = value_written(value)
+        inner = _text(value_written(value))
+    return f"<{prefix}:{name}{attributes}>{inner}</{prefix}:{name}>"
+
+
+def _text(text: str) -> str:
+    """Text as Canonical XML writes it."""
+    if text.isalnum():
+        return text
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
+
+
+def _attribute(text: str) -> str:
+    """The value of an attribute as Canonical XML writes it."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return text.replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;")
+
+
+def _of_tree(element: etree._Element, within: str = "lt") -> str:
+    """An element that somebody else made, canonical as it is inside an element of this prefix."""
+    around = etree.Element(names.THONG_DIEP, nsmap=NSMAP)
+    inner = around if within == "lt" else etree.SubElement(around, hs("a"))
+    inner.append(element)
+    text = etree.tostring(around, method="c14n", exclusive=True, with_comments=False).decode()
+    for _ in range(1 if inner is around else 2):  # the start tags that go round it, and their ends
+        text = text[text.index(">") + 1 : text.rindex("</")]
+    return text
 
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from signing.uris import CURVES
+from signing.verdict import SignatureFlaw
 
 RSA_BITS: Final = 2048  # Circular 15/2025/TT-BKHCN, Annex I
 
@@ -83,13 +88,77 @@ def read_certificate(der: bytes) -> Certificate:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _read(der)
+            try:
+                return _read(der, x509.load_der_x509_certificate(der))
+            except x509.DuplicateExtension:
+                raise
+            except Exception:  # noqa: BLE001 - what the strict reader does not take may still be a certificate
+                return _read(der, x509.load_der_x509_certificate(_reading_copy(der)))
+    except x509.DuplicateExtension as error:  # RFC 5280, 4.2: never; and which of the two counts would be a guess
+        raise Unreadable(f"extension {error.oid.dotted_string} stands twice") from error
     except Exception as error:
         raise Unreadable(type(error).__name__) from error
 
 
-def _read(der: bytes) -> Certificate:
-    certificate = x509.load_der_x509_certificate(der)
+_PRINTABLE: Final = re.compile(rb"[A-Za-z0-9 '()+,\-./:=?]*")
+
+
+def _reading_copy(der: bytes) -> bytes:
+    """The certificate with what authorities of the field write wrongly put right, for reading alone.
+
+    ``@``, ``_`` or UTF-8 in a PrintableString stand as UTF-8, a serial number of zero or less as another of its length.
+    Fingerprint, serial, chain and signature are always those of the bytes that were given.
+    """
+    paper = asn1_x509.Certificate.load(der, strict=True)
+    body = paper["tbs_certificate"]
+    copy = der
+    for name in (body["issuer"], body["subject"]):
+        for part in name.chosen:
+            for pair in part:
+                written = getattr(pair["value"], "chosen", pair["value"]).dump()
+                text = written[-len(written) + 2 :] if written[1] < 0x80 else written[2 + (written[1] & 0x7F) :]
+                if written[0] == 0x13 and not _PRINTABLE.fullmatch(text):
+                    text.decode("utf-8")  # UnicodeDecodeError: in no encoding that we could know
+                    copy = copy.replace(written, b"\x0c" + written[1:])
+    if paper.serial_number <= 0:
+        serial = body["serial_number"].dump()
+        copy = copy.replace(serial, serial[:2] + b"\x01" + serial[3:], 1)
+    return copy
+
+
+def certificates_in(raw: bytes) -> list[Certificate]:
+    """Every certificate of PEM or DER bytes, in their order. Raises ValueError saying why there is none."""
+    if b"-----BEGIN" in raw:
+        blocks = _BLOCK.findall(raw)
+        if not blocks:
+            raise ValueError("PEM without a certificate")
+        try:
+            ders = [base64.b64decode(b"".join(block.split()), validate=True) for block in blocks]
+        except binascii.Error as error:
+            raise ValueError("no base64 between BEGIN and END") from error
+        return [read_certificate(der) for der in ders]
+    if raw[:1] != b"\x30":
+        raise ValueError("neither PEM nor DER")
+    return [read_certificate(raw)]
+
+
+def own_certificate(raw: bytes) -> Certificate:
+    """The certificate that a file is about: of a bundle the one that is no authority's, wherever it stands in it.
+
+    Raises ValueError, saying what the file holds, where that is not one.
+    """
+    found = certificates_in(raw)
+    own = [one for one in found if not one.is_ca] if len(found) > 1 else found
+    if len(own) != 1:
+        held = "; ".join(one.subject for one in found[:4])
+        raise ValueError(f"{len(found)} certificates, {len(own)} of them no authority's: {held}")
+    return own[0]
+
+
+_BLOCK: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
+
+
+def _read(der: bytes, certificate: x509.Certificate) -> Certificate:
     key = certificate.public_key()
     family, bits, curve = type(key).__name__, 0, None
     if isinstance(key, rsa.RSAPublicKey):
@@ -122,7 +191,7 @@ def _read(der: bytes) -> Certificate:
         fingerprint=hashlib.sha256(der).hexdigest(),
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
-        serial=f"{certificate.serial_number:x}",
+        serial=f"{asn1_x509.Certificate.load(der).serial_number:x}",
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         family=family,
@@ -139,24 +208,32 @@ def _read(der: bytes) -> Certificate:
     )
 
 
-def unfit(certificate: Certificate) -> Iterator[tuple[str, dict[str, object]]]:
-    """Why this certificate may not sign messages at any time, as (code, facts); nothing when it may."""
+class Unfit(NamedTuple):
+    """Why a certificate may not sign messages."""
+
+    code: str
+    facts: dict[str, object]
+    flaw: SignatureFlaw
+
+
+def unfit(certificate: Certificate) -> Iterator[Unfit]:
+    """Why this certificate may not sign messages at any time; nothing when it may."""
     if certificate.family == "rsa" and certificate.bits < RSA_BITS:
-        yield "SIG-034", {"bits": certificate.bits, "least": RSA_BITS}
+        yield Unfit("SIG-034", {"bits": certificate.bits, "least": RSA_BITS}, SignatureFlaw.KEY)
     elif certificate.family == "ec" and certificate.curve not in CURVES:
-        yield "SIG-037", {"curve": certificate.curve}
+        yield Unfit("SIG-037", {"curve": certificate.curve}, SignatureFlaw.KEY)
     elif certificate.family not in ("rsa", "ec"):
-        yield "SIG-037", {"curve": certificate.family}
+        yield Unfit("SIG-037", {"curve": certificate.family}, SignatureFlaw.KEY)
     if certificate.digital_signature is False:
-        yield "SIG-055", {}
+        yield Unfit("SIG-055", {}, SignatureFlaw.NO_SIGNING)
     if certificate.uses is not None and not {use for use in certificate.uses if use not in _OTHER}:
-        yield "SIG-056", {"uses": sorted(certificate.uses)}
+        yield Unfit("SIG-056", {"uses": sorted(certificate.uses)}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.is_ca:
-        yield "SIG-057", {}
+        yield Unfit("SIG-057", {}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.unknown:
-        yield "SIG-066", {"extensions": list(certificate.unknown)}
+        yield Unfit("SIG-066", {"extensions": list(certificate.unknown)}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.weak_signature:
-        yield "SIG-058", {"algorithm": certificate.signature_algorithm}
+        yield Unfit("SIG-058", {"algorithm": certificate.signature_algorithm}, SignatureFlaw.KEY)
 
 
 _OTHER: Final = frozenset(oid.dotted_string for oid in _OTHER_USES)

@@ -27,7 +27,7 @@ from gateway.documents import Attested, Checked, Document, Kind, parse_bytes, xp
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import prove
 from signing.heads import HEAD, Heads, signer_of
-from signing.status import judge_status
+from signing.status import LASTS, judge_status
 from signing.structure import read_signature
 from signing.trust import CertificateStatus, TrustTree, TrustView
 from signing.verify import verify
@@ -421,8 +421,12 @@ class _Check:
         if not set(recorded.evidence) <= self.parts.evidence.keys():
             return "undetermined"  # the lists were files of the node, or a retention rule has erased them
         bodies = [self.parts.evidence[digest] for digest in recorded.evidence]
-        found = judge_status(self.certificates[recorded.fingerprint], tree, recorded.as_of, crls=bodies, ocsps=bodies)
-        if (found.status, found.revoked_at, found.until) != (recorded.status, recorded.revoked_at, recorded.until):
+        lasts = LASTS if recorded.lasts is None else recorded.lasts
+        certificate = self.certificates[recorded.fingerprint]
+        found = judge_status(certificate, tree, recorded.as_of, crls=bodies, ocsps=bodies, lasts=lasts)
+        # What was judged before every piece of evidence had an end may have none on record.
+        until = found.until if recorded.lasts is not None or recorded.until is not None else None
+        if (found.status, found.revoked_at, until) != (recorded.status, recorded.revoked_at, recorded.until):
             facts = {"found": f"{found.status} ({found.reason})", "recorded": f"{recorded.status} ({recorded.reason})"}
             raise Stopped(Problem("SIG-126", facts))
         return "passed"

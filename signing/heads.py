@@ -7,19 +7,16 @@ beginning, or cut at its end, no longer goes through the heads that others hold.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from jwt import PyJWS, PyJWTError
+from jwt.algorithms import NoneAlgorithm
+from jwt.utils import base64url_decode, base64url_encode
 
 from gateway.core import chain
 from gateway.core.problems import Problem, Stopped
@@ -28,11 +25,7 @@ from signing.sign import SigningKey
 
 HEAD: Final = "log.head"  # what a line of the log says that holds one
 TYPE: Final = "lienthong-log-head"
-_CURVES: Final = {
-    "ES256": (256, 32, hashes.SHA256()),
-    "ES384": (384, 48, hashes.SHA384()),
-    "ES512": (521, 66, hashes.SHA512()),
-}
+_CURVES: Final = {ec.SECP256R1.name: "ES256", ec.SECP384R1.name: "ES384", ec.SECP521R1.name: "ES512"}
 _BITS: Final = {"ES256": 256, "ES384": 384, "ES512": 512, "RS256": 256}
 _LONGEST: Final = 8192
 _MOST_WRONG: Final = 100
@@ -53,23 +46,39 @@ class SignedHead:
 def sign_head(head: chain.Head, key: SigningKey, *, gateway: str, at: datetime) -> str:
     """The head under the gateway's signature, as JWS in compact form."""
     algorithm = _algorithm(key.certificate)
-    header = {"alg": algorithm, "typ": TYPE, "x5t#S256": _b64(bytes.fromhex(key.fingerprint))}
     payload = {
         "at": at.astimezone(UTC).isoformat(timespec="seconds"),
         "gateway": gateway,
         "hash": head.hash,
         "number": head.number,
     }
-    signed = f"{_b64(_json(header))}.{_b64(_json(payload))}"
-    family = "rsa" if algorithm == "RS256" else "ecdsa"
-    return f"{signed}.{_b64(key.raw(signed.encode(), family, _BITS[algorithm]))}"
+    jws = PyJWS(algorithms=[])
+    jws.register_algorithm(algorithm, _InHand(key, algorithm))
+    return jws.encode(
+        json.dumps(payload, sort_keys=True, separators=(",", ":")).encode(),
+        "",
+        algorithm,
+        {"typ": TYPE, "x5t#S256": base64url_encode(bytes.fromhex(key.fingerprint)).decode()},
+    )
+
+
+class _InHand(NoneAlgorithm):
+    """A key of ours, which may lie in a token. Of the library's algorithms the one that brings nothing: it proves nothing."""
+
+    def __init__(self, key: SigningKey, algorithm: str) -> None:
+        self._key = key
+        self._family = "rsa" if algorithm == "RS256" else "ecdsa"
+        self._bits = _BITS[algorithm]
+
+    def sign(self, msg: bytes, key: Any) -> bytes:  # noqa: ARG002 - the library's signature; what it hands on is no key
+        return self._key.raw(msg, self._family, self._bits)
 
 
 def signer_of(jws: str) -> str | None:
     """The fingerprint of the certificate that a head names; None where it names none."""
     try:
-        return _unb64(json.loads(_unb64(jws.split(".", maxsplit=1)[0]))["x5t#S256"]).hex()
-    except (ValueError, KeyError, TypeError):
+        return _named(PyJWS().get_unverified_header(jws))
+    except (PyJWTError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -79,9 +88,9 @@ def read_head(jws: str, certificates: Iterable[Certificate]) -> SignedHead:
     try:
         if len(jws) > _LONGEST or not jws.isascii():
             raise ValueError("length")
-        first, second, third = jws.split(".")
-        header, payload, value = json.loads(_unb64(first)), json.loads(_unb64(second)), _unb64(third)
-        algorithm, fingerprint = header["alg"], _unb64(header["x5t#S256"]).hex()
+        read = PyJWS().decode_complete(jws, options={"verify_signature": False})
+        header, payload = read["header"], json.loads(read["payload"])
+        algorithm, fingerprint = header["alg"], _named(header)
         found = SignedHead(
             number=payload["number"],
             hash=payload["hash"],
@@ -91,7 +100,7 @@ def read_head(jws: str, certificates: Iterable[Certificate]) -> SignedHead:
         )
         if header["typ"] != TYPE or type(found.number) is not int or found.at.tzinfo is None:
             raise ValueError("type")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (PyJWTError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Stopped(Problem("SIG-134", {"number": "–", "reason": "unreadable"})) from error
     certificate = known.get(fingerprint)
     if certificate is None:
@@ -101,8 +110,8 @@ def read_head(jws: str, certificates: Iterable[Certificate]) -> SignedHead:
     if not certificate.within(found.at):
         _wrong(found.number, "outside-validity")
     try:
-        _check(certificate, algorithm, f"{first}.{second}".encode(), value)
-    except (InvalidSignature, ValueError) as error:
+        PyJWS().decode(jws, _public_key(certificate), [algorithm])
+    except PyJWTError as error:
         raise Stopped(Problem("SIG-134", {"number": found.number, "reason": "signature"})) from error
     return found
 
@@ -143,43 +152,26 @@ class Heads:
             self.wrong.append((entry.number, reason))
 
 
-def _algorithm(certificate: Certificate) -> str:
+def _public_key(certificate: Certificate) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
     key = certificate.x509.public_key()
+    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return key
+    raise ValueError("a key that signs neither by RSA nor on a curve")
+
+
+def _algorithm(certificate: Certificate) -> str:
+    key = _public_key(certificate)
     if isinstance(key, rsa.RSAPublicKey):
         return "RS256"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        for name, (bits, _, _) in _CURVES.items():
-            if key.curve.key_size == bits:
-                return name
-    raise ValueError("a key that signs neither by RSA nor by a NIST curve")
+    if key.curve.name not in _CURVES:
+        raise ValueError("a curve that is none of NIST's")
+    return _CURVES[key.curve.name]
 
 
-def _check(certificate: Certificate, algorithm: str, octets: bytes, value: bytes) -> None:
-    key = certificate.x509.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        key.verify(value, octets, PKCS1v15(), hashes.SHA256())
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        _, size, digest = _CURVES[algorithm]
-        if len(value) != 2 * size:
-            raise ValueError("length")
-        der = encode_dss_signature(int.from_bytes(value[:size]), int.from_bytes(value[size:]))
-        key.verify(der, octets, ec.ECDSA(digest))
+def _named(header: dict[str, Any]) -> str:
+    """The fingerprint of the certificate that a header names."""
+    return base64url_decode(header["x5t#S256"]).hex()
 
 
 def _wrong(number: int, reason: str) -> NoReturn:
     raise Stopped(Problem("SIG-134", {"number": number, "reason": reason}))
-
-
-def _json(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _unb64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
-        raise ValueError("base64url") from error

@@ -266,12 +266,12 @@ class _PdfJudge:
     def _certificate(
         self, certificate: Certificate, registration: SigningCertificate | None, status: PdfSignatureStatus
     ) -> None:
-        codes = {code for code, _ in unfit(certificate)}
-        weak = codes & {"SIG-034", "SIG-037", "SIG-058"} or status.md_algorithm not in _HASHES
+        flaws = {one.flaw for one in unfit(certificate)}
+        weak = v.SignatureFlaw.KEY in flaws or status.md_algorithm not in _HASHES
         self.record.mark(*((v.FAILED, "key-unfit") if weak else (v.PASSED, "key-fits")), "1.3")
         # A signature on a document may rest on contentCommitment alone (ETSI EN 319 412-2).
         usage = certificate.content_commitment or certificate.digital_signature is not False
-        wrong = not usage or codes & {"SIG-056", "SIG-057", "SIG-066"}
+        wrong = not usage or v.SignatureFlaw.OTHER_PURPOSE in flaws
         known = certificate.digital_signature is not None or certificate.uses is not None
         self.record.mark(
             *(

@@ -5,9 +5,9 @@ The registry says so, never the message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -17,65 +17,97 @@ from gateway.core.parties import SignaturePolicy, SigningCertificate
 from signing.certificates import Certificate, unfit
 from signing.structure import Signature
 from signing.uris import CURVES
+from signing.verdict import SignatureFlaw
 
 MESSAGE: Final = "message"  # the purpose for which a certificate is registered
 CLOCK_SKEW: Final = timedelta(minutes=5)  # how far a signer's clock may be ahead of ours (threats section 5.11)
 
-Finding = tuple[str, etree._Element, dict[str, Any]]  # noqa: SLF001 - code, where it points to, facts
+
+class Objection(NamedTuple):
+    """What is wrong with a signature whose shape is on the list."""
+
+    code: str
+    at: etree._Element  # what it points to
+    facts: Mapping[str, object]
+    flaw: SignatureFlaw
 
 
 def certificate_findings(
     signature: Signature, certificate: Certificate, registration: SigningCertificate | None, at: datetime
-) -> Iterator[Finding]:
+) -> Iterator[Objection]:
     """What is wrong with the certificate at this time, for signing messages. Registration None: one of our own."""
     place = signature.certificate_at
     moment = at.isoformat(timespec="seconds")
     if registration is not None:
         if MESSAGE not in registration.purposes:
-            yield "SIG-051", place, {"purposes": sorted(registration.purposes)}
+            yield Objection("SIG-051", place, {"purposes": sorted(registration.purposes)}, SignatureFlaw.REGISTRATION)
         if (registration.valid_from is not None and at < registration.valid_from) or (
             registration.valid_to is not None and at > registration.valid_to
         ):
-            yield "SIG-052", place, {"at": moment}
+            yield Objection("SIG-052", place, {"at": moment}, SignatureFlaw.REGISTRATION)
     if at > certificate.not_after:
-        yield "SIG-053", place, {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment}
+        yield Objection(
+            "SIG-053",
+            place,
+            {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment},
+            SignatureFlaw.OUTSIDE_VALIDITY,
+        )
     if at < certificate.not_before:
-        yield "SIG-054", place, {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment}
-    for code, facts in unfit(certificate):
-        yield code, place, facts
+        yield Objection(
+            "SIG-054",
+            place,
+            {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment},
+            SignatureFlaw.OUTSIDE_VALIDITY,
+        )
+    for one in unfit(certificate):
+        yield Objection(one.code, place, one.facts, one.flaw)
 
 
-def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Finding]:
+def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Objection]:
     """Whether method, key and hash belong together."""
     wanted = "ec" if signature.family == "ecdsa" else "rsa"
     if certificate.family != wanted:
-        yield "SIG-033", signature.method_at, {"algorithm": signature.method, "key": certificate.family}
+        yield Objection(
+            "SIG-033",
+            signature.method_at,
+            {"algorithm": signature.method, "key": certificate.family},
+            SignatureFlaw.KEY,
+        )
         return
     # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
     least = min(CURVES[certificate.curve][1], 512) if wanted == "ec" and certificate.curve in CURVES else 0
     if signature.bits < least:
-        yield "SIG-035", signature.method_at, {"bits": signature.bits, "curve": certificate.curve}
+        yield Objection(
+            "SIG-035", signature.method_at, {"bits": signature.bits, "curve": certificate.curve}, SignatureFlaw.KEY
+        )
     if signature.key_value is not None and signature.key_value != _own_key_value(signature.key_value[0], certificate):
-        yield "SIG-043", signature.at, {}
+        yield Objection("SIG-043", signature.at, {}, SignatureFlaw.CONTRADICTION)
 
 
 def policy_findings(
     signature: Signature, registration: SigningCertificate | None, policy: SignaturePolicy, loai: str | None
-) -> Iterator[Finding]:
+) -> Iterator[Objection]:
     """Whether the signature is of the kind this party must use for this type of message."""
     methods, trees = policy.methods(loai), policy.trees_by_type.get(loai or "", ())
     if methods and signature.method not in methods:
-        yield "SIG-032", signature.method_at, {"algorithm": signature.method, "allowed": sorted(methods)}
+        yield Objection(
+            "SIG-032",
+            signature.method_at,
+            {"algorithm": signature.method, "allowed": sorted(methods)},
+            SignatureFlaw.POLICY,
+        )
     if trees and (registration is None or registration.tree not in trees):
         found = registration.tree if registration is not None and registration.tree is not None else "–"
-        yield "SIG-067", signature.certificate_at, {"tree": found, "allowed": list(trees)}
+        yield Objection(
+            "SIG-067", signature.certificate_at, {"tree": found, "allowed": list(trees)}, SignatureFlaw.REGISTRATION
+        )
     if policy.demands_xades(loai) and signature.properties is None:
-        yield "SIG-077", signature.at, {}
+        yield Objection("SIG-077", signature.at, {}, SignatureFlaw.POLICY)
     if policy.demands_timestamp(loai) and not signature.timestamps:
-        yield "SIG-078", signature.at, {}
+        yield Objection("SIG-078", signature.at, {}, SignatureFlaw.POLICY)
 
 
-def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Finding]:
+def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Objection]:
     """Whether the time a XAdES signer claims can be true.
 
     The certificate's digest is compared with the signed properties.
@@ -85,9 +117,14 @@ def xades_findings(signature: Signature, certificate: Certificate, at: datetime)
         return
     claimed = properties.signing_time
     if claimed > at + CLOCK_SKEW:
-        yield "SIG-074", properties.signing_time_at, {"claimed": _moment(claimed), "at": _moment(at)}
+        yield Objection(
+            "SIG-074",
+            properties.signing_time_at,
+            {"claimed": _moment(claimed), "at": _moment(at)},
+            SignatureFlaw.TIME_CLAIM,
+        )
     elif not certificate.not_before - CLOCK_SKEW <= claimed <= certificate.not_after:
-        yield "SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}
+        yield Objection("SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}, SignatureFlaw.TIME_CLAIM)
 
 
 def annex_i(signature: Signature) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ class SigningKey:
 
 def fit(certificate: Certificate) -> Certificate:
     """The certificate, when it is one that may sign messages. Raises Stopped (SIG-103) with what is wrong."""
-    wrong = [code for code, _ in unfit(certificate)]
+    wrong = [one.code for one in unfit(certificate)]
     if wrong:
         raise Stopped(Problem("SIG-103", {"fingerprint": certificate.fingerprint, "codes": wrong}))
     return certificate
@@ -170,7 +170,7 @@ def sign(
     is not a ThongDiep that may be signed (already signed, not well-formed, not ours) or the variant does not fit the
     key.
     """
-    family, bits, method = _method(key, variant)
+    family, bits, method = method_of(key, variant)
     root = parse_bytes(body)
     if root.tag != ROOT:
         raise Stopped(Problem("SIG-104"))
@@ -370,7 +370,7 @@ def _new_id(what: str) -> str:
 # The key --------------------------------------------------------------------------------------------------------------
 
 
-def _method(key: SigningKey, variant: Variant) -> tuple[str, int, str]:
+def method_of(key: SigningKey, variant: Variant) -> tuple[str, int, str]:
     """(family, bits, URI) for this key in this variant."""
     certificate = key.certificate
     if certificate.family == "ec":

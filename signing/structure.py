@@ -99,6 +99,12 @@ class Signature:
     inherited: tuple[tuple[str, str], ...] = ()  # xml:lang and xml:space of the root, which inclusive C14N hands down
 
 
+class Uncovered(Problem):
+    """A problem by which the signature is over something else than the whole envelope, or may be."""
+
+    __slots__ = ()
+
+
 def signatures(root: etree._Element) -> list[etree._Element]:
     """Every element named Signature in the XML-DSig namespace, anywhere."""
     return list(root.iter(SIGNATURE))
@@ -110,7 +116,7 @@ def stray(root: etree._Element) -> list[Problem]:
     here = sum(1 for _ in root.iter(*SIGNATURE_SPACES))
     there = 0 if inside is None else sum(1 for _ in inside.iter(*SIGNATURE_SPACES))
     inner = (e for e in root.iter(ROOT) if e is not root)
-    problems = [_problem("SIG-015", e) for e in islice(inner, MOST_PROBLEMS)]
+    problems: list[Problem] = [_uncovered("SIG-015", e) for e in islice(inner, MOST_PROBLEMS)]
     if here == there:
         return problems
     outside = (
@@ -131,7 +137,7 @@ def read_signature(root: etree._Element) -> Signature:
     signature = found[0]
     problems: list[Problem] = []
     if signature.getparent() is not root or signature.getnext() is not None:
-        problems.append(_problem("SIG-004", signature))
+        problems.append(_uncovered("SIG-004", signature))
     problems += stray(root)
     problems += islice(_ids(root), MOST_PROBLEMS)
     if problems:
@@ -153,7 +159,7 @@ def survey(root: etree._Element) -> list[Problem]:
     problems = [_problem("SIG-003", extra, count=len(found)) for extra in found[1:4]]
     signature = found[0]
     if signature.getparent() is not root or signature.getnext() is not None:
-        problems.append(_problem("SIG-004", signature))
+        problems.append(_uncovered("SIG-004", signature))
     problems += [*stray(root), *islice(_ids(root), MOST_PROBLEMS), *_size(signature)]
     grammar = list(islice(_fit(signature, _GRAMMAR[SIGNATURE]), MOST_PROBLEMS))
     problems += grammar
@@ -193,6 +199,7 @@ class _Rule:
     unwanted: str = "SIG-006"  # the code for a child that is not listed
     missing: str = "SIG-014"
     too_many: str = "SIG-006"
+    covers: bool = False  # whether with one too many it is open what is signed
     order: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -212,7 +219,6 @@ _FREE = _Rule(attributes=_ID, free=True)
 SIGNATURE_SPACES = tuple(f"{{{space}}}*" for space in (DS, DS11, XADES, XADES_141))
 _CERT_DIGEST = {ds("DigestMethod"): _ONE, ds("DigestValue"): _ONE}
 
-# Same name, other rule in another place: the key is then "parent/child".
 _GRAMMAR: Final[dict[str, _Rule]] = {
     SIGNATURE: _Rule(
         attributes=_ID,
@@ -226,6 +232,7 @@ _GRAMMAR: Final[dict[str, _Rule]] = {
             ds("Reference"): (0, REFERENCES),  # none: coverage, not grammar
         },
         too_many="SIG-022",
+        covers=True,
     ),
     ds("CanonicalizationMethod"): _Rule(attributes=_ALGORITHM, children={_EC_PREFIXES: _MAYBE}),
     ds("SignatureMethod"): _Rule(attributes=_ALGORITHM, children={_PSS: _MAYBE}),
@@ -390,7 +397,8 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
             continue
         counts[tag] = counts.get(tag, 0) + 1
         if counts[tag] > rule.children[tag][1]:
-            yield _problem(rule.too_many, child, element=_name(tag), parent=_name(element.tag))
+            make = _uncovered if rule.covers else _problem
+            yield make(rule.too_many, child, element=_name(tag), parent=_name(element.tag))
             continue
         if not rule.any_order and order[tag] < place:
             yield _problem("SIG-006", child, element=_name(tag), parent=_name(element.tag))
@@ -556,7 +564,7 @@ class _SignatureReader:
             digests.append(self._digest(reference[-2]))
             uri = reference.get("URI")
             if uri is None:
-                self._add("SIG-023", reference)
+                self.problems.append(_uncovered("SIG-023", reference))
                 continue
             target = uri[1:] if uri.startswith("#") else None
             if uri == "" or (target is not None and target == own_id):
@@ -572,14 +580,14 @@ class _SignatureReader:
             elif properties is None and self.problems and reference.get("Type") == SIGNED_PROPERTIES_TYPE:
                 continue  # what is wrong with the properties has been said
             else:
-                self._add("SIG-021", reference, uri=_quote(uri))
+                self.problems.append(_uncovered("SIG-021", reference, uri=_quote(uri)))
                 continue
             if what in covers:
-                self._add("SIG-022", reference, element="ds:Reference", parent="ds:SignedInfo")
+                self.problems.append(_uncovered("SIG-022", reference, element="ds:Reference", parent="ds:SignedInfo"))
             covers[what] = index
             self._type(reference, what)
         if "envelope" not in covers:
-            self._add("SIG-020", info)
+            self.problems.append(_uncovered("SIG-020", info))
             return None
         if properties is not None and "properties" not in covers:
             self._add("SIG-071", info)
@@ -767,3 +775,7 @@ def _quote(text: str | None) -> str:
 
 def _problem(code: str, at: etree._Element, /, **facts: Any) -> Problem:
     return Problem(code, facts, Location(xpath=xpath_of(at)))
+
+
+def _uncovered(code: str, at: etree._Element, /, **facts: Any) -> Uncovered:
+    return Uncovered(code, facts, Location(xpath=xpath_of(at)))

@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
-from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.certificates import Certificate, Unreadable, certificates_in, read_certificate
 
 
 class StatusWord(StrEnum):
@@ -30,18 +27,59 @@ class StatusWord(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Evidence that is missing for one certificate of a chain: for want of this, its status is not known."""
+
+    fingerprint: str
+    subject: str  # an authority's or an agency's
+    why: str  # "absent", "stale", "future", "unproven", "says-unknown", "anchor"
+    sources: tuple[str, ...] = ()  # what was asked, and in brackets why nothing came; empty: no address is known
+    since: datetime | None = None
+
+    @property
+    def code(self) -> str:
+        """What it is as a problem of the operator's: nobody to ask, nothing came, or what came is no evidence."""
+        if self.why != "absent":
+            return "SYS-072"
+        return "SYS-071" if self.sources else "SYS-070"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "fingerprint": self.fingerprint,
+            "subject": self.subject,
+            "why": self.why,
+            "sources": list(self.sources),
+            "since": None if self.since is None else self.since.isoformat(),
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`as_dict`."""
+        return cls(
+            fingerprint=row["fingerprint"],
+            subject=row["subject"],
+            why=row["why"],
+            sources=tuple(row["sources"]),
+            since=_time(row["since"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStatus:
     """One verdict on one certificate: path and revocation together, with what it rests on."""
 
     fingerprint: str  # SHA-256 of the DER, lower-case hex
     status: StatusWord
     as_of: datetime  # of the evidence: thisUpdate, producedAt
-    until: datetime | None  # the evidence says nothing after this time (nextUpdate); None: it does not expire
+    until: datetime | None  # the evidence says nothing after this time; never None where it says good
     grace_until: datetime | None = None  # a setting: how long the last good answer still counts when no newer one comes
     reason: str = "ok"  # a word of REASONS in signing.verdict
     source: str = "none"  # "crl", "ocsp", "registration", "path"
     revoked_at: datetime | None = None
     evidence: tuple[str, ...] = ()  # SHA-256 of the stored CRLs and OCSP answers
+    gaps: tuple[Gap, ...] = ()  # of an unknown one: what is missing
+    lasts: timedelta | None = None  # how long evidence without nextUpdate counted; None: judged before that was settled
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, for the table certificate_status and the verdict."""
@@ -55,6 +93,8 @@ class CertificateStatus:
             "source": self.source,
             "revoked_at": None if self.revoked_at is None else self.revoked_at.isoformat(),
             "evidence": list(self.evidence),
+            "gaps": [gap.as_dict() for gap in self.gaps],
+            "lasts_h": None if self.lasts is None else self.lasts / timedelta(hours=1),
         }
 
     @classmethod
@@ -70,6 +110,8 @@ class CertificateStatus:
             source=row.get("source", "none"),
             revoked_at=_time(row.get("revoked_at")),
             evidence=tuple(row.get("evidence", ())),
+            gaps=tuple(Gap.from_dict(gap) for gap in row.get("gaps", ())),
+            lasts=None if (hours := row.get("lasts_h")) is None else timedelta(hours=hours),
         )
 
 
@@ -125,17 +167,25 @@ class TrustView:
         trees: Iterable[TrustTree] = (),
         verdicts: Iterable[CertificateStatus] = (),
         own: Iterable[bytes] = (),
+        flaws: dict[str, str] | None = None,
     ) -> Self:
         """The view for these parties.
 
         ``own`` are the gateway's certificates (DER), old ones included for as long as they count. Raises ValueError,
-        naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own.
+        naming the party, for a registered certificate that cannot be read or whose fingerprint is not its own; with
+        ``flaws`` it is told there by party instead, and signs nothing: one party's flaw shuts out that party alone.
         """
         certificates: dict[str, Certificate] = {}
         ours: set[str] = set()
         for party in parties:
             for registration in party.certificates:
-                certificate = _registered(party, registration)
+                try:
+                    certificate = _registered(party, registration)
+                except ValueError as error:
+                    if flaws is None:
+                        raise
+                    flaws[party.id] = str(error)
+                    continue
                 certificates[certificate.fingerprint] = certificate
                 if party.role is Role.GATEWAY:
                     ours.add(certificate.fingerprint)
@@ -179,7 +229,7 @@ class TrustView:
             return CertificateStanding(StatusWord.BAD, "SIG-061", "tree-not-in-force", {"tree": tree})
         verdict = self.verdicts.get(fingerprint)
         if verdict is None:
-            return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", "not-checked-yet", {"until": None})
+            return self._unknown(fingerprint, "not-checked-yet", None)
         if verdict.status is StatusWord.BAD:
             if verdict.revoked_at is None:
                 return CertificateStanding(StatusWord.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
@@ -188,13 +238,28 @@ class TrustView:
                 return CertificateStanding(StatusWord.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
             return CertificateStanding(StatusWord.GOOD, None, "revoked-later", {}, verdict)
         if verdict.status is StatusWord.GOOD:
-            if verdict.until is None or at <= verdict.until:
+            if verdict.until is not None and at <= verdict.until:
                 return CertificateStanding(StatusWord.GOOD, None, verdict.reason, {}, verdict)
-            until = verdict.until.isoformat(timespec="seconds")
-            if verdict.grace_until is not None and at <= verdict.grace_until:
+            if verdict.until is not None and verdict.grace_until is not None and at <= verdict.grace_until:
+                until = verdict.until.isoformat(timespec="seconds")
                 return CertificateStanding(StatusWord.GOOD, "SIG-064", "grace", {"until": until}, verdict)
-            return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", "evidence-expired", {"until": until}, verdict)
-        return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", verdict.reason, {"until": None}, verdict)
+            return self._unknown(fingerprint, "evidence-expired", verdict)
+        return self._unknown(fingerprint, verdict.reason, verdict)
+
+    def _unknown(self, fingerprint: str, reason: str, verdict: CertificateStatus | None) -> CertificateStanding:
+        """Not known, and for want of what: of which certificates of the chain, from where, since when."""
+        gaps = () if verdict is None else verdict.gaps
+        until = None if verdict is None or verdict.until is None else verdict.until.isoformat(timespec="seconds")
+        own = self.certificates.get(fingerprint)
+        since = min((gap.since for gap in gaps if gap.since is not None), default=None)
+        facts: dict[str, Any] = {
+            "why": gaps[0].why if gaps else reason,
+            "missing": [gap.subject for gap in gaps] or ([] if own is None else [own.subject]),
+            "sources": list(dict.fromkeys(source for gap in gaps for source in gap.sources)) or None,
+            "since": until if since is None else since.isoformat(timespec="seconds"),
+            "until": until,
+        }
+        return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", reason, facts, verdict)
 
 
 def load_tree(
@@ -212,8 +277,8 @@ def load_tree(
     """
     anchors: list[Certificate] = []
     between: list[Certificate] = []
-    for loaded in [*_pem(pem), *(_pem(intermediates) if intermediates.strip() else [])]:
-        (anchors if loaded.x509.subject == loaded.x509.issuer else between).append(loaded)
+    for loaded in [*certificates_in(pem), *(certificates_in(intermediates) if intermediates.strip() else [])]:
+        (anchors if loaded.subject == loaded.issuer else between).append(loaded)
     if not anchors:
         raise ValueError(f"tree {name}: no self-issued certificate among those given, so nothing to start from")
     return TrustTree(
@@ -223,10 +288,6 @@ def load_tree(
         valid_from=valid_from,
         valid_to=valid_to,
     )
-
-
-def _pem(data: bytes) -> list[Certificate]:
-    return [read_certificate(loaded.public_bytes(Encoding.DER)) for loaded in x509.load_pem_x509_certificates(data)]
 
 
 def _registered(party: Party, registration: SigningCertificate) -> Certificate:

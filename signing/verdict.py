@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 SOURCE: Final = "Thông tư 15/2025/TT-BKHCN, Phụ lục II, {item}"
@@ -134,6 +136,32 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+class SignatureFlaw(Enum):
+    """What a problem of a signature speaks against."""
+
+    OUTSIDE_VALIDITY = "outside-validity"
+    REGISTRATION = "registration"
+    KEY = "key"
+    NO_SIGNING = "no-signing"  # the key's usage leaves signing out
+    OTHER_PURPOSE = "other-purpose"  # the certificate is for something else than signing documents
+    TIME_CLAIM = "time-claim"
+    POLICY = "policy"
+    CONTRADICTION = "contradiction"  # what the signature says of its key is not so
+
+
+# flaw -> reason, and the items that it fails
+FAILS: Final[Mapping[SignatureFlaw, tuple[str, tuple[str, ...]]]] = {
+    SignatureFlaw.OUTSIDE_VALIDITY: ("outside-validity", ("1.1", "2.3")),
+    SignatureFlaw.REGISTRATION: ("registration-unfit", ("1.4",)),
+    SignatureFlaw.KEY: ("key-unfit", ("1.3",)),
+    SignatureFlaw.NO_SIGNING: ("usage-unfit", ("1.5",)),
+    SignatureFlaw.OTHER_PURPOSE: ("usage-unfit", ("1.5",)),
+    SignatureFlaw.TIME_CLAIM: ("time-claim", ("1.1",)),
+    SignatureFlaw.POLICY: ("policy", ("1.3",)),
+    SignatureFlaw.CONTRADICTION: ("structure", ("2.1",)),
+}
+
+
 class Judgement:
     """A verdict in the making. Every item begins as not reached."""
 
@@ -158,23 +186,32 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as it stands."""
-        checklist = {}
-        for item in ITEMS:
-            status, reason = self._items.get(item, self._default)
-            if item == "1.6" and status == UNDETERMINED:
-                status, reason = NOT_APPLICABLE, "not-evaluated"
-            checklist[item] = {"status": status, "reason": reason, "source": SOURCE.format(item=item)}
+        checklist, result = _checklist(tuple(self._items.items()), self._default)
         return {
             "version": 1,
             "basis": self.basis,
             "at": self.at.isoformat(),
-            "result": conclude(checklist),
+            "result": result,
             "checklist": checklist,
             "facts": self.facts,
             "annex_i": None
             if self.deviations is None
             else {"conforms": not self.deviations, "deviations": list(self.deviations)},
         }
+
+
+@lru_cache(maxsize=256)
+def _checklist(
+    marked: tuple[tuple[str, tuple[str, str]], ...], default: tuple[str, str]
+) -> tuple[dict[str, dict[str, str]], str]:
+    """The rows and their conclusion. Verdicts that are alike share them, so nobody may change one."""
+    marks, checklist = dict(marked), {}
+    for item in ITEMS:
+        status, reason = marks.get(item, default)
+        if item == "1.6" and status == UNDETERMINED:
+            status, reason = NOT_APPLICABLE, "not-evaluated"
+        checklist[item] = {"status": status, "reason": reason, "source": SOURCE.format(item=item)}
+    return checklist, conclude(checklist)
 
 
 def conclude(checklist: Mapping[str, Mapping[str, Any]]) -> str:

@@ -25,14 +25,14 @@ from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import Proven, canonical, prove
 from signing.policy import (
     CLOCK_SKEW,
-    Finding,
+    Objection,
     annex_i,
     certificate_findings,
     key_findings,
     policy_findings,
     xades_findings,
 )
-from signing.structure import ROOT, SIGNATURE, Signature, read_signature, signatures, stray
+from signing.structure import ROOT, SIGNATURE, Signature, Uncovered, read_signature, signatures, stray
 from signing.trust import CertificateStanding, StatusWord, TrustView
 from signing.uris import DIGESTS, PHONG_BI
 
@@ -164,7 +164,7 @@ class _SignatureJudge:
         try:
             return read_signature(self.root)
         except Stopped as stop:
-            reason = "coverage" if any(problem.code in _COVERAGE for problem in stop.problems) else "structure"
+            reason = "coverage" if any(isinstance(problem, Uncovered) for problem in stop.problems) else "structure"
             self.record.mark(v.FAILED, reason, "2.4")
             raise self._refuse(*stop.problems) from stop
 
@@ -197,20 +197,18 @@ class _SignatureJudge:
     ) -> None:
         """Everything that is decided before the mathematics."""
         self._mark_certificate(certificate)
-        findings = list(certificate_findings(signature, certificate, registration, self.at))
-        findings += key_findings(signature, certificate)
-        findings += xades_findings(signature, certificate, self.at)
+        found = list(certificate_findings(signature, certificate, registration, self.at))
+        found += key_findings(signature, certificate)
+        found += xades_findings(signature, certificate, self.at)
         if not self.composed:
-            findings += policy_findings(signature, registration, party.signature, self.kind.loai)
+            found += policy_findings(signature, registration, party.signature, self.kind.loai)
         if signature.properties is not None:
-            findings += _wrong_certificate_digest(signature)
-        for code, _, _ in findings:
-            status = v.FAILED
-            for prefix, reason, items in _FAILURES:
-                if code in prefix:
-                    self.record.mark(status, reason, *items)
-        if findings:
-            raise self._refuse(*_problems(findings))
+            found += _wrong_certificate_digest(signature)
+        for one in found:
+            reason, items = v.FAILS[one.flaw]
+            self.record.mark(v.FAILED, reason, *items)
+        if found:
+            raise self._refuse(*(Problem(one.code, one.facts, _place(one.at)) for one in found))
 
     def _mark_certificate(self, certificate: Certificate) -> None:
         self.record.mark(v.PASSED, "by-receipt-time", "1.1", "2.3")
@@ -367,17 +365,6 @@ class _SignatureJudge:
         ]
 
 
-_COVERAGE = frozenset({"SIG-004", "SIG-015", "SIG-020", "SIG-021", "SIG-022", "SIG-023"})
-_FAILURES = (
-    (frozenset({"SIG-053", "SIG-054"}), "outside-validity", ("1.1", "2.3")),
-    (frozenset({"SIG-051", "SIG-052", "SIG-067"}), "registration-unfit", ("1.4",)),
-    (frozenset({"SIG-033", "SIG-034", "SIG-035", "SIG-037", "SIG-058"}), "key-unfit", ("1.3",)),
-    (frozenset({"SIG-055", "SIG-056", "SIG-057", "SIG-066"}), "usage-unfit", ("1.5",)),
-    (frozenset({"SIG-074", "SIG-075"}), "time-claim", ("1.1",)),
-    (frozenset({"SIG-032", "SIG-077", "SIG-078"}), "policy", ("1.3",)),
-    (frozenset({"SIG-043", "SIG-079"}), "structure", ("2.1",)),
-)
-
 _SENDER = f"{{{PHONG_BI}}}NoiGui"
 _SENDER_ID = f"{_SENDER}/{{{PHONG_BI}}}MaDinhDanh"
 _BODY = f"{{{PHONG_BI}}}ThanPhan"
@@ -411,17 +398,13 @@ def _is_properties(canonical: bytes, signature: Signature) -> bool:
     )
 
 
-def _wrong_certificate_digest(signature: Signature) -> Iterable[Finding]:
+def _wrong_certificate_digest(signature: Signature) -> Iterable[Objection]:
     """XAdES names the signing certificate by its digest, under the signature (EN 319 132-1, 5.2.2)."""
     if signature.properties is None:
         return
     for algorithm, value in signature.properties.certificate_digests:
         if hashlib.new(DIGESTS[algorithm], signature.certificate_der).digest() != value:
-            yield "SIG-079", signature.properties.at, {}
-
-
-def _problems(findings: Iterable[Finding]) -> list[Problem]:
-    return [Problem(code, facts, _place(at)) for code, at, facts in findings]
+            yield Objection("SIG-079", signature.properties.at, {}, v.SignatureFlaw.CONTRADICTION)
 
 
 def _place(element: etree._Element) -> Location:

@@ -185,7 +185,7 @@ def _registered(certificate: Certificate, trust: TrustView, parties: Parties, at
         raise Stopped(Problem("SIG-050", {"fingerprint": certificate.fingerprint, "sender": "–"}))
     party, registration = found
     moment = at.isoformat(timespec="seconds")
-    problems = [Problem(code, facts) for code, facts in unfit(certificate)]
+    problems = [Problem(one.code, one.facts) for one in unfit(certificate)]
     if at > certificate.not_after or (registration.valid_to is not None and at > registration.valid_to):
         problems.append(
             Problem("SIG-053", {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment})

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import inspect
 import sys
+import tomllib
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
@@ -548,7 +549,40 @@ def help_of(path: tuple[str, ...], command: click.Command, lang: Lang) -> str:
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 
+CERTAINTY = {
+    "text": "đã xem văn bản / text seen",
+    "secondary": "nguồn thứ cấp / secondary sources",
+    "not-found": "không tìm được văn bản / text not found",
+}
+
+
+def law() -> str:
+    """docs/law.md, of docs/law.toml: which texts hold from when until when, and how sure that is."""
+    data = tomllib.loads((DOCS / "law.toml").read_text("utf-8"))
+    rows = []
+    for one in data["text"]:
+        days = [f"{one[key]:%d/%m/%Y}" if key in one else "" for key in ("since", "until")]
+        follows = one.get("replaced_by") or (f"← {one['replaces']}" if "replaces" in one else "")
+        rows.append((one["number"], *days, f"{one['vi']} / {one['en']}", follows, CERTAINTY[one["certainty"]]))
+    checked = f"{data['last_checked']:%d/%m/%Y}"
+    head = (
+        "Văn bản / text",
+        "Từ / from",
+        "Đến / until",
+        "Nội dung / subject",
+        "Thay bằng · thay cho / by · for",
+        "Chắc chắn / certainty",
+    )
+    return page(
+        "Văn bản pháp luật",
+        "Law",
+        f"Đối chiếu gần nhất / last checked: {checked}. Trang này không thay cho văn bản. / This page is no substitute for the texts.",
+        table(head, rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "law.md": law,
     "problems.md": problems,
     "settings.md": settings_page,
     "states.md": states,

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, acting, argument, check_period, command, option, reason_of
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, asking, check_period, command, option
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
 from gateway.core.model import Acknowledgement, Delivery
@@ -49,8 +49,7 @@ SHOWN = 20  # of each list; the rest is counted
     "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
 )
 @option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
-@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
-@acting
+@asking
 def replay(
     call: CommandRun,
     ids: tuple[str, ...],
@@ -61,7 +60,6 @@ def replay(
     until: datetime | None,
     limit: int,
     dry_run: bool,
-    yes: bool,
     reason: str | None,
 ) -> int:
     """Plans, asks, acts, and says what came of it."""
@@ -94,13 +92,7 @@ def replay(
     _print_plan(screen, plan)
     if dry_run or not plan.count:
         return PROBLEMS if plan.would_fail else FINE
-    why = reason_of(call, reason, "replay")
-    if (
-        not yes
-        and screen.interactive
-        and not click.confirm(screen.text(f"Làm {plan.count} việc này?", f"Do these {plan.count}?"), err=True)
-    ):
-        return FINE
+    why = call.agreed("replay", reason, f"Làm {plan.count} việc này?", f"Do these {plan.count}?")
     who = f"operator:{call.person}"
     queued = desk.replay_deliveries(store, plan, who=who, reason=why, now=call.now)
     answers: list[Acknowledgement] = []
@@ -199,24 +191,15 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
     en="Give one delivery up, so that later ones of its dossier go on. The receiver will not have this message.",
 )
 @argument("delivery", metavar="DELIVERY")
-@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
-@acting
-def skip(call: CommandRun, delivery: str, yes: bool, reason: str | None) -> int:
+@asking
+def skip(call: CommandRun, delivery: str, reason: str | None) -> int:
     """Skips one delivery."""
     screen = call.screen
     call.need(OperatorRole.OPERATOR, "skip")
     planned = desk.skippable(call.store, delivery)
     if screen.interactive:
         screen.note(_told(screen, planned), _told(screen, planned))
-    why = reason_of(call, reason, "skip")
-    if (
-        not yes
-        and screen.interactive
-        and not click.confirm(
-            screen.text(f"Bỏ hẳn lượt gửi {planned.id}?", f"Give delivery {planned.id} up for good?"), err=True
-        )
-    ):
-        return FINE
+    why = call.agreed("skip", reason, f"Bỏ hẳn lượt gửi {planned.id}?", f"Give delivery {planned.id} up for good?")
     skipped = desk.skip(call.store, planned.id, who=f"operator:{call.person}", reason=why, now=call.now)
     if screen.as_json:
         screen.row({"skipped": delivery_row(screen, skipped)})

@@ -44,6 +44,7 @@ class CommandRun:
     verbose: bool = False
     config: Path | None = None
     acting_as: str | None = None
+    yes: bool = False  # the act was agreed to beforehand
     given: dict[str, Any] = field(default_factory=dict)  # settings that the command line overrides
 
     @cached_property
@@ -113,6 +114,19 @@ class CommandRun:
                 "file": str(self.loaded.file),
             }
             raise Stopped(Problem("SYS-040", facts))
+
+    def agreed(self, act: str, reason: str | None, vi: str, en: str) -> str:
+        """The reason of an act that a person wants done now: both are asked for at a terminal, and given elsewhere.
+
+        Raises Stopped: SYS-041 no reason, SYS-080 nobody to ask and no --yes, SYS-081 the person said no.
+        """
+        if not self.screen.interactive and not self.yes:
+            missing = [] if reason and reason.strip() else [Problem("SYS-041", {"act": act})]
+            raise Stopped(*missing, Problem("SYS-080", {"act": act}))
+        why = reason_of(self, reason, act)
+        if not self.yes and not click.confirm(self.screen.text(vi, en), err=True):
+            raise Stopped(Problem("SYS-081", {"act": act}))
+        return why
 
     @cached_property
     def store(self) -> Store:
@@ -425,6 +439,25 @@ def acting(function: _F) -> _F:
         "--reason", "reason", metavar="…", vi="Lý do, ghi vào nhật ký.", en="The reason; it goes into the log."
     )
     return reasoned(named(function))
+
+
+def asking(function: _F) -> _F:
+    """Decorator: an act that changes what others rely on. The options of ``acting``, and --yes for CommandRun.agreed()."""
+    agreed = option(
+        "--yes",
+        "-y",
+        "yes",
+        is_flag=True,
+        expose_value=False,
+        callback=_agree,
+        vi="Đồng ý trước, không hỏi lại; bắt buộc khi không có người ở màn hình.",
+        en="Agree beforehand, do not ask; needed where nobody sits at a terminal.",
+    )
+    return agreed(acting(function))
+
+
+def _agree(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    take_common(ctx).yes = value
 
 
 def _act_as(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.check import Moment
-from gateway.cli.command import FINE, CommandRun, acting, argument, command, option, reason_of
+from gateway.cli.command import FINE, CommandRun, argument, asking, command, option
+from gateway.cli.show import Screen
 from gateway.core.model import MaHoSo
 from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.services.retention import ErasurePlan
 
 WHY = {
     "held": ("đang giữ chờ xét, của", "held, of"),
@@ -24,11 +29,11 @@ WHY = {
 
 @command(
     "erase",
-    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì; chỉ xóa khi có --yes và lý do. Mã "
+    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì, rồi hỏi lại và hỏi lý do. Mã "
     "băm, kết quả xét, biên nhận, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm được. Thứ còn phải giao hay còn chờ lấy "
     "thì không xóa. Thời hạn do cơ quan quyết định; trục không có mặc định nào.",
-    en="Erase the bytes of messages when their retention has ended: shows first what would go; erases only with --yes "
-    "and a reason. Digests, verdicts, receipts, events and the log stay, and the chain still verifies. What is still to "
+    en="Erase the bytes of messages when their retention has ended: shows first what would go, then asks, "
+    "and asks for a reason. Digests, verdicts, receipts, events and the log stay, and the chain still verifies. What is still to "
     "be delivered or fetched is not erased. How long is the agency's to say; the gateway has no default.",
 )
 @argument("ma_ho_so", nargs=-1, metavar="[MAHOSO]…")
@@ -44,17 +49,17 @@ WHY = {
     vi="Mọi thông điệp bị từ chối nhận trước ngày này.",
     en="Every rejected message that arrived before this day.",
 )
-@option("--yes", is_flag=True, vi="Xóa thật. Không lấy lại được.", en="Really erase. It cannot be undone.")
-@acting
+@option("--dry-run", is_flag=True, vi="Chỉ cho xem sẽ xóa gì.", en="Only show what would go.")
+@asking
 def erase(
     call: CommandRun,
     ma_ho_so: tuple[str, ...],
     ended_before: datetime | None,
     rejected_before: datetime | None,
-    yes: bool,
+    dry_run: bool,
     reason: str | None = None,
 ) -> int:
-    """Shows the plan; with --yes carries it out."""
+    """Shows the plan, asks, carries it out."""
     from gateway.services import retention
     from gateway.wiring import registry_of
 
@@ -73,9 +78,11 @@ def erase(
         dossiers=tuple(MaHoSo(code) for code in dict.fromkeys(ma_ho_so)),
     )
     planned = retention.plan_erasure(call.store, registry_of(call.store), rule)
+    if not screen.as_json:
+        _print_plan(screen, planned)
     gone = None
-    if yes and planned.digests:
-        why = reason_of(call, reason, "erase")
+    if planned.digests and not dry_run:
+        why = call.agreed("erase", reason, "Xóa thật? Không lấy lại được.", "Really erase? It cannot be undone.")
         who = f"operator:{call.person}"
         gone = retention.erase(call.store, planned, rule, who=who, reason=why, now=call.now)
     if screen.as_json:
@@ -89,7 +96,12 @@ def erase(
                 "erased": gone,
             }
         )
-        return FINE
+    elif gone is not None:
+        screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
+    return FINE
+
+
+def _print_plan(screen: Screen, planned: ErasurePlan) -> None:
     for what, cause, party in planned.kept:
         words = WHY.get(cause, (cause, cause))
         screen.line(f"  ∙ {what}: {words[0]} {party}", f"  ∙ {what}: {words[1]} {party}")
@@ -98,8 +110,3 @@ def erase(
         "{} nội dung ({} byte) của {} thông điệp, {} hồ sơ; {} hồ sơ chưa xóa được.".format(*counts),
         "{} bodies ({} bytes) of {} messages, {} dossiers; {} dossiers cannot go yet.".format(*counts),
     )
-    if gone is not None:
-        screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
-    elif planned.digests:
-        screen.line("Chưa xóa gì. Thêm --yes và --reason để xóa.", "Nothing was erased. Add --yes and --reason.")
-    return FINE

@@ -22,6 +22,7 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
+CALENDAR_GOOD_FOR = timedelta(days=400)  # the notice of the next year comes within this
 LEAST_FREE_MB = 500  # some hundred thousand small messages
 OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 
@@ -43,7 +44,9 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
     vi="Mã định danh của trục.",
     en="The gateway's agency identifier.",
 )
-@option("--name", default="Trục liên thông tỉnh Đồng Nai (thử nghiệm)", vi="Tên của trục.", en="The gateway's name.")
+@option(
+    "--name", default="Trục liên thông thành phố Đồng Nai (thử nghiệm)", vi="Tên của trục.", en="The gateway's name."
+)
 @option("--port", type=click.IntRange(1, 65535), default=8310, show_default=True, vi="Cổng.", en="The port.")
 @option(
     "--database",
@@ -394,7 +397,7 @@ def _there(call: CommandRun) -> bool:
 def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
     from gateway.cli.parties import expiries, read_all
     from gateway.services.profiles import profile_differences
-    from gateway.wiring import load_trees, registry_of
+    from gateway.wiring import load_trees, prove_registry, registry_of
 
     settings: Settings = call.settings
 
@@ -413,6 +416,14 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
         return problems
 
     yield _tried("hồ sơ các bên", "party profiles", look)
+
+    def built() -> None:
+        with call.store.read() as view:
+            rows = view.parties()
+        prove_registry(rows, settings)
+
+    if _there(call):
+        yield _tried("mọi hồ sơ đang có hiệu lực dựng được", "every profile in force can be built", built)
 
     with suppress(Stopped):  # without a database there is none to look at: that was said above
         empty = not len(registry_of(call.store))
@@ -439,6 +450,9 @@ def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
         for year in sorted({today.year, (today + timedelta(days=31)).year}):  # limits reach into the next year
             if rules.hand_over_in_working_hours and not rules.calendar.covers(year):
                 yield Problem("SYS-049", {"year": year, "file": str(file)})
+        checked = rules.calendar.last_checked
+        if rules.hand_over_in_working_hours and (checked is None or today.date() - checked > CALENDAR_GOOD_FOR):
+            yield Problem("SYS-062", {"file": str(file), "checked": f"{checked:%d/%m/%Y}" if checked else "–"})
 
     yield _tried("lịch làm việc và thời hạn", "working calendar and time limits", look)
 
@@ -466,11 +480,25 @@ def _port(call: CommandRun) -> Iterator[DoctorFinding]:
     yield DoctorFinding(f"cổng {address} còn trống", f"port {address} is free")
 
 
+def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:
+    """What is not known of the registered certificates, and for want of what."""
+    from gateway.services.certificate_status import unproven
+    from gateway.wiring import registry_looked_at
+
+    def look() -> Iterable[Problem]:
+        parties, trust = registry_looked_at(call.settings, call.store)
+        return [problem for one in unproven(trust, parties, call.now) for problem in one.problems()]
+
+    if call.settings.trust.trees and _there(call):
+        yield _tried("trạng thái chứng thư các bên", "status of the parties' certificates", look)
+
+
 LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _configuration,
     _key,
     _database,
     _parties,
+    _statuses,
     _declarations,
     _deadlines,
     _port,

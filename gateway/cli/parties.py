@@ -1,4 +1,4 @@
-"""parties check | apply | list | versions: the registry, from files that people write to what is in force."""
+"""parties check | apply | list | try | versions: the registry, from files that people write to what is in force."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gateway.cli.check import Moment
 from gateway.cli.command import (
     FINE,
@@ -16,11 +14,10 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
+    asking,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
@@ -50,6 +47,11 @@ parties = Group(
             "gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."
         ),
         "list": LazyCommand("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
+        "try": LazyCommand(
+            "gateway.cli.trying:try_",
+            "Xem đúng các yêu cầu sẽ gửi tới một bên.",
+            "Show exactly the requests that a party would be sent.",
+        ),
         "versions": LazyCommand(
             "gateway.cli.parties:versions",
             "Bên nào nói phiên bản nào của thông điệp nào.",
@@ -107,20 +109,22 @@ def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, 
 
 def expiries(found: Sequence[Party], call: CommandRun) -> list[Problem]:
     """Certificates of open parties that have ended, or will soon."""
-    from signing.certificates import Unreadable, read_certificate
+    from signing.certificates import Unreadable, read_certificate, unfit
 
     problems: list[Problem] = []
     for party in found:
         for registered in party.certificates:
             facts = {"party": party.id, "fingerprint": registered.fingerprint[:16] + "…"}
             try:
-                ends = read_certificate(registered.der).not_after
+                certificate = read_certificate(registered.der)
             except Unreadable as error:
                 problems.append(
                     Problem("SYS-021", {"path": registered.fingerprint, "key": party.id, "reason": str(error)})
                 )
                 continue
-            ends = min(ends, registered.valid_to) if registered.valid_to else ends
+            if wrong := [code for code, *_ in unfit(certificate)]:
+                problems.append(Problem("SYS-075", {**facts, "subject": certificate.subject, "codes": wrong}))
+            ends = min(certificate.not_after, registered.valid_to) if registered.valid_to else certificate.not_after
             if ends <= call.now:
                 problems.append(Problem("SYS-028", {**facts, "until": when(ends)}))
             elif ends - call.now < EXPIRES_SOON:
@@ -215,11 +219,10 @@ def print_differences(screen: Screen, differences: Sequence[profiles.ProfileDiff
     "--remove-missing", is_flag=True, vi="Bỏ các bên không còn tệp.", en="Remove parties that have no file any more."
 )
 @option("--dry-run", is_flag=True, vi="Chỉ cho xem khác biệt.", en="Only show the difference.")
-@option("--yes", "-y", is_flag=True, vi="Không hỏi lại.", en="Do not ask.")
-@acting
-def apply(call: CommandRun, remove_missing: bool, dry_run: bool, yes: bool, reason: str | None) -> int:
+@asking
+def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | None) -> int:
     """Validates, compares, asks, writes."""
-    from gateway.wiring import registry_of
+    from gateway.wiring import prove_registry, registry_of
 
     screen = call.screen
     if not dry_run:
@@ -230,15 +233,14 @@ def apply(call: CommandRun, remove_missing: bool, dry_run: bool, yes: bool, reas
     print_differences(screen, differences)
     if dry_run or not differences:
         return FINE
-    why = reason_of(call, reason, "parties apply")
-    if not yes and screen.interactive and not click.confirm(screen.text("Áp dụng?", "Apply?"), err=True):
-        return FINE
+    why = call.agreed("parties apply", reason, "Áp dụng?", "Apply?")
     wanted = {party.id: party for party in found}
     texts: dict[PartyId | str, str | None] = {
         d.party: profiles.to_text(wanted[d.party]) if d.party in wanted else None for d in differences
     }
     with call.store.begin() as tx:
         version = tx.apply_parties(texts, who=f"operator:{call.person}", reason=why, now=call.now)
+        prove_registry(tx.parties(), call.settings)  # raises, and nothing is in force
     if screen.as_json:
         screen.row({"version": version, "parties": len(texts)})
     else:

@@ -16,16 +16,17 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
+    asking,
     check_period,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.find import one_party
 from gateway.cli.show import when
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.model import PartyId
+from gateway.core.problems import Stopped
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
@@ -201,6 +202,8 @@ ALARMS = {
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
+    "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
+    "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
     "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
 
@@ -208,16 +211,16 @@ ALARMS = {
 @command(
     "alerts",
     vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ, "
-    "biên nhận không chứng minh được, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
+    "biên nhận không chứng minh được, chứng thư chưa rõ trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
     en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages, receipts that "
-    "prove nothing, certificates and trust trees that end within 30 days.",
+    "prove nothing, certificates of unknown status, certificates and trust trees that end within 30 days.",
 )
 def alerts(call: CommandRun) -> int:
     """Exit code 1 when there is something to look at."""
     from gateway.cli.run import ENDS_SOON
     from gateway.services import watch
-    from gateway.services.certificate_status import endangered
-    from gateway.wiring import OURSELVES, registry_looked_at
+    from gateway.services.certificate_status import endangered, unproven
+    from gateway.wiring import OURSELVES, prove_registry, registry_looked_at
 
     call.need(OperatorRole.VIEWER, "alerts")
     parties, trust = registry_looked_at(call.settings, call.store)
@@ -231,6 +234,33 @@ def alerts(call: CommandRun) -> int:
             facts={"kind": end.kind.value, "days": end.days(call.now), "name": end.name, "tree": end.tree},
         )
         for end in endangered(trust, parties, call.now, ENDS_SOON)
+    ]
+    with call.store.read() as view:
+        rows, applied = view.parties(), view.last_act("party.applied")
+    try:
+        prove_registry(rows, call.settings)
+    except Stopped as stop:
+        found += [
+            watch.Alert(
+                alarm=watch.Alarm.REGISTRY_FLAWED,
+                party=PartyId(str(problem.facts.get("party", OURSELVES))),
+                subject=problem.code,
+                since=applied.at if applied is not None else call.now,
+                facts={"code": problem.code, **problem.facts},
+            )
+            for problem in stop.problems
+        ]
+    unknown = unproven(trust, parties, call.now)
+    found += [
+        watch.Alert(
+            alarm=watch.Alarm.STATUS_MISSING,
+            party=one.party,
+            subject=f"{one.fingerprint[:16]} {problem.facts.get('subject', one.tree)}",
+            since=one.since(call.now),
+            facts={"code": problem.code, **problem.facts},
+        )
+        for one in unknown
+        for problem in one.problems()
     ]
     screen = call.screen
     if screen.as_json:
@@ -252,6 +282,9 @@ def alerts(call: CommandRun) -> int:
             ],
             [[screen.text(*ALARMS[one.alarm.value]), one.party, one.subject, when(one.since)] for one in found],
         )
+        for certificate in unknown:
+            for problem in certificate.problems():
+                screen.problem(problem)
     else:
         screen.line("Không có gì cần xem.", "Nothing needs a person.")
     return PROBLEMS if found else FINE
@@ -274,15 +307,17 @@ catalogue = Group(
 
 @command(
     "import",
-    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi; chỉ ghi khi có --yes.",
-    en="Import a version of a catalogue from CSV or XML. Shows first what would change; records only with --yes.",
+    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi, rồi hỏi lại.",
+    en="Import a version of a catalogue from CSV or XML. Shows first what would change, then asks.",
 )
 @argument("danh_muc")
 @argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @option("--version", "phien_ban", required=True, vi="Số phiên bản.", en="The version.")
-@option("--yes", is_flag=True, vi="Ghi thật.", en="Really record it.")
-@acting
-def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bool, reason: str | None = None) -> int:
+@option("--dry-run", is_flag=True, vi="Chỉ cho xem cái gì sẽ đổi.", en="Only show what would change.")
+@asking
+def import_(
+    call: CommandRun, danh_muc: str, file: Path, phien_ban: str, dry_run: bool, reason: str | None = None
+) -> int:
     """The version stays readable for ever."""
     from gateway.core.catalogues import changed_fields
     from gateway.services import publishing
@@ -301,7 +336,7 @@ def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bo
                 "changed": {after.ma: changed_fields(before, after) for before, after in plan.changed},
                 "removed": [one.ma for one in plan.removed],
                 **({"leads_to": leads_to} if danh_muc == "CoQuan" else {}),
-                "recorded": yes,
+                "recorded": call.yes and not dry_run,
             }
         )
     for one in plan.added:
@@ -312,13 +347,11 @@ def import_(call: CommandRun, danh_muc: str, file: Path, phien_ban: str, yes: bo
         screen.line(f"  - {one.ma}  {one.ten}")
     for identifier, party in leads_to.items():
         screen.line(f"  {identifier} → {party}")
-    if not yes:
-        screen.line("Chưa ghi gì. Thêm --yes để ghi.", "Nothing was recorded. Add --yes to record it.")
+    if dry_run:
         return FINE
+    why = call.agreed("catalogue import", reason, "Ghi phiên bản này?", "Record this version?")
     who = f"operator:{call.person}"
-    done = publishing.publish(
-        call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=reason_of(call, reason, "catalogue import")
-    )
+    done = publishing.publish(call.store, danh_muc, phien_ban, muc, who=who, now=call.now, reason=why)
     screen.line(
         f"Đã ghi {danh_muc} {phien_ban}: {len(muc)} mục." if done else f"{danh_muc} {phien_ban} đã có, giống hệt.",
         f"Recorded {danh_muc} {phien_ban}: {len(muc)} entries."

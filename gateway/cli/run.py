@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, CommandRun, command, option, with_settings
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 
 if TYPE_CHECKING:
     from gateway.services.certificate_status import Refreshed
@@ -233,7 +233,7 @@ class Desk:
 
     async def _alert(self) -> None:
         """What a person should look at goes into the log once, when it begins."""
-        from gateway.services.certificate_status import endangered
+        from gateway.services.certificate_status import endangered, unproven
         from gateway.services.watch import alerts
 
         if self.gate.store is None:
@@ -252,6 +252,12 @@ class Desk:
             if key not in self.alerted:
                 ending = {"certificate": end.name, "party": end.party, "tree": end.tree, "at": end.at.isoformat()}
                 log.warning("%s ends in %d days", end.kind, end.days(_now()), extra=ending)
+        for one in unproven(self.gate.trust, self.gate.parties, _now()):
+            key = ("status-missing", one.party, one.fingerprint)
+            now[key] = one
+            if key not in self.alerted:
+                for problem in one.problems():
+                    log.warning("%s %s", problem.code, problem.message(Lang.EN), extra={"alarm": "status-missing"})
         self.alerted = set(now)
 
 
@@ -272,6 +278,7 @@ async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) 
             _now(),
             pki=pki,
             grace=timedelta(hours=settings.trust.grace_h),
+            lasts=timedelta(hours=settings.trust.evidence_h),
             force=force,
         )
 

@@ -110,15 +110,19 @@ def forecast(call: CommandRun, within: int | None) -> int:
 
 @command(
     "show",
-    vi="Tình trạng từng chứng thư đã đăng ký: tốt, hỏng, chưa biết; theo bằng chứng nào, tới khi nào.",
-    en="The status of each registered certificate: good, bad, unknown; on what evidence, until when.",
+    vi="Tình trạng từng chứng thư đã đăng ký: tốt, hỏng, chưa biết; theo bằng chứng nào, tới khi nào. Chưa biết thì thiếu bằng "
+    "chứng của chứng thư nào trong chuỗi, từ đâu, từ bao giờ, và phải làm gì.",
+    en="The status of each registered certificate: good, bad, unknown; on what evidence, until when. Where it is not known: "
+    "for want of evidence of which certificate of the chain, from where, since when, and what to do.",
 )
 def show(call: CommandRun) -> int:
     """Lists what is known."""
+    from gateway.services.certificate_status import unproven
     from gateway.wiring import registry_looked_at
 
     screen, now = call.screen, call.now
     parties, known = registry_looked_at(call.settings, call.store)
+    missing = {(one.party, one.fingerprint): one.problems() for one in unproven(known, parties, now)}
     rows = [
         (owner.id, registered, known.standing(registered.fingerprint, registered.tree, now))
         for owner in parties
@@ -136,6 +140,7 @@ def show(call: CommandRun) -> int:
                     "as_of": standing.verdict.as_of if standing.verdict else None,
                     "until": standing.verdict.until if standing.verdict else None,
                     "source": standing.verdict.source if standing.verdict else None,
+                    "missing": [screen.problem_row(one) for one in missing.get((party, registered.fingerprint), ())],
                 }
             )
         return FINE
@@ -157,14 +162,18 @@ def show(call: CommandRun) -> int:
             for party, registered, standing in rows
         ),
     )
+    for problems in missing.values():
+        for problem in problems:
+            screen.problem(problem)
     return FINE
 
 
 @command(
     "refresh",
-    vi="Hỏi CRL và OCSP của mọi chứng thư ngay bây giờ, ghi kết quả. “work” tự làm việc này theo hạn của bằng chứng.",
+    vi="Hỏi CRL và OCSP của mọi chứng thư ngay bây giờ, ghi kết quả. “work” tự làm việc này theo hạn của bằng chứng. "
+    "Mã thoát 1 khi có nguồn không trả lời, hoặc còn chứng thư chưa rõ tình trạng.",
     en="Ask CRL and OCSP for every certificate now, and record the answers. “work” does this by itself, by how long "
-    "evidence lasts.",
+    "evidence lasts. Exit 1 when a source did not answer, or a status stays unknown.",
 )
 def refresh(call: CommandRun) -> int:
     """One forced round."""
@@ -179,6 +188,7 @@ def refresh(call: CommandRun) -> int:
                 "judged": len(done.judged),
                 "changed": list(done.written),
                 "failures": [{"address": address, "reason": reason} for address, reason in done.failures],
+                "unknown": [one.as_dict() for one in done.unknown],
             }
         )
     else:
@@ -188,4 +198,8 @@ def refresh(call: CommandRun) -> int:
         )
         for address, reason in done.failures:
             screen.line(f"  ✗ {address}: {reason}")
-    return PROBLEMS if done.failures else FINE
+        for one in done.unknown:
+            for gap in one.gaps:
+                asked = ", ".join(gap.sources) or screen.text("không biết hỏi ở đâu", "there is nowhere to ask")
+                screen.line(f"  ? {one.fingerprint[:16]}… {gap.subject}: {gap.why} ({asked})")
+    return PROBLEMS if done.failures or done.unknown else FINE

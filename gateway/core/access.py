@@ -23,6 +23,15 @@ class Audience:
     sent_to: frozenset[Role]
 
 
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """Sender and named receivers, as one view of the registry has them: by the same view it need not be asked again."""
+
+    by: Parties
+    sender: Party
+    receivers: tuple[Party, ...]
+
+
 def authorise(
     thong_diep: ThongDiep, caller: Caller, parties: Parties, audience: Audience
 ) -> tuple[Party, tuple[Party, ...]]:

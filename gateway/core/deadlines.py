@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
@@ -17,15 +18,18 @@ class WorkingCalendar:
 
     holidays: frozenset[date] = frozenset()
     every_year: frozenset[tuple[int, int]] = frozenset()  # (month, day) of holidays that do not move
+    since: Mapping[tuple[int, int], int] = field(default_factory=dict)  # of those, the first year of the newer ones
     worked_weekends: frozenset[date] = frozenset()  # days worked instead, as the yearly decision orders
     hours: tuple[tuple[time, time], ...] = ((time(7, 30), time(11, 30)), (time(13, 30), time(17, 0)))
     weekdays: frozenset[int] = field(default_factory=lambda: frozenset(range(5)))  # Monday is 0
+    last_checked: date | None = None  # when it was last compared with the notices
 
     def works(self, day: date) -> bool:
         """Whether the office is open that day."""
         if day in self.worked_weekends:
             return True
-        free = day in self.holidays or (day.month, day.day) in self.every_year
+        fixed = (day.month, day.day)
+        free = day in self.holidays or (fixed in self.every_year and day.year >= self.since.get(fixed, day.year))
         return day.weekday() in self.weekdays and not free
 
     def covers(self, year: int) -> bool:

@@ -63,8 +63,6 @@ class Redates:
     """A new appointment; the old one is kept. From HS08, HS16."""
 
     ngay_hen_tra: datetime
-    truoc: datetime | None = None  # NgayHenTraTruoc as the sender states it
-    xin_loi: bool = False  # HS16: with apology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,10 +183,10 @@ def to_dict(effect: Effect) -> dict[str, Any]:
 
 
 def from_dict(row: Mapping[str, Any]) -> Effect:
-    """The reverse of :func:`to_dict`. Raises KeyError for a kind that is not on the list."""
+    """The reverse of :func:`to_dict`; fields that are no longer known are left out. Raises KeyError for an unknown kind."""
     cls = _BY_NAME[row["effect"]]
     hints = _hints(cls)
-    known = {name: _back(hints[name], value) for name, value in row.items() if name != "effect"}
+    known = {name: _back(hints[name], value) for name, value in row.items() if name in hints}
     if cls is Moves:
         known.setdefault("to", None)
     effect: Effect = cls(**known)

@@ -140,7 +140,11 @@ def _accept(
 ) -> Acknowledgement:
     envelope = finding.envelope
     parties = counter.parties
-    sender, named = access.authorise(thong_diep, envelope.caller, parties, counter.audience(thong_diep))
+    known = finding.authorised
+    if isinstance(known, access.Authorised) and known.by is parties:
+        sender, named = known.sender, known.receivers
+    else:
+        sender, named = access.authorise(thong_diep, envelope.caller, parties, counter.audience(thong_diep))
     ma_ho_so = thong_diep.content.ma_ho_so
     change, dossier, notes = None, None, finding.problems
     if ma_ho_so is not None and thong_diep.content.effects and _keeps_history(thong_diep):

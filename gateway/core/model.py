@@ -104,8 +104,7 @@ class DinhKem:
     loai: str  # media type as declared
     so_byte: int
     sha256: str  # lower-case hex
-    duong_dan: str | None = None  # where to fetch it, when it is not inline
-    inline: bool = False
+    duong_dan: str | None = None  # where to fetch it, when its content is not in the message
 
 
 class Content(Protocol):
@@ -181,6 +180,7 @@ class Finding:
     bodies: Mapping[str, bytes] = field(
         default_factory=dict
     )  # further bodies to keep, by digest: composed bytes, copies, receipts
+    authorised: object | None = None  # access.Authorised: sender and receivers, and by which view of the registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

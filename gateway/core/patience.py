@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from gateway.core.model import Delivery
 from gateway.core.parties import RetryPolicy
@@ -36,14 +35,6 @@ def next_try(delivery: Delivery, retry: RetryPolicy, now: datetime, *, first_s: 
 def lean(key: str) -> float:
     """A number in [-1, 1] that belongs to this key for ever: where it stands in a crowd."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / (2**31) - 1
-
-
-class PartyStanding(StrEnum):
-    """Whether a party's lanes flow."""
-
-    CLOSED = "closed"  # the circuit is closed: they flow
-    OPEN = "open"  # they wait
-    HALF_OPEN = "half-open"  # one probe is under way
 
 
 @dataclass(slots=True)

@@ -2,10 +2,11 @@
 
 The bundled file has the days off of Vietnam's government offices for the years whose notice is known.
 """
+# ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from importlib import resources
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from gateway.core.deadlines import WorkingCalendar
 from gateway.core.problems import Problem, Stopped
-from gateway.core.written import Written, decode_toml, read_toml, setting
+from gateway.core.written import Written, decode_toml, nearest, read_toml, setting
 
 BUNDLED = "lich-viet-nam.toml"
 
@@ -34,6 +35,14 @@ class Days:
         vi="Ngày nghỉ mọi năm, dạng tháng-ngày: 09-02.",
         en="Days off of every year, month-day: 09-02.",
     )
+    since: Mapping[str, int] = setting(
+        {},
+        vi="Năm đầu tiên của ngày nghỉ mới trong every_year: { 11-24 = 2026 }.",
+        en="The first year of a newer day of every_year: { 11-24 = 2026 }.",
+    )
+    last_checked: date | None = setting(
+        None, vi="Ngày đối chiếu gần nhất với văn bản.", en="The day when this was last compared with the notices."
+    )
     holidays: tuple[date, ...] = setting((), vi="Các ngày nghỉ khác: 2026-02-17.", en="The other days off: 2026-02-17.")
     worked: tuple[date, ...] = setting(
         (),
@@ -53,11 +62,17 @@ def calendar_of(file: Path | None, hours: tuple[tuple[time, time], ...]) -> Work
         raise Stopped(*problems)
     return WorkingCalendar(
         holidays=frozenset(days.holidays),
-        every_year=frozenset((int(day[:2]), int(day[3:])) for day in days.every_year),
+        every_year=frozenset(_fixed(day) for day in days.every_year),
+        since={_fixed(day): year for day, year in days.since.items()},
         worked_weekends=frozenset(days.worked),
         hours=hours,
+        last_checked=days.last_checked,
         weekdays=frozenset(day - 1 for day in days.weekdays),
     )
+
+
+def _fixed(day: str) -> tuple[int, int]:
+    return int(day[:2]), int(day[3:])
 
 
 def _text(file: Path | None) -> str:
@@ -77,6 +92,10 @@ def _mistakes(days: Days, written: Written) -> Iterator[Problem]:
     for number, day in enumerate(days.every_year):
         if day == "02-30" or day in ("02-31", "04-31", "06-31", "09-31", "11-31"):
             yield written.problem("SYS-017", ("every_year", number), value=day, pattern="MM-DD")
+    for day in days.since:
+        if day not in days.every_year:
+            known = sorted(days.every_year)
+            yield written.problem("SYS-012", ("since", day), nearest=nearest(day, known) or "–", known=known)
     for number, free in enumerate(days.holidays):
         if free in days.worked:
             yield written.problem(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -26,8 +26,8 @@ from gateway.documents import Checked, Document, Kind, parse_bytes
 from gateway.store import CertificateRecord as StoredStatus
 from gateway.store import Store
 from signing.certificates import Certificate
-from signing.status import answers_nonce, chain_of, end_entities, issuer_of, judge_status, revocation_addresses
-from signing.trust import CertificateStatus, StatusWord, TrustTree, TrustView
+from signing.status import LASTS, answers_nonce, chain_of, end_entities, issuer_of, judge_status, revocation_addresses
+from signing.trust import CertificateStanding, CertificateStatus, StatusWord, TrustTree, TrustView
 from signing.verify import verify
 
 log = logging.getLogger("lienthong.trust")
@@ -56,6 +56,11 @@ class Refreshed:
     written: tuple[str, ...] = ()  # fingerprints whose verdict is now another
     failures: tuple[tuple[str, str], ...] = ()  # (address, reason)
 
+    @property
+    def unknown(self) -> tuple[CertificateStatus, ...]:
+        """The verdicts that say nothing, for want of evidence."""
+        return tuple(one for one in self.judged if one.status is StatusWord.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -72,12 +77,14 @@ async def refresh(
     *,
     pki: Pki,
     grace: timedelta = timedelta(hours=24),
+    lasts: timedelta = LASTS,
     force: bool = False,
 ) -> Refreshed:
     """Ask about every certificate that is due (all of them with ``force``), judge, and record what changed.
 
     While a source is down the last good answer stays, with its grace; it is never replaced by "unknown". Evidence that a
-    verdict rests on is kept in the store under its digest, for as long as anybody may ask.
+    verdict rests on is kept in the store under its digest, for as long as anybody may ask. Evidence that names no end
+    counts ``lasts`` from when it was made.
     """
     kept = await asyncio.to_thread(_on_record, store)
     due = [
@@ -96,11 +103,10 @@ async def refresh(
     for asked in due:
         source = known.get(asked.tree.name, Sources(tree=asked.tree.name))
         crls, ocsps = await fetch.evidence(asked.certificate, asked.tree, source)
-        judged.append(
-            await asyncio.to_thread(
-                judge_status, asked.certificate, asked.tree, now, crls=crls, ocsps=ocsps, grace=grace
-            )
+        verdict = await asyncio.to_thread(
+            judge_status, asked.certificate, asked.tree, now, crls=crls, ocsps=ocsps, grace=grace, lasts=lasts
         )
+        judged.append(_with_sources(verdict, trust.verdicts.get(verdict.fingerprint), fetch.asked, now))
     trees = {asked.certificate.fingerprint: asked.tree.name for asked in due}
     news = [one for one in judged if _says_more(one, trust.verdicts.get(one.fingerprint), now)]
     if news:
@@ -132,7 +138,7 @@ def is_due(verdict: CertificateStatus | None, now: datetime) -> bool:
     if since >= ASK_AT_LEAST:
         return True
     if verdict.until is None:
-        return False
+        return verdict.status is StatusWord.GOOD  # recorded before every piece of evidence had an end
     left = verdict.until - now
     return left <= ASK_AHEAD or left <= since
 
@@ -143,9 +149,10 @@ def _asked(trust: TrustView, parties: Parties) -> Iterator[_Asked]:
     for party in parties:
         for registration in party.certificates:
             tree = trust.trees.get(registration.tree or "")
-            if tree is not None and registration.fingerprint not in seen:
+            certificate = trust.certificates.get(registration.fingerprint)
+            if tree is not None and certificate is not None and registration.fingerprint not in seen:
                 seen.add(registration.fingerprint)
-                yield _Asked(trust.certificates[registration.fingerprint], tree)
+                yield _Asked(certificate, tree)
     for tree in trust.trees.values():
         for certificate in end_entities(tree):
             if certificate.fingerprint not in seen:
@@ -159,10 +166,27 @@ def _says_more(news: CertificateStatus, old: CertificateStatus | None, now: date
     if news.status is StatusWord.UNKNOWN:
         # A good answer that still counts, or a bad one, is worth more than silence.
         counts = old.status is StatusWord.BAD or (
-            old.status is StatusWord.GOOD and (old.until is None or now <= (old.grace_until or old.until))
+            old.status is StatusWord.GOOD and old.until is not None and now <= (old.grace_until or old.until)
         )
-        return not counts and (old.status, old.reason) != (news.status, news.reason)
+        return not counts and (old.status, old.reason, old.gaps) != (news.status, news.reason, news.gaps)
     return True
+
+
+def _with_sources(
+    news: CertificateStatus, old: CertificateStatus | None, asked: Mapping[str, Sequence[str]], now: datetime
+) -> CertificateStatus:
+    """The verdict with each gap's sources, and since when it is there: since the evidence before it ended, or since now."""
+    before = {} if old is None else {gap.fingerprint: gap.since for gap in old.gaps}
+    ended = old.until if old is not None and old.status is StatusWord.GOOD else None
+    gaps = tuple(
+        replace(
+            gap,
+            sources=tuple(asked.get(gap.fingerprint, ())),
+            since=before.get(gap.fingerprint) or (ended if ended is not None and ended < now else now),
+        )
+        for gap in news.gaps
+    )
+    return replace(news, gaps=gaps)
 
 
 class _Fetch:
@@ -172,7 +196,9 @@ class _Fetch:
         self.pki = pki
         self.bodies: list[bytes] = []
         self.failures: list[tuple[str, str]] = []
+        self.asked: dict[str, list[str]] = {}  # certificate -> what was asked about it, and why nothing came
         self._crls: dict[str, bytes | None] = {}
+        self._reasons: dict[str, str] = {}
 
     async def evidence(
         self, certificate: Certificate, tree: TrustTree, source: Sources
@@ -180,19 +206,24 @@ class _Fetch:
         """All CRLs and OCSP answers that can be had for a certificate and those above it."""
         urls: list[str] = list(source.crl_urls)
         ocsps: list[bytes] = []
+        crls = [body for path in source.crl_files if (body := self._file(path)) is not None]
         for one in chain_of(certificate, tree):
             lists, responders = revocation_addresses(one)
-            if source.follow_certificates:
-                urls += [url for url in lists if url not in urls]
-            elif not source.ocsp_url:
-                responders = ()
-            if responders and source.ocsp_url and one is certificate:
+            if not source.follow_certificates:
+                lists = responders = ()
+            if source.ocsp_url and one is certificate:
                 responders = (source.ocsp_url,)
+            urls += [url for url in lists if url not in urls]
             issuer = issuer_of(one, tree)
             if issuer is not None:
                 ocsps += [body for url in responders if (body := await self._ocsp(url, one, issuer)) is not None]
-        crls = [body for path in source.crl_files if (body := self._file(path)) is not None]
+            self.asked[one.fingerprint] = [*map(str, source.crl_files), *source.crl_urls, *lists, *responders]
         crls += [body for url in urls if (body := await self._crl(url)) is not None]
+        for one in chain_of(certificate, tree):
+            named = dict.fromkeys(self.asked[one.fingerprint])
+            self.asked[one.fingerprint] = [
+                f"{url} ({self._reasons[url]})" if url in self._reasons else url for url in named
+            ]
         return crls, ocsps
 
     async def _crl(self, url: str) -> bytes | None:
@@ -202,20 +233,24 @@ class _Fetch:
                 self.bodies.append(self._crls[url] or b"")
             except NotFetched as error:
                 self._crls[url] = None
-                self.failures.append((url, error.reason))
+                self._fail(url, error.reason)
         return self._crls[url]
 
     async def _ocsp(self, url: str, certificate: Certificate, issuer: Certificate) -> bytes | None:
         try:
-            answer = await self.pki.ocsp(url, certificate.x509, issuer.x509)
+            answer = await self.pki.ocsp(url, certificate.der, issuer.der)
         except NotFetched as error:
-            self.failures.append((url, error.reason))
+            self._fail(url, error.reason)
             return None
         if not answers_nonce(answer.body, answer.nonce):
-            self.failures.append((url, "wrong-nonce"))
+            self._fail(url, "wrong-nonce")
             return None
         self.bodies.append(answer.body)
         return answer.body
+
+    def _fail(self, url: str, reason: str) -> None:
+        self.failures.append((url, reason))
+        self._reasons[url] = reason
 
     def _file(self, path: Path) -> bytes | None:
         key = str(path)
@@ -225,7 +260,7 @@ class _Fetch:
                 self.bodies.append(self._crls[key] or b"")
             except NotFetched as error:
                 self._crls[key] = None
-                self.failures.append((key, error.reason))
+                self._fail(key, error.reason)
         return self._crls[key]
 
 
@@ -243,7 +278,7 @@ def _record(
 def stored(status: CertificateStatus, tree: str) -> StoredStatus:
     """A verdict as the store keeps it; ``gateway.wiring`` reads it back."""
     row: dict[str, Any] = status.as_dict()
-    facts = {name: row[name] for name in ("grace_until", "reason", "source", "revoked_at")}
+    facts = {name: row[name] for name in ("grace_until", "reason", "source", "revoked_at", "gaps", "lasts_h")}
     return StoredStatus(
         fingerprint=status.fingerprint,
         tree=tree,
@@ -253,6 +288,71 @@ def stored(status: CertificateStatus, tree: str) -> StoredStatus:
         facts=facts,
         evidence=status.evidence,
     )
+
+
+# What is not known, and for want of what -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """A registered certificate whose status is not known, or only by its grace."""
+
+    party: PartyId
+    fingerprint: str
+    tree: str
+    standing: CertificateStanding
+
+    def since(self, now: datetime) -> datetime:
+        """Since when something is missing."""
+        verdict = self.standing.verdict
+        starts = () if verdict is None else (*(gap.since for gap in verdict.gaps), verdict.until)
+        return min((start for start in starts if start is not None), default=now)
+
+    def problems(self) -> list[Problem]:
+        """What is missing for each certificate of its chain, from where, since when, and what to do."""
+        verdict = self.standing.verdict
+        facts = {"party": self.party, "fingerprint": self.fingerprint[:16] + "…", "tree": self.tree}
+        if self.standing.code == "SIG-065":
+            return [Problem("SIG-065", {"tree": self.tree})]
+        if verdict is None:
+            return [Problem("SYS-073", facts)]
+        if not verdict.gaps:  # what was good has ended, and no round of asking has said more
+            until = None if verdict.until is None else verdict.until.isoformat(timespec="seconds")
+            return [Problem("SYS-074", {**facts, "until": until})]
+        return [
+            Problem(
+                gap.code,
+                {
+                    **facts,
+                    "subject": gap.subject,
+                    "why": gap.why,
+                    "sources": list(gap.sources),
+                    "since": None if gap.since is None else gap.since.isoformat(timespec="seconds"),
+                },
+            )
+            for gap in verdict.gaps
+        ]
+
+
+def unproven(trust: TrustView, parties: Parties, now: datetime) -> list[Unproven]:
+    """The registered certificates of open parties whose messages are held, or will be when the grace ends."""
+    found = []
+    for party in parties:
+        for registration in party.certificates:
+            certificate = trust.certificates.get(registration.fingerprint)
+            if registration.tree is None or not party.enabled or certificate is None or not certificate.within(now):
+                continue  # one outside its dates signs nothing, whatever its status
+            standing = trust.standing(registration.fingerprint, registration.tree, now)
+            if standing.status is StatusWord.UNKNOWN or standing.code == "SIG-064":
+                found.append(
+                    Unproven(
+                        party=party.id,
+                        fingerprint=registration.fingerprint,
+                        tree=registration.tree,
+                        standing=standing,
+                    )
+                )
+    return found
 
 
 # A receiver's receipt -----------------------------------------------------------------------------------------------

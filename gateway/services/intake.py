@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -31,14 +31,25 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
-from gateway.documents import Attested, Document, DocumentLimits, Kind, header_claims, locate, parse, xpath_of
+from gateway.documents import (
+    Attested,
+    Canonical,
+    Document,
+    DocumentLimits,
+    Kind,
+    header_claims,
+    locate,
+    parse,
+    xpath_of,
+)
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
-from schemas.attachments import attachments
 from schemas.catalog import Catalog
 from schemas.check import check
-from schemas.read import read
-from signing.sign import SigningKey, sign
+from schemas.read import read_letter
+from schemas.rules import Letter
+from signing.seal import seal
+from signing.sign import SigningKey
 from signing.trust import TrustView
 from signing.verify import SignatureRefused, verify
 
@@ -79,11 +90,11 @@ class Gate:
         ma_thong_diep = finding.thong_diep.ma_thong_diep if finding.thong_diep else finding.ma_thong_diep
         if self.key is None or ma_thong_diep is None or fate is Fate.HELD:
             return None
-        return sign(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
+        return seal(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
 
     def _bien_nhan(
         self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]
-    ) -> bytes:
+    ) -> Canonical:
         envelope = finding.envelope
         sender = self.parties.get(envelope.caller.party)
         header = write.Header(
@@ -149,37 +160,79 @@ def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Ac
 
     Raises StoreError when nothing could be recorded: nobody is told otherwise.
     """
-    return record([judge(envelope, gate) for envelope in envelopes], gate, now)
+    findings = judge_tray(envelopes, gate)
+    for finding in findings:
+        if isinstance(finding, Exception):
+            raise finding
+    return record([finding for finding in findings if isinstance(finding, Finding)], gate, now)
 
 
 def judge(envelope: Envelope, gate: Gate) -> Finding:
     """All that can be said about one message without the database, as of its arrival. `lienthong check` is this."""
-    finding = Finding(envelope=envelope)
+    (finding,) = judge_tray([envelope], gate)
+    if isinstance(finding, Exception):
+        raise finding
+    return finding
+
+
+def judge_tray(
+    envelopes: Sequence[Envelope], gate: Gate, at_work: Callable[[str], object] = lambda _: None
+) -> list[Finding | Exception]:
+    """The findings of a tray, each as :func:`judge` gives it, or what judging it raised: one message costs no other.
+
+    Station by station: all are parsed, then all are checked, … The same work done back to back keeps code and tables in the
+    processor's cache; message by message it costs a quarter more. ``at_work`` is told whose turn it is, by digest, before each.
+    """
+    found: list[Finding | Exception | None] = [None] * len(envelopes)
+    going = [(n, envelope.digest, _stations(envelope, gate)) for n, envelope in enumerate(envelopes)]
+    while going:
+        further = []
+        for one in going:
+            n, digest, stations = one
+            at_work(digest)
+            try:
+                next(stations)
+            except StopIteration as end:
+                found[n] = end.value
+            except Exception as error:  # noqa: BLE001 - a fault of ours, for its own sender
+                found[n] = error
+            else:
+                further.append(one)
+        going = further
+    return [finding for finding in found if finding is not None]
+
+
+def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
+    """Stations 2 to 5 of one message, with a rest after each."""
+    known: dict[str, Any] = {"envelope": envelope}
     try:
         document = parse_any(envelope, gate)
-        finding = _claimed(finding, document)
+        known |= _claimed(document)
+        yield
         checked = check(document, gate.catalog)
+        yield
         attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
-        finding = replace(
-            finding, verdict=attested.verdict, signed_bytes=attested.signed_bytes, evidence=attested.evidence
-        )
-        thong_diep = read(attested, gate.catalog)
-        receivers = _authorised(thong_diep, attested, gate)
-        reports = signed_documents(attested, gate)
-        finding = replace(finding, verdict={**attested.verdict, **_told(reports)})
+        known |= {"verdict": attested.verdict, "signed_bytes": attested.signed_bytes, "evidence": attested.evidence}
+        yield
+        letter = read_letter(attested, gate.catalog)
+        thong_diep = letter.thong_diep
+        authorised = _authorised(thong_diep, attested, gate)
+        reports = signed_documents(letter, attested, gate)
+        known["verdict"] = {**attested.verdict, **_told(reports)}
         documents = _document_problems(reports, attested, gate)
         problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *documents)
-        finding = replace(finding, thong_diep=thong_diep, problems=problems)
-        if any(receiver.versions for receiver in receivers):
-            finding = with_older_versions(finding, attested, receivers, gate)
+        finding = Finding(thong_diep=thong_diep, problems=problems, authorised=authorised, **known)
+        if any(receiver.versions for receiver in authorised.receivers):
+            finding = with_older_versions(finding, attested, authorised.receivers, gate)
     except SignatureRefused as refused:  # the signature: the verdict is for the record, whoever is told what of it
         problems = refused.problems if _owns_signature(document, envelope, gate) else (Problem("SIG-001"),)
-        finding = replace(finding, thong_diep=None, problems=problems, verdict=refused.verdict)
+        finding = Finding(**{**known, "problems": problems, "verdict": refused.verdict})
     except Stopped as stop:
-        finding = replace(finding, thong_diep=None, problems=stop.problems)
+        finding = Finding(problems=stop.problems, **known)
     except Exception as error:  # our bug costs this message alone; its neighbours do not notice
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
-        finding = replace(finding, thong_diep=None, problems=(Problem("SYS-001", {"id": envelope.id}),))
+        finding = Finding(problems=(Problem("SYS-001", {"id": envelope.id}),), **known)
+    yield
     return sealed(finding, gate)
 
 
@@ -194,22 +247,19 @@ def _owns_signature(document: Document, envelope: Envelope, gate: Gate) -> bool:
     return document.composed or party is None or party.id == envelope.caller.party
 
 
-def signed_documents(attested: Attested, gate: Gate) -> list[tuple[str, PdfReport]]:
+def signed_documents(letter: Letter, attested: Attested, gate: Gate) -> list[tuple[str, PdfReport]]:
     """(attachment id, report) of every inline PDF that is signed, and of every PDF where the sender's policy demands one."""
-    if attested.root.find(_ATTACHED) is None:
+    if not letter.attachments:
         return []
     party = gate.parties.get(attested.envelope.caller.party)
     demanded = _demands_pdf(attested, party)
-    contents = [(file.row.id, file.content) for file in attachments(attested.root, []) if file.content is not None]
+    contents = [(file.row.id, file.content) for file in letter.attachments if file.content is not None]
     pdfs = [(name, body) for name, body in contents if b"%PDF-" in body[:1024] and (demanded or b"/ByteRange" in body)]
     if not pdfs:
         return []
     from signing.pdf import check_pdf  # noqa: PLC0415 - pyHanko takes its time to load, and most messages carry no PDF
 
     return [(name, check_pdf(body, gate.trust, party, attested.envelope.received_at)) for name, body in pdfs]
-
-
-_ATTACHED = "{*}DanhSachDinhKem"
 
 
 def _demands_pdf(attested: Attested, party: Party | None) -> bool:
@@ -271,7 +321,7 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     made = qcvn120.compose_packet(
         packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip())
     )
-    body = sign(made.body, gate.key, at=envelope.received_at)
+    body = seal(made.body, gate.key, at=envelope.received_at)
     document = parse(replace(envelope, body=body, total_bytes=len(body)), gate.limits)
     return replace(
         document,
@@ -325,16 +375,16 @@ def _uuid(digest: str) -> MaThongDiep:
     return MaThongDiep(f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}")
 
 
-def _claimed(finding: Finding, document: Document) -> Finding:
+def _claimed(document: Document) -> dict[str, Any]:
+    """Fields of the Finding, whatever becomes of it."""
     claims = header_claims(document.root)
-    return replace(
-        finding,
-        ma_thong_diep=MaThongDiep(claims.ma_thong_diep) if claims.ma_thong_diep else None,
-        loai=claims.loai,
-        ma_ho_so=MaHoSo(claims.ma_ho_so) if claims.ma_ho_so else None,
-        bodies={document.digest: document.body} if document.composed else {},
-        composed=document.digest if document.composed else None,
-    )
+    return {
+        "ma_thong_diep": MaThongDiep(claims.ma_thong_diep) if claims.ma_thong_diep else None,
+        "loai": claims.loai,
+        "ma_ho_so": MaHoSo(claims.ma_ho_so) if claims.ma_ho_so else None,
+        "bodies": {document.digest: document.body} if document.composed else {},
+        "composed": document.digest if document.composed else None,
+    }
 
 
 # Where the cause of a problem stands that is found beside the document. The first place that exists is taken.
@@ -384,10 +434,11 @@ def _steps(path: str) -> str:
     return "/".join(step if step == "*" else f"{{*}}{step}" for step in path.split("/"))
 
 
-def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> tuple[Party, ...]:
-    """The receivers."""
+def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> access.Authorised:
+    """Sender and receivers."""
+    caller, parties = attested.envelope.caller, gate.parties
     try:
-        return access.authorise(thong_diep, attested.envelope.caller, gate.parties, gate.audience(thong_diep))[1]
+        return access.Authorised(parties, *access.authorise(thong_diep, caller, parties, gate.audience(thong_diep)))
     except Stopped as stop:
         raise Stopped(*located(attested.root, attested.body, stop.problems)) from stop
 
@@ -417,7 +468,7 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
             dang_goc=f"{kind.loai}-{kind.phien_ban}",
         )
         made = versions.older(attested.root, kind, version, mark, gate.catalog)
-        body = sign(made.body, key, at=finding.envelope.received_at)
+        body = seal(made.body, key, at=finding.envelope.received_at)
         copies[receiver.id] = hashlib.sha256(body).hexdigest()
         bodies[copies[receiver.id]] = body
         facts = {"party": receiver.id, "version": version, "from": kind.phien_ban}

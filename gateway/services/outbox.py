@@ -26,7 +26,7 @@ from connectors.table import Common
 from gateway.core.ledger import LogLine
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
-from gateway.core.patience import THRESHOLD, Breaker, Bucket, PartyStanding, next_try
+from gateway.core.patience import Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.store import Queue, Store, StoreError, Tx, View
 
@@ -210,17 +210,6 @@ class Outbox:
     def under_way(self) -> int:
         """Deliveries being carried out now."""
         return len(self._tasks)
-
-    def standings(self) -> dict[PartyId, PartyStanding]:
-        """How each party stands, as this worker sees it."""
-        return {
-            way.id: PartyStanding.CLOSED
-            if not way.breaker.is_open
-            else PartyStanding.HALF_OPEN
-            if way.under_way
-            else PartyStanding.OPEN
-            for way in self._ways.values()
-        }
 
     # The loop's parts
 
@@ -407,15 +396,9 @@ class Outbox:
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
-        before: Attempt | None = None
-        remembered: Mapping[str, Any] = {}
-        attempts: tuple[Attempt, ...] = ()
-        if plan.connector.remembers:
-            attempts = tuple(view.attempts(delivery.id))
-            earlier = view.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
-            taken = [a for d in earlier[-1:] for a in view.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
-            before = taken[-1] if taken else None
-            remembered = view.remembered(delivery.party, delivery.lane)
+        if not plan.connector.remembers:
+            return Parcel(delivery=delivery, body=body, party=plan.party)
+        attempts, before, remembered = view.before(delivery)
         return Parcel(
             delivery=delivery,
             body=body,
@@ -607,11 +590,6 @@ def _settle(tx: Tx, settlement: _Settlement) -> bool:
 def _tell(settlement: _Settlement, ours: bool) -> None:
     if not ours:
         log.warning("delivery %s was settled by somebody else meanwhile", settlement.delivery.id)
-
-
-def standing(queue: Queue) -> PartyStanding:
-    """How a party stands, as the database tells it: for the command line and the metrics of any process."""
-    return PartyStanding.OPEN if queue.failures >= THRESHOLD else PartyStanding.CLOSED
 
 
 def _named(connectors: ConnectorRegistry | Mapping[str, Connector[Any]], name: str) -> Connector[Any]:

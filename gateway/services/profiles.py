@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import ssl
 import typing
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -40,12 +39,12 @@ from gateway.core.parties import (
 )
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
+from schemas.dialect_fields import dialect_mistakes
 
 AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
 PRIVILEGES = ("recall-result", "step-back", "by-decree", "publish-catalogue")
 LOAI = re.compile(r"HS[0-9]{2}")
-TRANG_THAI = tuple(str(state) for state in range(1, 11))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +236,8 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
                 near = nearest(tree, trees) or "–"
                 place = ("signature", "trees_by_type", loai)
                 yield problem("SYS-014", place, value=tree, allowed=sorted(trees), nearest=near)
-    for theirs, ours in profile.maps.get("TrangThaiHoSo", {}).items():
-        if str(ours) not in TRANG_THAI:
-            yield problem("SYS-014", ("maps", "TrangThaiHoSo", theirs), value=ours, allowed=TRANG_THAI, nearest="–")
+    for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
+        yield problem(code, where, **found)
 
 
 def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> SigningCertificate:
@@ -257,20 +255,13 @@ def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> Signi
 
 
 def der_of(raw: bytes) -> bytes:
-    """The DER of the first certificate in PEM or DER bytes. Raises ValueError saying why there is none."""
-    start = raw.find(b"-----BEGIN CERTIFICATE-----")
-    if start >= 0:
-        end = raw.find(b"-----END CERTIFICATE-----", start)
-        if end < 0:
-            raise ValueError("no END CERTIFICATE")
-        der = ssl.PEM_cert_to_DER_cert(raw[start:end].decode("ascii", "replace") + "-----END CERTIFICATE-----\n")
-    elif b"-----BEGIN" in raw:
-        raise ValueError("PEM without a certificate")
-    else:
-        der = raw
-    if der[:1] != b"\x30" or len(der) < 100:
-        raise ValueError("neither PEM nor DER")
-    return der
+    """The DER of the certificate that a file is about, PEM or DER: of a bundle the one that is no authority's.
+
+    Raises ValueError saying why there is none, or what the file holds.
+    """
+    from signing.certificates import own_certificate  # noqa: PLC0415 - whoever only looks into the database loads no keys
+
+    return own_certificate(raw).der
 
 
 def _connector(

@@ -46,7 +46,8 @@ from gateway.documents import parse_bytes
 from gateway.store import CatalogueRow, Store, View
 from schemas import write
 from schemas.names import STEM
-from signing.sign import SigningKey, sign
+from signing.seal import seal
+from signing.sign import SigningKey
 
 log = logging.getLogger("lienthong.answers")
 
@@ -147,7 +148,7 @@ def _dealt_with(clerk: Clerk, delivery: Delivery, now: datetime) -> Problem | No
     if before is not None and before.state is Fate.ACCEPTED:
         return None  # answered before a crash; that answer stands
     goc, fields = _reply(clerk, letter, asker)
-    body = sign(write.thong_diep(_header(clerk, letter, asker, now), goc, fields), clerk.key, at=now)
+    body = seal(write.thong_diep(_header(clerk, letter, asker, now), goc, fields), clerk.key, at=now)
     answer = clerk.enter(
         Envelope.of(
             body,

@@ -28,6 +28,10 @@ class Alarm(StrEnum):
     EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
     MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
     ENDING = "ending"  # a certificate, tree or status comes to its end and nothing stands in for it
+    REGISTRY_FLAWED = "registry-flawed"  # a profile in force cannot be built any more: its party is shut out
+    STATUS_MISSING = (
+        "status-missing"  # a certificate whose status is not known; its party's messages are held, or will be
+    )
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )

@@ -334,5 +334,3 @@ catalogue = Table(  # DichVu and the code lists, by version, with validity
     Column("recorded_at", UtcDateTime, nullable=False),
     **_CLUSTERED,
 )
-
-APPEND_ONLY = (verdict, change, attempt, log)

@@ -24,6 +24,7 @@ from gateway.core.chain import GENESIS, Head, LogEntry
 from gateway.core.ledger import Ledger
 from gateway.core.model import (
     Attempt,
+    AttemptOutcome,
     Caller,
     Change,
     Claim,
@@ -537,6 +538,14 @@ class View:
         return [
             rows.attempt_of(row) for row in self._all(select(a).where(a.c.delivery == delivery).order_by(a.c.number))
         ]
+
+    def before(self, delivery: Delivery) -> tuple[tuple[Attempt, ...], Attempt | None, dict[str, Any]]:
+        """What went before a delivery: its own tries, the last try that its party took of the same lane, and what that
+        party told of the dossier."""
+        earlier = self.deliveries(party=delivery.party, lane=delivery.lane, states={DeliveryState.DELIVERED})
+        taken = [a for d in earlier[-1:] for a in self.attempts(d.id) if a.outcome is AttemptOutcome.DELIVERED]
+        told = self.remembered(delivery.party, delivery.lane)
+        return tuple(self.attempts(delivery.id)), taken[-1] if taken else None, told
 
     def remembered(self, party: PartyId, ma_ho_so: str) -> dict[str, Any]:
         """What a party told of a dossier and its connector wants to know, by name."""

@@ -12,7 +12,7 @@ import mmap
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,23 @@ class Crashes:
             yield
         finally:
             self._map[slot : slot + _WIDTH] = bytes(_WIDTH)
+            self._free.append(slot // _WIDTH)
+
+    @contextmanager
+    def reading_tray(self) -> Iterator[Callable[[str], None]]:
+        """While one thread reads a tray: what to tell whose bytes (SHA-256, hexadecimal) it turns to. It is at one at a time."""
+        if self._map is None or not self._free:
+            yield lambda _: None
+            return
+        held, slot = self._map, self._free.pop() * _WIDTH
+
+        def turn_to(digest: str) -> None:
+            held[slot : slot + _WIDTH] = digest.encode().ljust(_WIDTH)
+
+        try:
+            yield turn_to
+        finally:
+            held[slot : slot + _WIDTH] = bytes(_WIDTH)
             self._free.append(slot // _WIDTH)
 
     def guilty(self, digest: str) -> bool:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from prometheus_client.core import Metric
@@ -22,6 +22,9 @@ from gateway.web.routes import Route, RouteAudience
 from signing.heads import HEAD
 
 _GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
+_BEHIND_S = (
+    30.0  # a new registry is taken over within parties.reload_s; three times that, or this, and something is wrong
+)
 _PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
 
 
@@ -48,6 +51,8 @@ async def readyz(exchange: Exchange) -> web.Response:
     """Each thing the gateway depends on; 503 names the first that fails."""
     door = exchange.door
     probes = [await _database(door), _stopping(door), _tray(door), _recording(door)]
+    if probes[0].ok:  # nobody can say what is applied while the database does not
+        probes.append(await _registry(door))
     now = time.monotonic()
     failing = next((probe.name for probe in probes if not probe.ok), None)
     body: dict[str, object] = {"status": "ready" if failing is None else "not ready"}
@@ -75,6 +80,21 @@ async def _database(door: Door) -> Probe:
         door.database_answered = probe.last_good = time.monotonic()
         probe.ok = True
     return probe
+
+
+async def _registry(door: Door) -> Probe:
+    """Whether what was applied is in force here. A worker that cannot take it over lets in whoever was locked since."""
+    applied, at = await door.read(_applied, door.gate)
+    patience = timedelta(seconds=max(_BEHIND_S, 3 * door.settings.parties.reload_s))
+    behind = applied != door.gate.parties.version and at is not None and door.clock() - at > patience
+    return Probe("registry", ok=not behind, last_good=None if behind else time.monotonic())
+
+
+def _applied(gate: Gate) -> tuple[int, datetime | None]:
+    """The registry's newest version, and when it was applied."""
+    with store_of(gate).read() as view:
+        acts = [act.at for what in ("party.applied", "party.removed") if (act := view.last_act(what)) is not None]
+        return view.parties_version(), max(acts, default=None)
 
 
 def _ask(gate: Gate) -> int:
@@ -107,6 +127,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         queues = view.queues()
         held = view.lanes(held_only=True)
         log_head, signed = view.log_head(), view.last_act(HEAD)
+        applied = view.parties_version()
     yield metrics.gauge(
         "deliveries_open",
         "Deliveries that are not through, by receiver and state.",
@@ -134,6 +155,12 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
             for end in forecast(gate.trust, gate.parties, now)
         ],
         ("kind", "party", "tree", "name", "last"),
+    )
+    yield metrics.gauge(
+        "registry_version",
+        "The version of the registry: the newest that was applied, and the one this worker judges by.",
+        [(("applied",), float(applied)), (("in-force",), float(gate.parties.version))],
+        ("which",),
     )
     yield metrics.gauge("log_entries", "Entries of the chained log.", [((), float(log_head.number))])
     yield metrics.gauge(

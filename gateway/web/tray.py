@@ -29,6 +29,7 @@ from gateway.web.refusals import store_of
 
 log = logging.getLogger("lienthong.web.tray")
 
+LINGER_S = 0.004  # at most; a commit shared by more is worth it, and nobody alone waits for it
 Answer = "asyncio.Future[Acknowledgement]"
 
 
@@ -81,6 +82,7 @@ class Tray:
         self._something = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._last = 1  # about how many a tray held of late
         self.turns = Turns()
         self.recorded_at: float | None = None  # monotonic: the last commit that went through
         self.refused_at: float | None = None  # monotonic: the last time the database kept nothing
@@ -139,7 +141,7 @@ class Tray:
 
     def _judge(self, envelope: Envelope, gate: Gate) -> Finding:
         if self._crashes.guilty(envelope.digest):
-            return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
+            return _not_read_again(envelope)
         with self._crashes.reading(envelope.digest):
             return intake.judge(envelope, gate)
 
@@ -171,40 +173,60 @@ class Tray:
                 self._something.clear()
                 await self._something.wait()
                 continue
+            await self._linger()
             try:
                 self._turn()
             except Exception:
                 log.exception("a turn of the tray failed")  # every answer was set before; the next turn is a new one
             await asyncio.sleep(0)  # let the answers go out and new requests come in
 
+    async def _linger(self) -> None:
+        """A few milliseconds for those who are about to come, answered with the last tray. A lone message does not wait."""
+        wanted, until, seen = min(self._last, self._door.tray_documents), time.perf_counter() + LINGER_S, -1
+        while not self._closing and seen != len(self._small) < wanted and time.perf_counter() < until:
+            seen = len(self._small)
+            await asyncio.sleep(LINGER_S / 4)
+
     def _turn(self) -> None:
         gate, now = self._gate(), self._clock()
         most, began = self._door.tray_documents, time.perf_counter()
-        until = began + self._door.tray_ms / 1000
         findings: list[Finding] = []
         answers: list[asyncio.Future[Acknowledgement]] = []
         while self._judged and len(findings) < most:
             finding, answer = self._judged.popleft()
             findings.append(finding)
             answers.append(answer)
-        while self._small and len(findings) < most:
-            envelope, answer = self._small.popleft()
-            try:
-                findings.append(self._judge(envelope, gate))
-            except Exception as error:  # noqa: BLE001 - one message costs no other
-                _settle(answer, error)
-                continue
-            answers.append(answer)
-            if time.perf_counter() >= until:
-                break
+        self._judge_small(most - len(findings), gate, findings, answers)
         judged = time.perf_counter()
         self._record(findings, answers, gate, now)
         self.turns.trays += 1
         self.turns.messages += len(findings)
+        self._last = max(len(findings), self._last - 1)
         self.turns.judging_s += judged - began
         self.turns.recording_s += time.perf_counter() - judged
         if self._metrics is not None:
             self._metrics.tray(self.waiting, len(findings), judged - began, time.perf_counter() - judged)
+
+    def _judge_small(
+        self, most: int, gate: Gate, findings: list[Finding], answers: list[asyncio.Future[Acknowledgement]]
+    ) -> None:
+        """Judges what waits, at most so many, station by station; findings and answers are added to."""
+        taken = []
+        for _ in range(min(most, len(self._small))):
+            envelope, answer = self._small.popleft()
+            if self._crashes.guilty(envelope.digest):
+                findings.append(_not_read_again(envelope))
+                answers.append(answer)
+            else:
+                taken.append((envelope, answer))
+        with self._crashes.reading_tray() as turn_to:
+            judged = intake.judge_tray([envelope for envelope, _ in taken], gate, turn_to)
+        for finding, (_, answer) in zip(judged, taken, strict=True):
+            if isinstance(finding, Exception):
+                _settle(answer, finding)
+            else:
+                findings.append(finding)
+                answers.append(answer)
 
     def _record(
         self, findings: Sequence[Finding], answers: Sequence[asyncio.Future[Acknowledgement]], gate: Gate, now: datetime
@@ -240,6 +262,10 @@ class Tray:
         else:
             log.error("not recorded, a fault of ours", exc_info=error)
             _settle(answer, error)
+
+
+def _not_read_again(envelope: Envelope) -> Finding:
+    return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
 
 
 def _settle(answer: asyncio.Future[Acknowledgement], error: Exception) -> None:

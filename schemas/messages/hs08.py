@@ -34,7 +34,7 @@ class XacNhanBoSung:
         back = Moves(to=None, at=self.ngay_tiep_nhan, nguoi_xu_ly=self.nguoi_tiep_nhan)
         if self.hen_tra_moi is None:
             return (back,)
-        return back, Redates(ngay_hen_tra=self.hen_tra_moi, truoc=self.hen_tra_truoc)
+        return back, Redates(ngay_hen_tra=self.hen_tra_moi)
 
 
 @reader("HS08", "XacNhanBoSung", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)

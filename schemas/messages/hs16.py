@@ -27,7 +27,7 @@ class GiaHan:
     @property
     def effects(self) -> tuple[Redates, ...]:
         """The new appointment."""
-        return (Redates(ngay_hen_tra=self.hen_tra_moi, truoc=self.hen_tra_truoc, xin_loi=True),)
+        return (Redates(ngay_hen_tra=self.hen_tra_moi),)
 
 
 @reader("HS16", "GiaHan", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)

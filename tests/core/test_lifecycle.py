@@ -191,7 +191,7 @@ def test_an_explicit_appointment_wins_over_the_computed_one() -> None:
         filed(),
         letter(Moves(to=2, ngay_hen_tra=DUE), hours=1),
         letter(Moves(to=5), hours=2),
-        letter(Moves(to=None, ngay_hen_tra=new), Redates(ngay_hen_tra=new, truoc=DUE), hours=50),
+        letter(Moves(to=None, ngay_hen_tra=new), Redates(ngay_hen_tra=new), hours=50),
     )
     assert dossier.ngay_hen_tra == new
     assert trace(dossier.changes).hen_tra[0][1] == DUE

@@ -5,7 +5,8 @@
         authority.fault = "stale"             -> what is wrong from now on
 
 Faults: "stale", "future", "wrong-responder", "wrong-nonce", "no-nonce", "unknown", "garbage", "empty", "huge", "slow", "down",
-"status-500", "redirect", "other-certificate", "wrong-imprint".
+"status-500", "redirect", "other-certificate", "wrong-imprint"; and those of tests/pki/odd.py: "no-next-update", "stranger-first",
+"good-and-revoked".
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import odd
 import pki
 from asn1crypto import cms
 from asn1crypto import keys as asn1_keys
@@ -91,7 +93,8 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(pki.certificate(issuer).public_key()), critical=False
         )
         builder = builder.add_extension(x509.CRLNumber(int(self.now.timestamp())), critical=False)
-        return builder.sign(_load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
+        made = builder.sign(_load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
+        return odd.without_end(made, signer) if self.fault == "no-next-update" else made
 
     def make_ocsp(self, request: bytes, tree: str) -> bytes:
         """An OCSP response to this request."""
@@ -99,6 +102,15 @@ class Authority:
         named = responder("a" if (tree == "a") != (self.fault == "wrong-responder") else "b")
         serial = asked.serial_number + (1 if self.fault == "other-certificate" else 0)
         since, until = self.dates()
+        if self.fault in odd.FAULTS:
+            own = odd.Single(
+                asked.serial_number,
+                issuer=f"issuing-{tree}",
+                revoked_at=self.revoked.get(serial),
+                since=since,
+                until=until,
+            )
+            return odd.answer(*odd.FAULTS[self.fault](own), signer=named)
         status = ocsp.OCSPCertStatus.GOOD
         if self.fault == "unknown":
             status = ocsp.OCSPCertStatus.UNKNOWN

@@ -146,7 +146,7 @@ def test_a_fetched_attachment_is_judged_by_what_is_declared(letter, with_file):
     read = letter(
         with_file(loai="application/pdf", duong_dan="https://tep.example.com/a.pdf", so_byte=10, sha256="0" * 64)
     )
-    assert (read.dinh_kem[0].inline, read.dinh_kem[0].duong_dan) == (False, "https://tep.example.com/a.pdf")
+    assert read.dinh_kem[0].duong_dan == "https://tep.example.com/a.pdf"
 
 
 def test_content_and_address_together_are_refused_by_the_schema(codes, with_file):

@@ -243,12 +243,11 @@ def test_the_manifest_travels_with_the_letter(letter, header, at):
     )
     read = letter(body)
     (file,) = read.dinh_kem
-    assert (file.id, file.ten, file.loai, file.so_byte, file.inline, file.duong_dan) == (
+    assert (file.id, file.ten, file.loai, file.so_byte, file.duong_dan) == (
         "qd",
         "qd.pdf",
         "application/pdf",
         8,
-        True,
         None,
     )
     assert read.content.giay_to[0].ma_dinh_kem == "qd"

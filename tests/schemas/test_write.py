@@ -77,7 +77,7 @@ def test_moments_are_written_at_home_and_values_as_the_schema_says():
 
 def test_absence_declares_its_prefix_where_it_stands(header):
     body = thong_diep(header(loai="HS03"), "TiepNhanHoSo", {"NgayHenTra": Trong("KHONG_CO")}).decode()
-    assert f'<hs:NgayHenTra xmlns:xsi="{names.XSI}" xsi:nil="true" LyDoTrong="KHONG_CO"/>' in body
+    assert f'<hs:NgayHenTra xmlns:xsi="{names.XSI}" LyDoTrong="KHONG_CO" xsi:nil="true"></hs:NgayHenTra>' in body
 
 
 # --- receipts ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,30 @@ def test_the_bundled_calendar_has_the_days_off_of_2025_and_2026():
     assert [year for year in range(2024, 2030) if calendar.covers(year)] == [2025, 2026]
 
 
+def test_the_day_of_vietnamese_culture_is_free_from_2026_on_and_was_not_before():
+    calendar = calendar_of(None, HOURS)
+    assert [calendar.works(date(year, 11, 24)) for year in (2023, 2025, 2026, 2027, 2031)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_the_bundled_calendar_says_when_it_was_last_compared():
+    from importlib import resources
+    from pathlib import Path
+
+    from gateway.core.written import decode_toml, read_toml
+    from gateway.services.calendars import BUNDLED, Days
+
+    text = (resources.files("gateway.services") / BUNDLED).read_text("utf-8")
+    days = decode_toml(Days, read_toml(text, BUNDLED), base=Path())
+    assert days.last_checked is not None
+    assert days.last_checked >= max(day for day in days.holidays if day.year <= days.last_checked.year)
+
+
 def test_no_day_of_the_bundled_calendar_is_free_twice_or_worked_on_a_working_day():
     calendar = calendar_of(None, HOURS)
     assert [day for day in calendar.holidays if day.weekday() > 4 or (day.month, day.day) in calendar.every_year] == []
@@ -55,6 +79,7 @@ def test_a_calendar_of_ones_own_takes_the_bundled_ones_place(tmp_path):
         ('holidays = ["2026-01-01"]', "SYS-013", 1),
         ("\nholiday = []", "SYS-012", 2),
         ('every_year = ["13-01"]', "SYS-017", 1),
+        ('every_year = ["11-24"]\nsince = { 11-23 = 2026 }', "SYS-012", 2),
         ('every_year = ["01-01",\n "02-30"]', "SYS-017", 2),
         ("worked = [2026-01-10]\nholidays = [\n2026-01-10]", "SYS-018", 3),
         ("weekdays = [1", "SYS-011", 1),

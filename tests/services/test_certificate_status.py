@@ -13,7 +13,8 @@ from patience import PATIENCE_S
 from connectors.pki import Pki
 from gateway import wiring
 from gateway.core.parties import Parties, Role, SigningCertificate
-from gateway.services.certificate_status import Ending, Sources, endangered, forecast, is_due, refresh
+from gateway.core.problems import Lang, Problem
+from gateway.services.certificate_status import Ending, Sources, endangered, forecast, is_due, refresh, unproven
 from signing.certificates import read_certificate
 from signing.status import judge_status
 from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
@@ -218,6 +219,77 @@ def test_a_private_address_is_not_asked_unless_a_setting_allows_it(small):
     assert small.authority.asked == []
 
 
+@pytest.mark.threat("T-ENDLESS")
+def test_an_answer_without_an_end_is_asked_again_at_half_and_over_when_the_responder_stays_away(
+    authority, sqlite_store
+):
+    there = World(authority, sqlite_store, crl=False)
+    authority.fault = "no-next-update"
+    there.refresh(lasts=10 * HOUR)
+    assert (there.verdict.status, there.verdict.source) == (StatusWord.GOOD, "ocsp")
+    assert there.verdict.until == (authority.now - HOUR).replace(microsecond=0) + 10 * HOUR
+    there_until = there.verdict.until
+    assert not is_due(there.verdict, authority.now + 4 * HOUR)
+    assert is_due(there.verdict, authority.now + 5 * HOUR)
+    authority.fault = "down"
+    there.refresh(authority.now + 5 * HOUR, grace=HOUR, lasts=10 * HOUR)
+    assert there.stands(authority.now + 8 * HOUR).status is StatusWord.GOOD
+    later = authority.now + timedelta(days=30)
+    assert there.stands(later).code == "SIG-062"
+    there.refresh(later, lasts=10 * HOUR)
+    mine = there.verdict.gaps[0]
+    assert (mine.why, mine.since) == ("absent", there_until)
+    assert [source.split()[0] for source in mine.sources] == [authority.crl("root-b"), authority.ocsp()]
+
+
+@pytest.mark.parametrize("fault", ["stranger-first", "good-and-revoked"])
+def test_a_revocation_is_found_wherever_a_responder_writes_it(fault, small):
+    small.authority.fault = fault
+    small.authority.revoked[small.signer.certificate.serial_number] = small.authority.now - 2 * HOUR
+    small.refresh()
+    assert (small.verdict.status, small.verdict.reason) == (StatusWord.BAD, "revoked")
+    assert small.verdict.evidence
+
+
+@pytest.mark.threat("T-ENDLESS")
+def test_what_is_missing_is_told_by_certificate_with_its_source_and_since_when(small):
+    small.sources = [Sources(tree="chinh-phu")]  # nobody says where the root's list is
+    small.refresh()
+    (one,) = unproven(small.trust, small.parties, small.authority.now)
+    (problem,) = one.problems()
+    assert (one.party, problem.code, problem.facts["since"]) == (
+        "so-tu-phap",
+        "SYS-070",
+        small.authority.now.isoformat(timespec="seconds"),
+    )
+    assert "TEST Issuing B1" in problem.facts["subject"]
+    told = Problem("SIG-062", small.stands(small.authority.now).facts)
+    assert "TEST Issuing B1" in told.message(Lang.VI)
+    assert "there is no CRL and no OCSP answer" in told.message(Lang.EN)
+    small.authority.fault = "status-500"
+    small.refresh(small.authority.now + HOUR)
+    codes = {
+        problem.code: problem.facts
+        for one in unproven(small.trust, small.parties, small.authority.now + HOUR)
+        for problem in one.problems()
+    }
+    assert set(codes) == {"SYS-070", "SYS-071"}
+    assert all("(status-500)" in source for source in codes["SYS-071"]["sources"])
+    assert codes["SYS-070"]["since"] == small.authority.now.isoformat(timespec="seconds"), "since when is kept"
+    small.authority.fault = None
+    small.sources = [Sources(tree="chinh-phu", crl_urls=(small.authority.crl("root-b"),))]
+    small.refresh(small.authority.now + 2 * HOUR)
+    assert unproven(small.trust, small.parties, small.authority.now + 2 * HOUR) == []
+
+
+def test_a_verdict_of_an_older_program_without_an_end_is_not_believed(small):
+    small.refresh()
+    endless = replace(small.verdict, until=None, lasts=None)
+    known = small.trust.with_verdicts([endless])
+    assert known.standing(small.signer.fingerprint, "chinh-phu", small.authority.now).code == "SIG-062"
+    assert is_due(endless, small.authority.now)
+
+
 def status(state, *, age, left):
     now = datetime(2026, 11, 24, tzinfo=UTC)
     until = None if left is None else now + left
@@ -231,7 +303,7 @@ def status(state, *, age, left):
         (StatusWord.GOOD, HOUR, HOUR / 2, True),
         (StatusWord.GOOD, 6 * HOUR, 5 * HOUR, True),
         (StatusWord.GOOD, 25 * HOUR, timedelta(days=300), True),
-        (StatusWord.GOOD, HOUR, None, False),
+        (StatusWord.GOOD, HOUR, None, True),  # recorded before all evidence had an end
         (StatusWord.UNKNOWN, timedelta(minutes=4), None, False),
         (StatusWord.UNKNOWN, timedelta(minutes=5), None, True),
         (StatusWord.BAD, HOUR, 10 * HOUR, False),

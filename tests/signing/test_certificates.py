@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.certificates import read_certificate, unfit
+from signing.certificates import Unfit, read_certificate, unfit
+from signing.verdict import SignatureFlaw
 
 NOBODY_KNOWS, QC_STATEMENTS = "1.3.6.1.4.1.99999.1", "1.3.6.1.5.5.7.1.3"
 
@@ -35,7 +36,7 @@ def certificate(oid, *, critical):
 @pytest.mark.parametrize(
     ("oid", "critical", "told"),
     [
-        (NOBODY_KNOWS, True, [("SIG-066", {"extensions": [NOBODY_KNOWS]})]),
+        (NOBODY_KNOWS, True, [Unfit("SIG-066", {"extensions": [NOBODY_KNOWS]}, SignatureFlaw.OTHER_PURPOSE)]),
         (NOBODY_KNOWS, False, []),
         (QC_STATEMENTS, True, []),
     ],

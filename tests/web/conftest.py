@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pki
@@ -39,7 +39,12 @@ def bare_gate(sample_settings):
         for name, certificates in pki.TREES.items()
     ]
     good = [
-        CertificateStatus(fingerprint=c.fingerprint, status=StatusWord.GOOD, as_of=datetime.now(UTC), until=None)
+        CertificateStatus(
+            fingerprint=c.fingerprint,
+            status=StatusWord.GOOD,
+            as_of=datetime.now(UTC),
+            until=datetime.now(UTC) + timedelta(days=30),
+        )
         for party in parties
         for c in party.certificates
     ]

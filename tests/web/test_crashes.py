@@ -99,6 +99,19 @@ def test_who_was_alone_is_guilty_and_who_was_not_when_it_happens_again(tmp_path)
     assert known.guilty(A)
 
 
+def test_of_a_tray_that_is_judged_station_by_station_the_one_whose_turn_it_was_is_named(tmp_path):
+    worker = Crashes(tmp_path)
+    with worker.reading_tray() as turn_to:
+        for digest in (A, B, A, B, A):
+            turn_to(digest)
+        assert read_at_death(tmp_path, os.getpid(), -signal.SIGSEGV) == [A]
+    assert (Crashes(tmp_path).guilty(A), Crashes(tmp_path).guilty(B)) == (True, False)
+    worker = Crashes(tmp_path)
+    with worker.reading_tray() as turn_to:
+        turn_to(B)
+    assert read_at_death(tmp_path, os.getpid(), -signal.SIGSEGV) == []
+
+
 def test_what_was_read_to_its_end_or_killed_from_outside_says_nothing(tmp_path):
     worker = Crashes(tmp_path)
     with worker.reading(A):

@@ -3,8 +3,10 @@
 import hashlib
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import mail
+import pytest
 
 from gateway.store import Store, open_engine
 
@@ -21,7 +23,7 @@ def test_a_ready_process_names_what_it_depends_on_and_how_fresh_the_good_news_is
     answer = door.get("/readyz")
     assert answer.status == 200
     probes = {probe["name"]: probe for probe in answer.json["probes"]}
-    assert set(probes) == {"database", "accepting", "tray", "recording"}
+    assert set(probes) == {"database", "accepting", "tray", "recording", "registry"}
     assert all(probe["ok"] for probe in probes.values())
     assert 0 <= probes["database"]["last_success_age_s"] < 5
 
@@ -91,3 +93,12 @@ def test_what_ends_when_can_be_watched_from_outside(open_door, gate):
     assert at == own.not_after.timestamp()
     assert any('kind="certificate"' in name and 'party="cong-dvc"' in name for name in rows)
     assert any('kind="anchor"' in name and 'tree="chinh-phu"' in name for name in rows)
+
+
+@pytest.mark.threat("T-FROZEN")
+def test_a_worker_that_does_not_take_over_what_was_applied_is_not_ready(door):
+    """It would let in whoever was locked since."""
+    with door.gate.store.begin() as tx:
+        tx.apply_parties({"khong-doc-duoc": "{"}, who="x", reason="x", now=datetime.now(UTC) - timedelta(hours=1))
+    answer = door.get("/readyz")
+    assert (answer.status, answer.json["failing"]) == (503, "registry")

@@ -49,7 +49,7 @@ def test_what_is_ready_is_recorded_together_and_answered_in_its_own_place(gate):
         acks = await asyncio.gather(*(tray.lay(envelope(m)) for m in messages))
         return acks, tray.turns
 
-    acks, turns = run(gate, work, tray_ms=1000)
+    acks, turns = run(gate, work)
     assert [ack.fate for ack in acks] == [Fate.ACCEPTED if n % 3 else Fate.REJECTED for n in range(30)]
     assert [ack.digest for ack in acks] == [envelope(m).digest for m in messages]
     assert turns.trays < 5
@@ -61,7 +61,7 @@ def test_a_tray_holds_no_more_than_its_bound(gate):
         await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n)) for n in range(20)))
         return tray.turns.trays
 
-    assert run(gate, work, tray_documents=4, tray_ms=1000) == 5
+    assert run(gate, work, tray_documents=4) == 5
 
 
 def test_a_tray_gives_each_message_the_verdict_it_gets_alone(gate, sqlite_url, tmp_path):
@@ -84,7 +84,7 @@ def test_a_tray_gives_each_message_the_verdict_it_gets_alone(gate, sqlite_url, t
     other = tmp_path / "other.db"
     shutil.copyfile(sqlite_url.removeprefix("sqlite:///"), other)
     engine = open_engine(f"sqlite:///{other}")
-    first = run(gate, together, tray_ms=1000)
+    first = run(gate, together)
     second = run(replace(gate, store=Store(engine)), alone)
     engine.dispose()
 
@@ -93,6 +93,26 @@ def test_a_tray_gives_each_message_the_verdict_it_gets_alone(gate, sqlite_url, t
 
     assert told(first) == told(second)
     assert [ack.fate for ack in first[:4]] == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.REJECTED, Fate.ACCEPTED]
+
+
+def test_a_tray_goes_station_by_station_and_says_whose_turn_it_is(gate):
+    arrivals = [
+        envelope(m)
+        for m in (mail.nop(), b"<a>", mail.nop().replace(b"<lt:PhienBan>1.0", b"<lt:PhienBan> 1.0"), mail.nop())
+    ]
+    turns = []
+    together = intake.judge_tray(arrivals, gate, turns.append)
+    first, broken, forged, last = (one.digest for one in arrivals)
+    assert turns[:4] == [first, broken, forged, last]
+    assert turns[4:8] == [first, broken, forged, last]
+    assert turns[-2:] == [first, last], "who is refused is done sooner"
+    alone = [intake.judge(one, gate) for one in arrivals]
+
+    def told(finding):
+        return finding.problems, finding.verdict, finding.thong_diep, finding.signed_bytes, finding.authorised
+
+    assert [told(finding) for finding in together] == [told(finding) for finding in alone]
+    assert [finding.thong_diep is not None for finding in together] == [True, False, False, True]
 
 
 def test_beyond_the_queue_senders_are_asked_to_come_again(gate):
@@ -134,7 +154,7 @@ def test_a_message_the_database_cannot_hold_costs_no_neighbour(gate):
             return_exceptions=True,
         )
 
-    acks = run(gate, work, tray_ms=1000)
+    acks = run(gate, work)
     assert isinstance(acks[2], NotRecorded)
     assert acks[2].problem.code == "SYS-002"
     assert [ack.fate for n, ack in enumerate(acks) if n != 2] == [Fate.ACCEPTED] * 4
@@ -168,7 +188,7 @@ def test_the_registry_changes_between_trays_and_not_within_one(gate):
         return gate
 
     async def live():
-        tray = Tray(gate_now, DoorSettings(tray_ms=1000))
+        tray = Tray(gate_now, DoorSettings())
         tray.start()
         await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n)) for n in range(10)))
         await tray.close()

@@ -1,0 +1,118 @@
+"""Every act that changes what others rely on asks a person first, or was agreed to by --yes."""
+
+import os
+import pty
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from gateway.cli import lienthong
+from gateway.cli.command import Group
+
+HS01, BAD = "accepted/HS01-nop-ho-so-toi-thieu", "rejected/SIG-001-sua-noi-dung"
+
+#: Each act, as it is called on the office below. A new command stands here, or among those that change nothing for others.
+ACTS = {
+    "replay": ["--state", "refused"],
+    "skip": ["{delivery}"],
+    "parties apply": [],
+    "erase": ["--rejected-before", "2999-01-01"],
+    "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
+}
+
+#: They look, they write files of whoever runs them, they run a node or make its tables, or they do what `work` does by itself.
+NO_ACTS = [
+    *("demo", "sandbox", "conformance", "init", "serve", "work", "check", "sample", "sign", "verify", "doctor"),
+    *("messages", "show", "evidence", "dossier", "inbox", "lanes", "deadlines", "alerts", "report"),
+    *("catalogue show", "declarations list", "declarations check", "log verify", "log export", "db upgrade"),
+    *("trust forecast", "trust show", "trust refresh"),
+    *("parties add", "parties check", "parties list", "parties versions"),
+]
+
+
+def commands(group=lienthong, path=()):
+    for name, entry in group.entries.items():
+        module, _, attribute = entry.place.partition(":")
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_every_command_is_an_act_that_asks_or_is_known_to_change_nothing_for_others():
+    found = dict(commands())
+    assert sorted(found) == sorted([*ACTS, *NO_ACTS])
+    assert {name for name, command in found.items() if any(p.name == "yes" for p in command.params)} == set(ACTS)
+
+
+@pytest.fixture
+def acts(cli, office, tmp_path):
+    """An office where each act has something to do; gives the arguments of an act."""
+    office.receive(HS01)
+    delivery = office.refused()
+    office.receive(BAD)
+    file = tmp_path / "co-quan.csv"
+    file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
+    profile = office.folder / "parties" / "so-tu-phap.toml"
+    profile.write_text(profile.read_text("utf-8") + '\nenabled = false\ndisabled_reason = "thử"\n', "utf-8")
+    facts = {"delivery": delivery.id, "catalogue": str(file)}
+    return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
+
+
+def head(office):
+    with office.store.read() as view:
+        return view.log_head()
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_without_a_person_and_without_yes_nothing_is_done(cli, office, acts, act, form):
+    before = head(office)
+    result = cli(*acts(act), "--reason", "thử", *form)
+    assert (result.code, "SYS-080" in result.err) == (1, True), result.err
+    assert head(office) == before
+
+
+def test_a_yes_from_a_pipe_is_no_person(process, office, acts):
+    before = head(office)
+    result = process(*acts("replay"), "--reason", "thử", folder=office.folder, stdin=b"y\n")
+    assert (result.code, "SYS-080" in result.err) == (1, True), result.err
+    assert head(office) == before
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_person_is_asked_and_no_is_exit_1(office, acts, act, answer):
+    before = head(office)
+    terminal, other = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "--lang", "vi", *acts(act), "--reason", "thử"],
+        cwd=office.folder,
+        stdin=other,
+        stdout=subprocess.PIPE,
+        stderr=other,
+    )
+    os.close(other)
+    os.write(terminal, f"{answer}\n".encode())
+    done.communicate(timeout=90)
+    said = _rest(terminal)
+    assert "[y/N]" in said, said
+    assert (done.returncode, "SYS-081" in said) == ((1, True) if answer == "n" else (0, False)), said
+    assert (head(office) == before) is (answer == "n")
+
+
+def _rest(terminal):
+    said = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(terminal)
+    return said.decode()
