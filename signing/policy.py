@@ -74,6 +74,14 @@ def key_findings(signature: Signature, certificate: Certificate) -> Iterator[Obj
             SignatureFlaw.KEY,
         )
         return
+    octets = (certificate.bits + 7) // 8 * (2 if wanted == "ec" else 1)
+    if (found := len(signature.signature_value)) != octets:  # it stands in the message for all to see: no oracle
+        yield Objection(
+            "SIG-038",
+            signature.at[1],
+            {"found": found, "expected": octets, "form": _form(signature.signature_value, wanted)},
+            SignatureFlaw.KEY,
+        )
     # "Matching SHA-2" read with FIPS 186-5, 6.1.1: a hash at least as strong as the curve. 521 goes with 512.
     least = min(CURVES[certificate.curve][1], 512) if wanted == "ec" and certificate.curve in CURVES else 0
     if signature.bits < least:
@@ -138,6 +146,15 @@ def annex_i(signature: Signature) -> tuple[str, ...]:
     if signature.properties is None:
         deviations.append("not-xades")  # Annex I: XAdES, EN 319 132-1
     return tuple(deviations)
+
+
+def _form(value: bytes, family: str) -> str:
+    """What a value of a wrong length looks like: a word of the catalogue."""
+    if family == "rsa":
+        return "rsa"
+    if value[:1] == b"\x30" and value[1:2] == bytes([len(value) - 2]):
+        return "der"
+    return "padded" if len(value) % 2 == 0 and value[:1] == b"\0" else "halves"
 
 
 def _moment(time: datetime) -> str:

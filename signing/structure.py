@@ -325,7 +325,8 @@ _GRAMMAR: Final[dict[str, _Rule]] = {
     xades("SigningCertificate"): _Rule(children={xades("Cert"): (1, 8)}),
     xades("SigningCertificateV2"): _Rule(children={xades("Cert"): (1, 8)}),
     xades("Cert"): _Rule(
-        children={xades("CertDigest"): _ONE, xades("IssuerSerial"): _MAYBE, xades("IssuerSerialV2"): _MAYBE}
+        attributes=frozenset({"URI"}),  # where the certificate may be had; never followed (EN 319 132-1, 5.2.2)
+        children={xades("CertDigest"): _ONE, xades("IssuerSerial"): _MAYBE, xades("IssuerSerialV2"): _MAYBE},
     ),
     xades("CertDigest"): _Rule(children=_CERT_DIGEST),
     xades("IssuerSerial"): _Rule(children={ds("X509IssuerName"): _ONE, ds("X509SerialNumber"): _ONE}),
@@ -697,9 +698,7 @@ class _SignatureReader:
 _WITH_COMMENTS: Final = frozenset({f"{C14N_10}#WithComments", f"{C14N_11}#WithComments", f"{EXC_C14N}WithComments"})
 _DER: Final = "http://uri.etsi.org/01903/v1.2.2#DER"
 _INHERITED: Final = (f"{{{XML}}}lang", f"{{{XML}}}space")
-_DATE_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII
-)
+_DATE_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII)
 
 
 def instant_of(text: str | None) -> datetime | None:

@@ -816,7 +816,11 @@ def algorithms(seed: Seed) -> Made:
     ):
         root = seed.tree()
         seed.signature(root).find(d("SignatureValue")).text = base64.b64encode(value).decode()
-        yield f"SignatureValue {what}", out(root), "SIG-001" if value else "SIG-009"
+        yield (
+            f"SignatureValue {what}",
+            out(root),
+            "SIG-001" if len(value) == size else "SIG-038" if value else "SIG-009",
+        )
     other = f"{DS_MORE}ecdsa-sha256" if seed.key.certificate.family == "rsa" else f"{DS_MORE}rsa-sha256"
     root = seed.tree()
     seed.signature(root).find(f"{d('SignedInfo')}/{d('SignatureMethod')}").set("Algorithm", other)
@@ -852,6 +856,8 @@ def keys(seed: Seed) -> Made:
     code = "SIG-001" if genuine.family == other.family else "SIG-033"
     if genuine.family == other.family == "ec" and genuine.bits > 256:
         code = "SIG-035"  # the stranger's method takes a hash of 256 bits
+    if genuine.family == other.family and genuine.bits != other.bits:
+        code = "SIG-038 SIG-035" if code == "SIG-035" else "SIG-038"  # its values have another length
     yield "the genuine certificate, a stranger's key", seed.again(root, seed.stranger), code
     for first in (True, False):
         for split in (True, False):
