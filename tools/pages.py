@@ -35,6 +35,10 @@ from schemas.describe import Field, Simple
 from schemas.rules import RULES, Severity
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools")]
+
+from codes import ATTACKS_TEST, proofs  # noqa: E402 - of this folder; the path is set above
+
 DOCS = ROOT / "docs"
 MADE = "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; đừng sửa tay. / Made from the code; do not edit. -->"
 
@@ -116,6 +120,31 @@ def _problem(entry: ProblemEntry) -> str:
         f"{prose(entry.message[Lang.VI])}<br>*{prose(entry.message[Lang.EN])}*\n\n"
         f"**Cách sửa:** {prose(entry.remedy[Lang.VI])}<br>**Remedy:** *{prose(entry.remedy[Lang.EN])}*\n\n"
         f"Nguồn / source: {prose(entry.source)}"
+    )
+
+
+KINDS = {
+    "sample": "tệp mẫu / sample",
+    "journey": "hành trình / journey",
+    "attack": "tài liệu tấn công / attack document",
+    "test": "kiểm thử / test",
+}
+
+
+def codes() -> str:
+    """Every code and the plainest test that asserts exactly it."""
+    rows = []
+    for code in sorted(catalogue()):
+        first = proofs().get(code, [None])[0]
+        kind, where = ("–", "–") if first is None else (KINDS[first.kind], f"`{first.what or first.where}`")
+        rows.append((f"[{code}](problems.md#{code.lower()})", kind, where))
+    return page(
+        "Mã lỗi và kiểm thử",
+        "Codes and their tests",
+        "Mỗi mã là một lời hứa: ít nhất một kiểm thử đòi đúng mã ấy và sẽ hỏng nếu mã khác, hoặc không mã nào, được trả về. Bảng nêu nơi dễ đọc nhất; `python tools/codes.py SIG-011` liệt kê tất cả. Mã không có kiểm thử làm hỏng `tests/docs/test_codes.py`.",
+        "A code is a promise: at least one test asks for exactly it, and fails where another one comes or none. The table names the place that is plainest to read; `python tools/codes.py SIG-011` lists all. A code without a test fails `tests/docs/test_codes.py`.",
+        f"Tệp mẫu: kết quả phải đúng và đủ như tệp đi kèm (`tests/samples/test_verdicts.py`). Hành trình: `tests/journeys`. Tài liệu tấn công: đúng và đủ các mã mà `tests/signing/attacks.py` ghi cho nó (`{ATTACKS_TEST}`). / Samples are judged exactly as their side-cars say; attack documents get exactly the codes that they carry.",
+        table(("Mã / code", "Bằng / by", "Ở / where"), rows),
     )
 
 
@@ -584,6 +613,7 @@ def law() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "law.md": law,
     "problems.md": problems,
+    "codes.md": codes,
     "settings.md": settings_page,
     "states.md": states,
     "messages.md": messages,

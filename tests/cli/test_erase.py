@@ -48,6 +48,7 @@ def test_the_bytes_go_and_the_traces_stay(cli, office, ended):
     assert cli("log", "verify").code == 0
     assert cli("dossier", HO_SO, "--json").rows[0]["TrangThai"] == 9
     assert "đã xóa" in cli("show", ended[0].message).out
+    assert "SYS-047" in cli("show", ended[0].message, "--content", "--reason", "x").err
     assert "SIG-133" in cli("evidence", ended[0].message, "--reason", "x").err
     (again,) = cli(*RULE, "--yes", "--reason", "lần nữa", "--json").rows
     assert (again["bodies"], again["erased"]) == (0, None)

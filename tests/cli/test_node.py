@@ -2,12 +2,16 @@
 
 import re
 import socket
+import sqlite3
 import stat
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 
+from gateway.cli.command import CommandRun
 from gateway.settings import load
+from gateway.store import open_engine
 
 
 def test_init_makes_a_node_that_its_own_commands_accept(cli, tmp_path):
@@ -86,6 +90,46 @@ def test_doctor_of_a_furnished_node_finds_nothing_wrong_but_what_the_samples_bre
     }  # don-vi-loi: expired on purpose, and an authority without a list
 
 
+def test_doctor_warns_before_the_gateways_key_ends(cli, node, monkeypatch):
+    ends = x509.load_pem_x509_certificate((node / "keys" / "truc.cert.pem").read_bytes()).not_valid_after_utc
+    monkeypatch.setattr(CommandRun, "now", property(lambda _: ends - timedelta(days=59, hours=1)))
+    assert "· SYS-027 " in cli("doctor").out
+    monkeypatch.setattr(CommandRun, "now", property(lambda _: ends - timedelta(days=60)))
+    assert "SYS-027" not in cli("doctor").out
+
+
+def test_doctor_finds_a_key_whose_password_is_not_there(cli, node, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_KEY_PASSWORD_ENV", "KHONG_CO")
+    result = cli("doctor")
+    assert (result.code, "SYS-022" in result.out, "KHONG_CO" in result.out) == (1, True, True)
+
+
+def test_doctor_finds_a_trust_tree_that_is_none(cli, office):
+    (office.folder / "keys" / "root-b.cert.test.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    )
+    result = cli("doctor")
+    assert (result.code, "SYS-034" in result.out) == (1, True)
+
+
+def test_doctor_finds_a_calendar_that_nobody_has_looked_at_for_long(cli, office, monkeypatch):
+    assert "SYS-062" not in cli("doctor").out
+    monkeypatch.setattr(CommandRun, "now", property(lambda _: datetime.now(UTC) + timedelta(days=800)))
+    assert "SYS-062" in cli("doctor").out
+
+
+def test_doctor_finds_another_package_under_our_names(cli, node, tmp_path, monkeypatch):
+    for name in ("la", "lienthong-cu"):
+        about = tmp_path / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "top_level.txt").write_text("gateway\n")
+    assert "SYS-036" not in cli("doctor").out
+    monkeypatch.syspath_prepend(tmp_path)
+    result = cli("doctor")
+    assert (result.code, "SYS-036" in result.out, "la, lienthong-cu" in result.out) == (1, True, True)
+
+
 def test_doctor_finds_an_open_key(cli, node):
     (node / "keys" / "truc.key.pem").chmod(0o644)
     result = cli("doctor")
@@ -158,7 +202,6 @@ def test_no_command_prints_the_password_of_the_database(cli, node, monkeypatch, 
 
 
 def test_doctor_notices_a_clock_that_was_set_back(cli, office, monkeypatch):
-    from datetime import UTC, datetime, timedelta
 
     from gateway.cli.command import CommandRun
 
@@ -175,7 +218,7 @@ def test_doctor_warns_before_the_disk_is_full(cli, node, monkeypatch):
     usage = shutil.disk_usage(node)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=3 * 2**20))
     result = cli("doctor", "--lang", "en")
-    assert (result.code, "has only 3 MB left" in result.out) == (1, True)
+    assert (result.code, "SYS-055" in result.out, "has only 3 MB left" in result.out) == (1, True, True)
 
 
 def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch):
@@ -189,3 +232,13 @@ def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch
     assert "✗" not in cli("doctor").out.partition("lienthong.sqlite3\n")[0]
     monkeypatch.setattr(Engine, "begin", refused)
     assert "readonly" in cli("doctor").out
+
+
+def test_doctor_finds_a_database_that_somebody_holds(cli, node, monkeypatch):
+    """Another writer that does not end: what can be read is read, and nothing is written."""
+    monkeypatch.setitem(open_engine.__kwdefaults__, "busy_timeout_s", 0.2)
+    holder = sqlite3.connect(next(node.glob("*.sqlite3")), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    result = cli("doctor")
+    holder.close()
+    assert (result.code, "SYS-048" in result.out) == (1, True)

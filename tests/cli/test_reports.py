@@ -69,6 +69,10 @@ def test_a_catalogue_is_shown_before_it_is_recorded_and_stays_readable(cli, offi
     file.write_text(COQUAN.replace("Tư pháp", "Tư pháp mới"), "utf-8")
     refused = cli("catalogue", "import", "CoQuan", str(file), "--version", "2026.1", "--yes", "--reason", "x")
     assert (refused.code, "CAT-011" in refused.out + refused.err) == (1, True)
+    old = tmp_path / "cu.csv"
+    old.write_bytes(COQUAN.encode("utf-16"))
+    unread = cli("catalogue", "import", "CoQuan", str(old), "--version", "2026.2")
+    assert (unread.code, "CAT-012" in unread.out + unread.err) == (1, True)
     cli("catalogue", "import", "CoQuan", str(file), "--version", "2026.2", "--yes", "--reason", "đổi tên")
     names = [
         cli("catalogue", "show", "CoQuan", *extra, "--json").rows[0]["Ten"] for extra in ((), ("--version", "2026.1"))

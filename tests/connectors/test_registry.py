@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from patience import PATIENCE_S
 from connectors import folder as folder_module
 from connectors import rest as rest_module
 from connectors.base import connector
+from connectors.outcomes import Unreachable
 from connectors.registry import GROUP, ConnectorRegistry, installed
 from connectors.rest import RestSettings
 from gateway.core.problems import Lang, Stopped
@@ -86,6 +88,17 @@ def test_what_a_connector_does_is_declared_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         twice.send(send)
     assert (twice.sends, twice.queries, twice.fetches) == (True, False, False)
+
+
+@pytest.mark.parametrize("what", ["send", "fetch"])
+def test_what_a_connector_does_not_do_is_told(what: str) -> None:
+    bare = connector("bare", RestSettings)
+    with pytest.raises(Unreachable) as caught:
+        if what == "send":
+            asyncio.run(bare.deliver(None, None, None))
+        else:
+            bare.pull(None, None, None)
+    assert (caught.value.problem.code, caught.value.problem.facts["what"]) == ("DLV-057", what)
 
 
 FOREIGN = '''

@@ -181,7 +181,8 @@ def test_an_answer_of_another_kind_is_none(media: str) -> None:
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_faults_are_told_apart(answer: bytes, kind: type[Answered], status: int) -> None:
     error = raised(answer, status)
-    assert type(error) is kind
+    told = {Refused: "DLV-035", Uncertain: "DLV-022", Unreachable: "DLV-010"}
+    assert (type(error), error.problem.code) == (kind, told[kind])
     assert error.answer == answer
 
 

@@ -33,7 +33,9 @@ def pages():
     del sys.modules["pages"]
 
 
-@pytest.mark.parametrize("name", ["problems.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md"])
+@pytest.mark.parametrize(
+    "name", ["problems.md", "codes.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md"]
+)
 def test_a_made_page_is_current(pages, name):
     assert name in pages.PAGES
     on_disk = (ROOT / "docs" / name).read_text("utf-8").splitlines()
@@ -42,7 +44,15 @@ def test_a_made_page_is_current(pages, name):
 
 
 def test_every_made_page_is_listed_above(pages):
-    assert set(pages.PAGES) == {"problems.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md"}
+    assert set(pages.PAGES) == {
+        "problems.md",
+        "codes.md",
+        "settings.md",
+        "states.md",
+        "messages.md",
+        "cli.md",
+        "law.md",
+    }
 
 
 def test_a_stale_page_is_noticed(pages, tmp_path, monkeypatch, capsys):

@@ -282,6 +282,21 @@ def test_what_is_missing_is_told_by_certificate_with_its_source_and_since_when(s
     assert unproven(small.trust, small.parties, small.authority.now + 2 * HOUR) == []
 
 
+def test_what_is_not_asked_yet_useless_or_ended_is_told_apart(small):
+    def told(at):
+        return [problem.code for one in unproven(small.trust, small.parties, at) for problem in one.problems()]
+
+    now = small.authority.now
+    assert told(now) == ["SYS-073"]
+    small.authority.fault = "stale"
+    small.refresh()
+    assert set(told(now)) == {"SYS-072"}
+    small.authority.fault = None
+    small.refresh(now + HOUR)
+    assert told(now + HOUR) == []
+    assert told(small.verdict.until + timedelta(seconds=1)) == ["SYS-074"]
+
+
 def test_a_verdict_of_an_older_program_without_an_end_is_not_believed(small):
     small.refresh()
     endless = replace(small.verdict, until=None, lasts=None)

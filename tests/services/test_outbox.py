@@ -289,10 +289,10 @@ def test_an_uncertain_try_is_asked_about_before_it_is_sent_again(sqlite_store: S
 
     states, attempts = run(story())
     assert states == ["unknown", "delivered"]
-    assert [(a.kind, a.outcome.value) for a in attempts] == [
-        ("send", "uncertain"),
-        ("query", "not_there"),
-        ("send", "delivered"),
+    assert [(a.kind, a.outcome.value, a.problem and a.problem.code) for a in attempts] == [
+        ("send", "uncertain", UNCERTAIN.problem.code),
+        ("query", "not_there", "DLV-040"),
+        ("send", "delivered", None),
     ]
     assert len({parcel.id for parcel in script.sent}) == 1
     assert script.sent[0].body == script.sent[1].body
@@ -480,11 +480,12 @@ def test_a_party_that_acknowledges_later_is_waited_for(sqlite_store: Store, cloc
     async def story() -> list[str]:
         to = agency(connector="script", settings={"receipt_later_h": 4.0})
         owing = Owing(sqlite_store, clock, to)
-        owing.loose(to)
+        (ma,) = owing.loose(to)
         seen = []
         async with outbox(owing, clock, script()) as box:
             await drain(box)
             seen.append(owing.states()[0])
+            assert [attempt.problem.code for attempt in _attempts(owing, ma)] == ["DLV-028"]
             clock.forward(hours=3.9)
             assert await drain(box) == 0
             clock.forward(hours=0.2)
@@ -804,7 +805,9 @@ def test_a_rate_is_kept(sqlite_store: Store, clock: Clock) -> None:
     assert run(story()) == [1, 3, 5, 7, 9, 11]
 
 
-def test_five_failures_in_a_row_leave_one_probe(sqlite_store: Store, clock: Clock) -> None:
+def test_five_failures_in_a_row_leave_one_probe(
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     script = Script()
     script.say = failing(UNREACHABLE)
 
@@ -822,6 +825,8 @@ def test_five_failures_in_a_row_leave_one_probe(sqlite_store: Store, clock: Cloc
         return owing, first, later
 
     owing, first, later = run(story())
+    told = [text for text in caplog.messages if "DLV-062" in text]
+    assert [text.partition(" ")[0] for text in told] == ["DLV-062"]
     assert THRESHOLD <= first < THRESHOLD + Pace().per_party
     assert later - first == 12  # one an hour
     tried = [d for d in owing.deliveries() if d.tries]

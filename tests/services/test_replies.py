@@ -245,3 +245,13 @@ def test_a_party_that_its_profile_lets_publish_publishes(gate, clerk):
     with gate.store.read() as view:
         assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
         assert [row.ma for row in view.catalogue("CoQuan", "2026.1")] == ["H19.901"]
+
+
+def test_a_query_whose_sender_is_gone_is_put_aside_and_told(gate, clerk):
+    query, _ = asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": alive(gate)})
+    without = Parties(party for party in gate.parties if party.id != PORTAL)
+    replies.answer_due(replace(clerk, parties=without), NOW)
+    with gate.store.read() as view:
+        (delivery,) = view.deliveries(message=query.message)
+        (attempt,) = view.attempts(delivery.id)
+    assert (delivery.state, attempt.problem.code) == (DeliveryState.REFUSED, "AUT-031")

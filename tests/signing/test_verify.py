@@ -5,11 +5,12 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import attacks
 import paper
 import pki
 import pytest
 from lxml import etree
-from paper import HS05, NOW, World, party, registered, signed, world
+from paper import HS05, NOW, World, find, party, registered, signed, world
 
 from gateway.core.model import Basis, BodyForm, Envelope
 from gateway.core.parties import SignatureDemand, SignaturePolicy, WhenUnknown
@@ -18,7 +19,7 @@ from gateway.documents import Checked, parse
 from signing.sign import Variant, sign, variants
 from signing.structure import read_signature
 from signing.trust import CertificateStatus, StatusWord, load_tree
-from signing.uris import C14N_10, DS_MORE, EXC_C14N
+from signing.uris import C14N_10, DS_MORE, DS_MORE_2007, EXC_C14N, RSA_PSS
 from signing.verify import SignatureRefused, verify
 
 SIGNERS = (
@@ -458,3 +459,57 @@ def test_problems_are_located_by_line_and_column():
     line = body[: body.index(b"urn:none")].count(b"\n") + 1
     assert (problem.code, problem.at.line) == ("SIG-026", line)
     assert problem.at.xpath == "/lt:ThongDiep/ds:Signature[1]/ds:SignedInfo[1]/ds:CanonicalizationMethod[1]"
+
+
+# Beside the attack documents ---------------------------------------------------------------------------------------
+
+
+def pss(body, *, mask=None, **parameters):
+    """Signed anew with RSASSA-PSS and its parameters; ``mask`` is MaskGenerationFunction/@Algorithm."""
+
+    def with_parameters(root):
+        method = find(root, "SignatureMethod")
+        method.set("Algorithm", RSA_PSS)
+        given = etree.SubElement(method, f"{{{DS_MORE_2007}}}RSAPSSParams")
+        if mask is not None:
+            etree.SubElement(given, f"{{{DS_MORE_2007}}}MaskGenerationFunction", Algorithm=mask)
+        for name, value in parameters.items():
+            etree.SubElement(given, f"{{{DS_MORE_2007}}}{name}").text = value
+
+    return paper.edit(body, with_parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "codes"),
+    [
+        ({"SaltLength": "32", "TrailerField": "1"}, ["SIG-001"]),  # well-formed; the value is that of another method
+        ({"SaltLength": "20"}, ["SIG-036"]),
+        ({"TrailerField": "2"}, ["SIG-036"]),
+        ({"mask": "urn:khac"}, ["SIG-036"]),
+    ],
+)
+def test_parameters_of_pss_are_the_usual_ones_or_refused(parameters, codes):
+    assert world().codes(pss(signed(), **parameters)) == codes
+
+
+def test_a_hash_shorter_than_the_curve_is_refused():
+    seed = attacks.Seed(signed(signer="ubnd-xa-thu-nghiem"), paper.key("ubnd-xa-thu-nghiem"), paper.key(), "urn:x")
+    root = seed.tree()
+    find(root, "SignatureMethod").set("Algorithm", f"{DS_MORE}ecdsa-sha256")
+    assert world("ubnd-xa-thu-nghiem").codes(seed.again(root)) == ["SIG-035"]
+
+
+def test_signed_bytes_that_do_not_pass_the_gate_of_the_parser_are_not_believed():
+    """Exclusive canonicalisation declares each namespace where it is used: three for each of these elements."""
+    wide = '<n1:b n2:c="" n3:d=""/>' * 13_000
+    body = HS05.replace(b"</lt:ThanPhan>", f"{wide}</lt:ThanPhan>".encode())
+    body = body.replace(b"<lt:ThanPhan>", b'<lt:ThanPhan xmlns:n1="urn:1" xmlns:n2="urn:2" xmlns:n3="urn:3">')
+    assert paper.document(body).root is not None
+    assert world().codes(signed(body)) == ["SIG-090"]
+
+
+@pytest.mark.parametrize("body", ["<a/>", f'<ThongDiep xmlns="{paper.PB}"/>', "<ThongDiep/>"])
+def test_only_an_envelope_of_ours_is_signed(body):
+    with pytest.raises(Stopped) as caught:
+        sign(body.encode(), paper.key(), at=NOW)
+    assert [problem.code for problem in caught.value.problems] == ["SIG-104"]

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import mail
+import pki
 import pytest
+from patience import eventually
 
 from gateway.store import Store, open_engine
 
@@ -102,3 +104,15 @@ def test_a_worker_that_does_not_take_over_what_was_applied_is_not_ready(door):
         tx.apply_parties({"khong-doc-duoc": "{"}, who="x", reason="x", now=datetime.now(UTC) - timedelta(hours=1))
     answer = door.get("/readyz")
     assert (answer.status, answer.json["failing"]) == (503, "registry")
+
+
+def test_a_sender_that_hangs_up_in_the_middle_is_counted(open_door):
+    door = open_door(operator_tokens_sha256=(DIGEST,))
+    token = pki.token("cong-dvc").encode()
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/xml\r\nAuthorization: Bearer " + token
+    door.raw(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<a/>\r\n", pause=0.2, shut=True)
+    assert eventually(lambda: 'lienthong_door_refusals_total{code="SYS-111"} 1.0' in figures(door))
+
+
+def figures(door):
+    return door.get("/metrics", **OPERATOR).body.decode()

@@ -82,7 +82,11 @@ def test_ambiguous_framing_is_refused_and_the_connection_closed(door, name):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("gzip before chunked", "SYS-105"), ("chunked in HTTP/1.0", "SYS-105"), ("an ESC in a header", "SYS-106")],
+    [
+        ("gzip before chunked", "SYS-105"),
+        ("chunked in HTTP/1.0", "SYS-105"),
+        ("an ESC in a header", "SYS-106"),
+    ],
 )
 def test_the_refusal_is_a_problem_document(door, name, code):
     status, body, _ = said(door, SMUGGLING[name])
@@ -141,6 +145,17 @@ def test_pipelined_messages_are_answered_in_order(door):
 def test_bad_headers_are_refused_by_their_own_status(door, header, status):
     assert said(door, post(XML, CL % 4, header, b"Connection: close\r\n", body=b"<a/>"))[0] == status
     assert stored(door) == []
+
+
+@pytest.mark.parametrize("head", [b"X-A: " + b"a" * 9000 + b"\r\n", b"".join(b"X-%d: a\r\n" % n for n in range(200))])
+def test_a_head_over_its_limits_is_told_so(door, head):
+    _, body, _ = said(door, post(XML, CL % 4, head, b"Connection: close\r\n", body=b"<a/>"))
+    assert [row["code"] for row in body["problems"]] == ["SYS-107"]
+
+
+def test_another_method_is_told_which_there_are(door):
+    answer = door.ask("DELETE", "/v1/messages", by="cong-dvc")
+    assert (answer.status, answer.codes, answer.headers["Allow"]) == (405, ["SYS-113"], "POST")
 
 
 def test_a_long_address_is_refused(door):

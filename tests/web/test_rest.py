@@ -5,6 +5,8 @@ import hashlib
 import json
 import threading
 import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import mail
 import pki
@@ -236,6 +238,24 @@ def test_original_bytes_and_receipt_come_back_exactly(door):
         digest = base64.b64encode(hashlib.sha256(message).digest()).decode()
         assert original.headers["Repr-Digest"] == f"sha-256=:{digest}:"
     assert door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc").body == receipt
+
+
+def test_what_was_erased_is_gone_and_not_unknown(door):
+    message = mail.nop()
+    accepted = door.send(message, "cong-dvc").json
+    with door.gate.store.begin() as tx:
+        tx.erase([hashlib.sha256(message).hexdigest()], who="operator:test", reason="thử", now=datetime.now(UTC))
+    answer = door.get(f"/v1/messages/{id_of(message)}/original", "cong-dvc")
+    assert (answer.status, answer.codes) == (410, ["SYS-124"])
+    assert door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc").body == base64.b64decode(accepted["BienNhan"])
+
+
+def test_a_fault_of_ours_is_a_problem_with_a_reference_and_no_word_of_the_fault(door):
+    door.app.door.take_over(replace(door.gate, parties=None))  # nothing can be looked up any more
+    answer = door.get("/v1/inbox", "cong-dvc")
+    assert (answer.status, answer.codes) == (500, ["SYS-120"])
+    assert answer.headers["X-Request-Id"] in answer.json["detail"]
+    assert "NoneType" not in answer.body.decode()
 
 
 def test_what_the_caller_has_already_is_not_sent_again(door):

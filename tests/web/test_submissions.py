@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
 
 import mail
 import pytest
 from lxml import etree
 from test_soap import Client, call, enveloped, fault
 
-from gateway.core.parties import SignatureDemand, SignaturePolicy
+from gateway.core.parties import Role, SignatureDemand, SignaturePolicy
 from gateway.web import answers
 
 XA = "ubnd-xa-thu-nghiem"
@@ -56,6 +57,14 @@ def dossier(code):
 def submit(door, body, path=PROGRESS, by=XA, kind="application/json", **headers):
     data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
     return door.ask("POST", path, data, by=by, headers={"Content-Type": kind, "Accept": "application/json", **headers})
+
+
+def test_a_packet_for_nobody_is_told_so(open_door, with_party):
+    """Every portal is locked: there is nobody whom the packet could be for."""
+    there = with_party(XA, typed_submissions=True, signature=SignaturePolicy(default=SignatureDemand.ACCEPTED))
+    parties = type(there)([replace(one, enabled=one.enabled and one.role is not Role.PORTAL) for one in there])
+    answer = submit(open_door(parties=parties), progress(mail.ma_ho_so()))
+    assert (answer.status, answer.codes) == (422, ["AUT-015"])
 
 
 def state_of(door, code):

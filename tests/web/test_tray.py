@@ -142,6 +142,13 @@ def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
     assert asyncio.run(live()) == [Fate.ACCEPTED, Fate.REJECTED, Fate.ACCEPTED]
 
 
+def test_a_full_tray_is_answered_with_when_to_come_again(door):
+    door.run(door.app.door.tray.close())
+    answer = door.send(mail.nop(), "cong-dvc")
+    assert (answer.status, answer.codes, answer.headers["Retry-After"]) == (503, ["SYS-003"], "2")
+    assert door.gate.store is not None
+
+
 def test_a_message_the_database_cannot_hold_costs_no_neighbour(gate):
     good = [mail.nop() for _ in range(4)]
     bad = replace(envelope(mail.nop()), content_type="application/xml\x00; half a surrogate \ud800")
