@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from connectors import probing
 from connectors.call_forms import EVERY, Grant, HttpTable, PartnerCall, PartnerLogin
@@ -47,6 +47,29 @@ class HttpSettings(HttpTable):
 
 
 _plans: dict[str, CallPlan] = {}
+
+# What must not be in one call: the key that is told, what is wanted there, and when it is wrong.
+_CALL_RULES: Final[tuple[tuple[str, str, Callable[[PartnerCall], bool]], ...]] = (
+    (
+        "body",
+        "body | form | upload",
+        lambda c: sum([c.body is not None, bool(c.form), bool(c.upload and not c.form)]) > 1,
+    ),
+    ("method", "GET + body", lambda c: c.method == "GET" and bool(c.body is not None or c.form or c.upload)),
+    ("answer.rows", "rows + row_code", lambda c: (c.answer.rows is None) != (c.answer.row_code is None)),
+    ("answer.delivered", "code + delivered", lambda c: c.answer.code is not None and not c.answer.delivered),
+    (
+        "answer.reads",
+        "nothing + code, take, remember",
+        lambda c: c.answer.reads is Reads.NOTHING and bool(c.answer.code is not None or c.take or c.remember),
+    ),
+    ("take", "a-z 0-9 _", lambda c: not all(name.isidentifier() for name in (*c.take, *c.remember))),
+)
+_NEEDED_BY_GRANT: Final = {
+    Grant.CLIENT_CREDENTIALS: ("client_id", "client_secret"),
+    Grant.PASSWORD: ("username", "password"),
+    Grant.SESSION: (),
+}
 
 
 def _plan_of(settings: HttpSettings) -> CallPlan:
@@ -152,24 +175,7 @@ class _Maker:
             for name in names:
                 self._called(f"send.{loai}", name)
         for name, call in settings.calls.items():
-            if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
-                self._wrong(f"calls.{name}", "A-Z a-z 0-9 _ -")
-            for key in ("if_exists", "if_missing"):
-                if (other := getattr(call, key)) is not None:
-                    self._called(f"calls.{name}.{key}", other)
-            if sum([call.body is not None, bool(call.form), call.upload is not None and not call.form]) > 1:
-                self._wrong(f"calls.{name}.body", "body | form | upload")
-            if call.method == "GET" and (call.body is not None or call.form or call.upload is not None):
-                self._wrong(f"calls.{name}.method", "GET + body")
-            if (call.answer.rows is None) != (call.answer.row_code is None):
-                self._wrong(f"calls.{name}.answer.rows", "rows + row_code")
-            if call.answer.code is not None and not call.answer.delivered:
-                self._wrong(f"calls.{name}.answer.delivered", "code + delivered")
-            if call.answer.reads is Reads.NOTHING and (call.answer.code is not None or call.take or call.remember):
-                self._wrong(f"calls.{name}.answer.reads", "nothing + code, take, remember")
-            if any(not name.isidentifier() for name in (*call.take, *call.remember)):
-                self._wrong(f"calls.{name}.take", "a-z 0-9 _")
-            self._headers(f"calls.{name}.headers", call.headers)
+            self._call_rules(name, call)
         self._headers("headers", settings.headers)
         for key in ("secrets", "values"):
             for name in getattr(settings, key):
@@ -184,23 +190,32 @@ class _Maker:
             self._called("fetch.call", settings.fetch.call)
             if settings.fetch.confirm is not None:
                 self._called("fetch.confirm", settings.fetch.confirm)
-        if (login := settings.login) is not None:
-            self._headers("login.headers", login.headers)
-            if login.then is not None:
-                self._called("login.then", login.then)
-            for key in ("client_secret", "password"):
-                if (name := getattr(login, key)) is not None and name not in settings.secrets:
-                    self._strange(f"login.{key}", name, settings.secrets)
-            needed = {
-                Grant.CLIENT_CREDENTIALS: ("client_id", "client_secret"),
-                Grant.PASSWORD: ("username", "password"),
-                Grant.SESSION: (),
-            }[login.grant]
-            for key in needed:
-                if getattr(login, key) is None:
-                    self._wrong(f"login.{key}", "∅")
-            if login.grant is not Grant.SESSION and login.body is not None:
-                self._wrong("login.body", "session")
+        if settings.login is not None:
+            self._login_rules(settings.login)
+
+    def _call_rules(self, name: str, call: PartnerCall) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
+            self._wrong(f"calls.{name}", "A-Z a-z 0-9 _ -")
+        for key in ("if_exists", "if_missing"):
+            if (other := getattr(call, key)) is not None:
+                self._called(f"calls.{name}.{key}", other)
+        for key, wanted, when in _CALL_RULES:
+            if when(call):
+                self._wrong(f"calls.{name}.{key}", wanted)
+        self._headers(f"calls.{name}.headers", call.headers)
+
+    def _login_rules(self, login: PartnerLogin) -> None:
+        self._headers("login.headers", login.headers)
+        if login.then is not None:
+            self._called("login.then", login.then)
+        for key in ("client_secret", "password"):
+            if (name := getattr(login, key)) is not None and name not in self.settings.secrets:
+                self._strange(f"login.{key}", name, self.settings.secrets)
+        for key in _NEEDED_BY_GRANT[login.grant]:
+            if getattr(login, key) is None:
+                self._wrong(f"login.{key}", "∅")
+        if login.grant is not Grant.SESSION and login.body is not None:
+            self._wrong("login.body", "session")
 
     def _headers(self, key: str, headers: Mapping[str, str]) -> None:
         for name in headers:

@@ -12,12 +12,12 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from connectors.registry import ConnectorRegistry
 from connectors.table import SECRET, Common, Secret
@@ -197,28 +197,48 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
     problem = written.problem
     if profile.id != file.stem:
         yield problem("SYS-014", ("id",), value=profile.id, allowed=[file.stem], nearest=file.stem)
-    if not profile.identifiers:
-        yield problem("SYS-016", ("identifiers",))
     if profile.role is Role.GATEWAY:
         allowed = [role for role in Role if role is not Role.GATEWAY]
         yield problem("SYS-014", ("role",), value=profile.role, allowed=allowed, nearest=Role.ONE_STOP)
-    if profile.receives is Receives.PUSH and not profile.connector.get("name"):
-        yield problem("SYS-016", ("connector", "name"))
-    if not profile.enabled and not (profile.disabled_reason or "").strip():
-        yield problem("SYS-016", ("disabled_reason",))
+    for where, missing in _MISSING:
+        if missing(profile):
+            yield problem("SYS-016", where)
     for user, digest in profile.credentials.basic.items():
         if not re.fullmatch(SHA256, digest):
             yield problem("SYS-017", ("credentials", "basic", user), value="…", pattern=SHA256)
+    yield from _certificate_rules(profile, written, trees)
+    yield from _type_rules(profile, written, trees)
+    for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
+        yield problem(code, where, **found)
+
+
+# What a profile must say, and when it has not.
+_MISSING: Final[tuple[tuple[KeyPath, Callable[[PartyProfile], bool]], ...]] = (
+    (("identifiers",), lambda p: not p.identifiers),
+    (("connector", "name"), lambda p: p.receives is Receives.PUSH and not p.connector.get("name")),
+    (("disabled_reason",), lambda p: not p.enabled and not (p.disabled_reason or "").strip()),
+)
+
+
+def _unknown_tree(
+    tree: str | None, trees: Collection[str] | None, where: KeyPath, written: Written
+) -> Iterable[Problem]:
+    """Nothing where the node's trees are not known."""
+    if trees is not None and tree is not None and tree not in trees:
+        near = nearest(tree, trees) or "–"
+        yield written.problem("SYS-014", where, value=tree, allowed=sorted(trees), nearest=near)
+
+
+def _certificate_rules(profile: PartyProfile, written: Written, trees: Collection[str] | None) -> Iterable[Problem]:
     for number, form in enumerate(profile.certificates):
-        if trees is not None and form.tree is not None and form.tree not in trees:
-            near = nearest(form.tree, trees) or "–"
-            yield problem(
-                "SYS-014", ("certificates", number, "tree"), value=form.tree, allowed=sorted(trees), nearest=near
-            )
+        yield from _unknown_tree(form.tree, trees, ("certificates", number, "tree"), written)
         if form.valid_from is not None and form.valid_to is not None and form.valid_from >= form.valid_to:
             key = dotted(("certificates", number, "valid_to"))
             rule = {"rule_vi": "phải sau valid_from", "rule_en": "must be later than valid_from"}
-            yield problem("SYS-018", ("certificates", number, "valid_from"), other=key, **rule)
+            yield written.problem("SYS-018", ("certificates", number, "valid_from"), other=key, **rule)
+
+
+def _type_rules(profile: PartyProfile, written: Written, trees: Collection[str] | None) -> Iterable[Problem]:
     signature = profile.signature
     by_type: Mapping[str, Mapping[str, object]] = {
         "versions": profile.versions,
@@ -229,15 +249,10 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
     for name, table in by_type.items():
         for loai in table:
             if not LOAI.fullmatch(loai):
-                yield problem("SYS-017", (*name.split("."), loai), value=loai, pattern=LOAI.pattern)
+                yield written.problem("SYS-017", (*name.split("."), loai), value=loai, pattern=LOAI.pattern)
     for loai, named in signature.trees_by_type.items():
         for tree in named:
-            if trees is not None and tree not in trees:
-                near = nearest(tree, trees) or "–"
-                place = ("signature", "trees_by_type", loai)
-                yield problem("SYS-014", place, value=tree, allowed=sorted(trees), nearest=near)
-    for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
-        yield problem(code, where, **found)
+            yield from _unknown_tree(tree, trees, ("signature", "trees_by_type", loai), written)
 
 
 def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> SigningCertificate:
@@ -415,26 +430,25 @@ def _plain(value: Any) -> Any:
 
 
 def _rich(hint: Any, value: Any) -> Any:
+    """A value of JSON as what a type hint asks for."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if args and type(None) in args:
         return None if value is None else _rich(next(a for a in args if a is not type(None)), value)
+    if origin in _MANY:
+        return _MANY[origin](_rich(args[0], item) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {name: _rich(args[1], inner) for name, inner in value.items()}
     if is_dataclass(hint) and isinstance(hint, type):
         hints = typing.get_type_hints(hint)
         known = {f.name for f in fields(hint)}
         return hint(**{name: _rich(hints[name], inner) for name, inner in value.items() if name in known})
-    if origin is frozenset:
-        return frozenset(_rich(args[0], item) for item in value)
-    if origin is tuple:
-        return tuple(_rich(args[0], item) for item in value)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {name: _rich(args[1], inner) for name, inner in value.items()}
-    if hint is bytes:
-        return base64.b64decode(value)
-    if hint is datetime:
-        return datetime.fromisoformat(value)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint(value)
-    return value
+    return _PLAIN[hint](value) if hint in _PLAIN else value
+
+
+_MANY: Final[Mapping[Any, Callable[[Iterable[Any]], Any]]] = {frozenset: frozenset, tuple: tuple}
+_PLAIN: Final[Mapping[Any, Callable[[str], Any]]] = {bytes: base64.b64decode, datetime: datetime.fromisoformat}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
