@@ -96,7 +96,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "deadlines": LazyCommand(
         "gateway.cli.reports:deadlines", "Hồ sơ quá hạn, sắp đến hạn.", "Dossiers late, or due soon."
     ),
-    "alerts": LazyCommand("gateway.cli.reports:alerts", "Việc cần người xem.", "What needs a person."),
+    "alerts": LazyCommand(
+        "gateway.cli.alerts:alerts", "Việc cần người xem, ai đã nhận.", "What needs a person, and who took it on."
+    ),
     "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
     "catalogue": LazyCommand("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
     "declarations": LazyCommand(

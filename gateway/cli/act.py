@@ -135,11 +135,13 @@ def _print_plan(screen: Screen, plan: desk.ReplayPlan) -> None:
         screen.line(_told(screen, delivery))
     for message in plan.messages[:SHOWN]:
         screen.line(f"  {message.id} · {message.party} · {fate_word(screen, message.state)} {counted(message.codes)}")
+    screen.rest(max(0, len(plan.deliveries) - SHOWN) + max(0, len(plan.messages) - SHOWN))
     _print_counts(screen, plan)
     for doubt in plan.would_fail[:SHOWN]:
         screen.line(f"Bây giờ vẫn sẽ hỏng: {doubt.subject}", f"Would fail even now: {doubt.subject}")
         for problem in doubt.problems:
             screen.problem(problem)
+    screen.rest(len(plan.would_fail) - SHOWN)
     if plan.cut:
         screen.line(
             "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."

@@ -171,13 +171,13 @@ def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
     """Failures by cause: how many, of whom, where, what it means and what to do."""
     if screen.as_json:
         for cause in causes:
-            screen.row({**asdict(cause), **_explained(cause.code, screen.lang)})
+            screen.row({**asdict(cause), **explained(cause.code, cause.facts, screen.lang)})
         return
     if not causes:
         screen.line("Không có lỗi nào.", "No failures.")
         return
     for cause in causes:
-        words = _explained(cause.code, screen.lang)
+        words = explained(cause.code, cause.facts, screen.lang)
         place = f" {cause.xpath}" if cause.xpath else ""
         screen.line(
             f"{cause.count} × {cause.code} · {cause.party}{place} · {when(cause.first_at)} tới {when(cause.last_at)}",
@@ -188,11 +188,11 @@ def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
         screen.line(f"    ví dụ: {cause.example}", f"    example: {cause.example}")
 
 
-def _explained(code: str, lang: Lang) -> dict[str, str]:
-    entry = catalogue().get(code)
-    if entry is None:
+def explained(code: str, facts: Mapping[str, Any], lang: Lang) -> dict[str, str]:
+    """What a code means with these facts, and its remedy; empty for a code of another version of this program."""
+    if code not in catalogue():
         return {"message": "", "remedy": ""}
-    problem = Problem(code)
+    problem = Problem(code, dict(facts))
     return {"message": problem.message(lang), "remedy": problem.remedy(lang)}
 
 
@@ -575,7 +575,9 @@ def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
                 )
                 for e in entries
             ),
+            whole=(6,),
         )
+        screen.rest(reader.head - entries[-1].position)
     return FINE
 
 
@@ -643,7 +645,9 @@ def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: 
             )
             for lane in found.lanes
         ),
+        whole=(4,),
     )
+    screen.rest(found.more)
     if found.causes:
         screen.line("Theo nguyên nhân:", "By cause:")
         print_causes(screen, found.causes)

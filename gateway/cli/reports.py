@@ -1,7 +1,8 @@
-"""report, deadlines, alerts, catalogue: what the record says of a period, of time limits, and of what needs a person."""
+"""report, deadlines, catalogue: what the record says of a period and of time limits."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,15 +24,14 @@ from gateway.cli.command import (
     option,
 )
 from gateway.cli.find import one_party
-from gateway.cli.show import when
+from gateway.cli.show import Screen, when
 from gateway.core.deadlines import GIO_VIET_NAM
-from gateway.core.model import PartyId
-from gateway.core.problems import Stopped
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.catalogues import Muc
+    from gateway.services.watch import Late
 
 LATE = ("quá hạn", "overdue")
 SOON = ("sắp đến hạn", "due soon")
@@ -146,7 +146,8 @@ COLUMNS = {
     en="Hours ahead.",
 )
 @option("--agency", vi="Chỉ cơ quan này.", en="Only this agency.")
-def deadlines(call: CommandRun, hours: float, agency: str | None) -> int:
+@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+def deadlines(call: CommandRun, hours: float, agency: str | None, limit: int) -> int:
     """Exit code 1 when something is late."""
     from gateway.services import watch
     from gateway.services.dossiers import DUES
@@ -173,6 +174,7 @@ def deadlines(call: CommandRun, hours: float, agency: str | None) -> int:
             )
     elif found:
         ordered = sorted(found, key=lambda one: (one.agency or "", one.deadline.due))
+        _print_counts(screen, found)
         screen.table(
             [
                 screen.text(*c)
@@ -186,108 +188,28 @@ def deadlines(call: CommandRun, hours: float, agency: str | None) -> int:
                     when(one.deadline.due),
                     (LATE if one.passed else SOON)[english],
                 ]
-                for one in ordered
+                for one in ordered[:limit]
             ],
+            whole=(1,),
         )
+        screen.rest(len(ordered) - limit)
     else:
         screen.line("Không có hồ sơ nào quá hạn hay sắp đến hạn.", "Nothing is late, and nothing will be soon.")
     return PROBLEMS if any(one.passed for one in found) else FINE
 
 
-ALARMS = {
-    "lane-held": ("Làn bị giữ", "Lane held"),
-    "uncertain": ("Chưa rõ đã tới", "Outcome unknown"),
-    "party-silent": ("Bên nhận không trả lời", "Party silent"),
-    "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
-    "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
-    "message-held": ("Thông điệp đang giữ", "Message held"),
-    "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
-    "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
-    "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
-    "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
-}
-
-
-@command(
-    "alerts",
-    vi="Những việc cần người xem: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang chờ, thông điệp đang giữ, "
-    "biên nhận không chứng minh được, chứng thư chưa rõ trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày.",
-    en="What needs a person: held lanes, unknown outcomes, unread inboxes, waiting events, held messages, receipts that "
-    "prove nothing, certificates of unknown status, certificates and trust trees that end within 30 days.",
-)
-def alerts(call: CommandRun) -> int:
-    """Exit code 1 when there is something to look at."""
-    from gateway.cli.run import ENDS_SOON
-    from gateway.services import watch
-    from gateway.services.certificate_status import endangered, unproven
-    from gateway.wiring import OURSELVES, prove_registry, registry_looked_at
-
-    call.need(OperatorRole.VIEWER, "alerts")
-    parties, trust = registry_looked_at(call.settings, call.store)
-    found = watch.alerts(call.store, parties, call.now)
-    found += [
-        watch.Alert(
-            alarm=watch.Alarm.ENDING,
-            party=end.party or OURSELVES,
-            subject=" ".join(part for part in (end.kind.value, end.tree, end.name[:16]) if part),
-            since=end.at,
-            facts={"kind": end.kind.value, "days": end.days(call.now), "name": end.name, "tree": end.tree},
-        )
-        for end in endangered(trust, parties, call.now, ENDS_SOON)
-    ]
-    with call.store.read() as view:
-        rows, applied = view.parties(), view.last_act("party.applied")
-    try:
-        prove_registry(rows, call.settings)
-    except Stopped as stop:
-        found += [
-            watch.Alert(
-                alarm=watch.Alarm.REGISTRY_FLAWED,
-                party=PartyId(str(problem.facts.get("party", OURSELVES))),
-                subject=problem.code,
-                since=applied.at if applied is not None else call.now,
-                facts={"code": problem.code, **problem.facts},
-            )
-            for problem in stop.problems
-        ]
-    unknown = unproven(trust, parties, call.now)
-    found += [
-        watch.Alert(
-            alarm=watch.Alarm.STATUS_MISSING,
-            party=one.party,
-            subject=f"{one.fingerprint[:16]} {problem.facts.get('subject', one.tree)}",
-            since=one.since(call.now),
-            facts={"code": problem.code, **problem.facts},
-        )
-        for one in unknown
-        for problem in one.problems()
-    ]
-    screen = call.screen
-    if screen.as_json:
-        for one in found:
-            screen.row(
-                {
-                    "alarm": one.alarm.value,
-                    "party": one.party,
-                    "subject": one.subject,
-                    "since": one.since.isoformat(),
-                    **one.facts,
-                }
-            )
-    elif found:
-        screen.table(
-            [
-                screen.text(*c)
-                for c in (("Việc", "What"), ("Bên", "Party"), ("Đối tượng", "Subject"), ("Từ lúc", "Since"))
-            ],
-            [[screen.text(*ALARMS[one.alarm.value]), one.party, one.subject, when(one.since)] for one in found],
-        )
-        for certificate in unknown:
-            for problem in certificate.problems():
-                screen.problem(problem)
-    else:
-        screen.line("Không có gì cần xem.", "Nothing needs a person.")
-    return PROBLEMS if found else FINE
+def _print_counts(screen: Screen, found: Sequence[Late]) -> None:
+    """How many limits are over and near, by agency; the most that are over first."""
+    over = Counter(one.agency or "–" for one in found if one.passed)
+    near = Counter(one.agency or "–" for one in found if not one.passed)
+    heads = (("Cơ quan", "Agency"), ("Quá hạn", "Overdue"), ("Sắp đến hạn", "Due soon"))
+    screen.table(
+        [screen.text(*head) for head in heads],
+        [
+            [agency, over[agency], near[agency]]
+            for agency in sorted({*over, *near}, key=lambda a: (-over[a], -near[a], a))
+        ],
+    )
 
 
 catalogue = Group(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, CommandRun, command, option, with_settings
-from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
+    from gateway.core.alerts import AlertGroup
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
     from gateway.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("lienthong.work")
 
 ALERTS_EVERY_S = 60.0
-ENDS_SOON = timedelta(days=30)
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
@@ -122,7 +122,7 @@ class Desk:
         self.gate = gate
         self.settings = settings
         self.stop = stop
-        self.alerted: set[tuple[Any, ...]] = set()
+        self.alerted: dict[str, AlertGroup] = {}
         self.persons = Persons()
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -232,33 +232,28 @@ class Desk:
             log.info("the log's head is signed", extra={"number": head.number, "hash": head.hash})
 
     async def _alert(self) -> None:
-        """What a person should look at goes into the log once, when it begins."""
-        from gateway.services.certificate_status import endangered, unproven
-        from gateway.services.watch import alerts
+        """What a person should look at goes into the log once for each group: when it begins, and when it is over."""
+        from gateway.cli.alerts import current_alerts
+        from gateway.services.watch import forget_recovered
 
-        if self.gate.store is None:
+        gate = self.gate
+        if gate.store is None:
             return
-        found = await asyncio.to_thread(alerts, self.gate.store, self.gate.parties, _now())
-        now: dict[tuple[Any, ...], Any] = {}
-        for alert in found:
-            key: tuple[Any, ...] = (alert.alarm, alert.party, alert.subject)
-            now[key] = alert
-            if key not in self.alerted:
-                facts = {"party": alert.party, "subject": alert.subject, "since": alert.since.isoformat()}
-                log.warning("somebody should look: %s", alert.alarm, extra={"alarm": str(alert.alarm), **facts})
-        for end in endangered(self.gate.trust, self.gate.parties, _now(), ENDS_SOON):
-            key = ("ends", end.kind, end.name)
-            now[key] = end
-            if key not in self.alerted:
-                ending = {"certificate": end.name, "party": end.party, "tree": end.tree, "at": end.at.isoformat()}
-                log.warning("%s ends in %d days", end.kind, end.days(_now()), extra=ending)
-        for one in unproven(self.gate.trust, self.gate.parties, _now()):
-            key = ("status-missing", one.party, one.fingerprint)
-            now[key] = one
-            if key not in self.alerted:
-                for problem in one.problems():
-                    log.warning("%s %s", problem.code, problem.message(Lang.EN), extra={"alarm": "status-missing"})
-        self.alerted = set(now)
+        groups = await asyncio.to_thread(current_alerts, self.settings, gate.store, gate.parties, gate.trust, _now())
+        news = {group.id: group for group in groups if group.acknowledged is None}
+        for name, group in news.items():
+            if name not in self.alerted:
+                facts = {"party": group.party, "cause": group.cause, "since": group.since.isoformat()}
+                told = {"alarm": str(group.alarm), "alert": name, "count": len(group.alerts), **facts}
+                log.warning("somebody should look: %s", group.alarm, extra={**told, "severity": str(group.severity)})
+        current = {group.id for group in groups}
+        for name, group in self.alerted.items():
+            if name not in current:
+                log.warning(
+                    "over: %s", group.alarm, extra={"alarm": str(group.alarm), "alert": name, "party": group.party}
+                )
+        self.alerted = news
+        await asyncio.to_thread(forget_recovered, gate.store, groups)
 
 
 async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) -> Refreshed:

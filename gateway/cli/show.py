@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -80,6 +81,49 @@ def written() -> Iterator[None]:
         raise
     except OSError as error:
         raise Unwritable(error.errno, error.strerror) from error
+
+
+ELSEWHERE = 100  # columns of a table that goes to no terminal
+GAP = 2  # columns between two cells
+
+
+def _pieces(cell: str, *, hyphens: bool) -> list[str]:
+    """What stands together on a line, with what follows it."""
+    return re.findall(r"[^\s-]*-+|[^\s-]+\s*|\s+" if hyphens else r"\S+\s*|\s+", cell)
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int, whole: Collection[int], *, hyphens: bool) -> list[int] | None:
+    """How wide each column is when all of them fit; the widest that can gives way first. None: they do not."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    least = [
+        widths[number]
+        if number in whole
+        else max((cell_len(piece.rstrip()) for cell in column for piece in _pieces(cell, hyphens=hyphens)), default=0)
+        for number, column in enumerate(columns)
+    ]
+    room -= GAP * (len(columns) - 1)
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((number for number, width in enumerate(widths) if width > least[number]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    """The cell in lines of this width: broken at spaces where that is enough, else at hyphens too."""
+    from rich.cells import cell_len
+
+    hyphens = any(cell_len(piece.rstrip()) > width for piece in _pieces(cell, hyphens=False))
+    lines = [""]
+    for piece in _pieces(cell, hyphens=hyphens):
+        if lines[-1] and cell_len((lines[-1] + piece).rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 @dataclass
@@ -166,30 +210,56 @@ class Screen:
             "facts": dict(problem.facts),
         }
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-        """A table for people. Elsewhere than at a terminal nothing is cut; at one that is too narrow, each row is a paragraph.
+    def rest(self, number: int) -> None:
+        """Says that a list was cut, and how much of it is not shown."""
+        if number > 0:
+            self.line(f"… còn {number} nữa.", f"… {number} more.")
 
-        So an id always stands on one line, to be marked and copied.
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        title: str | None = None,
+        whole: Collection[int] = (0,),
+    ) -> None:
+        """A table as wide as the terminal, or as COLUMNS says; 100 columns where neither is known.
+
+        What is too wide goes on in its cell's next line, broken at spaces, then at hyphens. The columns in ``whole`` never
+        break: an id stands on one line, to be marked and copied. Where even that does not fit, each row is a paragraph.
         """
         from rich import box
         from rich.console import Console
-        from rich.measure import Measurement
         from rich.table import Table
         from rich.text import Text
 
-        shown = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
-        for name in columns:
-            shown.add_column(Text(name), no_wrap=True)
         cells = [["–" if cell is None else one_line(cell) for cell in row] for row in rows]
-        for row in cells:
-            shown.add_row(*map(Text, row))
-        console = Console(file=self.out, width=None if self.out.isatty() else 1000, highlight=False)
-        whole = Measurement.get(console, console.options.update(width=100_000), shown).maximum
-        if self.out.isatty() and whole > console.width:
-            self._paragraphs(columns, cells, title, console.width)
+        width = shutil.get_terminal_size((ELSEWHERE, 24)).columns
+        widths = next(
+            (
+                found
+                for hyphens in (False, True)
+                if (found := _widths([columns, *cells], width, whole, hyphens=hyphens))
+            ),
+            None,
+        )
+        if widths is None:
+            self._paragraphs(columns, cells, title, width)
             return
+        shown = Table(
+            box=box.SIMPLE_HEAD,
+            title=title,
+            title_justify="left",
+            pad_edge=False,
+            show_edge=False,
+            padding=(0, GAP - 1, 0, 0),
+        )
+        for name, size in zip(columns, widths, strict=True):
+            shown.add_column(Text("\n".join(_wrapped(name, size))), no_wrap=True)
+        for row in cells:
+            shown.add_row(*(Text("\n".join(_wrapped(cell, size))) for cell, size in zip(row, widths, strict=True)))
         with written():
-            console.print(shown)
+            Console(file=self.out, width=width, highlight=False).print(shown)
 
     def _paragraphs(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None, width: int) -> None:
         """Each row as its first cell on a line of its own, and the others by name under it."""

@@ -8,6 +8,7 @@ _LISTED = {
     "message": ("thông điệp", "message", "lienthong messages"),
     "delivery": ("lượt gửi", "delivery", "lienthong lanes"),
     "dossier": ("hồ sơ", "dossier", "lienthong messages"),
+    "alert": ("nhóm việc", "group of alerts", "lienthong alerts"),
     "party": ("bên", "party", "lienthong parties list"),
     "samples": ("bộ mẫu", "folder of samples", "lienthong demo --help"),
 }

@@ -56,6 +56,7 @@ class WorkOverview:
     lanes: Sequence[Lane]
     queues: Sequence[Queue]
     causes: Sequence[Cause]
+    more: int = 0  # lanes beyond the limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +178,11 @@ def everything(store: Store, message: MessageId) -> Everything:
 def way_out(store: Store, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> WorkOverview:
     """Lanes with open deliveries, the queue of each party, and what fails, by cause."""
     with store.read() as view:
+        lanes = view.lanes(held_only=held_only, party=party, limit=limit)
+        whole = len(lanes) if len(lanes) < limit else view.count_lanes(held_only=held_only, party=party)
         return WorkOverview(
-            lanes=view.lanes(held_only=held_only, party=party, limit=limit),
+            lanes=lanes,
+            more=whole - len(lanes),
             queues=[queue for queue in view.queues() if party is None or queue.party == party],
             causes=[cause for cause in view.delivery_failures() if party is None or cause.party == party],
         )

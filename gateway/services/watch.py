@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
 
+from gateway.core.alerts import Alarm, Alert, AlertGroup
 from gateway.core.deadlines import Deadline, DeadlineRules, deadlines
 from gateway.core.lifecycle import OPEN_STATES, LifeRules, Reading, trace
 from gateway.core.model import DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties
+from gateway.core.problems import Problem, Stopped
+from gateway.core.unknown import unknown
 from gateway.store import Store
 
 RECEIPT_UNPROVEN = "receipt.unproven"  # a line of the log: a receiver's BienNhan proved nothing
 RECENT = timedelta(days=1)
-
-
-class Alarm(StrEnum):
-    """What an alert is about."""
-
-    LANE_HELD = "lane-held"  # a refused or dead delivery holds up a dossier's news to a party
-    UNCERTAIN = "uncertain"  # sent, and nobody knows whether it arrived
-    PARTY_SILENT = "party-silent"  # several tries in a row without an answer
-    INBOX_UNREAD = "inbox-unread"  # a party that pulls has not confirmed for too long: the two sides drift apart
-    EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
-    MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
-    ENDING = "ending"  # a certificate, tree or status comes to its end and nothing stands in for it
-    REGISTRY_FLAWED = "registry-flawed"  # a profile in force cannot be built any more: its party is shut out
-    STATUS_MISSING = (
-        "status-missing"  # a certificate whose status is not known; its party's messages are held, or will be
-    )
-    RECEIPT_UNPROVEN = (
-        "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One thing that somebody should look at, and since when."""
-
-    alarm: Alarm
-    party: PartyId
-    subject: str  # a dossier, a message, or the party itself
-    since: datetime
-    facts: dict[str, Any]
+MOST = 100_000  # held lanes and uncertain deliveries that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +80,14 @@ def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = P
 
 def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
     with store.read() as view:
-        lanes, queues = view.lanes(held_only=True), view.queues()
-        unclear = view.deliveries(states=[DeliveryState.UNKNOWN])
+        lanes, queues = view.lanes(held_only=True, limit=MOST), view.queues()
+        unclear = view.deliveries(states=[DeliveryState.UNKNOWN], limit=MOST)
     for lane in lanes:
         facts = {
             "delivery": lane.first.id,
             "code": lane.first.problem.code if lane.first.problem else None,
             "waiting": lane.open - 1,
+            "problem": dict(lane.first.problem.facts) if lane.first.problem else {},
         }
         yield Alert(alarm=Alarm.LANE_HELD, party=lane.party, subject=lane.lane, since=lane.since, facts=facts)
     for delivery in unclear:
@@ -176,3 +149,29 @@ def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) 
                         since=step.change.recorded_at,
                         facts={"thu_tu": step.change.thu_tu, "loai": step.change.loai},
                     )
+
+
+def acknowledge_alert(
+    store: Store, groups: Sequence[AlertGroup], name: str, *, who: str, note: str, until: datetime | None, now: datetime
+) -> AlertGroup:
+    """Takes the group of this id on, so that it is no news until then. Raises Stopped: SYS-042, SYS-082 (a time that is over)."""
+    group = next((group for group in groups if group.id == name), None)
+    if group is None:
+        raise Stopped(unknown("alert", name))
+    if until is not None and until <= now:
+        raise Stopped(Problem("SYS-082", {"until": until.isoformat()}))
+    with store.begin() as tx:
+        tx.acknowledge(
+            name, who=who, note=note, until=until, now=now, alarm=group.alarm, party=group.party, cause=group.cause
+        )
+    return group
+
+
+def forget_recovered(store: Store, groups: Sequence[AlertGroup]) -> None:
+    """Acknowledgements of what is over go, so that it is news when it comes again."""
+    current = {group.id for group in groups}
+    with store.read() as view:
+        over = [one.id for one in view.acknowledged() if one.id not in current]
+    if over:
+        with store.begin() as tx:
+            tx.forget_acknowledged(over)

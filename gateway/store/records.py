@@ -94,6 +94,9 @@ class Cause:
     first_at: datetime
     last_at: datetime
     example: str  # a message id, or of deliveries: a delivery id; the newest
+    facts: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of the problem: the commonest value of each, among the newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -332,5 +332,16 @@ catalogue = Table(  # DichVu and the code lists, by version, with validity
     Column("hieu_luc_tu", UtcDateTime),
     Column("hieu_luc_den", UtcDateTime),
     Column("recorded_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+acknowledged = Table(  # alerts that a person has seen and taken on; a row goes when its alert is over
+    "acknowledged",
+    metadata,
+    Column("id", String, primary_key=True),  # of the group of alerts
+    Column("who", String, nullable=False),
+    Column("note", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
     **_CLUSTERED,
 )

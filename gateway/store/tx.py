@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -592,6 +592,20 @@ class Tx(View):
         return value
 
     # What comes last
+
+    def acknowledge(
+        self, alert: str, *, who: str, note: str, until: datetime | None, now: datetime, **facts: Any
+    ) -> None:
+        """A person takes a group of alerts on; the log says so. What was acknowledged before is so anew."""
+        self.forget_acknowledged([alert])
+        values = {"id": alert, "who": who, "note": note, "at": now, "until": until}
+        self._connection.execute(insert(tables.acknowledged), values)
+        told = {**facts, "until": until.isoformat() if until else None}
+        self._note(now, "alert.acknowledged", who, None, alert=alert, reason=note, **told)
+
+    def forget_acknowledged(self, alerts: Collection[str]) -> None:
+        """What is over: should it come again, it is news again."""
+        self._connection.execute(delete(tables.acknowledged).where(tables.acknowledged.c.id.in_(sorted(alerts))))
 
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.core.alerts import AcknowledgedAlert
 from gateway.core.chain import GENESIS, Head, LogEntry
 from gateway.core.ledger import Ledger
 from gateway.core.model import (
@@ -77,6 +80,8 @@ def failing(party: str) -> str:
     """Tries in a row that a party did not answer."""
     return f"failing/{party}"
 
+
+SAMPLE = 50  # failures of one cause that are looked at for the commonest facts
 
 _m, _d, _b, _v, _c = tables.message, tables.delivery, tables.body, tables.verdict, tables.claim
 Key = tuple[PartyId, MaThongDiep]
@@ -359,7 +364,41 @@ class View:
             func.max(_m.c.received_at).label("last_at"),
             func.max(_m.c.id).label("example"),
         ).where(NOT_ACCEPTED, _m.c.code.is_not(None))
-        return self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
+        causes = self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
+        told = (
+            select(_v.c.problems)
+            .join(_m, and_(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts))
+            .where(NOT_ACCEPTED)
+            .order_by(_m.c.received_at.desc(), _m.c.id.desc())
+            .limit(SAMPLE)
+        )
+        told = _within(told, _m.c.received_at, since, until)
+        return [
+            replace(
+                cause,
+                facts=self._commonest(
+                    told.where(
+                        _m.c.code == cause.code,
+                        _m.c.party == cause.party,
+                        _m.c.xpath.is_(None) if cause.xpath is None else _m.c.xpath == cause.xpath,
+                    ),
+                    cause.code,
+                ),
+            )
+            for cause in causes
+        ]
+
+    def _commonest(self, told: Select[Any], code: str) -> dict[str, Any]:
+        """The commonest value of each fact, of the first problem with this code of each row."""
+        counted: dict[str, Counter[str]] = {}
+        values: dict[tuple[str, str], Any] = {}
+        for (problems,) in self._all(told):
+            listed = problems if isinstance(problems, list) else [problems]
+            facts: dict[str, Any] = next((one.get("facts", {}) for one in listed if one and one["code"] == code), {})
+            for name, value in facts.items():
+                counted.setdefault(name, Counter())[repr(value)] += 1
+                values[name, repr(value)] = value
+        return {name: values[name, counts.most_common(1)[0][0]] for name, counts in counted.items()}
 
     def delivery_failures(self, limit: int = 100) -> list[Cause]:
         """Deliveries that are not through, by cause (code of the last try, receiver), the most frequent first."""
@@ -372,7 +411,13 @@ class View:
             func.max(_d.c.created_at).label("last_at"),
             func.max(_d.c.id).label("example"),
         ).where(_d.c.state.not_in(FINAL), _d.c.code.is_not(None))
-        return self._causes(found, _d.c.code, _d.c.party, None, limit)
+        told = select(_d.c.problem).where(_d.c.state.not_in(FINAL)).order_by(_d.c.seq.desc()).limit(SAMPLE)
+        return [
+            replace(
+                cause, facts=self._commonest(told.where(_d.c.code == cause.code, _d.c.party == cause.party), cause.code)
+            )
+            for cause in self._causes(found, _d.c.code, _d.c.party, None, limit)
+        ]
 
     def _causes(self, found: Select[Any], code: Any, party: Any, xpath: Any, limit: int) -> list[Cause]:
         keys = [key for key in (code, party, xpath) if key is not None]
@@ -587,6 +632,15 @@ class View:
             for row in self._all(found.order_by(_d.c.created_at, _d.c.seq).limit(limit))
         ]
 
+    def count_lanes(self, *, held_only: bool = False, party: PartyId | None = None) -> int:
+        """How many lanes lanes() would give without a limit."""
+        lane = select(_d.c.party, _d.c.lane).where(_d.c.state.not_in(FINAL)).distinct()
+        if held_only:
+            lane = lane.where(_d.c.state.in_(HOLDING), _d.c.blocking)
+        if party is not None:
+            lane = lane.where(_d.c.party == party)
+        return self._connection.execute(select(func.count()).select_from(lane.subquery())).scalar() or 0
+
     def parties_due(self, now: datetime) -> list[PartyId]:
         """Whose deliveries are due and allowed by their lanes; who has been waiting the longest comes first."""
         return [PartyId(party) for party in self._connection.execute(_PARTIES_DUE, {"now": now}).scalars()]
@@ -672,6 +726,13 @@ class View:
                 or_(c.c.hieu_luc_den.is_(None), c.c.hieu_luc_den > at),
             )
         return [rows.muc_of(row) for row in self._all(found)]
+
+    # Alerts
+
+    def acknowledged(self) -> list[AcknowledgedAlert]:
+        """What persons have taken on, by id of the group of alerts."""
+        a = tables.acknowledged
+        return [AcknowledgedAlert(**row._mapping) for row in self._all(select(a).order_by(a.c.id))]  # noqa: SLF001 - one to one
 
     # The log
 

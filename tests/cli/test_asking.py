@@ -25,10 +25,10 @@ ACTS = {
 #: They look, they write files of whoever runs them, they run a node or make its tables, or they do what `work` does by itself.
 NO_ACTS = [
     *("demo", "sandbox", "conformance", "init", "serve", "work", "check", "sample", "sign", "verify", "doctor"),
-    *("messages", "show", "evidence", "dossier", "inbox", "lanes", "deadlines", "alerts", "report"),
+    *("messages", "show", "evidence", "dossier", "inbox", "lanes", "deadlines", "alerts list", "alerts ack", "report"),
     *("catalogue show", "declarations list", "declarations check", "log verify", "log export", "db upgrade"),
     *("trust forecast", "trust show", "trust refresh"),
-    *("parties add", "parties check", "parties list", "parties versions"),
+    *("parties add", "parties check", "parties list", "parties try", "parties versions"),
 ]
 
 

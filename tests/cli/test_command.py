@@ -252,8 +252,22 @@ def at_a_terminal(columns):
 
 def test_an_id_stands_on_one_line_however_narrow_the_terminal_is(monkeypatch):
     monkeypatch.setenv("COLUMNS", "0")
-    assert any("20261124082125831-6767a9f273   cong-dvc" in line for line in at_a_terminal(120))
-    assert at_a_terminal(40) == ["T", "20261124082125831-6767a9f273", "    Bên gửi cong-dvc"]
+    assert any("20261124082125831-6767a9f273  cong-dvc" in line for line in at_a_terminal(120))
+    assert any("20261124082125831-6767a9f273  cong-  –" in line for line in at_a_terminal(40))
+    assert at_a_terminal(30) == ["T", "20261124082125831-6767a9f273", "    Bên gửi cong-dvc"]
+
+
+def test_tables_stay_tables_at_80_columns_and_in_a_pipe(cli, office, monkeypatch):
+    ack = office.receive("accepted/HS01-nop-ho-so-toi-thieu")
+    office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
+    office.receive("rejected/SIG-001-sua-noi-dung")
+    office.refused()
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in (("messages",), ("lanes",), ("deadlines",), ("parties", "list"), ("alerts", "list", "--each")):
+        lines = cli(*command).out.splitlines()
+        assert any("───" in line for line in lines), command  # a table, and no paragraphs
+        assert max(len(line) for line in lines if "───" in line) <= 80, command
+    assert any(line.lstrip().startswith(ack.message) for line in cli("messages").out.splitlines())
 
 
 @pytest.mark.parametrize(

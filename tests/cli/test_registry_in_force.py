@@ -81,7 +81,7 @@ def test_a_profile_that_cannot_be_built_any_more_shuts_out_its_own_party_alone(c
     assert again.fate is Fate.ACCEPTED
     assert "SYS-076" in cli("doctor").out
     (row,) = [row for row in cli("alerts", "--json").rows if row["alarm"] == "registry-flawed"]
-    assert row["code"] == "SYS-076"
+    assert row["cause"] == "SYS-076"
 
 
 ders = st.one_of(

@@ -1,7 +1,9 @@
 """report, deadlines, alerts, catalogue: what the record says of a period, of time limits, of what needs a person."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
+import letters
 import pytest
 
 from gateway.core.deadlines import GIO_VIET_NAM
@@ -39,24 +41,72 @@ def test_what_is_late_is_listed_and_told_by_the_exit_code(cli, office, dossier):
 
 
 def test_a_held_lane_is_an_alert(cli, office):
-    before = cli("alerts", "--json").rows
+    before = {row["id"] for row in cli("alerts", "--json").rows}
     office.receive(HS01)
     office.refused()
     result = cli("alerts", "--json")
-    news = [(row["alarm"], row["subject"]) for row in result.rows if row not in before]
+    news = [(row["alarm"], row["subject"]) for row in result.rows if row["id"] not in before]
     assert (result.code, news) == (1, [("lane-held", HO_SO)])
 
 
 def test_a_certificate_of_unknown_status_is_an_alert_that_says_what_is_missing_and_what_to_do(cli, office):
     """An authority of the samples publishes no list: nothing said so, while every message of its agency was held."""
     (row,) = cli("alerts", "--json").rows
-    assert (row["alarm"], row["party"], row["code"]) == ("status-missing", "don-vi-loi", "SYS-070")
+    assert (row["alarm"], row["party"], row["cause"]) == ("status-missing", "don-vi-loi", "SYS-070")
     out = cli("alerts").out
     assert "SYS-070" in out
     assert "crl_urls" in out
     assert "SYS-070" in cli("doctor").out
     (missing,) = [row["missing"] for row in cli("trust", "show", "--json").rows if row["missing"]]
     assert [one["code"] for one in missing] == ["SYS-070"]
+
+
+def test_alerts_are_grouped_by_party_and_cause_with_what_the_party_said(cli, office):
+    for number in range(3):
+        office.receive(HS01, body=letters.dossier(number).body)
+        office.refused()
+    row = next(row for row in cli("alerts", "--json").rows if row["alarm"] == "lane-held")
+    assert (row["alarm"], row["count"], row["cause"], row["severity"]) == ("lane-held", 3, "DLV-031", "now")
+    assert row["facts"] == {"codes": ["TTHC"]}
+    assert [r["id"] for r in cli("alerts", "list", "--each", "--json").rows].count(row["id"]) == 3
+    told = cli("alerts").out
+    assert "NGAY 3 × Làn bị giữ · so-tu-phap · DLV-031" in told
+    assert "TTHC" in told  # the commonest fact, and no “…”
+    assert "lienthong lanes --held --party so-tu-phap" in told
+    assert "TTHC" in cli("lanes").out
+    assert "… còn 1 nữa." in cli("lanes", "--limit", "2").out
+
+
+def test_an_alert_that_somebody_took_on_is_no_news_until_its_time_or_its_end(cli, office):
+    office.receive(HS01)
+    delivery = office.refused()
+    row, other = sorted(cli("alerts", "--json").rows, key=lambda row: row["alarm"])
+    assert cli("alerts", "ack", other["id"], "--note", "mẫu").code == 0
+    assert "SYS-041" in cli("alerts", "ack", row["id"]).err
+    assert "SYS-042" in cli("alerts", "ack", "none", "--note", "x").err
+    assert "SYS-082" in cli("alerts", "ack", row["id"], "--note", "x", "--until", "2020-01-01").err
+    assert cli("alerts", "ack", row["id"], "--note", "Sở đang sửa", "--until", "2999-01-01").code == 0
+    result = cli("alerts")
+    assert (result.code, "Sở đang sửa" in result.out) == (0, True)
+    *_, line = [row for row in cli("log", "export", "--json").rows if row["what"] == "alert.acknowledged"]
+    assert (line["facts"]["reason"], line["facts"]["party"]) == ("Sở đang sửa", "so-tu-phap")
+    with office.store.begin() as tx:  # its time has come
+        tx.acknowledge(row["id"], who="x", note="y", until=datetime.now(UTC), now=datetime.now(UTC))
+    assert cli("alerts").code == 1
+    assert cli("skip", delivery.id, "--yes", "--reason", "x").code == 0
+    assert cli("alerts").code == 0
+
+
+def test_a_viewer_takes_no_alert_on(cli, office):
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text().replace('"administrator"', '"viewer"'))
+    assert "SYS-040" in cli("alerts", "ack", "x", "--note", "x").err
+
+
+def test_what_is_late_is_counted_by_agency_first(cli, office, dossier):
+    out = cli("deadlines", "--limit", "1").out
+    assert re.search(r"so-tu-phap +2 +0 *\n", out), out
+    assert "… còn 1 nữa." in out
 
 
 def test_a_catalogue_is_shown_before_it_is_recorded_and_stays_readable(cli, office, tmp_path):
@@ -147,7 +197,7 @@ def test_what_ends_within_a_month_is_among_the_alerts(cli, office):
     )
     result = cli("alerts", "--json")
     (row,) = [row for row in result.rows if row["alarm"] == "ending"]
-    assert (result.code, row["kind"], row["tree"], row["days"]) == (1, "tree", "chinh-phu", 9)
+    assert (result.code, *(row["facts"][name] for name in ("kind", "tree", "days"))) == (1, "tree", "chinh-phu", 9)
     assert "Sắp hoặc đã hết hiệu lực" in cli("alerts").out
 
 

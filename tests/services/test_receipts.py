@@ -14,6 +14,7 @@ from owed import Clock, Owing, agency
 
 from connectors.http import HttpLine
 from connectors.registry import installed
+from gateway.core.alerts import Alarm
 from gateway.core.effects import KetQua
 from gateway.core.model import Address, DeliveryState
 from gateway.core.parties import Parties, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
@@ -115,7 +116,7 @@ def delivered(store, make, *, policy=None, certificates=(OWN,), tree=None, setti
         (attempt,) = view.attempts(delivery.id)
         parties = Parties([])
     found = watch.alerts(store, parties, clock.now)
-    return delivery, attempt, [alert for alert in found if alert.alarm is watch.Alarm.RECEIPT_UNPROVEN]
+    return delivery, attempt, [alert for alert in found if alert.alarm is Alarm.RECEIPT_UNPROVEN]
 
 
 def pem(name):

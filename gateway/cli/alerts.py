@@ -1,0 +1,274 @@
+"""alerts list | ack: what needs a person, as news and not as rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.check import Moment
+from gateway.cli.command import (
+    FINE,
+    PROBLEMS,
+    CommandRun,
+    Group,
+    LazyCommand,
+    acting,
+    argument,
+    command,
+    option,
+    reason_of,
+)
+from gateway.cli.find import explained
+from gateway.cli.show import Screen, when
+from gateway.core.model import PartyId
+from gateway.core.problems import Stopped
+from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.core.alerts import Alert, AlertGroup
+    from gateway.core.parties import Parties
+    from gateway.settings import Settings
+    from gateway.store import Store
+    from signing.trust import TrustView
+
+ENDS_SOON = timedelta(days=30)
+
+ALARMS = {
+    "lane-held": ("Làn bị giữ", "Lane held"),
+    "uncertain": ("Chưa rõ đã tới", "Outcome unknown"),
+    "party-silent": ("Bên nhận không trả lời", "Party silent"),
+    "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
+    "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
+    "message-held": ("Thông điệp đang giữ", "Message held"),
+    "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
+    "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
+    "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
+    "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
+}
+SEVERITIES = {"now": ("NGAY", "NOW"), "today": ("hôm nay", "today"), "later": ("sau", "later")}
+#: The command that shows more of it; {party}, {subject} and {delivery} of the oldest.
+NEXT = {
+    "lane-held": "lienthong lanes --held --party {party}",
+    "uncertain": "lienthong lanes --unknown --party {party}",
+    "party-silent": "lienthong lanes --party {party}",
+    "inbox-unread": "lienthong inbox {party} --after {confirmed}",
+    "event-waiting": "lienthong dossier {subject}",
+    "message-held": "lienthong messages --state held --party {party}",
+    "ending": "lienthong trust forecast --within 30",
+    "registry-flawed": "lienthong doctor",
+    "status-missing": "lienthong trust show",
+    "receipt-unproven": "lienthong show {delivery}",
+}
+
+alerts = Group(
+    "alerts",
+    default="list",
+    entries={
+        "list": LazyCommand(
+            "gateway.cli.alerts:list_", "Việc cần người xem, gom nhóm.", "What needs a person, grouped."
+        ),
+        "ack": LazyCommand(
+            "gateway.cli.alerts:ack", "Nhận việc: thôi báo tới một lúc.", "Take it on: no news until a time."
+        ),
+    },
+    vi="Việc cần người xem. Không nêu lệnh con: liệt kê, gom theo bên và nguyên nhân.",
+    en="What needs a person. Without a command: the list, by party and cause.",
+)
+
+
+def current(call: CommandRun) -> list[AlertGroup]:
+    """The groups as they stand now."""
+    from gateway.wiring import registry_looked_at
+
+    parties, trust = registry_looked_at(call.settings, call.store)
+    return current_alerts(call.settings, call.store, parties, trust, call.now)
+
+
+def current_alerts(
+    settings: Settings, store: Store, parties: Parties, trust: TrustView, now: datetime
+) -> list[AlertGroup]:
+    """Everything that somebody should look at now, grouped; the most urgent and then the most numerous first."""
+    from gateway.core.alerts import Alarm, Alert, group_alerts
+    from gateway.services.certificate_status import endangered, unproven
+    from gateway.services.watch import alerts as watched
+    from gateway.wiring import OURSELVES
+
+    found = [*watched(store, parties, now), *registry_flaws(settings, store, now)]
+    found += [
+        Alert(
+            alarm=Alarm.ENDING,
+            party=end.party or OURSELVES,
+            subject=" ".join(part for part in (end.kind.value, end.tree, end.name[:16]) if part),
+            since=end.at,
+            facts={"kind": end.kind.value, "days": end.days(now), "name": end.name, "tree": end.tree},
+        )
+        for end in endangered(trust, parties, now, ENDS_SOON)
+    ]
+    found += [
+        Alert(
+            alarm=Alarm.STATUS_MISSING,
+            party=one.party,
+            subject=f"{one.fingerprint[:16]} {problem.facts.get('subject', one.tree)}",
+            since=one.since(now),
+            facts={"code": problem.code, "problem": dict(problem.facts)},
+        )
+        for one in unproven(trust, parties, now)
+        for problem in one.problems()
+    ]
+    with store.read() as view:
+        acknowledged = view.acknowledged()
+    return group_alerts(found, acknowledged, now)
+
+
+def registry_flaws(settings: Settings, store: Store, now: datetime) -> list[Alert]:
+    """Profiles in force that this program cannot build, since the last apply."""
+    from gateway.core.alerts import Alarm, Alert
+    from gateway.wiring import OURSELVES, prove_registry
+
+    with store.read() as view:
+        rows, applied = view.parties(), view.last_act("party.applied")
+    try:
+        prove_registry(rows, settings)
+    except Stopped as stop:
+        return [
+            Alert(
+                alarm=Alarm.REGISTRY_FLAWED,
+                party=PartyId(str(problem.facts.get("party", OURSELVES))),
+                subject=problem.code,
+                since=applied.at if applied is not None else now,
+                facts={"code": problem.code, "problem": dict(problem.facts)},
+            )
+            for problem in stop.problems
+        ]
+    return []
+
+
+@command(
+    "list",
+    vi="Những việc cần người xem, gom theo bên và nguyên nhân: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang "
+    "chờ, thông điệp đang giữ, biên nhận không chứng minh được, chứng thư chưa rõ "
+    "trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày. Mã "
+    "thoát 1 khi có việc chưa ai nhận.",
+    en="What needs a person, by party and cause: held lanes, unknown outcomes, unread inboxes, waiting events, held "
+    "messages, receipts that prove nothing, certificates of unknown "
+    "status, certificates and trust trees that end within 30 days. Exit 1 when there is "
+    "something that nobody has taken on.",
+)
+@option("--each", is_flag=True, vi="Từng việc, không gom.", en="Each one, not grouped.")
+@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+def list_(call: CommandRun, each: bool, limit: int) -> int:
+    """Prints groups, or their members."""
+    call.need(OperatorRole.VIEWER, "alerts")
+    screen, groups = call.screen, current(call)
+    code = PROBLEMS if any(group.acknowledged is None for group in groups) else FINE
+    if not groups and not screen.as_json:
+        screen.line("Không có gì cần xem.", "Nothing needs a person.")
+    elif each:
+        _print_each(screen, groups, limit)
+    elif screen.as_json:
+        for group in groups:
+            screen.row(_group_row(group))
+    else:
+        _print_groups(screen, groups[:limit], call.now)
+        screen.rest(len(groups) - limit)
+    return code
+
+
+def _group_row(group: AlertGroup) -> dict[str, object]:
+    seen = group.acknowledged
+    return {
+        "id": group.id,
+        "severity": str(group.severity),
+        "alarm": str(group.alarm),
+        "party": group.party,
+        "cause": group.cause or None,
+        "count": len(group.alerts),
+        "since": group.since.isoformat(),
+        "subject": group.alerts[0].subject,
+        "facts": dict(group.facts),
+        "acknowledged": {"who": seen.who, "note": seen.note, "until": seen.until} if seen else None,
+    }
+
+
+def _print_each(screen: Screen, groups: list[AlertGroup], limit: int) -> None:
+    found = [(group, alert) for group in groups for alert in group.alerts]
+    if screen.as_json:
+        for group, alert in found:
+            own = {"id": group.id, "alarm": str(alert.alarm), "party": alert.party, "subject": alert.subject}
+            screen.row({**own, "since": alert.since.isoformat(), **alert.facts})
+        return
+    heads = (("Nhóm", "Group"), ("Đối tượng", "Subject"), ("Việc", "What"), ("Bên", "Party"), ("Từ lúc", "Since"))
+    screen.table(
+        [screen.text(*head) for head in heads],
+        [
+            [group.id, alert.subject, screen.text(*ALARMS[alert.alarm]), alert.party, when(alert.since)]
+            for group, alert in found[:limit]
+        ],
+    )
+    screen.rest(len(found) - limit)
+
+
+def age(screen: Screen, span: timedelta) -> str:
+    """A span as people say it, in its largest unit."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, vi, en in ((86_400, "ngày", "d"), (3600, "giờ", "h"), (60, "phút", "min")):
+        if seconds >= size:
+            return screen.text(f"{seconds // size} {vi}", f"{seconds // size} {en}")
+    return screen.text(f"{seconds} giây", f"{seconds} s")
+
+
+def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime) -> None:
+    for group in groups:
+        oldest = group.alerts[0]
+        began = group.since <= now
+        span = age(screen, now - group.since if began else group.since - now)
+        how_long = screen.text("lâu nhất", "oldest") if began else screen.text("còn", "in")
+        pieces = [
+            f"{screen.text(*SEVERITIES[group.severity])} {len(group.alerts)} × {screen.text(*ALARMS[group.alarm])}",
+            group.party,
+            group.cause,
+            f"{how_long} {span}",
+            f"[{group.id}]",
+        ]
+        screen.line(" · ".join(piece for piece in pieces if piece))
+        if group.acknowledged is not None:
+            seen = group.acknowledged
+            until = screen.text(f" tới {when(seen.until)}", f" until {when(seen.until)}") if seen.until else ""
+            screen.line(
+                f"    đã có {seen.who} nhận{until}: {seen.note}", f"    taken on by {seen.who}{until}: {seen.note}"
+            )
+            continue
+        words = explained(group.cause, group.facts, screen.lang)
+        for line in (words["message"], words["remedy"] and f"→ {words['remedy']}"):
+            if line:
+                screen.line(f"    {line}")
+        facts = {"party": group.party, "subject": oldest.subject, **oldest.facts}
+        screen.line(f"    {NEXT[group.alarm].format(**facts)}")
+
+
+@command(
+    "ack",
+    vi="Nhận một nhóm việc: nó thôi là tin mới cho tới lúc nêu ở --until, hoặc tới khi hết. Ai nhận, ghi chú gì đều vào "
+    "nhật ký. ID là mã trong ngoặc vuông của “alerts”.",
+    en="Take a group on: it is no news until --until, or until it is over. Who did, and the note, go into the log. ID is "
+    "the one in square brackets of “alerts”.",
+)
+@argument("name", metavar="ID")
+@option("--note", metavar="…", vi="Ghi chú: ai làm gì, bao giờ xong.", en="The note: who does what, and by when.")
+@option("--until", type=Moment(), vi="Báo lại từ lúc này nếu vẫn còn.", en="News again from this time, if it lasts.")
+@acting
+def ack(call: CommandRun, name: str, note: str | None, until: datetime | None, reason: str | None) -> int:
+    """Records the acknowledgement."""
+    from gateway.services.watch import acknowledge_alert
+
+    call.need(OperatorRole.OPERATOR, "alerts ack")
+    note = reason_of(call, note or reason, "alerts ack")
+    who = f"operator:{call.person}"
+    group = acknowledge_alert(call.store, current(call), name, who=who, note=note, until=until, now=call.now)
+    if call.screen.as_json:
+        call.screen.row({"acknowledged": group.id, "count": len(group.alerts), "until": until})
+    else:
+        call.screen.line(f"Đã nhận {group.id} ({len(group.alerts)}).", f"Took on {group.id} ({len(group.alerts)}).")
+    return FINE
