@@ -113,6 +113,7 @@ def test_doctor_finds_a_trust_tree_that_is_none(cli, office):
 
 
 def test_doctor_finds_a_calendar_that_nobody_has_looked_at_for_long(cli, office, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DEADLINES_HAND_OVER_IN", "working")
     assert "SYS-062" not in cli("doctor").out
     monkeypatch.setattr(CommandRun, "now", property(lambda _: datetime.now(UTC) + timedelta(days=800)))
     assert "SYS-062" in cli("doctor").out
