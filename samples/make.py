@@ -24,7 +24,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from recipes import catalogue, signatures  # noqa: E402
 from recipes.people import instant  # noqa: E402
-from recipes.sample import Expected, Sample, located  # noqa: E402
+from recipes.sample import ACCEPTED, Expected, Sample, located  # noqa: E402
+from recipes.xmltext import places  # noqa: E402
 
 MADE = HERE / "made.toml"
 HEAD = "# Tệp này do samples/make.py viết ra; sửa ở samples/recipes. / Written by samples/make.py; mend it in samples/recipes.\n"
@@ -90,9 +91,20 @@ def side_car(sample: Sample, body: bytes) -> str:
         lines.append(f"after = [{names}]  # phải gửi trước / on record before")
     root = sample.root() if sample.root else None
     text = body.decode("utf-8", "replace") if sample.placed_in_body else unsigned(sample)[1] or ""
-    for expected in (located(one, text, root) for one in sample.problems):
+    for expected in (located(one, text, root) for one in (*sample.problems, *_unseen(sample, text))):
         lines += ["", "[[problems]]", *_problem(expected)]
     return "\n".join(lines) + "\n"
+
+
+_ADDRESSES = ("DuongDan", "DuongDanTaiTepTin", "DuongDanTepTinKetQua")
+
+
+def _unseen(sample: Sample, text: str) -> list[Expected]:
+    """The remark that an accepted message gets for each file that lies elsewhere."""
+    if sample.outcome != ACCEPTED or not any(f"{name}>" in text for name in _ADDRESSES):
+        return []
+    paths = (path for path in places(text) if path.rpartition(":")[2].partition("[")[0] in _ADDRESSES)
+    return [Expected("XSD-250", xpath=path) for path in paths]
 
 
 def _problem(expected: Expected) -> list[str]:

@@ -1,4 +1,4 @@
-"""The register of message types and what each needs: a schema, a reader, and who may send it to whom.
+"""The register of message types and what each needs: a schema, a reader, and who may say it to whom.
 
 A message type is one file under ``schemas/messages`` and one XSD; :func:`reader` enters it here at import. A
 :class:`Catalog` is a frozen view over the register, the operator's declaration schemas and the settings of the rules;
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxml import etree
 
-from gateway.core.access import Audience
 from gateway.core.model import Content
-from gateway.core.parties import Role
 from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.rights import TABLE, Rights
 from gateway.documents import Kind, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
@@ -44,7 +43,7 @@ class PayloadReader:
 
     kind: Kind
     read: Read
-    audience: Audience
+    rights: Rights
     xsd: Path  # the file that declares the payload's root
 
     @property
@@ -57,13 +56,17 @@ _REGISTER: dict[Kind, PayloadReader] = {}
 
 
 def reader(
-    loai: str, goc: str, *phien_ban: str, sent_by: Collection[Role], sent_to: Collection[Role], xsd: Path | None = None
+    loai: str, goc: str, *phien_ban: str, rights: Rights | None = None, xsd: Path | None = None
 ) -> Callable[[Callable[[Fields], C]], Callable[[Fields], C]]:
     """Enter a function in the register as the reader of these versions of a payload.
 
-    The payload's schema is ``xsd/hoso/<version>/<root>.xsd`` unless ``xsd`` names a folder of the same layout
-    elsewhere. Raises ValueError when the kind has a reader already.
+    Who may say it stands in the table of gateway.core.rights; a type that is not there brings its own ``rights``. The
+    payload's schema is ``xsd/hoso/<version>/<root>.xsd`` unless ``xsd`` names a folder of the same layout
+    elsewhere. Raises ValueError when the kind has a reader already, or nobody may say it.
     """
+    known = TABLE.get((loai, goc)) if rights is None else rights
+    if known is None:
+        raise ValueError(f"nobody may say {loai} {goc}: it is not in the table of rights")
 
     def enter(function: Callable[[Fields], C]) -> Callable[[Fields], C]:
         for version in phien_ban:
@@ -72,7 +75,7 @@ def reader(
             entry = PayloadReader(
                 kind=kind,
                 read=function,
-                audience=Audience(sent_by=frozenset(sent_by), sent_to=frozenset(sent_to)),
+                rights=known,
                 xsd=file,
             )
             if _REGISTER.get(kind, entry).read.__qualname__ != function.__qualname__:
@@ -158,9 +161,9 @@ class Catalog:
             found = self._rules[loai] = active(self.rules, loai)
         return found
 
-    def audience(self, kind: Kind) -> Audience:
-        """Which roles may send this kind, and to which."""
-        return self._readers[kind].audience
+    def rights(self, kind: Kind) -> Rights:
+        """Who may say this kind, and to whom."""
+        return self._readers[kind].rights
 
     def kind_of(self, root: etree._Element) -> Kind:
         """Which kind a document claims to be. Raises Stopped with what keeps it from being any (XSD-001 to XSD-006)."""

@@ -124,15 +124,19 @@ _FIRST_ROOT = {"HS12": "RutHoSo", "HS13": "DungXuLy", "HS17": "TraCuuHoSo", "HS1
 def _addresses(
     catalog: Catalog, kind: Kind, noi_gui: Address | None, noi_nhan: Sequence[Address]
 ) -> tuple[Address, tuple[Address, ...]]:
-    audience = catalog.audience(kind)
+    rights = catalog.rights(kind)
     order = (Role.PORTAL, Role.ONE_STOP, Role.GATEWAY, Role.OVERSIGHT)
     asks = kind.goc in ("TraCuuHoSo", "LayDanhMuc", "DoiSoat")
-    sender = noi_gui or DEFAULT_ADDRESSES[next(role for role in order if role in audience.sent_by)]
+    sender = noi_gui or DEFAULT_ADDRESSES[next(role for role in order if role in rights.senders)]
     if noi_nhan:
         return sender, tuple(noi_nhan)
     if asks:
         return sender, (GATEWAY,)
-    choices = [DEFAULT_ADDRESSES[role] for role in order if role in audience.sent_to] + [SECOND_ONE_STOP]
+    role = next(
+        (one for one, address in DEFAULT_ADDRESSES.items() if address.ma_dinh_danh == sender.ma_dinh_danh), None
+    )
+    receiving = rights.receivers(role or Role.ONE_STOP)
+    choices = [DEFAULT_ADDRESSES[role] for role in order if role in receiving] + [SECOND_ONE_STOP]
     return sender, (next(address for address in choices if address.ma_dinh_danh != sender.ma_dinh_danh),)
 
 

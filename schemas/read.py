@@ -21,7 +21,7 @@ from schemas.catalog import Catalog
 from schemas.check import placed
 from schemas.fields import Fields
 from schemas.names import local
-from schemas.rules import Letter, apply_rules
+from schemas.rules import Letter, apply_rules, unseen
 
 
 def read(attested: Attested, catalog: Catalog) -> ThongDiep:
@@ -56,6 +56,8 @@ def read_letter(attested: Attested, catalog: Catalog) -> Letter:
         settings=catalog.rules,
     )
     problems += apply_rules(letter, catalog.rules_of(kind.loai))
+    if b"DuongDan" in written and all(problem.outcome is ProblemOutcome.NOTE for problem in problems):
+        problems += unseen(letter)
     if not problems:
         return letter
     problems = placed(attested.body, problems)

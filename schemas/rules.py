@@ -23,7 +23,7 @@ from gateway.core import written
 from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
 from gateway.documents import xpath_of
-from schemas import names
+from schemas import names, references
 from schemas.attachments import Attachment, declared_fits
 from schemas.names import hs, local, pb
 
@@ -216,11 +216,32 @@ def dossier_codes_have_real_dates(letter: Letter) -> Iterator[Broken]:
 
 
 def _real_date(digits: str) -> bool:
-    """yyMMdd (this century) or yyyyMMdd."""
+    return _date(digits) is not None
+
+
+def _date(digits: str) -> date | None:
+    """yyMMdd (this century) or yyyyMMdd; None where there is no such day."""
     if len(digits) == 6:
         digits = f"20{digits}"
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
-    return year >= 1900 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+    real = year >= 1900 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+    return date(year, month, day) if real else None
+
+
+@rule(
+    "ma-ho-so-chua-toi-ngay",
+    "XSD-111",
+    source="docs/threats.md, T-SQUAT: nobody takes the codes of days to come; a day is left for clocks and time zones",
+    types=["HS01"],
+    locked=True,
+)
+def dossiers_are_not_opened_ahead(letter: Letter) -> Iterator[Broken]:
+    last = (letter.at + timedelta(hours=7)).date() + timedelta(days=1)
+    for element in letter.payload.iterfind(hs("MaHoSo")):
+        digits = (element.text or "").strip().split("-")
+        born = _date(digits[1]) if len(digits) == 3 else None
+        if born is not None and born > last:
+            yield element, {"value": (element.text or "").strip(), "date": born.isoformat(), "last": last.isoformat()}
 
 
 @rule("ma-ho-so-khop", "XSD-102", source="liên thông: the envelope's MaHoSo is the payload's", locked=True)
@@ -385,12 +406,50 @@ def formats_are_open(letter: Letter) -> Iterator[Broken]:
     "dinh-kem-qua-https",
     "XSD-127",
     source="Thông tư 15/2025/TT-BKHCN, Phụ lục I: TLS 1.2 or newer",
-    default=Severity.WARN,
 )
 def addresses_are_encrypted(letter: Letter) -> Iterator[Broken]:
+    for element, name in _references(letter):
+        if not _text(element).lower().startswith("https://"):
+            yield element, {"ma": name}
+
+
+@rule(
+    "dinh-kem-dia-chi-cong-khai",
+    "XSD-144",
+    source="RFC 3986, RFC 6761; docs/threats.md, T-REFERENCE: who follows it must end where it says, outside",
+    locked=True,
+)
+def addresses_are_public(letter: Letter) -> Iterator[Broken]:
+    for element, name in _references(letter):
+        why = references.flaw(element.text or "")
+        if why is not None:
+            yield element, {"ma": name, "why": why}
+
+
+@rule("dinh-kem-bam-co-that", "XSD-145", source="FIPS 180-4: no file is known by these digests", locked=True)
+def digests_can_be(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.row.duong_dan is not None and not file.row.duong_dan.lower().startswith("https://"):
-            yield _of(file, "DuongDan"), {"ma": file.row.id}
+        if file.row.duong_dan is not None and not references.can_be(file.row.sha256, file.row.so_byte):
+            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256}
+
+
+_POINTING = tuple(hs(name) for name in ("DuongDanTaiTepTin", "DuongDanTepTinKetQua"))
+
+
+def unseen(letter: Letter) -> Iterator[Problem]:
+    """A remark for each file of an accepted letter that lies elsewhere: what the gateway has not seen it does not vouch for."""
+    for element, name in _references(letter):
+        yield Problem("XSD-250", {"ma": name}, Location(xpath=xpath_of(element)))
+
+
+def _references(letter: Letter) -> Iterator[tuple[etree._Element, str]]:
+    """Every address of a file that lies elsewhere, with the name of the file: of the manifest, and of the payload."""
+    for file in letter.attachments:
+        if file.row.duong_dan is not None:
+            yield _of(file, "DuongDan"), file.row.id
+    for element in letter.payload.iter(*_POINTING):
+        if element.text and element.text.strip():
+            yield element, local(element.tag)
 
 
 @rule(

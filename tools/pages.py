@@ -23,9 +23,11 @@ from connectors.table import Common
 from gateway import settings
 from gateway.cli import CommandRun, lienthong
 from gateway.core import lifecycle
+from gateway.core import rights as rights_of_types
 from gateway.core.lifecycle import LABELS, MOVES, Guard
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.core.problems import Lang, ProblemEntry, ProblemOutcome, Side, catalogue
+from gateway.core.rights import Standing
 from gateway.core.written import setting_meaning
 from gateway.documents import Kind
 from gateway.services.profiles import PartyProfile
@@ -409,6 +411,7 @@ def messages() -> str:
             ("Loại / type", "Thân / payload", "PhienBan", "Từ / from", "Đến / to", "Nghĩa", "Meaning"),
             (_overview(catalog, k) for k in kinds),
         ),
+        *_rights(),
         *_writing(simple),
         "## Phong bì / Envelope `ThongDiep`",
         _fields(describe.envelope(), simple),
@@ -424,6 +427,69 @@ def messages() -> str:
     parts += ["## Quy tắc ngoài lược đồ / Rules beyond the schema", _rules()]
     parts += ["## Kiểu và danh mục / Types and code lists", _types(simple)]
     return page("Thông điệp", "Messages", *parts)
+
+
+STANDINGS: dict[Standing, tuple[str, str]] = {
+    Standing.OWNER: (
+        "cơ quan có mã trong mã hồ sơ và tham gia hồ sơ; nơi tiếp nhận, khi cơ quan khác thụ lý",
+        "the agency whose identifier the dossier code bears, a party to it; the receiving office where another one handles it",
+    ),
+    Standing.PORTAL: ("cổng mà hồ sơ được nộp, hoặc được đồng bộ tới", "the portal it was filed at or synchronised to"),
+    Standing.HANDLER: ("cơ quan thụ lý", "the agency that handles it"),
+    Standing.COPY: ("cơ quan đã nhận bản sao (HS14)", "an agency that a copy went to (HS14)"),
+    Standing.STRANGER: ("không có phần nào trong hồ sơ", "has no part in it"),
+}
+
+
+def _rights() -> list[str]:
+    """The table of pairs, as the gateway applies it."""
+    rows = []
+    for (loai, goc), rights in rights_of_types.TABLE.items():
+        for pair in rights.pairs:
+            everybody = set(pair.may) == set(Standing)
+            said = [f"`{one}`{_moves(pair.may[one])}" for one in Standing if one in pair.may]
+            opens = ", ".join(f"`{one}`" for one in Standing if one in pair.opens)
+            rows.append(
+                (
+                    f"{loai} `{goc}`",
+                    f"{pair.sender} → {pair.receiver}",
+                    "mọi bên / anybody" if everybody else "<br>".join(said),
+                    opens or "–",
+                )
+            )
+    return [
+        "## Ai được nói gì / Who may say what",
+        (
+            "Bảng này là chính bảng mà trục áp dụng (`gateway/core/rights.py`): điều không có trong bảng thì không được nói. Tư cách của"
+            " bên gửi trong hồ sơ quyết định được nói hay không, và được chuyển hồ sơ sang trạng thái nào (trong ngoặc; không ngoặc: không"
+            " chuyển). Hồ sơ chưa có chỉ được mở bởi bên nêu ở cột cuối: cơ quan có mã trong mã hồ sơ, hoặc cổng. Hồ sơ nhận ở cơ quan A,"
+            " giải quyết ở cơ quan B đi dưới mã của A, không bao giờ dưới mã của B. Với bên ngoài cuộc, hồ sơ chưa có và hồ sơ của bên khác"
+            " được trả lời như nhau (AUT-020, AUT-021)."
+        ),
+        (
+            "*This is the very table that the gateway applies (`gateway/core/rights.py`): what is not in it may not be said. The sender's"
+            " standing in the dossier decides whether it may say it, and to which states it may bring the dossier by it (in brackets;"
+            " without: none). A dossier that is not on record is opened only by those in the last column: the agency whose identifier the"
+            " code bears, or a portal. What is received at agency A and handled at agency B goes under A's code, never under B's. A stranger"
+            " gets the same answer for a dossier that is not on record and for one of others' (AUT-020, AUT-021).*"
+        ),
+        table(("Tư cách / standing", "Nghĩa", "Meaning"), ((f"`{one}`", *words) for one, words in STANDINGS.items())),
+        table(
+            (
+                "Loại / type",
+                "Từ → đến / from → to",
+                "Ai nói, chuyển sang / who says it, to which states",
+                "Ai mở / who opens",
+            ),
+            rows,
+        ),
+    ]
+
+
+def _moves(states: frozenset[int]) -> str:
+    if not states:
+        return ""
+    return " (1–10)" if states == rights_of_types.ANY_STATE else f" ({', '.join(str(one) for one in sorted(states))})"
 
 
 def _writing(simple: dict[str, Simple]) -> list[str]:
@@ -474,14 +540,15 @@ def _writing(simple: dict[str, Simple]) -> list[str]:
 
 
 def _overview(catalog: Catalog, kind: Kind) -> tuple[str, ...]:
-    audience, title = catalog.audience(kind), describe.title(catalog, kind)
+    rights, title = catalog.rights(kind), describe.title(catalog, kind)
+    receivers = {role for sender in rights.senders for role in rights.receivers(sender)}
     link = f"{kind.loai}-{kind.goc}-{kind.phien_ban}".lower().replace(".", "")
     return (
         f"[{kind.loai}](#{link})",
         f"`{kind.goc}`",
         kind.phien_ban,
-        ", ".join(sorted(audience.sent_by)),
-        ", ".join(sorted(audience.sent_to)),
+        ", ".join(sorted(rights.senders)),
+        ", ".join(sorted(receivers)),
         title[Lang.VI],
         title[Lang.EN],
     )

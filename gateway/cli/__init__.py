@@ -80,7 +80,11 @@ COMMANDS: dict[str, LazyCommand] = {
         "Bằng chứng của một thông điệp, một tệp ai cũng kiểm được.",
         "The evidence of one message, a file that anybody can check.",
     ),
-    "dossier": LazyCommand("gateway.cli.find:dossier", "Dòng thời gian của một hồ sơ.", "The timeline of a dossier."),
+    "dossier": LazyCommand(
+        "gateway.cli.dossier:dossier",
+        "Dòng thời gian của một hồ sơ; trả lại mã bị chiếm.",
+        "The timeline of a dossier; give an occupied code back.",
+    ),
     "inbox": LazyCommand("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
     "lanes": LazyCommand(
         "gateway.cli.find:lanes",

@@ -1,4 +1,4 @@
-"""messages, show, dossier, inbox, lanes: what is on record. Codes, ids, states, times; never a message's content."""
+"""messages, show, inbox, lanes: what is on record. Codes, ids, states, times; never a message's content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.cli.command import (
 )
 from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
-from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, MaHoSo, PartyId
+from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, PartyId
 from gateway.core.problems import Lang, Problem, Stopped, catalogue
 from gateway.core.unknown import unknown
 from gateway.core.written import nearest
@@ -444,74 +444,6 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
         )
     elif delivery.state is DeliveryState.QUEUED and delivery.due_at is not None:
         screen.line(f"    Sẽ gửi lúc {when(delivery.due_at)}.", f"    Will be sent at {when(delivery.due_at)}.")
-
-
-@command(
-    "dossier",
-    vi="Dòng thời gian của một hồ sơ: mọi sự kiện, trạng thái, thời hạn, theo lời các bên.",
-    en="The timeline of a dossier: every event, state and time limit, as the parties told it.",
-)
-@argument("ma_ho_so", metavar="MAHOSO")
-def dossier(call: CommandRun, ma_ho_so: str) -> int:
-    """Prints the timeline."""
-    from gateway.services.dossiers import timeline
-    from gateway.wiring import deadline_rules, registry_of
-
-    screen, store = call.screen, call.store
-    parties, rules = registry_of(store), deadline_rules(call.settings)
-    found = timeline(store, MaHoSo(ma_ho_so), parties, call.now, rules)
-    if found is None:
-        with store.read() as view:
-            aliases = view.also_known_as(ma_ho_so)
-        if len(aliases) == 1:
-            found = timeline(store, aliases[0], parties, call.now, rules)
-        if found is None:
-            raise Stopped(unknown("dossier", ma_ho_so))
-    row = found.as_dict(screen.lang)
-    if screen.as_json:
-        screen.row(row)
-    else:
-        _print_timeline(screen, row)
-    return FINE
-
-
-def _local(text: str | None) -> str:
-    return when(datetime.fromisoformat(text)) if text else "–"
-
-
-def _print_timeline(screen: Screen, row: Mapping[str, Any]) -> None:
-    state = f"{row['TrangThai']} {row['TenTrangThai']}" if row["TrangThai"] is not None else "–"
-    screen.line(f"Hồ sơ {row['MaHoSo']}: {state}", f"Dossier {row['MaHoSo']}: {state}")
-    screen.facts(
-        [
-            (screen.text("Thủ tục", "Procedure"), row["MaTTHC"]),
-            (screen.text("Cổng", "Portal"), row["CongDichVu"]),
-            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"]),
-            (screen.text("Nộp", "Filed"), _local(row["NgayNopHoSo"])),
-            (screen.text("Tiếp nhận", "Received"), _local(row["NgayTiepNhan"])),
-            (screen.text("Hẹn trả", "Due"), _local(row["NgayHenTra"])),
-            (screen.text("Xong", "Finished"), _local(row["NgayKetThucXuLy"])),
-            (screen.text("Trả", "Returned"), _local(row["NgayTra"])),
-        ]
-    )
-    heads = ("Thời điểm", "Loại", "Bên", "Trạng thái", "Diễn giải")
-    heads_en = ("Time", "Type", "Party", "State", "Reading")
-    screen.table(
-        heads if screen.lang is Lang.VI else heads_en,
-        (
-            (
-                _local(step["ThoiDiem"]),
-                f"{step['LoaiThongDiep']} {step['ThanPhan']}",
-                step["NoiGui"],
-                f"{step['DenTrangThai']} {step['TenTrangThai']}" if step["DenTrangThai"] is not None else "–",
-                step["DienGiai"],
-            )
-            for step in row["DanhSachSuKien"]
-        ),
-    )
-    for deadline in row["ThoiHan"]:
-        late = screen.text("TRỄ", "LATE") if deadline["tre"] else screen.text("đúng hạn", "on time")
-        screen.line(f"  {deadline['ten']}: {_local(deadline['han'])} · {late}")
 
 
 @command(

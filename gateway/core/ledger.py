@@ -31,6 +31,7 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
+from gateway.core.rights import Rights
 from gateway.core.routing import receivers_of, route
 
 Seal = Callable[[Finding, Fate, tuple[Problem, ...]], bytes | None]  # makes and signs a BienNhan
@@ -91,7 +92,7 @@ class Counter:
 
     parties: Parties
     seal: Seal
-    audience: Callable[[ThongDiep], access.Audience]
+    rights: Callable[[ThongDiep], Rights]
     place: Callable[[Finding, tuple[Problem, ...]], tuple[Problem, ...]]  # gives problems their places in the document
 
 
@@ -140,32 +141,47 @@ def _accept(
 ) -> Acknowledgement:
     envelope = finding.envelope
     parties = counter.parties
+    rights = counter.rights(thong_diep)
     known = finding.authorised
     if isinstance(known, access.Authorised) and known.by is parties:
         sender, named = known.sender, known.receivers
     else:
-        sender, named = access.authorise(thong_diep, envelope.caller, parties, counter.audience(thong_diep))
+        sender, named = access.authorise(thong_diep, envelope.caller, parties, rights)
     ma_ho_so = thong_diep.content.ma_ho_so
     change, dossier, notes = None, None, finding.problems
-    if ma_ho_so is not None and thong_diep.content.effects and _keeps_history(thong_diep):
-        dossier = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties)
-        agency = parties.get(dossier.agency)
+    if ma_ho_so is not None and not (thong_diep.content.effects and _keeps_history(thong_diep)):
+        access.may_name(ledger.dossiers.get(ma_ho_so), ma_ho_so, sender, named, parties, rights)
+    elif ma_ho_so is not None:
+        dossier, allowed = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties, rights)
+        rules = LifeRules.of(parties.get(dossier.agency))
+        effects = thong_diep.content.effects
+        if dossier.changes:
+            effects = access.may_move(dossier, thong_diep, allowed, sender, parties, rules)
         followed = follow(
             thong_diep,
             dossier,
             sender.id,
-            LifeRules.of(agency),
+            rules,
             message=envelope.id,
             now=now,
+            effects=effects,
             privileged=bool({"recall-result", "step-back"} & sender.privileges),
         )
-        change, dossier = followed.change, _joined(followed.dossier, thong_diep, parties)
+        change, dossier = followed.change, _joined(followed.dossier, thong_diep, named, parties)
         notes = (*notes, *(counter.place(finding, followed.notes) if followed.notes else ()))
     receivers = receivers_of(thong_diep, sender.id, dossier, parties)
     if not receivers and not any(p.role is Role.GATEWAY for p in named) and not _settlements(thong_diep, sender.id):
         raise Stopped(Problem("AUT-015", {"loai": thong_diep.loai}))
     deliveries, inbox = route(
-        thong_diep, envelope, receivers, dossier, now, notes=notes, digest=finding.composed, digests=finding.copies
+        thong_diep,
+        envelope,
+        receivers,
+        dossier,
+        now,
+        lane=_lane(thong_diep, sender, ledger, parties),
+        notes=notes,
+        digest=finding.composed,
+        digests=finding.copies,
     )
     receipt = (
         finding.receipt
@@ -197,27 +213,47 @@ def _keeps_history(thong_diep: ThongDiep) -> bool:
     return not all(isinstance(effect, BESIDE_THE_LIFE) for effect in thong_diep.content.effects)
 
 
+def _lane(thong_diep: ThongDiep, sender: Party, ledger: Ledger, parties: Parties) -> MaHoSo | None:
+    """The dossier in whose lane a message waits. One from a stranger to it waits alone: it must not hold up the others."""
+    named = thong_diep.content.ma_ho_so or thong_diep.ma_ho_so
+    if named is None or not (
+        sender.role is Role.GATEWAY
+        or access.opens(thong_diep)
+        or access.involved(ledger.dossiers.get(named), named, sender, parties)
+    ):
+        return None
+    return named
+
+
 def _dossier(
-    ma_ho_so: MaHoSo, thong_diep: ThongDiep, sender: Party, named: tuple[Party, ...], ledger: Ledger, parties: Parties
-) -> Dossier:
+    ma_ho_so: MaHoSo,
+    thong_diep: ThongDiep,
+    sender: Party,
+    named: tuple[Party, ...],
+    ledger: Ledger,
+    parties: Parties,
+    rights: Rights,
+) -> tuple[Dossier, frozenset[int]]:
+    """The dossier that a message is about, on record or opened by it, and the states to which it may bring that."""
     dossier = ledger.dossiers.get(ma_ho_so)
     if dossier is None or not dossier.changes:
-        if not access.opens(thong_diep):
-            raise Stopped(Problem("DOS-001", {"ma_ho_so": ma_ho_so}))
-        return access.parties_of_new(thong_diep, sender, named, parties)
-    access.may_touch(dossier, sender.id)
+        access.may_open(ma_ho_so, thong_diep, sender, named, parties, rights)
+        return access.parties_of_new(ma_ho_so, sender, named, dossier), frozenset()
+    allowed = access.may_say(dossier, thong_diep, sender, named, parties, rights)
     ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
     if ma_tthc is not None and dossier.ma_tthc is not None and ma_tthc[:8] != dossier.ma_tthc[:8]:
         raise Stopped(Problem("DOS-002", {"ma_ho_so": ma_ho_so, "first": dossier.ma_tthc, "second": ma_tthc}))
-    return dossier
+    return dossier, allowed
 
 
-def _joined(dossier: Dossier, thong_diep: ThongDiep, parties: Parties) -> Dossier:
-    """An agency that a copy is sent to may speak about the dossier from then on."""
+def _joined(dossier: Dossier, thong_diep: ThongDiep, named: tuple[Party, ...], parties: Parties) -> Dossier:
+    """An agency that a copy is sent to, and that gets this message, may answer about the dossier from then on."""
     joined = {
         party.id
         for effect in thong_diep.content.effects
-        if isinstance(effect, Transfers) and (party := parties.by_identifier(effect.don_vi_nhan)) is not None
+        if isinstance(effect, Transfers)
+        and (party := parties.by_identifier(effect.don_vi_nhan)) is not None
+        and party in named
     }
     return replace(dossier, others=dossier.others | (joined - {dossier.portal, dossier.agency})) if joined else dossier
 

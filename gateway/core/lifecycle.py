@@ -595,23 +595,26 @@ def follow(
     *,
     message: str,
     now: datetime,
+    effects: tuple[Effect, ...] | None = None,
     privileged: bool = False,
 ) -> Followed:
     """The dossier after one more message. Raises Stopped (DOS-xxx) when the message asks for an impossible move.
 
     A move that does not fit yet is kept and waits when an earlier event of its sender is missing (a gap in ThuTu) or when it
     answers another party's act; one that happened before what is known takes its place in the history and moves nothing.
-    Anything else that does not fit is impossible, and is refused with the moves that are possible.
+    Anything else that does not fit is impossible, and is refused with the moves that are possible. ``effects``: what the
+    message does, where that is less than it says.
     """
     content = thong_diep.content
     filed = any(isinstance(effect, Files) for effect in content.effects)
     # An agency's word moves its dossier; what a portal's repeated filing says of the state is only what the portal believes.
     agency_speaks = sender == dossier.agency
-    effects = tuple(replace(e, moves=agency_speaks) if isinstance(e, Files) else e for e in content.effects)
+    said = content.effects if effects is None else effects
+    effects = tuple(replace(e, moves=agency_speaks) if isinstance(e, Files) else e for e in said)
     occurred_at = thong_diep.thoi_diem_tao if filed else (content.occurred_at or thong_diep.thoi_diem_tao)
     change = Change(
         ma_ho_so=dossier.ma_ho_so,
-        number=max((c.number for c in dossier.changes), default=0) + 1,
+        number=max((c.number for c in dossier.changes), default=dossier.released) + 1,
         message=message,  # type: ignore[arg-type]
         ma_thong_diep=thong_diep.ma_thong_diep,
         loai=thong_diep.loai,

@@ -244,6 +244,9 @@ class Dossier:
     ngay_tiep_nhan: datetime | None = None
     ngay_hen_tra: datetime | None = None
     ngay_ket_thuc: datetime | None = None
+    released: int = (
+        0  # changes up to this number belong to dossiers whose code was given back: they are not its history
+    )
 
     @property
     def parties(self) -> frozenset[PartyId]:

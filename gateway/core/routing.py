@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from gateway.core.effects import Asks, Files, Moves, Publishes
-from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, PartyId, ThongDiep
+from gateway.core.model import Delivery, DeliveryId, Dossier, Envelope, InboxEntry, MaHoSo, PartyId, ThongDiep
 from gateway.core.parties import AfterFailure, Parties, Party, Receives, Role
 from gateway.core.problems import Problem
 
@@ -37,14 +37,16 @@ def route(
     dossier: Dossier | None,
     now: datetime,
     *,
+    lane: MaHoSo | None = None,
     notes: tuple[Problem, ...] = (),
     digest: str | None = None,
     digests: Mapping[PartyId, str] | None = None,
 ) -> tuple[list[Delivery], list[InboxEntry]]:
     """The deliveries and inbox entries that one accepted message causes.
 
-    ``digest`` names the ThongDiep composed from a typed submission, ``digests`` other bytes than the original for a receiver
-    that reads only an older version; the original stays on record.
+    ``lane`` is the dossier in whose order it waits; without one it waits for nobody. ``digest`` names the ThongDiep composed
+    from a typed submission, ``digests`` other bytes than the original for a receiver that reads only an older version; the
+    original stays on record.
     """
     deliveries: list[Delivery] = []
     entries: list[InboxEntry] = []
@@ -60,7 +62,7 @@ def route(
                     ma_thong_diep=thong_diep.ma_thong_diep,
                     loai=thong_diep.loai,
                     party=party.id,
-                    lane=ma_ho_so or envelope.id,
+                    lane=lane or envelope.id,
                     digest=sent,
                     due_at=now,
                     created_at=now,

@@ -31,6 +31,7 @@ from gateway.core.model import (
 )
 from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
+from gateway.core.rights import Rights
 from gateway.documents import (
     Attested,
     Canonical,
@@ -123,7 +124,7 @@ class Gate:
 
     def counter(self) -> Counter:
         """What the ledger needs of us."""
-        return Counter(parties=self.parties, seal=self.seal, audience=self.audience, place=self.place)
+        return Counter(parties=self.parties, seal=self.seal, rights=self.rights, place=self.place)
 
     def place(self, finding: Finding, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Problems that the counter found, with their places in the document. What is refused pays for a second reading."""
@@ -133,9 +134,9 @@ class Gate:
             return problems
         return located(document.root, document.body, problems)
 
-    def audience(self, thong_diep: ThongDiep) -> access.Audience:
-        """Who may send this type of message, and to whom: the reader's declaration."""
-        return self.catalog.audience(Kind(loai=thong_diep.loai, goc=thong_diep.goc, phien_ban=thong_diep.phien_ban))
+    def rights(self, thong_diep: ThongDiep) -> Rights:
+        """Who may say this kind of message, and to whom."""
+        return self.catalog.rights(Kind(loai=thong_diep.loai, goc=thong_diep.goc, phien_ban=thong_diep.phien_ban))
 
 
 def receipt_id(envelope: Envelope) -> MaThongDiep:
@@ -398,6 +399,9 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "SIG-114": ("DanhSachDinhKem", "ThanPhan/*"),
     "AUT-020": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
     "AUT-021": ("ThanPhan/*/MaHoSo", "MaHoSo"),
+    "AUT-022": ("LoaiThongDiep",),
+    "AUT-023": ("ThanPhan/*/TrangThai", "ThanPhan/*/TrangThaiHoSo", "ThanPhan/*"),
+    "AUT-024": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
     "DUP-010": ("MaThongDiep",),
     "DOS-001": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo", "ThanPhan/*"),
     "DOS-002": ("ThanPhan/*/MaTTHC", "ThanPhan/*"),
@@ -438,7 +442,7 @@ def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> access
     """Sender and receivers."""
     caller, parties = attested.envelope.caller, gate.parties
     try:
-        return access.Authorised(parties, *access.authorise(thong_diep, caller, parties, gate.audience(thong_diep)))
+        return access.Authorised(parties, *access.authorise(thong_diep, caller, parties, gate.rights(thong_diep)))
     except Stopped as stop:
         raise Stopped(*located(attested.root, attested.body, stop.problems)) from stop
 

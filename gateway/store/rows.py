@@ -134,20 +134,21 @@ def change_of(row: AnyRow) -> Change:
 
 
 def dossier_of(row: AnyRow, changes: Iterable[Change]) -> Dossier:
-    """From table dossier, with its history."""
+    """From table dossier, with its history: what was told before its code was given back is none of it."""
     return Dossier(
         ma_ho_so=row.ma_ho_so,
         ma_tthc=row.ma_tthc,
         portal=row.portal,
         agency=row.agency,
         others=frozenset(row.others or ()),
-        changes=tuple(changes),
+        changes=tuple(change for change in changes if change.number > row.released),
         trang_thai=row.trang_thai,
         trang_thai_goc=row.trang_thai_goc,
         opened_at=row.opened_at,
         ngay_tiep_nhan=row.ngay_tiep_nhan,
         ngay_hen_tra=row.ngay_hen_tra,
         ngay_ket_thuc=row.ngay_ket_thuc,
+        released=row.released,
     )
 
 

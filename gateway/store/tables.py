@@ -142,6 +142,7 @@ dossier = Table(
     Column("ngay_hen_tra", UtcDateTime),
     Column("ngay_ket_thuc", UtcDateTime),
     Column("changed_at", UtcDateTime),
+    Column("released", Integer, nullable=False, server_default="0"),  # changes up to this one are of a code given back
     Index(None, "trang_thai", "agency"),
     **_CLUSTERED,
 )

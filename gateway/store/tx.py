@@ -302,6 +302,7 @@ class Tx(View):
                 "ngay_hen_tra": dossier.ngay_hen_tra,
                 "ngay_ket_thuc": dossier.ngay_ket_thuc,
                 "changed_at": at,
+                "released": dossier.released,
             }
             for code, (dossier, at) in sorted(newest.items())
         ]
@@ -506,6 +507,28 @@ class Tx(View):
             statements.CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now}
         )
         return self._count(confirmed(party))
+
+    # Dossiers
+
+    def release(self, ma_ho_so: MaHoSo, *, who: str, reason: str, now: datetime) -> int:
+        """Gives a dossier's code back, so that it can be opened anew. Its events stay on record; gives how many there are.
+
+        Raises Conflict when no dossier of this code is open.
+        """
+        d = tables.dossier
+        dossier = self._with_changes(list(self._all(statements.LOCK_DOSSIERS, codes=[ma_ho_so]))).get(ma_ho_so)
+        if dossier is None or not dossier.changes:
+            raise Conflict(f"dossier {ma_ho_so} is not on record")
+        number = max(change.number for change in dossier.changes)
+        kept = ("ma_ho_so", "changed_at", "released")
+        values = {column.name: None for column in d.columns if column.name not in kept}
+        self._connection.execute(
+            update(d).where(d.c.ma_ho_so == ma_ho_so).values(**values, changed_at=now, released=number)
+        )
+        facts = {"ma_ho_so": ma_ho_so, "portal": dossier.portal, "agency": dossier.agency}
+        events = len(dossier.changes)
+        self._note(now, "dossier.released", who, None, **facts, up_to=number, events=events, reason=reason)
+        return events
 
     # Bodies
 

@@ -469,7 +469,8 @@ class View:
         ``procedure`` is how their MaTTHC begins.
         """
         d = tables.dossier
-        found = select(d).where(d.c.ma_ho_so > bindparam("after")).order_by(d.c.ma_ho_so).limit(page)
+        found = select(d).where(d.c.ma_ho_so > bindparam("after"), d.c.opened_at.is_not(None))
+        found = found.order_by(d.c.ma_ho_so).limit(page)
         if agency is not None:
             found = found.where(d.c.agency == agency)
         if portal is not None:
@@ -503,7 +504,9 @@ class View:
     ) -> list[PaymentLine]:
         """Money asked for and paid, as told, in the order in which it happened."""
         p = tables.payment
-        found = _within(select(p), p.c.at, since, until)
+        d = tables.dossier
+        found = _within(select(p).join(d, d.c.ma_ho_so == p.c.ma_ho_so), p.c.at, since, until)
+        found = found.where(p.c.change > d.c.released)
         if ma_ho_so is not None:
             found = found.where(p.c.ma_ho_so == ma_ho_so)
         return [

@@ -9,7 +9,7 @@ from gateway.core.effects import Files
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import BOTH, HoSo, ho_so
+from schemas.messages.shared import HoSo, ho_so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class NopHoSo:
         )
 
 
-@reader("HS01", "NopHoSo", "1.0", sent_by=BOTH, sent_to=BOTH)
+@reader("HS01", "NopHoSo", "1.0")
 def read_nop_ho_so(row: Fields) -> NopHoSo:
     """Version 1.0."""
     return NopHoSo(ho_so=ho_so(row))

@@ -9,7 +9,6 @@ from gateway.core.effects import Acknowledges, KetQua
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,7 @@ class BienNhan:
         return (Acknowledges(ma_thong_diep_goc=self.ma_thong_diep_goc, ket_qua=self.ket_qua),)
 
 
-@reader("HS02", "BienNhan", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS02", "BienNhan", "1.0")
 def read_bien_nhan(row: Fields) -> BienNhan:
     """Version 1.0."""
     return BienNhan(

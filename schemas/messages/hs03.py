@@ -9,7 +9,7 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, LePhi, le_phi
+from schemas.messages.shared import LePhi, le_phi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class TiepNhanHoSo:
         )
 
 
-@reader("HS03", "TiepNhanHoSo", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS03", "TiepNhanHoSo", "1.0")
 def read_tiep_nhan(row: Fields) -> TiepNhanHoSo:
     """Version 1.0."""
     return TiepNhanHoSo(

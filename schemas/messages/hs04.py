@@ -9,7 +9,7 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, VanBan, van_ban
+from schemas.messages.shared import VanBan, van_ban
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class TuChoiTiepNhan:
         return (Moves(to=3, at=self.ngay_tu_choi, ly_do=True, nguoi_xu_ly=self.nguoi_tu_choi),)
 
 
-@reader("HS04", "TuChoiTiepNhan", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS04", "TuChoiTiepNhan", "1.0")
 def read_tu_choi(row: Fields) -> TuChoiTiepNhan:
     """Version 1.0."""
     return TuChoiTiepNhan(

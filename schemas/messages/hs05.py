@@ -9,7 +9,6 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,7 @@ class CapNhatTienDo:
         )
 
 
-@reader("HS05", "CapNhatTienDo", "1.0", "1.1", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS05", "CapNhatTienDo", "1.0", "1.1")
 def read_cap_nhat(row: Fields) -> CapNhatTienDo:
     """Versions 1.0 and 1.1: the second adds LyDo and NoiXuLy."""
     return CapNhatTienDo(

@@ -9,7 +9,7 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, LePhi, le_phi
+from schemas.messages.shared import LePhi, le_phi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class YeuCauBoSung:
         return (Moves(to=5, at=self.ngay, ly_do=True, han=end, nguoi_xu_ly=self.nguoi_yeu_cau),)
 
 
-@reader("HS06", "YeuCauBoSung", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS06", "YeuCauBoSung", "1.0")
 def read_yeu_cau_bo_sung(row: Fields) -> YeuCauBoSung:
     """Version 1.0."""
     return YeuCauBoSung(

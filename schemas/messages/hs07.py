@@ -9,7 +9,6 @@ from gateway.core.effects import Notes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class NopBoSung:
         return (Notes(what="bo-sung-da-nop", ref=str(self.id)),)
 
 
-@reader("HS07", "NopBoSung", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
+@reader("HS07", "NopBoSung", "1.0")
 def read_nop_bo_sung(row: Fields) -> NopBoSung:
     """Version 1.0."""
     return NopBoSung(

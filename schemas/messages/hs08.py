@@ -9,7 +9,6 @@ from gateway.core.effects import Moves, Redates
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class XacNhanBoSung:
         return back, Redates(ngay_hen_tra=self.hen_tra_moi)
 
 
-@reader("HS08", "XacNhanBoSung", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS08", "XacNhanBoSung", "1.0")
 def read_xac_nhan(row: Fields) -> XacNhanBoSung:
     """Version 1.0."""
     return XacNhanBoSung(

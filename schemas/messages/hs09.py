@@ -10,7 +10,7 @@ from gateway.core.effects import Owes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, LePhi, le_phi
+from schemas.messages.shared import LePhi, le_phi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class YeuCauThanhToan:
         return (Owes(so_tien=self.so_tien, han_nop=self.han_nop, ref=self.ma_yeu_cau),)
 
 
-@reader("HS09", "YeuCauThanhToan", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS09", "YeuCauThanhToan", "1.0")
 def read_yeu_cau_thanh_toan(row: Fields) -> YeuCauThanhToan:
     """Version 1.0."""
     return YeuCauThanhToan(

@@ -10,7 +10,6 @@ from gateway.core.effects import Pays
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class KetQuaThanhToan:
         )
 
 
-@reader("HS10", "KetQuaThanhToan", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
+@reader("HS10", "KetQuaThanhToan", "1.0")
 def read_ket_qua_thanh_toan(row: Fields) -> KetQuaThanhToan:
     """Version 1.0."""
     return KetQuaThanhToan(

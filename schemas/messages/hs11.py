@@ -9,7 +9,7 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, GiayToKetQua, giay_to_ket_qua
+from schemas.messages.shared import GiayToKetQua, giay_to_ket_qua
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class TraKetQua:
         return finished, Moves(to=10, at=self.ngay_tra, ngay_tra=self.ngay_tra)
 
 
-@reader("HS11", "TraKetQua", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS11", "TraKetQua", "1.0")
 def read_tra_ket_qua(row: Fields) -> TraKetQua:
     """Version 1.0."""
     return TraKetQua(

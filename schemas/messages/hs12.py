@@ -9,7 +9,6 @@ from gateway.core.effects import Moves
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +45,13 @@ class DongYRutHoSo:
         return (Moves(to=8 if self.dong_y else None, at=self.occurred_at, ly_do=self.ly_do is not None, answers=True),)
 
 
-@reader("HS12", "RutHoSo", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
+@reader("HS12", "RutHoSo", "1.0")
 def read_rut(row: Fields) -> RutHoSo:
     """Version 1.0."""
     return RutHoSo(ma_ho_so=row.ma_ho_so(), ly_do=row.text("LyDo"), ngay_yeu_cau=row.instant("NgayYeuCau"))
 
 
-@reader("HS12", "DongYRutHoSo", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS12", "DongYRutHoSo", "1.0")
 def read_dong_y(row: Fields) -> DongYRutHoSo:
     """Version 1.0."""
     return DongYRutHoSo(

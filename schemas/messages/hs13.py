@@ -9,7 +9,7 @@ from gateway.core.effects import Moves, Redates
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, VanBan, van_ban
+from schemas.messages.shared import VanBan, van_ban
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class TiepTucXuLy:
         return (on,) if self.hen_tra_moi is None else (on, Redates(ngay_hen_tra=self.hen_tra_moi))
 
 
-@reader("HS13", "DungXuLy", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS13", "DungXuLy", "1.0")
 def read_dung(row: Fields) -> DungXuLy:
     """Version 1.0."""
     return DungXuLy(
@@ -64,7 +64,7 @@ def read_dung(row: Fields) -> DungXuLy:
     )
 
 
-@reader("HS13", "TiepTucXuLy", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS13", "TiepTucXuLy", "1.0")
 def read_tiep_tuc(row: Fields) -> TiepTucXuLy:
     """Version 1.0."""
     return TiepTucXuLy(

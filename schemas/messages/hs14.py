@@ -9,7 +9,7 @@ from gateway.core.effects import Transfers
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, HoSo, ho_so
+from schemas.messages.shared import HoSo, ho_so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class ChuyenHoSo:
         return (Transfers(don_vi_nhan=self.don_vi_nhan, han_xu_ly=self.han_xu_ly, ma_ho_so_goc=self.ma_ho_so),)
 
 
-@reader("HS14", "ChuyenHoSo", "1.0", sent_by=ONE_STOP, sent_to=ONE_STOP)
+@reader("HS14", "ChuyenHoSo", "1.0")
 def read_chuyen(row: Fields) -> ChuyenHoSo:
     """Version 1.0."""
     goc = row.child_or_none("BanGoc")

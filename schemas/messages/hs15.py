@@ -9,7 +9,7 @@ from gateway.core.effects import Returns
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, GiayToKetQua, giay_to_ket_qua
+from schemas.messages.shared import GiayToKetQua, giay_to_ket_qua
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class KetQuaChuyen:
         return (Returns(ket_qua=self.ket_qua, trang_thai=self.trang_thai),)
 
 
-@reader("HS15", "KetQuaChuyen", "1.0", sent_by=ONE_STOP, sent_to=ONE_STOP)
+@reader("HS15", "KetQuaChuyen", "1.0")
 def read_ket_qua_chuyen(row: Fields) -> KetQuaChuyen:
     """Version 1.0."""
     return KetQuaChuyen(

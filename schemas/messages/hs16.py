@@ -9,7 +9,7 @@ from gateway.core.effects import Redates
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL, VanBan, van_ban
+from schemas.messages.shared import VanBan, van_ban
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class GiaHan:
         return (Redates(ngay_hen_tra=self.hen_tra_moi),)
 
 
-@reader("HS16", "GiaHan", "1.0", sent_by=ONE_STOP, sent_to=PORTAL)
+@reader("HS16", "GiaHan", "1.0")
 def read_gia_han(row: Fields) -> GiaHan:
     """Version 1.0."""
     return GiaHan(

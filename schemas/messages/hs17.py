@@ -9,7 +9,6 @@ from gateway.core.effects import Answers, Asks
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class TraLoiTraCuu:
         return (Answers(what="ho-so"),)
 
 
-@reader("HS17", "TraCuuHoSo", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS17", "TraCuuHoSo", "1.0")
 def read_tra_cuu(row: Fields) -> TraCuuHoSo:
     """Version 1.0."""
     ma_ho_so = row.code_or_none("MaHoSo")
@@ -64,7 +63,7 @@ def read_tra_cuu(row: Fields) -> TraCuuHoSo:
     )
 
 
-@reader("HS17", "TraLoiTraCuu", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS17", "TraLoiTraCuu", "1.0")
 def read_tra_loi(row: Fields) -> TraLoiTraCuu:
     """Version 1.0."""
     return TraLoiTraCuu(

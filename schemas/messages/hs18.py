@@ -10,7 +10,6 @@ from gateway.core.effects import Asks, Publishes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class DanhMuc:
         return (Publishes(danh_muc=self.danh_muc, phien_ban=self.phien_ban),)
 
 
-@reader("HS18", "LayDanhMuc", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS18", "LayDanhMuc", "1.0")
 def read_lay(row: Fields) -> LayDanhMuc:
     """Version 1.0."""
     return LayDanhMuc(
@@ -61,7 +60,7 @@ def read_lay(row: Fields) -> LayDanhMuc:
     )
 
 
-@reader("HS18", "DanhMuc", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS18", "DanhMuc", "1.0")
 def read_danh_muc(row: Fields) -> DanhMuc:
     """Version 1.0."""
     return DanhMuc(

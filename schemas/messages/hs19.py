@@ -9,7 +9,6 @@ from gateway.core.effects import Answers, Asks
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class KetQuaDoiSoat:
         return (Answers(what="doi-soat"),)
 
 
-@reader("HS19", "DoiSoat", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS19", "DoiSoat", "1.0")
 def read_doi_soat(row: Fields) -> DoiSoat:
     """Version 1.0."""
     return DoiSoat(
@@ -88,7 +87,7 @@ def read_doi_soat(row: Fields) -> DoiSoat:
     )
 
 
-@reader("HS19", "KetQuaDoiSoat", "1.0", sent_by=ALL, sent_to=ALL)
+@reader("HS19", "KetQuaDoiSoat", "1.0")
 def read_ket_qua_doi_soat(row: Fields) -> KetQuaDoiSoat:
     """Version 1.0."""
     return KetQuaDoiSoat(

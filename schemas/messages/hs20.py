@@ -9,7 +9,6 @@ from gateway.core.effects import Recalls
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import BOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class ThuHoiThongDiep:
         return (Recalls(ma_thong_diep_goc=self.ma_thong_diep_goc),)
 
 
-@reader("HS20", "ThuHoiThongDiep", "1.0", sent_by=BOTH, sent_to=BOTH)
+@reader("HS20", "ThuHoiThongDiep", "1.0")
 def read_thu_hoi(row: Fields) -> ThuHoiThongDiep:
     """Version 1.0."""
     ma_ho_so = row.code_or_none("MaHoSo")

@@ -9,7 +9,6 @@ from gateway.core.effects import Notes
 from gateway.core.model import MaHoSo
 from schemas.catalog import reader
 from schemas.fields import Fields
-from schemas.messages.shared import ONE_STOP, PORTAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class DanhGia:
         return (Notes(what="danh-gia", value=str(self.diem)),)
 
 
-@reader("HS21", "DanhGia", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
+@reader("HS21", "DanhGia", "1.0")
 def read_danh_gia(row: Fields) -> DanhGia:
     """Version 1.0."""
     return DanhGia(

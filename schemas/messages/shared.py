@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from gateway.core.parties import Role
 from schemas.fields import Fields
-
-PORTAL = frozenset({Role.PORTAL})
-ONE_STOP = frozenset({Role.ONE_STOP})
-BOTH = frozenset({Role.PORTAL, Role.ONE_STOP})
-ALL = frozenset(Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.core.access import Audience
+from license import EVERYTHING
+
 from gateway.core.effects import Effect, Files, Notes
 from gateway.core.ledger import Counter, enter
 from gateway.core.model import Address, Basis, Caller, Channel, Delivery, Envelope, Finding, PartyId, ThongDiep
@@ -114,11 +115,10 @@ class Owing:
         return self._take([self._finding(to, None, (Notes(what="danh-gia"),), None) for _ in range(count)])
 
     def _take(self, findings: Sequence[Finding]) -> list[str]:
-        everyone = frozenset(Role)
         counter = Counter(
             parties=self.parties,
             seal=lambda finding, fate, problems: b"receipt",
-            audience=lambda _: Audience(sent_by=everyone, sent_to=everyone),
+            rights=lambda _: EVERYTHING,
             place=lambda _, problems: problems,
         )
         with self.store.begin() as tx:

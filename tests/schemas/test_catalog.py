@@ -1,4 +1,4 @@
-"""The register: every kind has a schema, a reader and an audience; a new kind costs one XSD and one reader."""
+"""The register: every kind has a schema, a reader and rights; a new kind costs one XSD and one reader."""
 
 import threading
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import pytest
 from patience import PATIENCE_S
 
 from gateway.core.effects import Notes
-from gateway.core.parties import Role
 from gateway.core.problems import Stopped
+from gateway.core.rights import TABLE
 from gateway.documents import Kind
 from schemas import catalog as module
 from schemas.catalog import Catalog, PayloadReader, bundled, reader, registered
@@ -46,13 +46,15 @@ def test_versions_are_served_side_by_side(catalog, codes, hs05):
     assert codes(hs05.replace("<lt:PhienBan>1.0", "<lt:PhienBan>1.1")) == []
 
 
-def test_the_audience_of_each_kind_is_declared(catalog):
-    assert catalog.audience(Kind(loai="HS03", goc="TiepNhanHoSo", phien_ban="1.0")).sent_by == {Role.ONE_STOP}
-    assert catalog.audience(Kind(loai="HS12", goc="RutHoSo", phien_ban="1.0")).sent_by == {Role.PORTAL}
-    assert catalog.audience(Kind(loai="HS12", goc="DongYRutHoSo", phien_ban="1.0")).sent_to == {Role.PORTAL}
+def test_every_kind_has_the_rights_of_the_table(catalog):
     for kind in catalog.kinds():
-        assert catalog.audience(kind).sent_by
-        assert catalog.audience(kind).sent_to
+        assert catalog.rights(kind) == TABLE[kind.loai, kind.goc]
+    assert {(kind.loai, kind.goc) for kind in catalog.kinds()} == set(TABLE)
+
+
+def test_a_kind_that_nobody_may_say_has_no_reader():
+    with pytest.raises(ValueError, match="HS97 Thu: it is not in the table of rights"):
+        reader("HS97", "Thu", "1.0")
 
 
 def test_each_thread_has_its_own_compiled_schema(catalog):
@@ -67,14 +69,14 @@ def test_each_thread_has_its_own_compiled_schema(catalog):
 
 
 def test_a_kind_cannot_have_two_readers():
-    @reader("HS97", "Thu", "1.0", sent_by={Role.PORTAL}, sent_to={Role.ONE_STOP})
+    @reader("HS97", "Thu", "1.0", rights=TABLE["HS21", "DanhGia"])
     def one(row):
         return row
 
     try:
         with pytest.raises(ValueError, match=r"HS97 Thu 1\.0 has two readers"):
 
-            @reader("HS97", "Thu", "1.0", sent_by={Role.PORTAL}, sent_to={Role.ONE_STOP})
+            @reader("HS97", "Thu", "1.0", rights=TABLE["HS21", "DanhGia"])
             def two(row):
                 return row
 
@@ -125,7 +127,7 @@ def test_a_new_message_type_costs_one_schema_and_one_small_reader(tmp_path, lett
     entry = PayloadReader(
         kind=Kind(loai="HS98", goc="Chao", phien_ban="1.0"),
         read=read_chao,
-        audience=registered()[Kind(loai="HS01", goc="NopHoSo", phien_ban="1.0")].audience,
+        rights=TABLE["HS21", "DanhGia"],
         xsd=xsd,
     )
     with_it = Catalog([*registered().values(), entry])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from license import EVERYTHING
 
-from gateway.core.access import Audience
 from gateway.core.effects import Acknowledges, Files, KetQua, Moves, Notes, Recalls
 from gateway.core.ledger import Counter, enter
 from gateway.core.model import (
@@ -69,7 +69,6 @@ class Desk:
     @property
     def counter(self):
         """Who stands behind it: a portal that pulls, an agency that is pushed to, a commune that pulls."""
-        everyone = frozenset(Role)
         return Counter(
             parties=Parties(
                 Party(
@@ -83,7 +82,7 @@ class Desk:
                 for party, (code, receives) in self.agencies.items()
             ),
             seal=self._seal,
-            audience=lambda _: Audience(sent_by=everyone, sent_to=everyone),
+            rights=lambda _: EVERYTHING,
             place=lambda _, problems: problems,
         )
 

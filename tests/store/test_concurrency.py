@@ -302,7 +302,7 @@ def test_a_killed_process_leaves_whole_trays_and_nothing_else(database_url, open
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{Path(__file__).parents[1] / 'pki'}"},
     )
     assert victim.stdout.readline() == "ready\n"
     threading.Timer(wait_s, victim.send_signal, [signal.SIGKILL]).start()

@@ -20,8 +20,11 @@ from datetime import datetime
 
 from gateway.core.effects import Notes
 from gateway.core.model import MaHoSo
+from gateway.core.parties import Role
+from gateway.core.rights import NO_STATE, Pair, Rights, Standing
 from schemas.catalog import reader
-from schemas.messages.shared import ONE_STOP, PORTAL
+
+ASKED = Rights((Pair(sender=Role.PORTAL, receiver=Role.ONE_STOP, may={Standing.PORTAL: NO_STATE}),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class XinYKien:
         return (Notes(what="xin-y-kien", value=str(self.lan)),)
 
 
-@reader("HS98", "XinYKien", "1.0", sent_by=PORTAL, sent_to=ONE_STOP)
+@reader("HS98", "XinYKien", "1.0", rights=ASKED)
 def read_xin_y_kien(row):
     return XinYKien(ma_ho_so=row.ma_ho_so(), lan=row.whole("Lan"))
 '''
