@@ -34,7 +34,11 @@ demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves
 
 .PHONY: test
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -q -n auto --maxprocesses 4
+	$(BIN)/pytest -q -n auto --maxprocesses 4 $(if $(CI),--durations=25)
+
+.PHONY: test-later
+test-later: $(READY)  ## the same suite under a clock that a year has passed on (libfaketime)
+	FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+1y' $(BIN)/pytest -q -n auto --maxprocesses 4
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting

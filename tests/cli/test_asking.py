@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 import pytest
+from patience import PATIENCE_S
 
 from gateway.cli import lienthong
 from gateway.cli.command import Group
@@ -97,7 +98,7 @@ def test_a_person_is_asked_and_no_is_exit_1(office, acts, act, answer):
     )
     os.close(other)
     os.write(terminal, f"{answer}\n".encode())
-    done.communicate(timeout=90)
+    done.communicate(timeout=PATIENCE_S)
     said = _rest(terminal)
     assert "[y/N]" in said, said
     assert (done.returncode, "SYS-081" in said) == ((1, True) if answer == "n" else (0, False)), said

@@ -10,6 +10,7 @@ import pytest
 from cong_quoc_gia import SAMPLES, nop_ho_so
 from false_agency import Agency
 from owed import Clock, Owing
+from patience import PATIENCE_S
 from shapes import PARTNERS, SECRET, SHAPES, profile
 
 from gateway.settings import load
@@ -115,7 +116,7 @@ def listening(far):
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    ready.wait(30)
+    ready.wait(PATIENCE_S)
     try:
         yield found[0]
     finally:

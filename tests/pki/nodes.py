@@ -14,11 +14,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pki
 from patience import PATIENCE_S, eventually
+
+from gateway.cli.parties import read_all
+from gateway.services import profiles
+from gateway.settings import database_url, load
+from gateway.store import Store, open_engine, upgrade
 
 LIENTHONG = (sys.executable, "-m", "gateway")
 
@@ -72,9 +78,18 @@ class Node:
             text = text.replace("timeout_s = 10", "timeout_s = 2")  # so that leases may be short
             path.write_text(text + self.profiles.get(path.stem, ""), "utf-8")
         (self.folder / "lienthong.toml").write_text(self._toml(), "utf-8")
-        self.run("db", "upgrade")
-        self.run("parties", "apply", "--yes", "--reason", "test")
+        self._register()
         return self
+
+    def _register(self) -> None:
+        """What `db upgrade` and `parties apply` do, in this process: each command is a process of one or two seconds."""
+        settings = load(self.folder / "lienthong.toml", {}).settings
+        engine = open_engine(database_url(settings))
+        upgrade(engine)
+        texts = {party.id: profiles.to_text(party) for party in read_all(settings)}
+        with Store(engine).begin() as tx:
+            tx.apply_parties(texts, who="operator:test", reason="test", now=datetime.now(UTC))
+        engine.dispose()
 
     def _toml(self) -> str:
         sections: dict[str, dict[str, Any]] = {
