@@ -131,8 +131,9 @@ def test_a_new_message_type_costs_one_schema_and_one_small_reader(tmp_path, lett
         xsd=xsd,
     )
     with_it = Catalog([*registered().values(), entry])
-    start, end = hs05.index("<hs:CapNhatTienDo>"), hs05.index("</lt:ThanPhan>")
-    body = hs05[:start] + "<hs:Chao><hs:MaHoSo>H19.901-260115-0001</hs:MaHoSo></hs:Chao>" + hs05[end:]
+    start, end = hs05.index("<hs:CapNhatTienDo"), hs05.index("</lt:ThanPhan>")
+    tag = hs05[start : hs05.index(">", start) + 1].replace("CapNhatTienDo", "Chao")  # with the namespaces it declares
+    body = hs05[:start] + tag + "<hs:MaHoSo>H19.901-260115-0001</hs:MaHoSo></hs:Chao>" + hs05[end:]
     read = letter(body.replace(">HS05<", ">HS98<"), with_it)
     assert (read.loai, read.content.effects) == ("HS98", (Notes(what="chao"),))
     with pytest.raises(Stopped):

@@ -201,7 +201,7 @@ def test_both_ways_say_the_same_of_every_attack(shape, gate, trap):  # noqa: F81
     name, variant = SHAPES[shape]
     signer = "unregistered" if name == "so-tu-phap-ecdsa" else name
     seed = attacks.Seed(paper.signed(HS05, signer, variant), paper.key(signer), paper.key("so-xay-dung"), trap[0])
-    against(seed, Gated(gate), least=300)
+    against(seed, Gated(gate), least=250)  # a third of the neighbours where not all are asked for
 
 
 @pytest.mark.threat("T-XSW", "T-COVERAGE", "T-PRESENCE")

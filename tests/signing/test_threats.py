@@ -14,7 +14,7 @@ TABLE = ROOT / "docs" / "threats.md"
 
 COLLECTOR = f"""
 import json, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(ROOT / "tests" / "pki")!r}]
 import pytest
 from test_threats import marked
 
