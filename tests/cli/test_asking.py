@@ -21,12 +21,24 @@ ACTS = {
     "parties apply": [],
     "erase": ["--rejected-before", "2999-01-01"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
+    "dossier release": ["{ma_ho_so}"],
 }
 
 #: They look, they write files of whoever runs them, they run a node or make its tables, or they do what `work` does by itself.
 NO_ACTS = [
     *("demo", "sandbox", "conformance", "init", "serve", "work", "check", "sample", "sign", "verify", "doctor"),
-    *("messages", "show", "evidence", "dossier", "inbox", "lanes", "deadlines", "alerts list", "alerts ack", "report"),
+    *(
+        "messages",
+        "show",
+        "evidence",
+        "dossier show",
+        "inbox",
+        "lanes",
+        "deadlines",
+        "alerts list",
+        "alerts ack",
+        "report",
+    ),
     *("catalogue show", "declarations list", "declarations check", "log verify", "log export", "db upgrade"),
     *("trust forecast", "trust show", "trust refresh"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),
@@ -59,7 +71,7 @@ def acts(cli, office, tmp_path):
     file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
     profile = office.folder / "parties" / "so-tu-phap.toml"
     profile.write_text(profile.read_text("utf-8") + '\nenabled = false\ndisabled_reason = "thử"\n', "utf-8")
-    facts = {"delivery": delivery.id, "catalogue": str(file)}
+    facts = {"delivery": delivery.id, "catalogue": str(file), "ma_ho_so": "H19.901-260115-0001"}
     return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
 
 
