@@ -68,6 +68,10 @@ def hs05(header):
         "TrangThai": 4,
     }
     text = thong_diep(header(), "CapNhatTienDo", fields).decode()
+    start = text.index("<hs:CapNhatTienDo")
+    tag = text[start : text.index(">", start)]
+    root = text.index(">", text.index("<lt:ThongDiep"))  # prefixes are declared at the root, as many senders write them
+    text = text[:root] + tag.removeprefix("<hs:CapNhatTienDo") + text[root:].replace(tag, "<hs:CapNhatTienDo", 1)
     return text.replace("><", ">\n<")
 
 

@@ -144,7 +144,7 @@ def test_an_unlisted_size_is_the_original_files_size(codes, with_file):
 
 def test_a_fetched_attachment_is_judged_by_what_is_declared(letter, with_file):
     read = letter(
-        with_file(loai="application/pdf", duong_dan="https://tep.example.com/a.pdf", so_byte=10, sha256="0" * 64)
+        with_file(loai="application/pdf", duong_dan="https://tep.example.com/a.pdf", so_byte=10, sha256="ab" * 32)
     )
     assert read.dinh_kem[0].duong_dan == "https://tep.example.com/a.pdf"
 
