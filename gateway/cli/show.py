@@ -89,7 +89,7 @@ GAP = 2  # columns between two cells
 
 def _pieces(cell: str, *, hyphens: bool) -> list[str]:
     """What stands together on a line, with what follows it."""
-    return re.findall(r"[^\s-]*-+|[^\s-]+\s*|\s+" if hyphens else r"\S+\s*|\s+", cell)
+    return re.findall(r"[A-Z]{3}-\d{3}\b\S?\s*|[^\s-]*-+|[^\s-]+\s*|\s+" if hyphens else r"\S+\s*|\s+", cell)
 
 
 def _widths(rows: Sequence[Sequence[str]], room: int, whole: Collection[int], *, hyphens: bool) -> list[int] | None:
@@ -225,8 +225,9 @@ class Screen:
     ) -> None:
         """A table as wide as the terminal, or as COLUMNS says; 100 columns where neither is known.
 
-        What is too wide goes on in its cell's next line, broken at spaces, then at hyphens. The columns in ``whole`` never
-        break: an id stands on one line, to be marked and copied. Where even that does not fit, each row is a paragraph.
+        What is too wide goes on in its cell's next line, broken at spaces, then at hyphens, never inside a problem's code.
+        The columns in ``whole`` never break: an id stands on one line, to be marked and copied. Where even that does not
+        fit, each row is a paragraph.
         """
         from rich import box
         from rich.console import Console
