@@ -84,7 +84,7 @@ def written() -> Iterator[None]:
 
 
 ELSEWHERE = 100  # columns of a table that goes to no terminal
-GAP = 2  # columns between two cells
+GAP = 2  # columns between two cells; one where the terminal is narrow
 
 
 def _pieces(cell: str, *, hyphens: bool) -> list[str]:
@@ -92,7 +92,9 @@ def _pieces(cell: str, *, hyphens: bool) -> list[str]:
     return re.findall(r"[A-Z]{3}-\d{3}\b\S?\s*|[^\s-]*-+|[^\s-]+\s*|\s+" if hyphens else r"\S+\s*|\s+", cell)
 
 
-def _widths(rows: Sequence[Sequence[str]], room: int, whole: Collection[int], *, hyphens: bool) -> list[int] | None:
+def _widths(
+    rows: Sequence[Sequence[str]], room: int, whole: Collection[int], *, hyphens: bool, gap: int
+) -> list[int] | None:
     """How wide each column is when all of them fit; the widest that can gives way first. None: they do not."""
     from rich.cells import cell_len
 
@@ -104,7 +106,7 @@ def _widths(rows: Sequence[Sequence[str]], room: int, whole: Collection[int], *,
         else max((cell_len(piece.rstrip()) for cell in column for piece in _pieces(cell, hyphens=hyphens)), default=0)
         for number, column in enumerate(columns)
     ]
-    room -= GAP * (len(columns) - 1)
+    room -= gap * (len(columns) - 1)
     if sum(least) > room:
         return None
     while sum(widths) > room:
@@ -225,9 +227,9 @@ class Screen:
     ) -> None:
         """A table as wide as the terminal, or as COLUMNS says; 100 columns where neither is known.
 
-        What is too wide goes on in its cell's next line, broken at spaces, then at hyphens, never inside a problem's code.
-        The columns in ``whole`` never break: an id stands on one line, to be marked and copied. Where even that does not
-        fit, each row is a paragraph.
+        What is too wide goes on in its cell's next line, broken at spaces, then at hyphens, never inside a problem's code;
+        then the gaps are narrowed. The columns in ``whole`` never break: an id stands on one line, to be marked and copied.
+        Where even that does not fit, each row is a paragraph.
         """
         from rich import box
         from rich.console import Console
@@ -236,15 +238,11 @@ class Screen:
 
         cells = [["–" if cell is None else one_line(cell) for cell in row] for row in rows]
         width = shutil.get_terminal_size((ELSEWHERE, 24)).columns
-        widths = next(
-            (
-                found
-                for hyphens in (False, True)
-                if (found := _widths([columns, *cells], width, whole, hyphens=hyphens))
-            ),
-            None,
-        )
-        if widths is None:
+        for hyphens, gap in ((False, GAP), (True, GAP), (True, 1)):
+            widths = _widths([columns, *cells], width, whole, hyphens=hyphens, gap=gap)
+            if widths is not None:
+                break
+        else:
             self._paragraphs(columns, cells, title, width)
             return
         shown = Table(
@@ -253,7 +251,7 @@ class Screen:
             title_justify="left",
             pad_edge=False,
             show_edge=False,
-            padding=(0, GAP - 1, 0, 0),
+            padding=(0, gap - 1, 0, 0),
         )
         for name, size in zip(columns, widths, strict=True):
             shown.add_column(Text("\n".join(_wrapped(name, size))), no_wrap=True)
