@@ -34,6 +34,7 @@ from yarl import URL
 from connectors.outcomes import Refused, Uncertain, Unreachable
 from connectors.table import AnswerMeaning, Common, Secret, connector_secret
 from gateway import documents
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 
 log = logging.getLogger("lienthong.connectors.http")
@@ -401,7 +402,7 @@ class Http:
         try:
             return self._line.context(self.common)
         except (OSError, ssl.SSLError) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
+            why = system_reason(error)
             raise Unreachable(Problem("DLV-002", {"why": f"{why}"})) from error
 
     async def peer(self, url: str) -> Peer | None:

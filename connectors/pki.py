@@ -16,6 +16,7 @@ import aiohttp
 from asn1crypto import core, ocsp, tsp, x509
 
 from connectors.http import CHUNK, Forbidden, Pinned, open_socket
+from gateway.core.os_words import system_reason
 
 CRL_BYTES: Final = 32 * 2**20
 ANSWER_BYTES: Final = 256 * 1024  # an OCSP or time-stamp answer
@@ -142,7 +143,7 @@ def read_source_file(path: Path, most: int = CRL_BYTES) -> bytes:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise NotFetched(str(path), error.strerror or "file") from error
+        raise NotFetched(str(path), system_reason(error)) from error
     if len(data) > most:
         raise NotFetched(str(path), "too-large")
     return data

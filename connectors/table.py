@@ -171,7 +171,7 @@ def connector_secret(where: Secret) -> str:
         return MASK
     kind, _, name = where.partition(":")
     try:
-        value = os.environ[name] if kind == "env" else Path(name).expanduser().read_text("utf-8")
+        value = os.environ[name] if kind == "env" else Path(name).expanduser().read_text("utf-8-sig")
     except (KeyError, OSError, UnicodeDecodeError) as error:
         raise Stopped(Problem("DLV-055", {"where": where, "why": type(error).__name__})) from error
     if not value.strip():

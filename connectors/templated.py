@@ -43,6 +43,7 @@ from connectors.outcomes import (
 from connectors.reading import MISSING, Reads, answer_at, code_at, read_answer, unreadable
 from connectors.table import AnswerMeaning, connector_secret
 from connectors.templates import Kept, NotWritable, TemplateExpression
+from gateway.core.os_words import system_reason
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 
@@ -63,7 +64,7 @@ def embed(values: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
         try:
             texts[name] = _file(base, name)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
+            why = system_reason(error)
             problems.append(Problem("DLV-054", {"key": key, "why": f"{name}: {why}"}))
     if problems:
         raise Stopped(*problems)

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Location, Problem, Stopped
 from gateway.core.written import (
     KeyPath,
@@ -168,8 +169,8 @@ class WebSettings:
     public_url: str | None = setting(
         None,
         pattern=r"https?://\S+",
-        vi="Địa chỉ mà bên ngoài gọi tới, ghi trong WSDL và OpenAPI; bỏ trống: lấy từ yêu cầu.",
-        en="The address outsiders call, written into WSDL and OpenAPI; empty: taken from the request.",
+        vi="Địa chỉ mà bên ngoài gọi tới, ghi trong WSDL và OpenAPI; bỏ trống: địa chỉ IP mà kết nối đi tới.",
+        en="The address outsiders call, written into WSDL and OpenAPI; empty: the IP address that the connection came to.",
     )
     tls_certificate: Path | None = setting(
         None, vi="Chứng thư TLS của máy chủ (PEM, cả chuỗi).", en="The server's TLS certificate (PEM, with its chain)."
@@ -921,9 +922,9 @@ def node_secret(file: Path, key: str) -> str:
     """The first line of a secret file. Raises Stopped: SYS-020 unreadable, SYS-023 readable by others."""
     try:
         mode = file.stat().st_mode & 0o777
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = system_reason(error)
         raise Stopped(
             Problem("SYS-020", {"path": str(file), "key": key, "file": CONFIG_NAME, "reason": reason})
         ) from error
@@ -941,11 +942,11 @@ def _written(file: Path | None) -> Written:
     if file is None:
         return Written("–", {}, {})
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise Stopped(Problem("SYS-010", {"file": str(file)})) from error
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = system_reason(error)
         raise Stopped(
             Problem("SYS-020", {"path": str(file), "key": "--config", "file": str(file), "reason": reason})
         ) from error

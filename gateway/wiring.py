@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
+from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
 from gateway.services import profiles
@@ -297,7 +298,7 @@ def _bytes(path: Path, key: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": error.strerror or "?"}
+        facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": system_reason(error)}
         raise Stopped(Problem("SYS-020", facts)) from error
 
 

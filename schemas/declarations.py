@@ -238,7 +238,7 @@ def _sidecar(file: Path) -> DeclarationSidecar:
     if not beside.exists():
         return DeclarationSidecar()
     try:
-        text = beside.read_text("utf-8")
+        text = beside.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise Stopped(Problem("XSD-303", {"file": beside.name, "reason": type(error).__name__})) from error
     return written.decode_toml(DeclarationSidecar, written.read_toml(text, beside.name), base=file.parent)

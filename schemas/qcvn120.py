@@ -131,7 +131,7 @@ def read_json(body: bytes, name: str, dialect: Dialect | None = None, limits: Do
     twice: list[str] = []
     try:
         value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=lambda pairs: _once(pairs, twice), parse_constant=_no
+            body.decode("utf-8-sig"), object_pairs_hook=lambda pairs: _once(pairs, twice), parse_constant=_no
         )
     except json.JSONDecodeError as error:
         at = Location(line=error.lineno, column=error.colno)

@@ -28,6 +28,7 @@ from gateway.cli.command import (
 )
 from gateway.cli.show import Unwritable
 from gateway.cli.words import click_in_vietnamese
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 
 COMMANDS: dict[str, LazyCommand] = {
@@ -189,7 +190,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Unwritable as error:
         with suppress(OSError, ValueError):  # what is still in its buffer must not be tried again at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        call.screen.problem(Problem("SYS-054", {"reason": error.strerror or "?"}), to_err=True)
+        call.screen.problem(Problem("SYS-054", {"reason": system_reason(error)}), to_err=True)
         code = PROBLEMS
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and exit code 70
         if call.verbose:

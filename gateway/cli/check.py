@@ -16,6 +16,7 @@ import click
 from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Misconfigured, argument, command, option, say
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
+from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
@@ -259,7 +260,7 @@ def _touch(name: str) -> None:
         with Path(name).open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": name, "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": name, "reason": system_reason(error)})) from error
 
 
 def _read(name: str, most: int) -> tuple[bytes, str, int]:
@@ -277,7 +278,7 @@ def _read(name: str, most: int) -> tuple[bytes, str, int]:
             if name != STDIN:
                 stream.close()
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": name, "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": name, "reason": system_reason(error)})) from error
     return bytes(kept), digest.hexdigest(), total
 
 
@@ -525,7 +526,7 @@ def sign(
     try:
         output.write_bytes(signed)
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)})) from error
     if call.screen.as_json:
         call.screen.row(
             {

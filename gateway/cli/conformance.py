@@ -15,6 +15,7 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold
 from gateway.cli.show import Screen
 from gateway.core.model import Address, PartyId
+from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.unknown import unknown
@@ -141,16 +142,16 @@ def conformance(call: CommandRun, cases: tuple[str, ...], listing: bool, output:
             about, results = _endpoint(call, output, cases, asked)
             demanded = [name for name in report.demands() if name not in report.PULLING]
     except NotAsTold as error:
-        screen.note(f"DỪNG: {error}", f"STOP: {error}")
+        screen.note(f"DỪNG: {in_vietnamese(str(error))}", f"STOP: {error}")
         return PROBLEMS
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)})) from error
     about = {"system": asked["system"], "by": asked["by"] or call.person, **about}
     made = report.ConformanceReport(about, results, began, datetime.now(UTC), demanded)
     try:
         as_json, page = report.write(output, made)
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)})) from error
     if screen.as_json:
         screen.row({"passed": made.passed, "complete": made.complete, "report": str(page), "json": str(as_json)})
     else:
@@ -365,7 +366,7 @@ async def _watch(call: CommandRun, ground: Any, open_: ExitStack, port: int, wai
         head = await _head(world, ground)
         return _Feed(head, watch.results(head))
     except OSError as error:
-        facts = {"address": f"127.0.0.1:{port}", "reason": error.strerror or "?"}
+        facts = {"address": f"127.0.0.1:{port}", "reason": system_reason(error)}
         raise Stopped(Problem("SYS-032", facts)) from error
     finally:
         if watch is not None:

@@ -32,6 +32,7 @@ import click
 from gateway.cli.command import FINE, OURS, PROBLEMS, CommandRun, command, option
 from gateway.cli.show import inert
 from gateway.core.model import Delivery, DeliveryState
+from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
 
@@ -100,7 +101,7 @@ def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port:
             stage.close()
             stage.tell("Mọi tiến trình đã dừng gọn.", "Every process has stopped cleanly.")
     except NotAsTold as error:
-        stage.tell(f"DỪNG: {error}", f"STOP: {error}")
+        stage.tell(f"DỪNG: {in_vietnamese(str(error))}", f"STOP: {error}")
         stage.tell(f"Nhật ký các tiến trình: {stage.folder}/*.log", f"The processes' logs: {stage.folder}/*.log")
         return PROBLEMS
     except subprocess.TimeoutExpired as error:
@@ -131,7 +132,7 @@ def clear(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARK).touch()
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": system_reason(error)})) from error
     return folder
 
 
@@ -290,7 +291,7 @@ def _exchange(method: str, url: str, body: bytes | None, token: str) -> HttpAnsw
     except urllib.error.HTTPError as error:
         return HttpAnswer(error.code, error.read(), dict(error.headers))
     except (OSError, http.client.HTTPException) as error:
-        raise NotAsTold(f"{method} {url}: {error}") from error
+        raise NotAsTold(f"{method} {url}: {system_reason(error)}") from error
 
 
 def first_line(process: subprocess.Popen[bytes], name: str) -> bytes:

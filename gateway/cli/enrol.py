@@ -20,6 +20,7 @@ import click
 
 from gateway.cli.command import FINE, CommandRun, argument, command, option
 from gateway.cli.show import Screen, when
+from gateway.core.os_words import system_reason
 from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.core.written import setting_meaning
@@ -215,7 +216,7 @@ def _copied(source: Path, to: Path, undo: ExitStack) -> Path:
             return to
         content = source.read_bytes()
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(source), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": str(source), "reason": system_reason(error)})) from error
     _written(to, content, undo)
     return to
 
@@ -229,7 +230,7 @@ def _written(file: Path, content: bytes, undo: ExitStack) -> None:
     except FileExistsError as error:
         raise Stopped(Problem("SYS-046", {"path": str(file)})) from error
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
 
 
 def _profile(
@@ -356,7 +357,7 @@ def _client_certificate(file: Path | None) -> Iterator[ProbeStep]:
         )
         ends = read_certificate(ssl.PEM_cert_to_DER_cert(pem[0] if pem else "")).not_after
     except (OSError, ValueError, Unreadable) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error)
         yield ProbeStep(place=str(file), problems=(Problem("SYS-045", {"path": str(file), "reason": reason}),))
         return
     left = ends - datetime.now(UTC)

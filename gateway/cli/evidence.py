@@ -14,6 +14,7 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, acting
 from gateway.cli.log import witness
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.show import when
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
 
@@ -119,7 +120,7 @@ def _write(place: Path, packed: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(packed)
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(place), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(place), "reason": system_reason(error)})) from error
 
 
 def check_bundle(
@@ -143,7 +144,7 @@ def check_bundle(
         with file.open("rb") as stream:
             packed = stream.read(MOST_BYTES + 1)
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})) from error
     report = verify_bundle(
         packed,
         anchors=brought if certificates or trees else None,
@@ -172,7 +173,7 @@ def _roots(file: Path) -> list[str]:
     try:
         tree = load_tree(file.stem, file.read_bytes())
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})) from error
     except ValueError as error:
         raise Stopped(Problem("SYS-034", {"path": str(file), "reason": str(error)})) from error
     return [one.fingerprint for one in tree.anchors]

@@ -14,6 +14,7 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, 
 from gateway.cli.outside import read_certificates
 from gateway.cli.show import when
 from gateway.core import chain
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
 
@@ -147,7 +148,7 @@ def _exported(file: Path) -> Iterator[chain.LogEntry]:
             for number, line in enumerate(lines, 1):
                 yield _entry(line, file, number)
     except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or "?") if isinstance(error, OSError) else "not UTF-8"
+        reason = system_reason(error)
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": reason})) from error
 
 

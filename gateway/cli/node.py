@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import shutil
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -18,7 +21,9 @@ import click
 
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
 from gateway.cli.show import when
+from gateway.core.addresses import host_and_port
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
 
@@ -73,7 +78,7 @@ def init(call: CommandRun, folder: Path, identifier: str, name: str, port: int, 
     try:
         written = write_node(folder, values, call.lang, call.now)
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": system_reason(error)})) from error
     screen = call.screen
     if screen.as_json:
         screen.row({"folder": str(folder), "files": [str(path) for path in written]})
@@ -350,7 +355,7 @@ def _secret_file(path: Path | None) -> Iterable[Problem]:
     try:
         mode = path.stat().st_mode & 0o777
     except OSError as error:
-        facts = {"path": str(path), "key": "web.tls_key", "file": CONFIG_NAME, "reason": error.strerror or "?"}
+        facts = {"path": str(path), "key": "web.tls_key", "file": CONFIG_NAME, "reason": system_reason(error)}
         yield Problem("SYS-020", facts)
         return
     if mode & 0o077:
@@ -459,14 +464,21 @@ def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
 
 def _port(call: CommandRun) -> Iterator[DoctorFinding]:
     web = call.settings.web
-    address = f"{web.host}:{web.port}"
+    address = host_and_port(web.host, web.port)
     try:
         with socket.create_connection((web.host, web.port), timeout=2):
             running = True
     except OSError:
         running = False
     if running:
-        yield DoctorFinding(f"có chương trình đang nhận tại {address}", f"something listens at {address}")
+        found = _who_listens(call.settings)
+        if found == call.settings.node.identifier:
+            yield DoctorFinding(f"trục này đang nhận tại {address}", f"this node takes messages at {address}")
+        else:
+            problem = Problem(
+                "SYS-083", {"address": address, "node": call.settings.node.identifier, "found": found or "–"}
+            )
+            yield DoctorFinding(f"cổng {address}", f"port {address}", (problem,))
         return
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     try:
@@ -474,10 +486,31 @@ def _port(call: CommandRun) -> Iterator[DoctorFinding]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((web.host, web.port))
     except OSError as error:
-        problem = Problem("SYS-032", {"address": address, "reason": error.strerror or "?"})
+        problem = Problem("SYS-032", {"address": address, "reason": system_reason(error)})
         yield DoctorFinding(f"cổng {address}", f"port {address}", (problem,))
         return
     yield DoctorFinding(f"cổng {address} còn trống", f"port {address} is free")
+
+
+def _who_listens(settings: Settings) -> str | None:
+    """The node that whoever listens at our address says it is; None where it is no gateway at all."""
+    web = settings.web
+    try:
+        if web.tls_certificate is not None:
+            looking = ssl.create_default_context()
+            looking.check_hostname, looking.verify_mode = False, ssl.CERT_NONE  # asked who it is; nothing is told to it
+            line: http.client.HTTPConnection = http.client.HTTPSConnection(
+                web.host, web.port, timeout=5, context=looking
+            )
+        else:
+            line = http.client.HTTPConnection(web.host, web.port, timeout=5)
+        with closing(line):
+            line.request("GET", "/healthz")
+            said = json.loads(line.getresponse().read(4096))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    node = said.get("node") if isinstance(said, dict) else None
+    return node if isinstance(node, str) else None
 
 
 def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:

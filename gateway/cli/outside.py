@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.cli.command import CommandRun
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_certificates(files: Iterable[Path]) -> list[Certificate]:
         try:
             found.append(read_certificate(der_of(file.read_bytes())))
         except OSError as error:
-            raise Stopped(Problem("SYS-045", {"path": str(file), "reason": error.strerror or "?"})) from error
+            raise Stopped(Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})) from error
         except (Unreadable, ValueError) as error:
             facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
             raise Stopped(Problem("SYS-021", facts)) from error

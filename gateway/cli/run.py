@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, CommandRun, command, option, with_settings
+from gateway.core.addresses import host_and_port
 from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 
     def ready(where: str, on: int) -> None:
         scheme = "https" if loaded.settings.web.tls_certificate else "http"
-        address = f"{scheme}://{where}:{on}"
+        address = f"{scheme}://{host_and_port(where, on)}"
         if call.screen.as_json:
             call.screen.row({"ready": address, "workers": loaded.settings.web.workers})
         else:

@@ -11,6 +11,7 @@ import click
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, CommandRun, argument, command, option
 from gateway.core.model import Address
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 
 SIZES = ("small", "random", "full", "boundary")
@@ -112,7 +113,7 @@ def sample(call: CommandRun, loai: str, count: int, output: Path | None, **asked
         try:
             file.write_bytes(body)
         except OSError as error:
-            raise Stopped(Problem("SYS-038", {"path": str(file), "reason": error.strerror or "?"})) from error
+            raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
         if call.screen.as_json:
             call.screen.row({"file": str(file), "bytes": len(body), "signed": key is not None})
     if output is not None:

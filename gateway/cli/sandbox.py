@@ -28,7 +28,9 @@ import click
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold, end_process, first_line
 from gateway.cli.node import write_node
+from gateway.core.addresses import host_and_port
 from gateway.core.model import Address, PartyId
+from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
 
@@ -121,7 +123,9 @@ def sandbox(
         with ExitStack() as open_:
             return asyncio.run(_play(Play(call, ground, endpoint, port, control, faults, pace), open_))
     except NotAsTold as error:
-        call.screen.note(f"DỪNG: {error}; xem {ground.folder}/*.log", f"STOP: {error}; see {ground.folder}/*.log")
+        call.screen.note(
+            f"DỪNG: {in_vietnamese(str(error))}; xem {ground.folder}/*.log", f"STOP: {error}; see {ground.folder}/*.log"
+        )
         return PROBLEMS
 
 
@@ -132,7 +136,7 @@ def _free(host: str, port: int) -> None:
         try:
             trial.bind((host, port))
         except OSError as error:
-            facts = {"address": f"{host}:{port} (--port)", "reason": error.strerror or "?"}
+            facts = {"address": f"{host_and_port(host, port)} (--port)", "reason": system_reason(error)}
             raise Stopped(Problem("SYS-032", facts)) from error
 
 
@@ -177,7 +181,7 @@ def prepare(folder: Path, role: str) -> Ground:
         ground.yours.mkdir(exist_ok=True)
         _make_member(ground.yours, "khoa.pem", "chung-thu.pem", "the.txt", *YOU[role])
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": system_reason(error)})) from error
     return ground
 
 
@@ -359,7 +363,7 @@ async def _play(play: Play, open_: ExitStack) -> int:
     try:
         control = f"http://127.0.0.1:{await world.start('127.0.0.1', play.control)}"
     except OSError as error:
-        facts = {"address": f"127.0.0.1:{play.control} (--control)", "reason": error.strerror or "?"}
+        facts = {"address": f"127.0.0.1:{play.control} (--control)", "reason": system_reason(error)}
         raise Stopped(Problem("SYS-032", facts)) from error
     try:
         write_profiles(ground, control, play.endpoint)

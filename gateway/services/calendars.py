@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from gateway.core.deadlines import WorkingCalendar
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import Written, decode_toml, nearest, read_toml, setting
 
@@ -77,11 +78,11 @@ def _fixed(day: str) -> tuple[int, int]:
 
 def _text(file: Path | None) -> str:
     if file is None:
-        return (resources.files(__package__) / BUNDLED).read_text("utf-8")
+        return (resources.files(__package__) / BUNDLED).read_text("utf-8-sig")
     try:
-        return file.read_text("utf-8")
+        return file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "UTF-8"
+        reason = system_reason(error)
         facts = {"path": str(file), "key": "deadlines.calendar", "file": "lienthong.toml", "reason": reason}
         raise Stopped(Problem("SYS-020", facts)) from error
 

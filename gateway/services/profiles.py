@@ -22,6 +22,7 @@ from typing import Any, Final
 from connectors.registry import ConnectorRegistry
 from connectors.table import SECRET, Common, Secret
 from gateway.core.model import PartyId
+from gateway.core.os_words import system_reason
 from gateway.core.parties import (
     SHA256,
     CertificateUse,
@@ -118,9 +119,9 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Conn
     looked at (loading connectors costs most of a second, and a judgement without delivery needs none).
     """
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or "?") if isinstance(error, OSError) else "not UTF-8"
+        reason = system_reason(error)
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": reason})) from error
     written = _by_type(read_toml(text, str(file)))
     base = file.resolve().parent
@@ -158,7 +159,7 @@ def read_folder(
     try:  # glob() would take a folder that may not be read for an empty one
         files = sorted(file for file in folder.iterdir() if file.suffix == ".toml")
     except OSError as error:
-        raise Stopped(Problem("SYS-045", {"path": str(folder), "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-045", {"path": str(folder), "reason": system_reason(error)})) from error
     parties: list[Party] = []
     places: dict[PartyId, str] = {}
     problems: list[Problem] = []
@@ -260,7 +261,7 @@ def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> Signi
     try:
         raw = form.file.read_bytes()
     except OSError as error:
-        raise Stopped(written.problem("SYS-020", (*key, "file"), **path, reason=error.strerror or "?")) from error
+        raise Stopped(written.problem("SYS-020", (*key, "file"), **path, reason=system_reason(error))) from error
     try:
         der = der_of(raw)
     except ValueError as error:

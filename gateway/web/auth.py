@@ -25,7 +25,8 @@ from gateway.web.refusals import refuse
 log = logging.getLogger("lienthong.web.auth")
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lienthong", Basic realm="lienthong", charset="UTF-8"'}
-_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]{16,512}=*")
+_TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_TOKEN_CHARS = (16, 512)  # a shorter one could be guessed in a day at the rate of a door
 _NOBODY = "0" * 64
 
 
@@ -148,18 +149,26 @@ class Doorkeeper:
         if not values or not self.is_proxy(peer):
             return peer
         nearest = values[-1].rsplit(",", 1)[-1].strip()  # the one our proxy added; those before it are claims
-        try:
-            return str(ipaddress.ip_address(nearest))
-        except ValueError:
-            return peer
+        address = _address(_PORT.sub(r"\1\2", nearest))
+        return peer if address is None else str(address)
 
     def is_proxy(self, peer: str) -> bool:
         """Whether the connection comes from a proxy that is believed."""
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
+        address = _address(peer)
+        return address is not None and any(address in network for network in self._proxies)
+
+
+# "192.0.2.1:4711", "[2001:db8::1]:4711", "[2001:db8::1]": what proxies write when they name the port, too.
+_PORT = re.compile(r"\A(?:(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?)\Z")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address; IPv4 as itself where a socket of both kinds writes it as ``::ffff:192.0.2.1``. None: none is read."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _authorization(headers: Headers) -> str | None:
@@ -170,13 +179,16 @@ def _authorization(headers: Headers) -> str | None:
 
 
 def _bearer(value: str | None) -> str | None:
-    """The token of a Bearer header; None for another scheme. Raises Refusal when it cannot be a token."""
+    """The token of a Bearer header; None for another scheme. Raises Refusal: AUT-103 no token, AUT-109 too short or long."""
     scheme, _, token = (value or "").partition(" ")
     if scheme.lower() != "bearer":
         return None
     token = token.strip()
     if not _TOKEN68.fullmatch(token):
         raise refuse("AUT-103", headers=_CHALLENGE)
+    least, most = _TOKEN_CHARS
+    if not least <= len(token) <= most:
+        raise refuse("AUT-109", headers=_CHALLENGE, length=len(token), least=least, most=most)
     return token
 
 

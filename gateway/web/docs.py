@@ -26,9 +26,10 @@ def openapi() -> dict[str, Any]:
 
 
 async def get_openapi(exchange: Exchange) -> web.Response:
-    """The description, with the address under which this door is reached."""
+    """The description, with the address of the settings; without one it is relative to where it was fetched from."""
     exchange.query()
-    described = {**openapi(), "servers": [{"url": exchange.public_url}]}
+    configured = exchange.door.settings.web.public_url
+    described = {**openapi(), "servers": [{"url": configured.rstrip("/") if configured else "/"}]}
     body = json.dumps(described, ensure_ascii=False, indent=1).encode()
     return exchange.kept(body, "application/json", {"Cache-Control": "no-cache"})
 

@@ -17,6 +17,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 
+from gateway.core.addresses import host_and_port
 from gateway.core.problems import Lang, Problem
 from gateway.web import answers
 from gateway.web import problems as rendering
@@ -29,7 +30,6 @@ XML_TYPES = ("application/xml", "text/xml")
 JSON_TYPES = ("application/json",)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction")
 
@@ -138,13 +138,21 @@ class Exchange:
 
     @property
     def public_url(self) -> str:
-        """Where callers reach this door: the setting, or else what this request was sent to."""
+        """Where callers reach this door: the setting, or else the address that this connection came to.
+
+        A Host header is whatever its writer likes; of it only a name of this machine is repeated.
+        """
         configured = self.door.settings.web.public_url
         if configured:
             return configured.rstrip("/")
+        found = self.request.transport.get_extra_info("sockname") if self.request.transport else None
+        ip, port = (
+            (str(found[0]), int(found[1])) if isinstance(found, tuple) else ("localhost", self.door.settings.web.port)
+        )
+        here = host_and_port(ip, port)
         host = self.request.headers.get("Host", "")
         scheme = "https" if self.tls is not None else "http"
-        return f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
+        return f"{scheme}://{host if host == f'localhost:{port}' else here}"
 
     def check_framing(self) -> None:
         """Refuses what a proxy before us might frame differently than we do. Raises Refusal."""

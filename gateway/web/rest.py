@@ -189,12 +189,13 @@ def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
 
     A batch is an array, or an object with nothing but ``data`` or ``DanhSachGoi``. Raises Refusal (SYS-125).
     """
-    start = body.data.lstrip(b" \t\r\n")[:1]
+    data = body.data.removeprefix(b"\xef\xbb\xbf")  # some editors and .NET write one; RFC 8259, 8.1: may be ignored
+    start = data.lstrip(b" \t\r\n")[:1]
     try:
         if start == b"[":
-            rows = msgspec.json.decode(body.data, type=list[msgspec.Raw])
+            rows = msgspec.json.decode(data, type=list[msgspec.Raw])
         elif start == b"{":
-            members = msgspec.json.decode(body.data, type=dict[str, msgspec.Raw])
+            members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
             if set(members) not in ({"data"}, {"DanhSachGoi"}):
                 return None
             rows = msgspec.json.decode(next(iter(members.values())), type=list[msgspec.Raw])

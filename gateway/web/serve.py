@@ -29,6 +29,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.addresses import host_and_port
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.settings import LoadedSettings, Settings, WebSettings, load
 from gateway.store import StoreError
@@ -108,7 +110,7 @@ def reserve(host: str, port: int) -> socket.socket:
             address = alone.getsockname()
         return _shared_socket(family, address[0], address[1])
     except OSError as error:
-        facts = {"address": f"{host}:{port}", "reason": error.strerror or "?"}
+        facts = {"address": host_and_port(host, port), "reason": system_reason(error)}
         raise Stopped(Problem("SYS-032", facts)) from error
 
 

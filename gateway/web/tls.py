@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import CONFIG_NAME, WebSettings
 
@@ -42,7 +43,7 @@ def _named(key: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # SSLError is one
-        said = (error.reason if isinstance(error, ssl.SSLError) else None) or error.strerror or "?"
+        said = (error.reason if isinstance(error, ssl.SSLError) else None) or system_reason(error)
         words = next((ours for theirs, ours in _REASONS.items() if theirs in said), said)
         raise Stopped(
             Problem("SYS-020", {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": words})

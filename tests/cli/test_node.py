@@ -4,14 +4,18 @@ import re
 import socket
 import sqlite3
 import stat
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 
 from gateway.cli.command import CommandRun
+from gateway.core.addresses import host_and_port
+from gateway.core.problems import Stopped
 from gateway.settings import load
 from gateway.store import open_engine
+from gateway.web.serve import reserve
 
 
 def test_init_makes_a_node_that_its_own_commands_accept(cli, tmp_path):
@@ -150,7 +154,63 @@ def test_doctor_sees_a_port_that_is_taken(cli, node):
         out = cli("doctor").out
         assert "SYS-032" in out
         taken.listen()
-        assert "đang nhận tại 127.0.0.1:8399" in cli("doctor").out
+
+
+def test_files_that_an_editor_began_with_a_byte_order_mark_are_read(cli, office):
+    for file in (office.folder / "lienthong.toml", office.folder / "parties" / "cong-dvc.toml"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    result = cli("parties", "check")
+    assert "Không khác sổ đăng ký" in result.out
+
+
+def test_an_ipv6_address_stands_in_brackets_wherever_it_is_printed(cli, node):
+    config = node / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace('#host = "127.0.0.1"', 'host = "::1"'), "utf-8")
+    assert "[::1]:8399" in cli("doctor").out
+    with pytest.raises(Stopped) as caught:
+        reserve("2001:db8::1", 8399)  # an address for documentation: no machine has it
+    assert caught.value.problems[0].facts["address"] == "[2001:db8::1]:8399"
+    assert host_and_port("127.0.0.1", 8399) == "127.0.0.1:8399"
+
+
+def strangers_port(answer):
+    """A program on the node's port that answers every question with these bytes, and the means to stop it."""
+    taken = socket.create_server(("127.0.0.1", 8399))
+
+    def talk():
+        while True:
+            try:
+                line, _ = taken.accept()
+            except OSError:
+                return
+            with line:
+                if line.recv(4096):
+                    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+
+    threading.Thread(target=talk, daemon=True).start()
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("answer", "ours"),
+    [
+        (b'{"status":"alive","node":"H19.900"}', True),
+        (b'{"status":"alive","node":"H19.999"}', False),
+        (b'{"status":"alive"}', False),
+        (b"<html>Apache</html>", False),
+    ],
+)
+def test_doctor_asks_whoever_listens_on_our_port_who_it_is(cli, node, answer, ours):
+    taken = strangers_port(answer)
+    try:
+        result = cli("doctor")
+    finally:
+        taken.shutdown(socket.SHUT_RDWR)
+        taken.close()
+    assert ("trục này đang nhận tại 127.0.0.1:8399" in result.out) is ours
+    if not ours:
+        assert "SYS-083" in result.out
+    assert ("H19.999" in result.out) is (b"H19.999" in answer)
 
 
 def test_doctor_in_json_gives_settings_and_checks(cli, node):
@@ -228,7 +288,7 @@ def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch
 
     assert "✗" not in cli("doctor").out.partition("lienthong.sqlite3\n")[0]
     monkeypatch.setattr(Engine, "begin", refused)
-    assert "readonly" in cli("doctor").out
+    assert "cơ sở dữ liệu chỉ cho đọc" in cli("doctor").out
 
 
 def test_doctor_finds_a_database_that_somebody_holds(cli, node, monkeypatch):

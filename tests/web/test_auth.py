@@ -77,10 +77,13 @@ def test_nobody_is_refused_with_a_challenge(registry):
     [
         ("Bearer TEST-ONLY-cong-dvX", "AUT-102"),
         ("Bearer test-only-cong-dvc", "AUT-102"),
-        ("Bearer short", "AUT-103"),
+        ("Bearer short", "AUT-109"),
         ("Bearer ", "AUT-103"),
         ("Bearer with blanks inside it of course", "AUT-103"),
-        ("Bearer " + "a" * 600, "AUT-103"),
+        ("Bearer " + "a" * 15, "AUT-109"),
+        ("Bearer " + "a" * 16, "AUT-102"),
+        ("Bearer " + "a" * 512, "AUT-102"),
+        ("Bearer " + "a" * 513, "AUT-109"),
         ("Digest username=x", "AUT-103"),
         ("", "AUT-103"),
         ("Basic !!!", "AUT-103"),
@@ -175,6 +178,39 @@ def test_the_callers_address_is_the_one_our_proxy_added(registry):
     assert doorkeeper.address(headers, "10.1.2.3") == "198.51.100.7"
     assert doorkeeper.address(headers, "192.0.2.1") == "192.0.2.1"
     assert doorkeeper.address(CIMultiDict({"X-Forwarded-For": "junk"}), "10.1.2.3") == "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("2001:DB8:0::7", "2001:db8::7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7:port", "10.1.2.3"),
+        ("unknown", "10.1.2.3"),
+    ],
+)
+def test_a_proxy_may_name_the_port_too(said, address):
+    headers = CIMultiDict({"X-Forwarded-For": f"203.0.113.9, {said}"})
+    assert keeper(**PROXY).address(headers, "10.1.2.3") == address
+    assert keeper(**PROXY).address(headers, "::ffff:10.1.2.3") in (address, "::ffff:10.1.2.3")
+
+
+def test_one_strangers_wrong_passwords_lock_nobody_out_who_comes_through_the_same_proxy(registry):
+    doorkeeper = keeper(**PROXY)
+
+    def come(port, password, host="198.51.100.7"):
+        peer = doorkeeper.address(CIMultiDict({"X-Forwarded-For": f"{host}:{port}"}), "10.1.2.3")
+        return refused(basic("xây-dựng", password), registry, doorkeeper, peer=peer)
+
+    assert [come(40000 + n, str(n)) for n in range(11)] == ["AUT-102"] * 10 + [
+        "AUT-107"
+    ]  # a new port is no new stranger
+    agency = doorkeeper.address(CIMultiDict({"X-Forwarded-For": "192.0.2.77:1"}), "10.1.2.3")
+    assert identify(basic("xây-dựng", "mật khẩu: dài"), registry, doorkeeper, peer=agency).party.id == "so-xay-dung"
 
 
 def test_operators_have_tokens_of_their_own(registry):

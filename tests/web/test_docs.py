@@ -3,6 +3,7 @@
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 import hypothesis
 import mail
@@ -64,10 +65,12 @@ def test_every_code_of_the_door_is_named_somewhere():
     assert rest - named <= soap_only
 
 
-def test_the_description_names_the_address_it_was_asked_under(door):
+def test_the_description_names_the_public_address_and_without_one_is_relative(open_door, door, sample_settings):
     answer = door.get("/openapi.json")
     assert answer.json["openapi"] == "3.1.0"
-    assert answer.json["servers"] == [{"url": f"http://127.0.0.1:{door.port}"}]
+    assert answer.json["servers"] == [{"url": "/"}]
+    public = replace(sample_settings, web=replace(sample_settings.web, public_url="https://truc.example/lt/"))
+    assert open_door(settings=public).get("/openapi.json").json["servers"] == [{"url": "https://truc.example/lt"}]
 
 
 class _Links(html.parser.HTMLParser):

@@ -18,7 +18,7 @@ DIGEST = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
 
 def test_a_living_process_says_so_to_anyone(door):
     answer = door.get("/healthz")
-    assert (answer.status, answer.json) == (200, {"status": "alive"})
+    assert (answer.status, answer.json) == (200, {"status": "alive", "node": "H19.900"})
 
 
 def test_a_ready_process_names_what_it_depends_on_and_how_fresh_the_good_news_is(door):

@@ -659,6 +659,16 @@ def test_a_hostile_host_does_not_reach_the_wsdl(door):
     assert b"evil" not in answer
 
 
+def test_no_name_that_a_request_brings_along_stands_in_wsdl_or_description(door):
+    for place in (b"/soap?wsdl", b"/openapi.json"):
+        asked = b"GET " + place + b" HTTP/1.1\r\nHost: truc.example.net\r\nConnection: close\r\n\r\n"
+        answer, _ = door.raw(asked)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"truc.example.net" not in answer
+    assert f'location="http://127.0.0.1:{door.port}/soap"'.encode() in door.get("/soap?wsdl").body
+    assert door.get("/openapi.json").json["servers"] == [{"url": "/"}]
+
+
 def test_the_public_address_of_the_settings_stands_in_the_wsdl(open_door, sample_settings):
     settings = replace(sample_settings, web=replace(sample_settings.web, public_url="https://truc.example/lt/"))
     answer = open_door(settings=settings).get("/soap?wsdl")

@@ -93,6 +93,19 @@ def test_the_callers_own_bytes_stay_the_original(door, code):
     assert answer.json["BamNoiDung"] == hashlib.sha256(body).hexdigest()
 
 
+BOM = b"\xef\xbb\xbf"
+
+
+def test_a_byte_order_mark_before_json_harms_nobody_and_stays_among_the_original_bytes(door, code):
+    body = BOM + json.dumps(progress(code)).encode()
+    answer = submit(door, body)
+    assert answer.status == 201, answer
+    assert door.get(f"/v1/messages/{answer.json['SoTiepNhan']}/original", XA).body == body
+    rows = [progress(code, 9, "20260117080000"), {"MaHoSo": code, "TrangThai": "x"}]
+    several = submit(door, BOM + json.dumps({"DanhSachGoi": rows}).encode())
+    assert [r["KetQua"] for r in several.json["DanhSachKetQuaGoi"]] == ["accepted", "rejected"]
+
+
 def test_the_same_packet_again_has_no_second_effect_with_and_without_a_key(door, code):
     first = submit(door, progress(code))
     again = submit(door, progress(code))

@@ -27,6 +27,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.core.addresses import host_and_port
 from gateway.core.effects import KetQua
 from gateway.core.model import Address
 from gateway.core.problems import Stopped
@@ -298,7 +299,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sys.stdout.write(json.dumps({"ready": f"http://{arguments.host}:{port}"}) + "\n")
+    sys.stdout.write(json.dumps({"ready": f"http://{host_and_port(arguments.host, port)}"}) + "\n")
     sys.stdout.flush()
     await stop.wait()
     await runner.cleanup()

@@ -27,6 +27,7 @@ from aiohttp import web
 
 from gateway.cli.play.agency import ON_TAKING, Agency, Fault, Knob, Taken, cut, knob_of, shown
 from gateway.core.model import Address
+from gateway.core.os_words import in_vietnamese, system_reason
 from schemas.catalog import Catalog
 from schemas.fresh import Size, fresh
 from signing.sign import SigningKey, sign
@@ -291,7 +292,10 @@ class World:
                 async with self.http.post(self.endpoint, data=body, headers=headers) as answer:
                     reply, content, kind = answer.status, await answer.read(), answer.content_type
             except (aiohttp.ClientError, TimeoutError) as error:
-                self.happened(f"không gọi được {self.endpoint}: {error}", f"{self.endpoint} cannot be reached: {error}")
+                why = system_reason(error)
+                self.happened(
+                    f"không gọi được {self.endpoint}: {in_vietnamese(why)}", f"{self.endpoint} cannot be reached: {why}"
+                )
                 return web.Response(status=503, headers={"Retry-After": "2"})
         what = f"{request.headers.get('LoaiThongDiep', '')} {request.headers.get('MaThongDiep', '')}".strip()
         twist = f" ({fault})" if knob is not None else ""

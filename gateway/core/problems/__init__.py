@@ -17,6 +17,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+from gateway.core.os_words import in_vietnamese
+
 
 class ProblemOutcome(StrEnum):
     """The three answers of a judgement, as a problem states them."""
@@ -102,6 +104,9 @@ class Problem:
             said = next((table[key][lang] for key in known if key in table), "")
             if said:
                 facts[name] = f"{said}: {value}"
+        if lang is Lang.VI:  # what the system said is English wherever it runs
+            for name in facts.keys() & _SAID_BY_THE_SYSTEM:
+                facts[name] = _in_vietnamese(facts[name])
         return facts
 
     def remedy(self, lang: Lang = Lang.VI) -> str:
@@ -135,6 +140,15 @@ class Stopped(Exception):
 
     def __str__(self) -> str:
         return "; ".join(f"{p.code} {p.message(Lang.EN)}" for p in self.problems)
+
+
+_SAID_BY_THE_SYSTEM: Final = frozenset({"reason", "why", "sources"})
+
+
+def _in_vietnamese(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return [_in_vietnamese(item) for item in value]
+    return in_vietnamese(value) if isinstance(value, str) else value
 
 
 class _Gaps(dict[str, Any]):
