@@ -34,11 +34,11 @@ demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves
 
 .PHONY: test
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -q -n auto --maxprocesses 4 $(if $(CI),--durations=25)
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal $(if $(CI),--durations=25)
 
 .PHONY: test-later
 test-later: $(READY)  ## the same suite under a clock that a year has passed on (libfaketime)
-	faketime -f '+1y' $(BIN)/pytest -q -n auto --maxprocesses 4
+	faketime -f '+1y' $(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
@@ -118,8 +118,12 @@ samples: $(READY)  ## make the samples anew where their recipes have changed
 
 .PHONY: attacks
 attacks: $(READY)  ## every attack document on every accepted sample, some minutes, with the time and memory of the dearest
-	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q tests/signing/test_attacks.py
+	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 tests/signing/test_attacks.py tests/signing/test_known.py
 	$(BIN)/python tools/attacks.py
+
+.PHONY: properties
+properties: $(READY)  ## every property test with a thousand examples that change from run to run, instead of fifty that stay
+	LIENTHONG_DEEP=1 $(BIN)/pytest -q -n auto --maxprocesses 4 -m hypothesis
 
 MINUTES ?= 10
 .PHONY: fuzz

@@ -24,9 +24,12 @@ from psycopg import sql
 
 from gateway.store import Store, open_engine, upgrade
 
-settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("dev"), max_examples=300)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+# `make test` tries the same examples every time, so that it says of a change what it said before; `make properties` tries others.
+settings.register_profile(
+    "short", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", settings.get_profile("short"), max_examples=1000, derandomize=False)
+settings.load_profile("deep" if os.environ.get("LIENTHONG_DEEP") else "short")
 
 _numbers = itertools.count(1)
 

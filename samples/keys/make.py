@@ -18,6 +18,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from asn1crypto import core as asn1
@@ -25,6 +26,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 HERE = Path(__file__).resolve().parent
@@ -336,10 +338,16 @@ def load_certificate(name: str, folder: Path = HERE) -> x509.Certificate:
 
 def load_key(name: str, folder: Path = HERE) -> Key:
     """A private key of the test PKI."""
-    key = serialization.load_pem_private_key(key_path(name, folder).read_bytes(), None)
+    key = _read_key(key_path(name, folder).read_bytes())
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise TypeError(f"{name}: neither RSA nor EC")
     return key
+
+
+@cache
+def _read_key(pem: bytes) -> PrivateKeyTypes:
+    """The key in a file of these bytes; OpenSSL tries an RSA key for some 50 ms before it gives it out."""
+    return serialization.load_pem_private_key(pem, None)
 
 
 def write_certificate(name: str, certificate: x509.Certificate, folder: Path) -> None:

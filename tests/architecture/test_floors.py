@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,13 @@ def test_a_wrong_import_breaks_its_contract(file, line, contract, tmp_path):
     assert f"{contract} BROKEN" in done.stdout
 
 
+@cache
 def imports(file):
     """The top-level packages that a file imports, wherever in it, and the line."""
+    return list(_imports(file))
+
+
+def _imports(file):
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)

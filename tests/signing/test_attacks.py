@@ -196,10 +196,16 @@ def chosen():
     return [sampling.sample(f"accepted/{name}.xml") for name in CHOSEN]
 
 
+EACH = 1 if os.environ.get("LIENTHONG_ALL_ATTACKS") else 3
+
+
 @pytest.mark.threat("T-XSW", "T-COVERAGE", "T-PRESENCE")
 @pytest.mark.parametrize("sample", chosen(), ids=lambda sample: sample.name.removeprefix("accepted/"))
 def test_no_attack_on_an_accepted_sample_passes_the_signature(sample, gate, trap):
-    """The signature alone must refuse them; what the schema would refuse besides is not asked."""
+    """The signature alone must refuse them; what the schema would refuse besides is not asked.
+
+    A third of the attacks on each sample, another third on the next, unless LIENTHONG_ALL_ATTACKS asks for all.
+    """
     address, asked = trap
     finding = judge(arrival(sample.body, sample.sender), gate)
     if finding.signed_bytes is None:
@@ -208,8 +214,9 @@ def test_no_attack_on_an_accepted_sample_passes_the_signature(sample, gate, trap
     signer = next(name for name in SIGNERS if pki.signer(name).fingerprint == finding.thong_diep.signer.fingerprint)
     made = attacks.attacks(attacks.Seed(sample.body, paper.key(signer), paper.key("stranger"), address))
     assert len(made) >= 250
+    turn = [one.name for one in chosen()].index(sample.name)
     wrong = []
-    for attack in made:
+    for attack in made[turn % EACH :: EACH]:
         codes = by_the_signature(attack.body, sample.sender, gate, finding.loai)
         if codes != attack.codes:
             wrong.append((attack.name, sorted(codes), sorted(attack.codes)))
