@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(READY): requirements/dev.txt pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "Cần Python từ 3.11 trở lên, có venv và ensurepip (Debian: apt-get install python3-venv)." \
@@ -39,6 +39,23 @@ test: $(READY)  ## run the whole test suite
 .PHONY: test-later
 test-later: $(READY)  ## the same suite under a clock that a year has passed on (libfaketime)
 	faketime -f '+1y' $(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
+
+# The newest CPython on this machine, pyenv's included; tests/architecture says which the classifiers promise.
+NEWEST ?= $(shell for v in 15 14 13; do for p in python3.$$v "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$v.*/bin/python3.$$v; do \
+    "$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && echo "$$p" && exit; done; done)
+
+.PHONY: newest-python
+newest-python:  ## where that CPython is; nothing where there is none
+	@echo "$(NEWEST)"
+
+.PHONY: newest
+newest:  ## what does not start processes, under the newest CPython that can be found (3.13 or later)
+	@[ -n "$(NEWEST)" ] || { echo "Không có CPython từ 3.13 trên máy này. / No CPython 3.13 or later on this machine."; exit 2; }
+	@[ -x .venv-newest/bin/python ] || "$(NEWEST)" -m venv .venv-newest
+	@.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dev.txt
+	@.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	.venv-newest/bin/python --version
+	.venv-newest/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal tests/core tests/documents tests/schemas tests/signing/test_verify.py tests/signing/test_genuine.py tests/connectors
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
@@ -86,7 +103,7 @@ pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes
 
 .PHONY: clean
 clean:  ## remove what these targets made, .venv excepted
-	rm -rf build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv-newest build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
 proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have theirs in the test suite

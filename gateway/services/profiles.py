@@ -17,9 +17,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from connectors.registry import ConnectorRegistry
 from connectors.table import SECRET, Common, Secret
 from gateway.core.model import PartyId
 from gateway.core.os_words import system_reason
@@ -40,7 +39,9 @@ from gateway.core.parties import (
 )
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
-from schemas.dialect_fields import dialect_mistakes
+
+if TYPE_CHECKING:
+    from connectors.registry import ConnectorRegistry
 
 AGENCY = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"
 ID = r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?"
@@ -209,6 +210,8 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
             yield problem("SYS-017", ("credentials", "basic", user), value="…", pattern=SHA256)
     yield from _certificate_rules(profile, written, trees)
     yield from _type_rules(profile, written, trees)
+    from schemas.dialect_fields import dialect_mistakes  # noqa: PLC0415 - loads the schema library
+
     for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
         yield problem(code, where, **found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -10,9 +11,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, exc, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
@@ -123,7 +123,11 @@ Insert = Callable[[Table], Any]
 
 
 def _insert_of(dialect: Dialect) -> Insert:
-    return sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    if dialect.name == "sqlite":
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a third of a look-up's CPU where the database is a file
+
+    return postgresql.insert
 
 
 class Bulk:
@@ -234,8 +238,10 @@ class Trouble(Enum):
     OTHER = auto()
 
 
-#: What a driver raises by itself, where SQLAlchemy has not wrapped it (while a connection is being prepared).
-DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+def driver_errors() -> tuple[type[Exception], ...]:
+    """What a driver raises by itself, where SQLAlchemy has not wrapped it (while a connection is being prepared)."""
+    psycopg = sys.modules.get("psycopg")  # there once an engine for PostgreSQL was opened, and otherwise raises nothing
+    return (sqlite3.Error,) if psycopg is None else (sqlite3.Error, psycopg.Error)
 
 
 def trouble_of(original: BaseException | None) -> Trouble:
@@ -249,6 +255,8 @@ def trouble_of(original: BaseException | None) -> Trouble:
         return Trouble.BUSY
     if state[:2] in ("08", "25", "28", "3D", "53", "57", "58") or state == "42501":
         return Trouble.UNAVAILABLE
+    import psycopg  # noqa: PLC0415 - it is loaded: the failure is its own
+
     if isinstance(original, psycopg.DataError):
         return Trouble.UNSTORABLE
     if not state and isinstance(original, psycopg.OperationalError):  # no server, or it hung up

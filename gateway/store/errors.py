@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from gateway.store.engine import DRIVER_ERRORS, Trouble, trouble_of
+from gateway.store.engine import Trouble, driver_errors, trouble_of
 
 
 class StoreError(Exception):
@@ -63,7 +63,7 @@ def translated() -> Iterator[None]:
         if error.connection_invalidated:
             raise Unavailable(_first_line(error.orig)) from error
         raise _KINDS[trouble_of(error.orig)](_first_line(error.orig)) from error
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         raise _KINDS[trouble_of(error)](_first_line(error)) from error
     except exc.StatementError as error:  # a value was refused before it reached the database
         raise Unstorable(_first_line(error.orig)) from error

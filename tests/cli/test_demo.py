@@ -18,7 +18,7 @@ HS01 = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
 
 def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
     folder = tmp_path / "demo"
-    result = process("demo", "--dir", folder, folder=tmp_path, timeout=PATIENCE_S)
+    result = process("demo", "--dir", folder, folder=tmp_path, timeout=3 * PATIENCE_S)  # a dozen commands
     out = strip(result.out)
     assert result.code == 0, out + result.err
     for part in (
