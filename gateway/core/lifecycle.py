@@ -449,20 +449,19 @@ def _move(life: _Life, effect: Moves, at: datetime) -> Reading | None:
     )
     if row is None:
         return None
-    entered = now.spans[-1].since if now.spans else at
-    spans = (*now.spans[:-1], replace(now.spans[-1], until=at)) if now.spans else ()
+    present = now.spans[-1]  # whoever is in a state has entered it
     returned = to == DA_XU_LY_XONG and effect.result_kind == TRA_LAI
     life.set(
         trang_thai=to,
         trang_thai_goc=effect.goc,
         before_pause=_memory(now.before_pause, state, row),
-        spans=(*spans, Span(trang_thai=to, since=at)),
+        spans=(*now.spans[:-1], replace(present, until=at), Span(trang_thai=to, since=at)),
         returned=returned,
         withdrawn=now.withdrawn or returned or (state, to) == (YEU_CAU_RUT, DUNG_XU_LY),
         supplements=now.supplements + (to == YEU_CAU_BO_SUNG),
         han_bo_sung=effect.han if to == YEU_CAU_BO_SUNG else None,
     )
-    _extend(life, effect, row, entered, at)
+    _extend(life, effect, present, at)
     _dates(life, effect, at)
     if (state, to) == (YEU_CAU_BO_SUNG, DUOC_TIEP_NHAN):
         life.set(complete_since=at)  # only now is it complete: the six hours of R27 begin anew
@@ -478,12 +477,10 @@ def _wanted(effect: Moves, now: Trace) -> int | None:
 
 
 def _memory(before: tuple[int, ...], state: int, row: Move) -> tuple[int, ...]:
-    """Which states are remembered after a move: pauses nest, an end forgets them."""
-    if row.to in REMEMBERS:
-        return (*before, state)
-    if state in REMEMBERS:
-        return before[:-1] if Guard.REMEMBERED in row.guards else ()
-    return () if row.to in FINISHED_STATES or row.to == DUNG_XU_LY else before
+    """Which states are remembered after a move: pauses nest, and whatever is no pause and ends none forgets them."""
+    if Guard.REMEMBERED in row.guards:  # also where this leads back into an outer pause
+        return before[:-1]
+    return (*before, state) if row.to in REMEMBERS else ()
 
 
 def _holds(guard: Guard, effect: Moves, at: datetime, now: Trace, rules: LifeRules) -> bool:
@@ -504,21 +501,20 @@ def _holds(guard: Guard, effect: Moves, at: datetime, now: Trace, rules: LifeRul
             return True
 
 
-def _extend(life: _Life, effect: Moves, row: Move, entered: datetime, at: datetime) -> None:
+def _extend(life: _Life, effect: Moves, before: Span, at: datetime) -> None:
     """Waiting time of 5, and of 8 where the agency declares it a pause, is added to the appointment."""
-    now = life.now
-    left = now.spans[-2].trang_thai if len(now.spans) > 1 else None
+    now, left = life.now, before.trang_thai
     pauses = left == YEU_CAU_BO_SUNG or (left == DUNG_XU_LY and life.rules.trang_8_la_tam_dung)
     if not pauses or now.trang_thai not in (MOI_DANG_KY, DUOC_TIEP_NHAN, DANG_XU_LY) or effect.ngay_hen_tra is not None:
         return
     if now.ngay_hen_tra is None:
         return
     by_decree = life.rules.by_decree and left == YEU_CAU_BO_SUNG and now.trang_thai != MOI_DANG_KY
-    if (by_decree or Guard.DECREE in row.guards) and now.ngay_tiep_nhan is not None:
-        first_due = now.hen_tra[0][1] if now.hen_tra else now.ngay_hen_tra
+    if by_decree and now.ngay_tiep_nhan is not None:
+        _, first_due = now.hen_tra[0]
         life.appoint(at, at + (first_due - now.ngay_tiep_nhan))
         return
-    life.appoint(at, now.ngay_hen_tra + max(at - entered, timedelta(0)))
+    life.appoint(at, now.ngay_hen_tra + max(at - before.since, timedelta(0)))
 
 
 def _dates(life: _Life, effect: Moves, at: datetime) -> None:
