@@ -26,6 +26,7 @@ from gateway.documents import Kind, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
 from schemas.declarations import Declarations, fingerprint
+from schemas.digests import digest_of_files
 from schemas.fields import Fields
 from schemas.names import local, namespace, pb
 from schemas.rules import Active, RuleSettings, active
@@ -113,6 +114,9 @@ class Catalog:
         files = [file for entry in self._readers.values() for file in entry.files]
         homes = {entry.xsd.parent.parent for entry in self._readers.values()}
         safe_closure(files, within=(names.XSD_FOLDER, *homes))
+        self.further = digest_of_files(  # the schemas that are not in the package, by what they say
+            sorted({file for file in files if not file.is_relative_to(names.XSD_FOLDER)})
+        )
         self._here = threading.local()
         self._judges: dict[Path | None, xmlschema.XMLSchema10] = {}
         self._lock = threading.Lock()

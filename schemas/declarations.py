@@ -26,6 +26,7 @@ from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import xpath_of
 from schemas import names
 from schemas.compiling import SchemaFault, compile_judge, compile_schema, safe_closure
+from schemas.digests import digest_of_files
 from schemas.explain import explain
 from schemas.names import XS, hs, local, namespace
 
@@ -93,9 +94,10 @@ class Declaration:
 class Declarations:
     """All declaration schemas in force. A frozen view: to change it, load another and replace the catalogue's."""
 
-    def __init__(self, declarations: Iterable[Declaration] = (), fingerprint: str = "") -> None:
+    def __init__(self, declarations: Iterable[Declaration] = (), fingerprint: str = "", digest: str = "") -> None:
         self._all = tuple(declarations)
         self.fingerprint = fingerprint  # of the folder it was loaded from
+        self.digest = digest  # SHA-256 over what its files say; "" without any
 
     def __iter__(self) -> Iterator[Declaration]:
         return iter(self._all)
@@ -111,7 +113,7 @@ class Declarations:
         failed = [problem for problem in problems if problem.outcome is not ProblemOutcome.NOTE]
         if failed:
             raise Stopped(*failed)
-        return cls(found, before)
+        return cls(found, before, digest_of_files(_files(folder)))
 
     def of(self, ma_tthc: str, at: datetime) -> tuple[Declaration, ...]:
         """What serves a procedure at a time: a full code before its stem, so that a province may be stricter than
@@ -125,11 +127,14 @@ class Declarations:
 def fingerprint(folder: Path) -> str:
     """Changes whenever a file of the folder does: whether to load again, for the price of looking at its directory."""
     seen = hashlib.sha256()
-    for file in sorted(folder.glob("*")) if folder.is_dir() else ():
-        if file.suffix in (".xsd", ".toml"):
-            state = file.stat()
-            seen.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    for file in _files(folder):
+        state = file.stat()
+        seen.update(f"{file.name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
     return seen.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.glob("*")) if file.suffix in (".xsd", ".toml")] if folder.is_dir() else []
 
 
 def check_declaration(path: Path) -> list[Problem]:

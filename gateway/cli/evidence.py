@@ -70,8 +70,9 @@ def evidence(call: CommandRun, name: str, output: Path | None, reason: str | Non
     """Writes a bundle, after it has been checked as its reader will."""
     from gateway.core.ledger import LogLine
     from gateway.services import desk, profiles
-    from gateway.services.bundles import contents, gather, schema_digests
+    from gateway.services.bundles import contents, gather
     from gateway.wiring import build, own_certificates
+    from schemas.digests import schema_digests
     from signing.evidence import anchors, verify_bundle, write_bundle
 
     call.need(OperatorRole.OPERATOR, "evidence")
@@ -133,7 +134,8 @@ def check_bundle(
     signed: bool,
 ) -> int:
     """Checks a bundle by what the caller brings along, and by nothing else."""
-    from gateway.services.bundles import contents, schema_digests
+    from gateway.services.bundles import contents
+    from schemas.digests import schema_digests
     from signing.evidence import MOST_BYTES, verify_bundle
     from signing.heads import Heads
 

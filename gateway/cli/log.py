@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +20,8 @@ from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
+    from gateway.cli.show import Screen
+    from gateway.store.compare import Comparison, Difference
     from signing.certificates import Certificate
     from signing.heads import Heads
 
@@ -34,6 +37,9 @@ log = Group(
     en="The chained log: each entry holds the hash of the one before, so no change, cut or insertion goes unseen.",
     no_args_is_help=True,
 )
+
+#: The last version whose log said less of the rows that it wrote.
+LESS_LOGGED: Final = "0.1.0"
 
 FLAWS = {
     chain.Flaw.GAP: ("thiếu hoặc trùng mục", "an entry is missing, or stands twice"),
@@ -67,40 +73,57 @@ FLAWS = {
     vi="Đầu chuỗi đã biết: số và băm, hoặc đầu chuỗi đã ký (DaKy) mà hộp thư đã trả.",
     en="A known head: number and hash, or the signed head (DaKy) that an inbox page carried.",
 )
-def verify(call: CommandRun, file: Path | None, certificates: tuple[Path, ...], witnesses: tuple[str, ...]) -> int:
-    """Walks the chain from its first entry."""
+@option(
+    "--store",
+    "tables",
+    is_flag=True,
+    vi="Đối chiếu cả các bảng với nhật ký: thông điệp, kết quả xét, sự kiện hồ sơ, lượt gửi, hộp thư, đăng ký, nội dung.",
+    en="Compare the tables with the log too: messages, verdicts, events, deliveries, inboxes, registry, bytes.",
+)
+@option(
+    "--most",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    vi="Nêu nhiều nhất chừng này chỗ khác nhau.",
+    en="Name at most this many differences.",
+)
+def verify(
+    call: CommandRun,
+    file: Path | None,
+    certificates: tuple[Path, ...],
+    witnesses: tuple[str, ...],
+    *,
+    tables: bool,
+    most: int,
+) -> int:
+    """Walks the chain from its first entry, then the tables."""
     from signing.heads import Heads
 
+    screen = call.screen
+    if tables and file is not None:
+        raise click.UsageError(
+            screen.text("--store không dùng cùng --file.", "--store and --file do not go together."),
+        )
     heads = Heads(_certificates(call, file, certificates))
     known = dict(witness(text, heads) for text in witnesses)
     if file is not None:
         checked = chain.verify_chain(heads.through(_exported(file)), witnesses=known)
     else:
         call.need(OperatorRole.VIEWER, "log verify")
-        with call.store.read() as view:
-            checked = chain.verify_chain(heads.through(view.log_entries()), witnesses=known)
+        checked = chain.verify_chain(heads.through(call.store.log_entries()), witnesses=known)
     wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
-    newest, screen = heads.newest, call.screen
+    sound = checked.whole and wrong is None
+    compared = _compared(call, most) if tables and sound else None  # a log that was changed proves nothing
     if screen.as_json:
-        screen.row(
-            {
-                "whole": checked.whole and wrong is None,
-                "entries": checked.head.number,
-                "head": checked.head.hash,
-                "flaw": str(checked.flaw) if checked.flaw else "signed-head" if wrong else None,
-                "at": checked.number if checked.flaw else wrong[0] if wrong else None,
-                "signed_heads": heads.seen,
-                "signed_up_to": newest.number if newest else None,
-                "signed_at": newest.at if newest else None,
-                "signed_heads_checked": bool(heads.certificates),
-            }
-        )
-        return FINE if checked.whole and wrong is None else PROBLEMS
+        screen.row(_verified(checked, wrong, heads, compared))
+        return FINE if sound and not (compared and compared.count) else PROBLEMS
     if checked.flaw is not None:
         vi, en = FLAWS[checked.flaw]
         raise Stopped(Problem("SYS-050", {"number": checked.number, "reason": screen.text(vi, en)}))
     if wrong is not None:
         raise Stopped(Problem("SIG-134", {"number": wrong[0], "reason": wrong[1]}))
+    newest = heads.newest
     screen.line(
         f"Chuỗi nguyên vẹn: {checked.head.number} mục, đầu chuỗi {checked.head.hash}",
         f"The chain is whole: {checked.head.number} entries, head {checked.head.hash}",
@@ -115,7 +138,82 @@ def verify(call: CommandRun, file: Path | None, certificates: tuple[Path, ...], 
             f"{heads.seen} đầu chuỗi đã ký, đúng cả; mới nhất tới mục {newest.number}, lúc {when(newest.at)}.",
             f"Signed heads: {heads.seen}, all good; the newest covers entry {newest.number}, {when(newest.at)}.",
         )
+    if compared is not None:
+        return _print_compared(screen, compared)
     return FINE
+
+
+def _compared(call: CommandRun, most: int) -> Comparison:
+    from gateway.store.compare import compare_with_log
+
+    with call.screen.progress("Đối chiếu các bảng với nhật ký", "Comparing the tables with the log") as tell:
+        return compare_with_log(call.store, most=most, tell=tell)
+
+
+def _verified(
+    checked: chain.ChainCheck, wrong: tuple[int, str] | None, heads: Heads, compared: Comparison | None
+) -> dict[str, Any]:
+    newest = heads.newest
+    row: dict[str, Any] = {
+        "whole": checked.whole and wrong is None,
+        "entries": checked.head.number,
+        "head": checked.head.hash,
+        "flaw": str(checked.flaw) if checked.flaw else "signed-head" if wrong else None,
+        "at": checked.number if checked.flaw else wrong[0] if wrong else None,
+        "signed_heads": heads.seen,
+        "signed_up_to": newest.number if newest else None,
+        "signed_at": newest.at if newest else None,
+        "signed_heads_checked": bool(heads.certificates),
+    }
+    if compared is not None:
+        row["store"] = {
+            "agrees": not compared.count,
+            "differences": compared.count,
+            "first": [asdict(one) for one in compared.differences],
+            "compared": dict(sorted(compared.rows.items())),
+            "older": dict(sorted(compared.older.items())),
+        }
+    return row
+
+
+def _print_compared(screen: Screen, compared: Comparison) -> int:
+    counted = ", ".join(f"{table} {number}" for table, number in sorted(compared.rows.items()))
+    screen.line(f"Đã đối chiếu với nhật ký: {counted}.", f"Compared with the log: {counted}.")
+    if compared.older:
+        older = ", ".join(f"{table} {number}" for table, number in sorted(compared.older.items()))
+        screen.line(
+            f"Nhật ký không nói hết về: {older}; các dòng này do phiên bản {LESS_LOGGED} trở về trước ghi, chỉ đối chiếu được "
+            "những gì nhật ký khi đó có.",
+            f"Not in the log, or not all of it: {older}. They were written by version {LESS_LOGGED} or before; what the log of "
+            "that time says was compared.",
+        )
+    if not compared.count:
+        screen.line("Các bảng khớp với nhật ký.", "The tables agree with the log.")
+        return FINE
+    for one in compared.differences:
+        screen.line(f"  {_difference(screen, one)}")
+    screen.rest(compared.count - len(compared.differences))
+    raise Stopped(Problem("SYS-058", {"count": compared.count}))
+
+
+def _difference(screen: Screen, one: Difference) -> str:
+    where = "" if one.line is None else screen.text(f" (mục {one.line})", f" (entry {one.line})")
+    name = f"{one.table} {one.row}"
+    if one.column is None and one.found is None:
+        return screen.text(
+            f"{name}: không còn; nhật ký có: {one.logged}{where}", f"{name}: gone; the log has {one.logged}{where}"
+        )
+    if one.column is None:
+        return screen.text(f"{name}: nhật ký không có dòng này{where}", f"{name}: the log knows no such row{where}")
+    if one.column == "*":
+        return screen.text(
+            f"{name}: các cột còn lại có băm {one.found}, nhật ký ghi {one.logged}{where}",
+            f"{name}: its other columns have the digest {one.found}, the log says {one.logged}{where}",
+        )
+    return screen.text(
+        f"{name}: {one.column} là “{one.found}”, nhật ký ghi “{one.logged}”{where}",
+        f"{name}: {one.column} is “{one.found}”, the log says “{one.logged}”{where}",
+    )
 
 
 def _certificates(call: CommandRun, file: Path | None, given: tuple[Path, ...]) -> list[Certificate]:
@@ -179,8 +277,7 @@ def _entry(line: str, file: Path, number: int) -> chain.LogEntry:
 def export(call: CommandRun, after: int) -> int:
     """Prints the log."""
     call.need(OperatorRole.AUDITOR, "log export")
-    with call.store.read() as view:
-        _print(call, view.log_entries(after=after))
+    _print(call, call.store.log_entries(after=after))
     return FINE
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -211,6 +211,19 @@ class Screen:
             "remedy": problem.remedy(self.lang),
             "facts": dict(problem.facts),
         }
+
+    @contextmanager
+    def progress(self, vi: str, en: str) -> Iterator[Callable[[int, int], None]]:
+        """What to tell how many of how many are done; a bar on standard error, where that is a terminal."""
+        if not self.err.isatty():
+            yield lambda _done, _all: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(file=self.err), transient=True) as bar:
+            task = bar.add_task(self.text(vi, en), total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def rest(self, number: int) -> None:
         """Says that a list was cut, and how much of it is not shown."""

@@ -98,6 +98,11 @@ def link(before: str, entry: LogEntry) -> str:
     return hashlib.sha256(bytes.fromhex(before) + canonical_line(entry)).hexdigest()
 
 
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value with sorted keys and no spaces, in UTF-8: the same for whoever reads the value anywhere."""
+    return hashlib.sha256(_JSON.encode(value).encode()).hexdigest()
+
+
 class Flaw(StrEnum):
     """What verify() found wrong."""
 

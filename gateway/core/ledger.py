@@ -94,6 +94,7 @@ class Counter:
     seal: Seal
     rights: Callable[[ThongDiep], Rights]
     place: Callable[[Finding, tuple[Problem, ...]], tuple[Problem, ...]]  # gives problems their places in the document
+    rules: Mapping[str, Any] = field(default_factory=dict)  # what was judged by, as the log tells it: registry, schemas
 
 
 def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
@@ -110,7 +111,7 @@ def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> 
         facts = {"ma_thong_diep": other.ma_thong_diep, "first": other.digest, "second": envelope.digest}
         return _keep(finding, ledger, counter, now, Problem("DUP-010", facts))
     if any(p.outcome is ProblemOutcome.UNDETERMINED for p in finding.problems):
-        return _hold(thong_diep, finding, ledger, now)
+        return _hold(thong_diep, finding, ledger, counter, now)
     try:
         return _accept(thong_diep, finding, ledger, counter, now)
     except Stopped as stop:
@@ -199,7 +200,7 @@ def _accept(
             deliveries=tuple(deliveries),
             inbox=tuple(inbox),
             settlements=_settlements(thong_diep, sender.id),
-            log=(_line("message.accepted", finding, notes, receivers=[r.id for r in receivers]),),
+            log=(_line("message.accepted", finding, notes, counter, receivers=[r.id for r in receivers]),),
         )
     )
     if dossier is not None:
@@ -276,18 +277,16 @@ def _keep(finding: Finding, ledger: Ledger, counter: Counter, now: datetime, *fo
     problems = (*finding.problems, *(counter.place(finding, found) if found else ()))
     receipt = counter.seal(finding, Fate.REJECTED, problems) if found or finding.receipt is None else finding.receipt
     ack = _ack(finding, Fate.REJECTED, now, problems, receipt)
-    ledger.entries.append(
-        LedgerEntry(finding=finding, ack=ack, owns_id=False, log=(_line("message.rejected", finding, problems),))
-    )
+    line = _line("message.rejected", finding, problems, counter)
+    ledger.entries.append(LedgerEntry(finding=finding, ack=ack, owns_id=False, log=(line,)))
     return ack
 
 
-def _hold(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, now: datetime) -> Acknowledgement:
+def _hold(thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
     """Nothing failed, something is not known yet. The message owns its id; the signed receipt follows when we know."""
     ack = _ack(finding, Fate.HELD, now, finding.problems, None)
-    ledger.entries.append(
-        LedgerEntry(finding=finding, ack=ack, owns_id=True, log=(_line("message.held", finding, finding.problems),))
-    )
+    line = _line("message.held", finding, finding.problems, counter)
+    ledger.entries.append(LedgerEntry(finding=finding, ack=ack, owns_id=True, log=(line,)))
     _claimed(ledger, finding.envelope.caller.party, thong_diep.ma_thong_diep, ack)
     return ack
 
@@ -321,7 +320,7 @@ def _claimed(ledger: Ledger, sender: PartyId, ma_thong_diep: MaThongDiep, ack: A
     ledger.by_digest[sender, ack.digest] = claim
 
 
-def _line(what: str, finding: Finding, problems: tuple[Problem, ...], **facts: Any) -> LogLine:
+def _line(what: str, finding: Finding, problems: tuple[Problem, ...], counter: Counter, **facts: Any) -> LogLine:
     envelope = finding.envelope
     return LogLine(
         what=what,
@@ -333,6 +332,8 @@ def _line(what: str, finding: Finding, problems: tuple[Problem, ...], **facts: A
             or (finding.thong_diep.ma_thong_diep if finding.thong_diep else None),
             "loai": finding.loai or (finding.thong_diep.loai if finding.thong_diep else None),
             "codes": [problem.code for problem in problems],
+            "basis": finding.thong_diep.basis if finding.thong_diep else None,
+            **counter.rules,
             **facts,
         },
     )

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
-from importlib import resources
-from importlib.abc import Traversable
 from typing import Any, Final
 
 from lxml import etree
@@ -19,6 +16,7 @@ from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, VerdictRecord, View
 from schemas.attachments import attachments
+from schemas.digests import schema_digests
 from signing.evidence import JUDGEMENTS, EvidenceTree, Parts, Registration, signed_bytes
 from signing.heads import HEAD, sign_head
 from signing.sign import SigningKey
@@ -91,21 +89,6 @@ def gather(
             log=lines,
             log_start=start,
         )
-
-
-@cache
-def schema_digests() -> Mapping[str, str]:
-    """SHA-256 of every schema in the package, by its path under schemas/xsd."""
-    return dict(_digests(resources.files("schemas").joinpath("xsd"), ""))
-
-
-def _digests(folder: Traversable, above: str) -> Iterable[tuple[str, str]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        path = f"{above}{entry.name}"
-        if entry.is_dir():
-            yield from _digests(entry, f"{path}/")
-        elif entry.name.endswith(".xsd"):
-            yield path, hashlib.sha256(entry.read_bytes()).hexdigest()
 
 
 def contents(root: etree._Element) -> Mapping[str, bytes]:

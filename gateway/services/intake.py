@@ -47,6 +47,7 @@ from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
 from schemas.catalog import Catalog
 from schemas.check import check
+from schemas.digests import schemas_digest
 from schemas.read import read_letter
 from schemas.rules import Letter
 from signing.seal import seal
@@ -124,7 +125,10 @@ class Gate:
 
     def counter(self) -> Counter:
         """What the ledger needs of us."""
-        return Counter(parties=self.parties, seal=self.seal, rights=self.rights, place=self.place)
+        rules: dict[str, Any] = {"registry": self.parties.version, "schemas": schemas_digest()}
+        beside = {"declarations": self.catalog.declarations.digest, "further_schemas": self.catalog.further}
+        rules |= {name: digest for name, digest in beside.items() if digest}
+        return Counter(parties=self.parties, seal=self.seal, rights=self.rights, place=self.place, rules=rules)
 
     def place(self, finding: Finding, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Problems that the counter found, with their places in the document. What is refused pays for a second reading."""

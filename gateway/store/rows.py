@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -150,6 +151,25 @@ def dossier_of(row: AnyRow, changes: Iterable[Change]) -> Dossier:
         ngay_ket_thuc=row.ngay_ket_thuc,
         released=row.released,
     )
+
+
+def dossier_in(dossier: Dossier, changed_at: datetime) -> dict[str, Any]:
+    """To table dossier."""
+    return {
+        "ma_ho_so": dossier.ma_ho_so,
+        "ma_tthc": dossier.ma_tthc,
+        "portal": dossier.portal,
+        "agency": dossier.agency,
+        "others": sorted(dossier.others) or None,
+        "trang_thai": dossier.trang_thai,
+        "trang_thai_goc": dossier.trang_thai_goc,
+        "opened_at": dossier.opened_at,
+        "ngay_tiep_nhan": dossier.ngay_tiep_nhan,
+        "ngay_hen_tra": dossier.ngay_hen_tra,
+        "ngay_ket_thuc": dossier.ngay_ket_thuc,
+        "changed_at": changed_at,
+        "released": dossier.released,
+    }
 
 
 def delivery_in(delivery: Delivery, created_at: Any) -> dict[str, Any]:

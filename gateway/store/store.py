@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
+from gateway.core.chain import LogEntry
 from gateway.store.engine import reader_of
 from gateway.store.errors import translated
 from gateway.store.schema import demand
@@ -40,6 +41,21 @@ class Store:
         """A transaction to read in: one snapshot, which waits for nobody and holds nobody up."""
         with translated(), self._reader.begin() as connection:
             yield View(connection)
+
+    def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
+        """The log after this number, to its head of now. Each page is a snapshot of its own: hours of reading hold nothing up.
+
+        A log only grows, so its pages agree with each other whatever is written meanwhile.
+        """
+        with self.read() as view:
+            head = view.log_head().number
+        while after < head:
+            with self.read() as view:
+                lines = view.log(after=after, limit=min(page, head - after))
+            if not lines:
+                return
+            yield from lines
+            after = lines[-1].number
 
     def dispose(self) -> None:
         """Closes the connections."""

@@ -37,6 +37,8 @@ from gateway.core.problems import Problem
 from gateway.store import rows, statements, tables
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.records import CatalogueRow, CertificateRecord
+from gateway.store.seals import list_seal, row_seal
+from gateway.store.types import decode_json, encode_json
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
@@ -84,6 +86,7 @@ class Tx(View):
         self._owner: dict[Key, MessageId] = {}  # as the claims that this transaction took name them
         self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
         self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
+        self._sealed: dict[MessageId, dict[str, Any]] = {}  # what the line of a judgement says of the rows it wrote
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
 
     # The counter: what is on record about a tray, and what was decided
@@ -165,7 +168,10 @@ class Tx(View):
         self._write_deliveries(entries)
         for entry in entries:
             self._entries.extend(entry.inbox)
-            self._lines.extend((entry.ack.recorded_at, line) for line in entry.log)
+            sealed = self._sealed[entry.finding.envelope.id]
+            self._lines.extend(
+                (entry.ack.recorded_at, replace(line, facts={**line.facts, **sealed})) for line in entry.log
+            )
         for entry in entries:
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
@@ -232,36 +238,36 @@ class Tx(View):
                 "codes": rows.problem_codes_in(problems),
                 "xpath": rows.cause_xpath(problems),
             }
+            arrival = {
+                "id": envelope.id,
+                "party": envelope.caller.party,
+                "caller_by": envelope.caller.by,
+                "channel": envelope.channel.value,
+                "form": envelope.form.value,
+                "own_key": envelope.own_key,
+                "content_type": envelope.content_type,
+                "digest": envelope.digest,
+                "total_bytes": envelope.total_bytes,
+                "received_at": envelope.received_at,
+            }
             if before is None:
-                row |= {
-                    "id": envelope.id,
-                    "party": envelope.caller.party,
-                    "caller_by": envelope.caller.by,
-                    "channel": envelope.channel.value,
-                    "form": envelope.form.value,
-                    "own_key": envelope.own_key,
-                    "content_type": envelope.content_type,
-                    "digest": envelope.digest,
-                    "total_bytes": envelope.total_bytes,
-                    "received_at": envelope.received_at,
-                }
-                arrived.append(row)
+                arrived.append(arrival | row)
             else:
                 again.append(row | {"which": envelope.id})
-            verdicts.append(
-                {
-                    "message": envelope.id,
-                    "number": number,
-                    "state": ack.fate.value,
-                    "judged_at": ack.recorded_at,
-                    "who": who,
-                    "problems": rows.problems_in(problems),
-                    "facts": finding.verdict,
-                    "evidence": finding.evidence,
-                    "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
-                    "receipt": receipt,
-                }
-            )
+            verdict = {
+                "message": envelope.id,
+                "number": number,
+                "state": ack.fate.value,
+                "judged_at": ack.recorded_at,
+                "who": who,
+                "problems": rows.problems_in(problems),
+                "facts": finding.verdict,
+                "evidence": finding.evidence,
+                "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
+                "receipt": receipt,
+            }
+            verdicts.append(verdict)
+            self._sealed[envelope.id] = _sealed(entry, arrival | row, verdict)
         statements.PUT_MESSAGES(self._connection, arrived)
         statements.JUDGE_AGAIN(self._connection, again)
         statements.PUT_VERDICTS(self._connection, verdicts)
@@ -288,30 +294,13 @@ class Tx(View):
 
     def _write_dossiers(self, entries: Sequence[LedgerEntry]) -> None:
         newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
-        values = [
-            {
-                "which": code,
-                "ma_tthc": dossier.ma_tthc,
-                "portal": dossier.portal,
-                "agency": dossier.agency,
-                "others": sorted(dossier.others) or None,
-                "trang_thai": dossier.trang_thai,
-                "trang_thai_goc": dossier.trang_thai_goc,
-                "opened_at": dossier.opened_at,
-                "ngay_tiep_nhan": dossier.ngay_tiep_nhan,
-                "ngay_hen_tra": dossier.ngay_hen_tra,
-                "ngay_ket_thuc": dossier.ngay_ket_thuc,
-                "changed_at": at,
-                "released": dossier.released,
-            }
-            for code, (dossier, at) in sorted(newest.items())
-        ]
+        values = [rows.dossier_in(dossier, at) | {"which": code} for code, (dossier, at) in sorted(newest.items())]
         statements.UPDATE_DOSSIERS(self._connection, values)
         statements.DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
         self._stubs.clear()
         changes = [entry.change for entry in entries if entry.change is not None]
         statements.PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
-        statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in _payments(change)])
+        statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in payments_of(change)])
         aliases = {
             (effect.ma_ho_so_goc, change.ma_ho_so)
             for change in changes
@@ -351,8 +340,8 @@ class Tx(View):
                 reference=message,
             )
             self._move(row.id, to, now)
-            self._add_attempt(attempt)
-            self._note(now, f"delivery.{to}", settlement.party, row.message, delivery=row.id, by_message=message)
+            facts = {"delivery": row.id, "by_message": message, "attempt": self._add_attempt(attempt)}
+            self._note(now, f"delivery.{to}", settlement.party, row.message, **facts)
 
     def _move(self, delivery: DeliveryId | str, to: DeliveryState, now: datetime) -> None:
         moved = update(_d).where(_d.c.id == delivery)
@@ -405,19 +394,23 @@ class Tx(View):
         moved = self._connection.execute(statements.SETTLE, values)
         if moved.rowcount != 1:
             return False
-        self._add_attempt(replace(attempt, delivery=delivery.id))
+        added = self._add_attempt(replace(attempt, delivery=delivery.id))
         if remember and delivery.lane != delivery.message:  # a lane of one message is no dossier
             told = {"party": delivery.party, "ma_ho_so": delivery.lane, "kept_at": now}
             statements.PUT_MEMORY(self._connection, [{**told, "name": k, "value": v} for k, v in remember.items()])
         self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
         if to is not DeliveryState.QUEUED:
             facts = {"delivery": delivery.id, "tries": delivery.tries, "code": problem.code if problem else None}
-            self._note(now, f"delivery.{to}", "gateway", delivery.message, party=delivery.party, **facts)
+            facts |= {"party": delivery.party, "attempt": added}
+            self._note(now, f"delivery.{to}", "gateway", delivery.message, **facts)
         return True
 
-    def _add_attempt(self, attempt: Attempt) -> None:
+    def _add_attempt(self, attempt: Attempt) -> dict[str, Any]:
+        """Notes a try; gives what the log may say of it."""
         number = self._connection.execute(statements.NUMBER, {"delivery": attempt.delivery}).scalar_one() + 1
-        statements.PUT_ATTEMPTS(self._connection, [rows.attempt_in(attempt, number)])
+        row = rows.attempt_in(attempt, number)
+        statements.PUT_ATTEMPTS(self._connection, [row])
+        return {"number": number, "outcome": attempt.outcome, "row": row_seal("attempt", row)}
 
     def _answered(self, party: PartyId, answered: bool, now: datetime) -> None:
         reset, add, since = self._streaks.get(party, (False, 0, now))
@@ -448,10 +441,13 @@ class Tx(View):
                 outcome=AttemptOutcome.UNCERTAIN,
                 problem=problem,
             )
-            self._add_attempt(attempt)
-            self._note(
-                now, "delivery.rescued", "gateway", row.message, delivery=row.id, tries=row.tries, party=row.party
-            )
+            facts = {
+                "delivery": row.id,
+                "tries": row.tries,
+                "party": row.party,
+                "code": problem.code if problem else None,
+            }
+            self._note(now, "delivery.rescued", "gateway", row.message, **facts, attempt=self._add_attempt(attempt))
         return [rows.delivery_of(row) for row in rescued]
 
     def replay(self, ids: Collection[DeliveryId | str], *, who: str, reason: str, now: datetime) -> list[Delivery]:
@@ -603,8 +599,10 @@ class Tx(View):
         ]
         statements.PUT_CATALOGUE(self._connection, values)
         for danh_muc, phien_ban in sorted({(row.danh_muc, row.phien_ban) for row in new}):
-            number = sum((row.danh_muc, row.phien_ban) == (danh_muc, phien_ban) for row in new)
-            self._note(now, "catalogue.published", who, None, danh_muc=danh_muc, phien_ban=phien_ban, rows=number)
+            listed = [row for row in values if (row["danh_muc"], row["phien_ban"]) == (danh_muc, phien_ban)]
+            facts = {"danh_muc": danh_muc, "phien_ban": phien_ban, "rows": len(listed)}
+            sealed = list_seal("catalogue", sorted(listed, key=lambda row: row["ma"].encode()))
+            self._note(now, "catalogue.published", who, None, **facts, list=sealed)
         if values:
             self._next(CATALOGUES, now)
 
@@ -672,6 +670,9 @@ class Tx(View):
             last = self._connection.execute(add, values_).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
         statements.PUT_INBOX(self._connection, values)
+        for row in values:  # the lines of judgements are not linked yet; they share this dict
+            placed = self._sealed[row["message"]]["inbox"]
+            placed[row["party"]] = {"position": row["position"], "row": row_seal("inbox", row)}
         self._entries.clear()
 
     def _link_log(self) -> None:
@@ -706,7 +707,37 @@ class Tx(View):
         self._lines.clear()
 
 
-def _payments(change: Change) -> Iterable[dict[str, Any]]:
+def _sealed(entry: LedgerEntry, message: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """What the log says of the rows that a judgement writes. Those of inboxes follow when they have their positions."""
+    change, dossier, now = entry.change, entry.dossier, entry.ack.recorded_at
+    envelope = entry.finding.envelope
+    told: dict[str, Any] = {
+        "message": row_seal("message", message),
+        "verdict": {
+            "number": verdict["number"],
+            "row": row_seal("verdict", verdict),
+            "facts": chain.digest_of(decode_json(encode_json(verdict["facts"]))),
+            "signed": verdict["signed_digest"],
+            "receipt": verdict["receipt"],
+        },
+    }
+    if change is not None:
+        row = row_seal("change", rows.change_in(change))
+        told["change"] = {"ma_ho_so": change.ma_ho_so, "number": change.number, "row": row}
+    if dossier is not None:
+        row = row_seal("dossier", rows.dossier_in(dossier, now))
+        told["dossier"] = {"ma_ho_so": dossier.ma_ho_so, "trang_thai": dossier.trang_thai, "row": row}
+    if entry.deliveries:
+        told["deliveries"] = {one.id: row_seal("delivery", rows.delivery_in(one, now)) for one in entry.deliveries}
+    if entry.inbox:
+        told["inbox"] = {}  # by party, in _give_positions
+    if len(envelope.body) < envelope.total_bytes:
+        told["kept"] = {"bytes": len(envelope.body), "digest": _sha256(envelope.body)}
+    return told
+
+
+def payments_of(change: Change) -> Iterable[dict[str, Any]]:
+    """The rows of table payment that an event leads to."""
     for position, effect in enumerate(change.effects):
         if not isinstance(effect, (Owes, Pays)):
             continue

@@ -62,8 +62,10 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC).replace(tzinfo=None)
 
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-_decode = msgspec.json.Decoder().decode
+#: JSON values as the bytes of their text.
+encode_json = msgspec.json.Encoder(enc_hook=str).encode
+#: The reverse.
+decode_json = msgspec.json.Decoder().decode
 
 
 class Json(TypeDecorator[Any]):
@@ -76,7 +78,7 @@ class Json(TypeDecorator[Any]):
         """As text."""
 
         def as_text(value: Any) -> str | None:
-            return None if value is None else _encode(value).decode()
+            return None if value is None else encode_json(value).decode()
 
         return as_text
 
@@ -84,7 +86,7 @@ class Json(TypeDecorator[Any]):
         """As values."""
 
         def from_text(value: str | None) -> Any:
-            return None if value is None else _decode(value)
+            return None if value is None else decode_json(value)
 
         return from_text
 
@@ -97,7 +99,12 @@ class Vnd(TypeDecorator[Decimal]):
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Rounded to ten-thousandths; the exact amount stands in the change it comes from."""
-        return None if value is None else int((value * 10_000).to_integral_value(ROUND_HALF_EVEN))
+        return None if value is None else int(self.kept(value) * 10_000)
+
+    @staticmethod
+    def kept(value: Decimal) -> Decimal:
+        """The amount as it is read back."""
+        return (value * 10_000).to_integral_value(ROUND_HALF_EVEN) / 10_000
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         """The amount."""

@@ -1,6 +1,8 @@
 """log verify | export."""
 
 import json
+import sqlite3
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,6 +62,53 @@ def test_a_cut_at_the_end_is_found_out_by_a_witness(cli, office, tmp_path):
 
 def test_a_witness_that_is_none_is_wrong_usage(cli, office):
     assert cli("log", "verify", "--witness", "x").code == 2
+
+
+# The tables -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def database(office):
+    """The node's file, as anybody who may write to it can open it."""
+    with closing(sqlite3.connect(office.folder / "lienthong.sqlite3")) as connection, connection:
+        yield connection
+
+
+@pytest.mark.threat("T-TABLES-LOG")
+def test_a_state_changed_by_another_way_is_named_with_what_the_log_says(cli, office):
+    ack, other = office.receive(HS01), office.receive(HS01, "so-xay-dung")
+    agrees = cli("log", "verify", "--store")
+    assert (agrees.code, "Các bảng khớp với nhật ký" in agrees.out) == (0, True)
+    with database(office) as connection:
+        connection.execute("UPDATE message SET state = 'rejected' WHERE id = ?", [ack.message])
+    assert cli("log", "verify").code == 0  # the chain alone does not see it
+    result = cli("log", "verify", "--store")
+    assert (result.code, "SYS-058" in result.err) == (1, True)
+    assert f"message {ack.message}: state là “rejected”, nhật ký ghi “accepted”" in result.out
+    (row,) = cli("log", "verify", "--store", "--json").rows
+    (first,) = row["store"]["first"]
+    assert (first["column"], first["found"], first["logged"]) == ("state", "rejected", "accepted")
+    assert (row["whole"], row["store"]["agrees"], row["store"]["differences"]) == (True, False, 1)
+    with database(office) as connection:
+        connection.execute("UPDATE message SET channel = 'cli' WHERE id = ?", [other.message])
+    assert "… còn 1 nữa." in cli("log", "verify", "--store", "--most", "1").out
+
+
+def test_a_backup_that_was_restored_agrees_with_itself_and_a_witness_tells_what_is_lacking(cli, office):
+    office.receive(HS01)
+    file, kept = office.folder / "lienthong.sqlite3", office.folder / "sao-luu.sqlite3"
+    with closing(sqlite3.connect(file)) as connection, closing(sqlite3.connect(kept)) as copy:
+        connection.backup(copy)
+    office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
+    last = cli("log", "export", "--json").rows[-1]
+    with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(file)) as connection:
+        copy.backup(connection)
+    assert cli("log", "verify", "--store").code == 0
+    assert "SYS-050" in cli("log", "verify", "--store", "--witness", f"{last['number']}:{last['hash']}").err
+
+
+def test_an_export_has_no_tables_to_compare(cli, office, tmp_path):
+    assert cli("log", "verify", "--store", "--file", tmp_path / "x").code == 2
 
 
 # Signed heads -------------------------------------------------------------------------------------------------------

@@ -25,10 +25,11 @@ from gateway.core.model import BodyForm, Fate
 from gateway.core.parties import SignatureDemand
 from gateway.core.problems import Stopped
 from gateway.services import profiles
-from gateway.services.bundles import HEAD_LINES, gather, schema_digests, seal_log
+from gateway.services.bundles import HEAD_LINES, gather, seal_log
 from gateway.services.certificate_status import Sources, refresh
 from gateway.services.intake import receive
 from gateway.store import Store, open_engine
+from schemas.digests import schema_digests
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads
 from signing.sign import sign
@@ -281,6 +282,16 @@ TAMPERED = {
         lambda p: replace(p, verdict={**p.verdict, "facts": {**p.verdict["facts"], "signing_time": None}}),
         ("signature", "SIG-127"),
     ),
+    "played down to the word of the channel": (
+        lambda p: replace(p, basis="channel", signed=None, signed_digest=None),
+        ("log", "SIG-129"),
+    ),
+    "played down, with a verdict to match": (
+        lambda p: replace(
+            p, basis="channel", signed=None, signed_digest=None, verdict={**p.verdict, "basis": "channel"}, documents=()
+        ),
+        ("log", "SIG-129"),
+    ),
     "a certificate that is not there": (
         lambda p: replace(p, certificates=dict(list(p.certificates.items())[1:])),
         ("certificates", "SIG-121"),
@@ -309,6 +320,28 @@ def test_another_schema_is_named(parts):
     known = dict(schema_digests())
     known["phongbi/1.0/ThongDiep.xsd"] = "0" * 64
     assert misfit(write_bundle(parts), schemas=known) == ("schemas", "SIG-130")
+
+
+@pytest.mark.threat("T-EVIDENCE")
+def test_a_log_of_before_bases_stood_in_it_does_not_prove_that_nothing_was_signed(parts):
+    before, lines = parts.log_start.hash, []
+    for line in parts.log:
+        facts = {k: v for k, v in line.facts.items() if k not in ("basis", "verdict", "message", "schemas")}
+        before = chain.link(before, replace(line, facts=facts))
+        lines.append(replace(line, facts=facts, hash=before))
+    old = replace(parts, log=tuple(lines))
+    assert statuses(verify_bundle(write_bundle(old)))["signature"] == "passed"
+    played_down = replace(old, basis="channel", signed=None, signed_digest=None)
+    assert statuses(verify_bundle(write_bundle(played_down)))["signature"] == "undetermined"
+
+
+def test_schemas_that_came_after_the_judgement_are_said_to_be_others(parts):
+    since = {**parts.schemas, "hoso/9.9/Moi.xsd": "0" * 64}
+    report = verify_bundle(write_bundle(replace(parts, schemas=since)), schemas=since)
+    assert (misfit(write_bundle(parts), schemas=dict(parts.schemas)), statuses(report)["schemas"]) == (
+        None,
+        "undetermined",
+    )
 
 
 # Heads of the log ---------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def opened():
         engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def desk_at():
     """Makes a desk at a store, with a clock of its own."""
     return lambda store: Desk(store, Clock())

@@ -1,0 +1,588 @@
+"""The tables against the log: what was written is in the chained log too, so a row changed by another way shows.
+
+Read page by page, each page in a snapshot of its own, so that an hour of reading holds up nobody and needs no more memory
+than a page. What a page shows of a message was written in one transaction with its lines, so both agree at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select, tuple_
+
+from gateway.core.model import AttemptOutcome, DeliveryState, Fate
+from gateway.store import rows, tables
+from gateway.store.engine import reader_of
+from gateway.store.errors import translated
+from gateway.store.seals import COLUMNS, list_seal, row_seal
+from gateway.store.store import Store
+from gateway.store.tx import payments_of
+from gateway.store.types import Vnd
+
+PAGE: Final = 200  # rows that are compared at once
+LINES: Final = 1000  # lines of the log that are read at once
+JUDGED: Final = frozenset(f"message.{fate}" for fate in Fate)
+ERASED: Final = "message.erased"
+
+#: Where a delivery may stand after the last line about it; what is being tried is not in the log.
+_MAY_BE: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"queued", "sending"}),
+    "delivery.replayed": frozenset({"queued", "sending"}),
+    "delivery.unknown": frozenset({"unknown", "sending", "queued"}),
+    "delivery.rescued": frozenset({"unknown", "sending", "queued"}),
+    "delivery.delivered": frozenset({"delivered"}),
+    "delivery.refused": frozenset({"refused"}),
+    "delivery.dead": frozenset({"dead"}),
+    "delivery.skipped": frozenset({"skipped"}),
+    "delivery.recalled": frozenset({"skipped"}),
+}
+_STATES: Final = [state.value for state in DeliveryState]
+_SETTLES: Final = frozenset({"delivery.delivered", "delivery.refused"})
+_SETTLED: Final = (AttemptOutcome.DELIVERED.value, AttemptOutcome.REFUSED.value)
+
+_m, _v, _d, _a, _i, _b, _k = (
+    tables.message, tables.verdict, tables.delivery, tables.attempt, tables.inbox, tables.body, tables.change,
+)  # fmt: skip
+_log, _o, _pay, _p, _cat, _claim = (
+    tables.log, tables.dossier, tables.payment, tables.party, tables.catalogue, tables.claim,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that a table and the log say differently."""
+
+    table: str
+    row: str  # its key
+    column: str | None  # None: the whole row
+    found: str | None  # in the table; None: there is no such row
+    logged: str | None  # what the log says; None: nothing
+    line: int | None  # the line of the log that says so
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What comparing came to: the first differences, how many there are, and what could not be compared."""
+
+    most: int
+    differences: list[Difference] = field(default_factory=list)
+    count: int = 0
+    rows: Counter[str] = field(default_factory=Counter)  # compared, by table
+    older: Counter[str] = field(default_factory=Counter)  # written before the log told of such rows, by table
+
+    def add(self, found: Iterable[Difference]) -> None:
+        """Counts them all and keeps the first ones."""
+        for one in found:
+            self.count += 1
+            if len(self.differences) < self.most:
+                self.differences.append(one)
+
+
+def compare_with_log(
+    store: Store, *, most: int = 20, tell: Callable[[int, int], None] = lambda _done, _all: None
+) -> Comparison:
+    """Compares all tables that the log tells of with what it tells. ``tell``: how many rows are done, of how many."""
+    return _Comparing(store, most, tell).run()
+
+
+class _Comparing:
+    def __init__(self, store: Store, most: int, tell: Callable[[int, int], None]) -> None:
+        self.engine = reader_of(store.engine)
+        self.found = Comparison(most=most)
+        self.tell = tell
+        self.done, self.all = 0, 0
+        self.erased: set[str] = set()  # by lines of before messages were named in them
+        self.parties: dict[tuple[str, int], int] = {}
+        self.catalogues: dict[tuple[str, str], int] = {}
+
+    def run(self) -> Comparison:
+        with translated():
+            with self.engine.begin() as connection:
+                walked = (_log, _m, _k, _o, _b)
+                self.all = sum(connection.execute(select(func.count()).select_from(one)).scalar_one() for one in walked)
+            self._pages(_log, (_log.c.number,), self._lines, LINES)
+            with self.engine.begin() as connection:
+                self._unlogged_versions(connection)
+            self._pages(_m, (_m.c.id,), self._messages)
+            self._pages(_k, (_k.c.ma_ho_so, _k.c.number), self._changes)
+            self._pages(_o, (_o.c.ma_ho_so,), self._dossiers)
+            self._pages(_b, (_b.c.digest,), self._bodies, columns=(_b.c.digest, _b.c.kept, _b.c.total))
+            with self.engine.begin() as connection:
+                self._orphans(connection)
+        return self.found
+
+    def _pages(
+        self,
+        table: Table,
+        key: tuple[Any, ...],
+        compare_page: Callable[[Connection, Sequence[rows.AnyRow]], Iterable[Difference]],
+        page: int = PAGE,
+        columns: Sequence[Any] = (),
+    ) -> None:
+        """Walks a table by its key, a page and a snapshot at a time."""
+        asked = select(*columns) if columns else select(table)
+        asked = asked.order_by(*key).limit(page)
+        after: tuple[Any, ...] | None = None
+        while True:
+            with self.engine.begin() as connection:
+                behind = asked if after is None else asked.where(_behind(key, after))
+                batch = connection.execute(behind).all()
+                if not batch:
+                    return
+                self.found.add(compare_page(connection, batch))
+            after = tuple(batch[-1]._mapping[column] for column in key)  # noqa: SLF001 - keys by column
+            self.done += len(batch)
+            self.tell(self.done, max(self.all, self.done))
+
+    # From the log to the tables: what must be there
+
+    def _lines(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        judged: dict[str, rows.AnyRow] = {row.message: row for row in batch if row.what in JUDGED and row.message}
+        there = set(connection.execute(select(_m.c.id).where(_m.c.id.in_(sorted(judged)))).scalars())
+        for message in sorted(judged.keys() - there):
+            yield _gone("message", message, judged[message])
+        for row in batch:
+            if row.what in ("party.applied", "party.removed"):
+                yield from self._party(connection, row)
+            elif row.what == "catalogue.published":
+                yield from self._catalogue(connection, row)
+            elif row.what == "dossier.released":
+                yield from _released(connection, row)
+            elif row.what == "body.erased":
+                self.erased.add(row.facts["digest"])
+
+    def _party(self, connection: Connection, line: rows.AnyRow) -> Iterator[Difference]:
+        party, version = line.facts["party"], line.facts["version"]
+        self.parties[party, version] = line.number
+        row = connection.execute(select(_p).where(_p.c.id == party, _p.c.version == version)).first()
+        name = f"{party} {version}"
+        if row is None:
+            yield _gone("party", name, line)
+            return
+        self.found.rows["party"] += 1
+        digest = None if row.profile is None else hashlib.sha256(row.profile.encode()).hexdigest()
+        said = {"profile": line.facts["digest"], "author": line.who, "reason": line.facts["reason"]}
+        found = {"profile": digest, "author": row.author, "reason": row.reason}
+        yield from _columns("party", name, found, said, line.number)
+
+    def _catalogue(self, connection: Connection, line: rows.AnyRow) -> Iterator[Difference]:
+        which = line.facts["danh_muc"], line.facts["phien_ban"]
+        self.catalogues[which] = line.number
+        asked = select(_cat).where(_cat.c.danh_muc == which[0], _cat.c.phien_ban == which[1])
+        listed = sorted(connection.execute(asked), key=lambda row: row.ma.encode())  # as no database may sort otherwise
+        self.found.rows["catalogue"] += len(listed)
+        found: dict[str, Any] = {"rows": len(listed)}
+        said: dict[str, Any] = {"rows": line.facts["rows"]}
+        if "list" in line.facts:
+            found["muc"] = list_seal("catalogue", (dict(row._mapping) for row in listed))  # noqa: SLF001
+            said["muc"] = line.facts["list"]
+        else:
+            self.found.older["catalogue"] += len(listed)
+        yield from _columns("catalogue", " ".join(which), found, said, line.number)
+
+    def _unlogged_versions(self, connection: Connection) -> None:
+        """Rows of the registry and of catalogues that no line tells of: added by another way."""
+        for row in connection.execute(select(_p.c.id, _p.c.version).order_by(_p.c.id, _p.c.version)):
+            if (row.id, row.version) not in self.parties:
+                self.found.add([_added("party", f"{row.id} {row.version}")])
+        versions = select(_cat.c.danh_muc, _cat.c.phien_ban).distinct().order_by(_cat.c.danh_muc, _cat.c.phien_ban)
+        for row in connection.execute(versions):
+            if (row.danh_muc, row.phien_ban) not in self.catalogues:
+                self.found.add([_added("catalogue", f"{row.danh_muc} {row.phien_ban}")])
+
+    # From the tables to the log
+
+    def _messages(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        page = _MessagePage(connection, batch)
+        for row in batch:
+            yield from _Told(row, page, self).differences()
+
+    def _changes(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        lines = _last_judgements(connection, {row.message for row in batch})
+        money = _by(connection, select(_pay).where(_pay.c.ma_ho_so.in_({row.ma_ho_so for row in batch})), "ma_ho_so")
+        for row in batch:
+            name = f"{row.ma_ho_so} {row.number}"
+            self.found.rows["change"] += 1
+            line = lines.get(row.message)
+            told = line.facts.get("change") if line is not None else None
+            if (
+                line is not None
+                and told is not None
+                and (told["ma_ho_so"], told["number"]) == (row.ma_ho_so, row.number)
+            ):
+                said = {"*": told["row"]}
+                yield from _columns("change", name, {"*": _sealed("change", row)}, said, line.number)
+            elif line is None or line.what != "message.accepted" or "message" in line.facts:
+                yield _added("change", name, line)
+            else:
+                self.found.older["change"] += 1
+            yield from _payments(row, [one for one in money.get(row.ma_ho_so, ()) if one.change == row.number])
+
+    def _dossiers(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        newest = _newest_changes(connection, batch)
+        lines = _last_judgements(connection, {message for _, message in newest.values()})
+        for row in batch:
+            self.found.rows["dossier"] += 1
+            number, message = newest.get(row.ma_ho_so, (0, ""))
+            if not number and not row.released:
+                yield _added("dossier", row.ma_ho_so)
+                continue
+            if number <= row.released:
+                kept = {"ma_ho_so", "changed_at", "released"}
+                found = {name: row._mapping[name] for name in COLUMNS["dossier"] if name not in kept}  # noqa: SLF001
+                yield from _columns("dossier", row.ma_ho_so, found, dict.fromkeys(found), None)
+                continue
+            line = lines.get(message)
+            told = line.facts.get("dossier") if line is not None else None
+            if line is None or told is None:
+                self.found.older["dossier"] += 1
+                continue
+            found = {"trang_thai": row.trang_thai, "*": _sealed("dossier", row)}
+            said = {"trang_thai": told["trang_thai"], "*": told["row"]}
+            yield from _columns("dossier", row.ma_ho_so, found, said, line.number)
+
+    def _bodies(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        """Bytes are their own witness: their digest is their name."""
+        for row in batch:
+            self.found.rows["body"] += 1
+            if row.kept < 0:
+                continue  # erased: each message that they were of says so, or does not
+            content: bytes | None = connection.execute(select(_b.c.bytes).where(_b.c.digest == row.digest)).scalar()
+            found: dict[str, Any] = {"kept": None if content is None else len(content)}
+            said: dict[str, Any] = {"kept": row.kept}
+            if content is not None and row.kept == row.total:
+                found["bytes"], said["bytes"] = hashlib.sha256(content).hexdigest(), row.digest
+            yield from _columns("body", row.digest, found, said, None)
+
+    def _orphans(self, connection: Connection) -> None:
+        """Rows of messages and deliveries that are not there."""
+        for table, key, of, parent in (
+            (_v, _v.c.message, _v.c.message, _m.c.id),
+            (_d, _d.c.id, _d.c.message, _m.c.id),
+            (_i, _i.c.message, _i.c.message, _m.c.id),
+            (_a, _a.c.delivery, _a.c.delivery, _d.c.id),
+        ):
+            without = select(key).outerjoin(parent.table, parent == of).where(parent.is_(None)).distinct().order_by(key)
+            for name in connection.execute(without).scalars():
+                self.found.add([_added(table.name, name)])
+
+
+class _MessagePage:
+    """What the tables and the log hold on a page of messages."""
+
+    def __init__(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> None:
+        ids = [row.id for row in batch]
+        self.lines = _by(connection, select(_log).where(_log.c.message.in_(ids)).order_by(_log.c.number), "message")
+        self.verdicts = _by(connection, select(_v).where(_v.c.message.in_(ids)).order_by(_v.c.number), "message")
+        self.deliveries = _by(connection, select(_d).where(_d.c.message.in_(ids)).order_by(_d.c.seq), "message")
+        self.inbox = _by(connection, select(_i).where(_i.c.message.in_(ids)).order_by(_i.c.party), "message")
+        told = [line.facts for lines in self.lines.values() for line in lines]
+        logged = {(facts["delivery"], facts["attempt"]["number"]) for facts in told if "attempt" in facts}
+        tried = [one.id for deliveries in self.deliveries.values() for one in deliveries]
+        shown = or_(_a.c.outcome.in_(_SETTLED), _a.c.number.in_({number for _, number in logged}))
+        attempts = select(_a).where(_a.c.delivery.in_(tried), shown).order_by(_a.c.delivery, _a.c.number)
+        self.attempts = _by(connection, attempts, "delivery")
+        codes = {facts["change"]["ma_ho_so"] for facts in told if "change" in facts}
+        known = select(_k.c.ma_ho_so, _k.c.number).where(_k.c.ma_ho_so.in_(sorted(codes)))
+        self.changes = {(row.ma_ho_so, row.number) for row in connection.execute(known)}
+        own = {row.ma_thong_diep for row in batch if row.ma_thong_diep is not None}
+        owned = select(_claim).where(
+            _claim.c.sender.in_({row.party for row in batch}), _claim.c.ma_thong_diep.in_(sorted(own))
+        )
+        self.claims = {(row.sender, row.ma_thong_diep): row.message for row in connection.execute(owned)}
+        digests = {digest for row in batch for digest in self.digests_of(row)}
+        bodies = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests)))
+        self.bodies = {row.digest: row for row in connection.execute(bodies)}
+        cut = [row.digest for row in self.bodies.values() if 0 <= row.kept < row.total]
+        kept = select(_b.c.digest, _b.c.bytes).where(_b.c.digest.in_(cut))
+        self.cut = {row.digest: hashlib.sha256(row.bytes or b"").hexdigest() for row in connection.execute(kept)}
+
+    def digests_of(self, row: rows.AnyRow) -> Iterator[str]:
+        """The bodies that a message and what follows from it name."""
+        named = [row.digest, row.receipt, row.composed]
+        named += [one.receipt for one in self.verdicts.get(row.id, ())]
+        named += [one.digest for owed in (self.deliveries, self.inbox) for one in owed.get(row.id, ())]
+        yield from dict.fromkeys(digest for digest in named if digest is not None)
+
+
+class _Told:
+    """One message and its lines."""
+
+    def __init__(self, row: rows.AnyRow, page: _MessagePage, comparing: _Comparing) -> None:
+        self.row, self.page, self.comparing, self.found = row, page, comparing, comparing.found
+        self.lines = page.lines.get(row.id, [])
+        self.judged = [line for line in self.lines if line.what in JUDGED]
+        self.erasures = [line for line in self.lines if line.what == ERASED]
+        self.erased = {digest for line in self.erasures for digest in line.facts["digests"]}
+
+    def differences(self) -> Iterator[Difference]:
+        self.found.rows["message"] += 1
+        if not self.judged:
+            yield _added("message", self.row.id)
+            return
+        yield from self._message()
+        yield from self._verdicts()
+        yield from self._owed("delivery", self.page.deliveries.get(self.row.id, ()), "id")
+        yield from self._owed("inbox", self.page.inbox.get(self.row.id, ()), "party")
+        for delivery in self.page.deliveries.get(self.row.id, ()):
+            yield from self._stands(delivery)
+            yield from self._attempts(delivery)
+        yield from self._named_rows()
+
+    def _message(self) -> Iterator[Difference]:
+        row, line = self.row, self.judged[-1]
+        codes = row.codes.strip(",").split(",") if row.codes else []
+        found: dict[str, Any] = {
+            "state": row.state,
+            "party": row.party,
+            "recorded_at": row.recorded_at,
+            "verdicts": row.verdicts,
+            "digest": row.digest,
+            "ma_thong_diep": row.ma_thong_diep,
+            "loai": row.loai,
+            "codes": codes,
+        }
+        facts = line.facts
+        said = {
+            "state": line.what.removeprefix("message."),
+            "party": line.who,
+            "recorded_at": line.at,
+            "verdicts": len(self.judged),
+            **{name: facts[name] for name in ("digest", "ma_thong_diep", "loai", "codes")},
+        }
+        if "message" in facts:
+            found |= {"basis": row.basis, "*": _sealed("message", row)}
+            said |= {"basis": facts["basis"], "*": facts["message"]}
+        else:
+            self.found.older["message"] += 1
+        yield from _columns("message", row.id, found, said, line.number)
+        if row.state != Fate.REJECTED.value and row.ma_thong_diep is not None:
+            owner = self.page.claims.get((row.party, row.ma_thong_diep))
+            name = f"{row.party} {row.ma_thong_diep}"
+            yield from _columns("claim", name, {"message": owner}, {"message": row.id}, line.number)
+
+    def _verdicts(self) -> Iterator[Difference]:
+        kept = {one.number: one for one in self.page.verdicts.get(self.row.id, ())}
+        for number, line in enumerate(self.judged, 1):
+            name, row = f"{self.row.id} {number}", kept.pop(number, None)
+            if row is None:
+                yield _gone("verdict", name, line)
+                continue
+            self.found.rows["verdict"] += 1
+            found = {
+                "state": row.state,
+                "judged_at": row.judged_at,
+                "problems": [problem["code"] for problem in row.problems],
+            }
+            said = {"state": line.what.removeprefix("message."), "judged_at": line.at, "problems": line.facts["codes"]}
+            if "verdict" in line.facts:
+                found["*"] = _sealed("verdict", row)
+                said["*"], number_of = self._newest("verdicts", str(number), line.facts["verdict"]["row"], line)
+                yield from _columns("verdict", name, found, said, number_of)
+            else:
+                self.found.older["verdict"] += 1
+                yield from _columns("verdict", name, found, said, line.number)
+        for number in sorted(kept):
+            yield _added("verdict", f"{self.row.id} {number}")
+
+    def _newest(self, what: str, name: str, sealed: str, line: rows.AnyRow) -> tuple[str, int]:
+        """The seal that counts: an erasure takes words out of a row and says what is left."""
+        for erasure in reversed(self.erasures):
+            if name in erasure.facts.get(what, {}):
+                return erasure.facts[what][name], erasure.number
+        return sealed, line.number
+
+    def _owed(self, table: str, kept: Sequence[rows.AnyRow], key: str) -> Iterator[Difference]:
+        """Deliveries, or places in inboxes: as the line of the acceptance says."""
+        line = next((line for line in reversed(self.judged) if line.what == "message.accepted"), None)
+        self.found.rows[table] += len(kept)
+        told: dict[str, Any] = {}
+        if line is not None and "message" in line.facts:
+            told = dict(line.facts.get("deliveries" if table == "delivery" else "inbox", {}))
+        elif line is not None:
+            self.found.older[table] += len(kept)
+            return
+        for row in kept:
+            name = row._mapping[key]  # noqa: SLF001
+            said = told.pop(name, None)
+            if said is None or line is None:
+                yield _added(table, self._name(table, name), line)
+                continue
+            found: dict[str, Any] = {"*": _sealed(table, row)}
+            if table == "inbox":
+                found["position"] = row.position
+                sealed, number = self._newest("inbox", name, said["row"], line)
+                said = {"position": said["position"], "*": sealed}
+                yield from _columns(table, self._name(table, name), found, said, number)
+            else:
+                yield from _columns(table, name, found, {"*": said}, line.number)
+        for name in sorted(told):
+            yield _gone(table, self._name(table, name), line)
+
+    def _name(self, table: str, name: str) -> str:
+        return name if table == "delivery" else f"{name} {self.row.id}"
+
+    def _stands(self, delivery: rows.AnyRow) -> Iterator[Difference]:
+        """Whether a delivery stands where its last line put it."""
+        about = [line for line in self.lines if line.what in _MAY_BE and line.facts.get("delivery") == delivery.id]
+        last = about[-1] if about else None
+        allowed = _MAY_BE[last.what if last is not None else ""]
+        number = last.number if last is not None else self.judged[-1].number
+        if delivery.state not in allowed:
+            logged = " / ".join(sorted(allowed, key=_STATES.index))
+            yield _differs("delivery", delivery.id, "state", delivery.state, logged, number)
+        if last is not None and "code" in last.facts and len(allowed) == 1:
+            yield from _columns(
+                "delivery", delivery.id, {"code": delivery.code}, {"code": last.facts["code"]}, last.number
+            )
+
+    def _attempts(self, delivery: rows.AnyRow) -> Iterator[Difference]:
+        kept = {row.number: row for row in self.page.attempts.get(delivery.id, ())}
+        about = [line for line in self.lines if line.facts.get("delivery") == delivery.id]
+        for line in about:
+            if "attempt" not in line.facts:
+                continue
+            said = line.facts["attempt"]
+            row, name = kept.pop(said["number"], None), f"{delivery.id} {said['number']}"
+            if row is None:
+                yield _gone("attempt", name, line)
+                continue
+            self.found.rows["attempt"] += 1
+            found = {"outcome": row.outcome, "*": _sealed("attempt", row)}
+            sealed, number = self._newest("attempts", name, said["row"], line)
+            yield from _columns("attempt", name, found, {"outcome": said["outcome"], "*": sealed}, number)
+        older = any(line.what in _SETTLES and "attempt" not in line.facts for line in about)
+        for number in sorted(number for number, row in kept.items() if row.outcome in _SETTLED):
+            if older:
+                self.found.older["attempt"] += 1
+            else:
+                yield _added("attempt", f"{delivery.id} {number}")
+
+    def _named_rows(self) -> Iterator[Difference]:
+        """The events and the bodies that the message's lines and rows name."""
+        for line in self.judged:
+            change = line.facts.get("change")
+            if change is not None and (change["ma_ho_so"], change["number"]) not in self.page.changes:
+                yield _gone("change", f"{change['ma_ho_so']} {change['number']}", line)
+        for digest in self.page.digests_of(self.row):
+            body = self.page.bodies.get(digest)
+            if body is None:
+                yield _gone("body", digest, self.judged[-1])
+            elif body.kept < 0 and digest not in self.erased and digest not in self.comparing.erased:
+                yield _differs("body", digest, "bytes", "–", f"{body.total} byte", self.judged[-1].number)
+        kept = self.judged[0].facts.get("kept")
+        if kept is not None and self.row.digest in self.page.cut:
+            body = self.page.bodies[self.row.digest]
+            if body.kept == kept["bytes"]:  # the same bytes may have come again, and have been kept further
+                found, said = {"bytes": self.page.cut[self.row.digest]}, {"bytes": kept["digest"]}
+                yield from _columns("body", self.row.digest, found, said, self.judged[0].number)
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def _behind(key: tuple[Any, ...], after: tuple[Any, ...]) -> Any:
+    """Rows behind this key: both databases take the index for a row of values."""
+    return tuple_(*key) > after if len(key) > 1 else key[0] > after[0]
+
+
+def _sealed(table: str, row: rows.AnyRow) -> str:
+    return row_seal(table, dict(row._mapping))  # noqa: SLF001 - by column
+
+
+def _by(connection: Connection, asked: Select[Any], name: str) -> dict[str, list[rows.AnyRow]]:
+    found: dict[str, list[rows.AnyRow]] = {}
+    for row in connection.execute(asked):
+        found.setdefault(row._mapping[name], []).append(row)  # noqa: SLF001 - by column
+    return found
+
+
+def _last_judgements(connection: Connection, messages: Collection[str]) -> dict[str, rows.AnyRow]:
+    """The line of each message's newest judgement."""
+    asked = select(_log).where(_log.c.message.in_(sorted(messages)), _log.c.what.in_(sorted(JUDGED)))
+    return {row.message: row for row in connection.execute(asked.order_by(_log.c.number))}
+
+
+def _newest_changes(connection: Connection, batch: Sequence[rows.AnyRow]) -> dict[str, tuple[int, str]]:
+    """The number and the message of each dossier's newest event."""
+    last = select(_k.c.ma_ho_so, func.max(_k.c.number).label("number"))
+    last = last.where(_k.c.ma_ho_so.in_([row.ma_ho_so for row in batch])).group_by(_k.c.ma_ho_so)
+    newest = last.subquery()
+    asked = select(_k.c.ma_ho_so, _k.c.number, _k.c.message).join(
+        newest, and_(newest.c.ma_ho_so == _k.c.ma_ho_so, newest.c.number == _k.c.number)
+    )
+    return {row.ma_ho_so: (row.number, row.message) for row in connection.execute(asked)}
+
+
+# Telling --------------------------------------------------------------------------------------------------------------
+
+
+def _columns(
+    table: str, name: str, found: Mapping[str, Any], said: Mapping[str, Any], line: int | None
+) -> Iterator[Difference]:
+    """What differs by column; "*", the seal over all of them, only where no column by itself shows it."""
+    differing = [column for column in found if found[column] != said[column]]
+    if differing != ["*"]:
+        differing = [column for column in differing if column != "*"]
+    for column in differing:
+        yield _differs(table, name, column, found[column], said[column], line)
+
+
+def _differs(table: str, name: str, column: str, found: Any, said: Any, line: int | None) -> Difference:
+    return Difference(table=table, row=name, column=column, found=_text(found), logged=_text(said), line=line)
+
+
+def _gone(table: str, name: str, line: rows.AnyRow | None) -> Difference:
+    logged, number = (None, None) if line is None else (line.what, line.number)
+    return Difference(table=table, row=name, column=None, found=None, logged=logged, line=number)
+
+
+def _added(table: str, name: str, line: rows.AnyRow | None = None) -> Difference:
+    number = line.number if line is not None else None
+    return Difference(table=table, row=name, column=None, found=name, logged=None, line=number)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "–"
+    isoformat = getattr(value, "isoformat", None)
+    return str(isoformat() if isoformat is not None else value)
+
+
+def _released(connection: Connection, line: rows.AnyRow) -> Iterator[Difference]:
+    """A code that was given back stays so, up to the event that was its last then."""
+    code, up_to = line.facts["ma_ho_so"], line.facts["up_to"]
+    row = connection.execute(select(_o.c.released).where(_o.c.ma_ho_so == code)).first()
+    if row is None:
+        yield _gone("dossier", code, line)
+    elif row.released < up_to:
+        yield _differs("dossier", code, "released", row.released, up_to, line.number)
+
+
+def _payments(change: rows.AnyRow, kept: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+    """The money of an event, as its effects say."""
+    told = {row["position"]: row for row in payments_of(rows.change_of(change))}
+    for row in kept:
+        name = f"{row.ma_ho_so} {row.change} {row.position}"
+        said = told.pop(row.position, None)
+        if said is None:
+            yield _added("payment", name)
+            continue
+        said["so_tien"] = Vnd.kept(said["so_tien"])
+        found = {column: row._mapping[column] for column in said}  # noqa: SLF001 - by column
+        yield from _columns("payment", name, found, said, None)
+    for position in sorted(told):
+        yield Difference(
+            table="payment",
+            row=f"{change.ma_ho_so} {change.number} {position}",
+            column=None,
+            found=None,
+            logged="change.effects",
+            line=None,
+        )
