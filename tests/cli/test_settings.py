@@ -1,5 +1,6 @@
 """A node's settings: defaults, file, environment, command line; and what is said of each mistake."""
 
+import ast
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -146,6 +147,15 @@ def test_every_setting_says_what_it_means_in_both_languages():
         assert f.metadata["vi"], key
         assert f.metadata["en"], key
         assert f.metadata["vi"] != f.metadata["en"], key
+
+
+def test_every_setting_is_read_by_somebody():
+    """An option that nobody reads does nothing. Limits and paces are handed down whole (below)."""
+    read, root = set(), Path(__file__).parents[2]
+    for file in [*root.joinpath("gateway").rglob("*.py"), *root.joinpath("schemas").rglob("*.py")]:
+        read |= {node.attr for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
+    whole = {f.name for kind in (LimitSettings, Pace) for f in fields(kind)}
+    assert [key for key, f, _ in leaves(Settings()) if f.name not in read | whole] == []
 
 
 def test_the_budgets_are_those_of_the_parser():

@@ -1,6 +1,7 @@
 """Migrations, on every database."""
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -27,6 +28,29 @@ def test_an_empty_database_is_upgraded_and_is_then_what_the_tables_say(empty):
     with empty.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables.metadata) == []
+
+
+def test_a_database_of_every_earlier_revision_is_brought_on_with_what_it_holds(empty):
+    """As somebody does who upgrades at each release: one script at a time, over rows that are there."""
+    scripts = [*ScriptDirectory.from_config(config_of()).walk_revisions()][::-1]
+    assert [script.revision for script in scripts] == [f"{number:04}" for number in range(1, len(scripts) + 1)]
+    for script in scripts:
+        with empty.begin() as connection:
+            config = config_of()
+            config.attributes["connection"] = connection
+            command.upgrade(config, script.revision)
+            assert script.revision == scripts[0].revision or kept(connection) == ["H19.901-260115-0001"]
+            if script is scripts[0]:
+                connection.execute(text("INSERT INTO dossier (ma_ho_so, trang_thai) VALUES ('H19.901-260115-0001', 4)"))
+        assert schema_revision(empty) == script.revision
+    with empty.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    with Store(empty).read() as view:
+        assert view.dossier("H19.901-260115-0001").trang_thai == 4
+
+
+def kept(connection):
+    return [*connection.execute(text("SELECT ma_ho_so FROM dossier")).scalars()]
 
 
 def test_the_indexes_and_checks_in_the_database_are_those_of_the_tables(empty):
