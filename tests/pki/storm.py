@@ -37,13 +37,13 @@ def children(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The children that serve, without multiprocessing's own helper."""
+    """The processes that serve: the children of the one that they are forked from."""
     found = []
     for child in children(pid):
         with contextlib.suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return found
+            if b"multiprocessing.forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found += children(child)
+    return sorted(found)
 
 
 def settled(node: nodes.Node, wanted: set[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import mail
 import nodes
 import pytest
+import storm
 from patience import PATIENCE_S, eventually
 
 from gateway import wiring
@@ -78,16 +79,7 @@ def _running(node):
 
 
 def workers_of(process):
-    """The pids of the workers, the parent's children that listen."""
-    found = []
-    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"spawn_main" in command:
-            found.append(int(child))
-    return sorted(found)
+    return storm.workers(process.pid)
 
 
 class Stream:
