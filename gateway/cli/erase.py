@@ -1,4 +1,4 @@
-"""erase: what a retention rule no longer lets us keep, with a plan first."""
+"""erase: what a retention rule no longer lets us keep, with a plan first, gone from the disk afterwards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gateway.cli.check import Moment
 from gateway.cli.command import FINE, CommandRun, argument, asking, command, option
 from gateway.cli.show import Screen
 from gateway.core.model import MaHoSo
+from gateway.core.problems import Problem, Stopped
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ WHY = {
 
 @command(
     "erase",
-    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì, rồi hỏi lại và hỏi lý do. Mã "
-    "băm, kết quả xét, biên nhận, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm được. Thứ còn phải giao hay còn chờ lấy "
+    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì, rồi hỏi lại và hỏi lý do. Giá trị mà kết "
+    "quả xét trích lại, trả lời của bên nhận và điều hệ thống của họ báo về hồ sơ cũng xóa, cả trong tệp của cơ sở dữ liệu. Mã "
+    "băm, mã lỗi, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm được. Thứ còn phải giao hay còn chờ lấy "
     "thì không xóa. Thời hạn do cơ quan quyết định; trục không có mặc định nào.",
     en="Erase the bytes of messages when their retention has ended: shows first what would go, then asks, "
-    "and asks for a reason. Digests, verdicts, receipts, events and the log stay, and the chain still verifies. What is still to "
+    "and asks for a reason. Values that verdicts quote, receivers' answers and what their systems told of a dossier go too, from "
+    "the database's files as well. Digests, codes, events and the log stay, and the chain still verifies. What is still to "
     "be delivered or fetched is not erased. How long is the agency's to say; the gateway has no default.",
 )
 @argument("ma_ho_so", nargs=-1, metavar="[MAHOSO]…")
@@ -49,6 +52,12 @@ WHY = {
     vi="Mọi thông điệp bị từ chối nhận trước ngày này.",
     en="Every rejected message that arrived before this day.",
 )
+@option(
+    "--vacuum",
+    is_flag=True,
+    vi="Viết lại tệp hoặc bảng của cơ sở dữ liệu để chỗ trống không còn gì; mọi việc khác đợi. Nêu một mình được.",
+    en="Write the database's file or tables anew, so that nothing is left in free space; all else waits. May stand alone.",
+)
 @option("--dry-run", is_flag=True, vi="Chỉ cho xem sẽ xóa gì.", en="Only show what would go.")
 @asking
 def erase(
@@ -56,20 +65,25 @@ def erase(
     ma_ho_so: tuple[str, ...],
     ended_before: datetime | None,
     rejected_before: datetime | None,
+    *,
+    vacuum: bool,
     dry_run: bool,
     reason: str | None = None,
 ) -> int:
-    """Shows the plan, asks, carries it out."""
+    """Shows the plan, asks, carries it out, and tells where the bytes may still be."""
     from gateway.services import retention
     from gateway.wiring import registry_of
 
     call.need(OperatorRole.ADMINISTRATOR, "erase")
     screen = call.screen
     if not ma_ho_so and ended_before is None and rejected_before is None:
+        if vacuum and not dry_run:
+            call.agreed("erase", reason, "Viết lại cơ sở dữ liệu ngay bây giờ?", "Write the database anew now?")
+            return _cleared(call, vacuum=True)
         raise click.UsageError(
             screen.text(
-                "Nêu MAHOSO, --ended-before hoặc --rejected-before.",
-                "Give MAHOSO, --ended-before or --rejected-before.",
+                "Nêu MAHOSO, --ended-before, --rejected-before, hoặc chỉ --vacuum.",
+                "Give MAHOSO, --ended-before, --rejected-before, or --vacuum alone.",
             )
         )
     rule = retention.RetentionRule(
@@ -81,7 +95,7 @@ def erase(
     if not screen.as_json:
         _print_plan(screen, planned)
     gone = None
-    if planned.digests and not dry_run:
+    if planned.messages and not dry_run:
         why = call.agreed("erase", reason, "Xóa thật? Không lấy lại được.", "Really erase? It cannot be undone.")
         who = f"operator:{call.person}"
         gone = retention.erase(call.store, planned, rule, who=who, reason=why, now=call.now)
@@ -89,7 +103,7 @@ def erase(
         screen.row(
             {
                 "dossiers": planned.dossiers,
-                "messages": planned.messages,
+                "messages": len(planned.messages),
                 "bodies": len(planned.digests),
                 "bytes": planned.total_bytes,
                 "kept": [{"what": what, "why": why, "party": party} for what, why, party in planned.kept],
@@ -98,6 +112,39 @@ def erase(
         )
     elif gone is not None:
         screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
+    return FINE if gone is None else _cleared(call, vacuum=vacuum)
+
+
+def _cleared(call: CommandRun, *, vacuum: bool) -> int:
+    """Has the database give up what it keeps beside its tables, and tells what is left. Raises Stopped (SYS-059)."""
+    traces, screen = call.store.clear_traces(rewrite=vacuum), call.screen
+    if traces.journal:
+        raise Stopped(Problem("SYS-059"))
+    if traces.kind == "postgresql" and not traces.rewritten:
+        screen.note(
+            "PostgreSQL: dòng cũ còn nằm trong tệp cho tới khi VACUUM, và trong chỗ trống cho tới khi bị ghi đè. “lienthong "
+            "erase --vacuum” viết lại các bảng có nội dung (khóa chúng trong lúc đó).",
+            "PostgreSQL: old rows are in its files until VACUUM, and in free space until it is written over. “lienthong "
+            "erase --vacuum” writes the tables with content anew (and locks them meanwhile).",
+        )
+    elif traces.kind == "postgresql":
+        screen.note(
+            "PostgreSQL: các bảng có nội dung đã được viết lại. WAL và máy chủ dự phòng còn giữ tới hạn của chúng.",
+            "PostgreSQL: the tables with content were written anew. Its WAL and standby servers keep what they keep.",
+        )
+    else:
+        screen.note(
+            "SQLite: chỗ đã xóa được ghi đè, tệp WAL đã cắt. Chỗ trống có từ phiên bản 0.1.0 trở về trước: --vacuum."
+            if not traces.rewritten
+            else "SQLite: tệp đã được viết lại, tệp WAL đã cắt.",
+            "SQLite: what was erased is written over, the WAL file is truncated. Free space of version 0.1.0 or before: --vacuum."
+            if not traces.rewritten
+            else "SQLite: the file was written anew, the WAL file is truncated.",
+        )
+    screen.note(
+        "Bản sao lưu, gói bằng chứng và bản xuất đã làm trước đây, và những gì các bên đã nhận thì lệnh này không chạm tới.",
+        "Backups, bundles of evidence and exports made before, and what parties have received, are not touched.",
+    )
     return FINE
 
 
@@ -105,7 +152,13 @@ def _print_plan(screen: Screen, planned: ErasurePlan) -> None:
     for what, cause, party in planned.kept:
         words = WHY.get(cause, (cause, cause))
         screen.line(f"  ∙ {what}: {words[0]} {party}", f"  ∙ {what}: {words[1]} {party}")
-    counts = (len(planned.digests), planned.total_bytes, planned.messages, len(planned.dossiers), len(planned.kept))
+    counts = (
+        len(planned.digests),
+        planned.total_bytes,
+        len(planned.messages),
+        len(planned.dossiers),
+        len(planned.kept),
+    )
     screen.line(
         "{} nội dung ({} byte) của {} thông điệp, {} hồ sơ; {} hồ sơ chưa xóa được.".format(*counts),
         "{} bodies ({} bytes) of {} messages, {} dossiers; {} dossiers cannot go yet.".format(*counts),

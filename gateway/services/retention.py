@@ -1,7 +1,8 @@
-"""Erasing what a retention rule no longer lets us keep: the bytes of messages, never their traces.
+"""Erasing what a retention rule no longer lets us keep: the bytes of messages, and the words that others wrote of them.
 
-Digests, verdicts, events, receipts and the log stay, and its chain still verifies. What somebody still has to get, or to be
-told about, is not erased.
+Digests, codes, states, times, events, receipts that quote nothing and the log stay, and its chain still verifies. Quoted values,
+receivers' answers and what parties' systems told of a dossier go. What somebody still has to get, or to be told about, is
+not erased.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from datetime import datetime
 
 from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import OPEN_STATES
-from gateway.core.model import DeliveryState, Dossier, Fate, MaHoSo, PartyId
+from gateway.core.model import DeliveryState, Dossier, Fate, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, View
 
 DONE = (DeliveryState.DELIVERED, DeliveryState.SKIPPED)
 PAGE = 200
-IN_ONE_ACT = 500  # bodies of one transaction
+IN_ONE_ACT = 200  # messages of one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,8 @@ class ErasurePlan:
     """What a rule would erase, and what it would but may not yet."""
 
     dossiers: list[MaHoSo] = field(default_factory=list)
-    messages: int = 0
-    digests: dict[str, int] = field(default_factory=dict)  # of the bodies, with the bytes that arrived
+    messages: dict[MessageId, tuple[str, ...]] = field(default_factory=dict)  # with the digests of what goes of each
+    digests: dict[str, int] = field(default_factory=dict)  # of the bodies that are there, with the bytes that arrived
     kept: list[tuple[str, str, str]] = field(default_factory=list)  # dossier or message, why, for whom
 
     @property
@@ -116,32 +117,39 @@ def _still_needed(view: View, parties: Parties, messages: list[Message]) -> tupl
 
 
 def _add(view: View, found: ErasurePlan, messages: list[Message]) -> int:
-    """The bodies of these messages that are there and are nobody else's; how many."""
-    before = len(found.digests)
+    """What there is to erase of these messages and is nobody else's; of how many."""
+    before = len(found.messages)
     ours = {message.id for message in messages}
     for message in messages:
+        if message.id in found.messages:
+            continue
         bodies = {message.digest: message.total_bytes}
         if message.composed is not None:
             bodies[message.composed] = message.total_bytes
         bodies |= {one.digest: message.total_bytes for one in view.deliveries(message=message.id)}
         bodies |= {one.digest: message.total_bytes for one in view.inboxed(message.id)}
-        there = {
-            digest: size
-            for digest, size in bodies.items()
-            if view.erased_at(digest) is None and set(view.bearers(digest)) <= ours
-        }
-        found.messages += bool(there)
-        found.digests |= there
-    return len(found.digests) - before
+        # A receipt that names problems quotes what it is about; one that only says yes stays, as what was answered.
+        quoting = [one.receipt for one in view.verdicts(message.id) if one.problems and one.receipt is not None]
+        bodies |= dict.fromkeys(quoting, 0)
+        own = {digest: size for digest, size in bodies.items() if set(view.bearers(digest)) <= ours}
+        if message.digest not in own:  # the same bytes are another message's too, which is to be kept
+            continue
+        there = {digest: size for digest, size in own.items() if view.erased_at(digest) is None}
+        if there or not view.log(what="message.erased", message=message.id, limit=1):
+            found.messages[message.id] = tuple(sorted(own))
+            found.digests |= there
+    return len(found.messages) - before
 
 
 def erase(store: Store, planned: ErasurePlan, rule: RetentionRule, *, who: str, reason: str, now: datetime) -> int:
     """Carry a plan out, in the log with who and why; how many bodies went. An interruption leaves whole acts behind."""
-    digests, gone = sorted(planned.digests), 0
-    for start in range(0, len(digests), IN_ONE_ACT):
+    messages, gone = sorted(planned.messages.items()), 0
+    for start in range(0, len(messages), IN_ONE_ACT):
         with store.begin() as tx:
-            gone += tx.erase(digests[start : start + IN_ONE_ACT], who=who, reason=reason, now=now)
+            gone += tx.erase(dict(messages[start : start + IN_ONE_ACT]), who=who, reason=reason, now=now)
     with store.begin() as tx:
+        for ma_ho_so in planned.dossiers:
+            tx.forget(ma_ho_so)
         facts = {**rule.facts(), "bodies": gone, "dossiers_erased": len(planned.dossiers), "reason": reason}
         tx.note(LogLine(what="retention.applied", who=who, facts=facts), now)
     return gone

@@ -1,6 +1,6 @@
 """What the gateway remembers. The only package that knows SQLAlchemy; services see frozen values and questions."""
 
-from gateway.store.engine import open_engine
+from gateway.store.engine import Traces, open_engine
 from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Unavailable, Unstorable
 from gateway.store.records import (
     CatalogueRow,
@@ -36,6 +36,7 @@ __all__ = [
     "Spoken",
     "Store",
     "StoreError",
+    "Traces",
     "Tx",
     "Unavailable",
     "Unstorable",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import sqlite
@@ -55,6 +55,7 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # NORMAL may lose acknowledged commits on power loss
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is taken out is overwritten, not only left out
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute("PRAGMA cache_size=-32768")  # KiB
         cursor.execute(
@@ -221,6 +222,68 @@ def append_only(connection: Connection, tables: Collection[str]) -> None:
             f'CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON "{table}" '
             "FOR EACH STATEMENT EXECUTE FUNCTION lienthong_append_only()"
         )
+
+
+#: The row of table counter that stands there while an erasure is under way, in its own transaction only.
+ERASING = "~erasing"
+_UNDER_WAY = "EXISTS (SELECT 1 FROM counter WHERE name = '~erasing')"
+
+
+def erasable(connection: Connection, tables: Collection[str]) -> None:
+    """Lets an erasure, which has put its row into table counter, change rows of these append-only tables."""
+    if connection.dialect.name == "sqlite":
+        for table in tables:
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_update")
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} "
+                f"WHEN NOT {_UNDER_WAY} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+        return
+    named = ", ".join(f"'{table}'" for table in tables)
+    connection.exec_driver_sql(
+        "CREATE OR REPLACE FUNCTION lienthong_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF TG_OP = 'UPDATE' AND TG_TABLE_NAME IN ({named}) AND {_UNDER_WAY} "
+        "THEN RETURN NULL; END IF; "
+        "RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation'; END $$"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Where bytes that were taken out of the tables may still be, on this database's own disk."""
+
+    kind: str  # "sqlite", "postgresql"
+    journal: bool  # SQLite: the write-ahead log could not be emptied, somebody is reading
+    rewritten: bool  # the tables were written anew, so that nothing is left between their rows
+
+
+_HELD: Final = ("body", "verdict", "attempt", "delivery", "inbox", "memory")  # the tables that an erasure takes out of
+
+
+def clear_traces(engine: Engine, *, rewrite: bool, patience_s: float = 3.0) -> Traces:
+    """Empties what the database keeps beside its tables of what was taken out of them, as far as it can be asked to.
+
+    ``rewrite`` writes the tables anew, for which everything else waits: SQLite's whole file, PostgreSQL's tables with content.
+    """
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA query_only=OFF")  # it may have been a reader's
+            cursor.execute(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
+            if rewrite:
+                cursor.execute("PRAGMA temp_store=FILE")  # the whole database, which need not fit into memory
+                cursor.execute("VACUUM")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            raw.invalidate()  # the next one begins with our own settings
+        return Traces("sqlite", journal=bool(busy), rewritten=rewrite)
+    if rewrite:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in _HELD:
+                connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
+    return Traces("postgresql", journal=False, rewritten=rewrite)
 
 
 def file_of(engine: Engine) -> Path | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from gateway.core.chain import LogEntry
-from gateway.store.engine import reader_of
+from gateway.store.engine import Traces, clear_traces, reader_of
 from gateway.store.errors import translated
 from gateway.store.schema import demand
 from gateway.store.tx import Tx
@@ -56,6 +56,11 @@ class Store:
                 return
             yield from lines
             after = lines[-1].number
+
+    def clear_traces(self, *, rewrite: bool = False) -> Traces:
+        """After an erasure: empties what the database itself still keeps of it beside its tables. Gives what may be left."""
+        with translated():
+            return clear_traces(self.engine, rewrite=rewrite)
 
     def dispose(self) -> None:
         """Closes the connections."""

@@ -1,6 +1,7 @@
 """The tables, written once for every database (docs/architecture: Storage).
 
-Nothing is ever updated in ``verdict``, ``change``, ``attempt`` and ``log``: triggers refuse it (engine.append_only).
+Nothing is ever updated in ``verdict``, ``change``, ``attempt`` and ``log``: triggers refuse it (engine.append_only). An erasure
+alone takes words out of verdicts and tries (engine.erasable).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData(
     naming_convention={

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -35,6 +35,7 @@ from gateway.core.model import (
 )
 from gateway.core.problems import Problem
 from gateway.store import rows, statements, tables
+from gateway.store.engine import ERASING
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.records import CatalogueRow, CertificateRecord
 from gateway.store.seals import list_seal, row_seal
@@ -57,6 +58,7 @@ from gateway.store.view import (
 )
 
 _m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
+_v, _i, _a = tables.verdict, tables.inbox, tables.attempt
 
 #: From where each outcome of a try may lead; anything else is a mistake of the caller.
 SETTLED = frozenset(
@@ -534,13 +536,56 @@ class Tx(View):
         self._put({digest: (content, len(content))})
         return digest
 
-    def erase(self, digests: Collection[str], *, who: str, reason: str, now: datetime) -> int:
-        """Erases bodies; their digests, verdicts and log lines stay, and the chain still verifies. Gives how many were there."""
-        there = update(_b).where(_b.c.digest.in_(sorted(digests)), _b.c.kept >= 0)
-        gone = list(self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now).returning(_b.c.digest)))
-        for row in sorted(gone, key=lambda row: row.digest):
-            self._note(now, "body.erased", who, None, digest=row.digest, reason=reason)
-        return len(gone)
+    def erase(self, digests: Mapping[MessageId, Collection[str]], *, who: str, reason: str, now: datetime) -> int:
+        """Erases these bodies of messages, and what was quoted of them or answered to them; gives how many bodies were there.
+
+        Digests, codes, states, times and log lines stay, and the chain still verifies. A line for each message says which
+        bodies are gone, and the new seals of rows out of which words were taken.
+        """
+        wanted = sorted({digest for named in digests.values() for digest in named})
+        there = update(_b).where(_b.c.digest.in_(wanted), _b.c.kept >= 0)
+        gone = self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now)).rowcount
+        asked = select(_b.c.digest).where(_b.c.digest.in_(wanted), _b.c.kept < 0)
+        erased = set(self._connection.execute(asked).scalars())
+        self._connection.execute(insert(tables.counter).values(name=ERASING, value=1))  # see engine.erasable
+        for message, named in sorted(digests.items()):
+            facts: dict[str, Any] = {"digests": sorted(erased & set(named)), "reason": reason}
+            self._note(now, "message.erased", who, message, **facts, **self._take_words(message))
+        self._connection.execute(delete(tables.counter).where(tables.counter.c.name == ERASING))
+        return gone
+
+    def _take_words(self, message: MessageId) -> dict[str, dict[str, str]]:
+        """Takes out of a message's rows what was quoted or answered; gives the new seals of those that have one."""
+        seals: dict[str, dict[str, str]] = {"verdicts": {}, "attempts": {}, "inbox": {}}
+        for row in self._all(select(_v).where(_v.c.message == message)):
+            kept: dict[str, Any] = {"problems": [_wordless(one) for one in row.problems]}
+            kept["facts"] = {name: value for name, value in row.facts.items() if name != "documents"}
+            if self._changed(_v, row, kept, _v.c.message == message, _v.c.number == row.number):
+                seals["verdicts"][str(row.number)] = row_seal("verdict", dict(row._mapping) | kept)  # noqa: SLF001 - by column
+        for row in self._all(select(_i).where(_i.c.message == message)):
+            kept = {"problems": None if row.problems is None else [_wordless(one) for one in row.problems]}
+            if self._changed(_i, row, kept, _i.c.party == row.party, _i.c.position == row.position):
+                seals["inbox"][row.party] = row_seal("inbox", dict(row._mapping) | kept)  # noqa: SLF001 - by column
+        for row in self._all(select(_d).where(_d.c.message == message)):
+            self._changed(_d, row, {"problem": _wordless(row.problem)}, _d.c.seq == row.seq)
+        tried = select(_a).join(_d, _d.c.id == _a.c.delivery).where(_d.c.message == message)
+        for row in self._all(tried):
+            kept = {"reference": None, "receipt": None, "problem": _wordless(row.problem)}
+            if self._changed(_a, row, kept, _a.c.delivery == row.delivery, _a.c.number == row.number):
+                name = f"{row.delivery} {row.number}"
+                seals["attempts"][name] = row_seal("attempt", dict(row._mapping) | kept)  # noqa: SLF001 - by column
+        return {name: found for name, found in seals.items() if found}
+
+    def _changed(self, table: Table, row: rows.AnyRow, kept: Mapping[str, Any], *where: ColumnElement[bool]) -> bool:
+        """Writes what is kept of a row, where that is less; whether it was."""
+        if all(row._mapping[name] == value for name, value in kept.items()):  # noqa: SLF001 - by column
+            return False
+        self._connection.execute(update(table).where(*where).values(**kept))
+        return True
+
+    def forget(self, ma_ho_so: MaHoSo) -> None:
+        """Takes out what parties' systems told of a dossier."""
+        self._connection.execute(delete(tables.memory).where(tables.memory.c.ma_ho_so == ma_ho_so))
 
     # Registry, trust, catalogues
 
@@ -734,6 +779,14 @@ def _sealed(entry: LedgerEntry, message: Mapping[str, Any], verdict: Mapping[str
     if len(envelope.body) < envelope.total_bytes:
         told["kept"] = {"bytes": len(envelope.body), "digest": _sha256(envelope.body)}
     return told
+
+
+def _wordless(problem: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A problem without what it quotes: its code, its place, and numbers."""
+    if problem is None:
+        return None
+    numbers = {name: fact for name, fact in problem.get("facts", {}).items() if isinstance(fact, (int, float))}
+    return {**problem, "facts": numbers}
 
 
 def payments_of(change: Change) -> Iterable[dict[str, Any]]:

@@ -1,6 +1,16 @@
 """erase: the bytes go, the traces stay; nothing goes that somebody still has to get."""
 
+import base64
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+
 import pytest
+from pki import SAMPLES
+
+from gateway.core.model import Attempt, AttemptOutcome, DeliveryState, Fate
+from gateway.core.problems import Problem
 
 HS01, HS03, HS11 = (
     "accepted/HS01-nop-ho-so-toi-thieu",
@@ -72,9 +82,91 @@ def test_rejected_messages_go_by_the_day_they_came(cli, office, ended):
     refused = office.receive("rejected/HS04-XSD-010-thieu-ly-do", "so-tu-phap")
     rule = ("erase", "--rejected-before", "2999-01-01")
     assert cli("erase", "--rejected-before", "2020-01-01", "--dry-run", "--json").rows[0]["bodies"] == 0
-    assert cli(*rule, "--yes", "--reason", "dọn", "--json").rows[0]["erased"] == 1
+    assert cli(*rule, "--yes", "--reason", "dọn", "--json").rows[0]["erased"] == 2  # and its receipt, which quotes it
     with office.store.read() as view:
         assert (view.body(refused.digest), bool(view.body(ended[0].digest))) == (None, True)
+
+
+# Gone from the disk ---------------------------------------------------------------------------------------------------
+
+DAY_DU = "H19.901-260115-0002"
+MARKS = ("Trần Thị Bưởi", "Nguyễn Văn Ánh", "MA-SAI-5512", "TRA-LOI-8841", "LOI-NOI-3306", "SO-NHO-7719")
+
+
+def forms(mark):
+    """A text as files may hold it: encodings, escapes, and base64 wherever it stands in what was encoded."""
+    plain = mark.encode()
+    yield from (plain, mark.encode("utf-16-le"), mark.encode("utf-16-be"))
+    yield from (json.dumps(mark)[1:-1].encode(), mark.encode("ascii", "xmlcharrefreplace"), plain.hex().encode())
+    for before in range(3):  # without the first and last characters, which its neighbours share
+        yield base64.b64encode(b" " * before + plain)[4:-4]
+
+
+def found(folder):
+    """Which of the marks stand in any file of the node, and in which."""
+    files = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {
+        (mark, file.name)
+        for mark in MARKS
+        for form in {*forms(mark)}
+        for file, content in files.items()
+        if form in content
+    }
+
+
+def tried(office, outcome, to, **more):
+    """The first delivery that is due, tried once."""
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        (delivery,) = tx.claim_due("so-tu-phap", now, 1, 60.0)
+        attempt = Attempt(
+            delivery=delivery.id, number=0, kind="send", started_at=now, ended_at=now, outcome=outcome, **more
+        )
+        due = now if to in (DeliveryState.UNKNOWN, DeliveryState.QUEUED) else None
+        assert tx.settle(delivery, attempt, to, due, remember={"so": "SO-NHO-7719"})
+
+
+@pytest.fixture
+def marked(office):
+    """A dossier whose content, refusal, answers and memory bear marks."""
+    office.receive("accepted/HS01-nop-ho-so-day-du")
+    bad = (
+        (SAMPLES / "accepted" / "HS01-nop-ho-so-day-du.xml")
+        .read_bytes()
+        .replace(b"LoaiDoiTuong>1<", b"LoaiDoiTuong>MA-SAI-5512<", 1)
+    )
+    office.receive("", body=bad)
+    problem = Problem("DLV-031", {"text": "LOI-NOI-3306"})
+    tried(office, AttemptOutcome.UNCERTAIN, DeliveryState.UNKNOWN, problem=problem, receipt=b"<a>TRA-LOI-8841</a>")
+    tried(office, AttemptOutcome.DELIVERED, DeliveryState.DELIVERED, receipt=b"TRA-LOI-8841", reference="TRA-LOI-8841")
+    return office
+
+
+@pytest.mark.threat("T-ERASED")
+def test_what_was_erased_is_in_no_file_of_the_node(cli, marked):
+    with closing(sqlite3.connect(marked.folder / "lienthong.sqlite3")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that it stands in the file and not in the WAL alone
+    assert {mark for mark, _ in found(marked.folder)} == set(MARKS)
+    result = cli("erase", DAY_DU, "--yes", "--reason", "theo yêu cầu")
+    assert (result.code, "WAL đã cắt" in result.err) == (0, True)
+    assert found(marked.folder) == set()
+    assert cli("log", "verify", "--store").code == 0  # what was erased is no difference
+    assert cli("dossier", DAY_DU).code == 0
+    with marked.store.read() as view:
+        (refused,) = view.messages(state=Fate.REJECTED)
+    shown = cli("show", refused.id)
+    assert (shown.code, "XSD-" in shown.out) == (0, True)  # the code stays, what it quoted does not
+    assert cli("erase", DAY_DU, "--dry-run", "--json").rows[0]["messages"] == 0
+
+
+@pytest.mark.threat("T-ERASED")
+def test_a_journal_that_somebody_reads_is_told_of_and_emptied_later(cli, marked):
+    with marked.store.read() as view:
+        assert view.dossier(DAY_DU)
+        assert "SYS-059" in cli("erase", DAY_DU, "--yes", "--reason", "theo yêu cầu").err
+    assert cli("erase", "--vacuum").code == 1  # an act, and nobody there to ask
+    assert cli("erase", "--vacuum", "--yes", "--reason", "dọn").code == 0
+    assert found(marked.folder) == set()
 
 
 def test_bytes_that_another_message_shares_stay(cli, office, ended):

@@ -137,7 +137,7 @@ def test_what_is_not_on_record_or_erased_has_no_bundle(judged):
         gathered(gate, "khong-co")
     assert [problem.code for problem in caught.value.problems] == ["SIG-132"]
     with gate.store.begin() as tx:
-        tx.erase([parts.digest], who="operator:thu", reason="hết hạn lưu", now=NOW)
+        tx.erase({parts.message: [parts.digest]}, who="operator:thu", reason="hết hạn lưu", now=NOW)
     with pytest.raises(Stopped) as caught:
         gathered(gate, parts.message)
     assert [problem.code for problem in caught.value.problems] == ["SIG-133"]

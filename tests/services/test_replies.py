@@ -224,8 +224,8 @@ def test_identity_numbers_are_remembered_as_hashes_of_own_dossiers_and_not_beyon
     assert found() == ("1", 3)
     assert number.encode() not in repr(clerk.persons._marks).encode()
     with gate.store.begin() as tx, gate.store.read() as view:
-        digest = view.message(view.dossier(codes[1]).changes[0].message).digest
-        tx.erase([digest], who="operator:test", reason="test", now=NOW)
+        message = view.message(view.dossier(codes[1]).changes[0].message)
+        tx.erase({message.id: [message.digest]}, who="operator:test", reason="test", now=NOW)
     assert found() == ("0", 3)
 
 

@@ -400,15 +400,21 @@ def test_an_erased_body_is_gone_and_the_log_still_verifies(desk, store, code):
     desk.one(finding)
     digest = finding.envelope.digest
     with store.begin() as tx:
-        assert tx.erase([digest, "unknown"], who="operator:lan", reason="retention", now=desk.clock.now) == 1
-        assert tx.erase([digest], who="operator:lan", reason="again", now=desk.clock.now) == 0
+        named = {finding.envelope.id: [digest, "unknown"]}
+        assert tx.erase(named, who="operator:lan", reason="retention", now=desk.clock.now) == 1
+        assert tx.erase(named, who="operator:lan", reason="again", now=desk.clock.now) == 0
 
     with store.read() as view:
         assert view.body(digest) is None
         assert view.envelope(finding.envelope.id) is None
         assert view.erased_at(digest) == desk.clock.now
         assert view.message(finding.envelope.id).digest == digest
-        assert view.last_act("body.erased").facts == {"digest": digest, "reason": "retention"}
+        first, again = view.log(what="message.erased", message=finding.envelope.id)
+        assert (first.facts["digests"], first.facts["reason"], again.facts["reason"]) == (
+            [digest],
+            "retention",
+            "again",
+        )
         assert verify_chain(view.log_entries()).whole
 
 

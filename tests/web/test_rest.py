@@ -244,7 +244,9 @@ def test_what_was_erased_is_gone_and_not_unknown(door):
     message = mail.nop()
     accepted = door.send(message, "cong-dvc").json
     with door.gate.store.begin() as tx:
-        tx.erase([hashlib.sha256(message).hexdigest()], who="operator:test", reason="thử", now=datetime.now(UTC))
+        digest = hashlib.sha256(message).hexdigest()
+        (ours,) = tx.bearers(digest)
+        tx.erase({ours: [digest]}, who="operator:test", reason="thử", now=datetime.now(UTC))
     answer = door.get(f"/v1/messages/{id_of(message)}/original", "cong-dvc")
     assert (answer.status, answer.codes) == (410, ["SYS-124"])
     assert door.get(f"/v1/messages/{id_of(message)}/receipt", "cong-dvc").body == base64.b64decode(accepted["BienNhan"])
