@@ -26,6 +26,7 @@ from gateway.cli.command import (
     say,
     take_common,
 )
+from gateway.cli.meanings import MEANINGS
 from gateway.cli.show import Unwritable
 from gateway.cli.words import click_in_vietnamese
 from gateway.core.os_words import system_reason
@@ -114,6 +115,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "trust": LazyCommand(
         "gateway.cli.trust:trust", "Chứng thư: dự báo, tình trạng.", "Certificates: forecast, status."
     ),
+    "key": LazyCommand("gateway.cli.keys:key", "Khóa ký của trục.", "The gateway's signing key."),
     "parties": LazyCommand("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
     "log": LazyCommand("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
     "erase": LazyCommand(
@@ -132,6 +134,7 @@ COMMANDS: dict[str, LazyCommand] = {
 lienthong = Group(
     "lienthong",
     entries=COMMANDS,
+    meanings=MEANINGS,
     vi="Liên Thông: trục trao đổi hồ sơ giữa cổng dịch vụ công và hệ thống một cửa các cơ quan.",
     en="Liên Thông: the interoperability gateway between a province's portal and its agencies' one-stop systems.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},

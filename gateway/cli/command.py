@@ -233,6 +233,7 @@ class Group(Helped, click.Group):
         self,
         *args: Any,
         entries: dict[str, LazyCommand],
+        meanings: Mapping[str, tuple[str, str]] | None = None,
         vi: str = "",
         en: str = "",
         default: str | None = None,
@@ -240,6 +241,7 @@ class Group(Helped, click.Group):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.entries = entries
+        self.meanings = meanings or {}  # words that people try instead -> where what they mean is, in both languages
         self.default = default  # the command meant when none is named
         self.vi, self.en = vi, en
         self.params.extend(common_options())
@@ -273,10 +275,12 @@ class Group(Helped, click.Group):
         name = args[0]
         if name not in self.entries and not ctx.resilient_parsing:
             take_common(ctx)
+            meant = self.meanings.get(name.lower())
             near = nearest(name, self.entries)
+            perhaps = say(ctx, f" Có lẽ là “{near}”?", f" Perhaps “{near}”?") if near else ""
             raise click.UsageError(
                 say(ctx, f"Không có lệnh “{name}”.", f"There is no command “{name}”.")
-                + (say(ctx, f" Có lẽ là “{near}”?", f" Perhaps “{near}”?") if near else ""),
+                + (say(ctx, f" {meant[0]}", f" {meant[1]}") if meant else perhaps),
                 ctx,
             )
         return super().resolve_command(ctx, args)

@@ -41,7 +41,7 @@ NO_ACTS = [
         "report",
     ),
     *("catalogue show", "declarations list", "declarations check", "log verify", "log export", "db upgrade"),
-    *("trust forecast", "trust show", "trust refresh"),
+    *("trust forecast", "trust show", "trust refresh", "key new"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),
 ]
 
