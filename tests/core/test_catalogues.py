@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from gateway.core.catalogues import Muc, catalogue_difference, changed_fields, from_csv, same_agencies
+from gateway.core.catalogues import Muc, catalogue_difference, changed_fields, entries, from_csv, same_agencies
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Stopped
@@ -103,3 +103,92 @@ def test_an_alias_never_takes_an_identifier_from_the_party_that_bears_it() -> No
         "one", "two", None, None, None,
     ]  # fmt: skip
     assert known.aliases(PartyId("one")) == ("OLD",)
+
+
+def test_an_entry_is_in_force_from_its_first_day_to_its_last() -> None:
+    one = agency("A", since="2026-01-05", until="2026-01-07")
+    assert [day for day in range(3, 10) if one.valid_on(date(2026, 1, day))] == [5, 6, 7]
+
+
+def test_any_one_kind_of_difference_is_one() -> None:
+    a, b = agency("A"), agency("B")
+    pairs = (((a,), (a, b)), ((a, b), (a,)), ((a,), (agency("A", "x"),)), ((a,), (a,)))
+    assert [bool(catalogue_difference(*pair)) for pair in pairs] == [True, True, True, False]
+
+
+def test_a_circle_of_successors_ends() -> None:
+    ring = [agency(name, until="2024-12-31", then=after) for name, after in (("A", "B"), ("B", "C"), ("C", "B"))]
+    assert same_agencies([*ring, agency("D", "d")], date(2026, 1, 1)) == (("D", "d"),)
+
+
+def test_a_wrong_header_stops_before_the_rows_are_judged() -> None:
+    assert problems("Ten,Ten\nx\n") == [("CAT-003", 1), ("CAT-001", 1)]
+
+
+def test_empty_lines_and_spaces_around_cells_are_nothing() -> None:
+    (one,) = from_csv("CoQuan", "Ma , Ten\n\n , \n A , Một \n")
+    assert (one.ma, one.ten) == ("A", "Một")
+    assert problems("Ma,Ten\n\nA B,x\n") == [("CAT-005", 3)]
+
+
+def test_a_value_is_shown_in_part() -> None:
+    with pytest.raises(Stopped) as stop:
+        from_csv("CoQuan", f"Ma,Ten,HieuLucTu\n{'!' * 80},x,\nA,x,{'2' * 80}\n")
+    assert [(p.code, len(p.facts["value"])) for p in stop.value.problems] == [("CAT-005", 50), ("CAT-008", 20)]
+
+
+def test_an_entry_may_be_in_force_for_one_day() -> None:
+    (one,) = from_csv("CoQuan", "Ma,Ten,HieuLucTu,HieuLucDen\nA,x,2026-01-05,2026-01-05\n")
+    assert one.valid_on(date(2026, 1, 5))
+
+
+def test_a_procedure_must_name_its_field() -> None:
+    assert problems("Ma,Ten\nA,x\n", "ThuTuc") == [("CAT-007", 2)]
+    assert [one.ma for one in from_csv("CoQuan", "Ma,Ten\nA,x\n")] == ["A"]
+
+
+def claimed(first: tuple[str, str], second: tuple[str, str], danh_muc: str = "CoQuan") -> list[dict[str, object]]:
+    """What is said of two agencies with one alias, each in force from one day to another."""
+    rows = [
+        (line, {"Ma": ma, "Ten": ma, "HieuLucTu": since, "HieuLucDen": until, "BiDanh": "cu"})
+        for line, (ma, (since, until)) in enumerate((("A", first), ("B", second)), start=2)
+    ]
+    try:
+        entries(danh_muc, rows)
+    except Stopped as stop:
+        assert [(p.code, p.at.line if p.at else 0) for p in stop.problems] == [("CAT-013", 3)]
+        return [dict(p.facts) for p in stop.problems]
+    return []
+
+
+BOTH = [{"ma": "B", "alias": "CU", "other": "A"}]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        (("", ""), ("", ""), BOTH),
+        (("", "2025-12-31"), ("2026-01-01", ""), []),
+        (("", "2026-01-01"), ("2026-01-01", ""), BOTH),
+        (("2026-01-01", ""), ("", "2025-12-31"), []),
+        (("2026-01-01", ""), ("", "2026-01-01"), BOTH),
+        (("2026-01-01", ""), ("", ""), BOTH),
+        (("", ""), ("2026-01-01", ""), BOTH),
+        (("", "2025-12-31"), ("", ""), BOTH),
+        (("", ""), ("", "2025-12-31"), BOTH),
+    ],
+)
+def test_two_agencies_may_bear_one_alias_only_one_after_the_other(first, second, found) -> None:
+    assert claimed(first, second) == found
+    assert claimed(first, second, "LinhVuc") == []
+
+
+def test_a_third_agency_meets_each_of_the_first_two() -> None:
+    lives = (("A", "", "2024-12-31"), ("B", "2025-01-01", "2025-12-31"), ("C", "2025-06-01", ""))
+    rows = [
+        (line, {"Ma": ma, "Ten": ma, "HieuLucTu": since, "HieuLucDen": until, "BiDanh": "cu"})
+        for line, (ma, since, until) in enumerate(lives)
+    ]
+    with pytest.raises(Stopped) as stop:
+        entries("CoQuan", rows)
+    assert [(p.code, p.facts["ma"], p.facts["other"]) for p in stop.value.problems] == [("CAT-013", "C", "B")]

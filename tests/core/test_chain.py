@@ -73,6 +73,11 @@ def test_what_has_no_single_spelling_is_refused(value):
         plain({"x": value})
 
 
+@pytest.mark.parametrize("value", [2**53 - 1, -(2**53) + 1, 1000, 0])
+def test_every_integer_that_all_readers_of_json_agree_on_is_plain(value):
+    assert plain({"x": value}) == {"x": value}
+
+
 def test_facts_that_are_not_plain_are_refused_when_they_are_linked():
     with pytest.raises(ValueError, match="plain"):
         link(GENESIS.hash, LogEntry(number=1, at=AT, who="a", what="b", facts={"x": b""}))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from gateway.core.deadlines import (
     GIO_VIET_NAM,
+    Deadline,
     DeadlineRules,
     Due,
     WorkingCalendar,
@@ -15,7 +16,7 @@ from gateway.core.deadlines import (
     hand_over_due,
     time_in_states,
 )
-from gateway.core.lifecycle import Span, Trace
+from gateway.core.lifecycle import Span, Trace, Transfer
 
 FRIDAY = datetime(2026, 1, 9, 15, 0, tzinfo=GIO_VIET_NAM)
 
@@ -91,3 +92,121 @@ def test_no_limit_runs_while_the_applicant_is_waited_for() -> None:
 def test_a_limit_that_had_passed_before_the_supplement_was_asked_for_is_late_all_the_same() -> None:
     (limit,) = deadlines(waiting(datetime(2026, 1, 5, 2, tzinfo=UTC)), DeadlineRules())
     assert (limit.what, limit.late(datetime(2026, 1, 6, tzinfo=UTC))) == (Due.KET_QUA, True)
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """In January 2026, at home. The 9th is a Friday."""
+    return datetime(2026, 1, day, hour, minute, tzinfo=GIO_VIET_NAM)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "end"),
+    [
+        (at(5, 9), HOUR, at(5, 10)),
+        (at(5, 6), HOUR, at(5, 8, 30)),  # before the office opens
+        (at(5, 7, 30), 4 * HOUR, at(5, 11, 30)),  # to the minute: the morning is enough
+        (at(5, 7, 30), 4 * HOUR + timedelta(minutes=1), at(5, 13, 31)),
+        (at(5, 11, 30), HOUR, at(5, 14, 30)),  # the morning is over
+        (at(5, 12), HOUR, at(5, 14, 30)),
+        (at(5, 16), HOUR, at(5, 17)),
+        (at(5, 17), HOUR, at(6, 8, 30)),
+        (at(5, 16), 2 * HOUR, at(6, 8, 30)),
+        (at(9, 16), 2 * HOUR, at(12, 8, 30)),  # over a weekend
+        (at(5, 7, 30), 15 * HOUR, at(6, 17)),  # two whole days of seven and a half hours
+        (at(5, 9), timedelta(0), at(5, 9)),
+    ],
+)
+def test_working_time_runs_from_half_past_seven_and_half_past_one(
+    start: datetime, span: timedelta, end: datetime
+) -> None:
+    assert WorkingCalendar().add(start, span) == end
+    assert WorkingCalendar().add(start.astimezone(UTC), span) == end
+    assert WorkingCalendar().add(start.astimezone(UTC), span).tzinfo is UTC
+
+
+def test_an_office_may_open_at_midnight() -> None:
+    night = WorkingCalendar(hours=((time(0), time(2)),))
+    assert night.add(at(5, 12), HOUR) == at(6, 1)
+
+
+def test_holidays_that_do_not_move_are_free_from_the_year_they_began() -> None:
+    calendar = WorkingCalendar(every_year=frozenset({(11, 24), (9, 2)}), since={(11, 24): 2026})
+    days = [
+        date(2025, 11, 24),
+        date(2026, 11, 24),
+        date(2027, 11, 24),
+        date(2025, 9, 2),
+        date(2026, 9, 2),
+        date(2026, 9, 3),
+    ]
+    assert [calendar.works(day) for day in days] == [True, False, False, False, False, True]
+    assert WorkingCalendar(holidays=frozenset({date(2026, 1, 5)})).works(date(2026, 1, 5)) is False
+
+
+def test_a_calendar_covers_the_years_of_its_moving_holidays() -> None:
+    calendar = WorkingCalendar(holidays=frozenset({date(2026, 2, 17)}))
+    assert [calendar.covers(year) for year in (2025, 2026, 2027)] == [False, True, False]
+
+
+def test_the_hand_over_is_met_in_the_instant_in_which_the_dossier_is_complete() -> None:
+    start = at(5, 9)
+    read = Trace(trang_thai=4, complete_since=start, spans=(Span(trang_thai=4, since=start),))
+    (limit,) = deadlines(read, DeadlineRules())
+    assert (limit.what, limit.met_at, limit.late(start)) == (Due.CHUYEN_XU_LY, start, False)
+
+
+def test_a_limit_is_late_only_after_its_last_instant() -> None:
+    limit = Deadline(what=Due.KET_QUA, due=at(5, 9))
+    assert [limit.late(now) for now in (at(5, 9), at(5, 9, 1))] == [False, True]
+    met = [Deadline(what=Due.KET_QUA, due=at(5, 9), met_at=when).late(at(9, 9)) for when in (at(5, 9), at(5, 9, 1))]
+    assert met == [False, True]
+
+
+def limits(read: Trace) -> list[Due]:
+    return [limit.what for limit in deadlines(read, DeadlineRules())]
+
+
+def test_a_limit_that_ends_in_the_instant_of_the_request_stands_still_and_one_before_it_does_not() -> None:
+    asked = at(5, 12)
+    spans = tuple(
+        Span(trang_thai=state, since=since)
+        for state, since in ((1, at(5, 7)), (2, at(5, 8)), (5, at(5, 9)), (2, at(5, 10)), (5, asked))
+    )
+    assert limits(Trace(trang_thai=5, ngay_hen_tra=asked, spans=spans)) == []
+    assert limits(Trace(trang_thai=5, ngay_hen_tra=at(5, 11), spans=spans)) == [Due.KET_QUA]
+
+
+@pytest.mark.parametrize(
+    ("state", "due"),
+    [(1, [Due.KET_QUA, Due.CHUYEN_XU_LY]), (3, []), (8, []), (9, [Due.KET_QUA]), (10, [Due.KET_QUA])],
+)
+def test_results_are_due_where_a_dossier_is_open_or_finished_and_hand_over_where_it_is_open(state, due) -> None:
+    read = Trace(
+        trang_thai=state,
+        ngay_hen_tra=at(9, 9),
+        complete_since=at(5, 9),
+        spans=(Span(trang_thai=state, since=at(5, 9)),),
+    )
+    assert limits(read) == due
+
+
+def test_a_hand_over_that_never_came_is_met_by_the_end() -> None:
+    ended = at(6, 9)
+    read = Trace(trang_thai=9, complete_since=at(5, 9), ngay_ket_thuc=ended, spans=(Span(trang_thai=9, since=ended),))
+    (limit,) = deadlines(read, DeadlineRules())
+    assert (limit.what, limit.due, limit.met_at) == (Due.CHUYEN_XU_LY, at(5, 15), ended)
+
+
+def test_the_limits_of_transfers_and_supplements_stand_beside_the_others() -> None:
+    copies = tuple(
+        Transfer(don_vi_nhan=name, sent_at=at(5, 9), han_xu_ly=due, returned_at=at(6, 9))
+        for name, due in (("H19.902", at(7, 9)), ("H19.903", None))
+    )
+    found = deadlines(Trace(trang_thai=2, transfers=copies, han_bo_sung=at(8, 9)), DeadlineRules())
+    assert found == (
+        Deadline(what=Due.CHUYEN_HO_SO, due=at(7, 9), met_at=at(6, 9)),
+        Deadline(what=Due.BO_SUNG, due=at(8, 9), met_at=None),
+    )

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.core.effects import Acknowledges, Effect, KetQua, Moves, Owes, Redates, from_dict, to_dict
+from gateway.core.effects import Acknowledges, Effect, Files, KetQua, Moves, Owes, Pays, Redates, from_dict, to_dict
 
 NOON = datetime(2026, 1, 20, 5, tzinfo=UTC)
 
@@ -34,3 +34,9 @@ def test_an_effect_that_is_not_on_the_list_is_refused():
     assert "Abolishes" not in {kind.__name__ for kind in typing.get_args(Effect)}
     with pytest.raises(KeyError):
         from_dict({"effect": "Abolishes"})
+
+
+def test_what_is_not_said_is_neither_reason_nor_answer_nor_privilege():
+    assert Moves(to=4) == Moves(to=4, ly_do=False, answers=False, privileged=False)
+    assert Files(trang_thai=1, ma_tthc="1") == Files(trang_thai=1, ma_tthc="1", moves=True)
+    assert Pays(so_tien=Decimal(1)) == Pays(so_tien=Decimal(1), da_thanh_toan=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId, PartyId
 from gateway.core.parties import RetryPolicy
-from gateway.core.patience import lean, next_try
+from gateway.core.patience import Breaker, Bucket, lean, next_try
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
@@ -80,3 +80,93 @@ def test_the_next_try_lies_ahead_within_the_longest_wait_and_within_patience(
         assert due is not None
         assert NOW < due <= min(NOW + timedelta(seconds=policy.longest_s * 1.1), NOW - age + policy.patience)
         assert due == next_try(owed(tries, first=NOW - age, key=key), policy, NOW, first_s=60)
+
+
+SECOND = timedelta(seconds=1)
+RETRY = RetryPolicy(longest_s=30)
+
+
+def broken(failures: int, first_s: float = 2) -> Breaker:
+    breaker = Breaker(first_s=first_s)
+    for _ in range(failures):
+        breaker.failed(NOW, RETRY)
+    return breaker
+
+
+def test_the_fifth_failure_in_a_row_opens_and_says_so_once() -> None:
+    breaker = Breaker(first_s=2)
+    assert [breaker.failed(NOW, RETRY) for _ in range(7)] == [False, False, False, False, True, False, False]
+    assert [broken(n).is_open for n in (0, 4, 5, 6)] == [False, False, True, True]
+
+
+def test_a_party_that_answers_is_met_by_as_many_as_it_may_have() -> None:
+    assert [broken(n).allows(8, NOW) for n in (0, 4)] == [8, 8]
+
+
+def test_a_silent_party_is_tried_by_one_at_growing_intervals() -> None:
+    waits = []
+    for failures in (5, 6, 7, 8, 50):
+        breaker = broken(failures)
+        assert breaker.probe_at is not None
+        waits.append((breaker.probe_at - NOW).total_seconds())
+        assert [breaker.allows(8, breaker.probe_at + off) for off in (-SECOND, timedelta(0), SECOND)] == [0, 1, 1]
+    assert waits == [2, 8, 18, 30, 30]
+
+
+def test_a_probe_may_be_asked_for_at_once() -> None:
+    breaker = broken(5)
+    breaker.retry_now()
+    assert (breaker.allows(8, NOW), breaker.is_open) == (1, True)
+
+
+def test_after_an_answer_one_then_two_then_three_are_let_through_and_then_all() -> None:
+    breaker = broken(6)
+    later = NOW + 9 * SECOND
+    assert (breaker.answered(3, later), breaker.recovered_at, breaker.is_open) == (True, later, False)
+    seen = [breaker.allows(3, later)]
+    for _ in range(3):
+        assert breaker.answered(3, later) is False
+        seen.append(breaker.allows(3, later))
+    assert seen == [1, 2, 3, 3]
+    assert breaker.room is None
+    assert breaker.allows(9, later) == 9
+
+
+def test_no_more_are_let_through_than_the_party_may_have_now() -> None:
+    breaker = broken(5)
+    breaker.answered(3, NOW)
+    breaker.answered(3, NOW)
+    assert breaker.allows(1, NOW) == 1
+
+
+def test_an_answer_ends_the_row_of_failures() -> None:
+    breaker = broken(4)
+    assert breaker.since == NOW
+    assert breaker.answered(3, NOW) is False
+    assert (breaker.failures, breaker.since, breaker.room, breaker.recovered_at) == (0, None, None, None)
+    assert [breaker.failed(NOW + n * SECOND, RETRY) for n in range(5)] == [False] * 4 + [True]
+    assert breaker.since == NOW, "of the first in a row"
+    breaker.answered(3, NOW)
+    assert (breaker.probe_at, breaker.allows(3, NOW)) == (None, 1)
+
+
+def test_a_failure_after_an_outage_begins_again_without_a_limit() -> None:
+    breaker = broken(5)
+    breaker.answered(8, NOW)
+    breaker.failed(NOW, RETRY)
+    assert (breaker.room, breaker.allows(8, NOW)) == (None, 8)
+
+
+def test_a_rate_saves_up_one_second_at_most() -> None:
+    bucket = Bucket(per_second=4)
+    assert bucket.available(NOW) == 1
+    bucket.take(1)
+    assert [bucket.available(NOW + n * SECOND / 4) for n in (0, 1, 2, 3, 4, 40)] == [0, 1, 2, 3, 4, 4]
+    bucket.take(3)
+    assert bucket.available(NOW + 10 * SECOND) == 1
+
+
+def test_a_rate_below_one_a_second_still_lets_one_through() -> None:
+    bucket = Bucket(per_second=0.5)
+    bucket.take(bucket.available(NOW))
+    assert [bucket.available(NOW + n * SECOND) for n in (1, 2, 9)] == [0, 1, 1]

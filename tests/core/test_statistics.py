@@ -9,7 +9,7 @@ from gateway.core.deadlines import DeadlineRules, WorkingCalendar
 from gateway.core.effects import Notes
 from gateway.core.lifecycle import Span, Trace, Transfer
 from gateway.core.model import Change, Dossier, MaHoSo, MaThongDiep, MessageId, PartyId
-from gateway.core.statistics import By, Period, Uses, tally
+from gateway.core.statistics import By, Period, Tally, Uses, began, tally, use_of_unknown
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -157,3 +157,76 @@ def test_a_month_begins_at_midnight_at_home() -> None:
     before_midnight = datetime(2026, 2, 28, 17, 30, tzinfo=UTC)  # half past midnight on 1 March
     lives = [(replace(dossier, opened_at=before_midnight), replace(read, ngay_nop=before_midnight))]
     assert list(tally(lives, Period(since=START - 9 * DAY, until=START), [By.MONTH], rules=RULES)) == [("2026-03",)]
+
+
+def of(*lives: tuple[Dossier, Trace], period: Period = MARCH) -> Tally:
+    """The counts of one service."""
+    return tally(lives, period, [By.SERVICE], rules=RULES).get(("1.001193",), Tally())
+
+
+def test_a_group_begins_at_nothing() -> None:
+    assert set(Tally().counts().values()) == {0}
+    assert Uses() == Uses(asked=0, recalled=0)
+
+
+def test_means_are_over_all_that_count() -> None:
+    group = Tally(rated=4, scores={1: 1, 5: 3}, seconds_in_state={2: 30.0, 4: 60.0}, dossiers_in_state={2: 3, 4: 4})
+    assert (group.mean_score(), group.mean_seconds()) == (4.0, {2: 10.0, 4: 15.0})
+
+
+def test_a_period_begins_with_its_first_instant_and_ends_before_its_last() -> None:
+    instant = timedelta(microseconds=1)
+    moments = [MARCH.since - instant, MARCH.since, MARCH.until - instant, MARCH.until, None]
+    assert [moment in MARCH for moment in moments] == [False, True, True, False, False]
+
+
+def test_a_dossier_filed_when_the_period_ends_belongs_to_the_next() -> None:
+    dossier, read = life(4)
+    assert tally([(dossier, replace(read, ngay_nop=MARCH.until))], MARCH, [By.SERVICE], rules=RULES) == {}
+    assert of((dossier, replace(read, ngay_nop=MARCH.until - timedelta(microseconds=1)))).filed == 1
+
+
+def test_a_dossier_began_when_it_was_filed_or_received_or_first_heard_of() -> None:
+    dossier, read = life(4)
+    assert began(replace(read, ngay_nop=START - DAY), dossier) == START - DAY
+    assert began(replace(read, ngay_nop=None), dossier) == START + DAY
+    assert began(replace(read, ngay_nop=None, ngay_tiep_nhan=None), dossier) == START
+
+
+def test_messages_count_in_the_period_in_which_they_were_recorded() -> None:
+    dossier, read = rated((3, 1), (9, 2), (60, 3))
+    assert of((dossier, read)).events == 2
+
+
+def test_time_in_a_state_counts_from_its_first_instant_and_not_where_there_is_none() -> None:
+    dossier, read = life(4)
+    second = timedelta(seconds=1)
+    spans = (Span(trang_thai=2, since=START, until=START), Span(trang_thai=4, since=START, until=START + second))
+    counts = of((dossier, replace(read, spans=spans)), (dossier, replace(read, spans=spans)))
+    assert (counts.seconds_in_state, counts.dossiers_in_state) == ({4: 2.0}, {4: 2})
+
+
+def test_supplements_are_counted_by_dossier_and_more_than_one_apart() -> None:
+    counts = of(*(life(4, supplements=n) for n in (0, 1, 1, 2, 3)))
+    assert (counts.supplemented, counts.supplemented_twice) == (4, 2)
+
+
+def test_stops_and_withdrawals_are_different_ends() -> None:
+    counts = of(life(8), life(8), life(8), life(8, withdrawn=True), life(3), life(3))
+    assert (counts.stopped, counts.withdrawn, counts.refused) == (3, 1, 2)
+    before = replace(life(8)[1], spans=(Span(trang_thai=8, since=MARCH.since - DAY),))
+    assert of((life(8)[0], before)).stopped == 0
+
+
+def test_an_end_on_the_day_of_the_appointment_is_on_time() -> None:
+    counts = of(life(9, finished=10), life(9, finished=3), life(9, finished=3, due=2), life(10, finished=11))
+    assert (counts.finished, counts.delivered, counts.on_time, counts.late) == (4, 1, 2, 2)
+    dossier, read = life(9, finished=5)
+    undated = of((dossier, replace(read, ngay_hen_tra=None)))
+    assert (undated.on_time, undated.late) == (1, 0)
+
+
+def test_uses_of_dossiers_that_are_not_on_record_have_a_group_of_their_own() -> None:
+    groups: dict[tuple[str, ...], Tally] = {}
+    use_of_unknown(groups, [By.SERVICE, By.AGENCY], [Uses(asked=1), Uses(asked=2, recalled=5)])
+    assert {name: (group.asked, group.recalled) for name, group in groups.items()} == {("–", "–"): (3, 5)}

@@ -6,8 +6,10 @@ get another answer. So no check is idle, none hides behind another, and a check 
 """
 
 import ast
+import base64
 import inspect
 import re
+from datetime import UTC, datetime
 from types import CodeType
 
 import pytest
@@ -16,7 +18,14 @@ from lxml import etree
 from gateway.core.problems import Stopped
 from gateway.documents import MOST_PROBLEMS
 from signing import structure
-from signing.structure import SIGNATURE_CHARS, SIGNATURE_ELEMENTS, read_signature, survey
+from signing.structure import (
+    SIGNATURE_CHARS,
+    SIGNATURE_ELEMENTS,
+    Uncovered,
+    instant_of,
+    read_signature,
+    survey,
+)
 from signing.uris import (
     C14N_10,
     C14N_11,
@@ -707,3 +716,230 @@ def test_the_order_counts_where_the_standard_gives_one(make):
         before.addprevious(element)
         in_any_order = WHERE[local(parent), local(element)][2]
         assert codes(root) == ([] if in_any_order else ["SIG-006"]), local(element)
+
+
+# How much of it -------------------------------------------------------------------------------------------------------
+
+
+def measured(root):
+    """(characters, elements) of a signature, counted apart."""
+    signature = the(root, "Signature")
+    whole = [e.text or "" for e in signature.iter()] + [e.tail or "" for e in signature.iter()]
+    return sum(map(len, [*whole, *(v for e in signature.iter() for v in e.values())])), len(list(signature.iter()))
+
+
+def test_a_signature_may_be_as_long_as_the_limit_and_no_longer():
+    assert (SIGNATURE_CHARS, SIGNATURE_ELEMENTS) == (32_768, 256)
+    for more, found in ((0, []), (1, ["SIG-010"])):
+        root = everything()
+        the(root, "KeyName").text += "x" * (32_768 - measured(root)[0] + more)
+        assert codes(root) == found
+    for more, found in ((0, []), (1, ["SIG-010"])):
+        root = everything()
+        for _ in range(256 - measured(root)[1] + more):
+            etree.SubElement(the(root, "SignerRole"), "La")
+        assert codes(root) == found
+
+
+def test_a_prefix_list_may_be_as_long_as_the_limit():
+    root = everything()
+    the(root, "InclusiveNamespaces").set("PrefixList", " ".join(f"p{n}" for n in range(64)))
+    assert codes(root) == []
+
+
+def test_not_every_fault_of_a_kind_is_told():
+    root = everything()
+    for _ in range(40):
+        etree.SubElement(the(root, "ThanPhan"), f"{{{PHONG_BI}}}ThongDiep")
+    assert codes(root) == ["SIG-015"] * MOST_PROBLEMS
+    root = everything()
+    for _ in range(40):
+        etree.SubElement(the(root, "ThanPhan"), f"{{{PHONG_BI}}}La").set("id", "x")
+    assert codes(root) == ["SIG-011", *["SIG-011", "SIG-012"] * 12]
+    root = everything()
+    for element in the(root, "Signature").iter():
+        element.set("La", "1")
+    assert codes(root) == ["SIG-007"] * MOST_PROBLEMS
+    root = everything()
+    for _ in range(6):
+        second_signature(root)
+    with pytest.raises(Stopped) as stop:
+        read_signature(root)
+    assert [(p.code, p.facts["count"]) for p in stop.value.problems] == [("SIG-003", 7)] * 3
+    assert len({p.at.xpath for p in stop.value.problems}) == 3
+    assert [p.facts["count"] for p in survey(root) if p.code == "SIG-003"] == [7] * 3
+
+
+def test_only_a_doubt_about_what_is_covered_is_one():
+    """A place where signatures are accepted, not demanded, tells coverage from other faults."""
+    uncovered = {"SIG-004", "SIG-015", "SIG-020", "SIG-021", "SIG-022", "SIG-023"}
+    for spoil, refused_with in CHECKS.values():
+        with pytest.raises(Stopped) as stop:
+            read_signature(spoiled(spoil))
+        assert [p.code for p in stop.value.problems] == refused_with
+        assert [isinstance(p, Uncovered) for p in stop.value.problems] == [code in uncovered for code in refused_with]
+    for one_more, covered in (("CanonicalizationMethod", False), ("Transforms", True), ("KeyName", True)):
+        root = everything()
+        twice(one_more)(root)
+        with pytest.raises(Stopped) as stop:
+            read_signature(root)
+        assert isinstance(stop.value.problems[0], Uncovered) is not covered, one_more
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_a_signature_says_is_read():
+    root = everything()
+    read = read_signature(root)
+    assert (read.at, read.certificate_at, read.method_at) == (
+        the(root, "Signature"),
+        the(root, "X509Certificate"),
+        the(root, "SignatureMethod"),
+    )
+    assert (read.certificate_der, read.signature_value) == (base64.b64decode("CCCC"), base64.b64decode("BBBB"))
+    assert (read.method, read.family, read.bits) == (f"{DS_MORE_2007}rsa-pss", "pss", 384)
+    assert (read.canonicalisation, read.transforms) == (EXC_C14N, (ENVELOPED, EXC_C14N))
+    assert (read.digests, read.references) == ((SHA256,) * 3, 3)
+    assert (read.envelope_reference, read.properties_reference, read.by_id) == (0, 1, False)
+    assert read.key_value == ("rsa", "cb01", "010001")
+    assert read.inherited == (
+        ("{http://www.w3.org/XML/1998/namespace}lang", "vi"),
+        ("{http://www.w3.org/XML/1998/namespace}space", "preserve"),
+    )
+    said = read.properties
+    assert (said.id, said.at, said.signing_time_at) == ("P", the(root, "SignedProperties"), the(root, "SigningTime"))
+    assert said.signing_time == datetime(2026, 11, 24, 3, 59, 0, 250_000, tzinfo=UTC)
+    assert said.certificate_digests == ((SHA256, b"\0\0\0"),) * 2
+    assert said.policy is True
+    (stamp,) = read.timestamps
+    assert (stamp.token, stamp.canonicalisation, stamp.prefixes, stamp.at) == (
+        base64.b64decode("DDDD"),
+        EXC_C14N,
+        ("ds",),
+        the(root, "SignatureTimeStamp"),
+    )
+
+
+def test_what_a_signature_leaves_out_is_nothing():
+    root = everything()
+    for name in ("lang", "space"):
+        del root.attrib[f"{{http://www.w3.org/XML/1998/namespace}}{name}"]
+    for name in ("RSAPSSParams", "KeyValue", "SignaturePolicyIdentifier"):
+        gone(name)(root)
+    the(root, "SignatureTimeStamp").remove(the(root, "CanonicalizationMethod", 1))
+    put("Reference", "URI", "#goc")(root)
+    read = read_signature(root)
+    assert (read.inherited, read.key_value, read.properties.policy, read.by_id) == ((), None, False, True)
+    assert read.bits == 256, "RSASSA-PSS without parameters is SHA-256"
+    assert [(stamp.canonicalisation, stamp.prefixes) for stamp in read.timestamps] == [(C14N_10, ())]
+    gone("Object")(root)
+    for _ in range(2):
+        gone("Reference", 1)(root)
+    read = read_signature(root)
+    assert (read.properties, read.properties_reference, read.timestamps, read.references) == (None, None, (), 1)
+
+
+def test_the_other_kind_of_key_is_read():
+    assert read_signature(ecdsa()).key_value == ("ec", "urn:oid:1.2.840.10045.3.1.7", "040102")
+
+
+def test_an_encoding_need_not_be_named():
+    root = everything()
+    without("EncapsulatedTimeStamp", "Encoding")(root)
+    assert codes(root) == []
+
+
+@pytest.mark.parametrize("digest", [SHA256, SHA384])
+def test_parameters_of_a_signature_may_be_left_out_where_they_have_one_meaning(digest):
+    """The hash of the mask is that of the message, the salt as long as it, the trailer 1 (RFC 9231 2.3.9)."""
+    root = everything()
+    put("DigestMethod", "Algorithm", digest)(root)
+    for name in ("SaltLength", "TrailerField", "MaskGenerationFunction"):
+        gone(name)(root)
+    assert read_signature(root).bits == int(digest[-3:])
+
+
+def test_a_foreign_reference_is_not_excused_by_another_fault():
+    root = everything()
+    gone("SigningTime")(root)
+    put("Reference", "URI", "#V", 2)(root)
+    assert codes(root) == ["SIG-073", "SIG-021"]
+    root = everything()
+    gone("Object")(root)
+    gone("Reference", 2)(root)
+    assert codes(root) == ["SIG-021"], "nothing is wrong with the properties; there are none"
+
+
+def test_a_missing_time_is_missed_in_its_place_and_a_wrong_one_in_its_own():
+    for spoil, place in ((gone("SigningTime"), "SignedSignatureProperties"), (text("SigningTime", "x"), "SigningTime")):
+        with pytest.raises(Stopped) as stop:
+            read_signature(spoiled(all_of(gone("Reference", 2), spoil)))
+        (problem,) = stop.value.problems
+        assert (problem.code, place in problem.at.xpath.split("/")[-1]) == ("SIG-073", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "utc"),
+    [
+        ("2026-11-24T10:59:03+07:00", (24, 3, 59, 3, 0)),
+        (" \t2026-11-24T03:59:03Z\r\n", (24, 3, 59, 3, 0)),
+        ("2026-11-23T22:29:03-05:30", (24, 3, 59, 3, 0)),
+        ("2026-11-24T03:59:03.5Z", (24, 3, 59, 3, 500_000)),
+        ("2026-11-24T03:59:03.1234567Z", (24, 3, 59, 3, 123_456)),
+        ("2026-11-24T03:59:03.000001Z", (24, 3, 59, 3, 1)),
+    ],
+)
+def test_an_instant_is_read_with_its_zone(said, utc):
+    found = instant_of(said)
+    assert found == datetime(2026, 11, *utc, tzinfo=UTC)
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, "", "2026-11-24", "2026-11-24T03:59:03", "2026-11-24T24:00:00Z", "12026-11-24T03:59:03Z", "2026-02-30T00:00:00Z",
+     "2026-11-24T03:59:03.Z", "2026-11-24 03:59:03Z", "\u00a02026-11-24T03:59:03Z", "0001-01-01T00:00:00+07:00",
+     "2026-11-24T03:59:03+24:00", "٢٠٢٦-11-24T03:59:03Z"],
+)  # fmt: skip
+def test_what_is_no_instant_is_none(said):
+    assert instant_of(said) is None
+
+
+def facts(root):
+    with pytest.raises(Stopped) as stop:
+        read_signature(root)
+    return [dict(problem.facts) for problem in stop.value.problems]
+
+
+def test_names_are_told_with_their_usual_prefix_and_in_part():
+    root = everything()
+    names = [f"{{{XADES}}}La", "{urn:khac}La", "La", f"{{{XADES}}}" + "x" * 80, "x" * 80, f"{{{PHONG_BI}}}La"]
+    for name in names:
+        etree.SubElement(the(root, "Signature"), name)
+    told = [one["element"] for one in facts(root)]
+    assert told == ["xades:La", "La", "La", "xades:" + "x" * 58, "x" * 64, "lt:La"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("urn:a", "urn:a"),
+        ("a b\u00e9~!\x7f", "a?b?~!?"),
+        ("x" * 120, "x" * 120),
+        ("x" * 121, "x" * 119 + "…"),
+        ("x" * 400, "x" * 119 + "…"),
+    ],
+)
+def test_algorithms_are_told_in_printable_letters_and_in_part(uri, told):
+    root = everything()
+    put("SignatureMethod", "Algorithm", uri)(root)
+    assert facts(root) == [{"algorithm": told}]
+
+
+def test_a_survey_names_every_kind_of_algorithm_that_is_not_listed():
+    root = everything()
+    put("Signature", "La", "1")(root)
+    for name in ("CanonicalizationMethod", "SignatureMethod", "DigestMethod"):
+        put(name, "Algorithm", "urn:x", 0)(root)
+    assert codes(root, survey) == ["SIG-007", "SIG-030", "SIG-031", "SIG-026"]
