@@ -11,10 +11,12 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from itertools import islice
 from typing import Any
 
@@ -281,7 +283,7 @@ def _problems(root: etree._Element, judge: xmlschema.XMLSchema10, skip: Collecti
                 children_told.add(element)
                 yield from _children(element, error, court)
         else:
-            yield from _one(element, error, court)
+            yield _one(element, error, court)
     yield from _stray_text(court, skip)
 
 
@@ -320,20 +322,28 @@ def _flat(group: Any) -> list[_Particle] | None:
         return None
     particles = []
     for item in group:
-        if isinstance(item, xmlschema.XsdElement):
-            found = _Particle((item.name or "",), (), item.min_occurs, item.max_occurs, (item.type,))
-        elif isinstance(item, xmlschema.validators.XsdAnyElement):
-            spaces = tuple(item.namespace) if isinstance(item.namespace, (list, tuple, set)) else (str(item.namespace),)
-            found = _Particle((), spaces, item.min_occurs, item.max_occurs)
-        elif item.model == "choice" and all(isinstance(x, xmlschema.XsdElement) and x.max_occurs == 1 for x in item):
-            least = 0 if any(x.min_occurs == 0 for x in item) else item.min_occurs
-            found = _Particle(
-                tuple(x.name or "" for x in item), (), least, item.max_occurs, tuple(x.type for x in item)
-            )
-        else:
+        particle = _particle_of(item)
+        if particle is None:
             return None
-        particles.append(found)
+        particles.append(particle)
     return particles
+
+
+def _particle_of(item: Any) -> _Particle | None:
+    """An element, a wildcard, or a choice of single elements; None for anything richer."""
+    if isinstance(item, xmlschema.XsdElement):
+        return _Particle((item.name or "",), (), item.min_occurs, item.max_occurs, (item.type,))
+    if isinstance(item, xmlschema.validators.XsdAnyElement):
+        spaces = tuple(item.namespace) if isinstance(item.namespace, (list, tuple, set)) else (str(item.namespace),)
+        return _Particle((), spaces, item.min_occurs, item.max_occurs)
+    return _choice(item) if item.model == "choice" else None
+
+
+def _choice(group: Any) -> _Particle | None:
+    if not all(isinstance(x, xmlschema.XsdElement) and x.max_occurs == 1 for x in group):
+        return None
+    least = 0 if any(x.min_occurs == 0 for x in group) else group.min_occurs
+    return _Particle(tuple(x.name or "" for x in group), (), least, group.max_occurs, tuple(x.type for x in group))
 
 
 def _children(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem]:
@@ -345,16 +355,50 @@ def _children(element: etree._Element, error: Any, court: _Court) -> Iterator[Pr
     yield from found or _children_of_a_richer_model(element, error)
 
 
+class _Order(Enum):
+    """How one child stands among the others."""
+
+    RIGHT = auto()
+    MISPLACED = auto()
+    TOO_MANY = auto()
+
+
+class _RollCall:
+    """The children that their parent knows, met one by one in the order of the document."""
+
+    def __init__(self, particles: Sequence[_Particle], places: Sequence[int]) -> None:
+        self._particles = particles
+        self._in_order = iter(_longest_run(places))
+        self._expected = next(self._in_order, None)
+        self.met: Counter[int] = Counter()  # how many of each particle
+        self.standing: list[tuple[int, etree._Element]] = []  # children in their right place, in order
+
+    def meet(self, child: etree._Element, place: int) -> _Order:
+        """Whether the next child is where it should be."""
+        self.met[place] += 1
+        most = self._particles[place].most
+        in_order = place == self._expected
+        if in_order:
+            self._expected = next(self._in_order, None)
+        if most is not None and self.met[place] > most:
+            return _Order.TOO_MANY
+        if not in_order:
+            return _Order.MISPLACED
+        self.standing.append((place, child))
+        return _Order.RIGHT
+
+    def lacking(self) -> Iterator[int]:
+        """The places of which too few were met."""
+        return (place for place, particle in enumerate(self._particles) if self.met[place] < particle.least)
+
+
 def _align(element: etree._Element, particles: Sequence[_Particle], court: _Court) -> Iterator[Problem]:
     parent = local(element.tag)
-    children = [child for child in element if isinstance(child.tag, str)]
-    places = [next((i for i, p in enumerate(particles) if p.takes(child.tag)), None) for child in children]
-    in_order = _longest_run([place for place in places if place is not None])
-    kept: dict[int, list[etree._Element]] = {}
-    standing: list[tuple[int, etree._Element]] = []  # children in their right place, in order
-    present = {local(child.tag) for child, place in zip(children, places, strict=True) if place is not None}
-    run = iter(in_order)
-    expected_place = next(run, None)
+    children = list(element.iterchildren("*"))
+    places = [_place_of(child, particles) for child in children]
+    known = [(child, place) for child, place in zip(children, places, strict=True) if place is not None]
+    roll = _RollCall(particles, [place for _, place in known])
+    present = {local(child.tag) for child, _ in known}
     meant: set[int] = set()  # particles that a mistaken child stands for
     for child, place in zip(children, places, strict=True):
         if place is None:
@@ -362,19 +406,18 @@ def _align(element: etree._Element, particles: Sequence[_Particle], court: _Cour
             meant |= stands_for
             yield problem
             continue
-        kept.setdefault(place, []).append(child)
-        most = particles[place].most
-        if most is not None and len(kept[place]) > most:
+        order = roll.meet(child, place)
+        if order is _Order.TOO_MANY:
             yield _too_many(child, parent, particles[place])
-        elif place == expected_place:
-            standing.append((place, child))
-        if place == expected_place:
-            expected_place = next(run, None)
-        elif not (most is not None and len(kept[place]) > most):
+        elif order is _Order.MISPLACED:
             yield _misplaced(child, place, parent, children, places)
-    for place, particle in enumerate(particles):
-        if len(kept.get(place, ())) < particle.least and place not in meant:
-            yield _missing(element, particle, place, standing, court)
+    for place in roll.lacking():
+        if place not in meant:
+            yield _missing(element, particles[place], place, roll.standing, court)
+
+
+def _place_of(child: etree._Element, particles: Sequence[_Particle]) -> int | None:
+    return next((place for place, particle in enumerate(particles) if particle.takes(child.tag)), None)
 
 
 def _longest_run(places: Sequence[int]) -> list[int]:
@@ -575,33 +618,43 @@ def _children_of_a_richer_model(element: etree._Element, error: Any) -> Iterator
 # --- one element or attribute -----------------------------------------------------------------------------------------
 
 
-def _one(element: etree._Element, error: Any, court: _Court) -> Iterator[Problem]:
-    reason = str(error.reason or "")
-    at, name = Location(xpath=xpath_of(element)), local(element.tag)
-    validator = error.validator
+def _one(element: etree._Element, error: Any, court: _Court) -> Problem:
+    reason, validator = str(error.reason or ""), error.validator
     of_attribute = re.match(r"attribute ([\w.:\-{}/]+)=", reason)
     if of_attribute:
-        yield _attribute_value(element, of_attribute[1])
-    elif isinstance(validator, xmlschema.validators.XsdAttributeGroup):
-        yield _attribute(element, reason)
-    elif isinstance(validator, xmlschema.validators.XsdIdentity) or "duplicated value" in reason:
-        yield _duplicate(element)
-    elif "not nillable" in reason:
-        yield Problem("XSD-030", {"element": name, **_not_nil(element, court)}, at)
-    elif "nil" in reason and ("not empty" in reason or "must be empty" in reason or "value" in reason):
-        marks = [mark for mark in (_nil(element), names.LY_DO_TRONG) if mark == names.LY_DO_TRONG or mark]
-        fix = [{"do": "remove", "xpath": f"{at.xpath}/@{mark}"} for mark in marks]
-        yield Problem("XSD-031", {"element": name, "fix": fix}, at)
-    elif "can't have child elements" in reason:
-        yield Problem("XSD-011", {"element": _first_child(element), "parent": name, "known": "–"}, at)
-    elif "character data" in reason:
-        yield Problem("XSD-015", {"element": name}, at)
-    else:
-        component = _component(element, court)
-        if component is None or _simple(component.type) is None:
-            yield Problem("XSD-011", {"element": name, "parent": _parent(element), "known": "–"}, at)
-        else:
-            yield _value(element, validator, component)
+        return _attribute_value(element, of_attribute[1])
+    if isinstance(validator, xmlschema.validators.XsdAttributeGroup):
+        return _attribute(element, reason)
+    if isinstance(validator, xmlschema.validators.XsdIdentity):
+        return _duplicate(element, court)
+    for words, told in _BY_WORDS:
+        if all(word in reason for word in words):
+            return told(element, court)
+    component = _component(element, court)
+    if component is None or _simple(component.type) is None:
+        facts = {"element": local(element.tag), "parent": _parent(element), "known": "–"}
+        return Problem("XSD-011", facts, Location(xpath=xpath_of(element)))
+    return _value(element, validator, component)
+
+
+def _nil_refused(element: etree._Element, court: _Court) -> Problem:
+    facts = {"element": local(element.tag), **_not_nil(element, court)}
+    return Problem("XSD-030", facts, Location(xpath=xpath_of(element)))
+
+
+def _nil_with_a_value(element: etree._Element, _court: _Court) -> Problem:
+    at = Location(xpath=xpath_of(element))
+    fix = [{"do": "remove", "xpath": f"{at.xpath}/@{mark}"} for mark in (_nil(element), names.LY_DO_TRONG)]
+    return Problem("XSD-031", {"element": local(element.tag), "fix": fix}, at)
+
+
+def _children_refused(element: etree._Element, _court: _Court) -> Problem:
+    facts = {"element": _first_child(element), "parent": local(element.tag), "known": "–"}
+    return Problem("XSD-011", facts, Location(xpath=xpath_of(element)))
+
+
+def _text_refused(element: etree._Element, _court: _Court) -> Problem:
+    return Problem("XSD-015", {"element": local(element.tag)}, Location(xpath=xpath_of(element)))
 
 
 def _nil(element: etree._Element) -> str:
@@ -637,36 +690,57 @@ def _value(element: etree._Element, validator: Any, component: Any) -> Problem:
     """One value that its type refuses, by the facet that refused it."""
     at, name = Location(xpath=xpath_of(element)), local(element.tag)
     kind: Any = _simple(component.type)  # the caller has seen that it has one
-    text = element.text or ""
-    value = text if kind.white_space == "preserve" else " ".join(text.split())
+    value = _as_read(element.text or "", kind)
     facts: dict[str, Any] = {"element": name, "value": _quoted(name, value)}
     if isinstance(validator, facets.XsdEnumerationFacets):
-        known = [str(v) for v in validator.enumeration]
-        near = value.lstrip("0") if value.lstrip("0") in known else _nearest(value, known)
-        if near is not None:
-            facts["fix"] = {"do": "replace", "xpath": at.xpath, "text": near}
-        return Problem("XSD-022", {**facts, "known": known}, at)
+        return _not_listed(facts, value, [str(v) for v in validator.enumeration], at)
     if not value:
         return Problem("XSD-024", {**facts, **_dispensable(element, component)}, at)
-    if isinstance(validator, facets.XsdMaxLengthFacet):
-        return Problem("XSD-023", {**facts, "most": validator.value, "found": len(value)}, at)
-    if isinstance(validator, (facets.XsdMinLengthFacet, facets.XsdLengthFacet)):
-        return Problem("XSD-024", facts, at)
-    if isinstance(validator, (facets.XsdMinInclusiveFacet, facets.XsdMinExclusiveFacet)):
-        return Problem("XSD-027", {**facts, "least": str(validator.value), "most": "∞"}, at)
-    if isinstance(validator, (facets.XsdMaxInclusiveFacet, facets.XsdMaxExclusiveFacet)):
-        return Problem("XSD-027", {**facts, "least": "-∞", "most": str(validator.value)}, at)
+    for bounds, code, told in _BY_BOUND:
+        if isinstance(validator, bounds):
+            return Problem(code, {**facts, **told(validator.value, value)}, at)
     if isinstance(validator, (facets.XsdTotalDigitsFacet, facets.XsdFractionDigitsFacet)):
         return Problem("XSD-028", {**facts, "most": validator.value, **_corrected(kind, value, name, at)}, at)
-    primitive = local(kind.primitive_type.name or "") if kind.primitive_type is not None else ""
+    primitive = _primitive(kind)
     if primitive in ("dateTime", "date", "time"):
         return _moment(facts, value, primitive, at, name)
     facts["expected"] = _example(kind) or "…"
     facts |= _corrected(kind, value, name, at)
     if isinstance(validator, facets.XsdPatternFacets):
         return Problem("XSD-021", facts, at)
-    facts["type"] = primitive or "…"
-    return Problem("XSD-020", facts, at)
+    return Problem("XSD-020", {**facts, "type": primitive or "…"}, at)
+
+
+def _as_read(text: str, kind: Any) -> str:
+    return text if kind.white_space == "preserve" else " ".join(text.split())
+
+
+def _primitive(kind: Any) -> str:
+    return local(kind.primitive_type.name or "") if kind.primitive_type is not None else ""
+
+
+# The facets that bound a value: what is told of one, by its bound and the value.
+_BY_BOUND: tuple[tuple[tuple[Any, ...], str, Callable[[Any, str], dict[str, Any]]], ...] = (
+    ((facets.XsdMaxLengthFacet,), "XSD-023", lambda most, value: {"most": most, "found": len(value)}),
+    ((facets.XsdMinLengthFacet, facets.XsdLengthFacet), "XSD-024", lambda _least, _value: {}),
+    (
+        (facets.XsdMinInclusiveFacet, facets.XsdMinExclusiveFacet),
+        "XSD-027",
+        lambda least, _value: {"least": str(least), "most": "∞"},
+    ),
+    (
+        (facets.XsdMaxInclusiveFacet, facets.XsdMaxExclusiveFacet),
+        "XSD-027",
+        lambda most, _value: {"least": "-∞", "most": str(most)},
+    ),
+)
+
+
+def _not_listed(facts: Mapping[str, Any], value: str, known: list[str], at: Location) -> Problem:
+    """A value that is none of a list."""
+    near = value.lstrip("0") if value.lstrip("0") in known else _nearest(value, known)
+    fix = {"fix": {"do": "replace", "xpath": at.xpath, "text": near}} if near is not None else {}
+    return Problem("XSD-022", {**facts, **fix, "known": known}, at)
 
 
 _GROUPED = re.compile(r"\d{1,3}([., ])\d{3}(\1\d{3})*( ?(đ|₫|đồng|VND|VNĐ))?")  # 1.500.000 đ, as people write it
@@ -774,7 +848,7 @@ def _attribute_value(element: etree._Element, attribute: str) -> Problem:
     return Problem("XSD-043", facts, at)
 
 
-def _duplicate(element: etree._Element) -> Problem:
+def _duplicate(element: etree._Element, _court: _Court) -> Problem:
     """A value that must be unique and is not; told at its second place."""
     at = Location(xpath=xpath_of(element))
     value = (element.findtext(names.pb("MaDinhKem")) or "").strip()
@@ -783,16 +857,32 @@ def _duplicate(element: etree._Element) -> Problem:
     return Problem("XSD-040", {"element": local(element.tag), "value": "–"}, at)
 
 
+# What xmlschema says of an element, by words that all stand in its sentence; the first row that fits.
+_BY_WORDS: tuple[tuple[tuple[str, ...], Callable[[etree._Element, _Court], Problem]], ...] = (
+    (("duplicated value",), _duplicate),
+    (("not nillable",), _nil_refused),
+    (("nil", "not empty"), _nil_with_a_value),
+    (("nil", "must be empty"), _nil_with_a_value),
+    (("nil", "value"), _nil_with_a_value),
+    (("can't have child elements",), _children_refused),
+    (("character data",), _text_refused),
+)
+
+
 def _stray_text(court: _Court, skip: Collection[str]) -> Iterator[Problem]:
     """Text between elements that xmlschema 4.3 does not see: beside a lone wildcard, and white space that is none in XML."""
     for element in court.top.iter():
-        between = [element.text or "", *(child.tail or "" for child in element)]
-        texts = [text for text in between if text.strip(_WHITE)]
-        if not texts or (not len(element) and texts[0].strip()) or _below(element, skip):
-            continue  # the text of a leaf is a value, and xmlschema judges values
-        component = _component(element, court)
-        if component is not None and _simple(component.type) is None and not component.type.mixed:
-            yield Problem("XSD-015", {"element": local(element.tag)}, Location(xpath=xpath_of(element)))
+        if _has_text_between(element) and not _below(element, skip):
+            component = _component(element, court)
+            if component is not None and _simple(component.type) is None and not component.type.mixed:
+                yield _text_refused(element, court)
+
+
+def _has_text_between(element: etree._Element) -> bool:
+    """Whether there is text before or after a child; of a leaf, blanks that XML does not know: more is a value."""
+    between = [element.text or "", *(child.tail or "" for child in element)]
+    texts = [text for text in between if text.strip(_WHITE)]
+    return bool(texts) and (len(element) > 0 or not texts[0].strip())
 
 
 _WHITE = " \t\r\n"

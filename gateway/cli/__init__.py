@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -31,6 +32,8 @@ from gateway.cli.show import Unwritable
 from gateway.cli.words import click_in_vietnamese
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
+
+INTERRUPTED = 130  # as a shell says it
 
 COMMANDS: dict[str, LazyCommand] = {
     "demo": LazyCommand(
@@ -173,41 +176,40 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
         code = result if isinstance(result, int) else FINE
-    except SystemExit:
-        code = FINE  # click's way to end when whoever read us has gone
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        code = USAGE
-    except click.exceptions.Exit as leave:
-        code = leave.exit_code
-    except click.UsageError as error:
-        code = _usage(error, call)
-    except click.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        code = 130
-    except Stopped as stop:
-        for problem in stop.problems:
-            call.screen.problem(problem, to_err=True)
-        code = USAGE if isinstance(stop, Misconfigured) else PROBLEMS
-    except Unwritable as error:
-        with suppress(OSError, ValueError):  # what is still in its buffer must not be tried again at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        call.screen.problem(Problem("SYS-054", {"reason": system_reason(error)}), to_err=True)
-        code = PROBLEMS
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a sentence and exit code 70
-        if call.verbose:
-            import traceback
-
-            traceback.print_exc()
-        store = sys.modules.get("gateway.store")
-        if store is not None and isinstance(error, store.StoreError):
-            call.screen.problem(Problem("SYS-048", {"reason": str(error)}), to_err=True)
-            code = PROBLEMS
-        else:
-            call.screen.problem(Problem("SYS-004", {"error": type(error).__name__}), to_err=True)
-            code = OURS
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a sentence
+        code = next(ended for kind, ended in _ENDINGS if isinstance(error, kind))(error, call)
     sys.exit(code)
+
+
+def _no_arguments(error: click.exceptions.NoArgsIsHelpError, _call: CommandRun) -> int:
+    click.echo(error.format_message(), err=True)
+    return USAGE
+
+
+def _stopped(stop: Stopped, call: CommandRun) -> int:
+    for problem in stop.problems:
+        call.screen.problem(problem, to_err=True)
+    return USAGE if isinstance(stop, Misconfigured) else PROBLEMS
+
+
+def _unwritable(error: Unwritable, call: CommandRun) -> int:
+    with suppress(OSError, ValueError):  # what is still in its buffer must not be tried again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    call.screen.problem(Problem("SYS-054", {"reason": system_reason(error)}), to_err=True)
+    return PROBLEMS
+
+
+def _unforeseen(error: Exception, call: CommandRun) -> int:
+    if call.verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    store = sys.modules.get("gateway.store")
+    if store is not None and isinstance(error, store.StoreError):
+        call.screen.problem(Problem("SYS-048", {"reason": str(error)}), to_err=True)
+        return PROBLEMS
+    call.screen.problem(Problem("SYS-004", {"error": type(error).__name__}), to_err=True)
+    return OURS
 
 
 def _usage(error: click.UsageError, call: CommandRun) -> int:
@@ -221,6 +223,20 @@ def _usage(error: click.UsageError, call: CommandRun) -> int:
     hint = f"{ctx.command_path} --help"
     click.echo(say(ctx, f"Xem “{hint}”.", f"See “{hint}”."), err=True)
     return USAGE
+
+
+# How a command may end before it is done, the first that fits, and what gives the exit code.
+_ENDINGS: Final[tuple[tuple[type[BaseException], Callable[[Any, CommandRun], int]], ...]] = (
+    (SystemExit, lambda _leave, _call: FINE),  # click's way to end when whoever read us has gone
+    (click.exceptions.NoArgsIsHelpError, _no_arguments),
+    (click.exceptions.Exit, lambda leave, _call: int(leave.exit_code)),
+    (click.UsageError, _usage),
+    (click.Abort, lambda _abort, _call: INTERRUPTED),
+    (KeyboardInterrupt, lambda _interrupt, _call: INTERRUPTED),
+    (Stopped, _stopped),
+    (Unwritable, _unwritable),
+    (Exception, _unforeseen),
+)
 
 
 def _sentence(ctx: click.Context, error: click.UsageError) -> str:

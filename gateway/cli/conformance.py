@@ -22,6 +22,7 @@ from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
     from gateway.cli.play.kit import Result
+    from gateway.cli.play.report import ConformanceReport
     from gateway.cli.play.world import World
     from signing.sign import SigningKey
 
@@ -119,11 +120,7 @@ def conformance(call: CommandRun, cases: tuple[str, ...], listing: bool, output:
 
     screen = call.screen
     if listing:
-        for name, (vi, en) in report.demands().items():
-            if screen.as_json:
-                screen.row({"case": name, "vi": vi, "en": en})
-            else:
-                screen.line(f"{name:<16} {vi}", f"{name:<16} {en}")
+        _list_cases(screen)
         return FINE
     if unknown := [name for name in cases if name not in report.demands()]:
         raise click.BadParameter(", ".join(unknown), param_hint="--case")
@@ -145,20 +142,41 @@ def conformance(call: CommandRun, cases: tuple[str, ...], listing: bool, output:
         screen.note(f"DỪNG: {in_vietnamese(str(error))}", f"STOP: {error}")
         return PROBLEMS
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)})) from error
+        raise _not_written(output, error) from error
     about = {"system": asked["system"], "by": asked["by"] or call.person, **about}
     made = report.ConformanceReport(about, results, began, datetime.now(UTC), demanded)
+    _report(screen, output, made)
+    return FINE if made.passed else PROBLEMS
+
+
+def _list_cases(screen: Screen) -> None:
+    from gateway.cli.play import report
+
+    for name, (vi, en) in report.demands().items():
+        if screen.as_json:
+            screen.row({"case": name, "vi": vi, "en": en})
+        else:
+            screen.line(f"{name:<16} {vi}", f"{name:<16} {en}")
+
+
+def _report(screen: Screen, output: Path, made: ConformanceReport) -> None:
+    """Writes the report and says where. Raises Stopped (SYS-038)."""
+    from gateway.cli.play import report
+
     try:
         as_json, page = report.write(output, made)
     except OSError as error:
-        raise Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)})) from error
+        raise _not_written(output, error) from error
     if screen.as_json:
         screen.row({"passed": made.passed, "complete": made.complete, "report": str(page), "json": str(as_json)})
     else:
         part = screen.text(" (chưa đủ ca)", " (not every case)") if not made.complete else ""
         fine = ("ĐẠT", "PASSED") if made.passed else ("KHÔNG ĐẠT", "FAILED")
         screen.line(f"{fine[0]}{part}. Báo cáo: {page}", f"{fine[1]}{part}. Report: {page}")
-    return FINE if made.passed else PROBLEMS
+
+
+def _not_written(output: Path, error: OSError) -> Stopped:
+    return Stopped(Problem("SYS-038", {"path": str(output), "reason": system_reason(error)}))
 
 
 # An endpoint ----------------------------------------------------------------------------------------------------------

@@ -34,39 +34,59 @@ def authorise(
     A sender may act only as itself: NoiGui must be the authenticated caller's own identifier. Receivers must be registered, not
     locked, of a role to which the sender's may say this kind of message, and open to this sender (threats.md 5.11).
     """
-    problems: list[Problem] = []
-    named = parties.by_identifier(thong_diep.noi_gui.ma_dinh_danh)
     sender = parties.get(caller.party)
-    if named is None:
-        problems.append(Problem("AUT-001", {"ma": thong_diep.noi_gui.ma_dinh_danh}))
-    elif sender is None or named.id != sender.id:
-        problems.append(Problem("AUT-002", {"ma": thong_diep.noi_gui.ma_dinh_danh, "caller": caller.party}))
-    elif not sender.enabled:
-        problems.append(Problem("AUT-003", {"ma": thong_diep.noi_gui.ma_dinh_danh}))
-    elif sender.role not in rights.senders:
-        facts = {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": sorted(rights.senders)}
-        problems.append(Problem("AUT-004", facts))
+    refused = _sender_refused(thong_diep, caller, sender, parties, rights)
+    problems = [refused] if refused is not None else []
     receivers: list[Party] = []
     for number, address in enumerate(thong_diep.noi_nhan, start=1):
-        at = Location(xpath=f"DanhSachNoiNhan/NoiNhan[{number}]/MaDinhDanh")  # below the root; intake makes it absolute
         receiver = parties.by_identifier(address.ma_dinh_danh)
-        if receiver is None:
-            problems.append(Problem("AUT-010", {"ma": address.ma_dinh_danh}, at))
-        elif not receiver.enabled:
-            problems.append(Problem("AUT-011", {"ma": address.ma_dinh_danh}, at))
-        elif sender is not None and receiver.role not in _hearers(sender, rights):
-            facts = {"ma": address.ma_dinh_danh, "loai": thong_diep.loai, "role": receiver.role, "from": sender.role}
-            problems.append(Problem("AUT-012", facts, at))
-        elif sender is not None and not _open_to(sender, receiver):
-            problems.append(Problem("AUT-013", {"ma": address.ma_dinh_danh, "caller": caller.party}, at))
-        elif sender is not None and receiver.id == sender.id:
-            problems.append(Problem("AUT-014", {"ma": address.ma_dinh_danh}, at))
-        elif receiver not in receivers:
+        refusal = _receiver_refused(thong_diep, receiver, sender, rights)
+        if refusal is not None:
+            at = Location(xpath=f"DanhSachNoiNhan/NoiNhan[{number}]/MaDinhDanh")  # intake makes it absolute
+            code, facts = refusal
+            problems.append(Problem(code, {"ma": address.ma_dinh_danh, **facts}, at))
+        elif receiver is not None and receiver not in receivers:
             receivers.append(receiver)
     if problems:
         raise Stopped(*problems)
     assert sender is not None
     return sender, tuple(receivers)
+
+
+def _sender_refused(
+    thong_diep: ThongDiep, caller: Caller, sender: Party | None, parties: Parties, rights: Rights
+) -> Problem | None:
+    ma = thong_diep.noi_gui.ma_dinh_danh
+    named = parties.by_identifier(ma)
+    if named is None:
+        return Problem("AUT-001", {"ma": ma})
+    if sender is None or named.id != sender.id:
+        return Problem("AUT-002", {"ma": ma, "caller": caller.party})
+    if not sender.enabled:
+        return Problem("AUT-003", {"ma": ma})
+    if sender.role not in rights.senders:
+        facts = {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": sorted(rights.senders)}
+        return Problem("AUT-004", facts)
+    return None
+
+
+def _receiver_refused(
+    thong_diep: ThongDiep, receiver: Party | None, sender: Party | None, rights: Rights
+) -> tuple[str, dict[str, object]] | None:
+    """The code and the facts, besides the identifier, for which this receiver may not be named; None: it may."""
+    if receiver is None:
+        return "AUT-010", {}
+    if not receiver.enabled:
+        return "AUT-011", {}
+    if sender is None:
+        return None
+    if receiver.role not in _hearers(sender, rights):
+        return "AUT-012", {"loai": thong_diep.loai, "role": receiver.role, "from": sender.role}
+    if not _open_to(sender, receiver):
+        return "AUT-013", {"caller": sender.id}
+    if receiver.id == sender.id:
+        return "AUT-014", {}
+    return None
 
 
 def _hearers(sender: Party, rights: Rights) -> Collection[Role]:
@@ -214,17 +234,15 @@ def parties_of_new(
 
     The agency is the one-stop system it is sent to, or else the one-stop system that sends it (filed at the counter).
     """
-    one_stops = [party for party in receivers if party.role is Role.ONE_STOP]
-    portals = [party for party in receivers if party.role is Role.PORTAL]
-    agency = one_stops[0] if one_stops else sender if sender.role is Role.ONE_STOP else None
-    portal = sender if sender.role is Role.PORTAL else portals[0] if portals else None
-    others = {p.id for p in (*one_stops[1:], sender) if p.role is Role.ONE_STOP and p is not agency}
+    one_stops = [party.id for party in (*receivers, sender) if party.role is Role.ONE_STOP]
+    portals = [party.id for party in (sender, *receivers) if party.role is Role.PORTAL]
+    agency = one_stops[0] if one_stops else None
     return Dossier(
         ma_ho_so=ma_ho_so,
         ma_tthc=None,
-        portal=portal.id if portal else None,
-        agency=agency.id if agency else None,
-        others=frozenset(others),
+        portal=portals[0] if portals else None,
+        agency=agency,
+        others=frozenset(one_stops) - {agency},
         released=known.released if known else 0,
     )
 

@@ -120,12 +120,7 @@ def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
     """The entries of a CSV table with a header row of field names. Raises Stopped with every problem, each with its line."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     header = [name.strip() for name in next(reader, [])]
-    problems = [Problem("CAT-002", {"name": name}, Location(line=1)) for name in header if not _NAME.fullmatch(name)]
-    problems += [
-        Problem("CAT-003", {"name": name}, Location(line=1))
-        for name in sorted({n for n in header if header.count(n) > 1})
-    ]
-    problems += [Problem("CAT-001", {"name": name}, Location(line=1)) for name in ("Ma", "Ten") if name not in header]
+    problems = _header_problems(header)
     if problems:
         raise Stopped(*problems)
     rows = []
@@ -141,6 +136,16 @@ def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
     return entries(danh_muc, rows, problems)
 
 
+def _header_problems(header: Sequence[str]) -> list[Problem]:
+    """Names that are none, names given twice, and those that a catalogue cannot be without."""
+    wrong = {
+        "CAT-002": [name for name in header if not _NAME.fullmatch(name)],
+        "CAT-003": sorted({name for name in header if header.count(name) > 1}),
+        "CAT-001": [name for name in ("Ma", "Ten") if name not in header],
+    }
+    return [Problem(code, {"name": name}, Location(line=1)) for code, names in wrong.items() for name in names]
+
+
 def entries(
     danh_muc: str, rows: Sequence[tuple[int | None, Mapping[str, str]]], found: Sequence[Problem] = ()
 ) -> tuple[Muc, ...]:
@@ -153,37 +158,38 @@ def entries(
         ma = row.get("Ma", "")
         if not _CODE.fullmatch(ma):
             problems.append(Problem("CAT-005", {"value": ma[:50]}, at))
-            continue
-        if ma in seen:
+        elif ma in seen:
             problems.append(Problem("CAT-006", {"ma": ma, "first": seen[ma]}, at))
-            continue
-        seen[ma] = line
-        missing = sorted(name for name in {"Ten", *REQUIRED.get(danh_muc, ())} if not row.get(name))
-        problems += [Problem("CAT-007", {"ma": ma, "name": name, "danh_muc": danh_muc}, at) for name in missing]
-        since, until = _day(row, "HieuLucTu", at, problems), _day(row, "HieuLucDen", at, problems)
-        if since and until and until < since:
-            problems.append(Problem("CAT-009", {"ma": ma, "since": since.isoformat(), "until": until.isoformat()}, at))
-        made.append(
-            Muc(
-                ma=ma,
-                ten=row.get("Ten", ""),
-                hieu_luc_tu=since,
-                hieu_luc_den=until,
-                ma_thay_the=row.get("MaThayThe") or None,
-                fields={name: value for name, value in row.items() if name not in _OWN and value},
-            )
-        )
+        else:
+            seen[ma] = line
+            made.append(_muc(danh_muc, ma, row, at, problems))
     if danh_muc == "CoQuan":
         problems += _doubly_named(made, seen)
-    codes = set(seen)
     problems += [
         Problem("CAT-010", {"ma": muc.ma, "other": muc.ma_thay_the}, Location(line=seen[muc.ma]))
         for muc in made
-        if muc.ma_thay_the is not None and muc.ma_thay_the not in codes
+        if muc.ma_thay_the is not None and muc.ma_thay_the not in seen
     ]
     if problems:
         raise Stopped(*problems)
     return tuple(made)
+
+
+def _muc(danh_muc: str, ma: str, row: Mapping[str, str], at: Location, problems: list[Problem]) -> Muc:
+    """The entry of one row; what it lacks, or says wrongly, is added to the problems."""
+    missing = sorted(name for name in {"Ten", *REQUIRED.get(danh_muc, ())} if not row.get(name))
+    problems += [Problem("CAT-007", {"ma": ma, "name": name, "danh_muc": danh_muc}, at) for name in missing]
+    since, until = _day(row, "HieuLucTu", at, problems), _day(row, "HieuLucDen", at, problems)
+    if since and until and until < since:
+        problems.append(Problem("CAT-009", {"ma": ma, "since": since.isoformat(), "until": until.isoformat()}, at))
+    return Muc(
+        ma=ma,
+        ten=row.get("Ten", ""),
+        hieu_luc_tu=since,
+        hieu_luc_den=until,
+        ma_thay_the=row.get("MaThayThe") or None,
+        fields={name: value for name, value in row.items() if name not in _OWN and value},
+    )
 
 
 def _doubly_named(made: Sequence[Muc], lines: Mapping[str, int | None]) -> list[Problem]:

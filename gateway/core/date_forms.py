@@ -7,7 +7,7 @@ the form is declared, and whatever a form writes it also reads.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -125,6 +125,16 @@ class DateForm:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+# What goes for nothing without what: (this, or None for any form; needs this; what was probably meant).
+_DEMANDED = ((None, "year", "yyyy"), (None, "month", "MM"), (None, "day", "dd"))
+_NOTHING_WITHOUT = (
+    ("minute", "hour", "HH:mm:ss"),
+    ("second", "minute", "HH:mm:ss"),
+    ("milli", "second", "ss"),
+    ("micro", "second", "ss"),
+)
+
+
 @lru_cache(maxsize=256)
 def date_form(text: str) -> DateForm:
     """The form that is written there. Raises WrongForm."""
@@ -132,20 +142,25 @@ def date_form(text: str) -> DateForm:
         return DateForm(text, (), re.compile(r"-?[0-9]{1,17}", re.ASCII))
     parts = tuple(_parts(text))
     names = [_DIGITS[part][0] if kind == "digits" else "zone" for kind, part in parts if kind != "literal"]
-    for part in ("year", "month", "day"):
-        if part not in names:
-            raise WrongForm(text, {"year": "yyyy", "month": "MM", "day": "dd"}[part])
+    _demand(text, names, _DEMANDED)
+    _tell_apart(parts)
+    if len(set(names)) < len(names) or {"milli", "micro"} <= set(names):
+        raise WrongForm(text)
+    _demand(text, names, _NOTHING_WITHOUT)
+    return DateForm(text, parts, re.compile("".join(_pattern(kind, part) for kind, part in parts), re.ASCII))
+
+
+def _demand(text: str, names: Collection[str], rows: Iterable[tuple[str | None, str, str]]) -> None:
+    for name, needed, meant in rows:
+        if (name is None or name in names) and needed not in names:
+            raise WrongForm(text, meant)
+
+
+def _tell_apart(parts: Iterable[tuple[str, str]]) -> None:
+    """Raises WrongForm where a number of one or two digits touches another: is 1112026 the 1st or the 11th?"""
     for (kind, part), (after, other) in pairwise(parts):
         if kind == after == "digits" and (len(part) == 1 or len(other) == 1):
-            raise WrongForm(part + other, part * 2 if len(part) == 1 else other * 2)  # 1112026: the 1st or the 11th?
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None or {"milli", "micro"} <= set(names):
-        raise WrongForm(text)
-    if ("minute" in names and "hour" not in names) or ("second" in names and "minute" not in names):
-        raise WrongForm(text, "HH:mm:ss")
-    if {"milli", "micro"} & set(names) and "second" not in names:
-        raise WrongForm(text, "ss")
-    return DateForm(text, parts, re.compile("".join(_pattern(kind, part) for kind, part in parts), re.ASCII))
+            raise WrongForm(part + other, part * 2 if len(part) == 1 else other * 2)
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:

@@ -88,35 +88,41 @@ class Deadline:
 
 def deadlines(read: Trace, rules: DeadlineRules) -> tuple[Deadline, ...]:
     """Every time limit that the dossier's history sets, met or open."""
-    found: list[Deadline] = []
-    # While the applicant is waited for, both limits stand still; one that had passed before that is late all the same.
-    waits = read.spans[-1].since if read.trang_thai == YEU_CAU_BO_SUNG and read.spans else None
-
-    def counts(due: datetime) -> bool:
-        return waits is None or due < waits
-
-    if (
-        read.ngay_hen_tra is not None
-        and (read.trang_thai in OPEN_STATES or read.trang_thai in FINISHED_STATES)
-        and counts(read.ngay_hen_tra)
-    ):
-        found.append(Deadline(what=Due.KET_QUA, due=read.ngay_hen_tra, met_at=read.ngay_ket_thuc))
-    if read.complete_since is not None:
-        met = next(
-            (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= read.complete_since),
-            None,
-        )
-        met, due = met or read.ngay_ket_thuc, hand_over_due(read.complete_since, rules)
-        if met is not None or (read.trang_thai in OPEN_STATES and counts(due)):
-            found.append(Deadline(what=Due.CHUYEN_XU_LY, due=due, met_at=met))
-    found += [
+    transfers = (
         Deadline(what=Due.CHUYEN_HO_SO, due=transfer.han_xu_ly, met_at=transfer.returned_at)
         for transfer in read.transfers
         if transfer.han_xu_ly is not None
-    ]
-    if read.han_bo_sung is not None:
-        found.append(Deadline(what=Due.BO_SUNG, due=read.han_bo_sung))
-    return tuple(found)
+    )
+    found = (_result(read), _hand_over(read, rules), *transfers, _supplement(read))
+    return tuple(one for one in found if one is not None)
+
+
+def _result(read: Trace) -> Deadline | None:
+    due = read.ngay_hen_tra
+    if due is None or read.trang_thai not in (*OPEN_STATES, *FINISHED_STATES) or not _runs(read, due):
+        return None
+    return Deadline(what=Due.KET_QUA, due=due, met_at=read.ngay_ket_thuc)
+
+
+def _hand_over(read: Trace, rules: DeadlineRules) -> Deadline | None:
+    since = read.complete_since
+    if since is None:
+        return None
+    taken_up = (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= since)
+    met, due = next(taken_up, None) or read.ngay_ket_thuc, hand_over_due(since, rules)
+    if met is None and not (read.trang_thai in OPEN_STATES and _runs(read, due)):
+        return None
+    return Deadline(what=Due.CHUYEN_XU_LY, due=due, met_at=met)
+
+
+def _supplement(read: Trace) -> Deadline | None:
+    return Deadline(what=Due.BO_SUNG, due=read.han_bo_sung) if read.han_bo_sung is not None else None
+
+
+def _runs(read: Trace, due: datetime) -> bool:
+    """While the applicant is waited for, limits stand still; one that had passed before that is late all the same."""
+    waits = read.spans[-1].since if read.trang_thai == YEU_CAU_BO_SUNG and read.spans else None
+    return waits is None or due < waits
 
 
 def hand_over_due(complete_since: datetime, rules: DeadlineRules) -> datetime:

@@ -140,36 +140,10 @@ def _repeat(finding: Finding, first: Claim) -> Acknowledgement:
 def _accept(
     thong_diep: ThongDiep, finding: Finding, ledger: Ledger, counter: Counter, now: datetime
 ) -> Acknowledgement:
-    envelope = finding.envelope
-    parties = counter.parties
+    envelope, parties = finding.envelope, counter.parties
     rights = counter.rights(thong_diep)
-    known = finding.authorised
-    if isinstance(known, access.Authorised) and known.by is parties:
-        sender, named = known.sender, known.receivers
-    else:
-        sender, named = access.authorise(thong_diep, envelope.caller, parties, rights)
-    ma_ho_so = thong_diep.content.ma_ho_so
-    change, dossier, notes = None, None, finding.problems
-    if ma_ho_so is not None and not (thong_diep.content.effects and _keeps_history(thong_diep)):
-        access.may_name(ledger.dossiers.get(ma_ho_so), ma_ho_so, sender, named, parties, rights)
-    elif ma_ho_so is not None:
-        dossier, allowed = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties, rights)
-        rules = LifeRules.of(parties.get(dossier.agency))
-        effects = thong_diep.content.effects
-        if dossier.changes:
-            effects = access.may_move(dossier, thong_diep, allowed, sender, parties, rules)
-        followed = follow(
-            thong_diep,
-            dossier,
-            sender.id,
-            rules,
-            message=envelope.id,
-            now=now,
-            effects=effects,
-            privileged=bool({"recall-result", "step-back"} & sender.privileges),
-        )
-        change, dossier = followed.change, _joined(followed.dossier, thong_diep, named, parties)
-        notes = (*notes, *(counter.place(finding, followed.notes) if followed.notes else ()))
+    sender, named = _authorised(thong_diep, finding, parties, rights)
+    change, dossier, notes = _history(thong_diep, finding, sender, named, ledger, counter, rights, now)
     receivers = receivers_of(thong_diep, sender.id, dossier, parties)
     if not receivers and not any(p.role is Role.GATEWAY for p in named) and not _settlements(thong_diep, sender.id):
         raise Stopped(Problem("AUT-015", {"loai": thong_diep.loai}))
@@ -184,12 +158,8 @@ def _accept(
         digest=finding.composed,
         digests=finding.copies,
     )
-    receipt = (
-        finding.receipt
-        if notes == finding.problems and finding.receipt
-        else counter.seal(finding, Fate.ACCEPTED, notes)
-    )
-    ack = _ack(finding, Fate.ACCEPTED, now, notes, receipt)
+    sealed = finding.receipt if notes == finding.problems else None
+    ack = _ack(finding, Fate.ACCEPTED, now, notes, sealed or counter.seal(finding, Fate.ACCEPTED, notes))
     ledger.entries.append(
         LedgerEntry(
             finding=finding,
@@ -207,6 +177,54 @@ def _accept(
         ledger.dossiers[dossier.ma_ho_so] = dossier
     _claimed(ledger, sender.id, thong_diep.ma_thong_diep, ack)
     return ack
+
+
+def _authorised(
+    thong_diep: ThongDiep, finding: Finding, parties: Parties, rights: Rights
+) -> tuple[Party, tuple[Party, ...]]:
+    """Sender and named receivers, as judging found them where it asked the same registry."""
+    known = finding.authorised
+    if isinstance(known, access.Authorised) and known.by is parties:
+        return known.sender, known.receivers
+    return access.authorise(thong_diep, finding.envelope.caller, parties, rights)
+
+
+def _history(
+    thong_diep: ThongDiep,
+    finding: Finding,
+    sender: Party,
+    named: tuple[Party, ...],
+    ledger: Ledger,
+    counter: Counter,
+    rights: Rights,
+    now: datetime,
+) -> tuple[Change | None, Dossier | None, tuple[Problem, ...]]:
+    """What a message is in the life of a dossier: the change, the dossier after it, and all that is noted of the message.
+
+    No change and no dossier where it is no event of one. Raises Stopped when its sender may not say it, or it cannot be.
+    """
+    ma_ho_so, effects, parties = thong_diep.content.ma_ho_so, thong_diep.content.effects, counter.parties
+    if ma_ho_so is None:
+        return None, None, finding.problems
+    if not _keeps_history(thong_diep):
+        access.may_name(ledger.dossiers.get(ma_ho_so), ma_ho_so, sender, named, parties, rights)
+        return None, None, finding.problems
+    dossier, allowed = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties, rights)
+    rules = LifeRules.of(parties.get(dossier.agency))
+    if dossier.changes:
+        effects = access.may_move(dossier, thong_diep, allowed, sender, parties, rules)
+    followed = follow(
+        thong_diep,
+        dossier,
+        sender.id,
+        rules,
+        message=finding.envelope.id,
+        now=now,
+        effects=effects,
+        privileged=bool({"recall-result", "step-back"} & sender.privileges),
+    )
+    notes = counter.place(finding, followed.notes) if followed.notes else ()
+    return followed.change, _joined(followed.dossier, thong_diep, named, parties), (*finding.problems, *notes)
 
 
 def _keeps_history(thong_diep: ThongDiep) -> bool:

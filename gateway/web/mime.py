@@ -41,17 +41,13 @@ def parameters(header: str) -> tuple[str, dict[str, str]]:
 def unpack(body: bytes, content_type: str) -> Package:
     """The parts of an MTOM package. Raises Refusal (SYS-137) for anything else."""
     _, given = parameters(content_type)
-    boundary = given.get("boundary", "").encode("utf-8", "replace")
-    if given.get("type", "application/xop+xml").lower() != "application/xop+xml":
-        raise refuse("SYS-137", reason=f"type={given.get('type')}")
-    if not _BOUNDARY.fullmatch(boundary) or boundary.endswith(b" "):
-        raise refuse("SYS-137", reason="boundary")
+    boundary = _boundary(given)
     parts: dict[str, bytes] = {}
     root: tuple[bytes, dict[str, str]] | None = None
-    start = given.get("start", "").strip().strip("<>")
-    for number, (headers, content) in enumerate(_cut(body, boundary)):
-        name = headers.get("content-id", "").strip().strip("<>")
-        content = _decoded(content, headers.get("content-transfer-encoding", "").strip().lower())  # noqa: PLW2901
+    start = _id(given.get("start", ""))
+    for number, (headers, raw) in enumerate(_cut(body, boundary)):
+        name = _id(headers.get("content-id", ""))
+        content = _decoded(raw, headers.get("content-transfer-encoding", "").strip().lower())
         if name and name in parts:
             raise refuse("SYS-137", reason="Content-ID")
         if (name == start) if start else number == 0:
@@ -62,11 +58,31 @@ def unpack(body: bytes, content_type: str) -> Package:
             parts[name] = content
     if root is None:
         raise refuse("SYS-137", reason="start")
-    content, headers = root
+    return _package(*root, given, parts)
+
+
+def _boundary(given: Mapping[str, str]) -> bytes:
+    """What stands between the parts, by the package's Content-Type. Raises Refusal for a package of another kind."""
+    boundary = given.get("boundary", "").encode("utf-8", "replace")
+    if given.get("type", "application/xop+xml").lower() != "application/xop+xml":
+        raise refuse("SYS-137", reason=f"type={given.get('type')}")
+    if not _BOUNDARY.fullmatch(boundary) or boundary.endswith(b" "):
+        raise refuse("SYS-137", reason="boundary")
+    return boundary
+
+
+def _id(written: str) -> str:
+    return written.strip().strip("<>")
+
+
+def _package(
+    content: bytes, headers: Mapping[str, str], given: Mapping[str, str], parts: Mapping[str, bytes]
+) -> Package:
+    """The package with this root, by the root's own headers and what the whole package ``given`` says."""
     kind, own = parameters(headers.get("content-type", ""))
     if kind != "application/xop+xml" or own.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise refuse("SYS-137", reason="Content-Type")
-    root_name = headers.get("content-id", "").strip().strip("<>")
+    root_name = _id(headers.get("content-id", ""))
     soap_type = parameters(own.get("type") or given.get("start-info") or "text/xml")
     return Package(
         root=content,
@@ -101,25 +117,27 @@ def _cut(body: bytes, boundary: bytes) -> list[tuple[dict[str, str], bytes]]:
         raise refuse("SYS-137", reason="boundary")
     found: list[tuple[dict[str, str], bytes]] = []
     position = at + len(mark)
-    while True:
-        if body[position : position + 2] == b"--":
-            return found
+    while body[position : position + 2] != b"--":
         line_end = body.find(b"\r\n", position, position + 100)
         if line_end < 0 or body[position:line_end].strip(b" \t"):
             raise refuse("SYS-137", reason="boundary")
         following = body.find(b"\r\n" + mark, line_end)
         if following < 0 or len(found) >= _MOST_PARTS:
             raise refuse("SYS-137", reason="parts")
-        part = body[line_end + 2 : following]
-        if part.startswith(b"\r\n"):
-            head, content = b"", part[2:]
-        else:
-            split = part.find(b"\r\n\r\n", 0, _MOST_HEADER)
-            if split < 0:
-                raise refuse("SYS-137", reason="headers")
-            head, content = part[:split], part[split + 4 :]
+        head, content = _parted(body[line_end + 2 : following])
         found.append((_headers(head), content))
         position = following + 2 + len(mark)
+    return found
+
+
+def _parted(part: bytes) -> tuple[bytes, bytes]:
+    """A part's headers, of which there may be none, and its content. Raises Refusal."""
+    if part.startswith(b"\r\n"):
+        return b"", part[2:]
+    split = part.find(b"\r\n\r\n", 0, _MOST_HEADER)
+    if split < 0:
+        raise refuse("SYS-137", reason="headers")
+    return part[:split], part[split + 4 :]
 
 
 def _headers(head: bytes) -> dict[str, str]:

@@ -123,23 +123,31 @@ class Agency:
             claims = header_claims(parse_bytes(body))
         except Stopped as stop:
             return _problems(400, [problem.code for problem in stop.problems])
-        knob = next((k for k in self.knobs if k.fault in ON_TAKING and k.meets(claims.ma_ho_so)), None)
-        if knob is not None and knob.times is not None:
-            knob.times -= 1
-        if knob is not None and (instead := await self._misbehave(knob, request)) is not None:
+        knob = self._knob_for(claims.ma_ho_so)
+        if (instead := await self._misbehave(knob, request)) is not None:
             return instead
         digest = hashlib.sha256(body).hexdigest()
         known = self.receipts.get(claims.ma_thong_diep or "")
-        if known is not None and known[0] != digest:
-            return _problems(409, ["XUNG_DOT_MA_THONG_DIEP"])
-        receipt = known[1] if known is not None else self._keep(body, digest, claims)
-        if known is not None:
+        if known is None:
+            status, receipt = 201, self._keep(body, digest, claims)
+        elif known[0] == digest:
+            status, receipt = 200, known[1]
             next(one for one in self.taken if one.ma_thong_diep == claims.ma_thong_diep).times += 1
-        if knob is not None and knob.fault is Fault.SLOW:
+        else:
+            return _problems(409, ["XUNG_DOT_MA_THONG_DIEP"])
+        if knob.fault is Fault.SLOW:
             await asyncio.sleep(knob.seconds)
-        if knob is not None and knob.fault is Fault.CUT:
+        if knob.fault is Fault.CUT:
             return cut(request)
-        return web.Response(status=200 if known else 201, body=receipt, content_type="application/xml")
+        return web.Response(status=status, body=receipt, content_type="application/xml")
+
+    def _knob_for(self, ma_ho_so: str | None) -> Knob:
+        """The knob that a message about this dossier meets, now used once more; where there is none, one without fault."""
+        meeting = (knob for knob in self.knobs if knob.fault in ON_TAKING and knob.meets(ma_ho_so))
+        knob = next(meeting, Knob(Fault.NONE))
+        if knob.times is not None:
+            knob.times -= 1
+        return knob
 
     async def _misbehave(self, knob: Knob, request: web.Request) -> web.Response | None:
         """The answer instead of taking the message; None when it is taken all the same."""
@@ -231,19 +239,23 @@ class Agency:
 def knob_of(row: Any) -> Knob:
     """A knob as it is written in JSON. Raises ValueError, which says what may be written, for what is none."""
     names = [f.name for f in fields(Knob)]
-    if not isinstance(row, dict) or (unknown := sorted({*row} - {*names})):
-        raise ValueError(f"{', '.join(unknown) if isinstance(row, dict) else 'JSON'} ≠ {', '.join(names)}")
+    if unknown := sorted({*row} - {*names}) if isinstance(row, dict) else ["JSON"]:
+        raise ValueError(f"{', '.join(unknown)} ≠ {', '.join(names)}")
     if (fault := row.get("fault", "none")) not in {*Fault}:
         raise ValueError(f"fault {fault} ≠ {', '.join(Fault)}")
     knob = Knob(**{**row, "fault": Fault(fault)})
-    times, seconds = knob.times, knob.seconds
-    if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+    if knob.times is not None and not (_is_number(knob.times, int) and knob.times >= 1):
         raise ValueError("times ≠ 1, 2, 3…")
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST_S:
+    if not (_is_number(knob.seconds, int, float) and 0 <= knob.seconds <= LONGEST_S):
         raise ValueError(f"seconds ≠ 0…{LONGEST_S}")
     if not isinstance(knob.code, str) or not isinstance(knob.ma_ho_so, str | None):
         raise ValueError("code, ma_ho_so ≠ “…”")  # noqa: TRY004 - a knob is a value that somebody wrote
     return knob
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    """Whether it is a number of these kinds; Python counts true and false among the whole ones."""
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def shown(knob: Knob) -> dict[str, Any]:
