@@ -24,6 +24,7 @@ from connectors.templates import (
     TemplateExpression,
     Writes,
     expression,
+    item_of,
     literal,
     template,
 )
@@ -177,13 +178,7 @@ class _Maker:
         for name, call in settings.calls.items():
             self._call_rules(name, call)
         self._headers("headers", settings.headers)
-        for key in ("secrets", "values"):
-            for name in getattr(settings, key):
-                if not name.isidentifier():
-                    self._wrong(f"{key}.{name}", "a-z 0-9 _")
-        for name, where in settings.secrets.items():
-            if not re.fullmatch(r"(file|env):.+", where):
-                self._wrong(f"secrets.{name}", "file:… | env:…")
+        self._value_rules()
         if settings.look_up is not None:
             self._called("look_up.call", settings.look_up.call)
         if settings.fetch is not None:
@@ -192,6 +187,17 @@ class _Maker:
                 self._called("fetch.confirm", settings.fetch.confirm)
         if settings.login is not None:
             self._login_rules(settings.login)
+
+    def _value_rules(self) -> None:
+        """Templates can name secrets and values, and secrets say where they lie."""
+        settings = self.settings
+        for key, names in (("secrets", settings.secrets), ("values", settings.values)):
+            for name in names:
+                if not name.isidentifier():
+                    self._wrong(f"{key}.{name}", "a-z 0-9 _")
+        for name, where in settings.secrets.items():
+            if not re.fullmatch(r"(file|env):.+", where):
+                self._wrong(f"secrets.{name}", "file:… | env:…")
 
     def _call_rules(self, name: str, call: PartnerCall) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
@@ -239,38 +245,36 @@ class _Maker:
 
     def _call(self, name: str, call: PartnerCall) -> MadeCall | None:
         key, count = f"calls.{name}", len(self.problems)
-        login = self.settings.login
-        alone = login is not None and login.then == name
-        scope = dict(self.common) if alone else self._scope(self.used[name])
-        if self.settings.fetch is not None and name in {self.settings.fetch.call, self.settings.fetch.confirm}:
-            scope = {**scope, "row": Leaf.ANY}
-        each = self._expression(f"{key}.each", call.each, scope) if call.each is not None else None
+        scope = self._scope_of_call(name)
+        each = self._maybe(f"{key}.each", call.each, scope)
         if each is not None:
             over = each.shape
             if isinstance(over, Mapping) or (isinstance(over, Leaf) and over is not Leaf.ANY):
                 self._flaw(f"{key}.each", None, 1, "list", call.each or "", None)
-            item: Shape = over[0] if isinstance(over, Sequence) and not isinstance(over, Leaf) else Leaf.ANY
-            scope = {**scope, "rows": [item], "row": item}
+            scope = {**scope, "rows": [item_of(over)], "row": item_of(over)}
         answered = {**scope, "answer": Leaf.ANY}
-        upload = {}
-        if call.upload is not None:
-            for part in ("content", "name", "type"):
-                made = self._expression(f"{key}.upload.{part}", getattr(call.upload, part), scope)
-                if made is not None:
-                    upload[part] = made
+        parts = {part: getattr(call.upload, part) for part in ("content", "name", "type")} if call.upload else {}
         found = {
+            "upload": self._every(f"{key}.upload", parts, scope),
             "path": self._template(f"{key}.path", call.path, Writes.ADDRESS, scope),
             "body": self._body(f"{key}.body", call.body, scope) if call.body is not None else None,
             "query": self._all(f"{key}.query", call.query, Writes.TEXT, scope),
             "headers": self._all(f"{key}.headers", {**self.settings.headers, **call.headers}, Writes.HEADER, scope),
             "form": self._all(f"{key}.form", call.form, Writes.TEXT, scope),
-            "when": self._expression(f"{key}.when", call.when, scope) if call.when is not None else None,
+            "when": self._maybe(f"{key}.when", call.when, scope),
             "take": self._every(f"{key}.take", call.take, answered),
             "remember": self._every(f"{key}.remember", call.remember, answered),
         }
         if len(self.problems) > count:
             return None
-        return MadeCall(name=name, call=call, upload=upload, each=each, **found)  # type: ignore[arg-type]  # by name, above
+        return MadeCall(name=name, call=call, each=each, **found)  # type: ignore[arg-type]  # by name, above
+
+    def _scope_of_call(self, name: str) -> dict[str, Shape]:
+        """What there is for a call: in the messages that come to it, in none after a log-in, and in a row when fetching."""
+        login, fetch = self.settings.login, self.settings.fetch
+        alone = login is not None and login.then == name
+        scope = dict(self.common) if alone else self._scope(self.used[name])
+        return {**scope, "row": Leaf.ANY} if fetch is not None and name in {fetch.call, fetch.confirm} else scope
 
     def _login(self, login: PartnerLogin) -> MadeCall | None:
         scope = {key: self.common[key] for key in ("values", "secret")}
@@ -321,6 +325,9 @@ class _Maker:
                 self._flaw(key, file, one.line, one.kind, one.found, one.meant)
             return None
 
+    def _maybe(self, key: str, source: str | None, scope: Mapping[str, Shape]) -> TemplateExpression | None:
+        return self._expression(key, source, scope) if source is not None else None
+
     def _expression(self, key: str, source: str, scope: Mapping[str, Shape]) -> TemplateExpression | None:
         try:
             return expression(source, scope)
@@ -345,19 +352,9 @@ class _Maker:
     def _tried(self, calls: Mapping[str, MadeCall], login: MadeCall | None, fetched: RequestTemplate | None) -> None:
         """Every call is written of every message type that comes to it: of all that there may be, and of the least."""
         out = Outward(_NOBODY)
-        told: set[str] = set()
         then = self.settings.login.then if self.settings.login is not None else None
         for name, made in calls.items():
-            for loai in (None,) if name == then else self.used[name] or (None,):
-                for full in (True, False):
-                    data = self._sample(loai, made, out, full=full)
-                    try:
-                        write_request(made, data, self.settings, out)
-                    except NotWritable as error:
-                        if made.name not in told:
-                            told.add(made.name)
-                            facts = {"key": f"calls.{name}.body", "loai": loai or "–", "why": str(error)[:200]}
-                            self.problems.append(Problem("DLV-071", facts))
+            self._tried_call(made, (None,) if name == then else self.used[name] or (None,), out)
         data = {"values": self.settings.values, "secret": literal(self.common["secret"], full=True)}
         try:
             if login is not None:
@@ -368,6 +365,18 @@ class _Maker:
                 checked(rendered, writes_of(name), empty=True)
         except NotWritable as error:
             self.problems.append(Problem("DLV-071", {"key": "login | fetch", "loai": "–", "why": str(error)[:200]}))
+
+    def _tried_call(self, made: MadeCall, types: Sequence[str | None], out: Outward) -> None:
+        """Notes the first message type of which a call cannot be written."""
+        for loai in types:
+            for full in (True, False):
+                data = self._sample(loai, made, out, full=full)
+                try:
+                    write_request(made, data, self.settings, out)
+                except NotWritable as error:
+                    facts = {"key": f"calls.{made.name}.body", "loai": loai or "–", "why": str(error)[:200]}
+                    self.problems.append(Problem("DLV-071", facts))
+                    return
 
     def _sample(self, loai: str | None, made: MadeCall | None, out: Outward, *, full: bool) -> dict[str, Any]:
         data: dict[str, Any] = dict(literal(shape_of(loai), full=full)) if loai is not None else {}

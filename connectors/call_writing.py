@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from connectors.call_forms import Grant, HttpTable, PartnerCall
+from connectors.call_forms import Grant, HttpTable, PartnerCall, PartnerLogin
 from connectors.dialect import Outward
 from connectors.http import encode_json
 from connectors.templates import Foreign, Leaf, NotWritable, RequestTemplate, TemplateExpression, Writes, literal
@@ -65,39 +65,56 @@ class PartnerRequest:
     body: bytes
 
 
+_CONTENT_TYPES = {Writes.JSON: "application/json", Writes.XML: "text/xml; charset=utf-8"}
+
+
 def write_request(made: MadeCall, data: Mapping[str, Any], settings: HttpTable, out: Outward) -> PartnerRequest:
     """The request of a call for this data. Raises NotWritable."""
-    call, most = made.call, settings.request_bytes
-    path = made.path.render(data, out, most=most).strip()
-    url = path if path.startswith(("http://", "https://")) else settings.url + path
-    query = {name: text for name, one in made.query.items() if (text := one.render(data, out, most=most))}
-    if query:
-        url += ("&" if "?" in url else "?") + urlencode(query, quote_via=quote)
-    headers = {name: one.render(data, out, most=most).strip() for name, one in made.headers.items()}
-    login = settings.login
-    named = {name.lower() for name in headers}
-    bears = login is not None and login.bearer and login.grant is not Grant.SESSION and made.name != "login"
-    if bears and "authorization" not in named:
+    most = settings.request_bytes
+    url = _url(settings, made.path.render(data, out, most=most).strip(), _rendered(made.query, data, out, most))
+    headers = {name: text.strip() for name, text in _rendered(made.headers, data, out, most).items()}
+    if _bears(made, settings.login) and "authorization" not in {name.lower() for name in headers}:
         headers["Authorization"] = f"Bearer {data['token']}"
-    body = b""
-    if made.body is not None:
-        writes = made.body.writes
-        text = made.body.render(data, out, most=most)
-        body = checked(text, writes, empty=call.empty)
-        kind = {Writes.JSON: "application/json", Writes.XML: "text/xml; charset=utf-8"}.get(
-            writes, "text/plain; charset=utf-8"
-        )
-        headers["Content-Type"] = call.content_type or kind
-    form = {name: one.render(data, out, most=most) for name, one in made.form.items()}
-    if call.upload is not None:
-        body, kind = _multipart(form, made, data, out)
+    body, kind = _body(made, data, out, most)
+    if kind is not None:
         headers["Content-Type"] = kind
-    elif form:
-        body = urlencode(form, quote_via=quote).encode("ascii")
-        headers["Content-Type"] = call.content_type or "application/x-www-form-urlencoded"
     if len(body) > most:
         raise NotWritable("body", f"{most}+")
-    return PartnerRequest(method=call.method, url=url, headers=headers, body=body)
+    return PartnerRequest(method=made.call.method, url=url, headers=headers, body=body)
+
+
+def _rendered(
+    templates: Mapping[str, RequestTemplate], data: Mapping[str, Any], out: Outward, most: int
+) -> dict[str, str]:
+    return {name: one.render(data, out, most=most) for name, one in templates.items()}
+
+
+def _url(settings: HttpTable, path: str, query: Mapping[str, str]) -> str:
+    url = path if path.startswith(("http://", "https://")) else settings.url + path
+    told = {name: text for name, text in query.items() if text}
+    return url + ("&" if "?" in url else "?") + urlencode(told, quote_via=quote) if told else url
+
+
+def _body(made: MadeCall, data: Mapping[str, Any], out: Outward, most: int) -> tuple[bytes, str | None]:
+    """The body and its Content-Type, which is None where there is none: of a template, a form, or a form with a file."""
+    call = made.call
+    body, kind = b"", None
+    if made.body is not None:
+        writes = made.body.writes
+        body = checked(made.body.render(data, out, most=most), writes, empty=call.empty)
+        kind = call.content_type or _CONTENT_TYPES.get(writes, "text/plain; charset=utf-8")
+    form = _rendered(made.form, data, out, most)
+    if call.upload is not None:
+        return _multipart(form, made, data, out)
+    if form:
+        body = urlencode(form, quote_via=quote).encode("ascii")
+        kind = call.content_type or "application/x-www-form-urlencoded"
+    return body, kind
+
+
+def _bears(made: MadeCall, login: PartnerLogin | None) -> bool:
+    """Whether a call bears the token of the log-in."""
+    return login is not None and login.bearer and login.grant is not Grant.SESSION and made.name != "login"
 
 
 def checked(text: str, writes: Writes, *, empty: bool) -> bytes:

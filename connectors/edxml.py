@@ -28,9 +28,11 @@ from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.date_forms import VIETNAM, date_form
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
+from gateway.core.model import Content
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
+from gateway.documents import Kind
 from schemas import names
 from schemas.catalog import Catalog, bundled
 from schemas.fields import Fields
@@ -173,16 +175,10 @@ def _credentials(settings: EdxmlSettings) -> dict[str, str]:
 
 def _settled(reply: Reply, settings: EdxmlSettings) -> Receipt:
     """What the axis says: a result code in JSON or XML, or a status packet of its own."""
-    if reply.is_xml:
-        root = reply.xml()
-        if names.local(root.tag) in {"edXML", "edXMLEnvelope", "EdXMLEnvelope"}:
-            return _by_packet(reply, settings)
-        found = {names.local(e.tag): (e.text or "").strip() for e in root.iter("*") if not len(e)}
-    else:
-        value = reading.read_answer(reply, reading.Reads.JSON)
-        found = (
-            {str(k): str(v) for k, v in value.items() if isinstance(v, (str, int))} if isinstance(value, dict) else {}
-        )
+    root = reply.xml() if reply.is_xml else None
+    if root is not None and names.local(root.tag) in _ENVELOPES:
+        return _by_packet(reply, settings)
+    found = _fields_of_xml(root) if root is not None else _fields_of_json(reply)
     code = found.get(settings.code_field)
     if code is None:
         raise Uncertain(Problem("DLV-023", {"what": receipts.shown(settings.code_field)}), answer=reply.body)
@@ -195,6 +191,15 @@ def _settled(reply: Reply, settings: EdxmlSettings) -> Receipt:
     if code in settings.codes.credentials:
         raise Unreachable(Problem("DLV-009", {"why": shown}), answer=reply.body)
     raise Refused(Problem("DLV-033", {"code": shown}), answer=reply.body)
+
+
+def _fields_of_xml(root: etree._Element) -> dict[str, str]:
+    return {names.local(e.tag): (e.text or "").strip() for e in root.iter("*") if not len(e)}
+
+
+def _fields_of_json(reply: Reply) -> dict[str, str]:
+    value = reading.read_answer(reply, reading.Reads.JSON)
+    return {str(k): str(v) for k, v in value.items() if isinstance(v, (str, int))} if isinstance(value, dict) else {}
 
 
 def _by_packet(reply: Reply, settings: EdxmlSettings) -> Receipt:
@@ -215,12 +220,7 @@ def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
     try:
         root = documents.parse_bytes(parcel.body)
         kind = _catalog().kind_of(root)
-        problems: list[Problem] = []
-        than_phan = root.find(names.THAN_PHAN)
-        payload = than_phan[0] if than_phan is not None else root
-        content = _catalog().reader(kind).read(Fields(payload, problems, names.HO_SO))
-        if problems:
-            raise Stopped(*problems)
+        payload, content = _content_of(root, kind)
     except Stopped as stop:
         problem = stop.problems[0]
         raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": problem.code})) from stop
@@ -228,21 +228,35 @@ def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
     code = _code_of(effect, settings)
     if effect is None or code is None:
         raise Refused(Problem("DLV-034", {"field": kind.goc, "why": "edXML"}))
-    goc = "" if isinstance(effect, Moves) else effect.ma_thong_diep_goc
+    if isinstance(effect, Moves):
+        goc, at = "", effect.at
+        department, staff = effect.phong_ban or "", effect.nguoi_xu_ly or ""
+    else:
+        goc, at, department, staff = effect.ma_thong_diep_goc, None, "", ""
     subject = str(content.ma_ho_so) if content.ma_ho_so is not None else goc
-    when = (effect.at if isinstance(effect, Moves) else None) or content.occurred_at or _created(root)
-    about = _about(parcel.party.identifiers[0], subject, when)
+    when = at or content.occurred_at or _created(root)
     status = StatusPacket(
         from_id=settings.organ_id,
         from_name=settings.organ_name,
-        about=(about,),
+        about=(_about(parcel.party.identifiers[0], subject, when),),
         code=code,
         timestamp=when,
         description=next((t for t in map(payload.findtext, _WHY) if t), ""),
-        department=(effect.phong_ban or "") if isinstance(effect, Moves) else "",
-        staff=(effect.nguoi_xu_ly or "") if isinstance(effect, Moves) else "",
+        department=department,
+        staff=staff,
     )
     return write(status, settings.form)
+
+
+def _content_of(root: etree._Element, kind: Kind) -> tuple[etree._Element, Content]:
+    """The message's payload, and what it says. Raises Stopped."""
+    problems: list[Problem] = []
+    than_phan = root.find(names.THAN_PHAN)
+    payload = than_phan[0] if than_phan is not None else root
+    content = _catalog().reader(kind).read(Fields(payload, problems, names.HO_SO))
+    if problems:
+        raise Stopped(*problems)
+    return payload, content
 
 
 _WHY = tuple(names.hs(name) for name in ("LyDo", "NoiDungBoSung", "NoiDungXuLy"))
@@ -344,75 +358,90 @@ def read_status_packet(body: bytes, profile: EdxmlProfile = EdxmlProfile.STRICT)
         return _read(root, EdxmlProfile.TOLERANT)
 
 
-def _read(root: etree._Element, profile: EdxmlProfile) -> StatusPacket:
-    header = _header(root, profile)
-    wrong: list[Problem] = []
+class _PacketFields:
+    """The fields of a packet as a profile reads them. What is wrong with them is noted."""
 
-    def text(place: etree._Element | None, name: str, *, demanded: bool = True) -> str:
-        found = list(_inside(place, name, profile)) if place is not None else []
+    def __init__(self, profile: EdxmlProfile) -> None:
+        self.profile = profile
+        self.strict = profile is EdxmlProfile.STRICT
+        self.wrong: list[Problem] = []
+
+    def note(self, what: str) -> None:
+        self.wrong.append(Problem("DLV-037", {"what": what}))
+
+    def text(self, place: etree._Element | None, name: str, *, demanded: bool = True) -> str:
+        found = list(_inside(place, name, self.profile)) if place is not None else []
         value = (found[0].text or "").strip() if found else ""
-        if demanded and (not value or (len(found) > 1 and profile is EdxmlProfile.STRICT)):
-            wrong.append(Problem("DLV-037", {"what": name}))
+        if demanded and (not value or (len(found) > 1 and self.strict)):
+            self.note(name)
         return value
 
+    def about(self, place: etree._Element) -> ResponseFor:
+        return ResponseFor(
+            organ_id=self.text(place, "OrganId"),
+            code=self.text(place, "Code", demanded=self.strict),
+            document_id=self.text(place, "DocumentId"),
+            promulgation_date=self.text(place, "PromulgationDate", demanded=self.strict),
+        )
+
+
+def _read(root: etree._Element, profile: EdxmlProfile) -> StatusPacket:
+    header, fields = _header(root, profile), _PacketFields(profile)
     sender = next(_inside(header, "From", profile), None)
     staff = next(_inside(header, "StaffInfo", profile), None)
-    about = tuple(
-        ResponseFor(
-            organ_id=text(each, "OrganId"),
-            code=text(each, "Code", demanded=profile is EdxmlProfile.STRICT),
-            document_id=text(each, "DocumentId"),
-            promulgation_date=text(each, "PromulgationDate", demanded=profile is EdxmlProfile.STRICT),
-        )
-        for each in _inside(header, "ResponseFor", profile)
-    )
-    code = text(header, "StatusCode")
-    code = code.zfill(2) if profile is EdxmlProfile.TOLERANT else code
-    stamp = text(header, "Timestamp")
+    about = tuple(fields.about(each) for each in _inside(header, "ResponseFor", profile))
+    code = fields.text(header, "StatusCode")
+    code = code if fields.strict else code.zfill(2)
+    stamp = fields.text(header, "Timestamp")
     when = _moment(stamp, profile)
     if not about:
-        wrong.append(Problem("DLV-037", {"what": "ResponseFor"}))
+        fields.note("ResponseFor")
     if code and code not in set(StatusCode):
-        wrong.append(Problem("DLV-037", {"what": f"StatusCode {receipts.shown(code)}"}))
+        fields.note(f"StatusCode {receipts.shown(code)}")
     if stamp and when is None:
-        wrong.append(Problem("DLV-037", {"what": f"Timestamp {receipts.shown(stamp)}"}))
+        fields.note(f"Timestamp {receipts.shown(stamp)}")
     status = StatusPacket(
-        from_id=text(sender, "OrganId"),
-        from_name=text(sender, "OrganName", demanded=False),
+        from_id=fields.text(sender, "OrganId"),
+        from_name=fields.text(sender, "OrganName", demanded=False),
         about=about,
         code=code,
         timestamp=when or datetime.min.replace(tzinfo=VIETNAM),
-        description=text(header, "Description", demanded=False),
-        department=text(staff, "Department", demanded=False) if staff is not None else "",
-        staff=text(staff, "Staff", demanded=False) if staff is not None else "",
+        description=fields.text(header, "Description", demanded=False),
+        department=fields.text(staff, "Department", demanded=False),
+        staff=fields.text(staff, "Staff", demanded=False),
         read_as=profile,
     )
     if sender is None:
-        wrong.append(Problem("DLV-037", {"what": "From"}))
-    if wrong:
-        raise Stopped(*wrong)
+        fields.note("From")
+    if fields.wrong:
+        raise Stopped(*fields.wrong)
     return status
 
 
 _STRICT_PATH = ("edXML", "edXMLEnvelope", "edXMLHeader", "MessageHeader")
+_ENVELOPES = frozenset({"edXML", "edXMLEnvelope", "EdXMLEnvelope"})
 _DIALECTS = frozenset({QCVN102, GO_VN, E_DOC, ""})
 
 
 def _header(root: etree._Element, profile: EdxmlProfile) -> etree._Element:
     """The MessageHeader at its place. Tolerant: below any of the known envelopes, in any of the known namespaces."""
     if profile is EdxmlProfile.STRICT:
-        place: etree._Element | None = root if root.tag == f"{{{QCVN102}}}{_STRICT_PATH[0]}" else None
-        for name in _STRICT_PATH[1:]:
-            found = [e for e in place if e.tag == f"{{{QCVN102}}}{name}"] if place is not None else []
-            place = found[0] if len(found) == 1 else None
-        if place is None:
-            raise Stopped(Problem("DLV-037", {"what": "/".join(_STRICT_PATH)}))
-        return place
-    known = names.local(root.tag) in {"edXML", "edXMLEnvelope", "EdXMLEnvelope"}
+        return _strict_header(root)
+    known = names.local(root.tag) in _ENVELOPES
     found = [e for e in root.iter("*") if names.local(e.tag) == "MessageHeader"] if known else []
     if len(found) != 1 or names.namespace(found[0].tag) not in _DIALECTS:
         raise Stopped(Problem("DLV-037", {"what": "MessageHeader"}))
     return found[0]
+
+
+def _strict_header(root: etree._Element) -> etree._Element:
+    first, *below = (f"{{{QCVN102}}}{name}" for name in _STRICT_PATH)
+    places = [root] if root.tag == first else []
+    for tag in below:
+        places = [child for child in places[0] if child.tag == tag] if len(places) == 1 else []
+    if len(places) != 1:
+        raise Stopped(Problem("DLV-037", {"what": "/".join(_STRICT_PATH)}))
+    return places[0]
 
 
 def _inside(place: etree._Element, name: str, profile: EdxmlProfile) -> Iterator[etree._Element]:

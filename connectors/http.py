@@ -180,13 +180,16 @@ def allowed(address: str, private: bool) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip in _NAT64 and ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)) or None
-        if inner:
-            return allowed(str(inner), private)
+    if isinstance(ip, ipaddress.IPv6Address) and (inner := _carried(ip)) is not None:
+        return allowed(str(inner), private)
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _BROADCAST:
         return False
     return ip.is_global or (private and (ip.is_private or ip in _SHARED))
+
+
+def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of IPv4 that one of IPv6 leads to: mapped, 6to4, NAT64."""
+    return ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

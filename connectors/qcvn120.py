@@ -31,6 +31,7 @@ from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.date_forms import WIRE
 from gateway.core.effects import Moves
+from gateway.core.model import Content
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
@@ -348,22 +349,8 @@ class Portal:
 
     async def look_up(self, ma_ho_so: str) -> Mapping[str, Any] | None:
         """The dossier as they have it; None when they do not. Raises Unreachable when they cannot say."""
-        service = self.settings.tra_cuu or ""
         try:
-            for again in (False, True):
-                session = await self._session()
-                fields = {
-                    "session": session,
-                    "madonvi": self.settings.madonvi,
-                    "service": service,
-                    "mahoso": ma_ho_so,
-                }
-                reply = await self._http.post(self.settings.url, json=fields)
-                code = self._code_of(reply)
-                if code in self.settings.codes.expired and not again:
-                    self._sessions.open.pop(self._account, None)
-                    continue
-                break
+            code, reply = await self._asked(ma_ho_so)
         except (Uncertain, Refused) as error:
             raise Unreachable(error.problem, answer=error.answer) from error
         if code in self.settings.codes.missing:
@@ -383,6 +370,22 @@ class Portal:
         if own is None:  # they tell of another dossier: nothing follows for this one
             raise Unreachable(Problem("DLV-023", {"what": "MaHoSo"}), answer=reply.body)
         return own
+
+    async def _asked(self, ma_ho_so: str) -> tuple[str, Reply]:
+        """The code and the answer to a look-up; after one more log-in, where the session has ended."""
+        for again in (False, True):
+            fields = {
+                "session": await self._session(),
+                "madonvi": self.settings.madonvi,
+                "service": self.settings.tra_cuu or "",
+                "mahoso": ma_ho_so,
+            }
+            reply = await self._http.post(self.settings.url, json=fields)
+            code = self._code_of(reply)
+            if again or code not in self.settings.codes.expired:
+                return code, reply
+            self._sessions.open.pop(self._account, None)
+        raise AssertionError  # the second time round returns
 
     def settle(self, code: str, reply: Reply) -> None:
         """Return when the code says "taken"; otherwise raise what it says."""
@@ -472,39 +475,10 @@ def _load(root: etree._Element, out: Outward) -> Load:
     kind = _catalog().kind_of(root)
     problems: list[Problem] = []
     content = _catalog().reader(kind).read(Fields(payload, problems, names.HO_SO))
-    sender = _sender(root)
     if goc == "TraLoiTraCuu":
-        listed = Fields(payload, problems, names.HO_SO).rows("DanhSachHoSoTraCuu", "HoSoTraCuu")
-        rows = [
-            _row(
-                out,
-                notes,
-                ma_ho_so=str(dossier.ma_ho_so()),
-                actor=sender,
-                when=step.instant("ThoiDiemXuLy"),
-                trang_thai=step.state("TrangThai"),
-                phong_ban=step.text_or_none("PhongBanXuLy"),
-                why=step.text_or_none("NoiDungXuLy"),
-            )
-            for dossier in listed
-            for step in dossier.rows("DanhSachTienDo", "TienDo")
-        ]
+        rows = _rows_of_answer(Fields(payload, problems, names.HO_SO), _sender(root), out, notes)
     else:
-        why = next((payload.findtext(names.hs(n)) for n in _WHY if payload.find(names.hs(n)) is not None), None)
-        rows = [
-            _row(
-                out,
-                notes,
-                ma_ho_so=str(content.ma_ho_so),
-                actor=move.nguoi_xu_ly or sender,
-                when=move.at or content.occurred_at,
-                trang_thai=move.to,
-                phong_ban=move.phong_ban,
-                why=why,
-            )
-            for move in content.effects
-            if isinstance(move, Moves)
-        ]
+        rows = _rows_of_moves(payload, content, _sender(root), out, notes)
     if problems:
         raise Stopped(*problems)
     if not rows:
@@ -512,6 +486,45 @@ def _load(root: etree._Element, out: Outward) -> Load:
     if goc != "TraLoiTraCuu" and (left := _left_out(payload, rows, out)):
         notes.insert(0, Problem("XSD-404", {"element": left, "packet": "CapNhatTienDoHoSoMC"}))
     return Load(rows=tuple(rows), notes=tuple(notes))
+
+
+def _rows_of_answer(answer: Fields, sender: str, out: Outward, notes: list[Problem]) -> list[dict[str, Any]]:
+    """Progress as an answer to a query lists it, of every dossier."""
+    return [
+        _row(
+            out,
+            notes,
+            ma_ho_so=str(dossier.ma_ho_so()),
+            actor=sender,
+            when=step.instant("ThoiDiemXuLy"),
+            trang_thai=step.state("TrangThai"),
+            phong_ban=step.text_or_none("PhongBanXuLy"),
+            why=step.text_or_none("NoiDungXuLy"),
+        )
+        for dossier in answer.rows("DanhSachHoSoTraCuu", "HoSoTraCuu")
+        for step in dossier.rows("DanhSachTienDo", "TienDo")
+    ]
+
+
+def _rows_of_moves(
+    payload: etree._Element, content: Content, sender: str, out: Outward, notes: list[Problem]
+) -> list[dict[str, Any]]:
+    """Progress as the moves of one event tell it."""
+    why = next((payload.findtext(names.hs(n)) for n in _WHY if payload.find(names.hs(n)) is not None), None)
+    return [
+        _row(
+            out,
+            notes,
+            ma_ho_so=str(content.ma_ho_so),
+            actor=move.nguoi_xu_ly or sender,
+            when=move.at or content.occurred_at,
+            trang_thai=move.to,
+            phong_ban=move.phong_ban,
+            why=why,
+        )
+        for move in content.effects
+        if isinstance(move, Moves)
+    ]
 
 
 def _left_out(payload: etree._Element, rows: Sequence[Mapping[str, Any]], out: Outward) -> list[str]:

@@ -470,16 +470,14 @@ def _fault(
     fault: etree._Element, reply: Reply, settings: SoapSettings, parcel: Parcel | None
 ) -> Refused | Unreachable | Uncertain:
     """What a fault says: by the profile, by a receipt in its detail, by its tokens, by its code."""
-    words, tokens = _words(fault), _tokens(_detail(fault))
+    words = _words(fault)
     answer = next((settings.faults[word] for word in words if word in settings.faults), None)
-    if answer is None and parcel is not None and settings.receipt is not None:
-        said = _receipt_in(fault, settings.receipt.rpartition("/")[2], parcel, reply)
-        if said is not None:
-            return said
-    if answer is None and tokens and receipts.RETRY.issuperset(tokens):
-        answer = AnswerMeaning.UNREACHABLE
     if answer is None:
-        answer = next((FAULTS[word] for word in words if word in FAULTS), AnswerMeaning.UNCERTAIN)
+        if parcel is not None and settings.receipt is not None:
+            said = _receipt_in(fault, settings.receipt.rpartition("/")[2], parcel, reply)
+            if said is not None:
+                return said
+        answer = _customary(words, _tokens(_detail(fault)))
     shown = receipts.shown(next(iter(words), ""))
     match answer:
         case AnswerMeaning.REFUSED:
@@ -489,6 +487,13 @@ def _fault(
             return Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
         case _:
             return Uncertain(Problem("DLV-022", {"status": reply.status}), answer=reply.body)
+
+
+def _customary(words: Sequence[str], tokens: Sequence[str]) -> AnswerMeaning:
+    """What a fault means of which neither the profile nor a receipt says anything."""
+    if tokens and receipts.RETRY.issuperset(tokens):
+        return AnswerMeaning.UNREACHABLE
+    return next((FAULTS[word] for word in words if word in FAULTS), AnswerMeaning.UNCERTAIN)
 
 
 def _receipt_in(

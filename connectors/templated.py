@@ -23,7 +23,7 @@ from xml.sax.saxutils import escape
 
 from connectors import probing, receipts
 from connectors.base import connector
-from connectors.call_forms import EVERY, AnswerRules, ClientIn, Grant, PartnerLogin
+from connectors.call_forms import EVERY, AnswerRules, ClientIn, Grant, PartnerCall, PartnerLogin
 from connectors.call_plan import HttpSettings
 from connectors.call_writing import MadeCall, PartnerRequest, checked, write_request
 from connectors.data import data_of
@@ -326,17 +326,20 @@ class _Run:
 
     async def call(self, made: MadeCall) -> None:
         """Make one call, in chunks where it has rows."""
-        name = made.name
-        done, refused = self.progress.done.get(name, 0), set(self.progress.refused.get(name, ()))
-        if made.each is None and done:
+        if made.each is None and self.progress.done.get(made.name, 0):
             return
         if made.when is not None and not self._value(made.when.there):
             return
-        if made.each is None:
-            await self._taken(made, [])
-            self._moves(name, 1, frozenset())
+        if made.each is not None:
+            await self._call_rows(made, self._value(made.each.items))
             return
-        rows = self._value(made.each.items)
+        await self._taken(made, [])
+        self._moves(made.name, 1, frozenset())
+
+    async def _call_rows(self, made: MadeCall, rows: list[Any]) -> None:
+        """In chunks, and never a row twice that was taken. Raises Refused or Uncertain with the rows that were not."""
+        name = made.name
+        done, refused = self.progress.done.get(name, 0), set(self.progress.refused.get(name, ()))
         todo = [n for n in range(1, len(rows) + 1) if n > done or n in refused]
         said: dict[int, str] = {}
         for start in range(0, len(todo), made.call.chunk):
@@ -368,17 +371,17 @@ class _Run:
         """One exchange that the party took. Gives, for each row, None or the code by which it was not taken."""
         used, value, reply = await self.exchange(made, rows)
         rules = used.call.answer
-        codes: list[str | None] = [None] * len(rows)
-        if rows and rules.rows is not None and rules.row_code is not None:
-            listed = answer_at(value, rules.rows)
-            if isinstance(listed, Mapping):
-                listed = [listed]
-            if not isinstance(listed, list) or len(listed) != len(rows):
-                raise unreadable(rules.rows, reply)
-            said = [code_at(row, rules.row_code) for row in listed]
-            if None in said:
-                raise unreadable(f"{rules.rows}/{rules.row_code}", reply)
-            codes = [None if code in rules.delivered else code for code in said]
+        codes = _codes_of_rows(rules, value, len(rows), reply)
+        self._keep(used, value, reply)
+        if rules.reference is not None:
+            self.reference = code_at(value, rules.reference)
+            if self.reference is None:
+                raise unreadable(rules.reference, reply)
+        self.body = reply.body or None
+        return codes
+
+    def _keep(self, used: MadeCall, value: Any, reply: Reply) -> None:
+        """What the answer gives for the calls after it, and for the messages after this one."""
         data = {**self.data, "answer": value}
         got, kept = self._read(used.take, data, reply), self._read(used.remember, data, reply)
         for name, one in got.items():
@@ -390,12 +393,6 @@ class _Run:
         if kept:
             self.remember |= kept
             self.data["remembered"] = Kept({**self.data["remembered"], **kept})
-        if rules.reference is not None:
-            self.reference = code_at(value, rules.reference)
-            if self.reference is None:
-                raise unreadable(rules.reference, reply)
-        self.body = reply.body or None
-        return codes
 
     def _read(self, wanted: Mapping[str, TemplateExpression], data: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
         """What an answer gives. Raises Uncertain where a value is not in it."""
@@ -433,24 +430,23 @@ class _Run:
         while True:
             token = await self._token()
             reply = await self._sent(made, self._request(made, rows, token), rows)
-            if reply.status == 401 and token is not None and not renewed:
+            renewable = token is not None and not renewed
+            if reply.status == 401 and renewable:
                 renewed = True
                 await self.renew(token)
                 continue
-            value, code = self._understood(made.call.answer, reply)
             rules = made.call.answer
-            if code is not None and code in rules.expired:
-                if token is None or renewed:
+            value, code = self._understood(rules, reply)
+            if code in rules.expired:
+                if not renewable:
                     raise Unreachable(Problem("DLV-010", {"code": receipts.shown(code)}), answer=reply.body)
                 renewed = True
                 await self.renew(token)
                 continue
-            if asking and code is not None and code in rules.missing:
+            if asking and code in rules.missing:
                 raise _Absent
-            other = (
-                made.call.if_exists if code in rules.exists else made.call.if_missing if code in rules.missing else None
-            )
-            if code is not None and other is not None and not switched:
+            other = _instead(made.call, code)
+            if other is not None and not switched:
                 switched = True  # we were wrong about what they have; the code says so, and only once
                 made = replace(self.settings.plan.calls[other], each=made.each)
                 continue
@@ -612,6 +608,28 @@ class _Run:
 
 class _Absent(Exception):  # control flow inside this file: a look-up's answer
     pass
+
+
+def _instead(call: PartnerCall, code: str | None) -> str | None:
+    """The call to make instead of one after which the party says that it has what we thought new, or has it not."""
+    if code in call.answer.exists:
+        return call.if_exists
+    return call.if_missing if code in call.answer.missing else None
+
+
+def _codes_of_rows(rules: AnswerRules, value: Any, count: int, reply: Reply) -> list[str | None]:
+    """For each row None, where it was taken, or its code. Raises Uncertain where the answer does not tell of each."""
+    if not count or rules.rows is None or rules.row_code is None:
+        return [None] * count
+    listed = answer_at(value, rules.rows)
+    if isinstance(listed, Mapping):
+        listed = [listed]
+    if not isinstance(listed, list) or len(listed) != count:
+        raise unreadable(rules.rows, reply)
+    said = [code_at(row, rules.row_code) for row in listed]
+    if None in said:
+        raise unreadable(f"{rules.rows}/{rules.row_code}", reply)
+    return [None if code in rules.delivered else code for code in said]
 
 
 def _needed(wanted: TemplateExpression, value: Any, reply: Reply) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -591,8 +592,10 @@ class _Look:
         match node:
             case nodes.For():
                 yield from self._loop(node)
-            case nodes.Name() | nodes.Getattr() | nodes.Getitem():
-                yield from self._named(node)
+            case nodes.Name():
+                yield from self._name(node)
+            case nodes.Getattr() | nodes.Getitem():
+                yield from self._member(node)
             case nodes.Filter():
                 yield from self._filter(node)
             case nodes.Test():
@@ -615,20 +618,18 @@ class _Look:
         if name.startswith("_") or name in self.scope or name == "loop":
             yield TemplateTrouble(line=node.lineno, kind="not allowed", found=f"for {name}")
         before = self.scope
-        item: Shape = over[0] if isinstance(over, Sequence) and not isinstance(over, Leaf) else Leaf.ANY
-        self.scope = {**before, name: item, "loop": dict.fromkeys(_LOOP, Leaf.NUMBER)}
+        self.scope = {**before, name: item_of(over), "loop": dict.fromkeys(_LOOP, Leaf.NUMBER)}
         for child in (*node.body, *node.else_):
             yield from self.walk(child)
         self.scope = before
 
-    def _named(self, node: Node) -> Iterator[TemplateTrouble]:
-        if isinstance(node, nodes.Name):
-            if node.ctx != "load" or node.name.startswith("_"):
-                yield TemplateTrouble(line=node.lineno, kind="not allowed", found=node.name)
-            elif node.name not in self.scope:
-                yield self._strange(node.lineno, node.name, self.scope)
-            return
-        assert isinstance(node, (nodes.Getattr, nodes.Getitem))
+    def _name(self, node: nodes.Name) -> Iterator[TemplateTrouble]:
+        if node.ctx != "load" or node.name.startswith("_"):
+            yield TemplateTrouble(line=node.lineno, kind="not allowed", found=node.name)
+        elif node.name not in self.scope:
+            yield self._strange(node.lineno, node.name, self.scope)
+
+    def _member(self, node: nodes.Getattr | nodes.Getitem) -> Iterator[TemplateTrouble]:
         yield from self.walk(node.node)
         if isinstance(node, nodes.Getitem):
             yield from self.walk(node.arg)
@@ -648,20 +649,12 @@ class _Look:
             yield self._strange(node.lineno, f"| {node.name}", FILTERS, node.name)
             return
         yield from self.walk(node.node)
-        least, most = _ARGUMENTS.get(node.name, (0, 0))
-        if not least <= len(node.args) <= most or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            yield TemplateTrouble(line=node.lineno, kind="not allowed", found=f"| {node.name}({len(node.args)})")
+        refused = _arguments_refused(node)
+        if refused is not None:
+            yield TemplateTrouble(line=node.lineno, kind="not allowed", found=f"| {node.name}({refused})")
             return
         for argument in node.args:
-            if node.name != "default" and not isinstance(argument, nodes.Const):
-                yield TemplateTrouble(line=node.lineno, kind="not allowed", found=f"| {node.name}(?)")
-                return
             yield from self.walk(argument)
-        wanted = int if node.name == "cut" else str
-        for argument in node.args:
-            if node.name != "default" and isinstance(argument, nodes.Const) and type(argument.value) is not wanted:
-                yield TemplateTrouble(line=node.lineno, kind="not allowed", found=f"| {node.name}({argument.value!r})")
-                return
         shape = self.shape_of(node.node)
         if node.name == "date":
             yield from self._date(node, shape)
@@ -689,43 +682,74 @@ class _Look:
             case nodes.Name():
                 return self.scope.get(node.name, Leaf.ANY)
             case nodes.Getattr() | nodes.Getitem():
-                outer, key = self.shape_of(node.node), _key_of(node)
-                if isinstance(outer, Mapping):
-                    return outer.get(str(key), Leaf.ANY)
-                if isinstance(outer, Sequence) and not isinstance(outer, Leaf):
-                    return outer[0]
-                return Leaf.ANY
-            case nodes.Filter(name=("first" | "last"), node=nodes.Expr() as inner):
-                over = self.shape_of(inner)
-                return over[0] if isinstance(over, Sequence) and not isinstance(over, Leaf) else Leaf.ANY
-            case nodes.Filter(name="pluck", node=nodes.Expr() as inner):
-                over = self.shape_of(inner)
-                item = over[0] if isinstance(over, Sequence) and not isinstance(over, Leaf) else Leaf.ANY
+                outer = self.shape_of(node.node)
+                return outer.get(str(_key_of(node)), Leaf.ANY) if isinstance(outer, Mapping) else item_of(outer)
+            case nodes.Filter(node=nodes.Expr() as inner):
+                return self._filtered(node, self.shape_of(inner))
+            case nodes.Const() | nodes.List() | nodes.Dict():
+                return self._written_out(node)
+            case nodes.CondExpr():
+                one = self.shape_of(node.expr1)
+                return one if node.expr2 is None or self.shape_of(node.expr2) == one else Leaf.ANY
+        return _ALWAYS.get(type(node), Leaf.ANY)
+
+    def _filtered(self, node: nodes.Filter, shape: Shape) -> Shape:
+        match node.name:
+            case "first" | "last":
+                return item_of(shape)
+            case "pluck":
+                item = item_of(shape)
                 name = node.args[0].value if node.args and isinstance(node.args[0], nodes.Const) else ""
                 return [item.get(name, Leaf.ANY) if isinstance(item, Mapping) else Leaf.ANY]
-            case nodes.Filter(name="default", node=nodes.Expr() as inner):
-                return self.shape_of(inner)
-            case nodes.Filter() | nodes.Concat():
-                return Leaf.TEXT
+            case "default":
+                return shape
+        return Leaf.TEXT
+
+    def _written_out(self, node: nodes.Const | nodes.List | nodes.Dict) -> Shape:
+        match node:
             case nodes.Const():
                 return Leaf.NUMBER if isinstance(node.value, (int, float)) else Leaf.TEXT
-            case nodes.Compare() | nodes.Not() | nodes.Test():
-                return Leaf.TRUTH
             case nodes.List():
                 return [self.shape_of(node.items[0])] if node.items else [Leaf.ANY]
             case nodes.Dict():
                 return {str(p.key.value): self.shape_of(p.value) for p in node.items if isinstance(p.key, nodes.Const)}
-            case nodes.CondExpr():
-                one = self.shape_of(node.expr1)
-                return one if node.expr2 is None or self.shape_of(node.expr2) == one else Leaf.ANY
-            case _:
-                return Leaf.ANY
 
     def _strange(self, line: int, found: str, known: Any, key: str | None = None) -> TemplateTrouble:
         names = tuple(sorted(str(name) for name in known if not str(name).startswith("_")))
         by_lower = {name.lower(): name for name in names}
         meant = nearest((key or found).lower(), list(by_lower))
         return TemplateTrouble(line=line, kind="name", found=found, meant=by_lower.get(meant or ""), known=names[:60])
+
+
+def _arguments_refused(node: nodes.Filter) -> str | None:
+    """What is shown of arguments that a filter does not take; None: it takes them."""
+    least, most = _ARGUMENTS.get(node.name, (0, 0))
+    if not least <= len(node.args) <= most or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return str(len(node.args))
+    if node.name == "default":
+        return None
+    constants = [argument for argument in node.args if isinstance(argument, nodes.Const)]
+    if len(constants) < len(node.args):
+        return "?"
+    wanted = int if node.name == "cut" else str
+    return next((repr(one.value) for one in constants if type(one.value) is not wanted), None)
+
+
+def item_of(shape: Shape) -> Shape:
+    """What stands in a list of this shape; of what is no list, nothing is known."""
+    return shape[0] if isinstance(shape, Sequence) and not isinstance(shape, Leaf) else Leaf.ANY
+
+
+# What expressions of a kind come to, whatever is in them.
+_ALWAYS: Final[Mapping[type[Node], Shape]] = MappingProxyType(
+    {
+        nodes.Filter: Leaf.TEXT,
+        nodes.Concat: Leaf.TEXT,
+        nodes.Compare: Leaf.TRUTH,
+        nodes.Not: Leaf.TRUTH,
+        nodes.Test: Leaf.TRUTH,
+    }
+)
 
 
 def _key_of(node: nodes.Getattr | nodes.Getitem) -> str | int:
