@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = Group(
     "log",
     entries={
+        "show": LazyCommand("gateway.cli.who:show", "Ai đã làm gì, ai đã xem.", "Who did what, and who looked."),
         "verify": LazyCommand("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
         "export": LazyCommand(
             "gateway.cli.log:export", "Xuất nhật ký, mỗi dòng một mục.", "Export the log, one entry a line."
@@ -277,11 +278,12 @@ def _entry(line: str, file: Path, number: int) -> chain.LogEntry:
 def export(call: CommandRun, after: int) -> int:
     """Prints the log."""
     call.need(OperatorRole.AUDITOR, "log export")
-    _print(call, call.store.log_entries(after=after))
+    print_entries(call, call.store.log_entries(after=after))
     return FINE
 
 
-def _print(call: CommandRun, entries: Iterable[chain.LogEntry]) -> None:
+def print_entries(call: CommandRun, entries: Iterable[chain.LogEntry]) -> None:
+    """Entries as JSON, one a line."""
     for entry in entries:
         call.screen.row(
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Select,
     String,
+    Text,
     and_,
     bindparam,
     case,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 
 from gateway.core.alerts import AcknowledgedAlert
@@ -81,6 +83,8 @@ def failing(party: str) -> str:
     return f"failing/{party}"
 
 
+LOOKED_BEHIND = 10_000  # lines of the log that are counted behind those that are shown
+_MIXED = timedelta(hours=1)
 SAMPLE = 50  # failures of one cause that are looked at for the commonest facts
 
 _m, _d, _b, _v, _c = tables.message, tables.delivery, tables.body, tables.verdict, tables.claim
@@ -760,6 +764,58 @@ class View:
         while lines := self.log(after=after, limit=page):
             yield from lines
             after = lines[-1].number
+
+    def log_about(
+        self,
+        *,
+        who: str | None = None,
+        what: str | None = None,
+        ma_ho_so: MaHoSo | str | None = None,
+        message: MessageId | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+    ) -> tuple[list[LogEntry], int]:
+        """The newest lines that fit, in order, and how many older ones fit too: counted to LOOKED_BEHIND and one.
+
+        ``who`` is a part of the name, ``what`` how the kind of act begins; ``ma_ho_so``: lines about its messages, and
+        those that name it.
+        """
+        line = tables.log
+        found = select(line).where(line.c.number.between(*self._numbers(since, until)))
+        found = _within(found, line.c.at, since, until)
+        if who is not None:
+            found = found.where(line.c.who.contains(who, autoescape=True))
+        if what is not None:
+            found = found.where(line.c.what.startswith(what, autoescape=True))
+        if message is not None:
+            found = found.where(line.c.message == message)
+        if ma_ho_so is not None:
+            of_it = line.c.message.in_(select(_m.c.id).where(_m.c.ma_ho_so == ma_ho_so))
+            named = type_coerce(line.c.facts, Text).contains(f'"{ma_ho_so}"', autoescape=True)
+            found = found.where(or_(of_it, and_(line.c.message.is_(None), named)))
+        newest = [rows.line_of(row) for row in self._all(found.order_by(line.c.number.desc()).limit(limit))][::-1]
+        if len(newest) < limit:
+            return newest, 0
+        older = found.with_only_columns(line.c.number).where(line.c.number < newest[0].number)
+        counted = select(func.count()).select_from(older.limit(LOOKED_BEHIND + 1).subquery())
+        return newest, self._connection.execute(counted).scalar_one()
+
+    def _numbers(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+        """Between which numbers the lines of this time stand, with an hour to spare: lines of several nodes mix a little."""
+        head = self.log_head().number
+        first = 1 if since is None else self._first_since(since - _MIXED, head)
+        return first, head if until is None else self._first_since(until + _MIXED, head)
+
+    def _first_since(self, at: datetime, head: int) -> int:
+        """The first line of this time or later, the head where there is none; found by halving, as there is no index."""
+        asked = select(tables.log.c.at).where(tables.log.c.number == bindparam("number"))
+        low, high = 1, max(head, 1)
+        while low < high:
+            middle = (low + high) // 2
+            row = self._one(asked, number=middle)
+            low, high = (middle + 1, high) if row is not None and row.at < at else (low, middle)
+        return low
 
     def acts_since(self, what: str, since: datetime, limit: int = 1000) -> list[LogEntry]:
         """The newest lines of one kind that are about no message, from this time on, in order."""

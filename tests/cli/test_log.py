@@ -1,4 +1,4 @@
-"""log verify | export."""
+"""log show | verify | export."""
 
 import json
 import sqlite3
@@ -62,6 +62,48 @@ def test_a_cut_at_the_end_is_found_out_by_a_witness(cli, office, tmp_path):
 
 def test_a_witness_that_is_none_is_wrong_usage(cli, office):
     assert cli("log", "verify", "--witness", "x").code == 2
+
+
+# Who did, who looked ------------------------------------------------------------------------------------------------
+
+HO_SO = "H19.901-260115-0001"
+
+
+def test_who_looked_at_a_dossier_and_who_did_what_is_one_question(cli, office, monkeypatch):
+    ack = office.receive(HS01)
+    office.receive("accepted/HS01-nop-ho-so-day-du")
+    assert cli("show", ack.message, "--content", "--reason", "Thanh tra hỏi", "--as", "Lan").code == 0
+    with office.store.begin() as tx:
+        tx.release(HO_SO, who="operator:Minh", reason="chiếm mã", now=datetime.now(UTC))
+    looked = cli("log", "show", "--dossier", HO_SO, "--what", "message.read", "--json").rows
+    assert [(row["message"], row["facts"]["reason"]) for row in looked] == [(ack.message, "Thanh tra hỏi")]
+    assert "Lan" in looked[0]["who"]
+    of_it = cli("log", "show", "--dossier", HO_SO, "--json").rows
+    assert [row["what"] for row in of_it] == ["message.accepted", "message.read", "dossier.released"]
+    assert [row["what"] for row in cli("log", "show", "--message", ack.message, "--json").rows] == [
+        "message.accepted",
+        "message.read",
+    ]
+    persons = cli("log", "show", "--who", "operator:", "--what", "dossier.", "--json").rows
+    assert [row["who"] for row in persons] == ["operator:Minh"]
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = cli("log", "show", "--dossier", HO_SO)
+    assert {"Mục", "xem", "Thanh", "trả", HO_SO} <= set(shown.out.split())
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_a_list_that_was_cut_says_how_much_is_left_and_times_choose(cli, office):
+    office.receive(HS01)
+    everything = cli("log", "show", "--json").rows
+    cut = cli("log", "show", "--limit", "2")
+    assert f"còn {len(everything) - 2} mục trước đó" in cut.err
+    today = datetime.now(UTC)
+    later, earlier = (today + timedelta(days=1)).isoformat(), (today - timedelta(days=1)).isoformat()
+    assert cli("log", "show", "--since", earlier, "--until", later, "--json").rows == everything
+    assert "Không có mục nào" in cli("log", "show", "--since", later).out
+    assert "Không có mục nào" in cli("log", "show", "--until", earlier).out
+    assert cli("log", "show", "--since", later, "--until", earlier).code == 2
+    assert "SYS-042" in cli("log", "show", "--dossier", "H19.901-260115-9999").err
 
 
 # The tables -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,148 @@
+"""log show: who did what and who looked, from the chained log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway.cli.check import Moment
+from gateway.cli.command import FINE, CommandRun, check_period, command, option
+from gateway.cli.log import print_entries
+from gateway.cli.show import when
+from gateway.core.problems import Lang, Stopped
+from gateway.core.unknown import unknown
+from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.core import chain
+
+#: What acts are called; others by their own name.
+ACTS: Final = {
+    "message.accepted": ("nhận", "accepted"),
+    "message.rejected": ("từ chối nhận", "rejected"),
+    "message.held": ("giữ chờ xét", "held"),
+    "message.read": ("xem nội dung", "looked at the content"),
+    "message.evidence": ("lấy bằng chứng", "took the evidence"),
+    "message.replayed": ("cho xét lại", "had it judged again"),
+    "message.erased": ("xóa nội dung", "erased"),
+    "delivery.delivered": ("đã giao", "delivered"),
+    "delivery.refused": ("bên nhận từ chối", "refused by the receiver"),
+    "delivery.unknown": ("chưa rõ đã tới chưa", "outcome unknown"),
+    "delivery.dead": ("quá hạn kiên nhẫn", "given up"),
+    "delivery.rescued": ("lượt gửi đứt giữa chừng", "a try was cut off"),
+    "delivery.recalled": ("thu hồi", "recalled"),
+    "delivery.replayed": ("cho gửi lại", "queued again"),
+    "delivery.skipped": ("bỏ qua", "skipped"),
+    "dossier.released": ("trả lại mã hồ sơ", "gave a code back"),
+    "retention.applied": ("xóa theo thời hạn", "applied retention"),
+    "party.applied": ("áp dụng hồ sơ bên", "applied a profile"),
+    "party.removed": ("bỏ một bên", "removed a party"),
+    "catalogue.published": ("ghi danh mục", "recorded a catalogue"),
+    "catalogue.imported": ("nạp danh mục", "imported a catalogue"),
+    "alert.acknowledged": ("nhận cảnh báo", "took on an alert"),
+    "log.head": ("ký đầu chuỗi", "signed the head"),
+}
+_TOLD: Final = (
+    "reason",
+    "part",
+    "code",
+    "codes",
+    "party",
+    "delivery",
+    "danh_muc",
+    "phien_ban",
+    "version",
+    "bodies",
+    "alert",
+)
+
+
+@command(
+    "show",
+    vi="Ai đã làm gì và ai đã xem: các mục nhật ký mới nhất, lọc theo người, việc, hồ sơ, thời gian. Ai đã xem một hồ sơ: "
+    "--dossier MAHOSO --what message.read. Mọi việc của con người: --who operator:",
+    en="Who did what and who looked: the newest entries of the log by person, act, dossier and time. Who looked at a dossier: "
+    "--dossier MAHOSO --what message.read. All that persons did: --who operator:",
+)
+@option("--who", metavar="…", vi="Một phần tên người hoặc bên.", en="A part of the person's or party's name.")
+@option(
+    "--what", metavar="…", vi="Việc bắt đầu bằng: message., message.read, delivery.skipped, …", en="How the act begins."
+)
+@option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Về hồ sơ này.", en="About this dossier.")
+@option("--message", "name", metavar="ID", vi="Về thông điệp này.", en="About this message.")
+@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Tới trước lúc này.", en="Before this time.")
+@option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most this many."
+)
+def show(
+    call: CommandRun,
+    who: str | None,
+    what: str | None,
+    ma_ho_so: str | None,
+    name: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> int:
+    """Prints entries, the newest last."""
+    from gateway.services import desk
+    from gateway.store.view import LOOKED_BEHIND
+
+    call.need(OperatorRole.AUDITOR, "log show")
+    check_period(call, since, until)
+    screen = call.screen
+    message = None if name is None else desk.one(call.store, name).id
+    with call.store.read() as view:
+        if ma_ho_so is not None and view.dossier(ma_ho_so) is None and not view.messages(ma_ho_so=ma_ho_so, limit=1):
+            raise Stopped(unknown("dossier", ma_ho_so))
+        entries, older = view.log_about(
+            who=who, what=what, ma_ho_so=ma_ho_so, message=message, since=since, until=until, limit=limit
+        )
+        about = {
+            entry.message: known.ma_ho_so
+            for entry in entries
+            if entry.message and (known := view.message(entry.message))
+        }
+    if older:
+        many = (
+            str(older) if older <= LOOKED_BEHIND else screen.text(f"hơn {LOOKED_BEHIND}", f"more than {LOOKED_BEHIND}")
+        )
+        screen.note(f"… còn {many} mục trước đó.", f"… {many} older entries.")
+    if screen.as_json:
+        print_entries(call, entries)
+        return FINE
+    if not entries:
+        screen.line("Không có mục nào.", "No entries.")
+        return FINE
+    heads = ("Mục", "Lúc", "Ai", "Việc", "Về", "Chi tiết")
+    heads_en = ("Entry", "Time", "Who", "Act", "About", "Details")
+    lines = [
+        (
+            entry.number,
+            when(entry.at),
+            entry.who,
+            screen.text(*ACTS.get(entry.what, (entry.what, entry.what))),
+            (entry.message and about.get(entry.message))
+            or entry.message
+            or entry.facts.get("ma_ho_so")
+            or entry.facts.get("party")
+            or "–",
+            _details(entry),
+        )
+        for entry in entries
+    ]
+    screen.table(heads if screen.lang is Lang.VI else heads_en, lines)
+    return FINE
+
+
+def _details(entry: chain.LogEntry) -> str:
+    """What a person reads of an entry: reasons, codes, names; never a seal."""
+    told = []
+    for name in _TOLD:
+        value = entry.facts.get(name)
+        if value not in (None, [], ""):
+            told.append(" ".join(map(str, value)) if isinstance(value, list) else str(value))
+    return " · ".join(told)
