@@ -497,16 +497,15 @@ class _SignatureReader:
         self._prefixes(element, algorithm, target)
         return algorithm
 
-    def _prefixes(self, element: etree._Element, algorithm: str, target: etree._Element) -> tuple[str, ...]:
-        """The PrefixList of a canonicalisation of ``target``."""
+    def _prefixes(self, element: etree._Element, algorithm: str, target: etree._Element) -> None:
+        """Checks the PrefixList of a canonicalisation of ``target``."""
         if not len(element):
-            return ()
-        prefixes = tuple(element[0].get("PrefixList", "").split())
+            return
+        prefixes = _prefix_list(element)
         # lxml drops #default; where the target itself stands in the default namespace, or none is in scope, that is right.
         lost = "#default" in prefixes and target.prefix is not None and None in target.nsmap
         if lost or algorithm != EXC_C14N or len(prefixes) > PREFIX_LIST or not all(map(_is_prefix, prefixes)):
             self._add("SIG-027", element[0], most=PREFIX_LIST)
-        return prefixes
 
     def _method(self, element: etree._Element) -> tuple[str, str, int]:
         method = element.get("Algorithm", "")

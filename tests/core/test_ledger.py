@@ -83,7 +83,14 @@ def test_an_accepted_message_is_recorded_with_all_that_follows_from_it(desk) -> 
         [CODE],
         (),
     )
-    facts = {"digest": digest, "ma_thong_diep": "n2", "loai": "HS05", "codes": [], "receivers": ["cong"]}
+    facts = {
+        "digest": digest,
+        "ma_thong_diep": "n2",
+        "loai": "HS05",
+        "codes": [],
+        "basis": "signature",
+        "receivers": ["cong"],
+    }
     assert entry.log == (LogLine(what="message.accepted", who="a", message="m2", facts=facts),)
     claim = desk.ledger.claims[PartyId("a"), MaThongDiep("n2")]
     assert claim is desk.ledger.by_digest[PartyId("a"), digest]
