@@ -8,6 +8,8 @@ A connector tells four outcomes apart and decides nothing about retries:
 * it raises ``Uncertain``: it left, and no clear answer came. The gateway then asks (``query``) or sends the same
   bytes under the same id once more.
 
+Where the party's form has no word for a message, or the party knows it all, nothing leaves: ``NothingToTell``.
+
 Anything else that a connector raises is a bug in it: the delivery counts as uncertain, and the operator is told.
 """
 
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from connectors.http import Http, Reply, ShownRequest
-from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Unreachable
+from connectors.outcomes import Fetched, NothingToTell, NotThere, Parcel, ProbeStep, Receipt, Unreachable
 from connectors.table import Common, keys_of, read_table
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -27,7 +29,7 @@ from gateway.core.written import nearest
 
 S = TypeVar("S")
 
-Send = Callable[[Parcel, S, Http], Awaitable[Receipt]]
+Send = Callable[[Parcel, S, Http], Awaitable[Receipt | NothingToTell]]
 Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
 Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
@@ -48,10 +50,11 @@ class Configured(Generic[S]):
 class Connector(Generic[S]):
     """A name, a settings class, and what it can do. Filled at import by the decorators below, only read after that."""
 
-    def __init__(self, name: str, settings: type[S], *, remembers: bool = False) -> None:
+    def __init__(self, name: str, settings: type[S], *, remembers: bool = False, projects: bool = False) -> None:
         self.name = name
         self.settings = settings
         self.remembers = remembers
+        self.projects = projects
         self._send: Send[S] | None = None
         self._query: Query[S] | None = None
         self._fetch: Fetch[S] | None = None
@@ -155,8 +158,8 @@ class Connector(Generic[S]):
             settings=settings,
         )
 
-    async def deliver(self, parcel: Parcel, settings: S, http: Http) -> Receipt:
-        """Deliver once."""
+    async def deliver(self, parcel: Parcel, settings: S, http: Http) -> Receipt | NothingToTell:
+        """Deliver once, or find that there is nothing to tell."""
         if self._send is None:
             raise Unreachable(Problem("DLV-057", {"connector": self.name, "what": "send"}))
         return await self._send(parcel, settings, http)
@@ -176,12 +179,14 @@ class Connector(Generic[S]):
         return self._probe(party, settings, http) if self._probe is not None else None
 
 
-def connector(name: str, settings: type[S], *, remembers: bool = False) -> Connector[S]:
+def connector(name: str, settings: type[S], *, remembers: bool = False, projects: bool = False) -> Connector[S]:
     """A new connector. Give it to the entry-point group ``lienthong.connectors`` under the same name.
 
-    ``remembers``: it wants to know what the party took of the same lane before (``parcel.before``).
+    ``remembers``: it wants to know what the party took of the same lane before (``parcel.before``) and what it asked to be
+    remembered. ``projects``: its party does not read messages of ours; it is told of the dossier as that stands
+    (``parcel.record``), as far as it does not know it (``parcel.told``).
     """
-    return Connector(name, settings, remembers=remembers)
+    return Connector(name, settings, remembers=remembers, projects=projects)
 
 
 def _with_shared(problem: Problem, shared: Collection[str]) -> Problem:

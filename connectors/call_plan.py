@@ -40,6 +40,10 @@ class HttpSettings(HttpTable):
         """Raises Stopped for every template, expression and name that cannot be used."""
         object.__setattr__(self, "_plan", _plan_of(self))
 
+    def calls_of(self, loai: str) -> tuple[str, ...]:
+        """The calls that a message of this type becomes, in order; none where the party has no word for it."""
+        return tuple(self.send.get(loai, self.send.get(EVERY, ())))
+
     @property
     def plan(self) -> CallPlan:
         """Its templates and expressions, looked through."""

@@ -46,7 +46,6 @@ DINH_KEM: Mapping[str, Shape] = {
     "duong_dan": Leaf.TEXT,
     "base64": Leaf.TEXT,  # empty where the file lies elsewhere
 }
-DOSSIER_KINDS = frozenset({"HS01"})  # the kinds that are a whole DongBoHoSoMC
 _WHOLE = frozenset({"xs:int", "xs:integer", "xs:long", "xs:nonNegativeInteger", "xs:positiveInteger", "xs:unsignedInt"})
 
 
@@ -79,9 +78,10 @@ def shape_of(loai: str) -> Mapping[str, Shape]:
         "ben_nhan": CO_QUAN,
         "noi_dung": noi_dung,
         "tien_do": [_packet("CapNhatTienDoHoSoMC")],
+        "tien_do_muon": [_packet("CapNhatTienDoHoSoMC")],
         "dinh_kem": [DINH_KEM],
     }
-    return {**shape, "ho_so": _packet("DongBoHoSoMC")} if loai in DOSSIER_KINDS else shape
+    return {**shape, "ho_so": _packet("DongBoHoSoMC"), "thay_doi": Leaf.TRUTH}
 
 
 @cache
@@ -114,8 +114,10 @@ def _leaf(shape: Field) -> Leaf:
     return Leaf.NUMBER if base in _WHOLE else Leaf.TRUTH if base == "xs:boolean" else Leaf.TEXT
 
 
-def data_of(parcel: Parcel) -> tuple[dict[str, Any], tuple[Problem, ...]]:
-    """What a message says, and what had to be cut. Raises Refused (DLV-034) where it cannot be told."""
+def data_of(parcel: Parcel) -> tuple[dict[str, Any], Load]:
+    """What a message says, and the packets that the dossier amounts to after it. Raises Refused (DLV-034) where it cannot be
+    told.
+    """
     out = Outward(parcel.party)
     try:
         root = documents.parse_bytes(parcel.body)
@@ -127,6 +129,7 @@ def data_of(parcel: Parcel) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     body = root.find(names.THAN_PHAN)
     assert body is not None  # kind_of has looked
     load = _load(parcel)
+    load = replace(load, notes=tuple(note for note in load.notes if note.code != "XSD-404"))
     delivery = parcel.delivery
     made: dict[str, Any] = {
         "thong_diep": {
@@ -142,13 +145,14 @@ def data_of(parcel: Parcel) -> tuple[dict[str, Any], tuple[Problem, ...]]:
         "noi_gui": _agency(root.find(names.pb("NoiGui"))),
         "ben_nhan": {"ma": parcel.party.identifiers[0], "ten": parcel.party.name},
         "noi_dung": _row(body[0], payload(catalog(), kind), out),
-        "tien_do": [_moments(row, out) for row in load.rows],
+        "tien_do": [_moments(row, out) for row in load.rows[load.late :]],
+        "tien_do_muon": [_moments(row, out) for row in load.rows[: load.late]],
         "dinh_kem": [*_attached(root)],
+        "thay_doi": load.sends_dossier,
     }
     if load.dossier is not None:
         made["ho_so"] = _moments(load.dossier, out)
-        made["tien_do"] = []
-    return made, tuple(note for note in load.notes if note.code != "XSD-404")
+    return made, load
 
 
 def _dossier_of(root: etree._Element, found: etree._Element, parcel: Parcel) -> str:
@@ -174,13 +178,8 @@ class _Late(str):
 
 
 def _load(parcel: Parcel) -> Load:
-    """The packets that the message amounts to, moments as on the wire; none where the national portal has no word for it."""
-    try:
-        return load_of(replace(parcel, party=replace(parcel.party, formats={})))
-    except Refused as refused:
-        if parcel.delivery.loai in DOSSIER_KINDS:
-            raise
-        return Load(notes=()) if refused.problem.code == "DLV-034" else Load()
+    """The packets that it amounts to, moments as on the wire."""
+    return load_of(replace(parcel, party=replace(parcel.party, formats={})))
 
 
 def _moments(row: Mapping[str, Any], out: Outward) -> dict[str, Any]:

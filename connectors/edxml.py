@@ -10,9 +10,10 @@ tolerant wherever it goes and is never called valid; a signature in a packet is 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -23,19 +24,21 @@ from lxml import etree
 from connectors import probing, reading, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply, ShownRequest
-from connectors.outcomes import Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import NothingToTell, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
-from gateway.core.date_forms import VIETNAM, date_form
+from gateway.core.date_forms import VIETNAM, WIRE, date_form
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
 from gateway.core.model import Content
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
+from gateway.core.told import ToldNews
 from gateway.core.written import setting
 from gateway.documents import Kind
 from schemas import names
 from schemas.catalog import Catalog, bundled
 from schemas.fields import Fields
+from schemas.record import HoSoRecord, record_of
 
 QCVN102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 GO_VN = "http://www.go.vn/eDoc"
@@ -71,8 +74,8 @@ class StatusCode(StrEnum):
     CHANGE_REFUSED = "16"
 
 
-# What a dossier's state is on a document axis. States without a like there are in no row: a profile names one, or the
-# message is refused by us; none is passed off as another.
+# What a dossier's state is on a document axis. States without a like there are in no row: a profile names one, or there is
+# nothing to tell; none is passed off as another.
 BY_STATE: Mapping[str, str] = {"2": "03", "3": "02", "4": "05", "9": "06", "10": "06"}
 
 
@@ -137,15 +140,31 @@ class StatusPacket:
     read_as: EdxmlProfile = EdxmlProfile.STRICT  # how it was read; of one that we write ourselves: strict
 
 
-edxml = connector("edxml", EdxmlSettings)
+edxml = connector("edxml", EdxmlSettings, projects=True)
 
 
 @edxml.send
-async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt:
-    """Post one status packet."""
-    body = await asyncio.to_thread(edxml_packet_of, parcel, settings)
-    reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
-    return _settled(reply, settings)
+async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt | NothingToTell:
+    """Post one status packet, where there is one that the axis was not told yet."""
+    packet = await asyncio.to_thread(edxml_status_of, parcel, settings)
+    change = parcel.record.number if parcel.record is not None else 0
+    if packet is None:
+        return NothingToTell(told=ToldNews(change=change, settled=True))
+    body = write(packet, settings.form)
+    digest = hashlib.sha256(body).hexdigest()[:32]
+    if parcel.told is not None and not parcel.told.owes(digest, parcel.id):
+        return NothingToTell(told=ToldNews(change=change, settled=True))
+    try:
+        reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
+        receipt = _settled(reply, settings)
+    except Refused as refused:
+        refused.told = ToldNews(change=change, refused=(digest,))
+        raise
+    except Uncertain as uncertain:
+        uncertain.told = ToldNews(change=change, sent=digest)
+        raise
+    facts = {"StatusCode": packet.code}
+    return replace(receipt, told=ToldNews(change=change, sent=digest, taken=digest, facts=facts, settled=True))
 
 
 @edxml.played
@@ -215,19 +234,47 @@ def _by_packet(reply: Reply, settings: EdxmlSettings) -> Receipt:
 # From a message to a packet
 
 
-def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
-    """The message as a status packet. Raises Refused (DLV-034) where a document axis has no word for it."""
+def edxml_status_of(parcel: Parcel, settings: EdxmlSettings) -> StatusPacket | None:
+    """What the axis is told: the dossier's last step, or what the message itself says. None where an axis has no word for it.
+
+    Raises Refused (DLV-034) where the message cannot be read.
+    """
     try:
-        root = documents.parse_bytes(parcel.body)
-        kind = _catalog().kind_of(root)
-        payload, content = _content_of(root, kind)
+        if parcel.record is not None:
+            return status_told(record_of(parcel.record), parcel.party, settings)
+        return _alone(parcel, settings)
     except Stopped as stop:
         problem = stop.problems[0]
         raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": problem.code})) from stop
+
+
+def status_told(record: HoSoRecord, party: Party, settings: EdxmlSettings) -> StatusPacket | None:
+    """The dialect: our record of a dossier as the status of a document. States without a like come to nothing."""
+    last = record.rows[-1] if record.rows else None
+    code = _state_code(last["TrangThai"], settings) if last is not None else None
+    if last is None or code is None:
+        return None
+    when = date_form(WIRE).read(str(last["ThoiDiemXuLy"]))
+    return StatusPacket(
+        from_id=settings.organ_id,
+        from_name=settings.organ_name,
+        about=(_about(party.identifiers[0], str(last["MaHoSo"]), when),),
+        code=code,
+        timestamp=when,
+        description=str(last.get("NoiDungXuLy", "")),
+        department=str(last.get("PhongBanXuLy", "")),
+        staff=str(last.get("NguoiXuLy", "")),
+    )
+
+
+def _alone(parcel: Parcel, settings: EdxmlSettings) -> StatusPacket | None:
+    """A message that is no event of a dossier, or is tried out by itself."""
+    root = documents.parse_bytes(parcel.body)
+    payload, content = _content_of(root, _catalog().kind_of(root))
     effect = next((e for e in content.effects if isinstance(e, (Moves, Acknowledges, Recalls))), None)
     code = _code_of(effect, settings)
     if effect is None or code is None:
-        raise Refused(Problem("DLV-034", {"field": kind.goc, "why": "edXML"}))
+        return None
     if isinstance(effect, Moves):
         goc, at = "", effect.at
         department, staff = effect.phong_ban or "", effect.nguoi_xu_ly or ""
@@ -235,7 +282,7 @@ def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
         goc, at, department, staff = effect.ma_thong_diep_goc, None, "", ""
     subject = str(content.ma_ho_so) if content.ma_ho_so is not None else goc
     when = at or content.occurred_at or _created(root)
-    status = StatusPacket(
+    return StatusPacket(
         from_id=settings.organ_id,
         from_name=settings.organ_name,
         about=(_about(parcel.party.identifiers[0], subject, when),),
@@ -245,7 +292,6 @@ def edxml_packet_of(parcel: Parcel, settings: EdxmlSettings) -> bytes:
         department=department,
         staff=staff,
     )
-    return write(status, settings.form)
 
 
 def _content_of(root: etree._Element, kind: Kind) -> tuple[etree._Element, Content]:
@@ -271,9 +317,13 @@ def _code_of(effect: object, settings: EdxmlSettings) -> str | None:
         case Recalls():
             return StatusCode.RECALL
         case Moves(to=state):
-            return settings.statuses.get(str(state)) or BY_STATE.get(str(state))
+            return _state_code(str(state), settings)
         case _:
             return None
+
+
+def _state_code(state: str, settings: EdxmlSettings) -> str | None:
+    return settings.statuses.get(state) or BY_STATE.get(state)
 
 
 def _about(organ: str, subject: str, when: datetime) -> ResponseFor:

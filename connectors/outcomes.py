@@ -11,6 +11,7 @@ from typing import Any, Self
 from gateway.core.model import Attempt, BodyForm, Delivery, DeliveryId, MaThongDiep
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
+from gateway.core.told import DossierLetters, Told, ToldNews
 
 RECEIPT_BYTES = 64 * 1024  # what is kept of an answer
 
@@ -26,6 +27,9 @@ class Parcel:
     attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
     before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
     remembered: Mapping[str, Any] = field(default_factory=dict)  # what earlier tries asked to remember of this dossier
+    # For connectors that tell of the dossier as it stands (``projects``):
+    record: DossierLetters | None = None  # the dossier after this message; None where the message is no event of one
+    told: Told | None = None  # what this party was told of it so far
 
     @property
     def id(self) -> DeliveryId:
@@ -50,11 +54,22 @@ class Receipt:
     demanded: bool = (
         False  # the profile demands a BienNhan in the answer, so one that proves nothing is no clear answer
     )
+    told: ToldNews | None = None  # what the party was told by this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToTell:
+    """The party's form has no word for this message, or it knows all of it already. Nothing left."""
+
+    notes: tuple[Problem, ...] = ()
+    told: ToldNews | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
     """The party was asked and does not have it."""
+
+    told: ToldNews | None = None  # what it says of the dossier instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +100,12 @@ class Answered(Exception):
         retry_after_s: float | None = None,
         reference: str | None = None,
         remember: Mapping[str, Any] = MappingProxyType({}),
+        told: ToldNews | None = None,
     ) -> None:
         """``answer`` is what the party said, kept with the attempt; ``retry_after_s`` is its own wish, in seconds;
         ``reference`` is what the connector must remember of this try: the next one finds it in ``parcel.attempts``;
-        ``remember`` are values that the party gave for this dossier before it came to this: ``parcel.remembered``.
+        ``remember`` are values that the party gave for this dossier before it came to this: ``parcel.remembered``;
+        ``told`` is what it was told before it came to this.
         """
         super().__init__(problem)
         self.problem = problem
@@ -96,6 +113,7 @@ class Answered(Exception):
         self.retry_after_s = retry_after_s
         self.reference = reference
         self.remember = remember
+        self.told = told
 
 
 class Refused(Answered):

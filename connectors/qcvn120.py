@@ -1,9 +1,9 @@
 """For a party of the national portal's kind (QCVN 120:2019): log in, then packets of JSON under a session.
 
-A dossier goes as DongBoHoSoMC, created or updated as *we* know it to be: what the party took before is remembered with
-each delivery, and looked up where the party lets us, so that no text of an error decides. Whatever moves a dossier goes
-as rows of CapNhatTienDoHoSoMC, in chunks, and each row has an outcome of its own: what was taken is not sent again.
-Which codes mean what is the profile's to say.
+After each event the dossier goes as DongBoHoSoMC, as it stands in our record and where that differs from what the party
+took; created or updated as *we* know it to be: what it was told is on record, and it is looked up where the party lets us,
+so that no text of an error decides. Each step of its life goes as a row of CapNhatTienDoHoSoMC, in chunks, and each row has
+an outcome of its own: what was taken is not sent again. Which codes mean what is the profile's to say.
 """
 # ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -25,22 +24,34 @@ from connectors import probing, receipts
 from connectors.base import connector
 from connectors.dialect import Outward
 from connectors.http import Http, Reply, ShownRequest
-from connectors.outcomes import Answered, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import (
+    Answered,
+    NothingToTell,
+    NotThere,
+    Parcel,
+    ProbeStep,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from connectors.reading import Reads, answer_at, read_answer
 from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
-from gateway.core.date_forms import WIRE
+from gateway.core.date_forms import WIRE, date_form
 from gateway.core.effects import Moves
-from gateway.core.model import Content
+from gateway.core.model import Content, MaHoSo
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
+from gateway.core.told import COMPARED, Told, ToldNews, compared, packet_digest
 from gateway.core.written import setting
 from schemas import names
 from schemas import qcvn120 as packets
 from schemas.catalog import Catalog, bundled
 from schemas.fields import Fields
+from schemas.qcvn120 import Dialect
+from schemas.record import NGUOI_XU_LY, HoSoRecord, record_of
 
-NGUOI_XU_LY = 50  # characters; QCVN 120, Table 3
 MOMENTS = frozenset(
     {
         "NgayTiepNhan",
@@ -103,55 +114,49 @@ class Qcvn120Settings:
     data_field: str = setting("data", vi="Trường mang dữ liệu.", en="The field with the data.")
 
 
-qcvn120 = connector("qcvn120", Qcvn120Settings, remembers=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
-    """What the party is known to have. It stands in the reference of each try: ``ho-so=1 tien-do=3 trang-thai=4``."""
-
-    ho_so: bool = False  # it has the dossier
-    tien_do: int = 0  # progress rows that it took, over all deliveries
-    trang_thai: str | None = None  # the last state that we gave it, in its own code
-    done: int = 0  # of this delivery: rows that were answered
-    refused: frozenset[int] = frozenset()  # of those, the ones that were not taken; counted from 1
-
-    @classmethod
-    def read(cls, reference: str | None) -> Remote:
-        """From a reference; what is not in it is not known."""
-        found = dict(re.findall(r"(ho-so|tien-do|trang-thai|dong|tu-choi)=(\S+)", reference or ""))
-        return cls(
-            ho_so=found.get("ho-so") == "1",
-            tien_do=_whole(found.get("tien-do")),
-            trang_thai=found.get("trang-thai"),
-            done=_whole(found.get("dong")),
-            refused=frozenset(_whole(n) for n in found.get("tu-choi", "").split(",") if n),
-        )
-
-    def __str__(self) -> str:
-        parts = [f"ho-so={int(self.ho_so)}", f"tien-do={self.tien_do}"]
-        parts += [f"trang-thai={self.trang_thai}"] if self.trang_thai else []
-        parts += [f"dong={self.done}"] if self.done else []
-        parts += ["tu-choi=" + ",".join(map(str, sorted(self.refused)))] if self.refused else []
-        return " ".join(parts)
-
-
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0
+qcvn120 = connector("qcvn120", Qcvn120Settings, projects=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A message as the party reads it."""
+    """What a party that reads the national packets is told now, in its own form."""
 
-    dossier: Mapping[str, Any] | None = None  # one DongBoHoSoMC
-    rows: tuple[Mapping[str, Any], ...] = ()  # or rows of CapNhatTienDoHoSoMC
-    notes: tuple[Problem, ...] = ()  # what was cut
+    dossier: Mapping[str, Any] | None = None  # DongBoHoSoMC, as the dossier stands
+    changed: bool = True  # whether that differs from what the party took last
+    rows: tuple[Mapping[str, Any], ...] = ()  # of CapNhatTienDoHoSoMC: those that it did not take yet
+    late: int = 0  # so many of them, the first ones, are older than the state that the dossier is in
+    notes: tuple[Problem, ...] = ()  # what was cut, and what no packet carries
+    known: bool = False  # whether it is known to have the dossier
+    digest: str | None = None  # of the dossier, in our own values
+    digests: tuple[str, ...] = ()  # of each of the rows
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    change: int = 0
+    remarked: tuple[str, ...] = ()
+
+    @property
+    def sends_dossier(self) -> bool:
+        """Whether the dossier goes. After late rows it goes again, so that the state is the newest one's."""
+        return self.dossier is not None and (self.changed or self.late > 0)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the party knows all of it, or its packets have no word for it."""
+        return not self.rows and not self.sends_dossier
 
     @property
     def trang_thai(self) -> str:
         """The state that it leaves the dossier in; of several dossiers, the last one."""
-        return str(self.dossier["TrangThaiHoSo"] if self.dossier is not None else self.rows[-1]["TrangThai"])
+        last = self.rows[-1]["TrangThai"] if self.rows[self.late :] or self.dossier is None else None
+        return str(last if last is not None or self.dossier is None else self.dossier["TrangThaiHoSo"])
+
+    def news(self, **more: Any) -> ToldNews:
+        """What is put on record of a try with it."""
+        return ToldNews(change=self.change, facts=self.facts, remarked=self.remarked, **more)
+
+    def whole_news(self) -> ToldNews:
+        """That the party has all of it."""
+        digest = self.digest if self.sends_dossier else None
+        return self.news(sent=digest, taken=digest, rows=self.digests, settled=True)
 
     def by_dossier(self) -> Mapping[str, Load]:
         """What it says of each dossier."""
@@ -162,15 +167,12 @@ class Load:
 
 
 @qcvn120.send
-async def send(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receipt:
-    """Bring the dossier, or its news, over; what an earlier try brought is left out."""
+async def send(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receipt | NothingToTell:
+    """Bring the dossier as it stands, and its new steps, over; what the party has is left out."""
     load = await asyncio.to_thread(load_of, parcel)
-    remote = Remote.read(parcel.before.reference if parcel.before else None)
-    portal = Portal(parcel, settings, http)
-    if load.dossier is not None:
-        return await _dossier(load, load.dossier, remote, portal)
-    tried = [Remote.read(a.reference) for a in parcel.attempts if a.reference]
-    return await _progress(load, tried[-1] if tried else remote, portal)
+    if load.nothing:
+        return NothingToTell(notes=load.notes, told=load.news(settled=True))
+    return await _Telling(load, Portal(parcel, settings, http)).told()
 
 
 @qcvn120.played
@@ -193,14 +195,40 @@ async def query(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receip
     if settings.tra_cuu is None:
         return None
     load = await asyncio.to_thread(load_of, parcel)
-    remote = Remote.read(parcel.before.reference if parcel.before else None)
+    if load.nothing:
+        return None
     portal = Portal(parcel, settings, http)
+    believed: Mapping[str, Any] = {}
     for ma_ho_so, part in load.by_dossier().items():
         found = await portal.look_up(ma_ho_so)
+        believed = believed_of(found, parcel.party)
         if found is None or not _agrees(found, part):
-            return NotThere()
-    taken = replace(remote, ho_so=True, tien_do=remote.tien_do + len(load.rows), trang_thai=load.trang_thai)
-    return Receipt(reference=str(taken))
+            return NotThere(told=ToldNews(believed=believed))
+    return Receipt(notes=load.notes, told=replace(load.whole_news(), believed=believed))
+
+
+def believed_of(found: Mapping[str, Any] | None, party: Party) -> dict[str, Any]:
+    """What a party says of a dossier, in our own values: the fields that are compared, empty where it has none of it.
+
+    A moment that cannot be read stays as it is written there: it is certainly not what we told.
+    """
+    if found is None:
+        return {}
+    inward = Dialect.of(party)
+    said = {**found, "TrangThaiHoSo": found.get("TrangThaiHoSo", found.get("TrangThai"))}
+    believed: dict[str, Any] = {}
+    for name in COMPARED:
+        if name not in said or isinstance(said[name], (Mapping, list)):
+            continue
+        text = "" if said[name] is None else str(said[name]).strip()
+        if name == "TrangThaiHoSo":
+            believed[name] = inward.maps.get(name, {}).get(text, text)
+            continue
+        try:
+            believed[name] = packets.wire_of(date_form(inward.formats.get(name, WIRE)).read(text)) if text else None
+        except ValueError:
+            believed[name] = text
+    return believed
 
 
 @qcvn120.probe
@@ -226,58 +254,82 @@ async def probe(party: Party, settings: Qcvn120Settings, http: Http) -> AsyncIte
     yield ProbeStep(place=settings.tra_cuu, found="NotThere" if found is None else "found", problems=odd)
 
 
-async def _dossier(load: Load, dossier: Mapping[str, Any], remote: Remote, portal: Portal) -> Receipt:
-    """Create or update."""
-    codes, there = portal.settings.codes, remote.ho_so
-    if not there and portal.settings.look_first and portal.settings.tra_cuu is not None:
-        there = await portal.look_up(str(dossier["MaHoSo"])) is not None
-    for again in (False, True):
-        updating = {"isUpdating": "True" if there else "False"}
-        code, reply = await portal.call(portal.settings.dong_bo, [dossier], updating)
-        if not again and code in (codes.missing if there else codes.exists):
-            there = not there  # we were wrong about them; the code says so, and only once
-            continue
-        portal.settle(code, reply)
-        taken = replace(remote, ho_so=True, trang_thai=load.trang_thai, done=0, refused=frozenset())
-        return Receipt(reference=str(taken), body=reply.body, notes=load.notes)
-    raise AssertionError  # the second time round either settles or raises
+class _Telling:
+    """One try at telling a party all that it does not know: what it took on the way is kept, whatever comes then."""
 
+    def __init__(self, load: Load, portal: Portal) -> None:
+        self._load, self._portal = load, portal
+        self._sent = self._taken = False  # the dossier
+        self._rows: list[str] = []  # digests of rows that were taken
+        self._codes: dict[int, str] = {}  # of rows that were not; counted from 1
+        self._body = b""
 
-async def _progress(load: Load, remote: Remote, portal: Portal) -> Receipt:
-    """Row by row, in chunks, and never a row twice that was taken."""
-    todo = [n for n in range(1, len(load.rows) + 1) if n > remote.done or n in remote.refused]
-    codes: dict[int, str] = {}  # of the rows that were not taken
-    first, body = remote.done == 0 and not remote.refused, b""
-    refused = set(remote.refused)
-    for start in range(0, len(todo), portal.settings.chunk):
-        numbers = todo[start : start + portal.settings.chunk]
+    async def told(self) -> Receipt:
+        """Rows that come late, then the dossier, so that its state is the true one, then what is new."""
+        load, count = self._load, len(self._load.rows)
         try:
-            answers, body = await _chunk([load.rows[n - 1] for n in numbers], portal)
+            await self._steps(range(1, load.late + 1))
+            if load.sends_dossier and load.dossier is not None:
+                await self._dossier(load.dossier)
+            await self._steps(range(load.late + 1, count + 1))
         except Answered as answer:
-            raise _so_far(answer, remote, first=first) from answer
-        first = False
-        for number, code in zip(numbers, answers, strict=True):
-            if code in portal.settings.codes.delivered:
-                refused.discard(number)
-            else:
-                refused.add(number)
-                codes[number] = code
-        taken = sum(code in portal.settings.codes.delivered for code in answers)
-        remote = replace(
-            remote,
-            done=max(remote.done, *numbers),
-            refused=frozenset(refused),
-            tien_do=remote.tien_do + taken,
-            ho_so=remote.ho_so or taken > 0,
-        )
-    if refused:
-        said = [receipts.shown(c) for c in dict.fromkeys(codes.values())]
-        if set(codes.values()) <= set(portal.settings.codes.passing):
-            raise Uncertain(Problem("DLV-010", {"code": said}), answer=body, reference=str(remote))
-        facts = {"count": len(refused), "rows": sorted(refused), "codes": said}
-        raise Refused(Problem("DLV-036", facts), answer=body, reference=str(remote))
-    done = replace(remote, trang_thai=load.trang_thai, done=0, refused=frozenset())
-    return Receipt(reference=str(done), body=body or None, notes=load.notes)
+            raise self._so_far(answer) from answer
+        if self._codes:
+            said = [receipts.shown(c) for c in dict.fromkeys(self._codes.values())]
+            if set(self._codes.values()) <= set(self._portal.settings.codes.passing):
+                raise Uncertain(Problem("DLV-010", {"code": said}), answer=self._body, told=self._news())
+            facts = {"count": len(self._codes), "rows": sorted(self._codes), "codes": said}
+            refused = tuple(load.digests[n - 1] for n in sorted(self._codes))
+            news = replace(self._news(), refused=refused)
+            raise Refused(Problem("DLV-036", facts), answer=self._body, told=news)
+        news = replace(self._news(), settled=True)
+        return Receipt(reference=str(load.trang_thai), body=self._body or None, notes=load.notes, told=news)
+
+    async def _dossier(self, dossier: Mapping[str, Any]) -> None:
+        """Create or update."""
+        portal, there = self._portal, self._load.known
+        codes = portal.settings.codes
+        if not there and portal.settings.look_first and portal.settings.tra_cuu is not None:
+            there = await portal.look_up(str(dossier["MaHoSo"])) is not None
+        self._sent = True
+        for again in (False, True):
+            updating = {"isUpdating": "True" if there else "False"}
+            code, reply = await portal.call(portal.settings.dong_bo, [dossier], updating)
+            if not again and code in (codes.missing if there else codes.exists):
+                there = not there  # we were wrong about them; the code says so, and only once
+                continue
+            portal.settle(code, reply)
+            self._taken, self._body = True, reply.body
+            return
+
+    async def _steps(self, numbers: Sequence[int]) -> None:
+        """Row by row, in chunks."""
+        load, portal = self._load, self._portal
+        for start in range(0, len(numbers), portal.settings.chunk):
+            chunk = numbers[start : start + portal.settings.chunk]
+            answers, self._body = await _chunk([load.rows[n - 1] for n in chunk], portal)
+            for number, code in zip(chunk, answers, strict=True):
+                if code in portal.settings.codes.delivered:
+                    self._rows.append(load.digests[number - 1])
+                else:
+                    self._codes[number] = code
+
+    def _news(self) -> ToldNews:
+        load = self._load
+        sent, taken = (load.digest if there else None for there in (self._sent, self._taken))
+        return load.news(sent=sent, taken=taken, rows=tuple(self._rows))
+
+    def _so_far(self, answer: Answered) -> Answered:
+        """What one call came to, with what was taken before it. Half a message is not "certainly not taken"."""
+        some = self._taken or bool(self._rows)
+        kind = Uncertain if some and isinstance(answer, Unreachable) else type(answer)
+        news = self._news()
+        if self._sent and not self._taken:
+            if isinstance(answer, Refused) and self._load.digest is not None:
+                news = replace(news, sent=None, refused=(self._load.digest,))
+            elif not isinstance(answer, Uncertain):
+                news = replace(news, sent=None)
+        return kind(answer.problem, answer=answer.answer, retry_after_s=answer.retry_after_s, told=news)
 
 
 async def _chunk(rows: Sequence[Mapping[str, Any]], portal: Portal) -> tuple[list[str], bytes]:
@@ -291,16 +343,13 @@ async def _chunk(rows: Sequence[Mapping[str, Any]], portal: Portal) -> tuple[lis
     return [code] * len(rows), reply.body
 
 
-def _so_far(answer: Answered, remote: Remote, *, first: bool) -> Answered:
-    """An outcome of one chunk, with what is known of the chunks before. Half a message is not "certainly not taken"."""
-    kind = type(answer) if first or not isinstance(answer, Unreachable) else Uncertain
-    reference = None if first else str(remote)
-    return kind(answer.problem, answer=answer.answer, retry_after_s=answer.retry_after_s, reference=reference)
-
-
 def _agrees(found: Mapping[str, Any], load: Load) -> bool:
-    """Whether what they have shows that they took this. Rows are compared where they list them, else the state."""
+    """Whether what they have shows that they took this: its rows where they list them, its state, its dates."""
     listed = next((v for k, v in found.items() if k in {"DanhSachTienDo", "TienDo"} and isinstance(v, list)), None)
+    if load.sends_dossier and load.dossier is not None:
+        told = {name: load.dossier.get(name) for name in COMPARED if name != "TrangThaiHoSo" and name in found}
+        if any((found[name] or None) != value for name, value in told.items()):
+            return False
     if load.rows and listed is not None:
         there = {(str(r.get("ThoiDiemXuLy")), str(r.get("TrangThai"))) for r in listed if isinstance(r, Mapping)}
         return all((row["ThoiDiemXuLy"], str(row["TrangThai"])) in there for row in load.rows)
@@ -448,16 +497,64 @@ def _code(row: object, settings: Qcvn120Settings) -> str | None:
 
 
 def load_of(parcel: Parcel) -> Load:
-    """The message in the party's words. Raises Refused (DLV-034) when it has none for it."""
+    """What the party is told by this delivery. Raises Refused (DLV-034) where it cannot be put into its form.
+
+    Of an event of a dossier: the dossier as it stands after it. A message by itself (one that is tried out, or that is no
+    event of a dossier) is told as far as it goes; many have no word here, and come to nothing.
+    """
+    out = Outward(parcel.party)
     try:
-        root = documents.parse_bytes(parcel.body)
-        return _load(root, Outward(parcel.party))
+        if parcel.record is not None:
+            return packets_told(record_of(parcel.record), parcel, out)
+        return _still_owed(_load(documents.parse_bytes(parcel.body), out), parcel)
     except Stopped as stop:
         problem = stop.problems[0]
         at = problem.at.xpath if problem.at is not None and problem.at.xpath else parcel.delivery.loai
         raise Refused(Problem("DLV-034", {"field": at, "why": problem.code})) from stop
     except ValueError as error:  # a date form that no check has seen, or a moment that has no place in one
         raise Refused(Problem("DLV-034", {"field": "formats", "why": receipts.shown(str(error))})) from error
+
+
+def _still_owed(load: Load, parcel: Parcel) -> Load:
+    """Of a message by itself, what earlier tries did not bring over."""
+    told = parcel.told
+    if told is None:
+        return load
+    owed = [n for n, digest in enumerate(load.digests) if told.owes(digest, parcel.id)]
+    return replace(
+        load,
+        changed=load.digest is not None and told.owes(load.digest, parcel.id),
+        rows=tuple(load.rows[n] for n in owed),
+        digests=tuple(load.digests[n] for n in owed),
+        known=bool(told.taken or told.rows),
+    )
+
+
+def packets_told(record: HoSoRecord, parcel: Parcel, out: Outward) -> Load:
+    """The dialect: our record of a dossier as the packets that the party is owed by this delivery."""
+    told, delivery = parcel.told or Told(party=parcel.party.id, ma_ho_so=MaHoSo(parcel.delivery.lane)), parcel.delivery
+    notes = [Problem("XSD-406", {"element": name, "found": found, "most": most}) for name, found, most in record.cut]
+    digests = [packet_digest(row) for row in record.rows]
+    newest = max((n for n, digest in enumerate(digests) if digest in told.rows), default=-1)
+    owed = [n for n, digest in enumerate(digests) if told.owes(digest, delivery.id)]
+    lost = tuple(name for name in record.lost if name not in told.remarked)
+    if lost:
+        notes.insert(0, Problem("XSD-404", {"element": list(lost), "packet": "DongBoHoSoMC"}))
+    digest = packet_digest(record.whole) if record.whole is not None else None
+    ends = record.whole is None or not digests or record.rows[-1]["TrangThai"] == record.whole["TrangThaiHoSo"]
+    return Load(
+        dossier=out.row(record.whole, MOMENTS, notes) if record.whole is not None else None,
+        changed=digest is not None and told.owes(digest, delivery.id),
+        rows=tuple(out.row(record.rows[n], MOMENTS, notes) for n in owed),
+        late=sum(n < newest for n in owed) if ends else len(owed),
+        notes=tuple(notes),
+        known=bool(told.taken or told.rows) or parcel.party.id in record.known_to,
+        digest=digest,
+        digests=tuple(digests[n] for n in owed),
+        facts=compared(record.whole) if record.whole is not None else {},
+        change=parcel.record.number if parcel.record is not None else 0,
+        remarked=lost,
+    )
 
 
 def _load(root: etree._Element, out: Outward) -> Load:
@@ -469,9 +566,10 @@ def _load(root: etree._Element, out: Outward) -> Load:
         packet = packets.packet_of(root)
         notes += _lost(packet.notes)
         row = out.row(packet.fields, MOMENTS, notes)
+        digest = packet_digest(packet.fields)
         if goc == "NopHoSo":
-            return Load(dossier=row, notes=tuple(notes))
-        return Load(rows=(row,), notes=tuple(notes))
+            return Load(dossier=row, notes=tuple(notes), digest=digest, facts=compared(packet.fields))
+        return Load(rows=(row,), notes=tuple(notes), digests=(digest,))
     kind = _catalog().kind_of(root)
     problems: list[Problem] = []
     content = _catalog().reader(kind).read(Fields(payload, problems, names.HO_SO))
@@ -481,11 +579,9 @@ def _load(root: etree._Element, out: Outward) -> Load:
         rows = _rows_of_moves(payload, content, _sender(root), out, notes)
     if problems:
         raise Stopped(*problems)
-    if not rows:
-        raise Refused(Problem("DLV-034", {"field": goc, "why": "QCVN 120"}))
-    if goc != "TraLoiTraCuu" and (left := _left_out(payload, rows, out)):
+    if rows and goc != "TraLoiTraCuu" and (left := _left_out(payload, rows, out)):
         notes.insert(0, Problem("XSD-404", {"element": left, "packet": "CapNhatTienDoHoSoMC"}))
-    return Load(rows=tuple(rows), notes=tuple(notes))
+    return Load(rows=tuple(rows), notes=tuple(notes), digests=tuple(packet_digest(row) for row in rows))
 
 
 def _rows_of_answer(answer: Fields, sender: str, out: Outward, notes: list[Problem]) -> list[dict[str, Any]]:
@@ -523,7 +619,7 @@ def _rows_of_moves(
             why=why,
         )
         for move in content.effects
-        if isinstance(move, Moves)
+        if isinstance(move, Moves) and move.to is not None  # back to where it was: only the record knows where
     ]
 
 

@@ -15,7 +15,7 @@ from yarl import URL
 
 from connectors.base import Configured, Connector
 from connectors.http import Http, HttpLine, Reply, ShownRequest
-from connectors.outcomes import Parcel, Receipt
+from connectors.outcomes import NothingToTell, Parcel, Receipt
 from connectors.table import MASK, secrets_masked
 
 
@@ -65,13 +65,13 @@ class _ShownHttp(Http):
 
 async def requests_shown(
     parcel: Parcel, connector: Connector[Any], configured: Configured[Any], line: HttpLine
-) -> tuple[list[ShownRequest], Receipt | None]:
+) -> tuple[list[ShownRequest], Receipt | NothingToTell | None]:
     """Every request that this parcel would become, secrets masked, and what the connector would make of the answers.
 
     Sends nothing. Raises what the connector raises before there is a request, and Stopped (DLV-057) where it cannot be shown.
     """
     http = _ShownHttp(line, connector, configured)
-    receipt: Receipt | None = None
+    receipt: Receipt | NothingToTell | None = None
     with secrets_masked(), suppress(_ShownEnough):
         receipt = await connector.deliver(parcel, configured.settings, http)
     return http.shown, receipt
@@ -91,7 +91,7 @@ class _ElsewhereHttp(Http):
 
 async def sent_to(
     parcel: Parcel, connector: Connector[Any], configured: Configured[Any], line: HttpLine, origin: str
-) -> Receipt:
+) -> Receipt | NothingToTell:
     """Deliver once, to this origin (https://host:port) in place of the party's. Raises what came instead of a receipt."""
     common = line.http(configured.common).common
     return await connector.deliver(parcel, configured.settings, _ElsewhereHttp(line, common, URL(origin).origin()))

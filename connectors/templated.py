@@ -23,7 +23,7 @@ from xml.sax.saxutils import escape
 
 from connectors import probing, receipts
 from connectors.base import connector
-from connectors.call_forms import EVERY, AnswerRules, ClientIn, Grant, PartnerCall, PartnerLogin
+from connectors.call_forms import AnswerRules, ClientIn, Grant, PartnerCall, PartnerLogin
 from connectors.call_plan import HttpSettings
 from connectors.call_writing import MadeCall, PartnerRequest, checked, write_request
 from connectors.data import data_of
@@ -32,6 +32,7 @@ from connectors.http import Http, Reply, ShownRequest, answer_meaning
 from connectors.outcomes import (
     Answered,
     Fetched,
+    NothingToTell,
     NotThere,
     Parcel,
     ProbeStep,
@@ -40,6 +41,7 @@ from connectors.outcomes import (
     Uncertain,
     Unreachable,
 )
+from connectors.qcvn120 import Load
 from connectors.reading import MISSING, Reads, answer_at, code_at, read_answer, unreadable
 from connectors.table import AnswerMeaning, connector_secret
 from connectors.templates import Kept, NotWritable, TemplateExpression
@@ -50,7 +52,7 @@ from gateway.core.problems import Problem, Stopped
 FILE_BYTES = 256 * 1024  # of a template
 REMEMBERED_CHARS = 4000  # of one value
 
-templated = connector("http", HttpSettings, remembers=True)
+templated = connector("http", HttpSettings, remembers=True, projects=True)
 
 
 @templated.embed
@@ -121,21 +123,33 @@ class CallProgress:
 
 
 @templated.send
-async def send(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt:
-    """Make the calls of this message, in order; those that an earlier try brought over are left out."""
+async def send(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt | NothingToTell:
+    """Make the calls of this message, in order; those that an earlier try brought over are left out.
+
+    Nothing is to tell where the profile has no call for it, or none of them has anything to say.
+    """
+    if not settings.calls_of(parcel.delivery.loai):
+        return NothingToTell()
     run = await _Run.of(parcel, settings, http)
-    names = run.names
     try:
-        for name in names:
+        for name in run.names:
             await run.call(settings.plan.calls[name])
     except Answered as answered:
         if run.moved:
             answered.reference = str(run.progress)
             answered.remember = run.remember
+        if isinstance(answered, Refused):
+            answered.told = run.load.news(refused=run.load.digests)
         raise
     if not run.progress.done:
-        raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": "connector.send"}))
-    return Receipt(reference=run.reference, body=run.body, notes=run.notes, remember=run.remember)
+        return NothingToTell(notes=run.load.notes, told=run.load.news(settled=True))
+    return Receipt(
+        reference=run.reference,
+        body=run.body,
+        notes=run.load.notes,
+        remember=run.remember,
+        told=run.load.whole_news(),
+    )
 
 
 @templated.played
@@ -205,9 +219,11 @@ async def query(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt |
     look_up, agrees = settings.look_up, settings.plan.agrees
     if look_up is None or agrees is None:
         return None
+    if not settings.calls_of(parcel.delivery.loai):
+        return None
     run = await _Run.of(parcel, settings, http)
     done, refused = run.progress.done, run.progress.refused
-    owed = [name for name in run.names if name not in done or name in refused]
+    owed = [n for n in run.names if (n not in done or n in refused) and run.applies(settings.plan.calls[n])]
     if len(owed) > 1:
         return None
     try:
@@ -301,7 +317,7 @@ class _Run:
         self.remember: dict[str, Any] = {}
         self.reference: str | None = None
         self.body: bytes | None = None
-        self.notes: tuple[Problem, ...] = ()
+        self.load = Load()
         self.data = {
             **data,
             "values": settings.values,
@@ -313,16 +329,21 @@ class _Run:
     @classmethod
     async def of(cls, parcel: Parcel, settings: HttpSettings, http: Http) -> _Run:
         """With the message's data. Raises Refused where it cannot be told."""
-        data, notes = await asyncio.to_thread(data_of, parcel)
+        data, load = await asyncio.to_thread(data_of, parcel)
         made = cls(parcel, settings, http, data)
-        made.notes = notes
+        made.load = load
         return made
 
     @property
     def names(self) -> tuple[str, ...]:
         """The calls of this message, in order; those whose condition does not hold are left out when they are reached."""
-        send = self.settings.send
-        return send.get(self.parcel.delivery.loai, send.get(EVERY, ()))
+        return self.settings.calls_of(self.parcel.delivery.loai)
+
+    def applies(self, made: MadeCall) -> bool:
+        """Whether a call has anything to say of this message."""
+        if made.when is not None and not self._value(made.when.there):
+            return False
+        return made.each is None or bool(self._value(made.each.items))
 
     async def call(self, made: MadeCall) -> None:
         """Make one call, in chunks where it has rows."""
@@ -418,11 +439,10 @@ class _Run:
             there = agrees.there({**self.data, "answer": value}, self.out)
         except NotWritable as error:
             raise unreadable("look_up.agrees", reply) from error
-        return (
-            Receipt(reference=str(self.progress) if self.progress.done else None, body=reply.body)
-            if there
-            else NotThere()
-        )
+        if not there:
+            return NotThere()
+        reference = str(self.progress) if self.progress.done else None
+        return Receipt(reference=reference, body=reply.body, told=self.load.whole_news())
 
     async def exchange(self, made: MadeCall, rows: list[Any], *, asking: bool = False) -> tuple[MadeCall, Any, Reply]:
         """One call that was taken: which it was in the end, its answer as data and as it came. Whatever else is raised."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -506,6 +506,41 @@ def packet_of(root: etree._Element) -> Packet:
     if not schema.validate(tree):
         raise Stopped(*(replace(p, at=_plain(p.at)) for p in explain(b"", tree, _judge(form.packet), schema.error_log)))
     return Packet(name=form.packet, fields=fields, notes=tuple(notes))
+
+
+def part_of(element: etree._Element, *place: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What of an element has room at a place of DongBoHoSoMC, by the packet's names, and the names of what has none.
+
+    ``place`` leads from the root: a list's container and its item, ``"DanhSachLePhi", "LePhi"``.
+    """
+    form = FORMS["DongBoHoSoMC"]
+    shape = _shape(form.packet)
+    for name in place:
+        shape = next(child for child in shape.children if child.name == name)
+    notes: list[Problem] = []
+    fields = _packet_row(element, shape, form, notes, "/")
+    return fields, tuple(dict.fromkeys(str(note.facts["element"]) for note in notes))
+
+
+def packet_made(name: str, fields: Mapping[str, Any], *, unknown: Collection[str] = ()) -> dict[str, Any]:
+    """These fields in the packet's order. ``unknown`` may be missing although the packet demands them.
+
+    Raises Stopped where the packet does not take them.
+    """
+    stand_ins = {field: _STAND_INS[field] for field in unknown if field not in fields}
+    tree = _tree(name, {**stand_ins, **fields})
+    schema = _schema(name)
+    if not schema.validate(tree):
+        raise Stopped(*(replace(p, at=_plain(p.at)) for p in explain(b"", tree, _judge(name), schema.error_log)))
+    return {child.name: fields[child.name] for child in _shape(name).children if child.name in fields}
+
+
+_STAND_INS = {"NgayTiepNhan": "20000101000000", "DonViXuLy": "-"}  # to judge the rest by; never sent
+
+
+def wire_of(moment: datetime) -> str:
+    """A moment as the packets write it."""
+    return _wire(moment)
 
 
 def _packet_row(

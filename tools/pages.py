@@ -318,6 +318,11 @@ DELIVERIES = {
         "an operator let it go, with a reason",
         "cuối cùng / final",
     ),
+    DeliveryState.NOTHING: (
+        "không có gì để báo: dạng của bên nhận không có từ cho thông điệp này, hoặc bên nhận đã biết cả; không giữ ai",
+        "nothing to tell: the receiver's form has no word for this message, or it knows all of it; holds nobody",
+        "cuối cùng / final",
+    ),
 }
 ATTEMPTS = {
     AttemptOutcome.DELIVERED: ("nhận", "taken"),
@@ -325,6 +330,7 @@ ATTEMPTS = {
     AttemptOutcome.UNREACHABLE: ("chắc chắn chưa nhận", "certainly not taken"),
     AttemptOutcome.UNCERTAIN: ("đã gửi, không có câu trả lời rõ", "sent, no clear answer"),
     AttemptOutcome.NOT_THERE: ("đã hỏi, bên nhận không có", "asked; they do not have it"),
+    AttemptOutcome.NOTHING: ("không có gì để báo, không gửi gì", "nothing to tell, nothing left"),
 }
 FATES = {
     Fate.ACCEPTED: (

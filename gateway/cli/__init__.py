@@ -108,6 +108,11 @@ COMMANDS: dict[str, LazyCommand] = {
     "alerts": LazyCommand(
         "gateway.cli.alerts:alerts", "Việc cần người xem, ai đã nhận.", "What needs a person, and who took it on."
     ),
+    "drift": LazyCommand(
+        "gateway.cli.drift:drift",
+        "Hồ sơ mà một bên chưa biết đúng, vì sao, tới lượt ai.",
+        "Dossiers that a party does not know rightly, why, whose turn.",
+    ),
     "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
     "catalogue": LazyCommand("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
     "declarations": LazyCommand(

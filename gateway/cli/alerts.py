@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from signing.trust import TrustView
 
 ENDS_SOON = timedelta(days=30)
+DRIFTS_FOR = timedelta(hours=1)  # so long a party may not know the newest of a dossier
 
 ALARMS = {
     "lane-held": ("Làn bị giữ", "Lane held"),
@@ -42,6 +43,7 @@ ALARMS = {
     "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
     "message-held": ("Thông điệp đang giữ", "Message held"),
+    "drift": ("Bên nhận chưa biết hoặc tin khác", "Party not told yet, or believes otherwise"),
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
     "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
     "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
@@ -56,6 +58,7 @@ NEXT = {
     "inbox-unread": "lienthong inbox {party} --after {confirmed}",
     "event-waiting": "lienthong dossier {subject}",
     "message-held": "lienthong messages --state held --party {party}",
+    "drift": "lienthong drift --party {party}",
     "ending": "lienthong trust forecast --within 30",
     "registry-flawed": "lienthong doctor",
     "status-missing": "lienthong trust show",
@@ -92,10 +95,12 @@ def current_alerts(
     """Everything that somebody should look at now, grouped; the most urgent and then the most numerous first."""
     from gateway.core.alerts import Alarm, Alert, group_alerts
     from gateway.services.certificate_status import endangered, unproven
+    from gateway.services.drift import drift_alerts, projected
     from gateway.services.watch import alerts as watched
     from gateway.wiring import OURSELVES
 
     found = [*watched(store, parties, now), *registry_flaws(settings, store, now)]
+    found += drift_alerts(store, projected(parties), now, DRIFTS_FOR)
     found += [
         Alert(
             alarm=Alarm.ENDING,

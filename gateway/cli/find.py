@@ -39,6 +39,7 @@ STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
     DeliveryState.REFUSED: ("bị từ chối", "refused"),
     DeliveryState.DEAD: ("quá hạn kiên nhẫn", "dead"),
     DeliveryState.SKIPPED: ("đã bỏ qua", "skipped"),
+    DeliveryState.NOTHING: ("không có gì để báo", "nothing to tell"),
 }
 
 

@@ -14,6 +14,7 @@ import click
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, command, option
 from gateway.cli.parties import read_all
 from gateway.cli.show import Screen
+from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party
 from gateway.core.problems import Lang, Problem, Stopped
@@ -82,18 +83,36 @@ async def _tried(
     parcel: Parcel, connector: Connector[Any], configured: Configured[Any], to: str | None, call: CommandRun
 ) -> None:
     from connectors.http import HttpLine
+    from connectors.outcomes import NothingToTell
     from connectors.showing import requests_shown, sent_to
 
     if to is not None:
         async with HttpLine(private_addresses=True) as line:  # whoever names a test address means it
-            _taken(call.screen, await sent_to(parcel, connector, configured, line, to))
+            came = await sent_to(parcel, connector, configured, line, to)
+        if isinstance(came, NothingToTell):
+            _nothing(call.screen)
+        else:
+            _taken(call.screen, came)
         return
     async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
         shown, receipt = await requests_shown(parcel, connector, configured, line)
     for number, request in enumerate(shown, 1):
         _show(call.screen, number, request)
+    if isinstance(receipt, NothingToTell):
+        _nothing(call.screen)
     for note in receipt.notes if receipt is not None else ():
         call.screen.problem(note)
+
+
+def _nothing(screen: Screen) -> None:
+    """The party's form has no word for it, or the party knows all of it."""
+    if screen.as_json:
+        screen.row({"outcome": "nothing"})
+        return
+    screen.line(
+        "Không có gì để báo: dạng của bên nhận không có từ cho thông điệp này, hoặc bên nhận đã biết cả.",
+        "Nothing to tell: the party's form has no word for this message, or it knows all of it.",
+    )
 
 
 def _taken(screen: Screen, receipt: Receipt) -> None:
@@ -169,11 +188,21 @@ def _of_dossier(code: str, party: Party, call: CommandRun) -> Parcel:
 
 def _with_what_went_before(parcel: Parcel, call: CommandRun) -> Parcel:
     """As a worker would have it; a first try where there is no database yet."""
+    from gateway.wiring import registry_of
+    from schemas.record import WORDS
+
     try:
+        parties = registry_of(call.store)
         with call.store.read() as view:
             _, before, remembered = view.before(parcel.delivery)
+            told = view.told(parcel.party.id, parcel.delivery.lane)
+            record = view.letters(
+                parcel.delivery,
+                lambda agency: LifeRules.of(parties.get(agency)),
+                of=WORDS,
+            )
     except Stopped as stop:
         for problem in stop.problems:
             call.screen.note(problem.message(Lang.VI), problem.message(Lang.EN))
         return parcel
-    return replace(parcel, before=before, remembered=remembered)
+    return replace(parcel, before=before, remembered=remembered, record=record, told=told)

@@ -22,6 +22,7 @@ class Alarm(StrEnum):
     INBOX_UNREAD = "inbox-unread"  # a party that pulls has not confirmed for too long: the two sides drift apart
     EVENT_WAITING = "event-waiting"  # a status event waits for an earlier one that has not come
     MESSAGE_HELD = "message-held"  # a message waits for a certificate's status
+    DRIFT = "drift"  # a party has not known the newest of a dossier for too long, or believes something else
     ENDING = "ending"  # a certificate, tree or status comes to its end and nothing stands in for it
     REGISTRY_FLAWED = "registry-flawed"  # a profile in force cannot be built any more: its party is shut out
     STATUS_MISSING = (
@@ -71,6 +72,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.UNCERTAIN: Urgency.TODAY,
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
+    Alarm.DRIFT: Urgency.TODAY,
     Alarm.ENDING: Urgency.TODAY,  # what has ended already: now
     Alarm.EVENT_WAITING: Urgency.LATER,
 }

@@ -264,11 +264,12 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"
     DEAD = "dead"
     SKIPPED = "skipped"
+    NOTHING = "nothing"  # nothing to tell: the party's form has no word for it, or the party knows it all
 
     @property
     def is_final(self) -> bool:
         """Nothing moves it on."""
-        return self in (DeliveryState.DELIVERED, DeliveryState.SKIPPED)
+        return self in (DeliveryState.DELIVERED, DeliveryState.SKIPPED, DeliveryState.NOTHING)
 
     @property
     def holds_lane(self) -> bool:
@@ -307,6 +308,7 @@ class AttemptOutcome(StrEnum):
     UNREACHABLE = "unreachable"  # certainly not taken
     UNCERTAIN = "uncertain"  # sent, no clear answer
     NOT_THERE = "not_there"  # they were asked and do not have it
+    NOTHING = "nothing"  # nothing to tell: nothing left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,7 +237,7 @@ class _Gathered:
         for delivery in deliveries:
             if delivery.state in REPLAYABLE:
                 self.deliveries[delivery.id] = delivery
-            elif delivery.state is DeliveryState.DELIVERED:
+            elif delivery.state in (DeliveryState.DELIVERED, DeliveryState.NOTHING):
                 self.delivered[delivery.id] = delivery
             elif delivery.state is DeliveryState.SKIPPED:
                 self.skipped[delivery.id] = delivery

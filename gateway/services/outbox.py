@@ -20,15 +20,28 @@ from typing import Any, TypeVar
 
 from connectors.base import Configured, Connector
 from connectors.http import HttpLine
-from connectors.outcomes import RECEIPT_BYTES, Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import (
+    RECEIPT_BYTES,
+    Answered,
+    NothingToTell,
+    NotThere,
+    Parcel,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from connectors.registry import ConnectorRegistry
 from connectors.table import Common
 from gateway.core.ledger import LogLine
+from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
 from gateway.core.patience import Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.told import ToldNews
 from gateway.store import Queue, Store, StoreError, Tx, View
+from schemas.record import WORDS
 
 T = TypeVar("T")
 
@@ -67,6 +80,8 @@ class TryResult:
     reference: str | None = None
     answered: bool = False  # whether anything at all came back
     remember: Mapping[str, Any] = field(default_factory=dict)  # what the party told of the dossier
+    told: ToldNews | None = None  # what it was told of it
+    notes: tuple[Problem, ...] = ()  # remarks, where there is no receipt that has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +112,8 @@ def decide(
             return DeliveryDecision(state=DeliveryState.UNKNOWN, due_at=later, problem=Problem("DLV-028"))
         case AttemptOutcome.DELIVERED:
             return DeliveryDecision(state=DeliveryState.DELIVERED)
+        case AttemptOutcome.NOTHING:
+            return DeliveryDecision(state=DeliveryState.NOTHING)
         case AttemptOutcome.REFUSED:
             return DeliveryDecision(state=DeliveryState.REFUSED, problem=came.problem)
         case AttemptOutcome.NOT_THERE:
@@ -168,7 +185,7 @@ class _Settlement:
     delivery: Delivery
     attempt: Attempt
     verdict: DeliveryDecision
-    remember: Mapping[str, Any]
+    came: TryResult
 
 
 Clock = Callable[[], datetime]
@@ -396,17 +413,17 @@ class Outbox:
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
-        if not plan.connector.remembers:
-            return Parcel(delivery=delivery, body=body, party=plan.party)
-        attempts, before, remembered = view.before(delivery)
-        return Parcel(
-            delivery=delivery,
-            body=body,
-            party=plan.party,
-            attempts=attempts,
-            before=before,
-            remembered=remembered,
-        )
+        parcel = Parcel(delivery=delivery, body=body, party=plan.party)
+        if plan.connector.remembers:
+            attempts, before, remembered = view.before(delivery)
+            parcel = replace(parcel, attempts=attempts, before=before, remembered=remembered)
+        if plan.connector.projects and delivery.lane != delivery.message:
+            record = view.letters(delivery, self._rules, of=WORDS)
+            parcel = replace(parcel, record=record, told=view.told(delivery.party, delivery.lane))
+        return parcel
+
+    def _rules(self, agency: PartyId | None) -> LifeRules:
+        return LifeRules.of(self._view.get(agency) if self._view is not None and agency is not None else None)
 
     def _rescue(self, now: datetime) -> None:
         """Leases of workers that died: nobody knows what became of those."""
@@ -448,12 +465,20 @@ class Outbox:
                 if kind == "query":
                     found = await connector.ask(parcel, configured.settings, http)
                     if isinstance(found, NotThere):
-                        problem = Problem("DLV-040")
-                        return TryResult(kind=kind, outcome=AttemptOutcome.NOT_THERE, problem=problem, answered=True)
+                        return TryResult(
+                            kind=kind,
+                            outcome=AttemptOutcome.NOT_THERE,
+                            problem=Problem("DLV-040"),
+                            answered=True,
+                            told=found.told,
+                        )
                     if found is not None:
                         return await self._believed(kind, found, parcel)
                     kind = "send"
                 receipt = await connector.deliver(parcel, configured.settings, http)
+                if isinstance(receipt, NothingToTell):
+                    nothing = AttemptOutcome.NOTHING
+                    return TryResult(kind=kind, outcome=nothing, told=receipt.told, notes=receipt.notes)
                 return await self._believed(kind, receipt, parcel)
         except Answered as answer:
             return _came(kind, answer)
@@ -482,6 +507,8 @@ class Outbox:
             receipt=receipt,
             answered=True,
             remember=receipt.remember,
+            told=receipt.told,
+            notes=receipt.notes,
         )
 
     def _settlement(self, delivery: Delivery, came: TryResult, way: _Way, began: datetime) -> _Settlement:
@@ -510,21 +537,21 @@ class Outbox:
             outcome=came.outcome,
             reference=receipt.reference if receipt is not None else came.reference,
             receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
-            problem=verdict.problem or next(iter(receipt.notes if receipt is not None else ()), None),
+            problem=verdict.problem or next(iter(came.notes), None),
         )
-        return _Settlement(delivery, attempt, verdict, came.remember)
+        return _Settlement(delivery, attempt, verdict, came)
 
     def _note(self, way: _Way, came: TryResult, delivery: Delivery) -> None:
         """What this try says of the party."""
         now = self._clock()
-        for note in came.receipt.notes if came.receipt is not None else ():
+        for note in came.notes:
             log.warning("delivery %s: %s %s", delivery.id, note.code, note.message(Lang.EN))
         if came.outcome in {AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN}:
             log.info("delivery %s to %s: %s", delivery.id, way.id, came.problem.code if came.problem else came.outcome)
             if way.breaker.failed(now, way.retry):
                 problem = Problem("DLV-062", {"party": way.id, "failures": way.breaker.failures})
                 log.warning("%s %s", problem.code, problem.message(Lang.EN))
-        elif way.breaker.answered(way.at_once(self._pace), now):
+        elif came.outcome is not AttemptOutcome.NOTHING and way.breaker.answered(way.at_once(self._pace), now):
             log.warning("party %s answers again", way.id)
 
     def _over(self, task: asyncio.Task[None]) -> None:
@@ -578,9 +605,10 @@ async def keep_delivering(
 
 
 def _settle(tx: Tx, settlement: _Settlement) -> bool:
-    verdict, attempt = settlement.verdict, settlement.attempt
-    remember = settlement.remember
-    ours = tx.settle(settlement.delivery, attempt, verdict.state, verdict.due_at, remember=remember)
+    verdict, attempt, came = settlement.verdict, settlement.attempt, settlement.came
+    ours = tx.settle(
+        settlement.delivery, attempt, verdict.state, verdict.due_at, remember=came.remember, told=came.told
+    )
     if ours and attempt.problem is not None and attempt.problem.code == UNPROVEN_CODE:
         facts = {"delivery": settlement.delivery.id, "reason": attempt.problem.facts["reason"]}
         tx.note(LogLine(what=UNPROVEN, who=settlement.delivery.party, facts=facts), attempt.ended_at)
@@ -629,6 +657,7 @@ def _came(kind: str, answer: Answered) -> TryResult:
         reference=answer.reference,
         answered=answer.answer is not None,
         remember=answer.remember,
+        told=answer.told,
     )
 
 

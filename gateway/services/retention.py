@@ -18,7 +18,7 @@ from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Message, Store, View
 
-DONE = (DeliveryState.DELIVERED, DeliveryState.SKIPPED)
+DONE = (DeliveryState.DELIVERED, DeliveryState.SKIPPED, DeliveryState.NOTHING)
 PAGE = 200
 IN_ONE_ACT = 200  # messages of one transaction
 

@@ -25,6 +25,7 @@ from gateway.core.model import (
     InboxEntry,
 )
 from gateway.core.problems import Problem
+from gateway.core.told import Told
 from gateway.store.records import CatalogueRow, CertificateRecord, Message, PartyVersion, PaymentLine, VerdictRecord
 
 AnyRow = Row[Any]
@@ -220,6 +221,34 @@ def delivery_of(row: AnyRow) -> Delivery:
         blocking=row.blocking,
         problem=Problem.from_dict(row.problem) if row.problem else None,
     )
+
+
+def told_in(told: Told) -> dict[str, Any]:
+    """To table told."""
+    return {
+        "party": told.party,
+        "ma_ho_so": told.ma_ho_so,
+        "change": told.change,
+        "sent": told.sent,
+        "taken": told.taken,
+        "facts": dict(told.facts),
+        "rows": list(told.rows),
+        "refused": dict(told.refused),
+        "remarked": list(told.remarked),
+        "told_at": told.told_at,
+        "taken_at": told.taken_at,
+        "delivery": told.delivery,
+        "attempt": told.attempt,
+        "believed": None if told.believed is None else dict(told.believed),
+        "believed_at": told.believed_at,
+        "differs": told.differs,
+    }
+
+
+def told_of(row: AnyRow) -> Told:
+    """From table told."""
+    values = {name: value for name, value in row._mapping.items() if name != "differs"}  # noqa: SLF001 - one to one, but what follows
+    return Told(**{**values, "rows": tuple(row.rows), "remarked": tuple(row.remarked)})
 
 
 def attempt_in(attempt: Attempt, number: int) -> dict[str, Any]:

@@ -144,6 +144,14 @@ def _newer_memory(insert: Insert) -> Any:
     return put.on_conflict_do_update(index_elements=[m.party, m.ma_ho_so, m.name], set_=news)
 
 
+def _newest_told(insert: Insert) -> Any:
+    """Read, added to and written in one transaction that holds the lane: it replaces what was there."""
+    t = tables.told.c
+    put = insert(tables.told)
+    news = {column.name: put.excluded[column.name] for column in t if not column.primary_key}
+    return put.on_conflict_do_update(index_elements=[t.party, t.ma_ho_so], set_=news)
+
+
 ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
 SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
 FAIL_ON = Once(
@@ -164,6 +172,7 @@ LOCK_LOG = Once(
 )
 SET_LOG = update(tables.counter).where(_k.name == LOG)
 PUT_MEMORY = Bulk(_newer_memory, tables.memory.columns.keys())
+PUT_TOLD = Bulk(_newest_told, tables.told.columns.keys())
 PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())
 NUMBER = select(func.coalesce(func.max(tables.attempt.c.number), 0)).where(
     tables.attempt.c.delivery == bindparam("delivery")

@@ -29,7 +29,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0006"
+REVISION = "0007"
 
 metadata = MetaData(
     naming_convention={
@@ -192,7 +192,9 @@ payment = Table(  # money asked for and money paid, one row for each effect of a
 
 _waiting = column("state").in_([DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value])
 _leased = column("state") == DeliveryState.SENDING.value
-_open = column("state").not_in([DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value])
+_open = column("state").not_in(
+    [DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value, DeliveryState.NOTHING.value]
+)
 
 delivery = Table(  # the outbox
     "delivery",
@@ -321,6 +323,31 @@ memory = Table(  # what a party's system told of a dossier and its connector mus
     Column("name", String, primary_key=True),
     Column("value", Json, nullable=False),
     Column("kept_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+_differs = column("differs") == literal_column("true")
+
+told = Table(  # what a party that does not read our messages was told of a dossier, and what it was heard to believe
+    "told",
+    metadata,
+    Column("party", String, primary_key=True),
+    Column("ma_ho_so", String, primary_key=True),
+    Column("change", Integer, nullable=False),  # the newest event of which it has everything
+    Column("sent", String),  # digest of the whole dossier that left last
+    Column("taken", String),  # of the one that it took last
+    Column("facts", Json, nullable=False),  # of the one that left last: state and dates
+    Column("rows", Json, nullable=False),  # digests of the rows of progress that it took
+    Column("refused", Json, nullable=False),  # digest -> delivery
+    Column("remarked", Json, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("taken_at", UtcDateTime),
+    Column("delivery", String),  # by which something left last, and by which of its tries
+    Column("attempt", Integer),
+    Column("believed", Json),  # what it says itself; {}: it has no such dossier
+    Column("believed_at", UtcDateTime),
+    Column("differs", Boolean, nullable=False),  # whether it says something else than what it was told last
+    Index("ix_told_differs", "party", "ma_ho_so", sqlite_where=_differs, postgresql_where=_differs),
     **_CLUSTERED,
 )
 

@@ -34,6 +34,7 @@ from gateway.core.model import (
     PartyId,
 )
 from gateway.core.problems import Problem
+from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.engine import ERASING
 from gateway.store.errors import Busy, Conflict, Unstorable
@@ -62,7 +63,14 @@ _v, _i, _a = tables.verdict, tables.inbox, tables.attempt
 
 #: From where each outcome of a try may lead; anything else is a mistake of the caller.
 SETTLED = frozenset(
-    {DeliveryState.DELIVERED, DeliveryState.REFUSED, DeliveryState.QUEUED, DeliveryState.UNKNOWN, DeliveryState.DEAD}
+    {
+        DeliveryState.DELIVERED,
+        DeliveryState.REFUSED,
+        DeliveryState.QUEUED,
+        DeliveryState.UNKNOWN,
+        DeliveryState.DEAD,
+        DeliveryState.NOTHING,
+    }
 )
 _UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
 
@@ -370,12 +378,13 @@ class Tx(View):
         *,
         now: datetime | None = None,
         remember: Mapping[str, Any] | None = None,
+        told: ToldNews | None = None,
     ) -> bool:
         """Notes what a leased try came to. False, and nothing is changed, when the lease is not ours any more.
 
         ``due_at`` is when to go on, for ``queued`` and ``unknown``. The attempt gets its number from the store: tries are counted
         anew after a replay, attempts never are. ``now`` is the attempt's end where it is not given. ``remember`` is what the
-        party told of the dossier; a later value of the same name replaces an earlier one.
+        party told of the dossier; a later value of the same name replaces an earlier one. ``told`` is what it was told.
         """
         if to not in SETTLED:
             raise ValueError(f"a try does not lead to {to}")
@@ -397,15 +406,33 @@ class Tx(View):
         if moved.rowcount != 1:
             return False
         added = self._add_attempt(replace(attempt, delivery=delivery.id))
-        if remember and delivery.lane != delivery.message:  # a lane of one message is no dossier
-            told = {"party": delivery.party, "ma_ho_so": delivery.lane, "kept_at": now}
-            statements.PUT_MEMORY(self._connection, [{**told, "name": k, "value": v} for k, v in remember.items()])
-        self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
+        if told is not None and delivery.lane != delivery.message:  # a lane of one message is no dossier
+            number = added["number"]
+            self.tell(delivery.party, MaHoSo(delivery.lane), told, now, delivery=delivery.id, attempt=number)
+        if remember and delivery.lane != delivery.message:
+            kept = {"party": delivery.party, "ma_ho_so": delivery.lane, "kept_at": now}
+            statements.PUT_MEMORY(self._connection, [{**kept, "name": k, "value": v} for k, v in remember.items()])
+        if attempt.outcome is not AttemptOutcome.NOTHING:  # nobody was asked
+            self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
         if to is not DeliveryState.QUEUED:
             facts = {"delivery": delivery.id, "tries": delivery.tries, "code": problem.code if problem else None}
             facts |= {"party": delivery.party, "attempt": added}
             self._note(now, f"delivery.{to}", "gateway", delivery.message, **facts)
         return True
+
+    def tell(
+        self,
+        party: PartyId,
+        ma_ho_so: MaHoSo,
+        news: ToldNews,
+        now: datetime,
+        *,
+        delivery: DeliveryId | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        """Puts on record what a party was told of a dossier, or was heard to believe."""
+        before = self.told(party, ma_ho_so) or Told(party=party, ma_ho_so=ma_ho_so)
+        statements.PUT_TOLD(self._connection, [rows.told_in(before.after(news, now, delivery, attempt))])
 
     def _add_attempt(self, attempt: Attempt) -> dict[str, Any]:
         """Notes a try; gives what the log may say of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from gateway.core.alerts import AcknowledgedAlert
 from gateway.core.chain import GENESIS, Head, LogEntry
 from gateway.core.ledger import Ledger
+from gateway.core.lifecycle import LifeRules
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
@@ -46,6 +47,7 @@ from gateway.core.model import (
     MessageId,
     PartyId,
 )
+from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.records import (
     CatalogueRow,
@@ -89,6 +91,7 @@ SAMPLE = 50  # failures of one cause that are looked at for the commonest facts
 
 _m, _d, _b, _v, _c = tables.message, tables.delivery, tables.body, tables.verdict, tables.claim
 Key = tuple[PartyId, MaThongDiep]
+LifeRulesOf = Callable[[PartyId | None], LifeRules]  # how an agency's profile reads its states
 
 
 def _these(states: Iterable[DeliveryState]) -> list[ColumnElement[str]]:
@@ -100,6 +103,7 @@ FINAL = _these(state for state in DeliveryState if state.is_final)
 WAITING = _these([DeliveryState.QUEUED, DeliveryState.UNKNOWN])
 HOLDING = _these(state for state in DeliveryState if state.holds_lane)
 (SENDING,) = _these([DeliveryState.SENDING])
+DIFFERS = tables.told.c.differs == literal_column("true")  # as the partial index says it
 NOT_ACCEPTED = _m.c.state != literal_column("'accepted'", String)
 
 
@@ -604,6 +608,58 @@ class View:
         m = tables.memory.c
         asked = select(m.name, m.value).where(m.party == party, m.ma_ho_so == ma_ho_so).order_by(m.name)
         return {row.name: row.value for row in self._all(asked)}
+
+    def letters(self, delivery: Delivery, rules: LifeRulesOf, *, of: Collection[str]) -> DossierLetters | None:
+        """The dossier as it stood after the event that a delivery tells of, with the letters of these roots.
+
+        None where the delivery's message is no event of a dossier, or of one whose code was given back.
+        """
+        dossier = self.dossier(delivery.lane) if delivery.lane != delivery.message else None
+        upto = next((c.number for c in dossier.changes if c.message == delivery.message), None) if dossier else None
+        if dossier is None or upto is None:
+            return None
+        return self._letters(dossier, rules, upto, of)
+
+    def letters_of(self, ma_ho_so: MaHoSo | str, rules: LifeRulesOf, *, of: Collection[str]) -> DossierLetters:
+        """A dossier as it stands now, with the letters of these roots. Raises KeyError where there is none."""
+        dossier = self.dossier(ma_ho_so)
+        if dossier is None or not dossier.changes:
+            raise KeyError(ma_ho_so)
+        return self._letters(dossier, rules, dossier.changes[-1].number, of)
+
+    def _letters(self, dossier: Dossier, rules: LifeRulesOf, upto: int, of: Collection[str]) -> DossierLetters:
+        changes = [change for change in dossier.changes if change.number <= upto]
+        wanted = sorted({change.message for change in changes if change.goc in of})
+        found = select(_m.c.id, _b.c.bytes).join(_b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest))
+        bodies = {row.id: row.bytes for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
+        return DossierLetters(
+            dossier=dossier,
+            rules=rules(dossier.agency),
+            letters=tuple(EventLetter(change=change, body=bodies.get(change.message)) for change in changes),
+        )
+
+    def told(self, party: PartyId, ma_ho_so: MaHoSo | str) -> Told | None:
+        """What a party was told of a dossier, where it was told anything or had nothing to be told."""
+        t = tables.told
+        row = self._one(select(t).where(t.c.party == party, t.c.ma_ho_so == ma_ho_so))
+        return rows.told_of(row) if row else None
+
+    def believed_otherwise(self, party: PartyId, limit: int = 100_000) -> list[Told]:
+        """Dossiers of which a party says something else than what it was told."""
+        t = tables.told
+        found = select(t).where(t.c.party == party, DIFFERS).order_by(t.c.ma_ho_so).limit(limit)
+        return [rows.told_of(row) for row in self._all(found)]
+
+    def told_behind(self, party: PartyId, page: int = 500) -> Iterator[Told]:
+        """Dossiers with events that a party was not told all of, or of which it refused something; read in pages."""
+        t, c = tables.told, tables.change
+        newest = select(func.max(c.c.number)).where(c.c.ma_ho_so == t.c.ma_ho_so).scalar_subquery()
+        found = select(t).where(t.c.party == party, t.c.ma_ho_so > bindparam("after"))
+        found = found.where(or_(t.c.change < newest, t.c.refused != {})).order_by(t.c.ma_ho_so).limit(page)
+        after = ""
+        while batch := list(self._all(found, after=after)):
+            yield from (rows.told_of(row) for row in batch)
+            after = batch[-1].ma_ho_so
 
     def lanes(self, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> list[Lane]:
         """Lanes with open deliveries, the longest waiting first; ``held_only``: those where a person must look."""

@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client.core import Metric
 
 from gateway.services.certificate_status import forecast
+from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
 from gateway.web import metrics
 from gateway.web.door import Door
@@ -129,6 +130,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         held = view.lanes(held_only=True)
         log_head, signed = view.log_head(), view.last_act(HEAD)
         applied = view.parties_version()
+        drift = drift_counts(view, projected(gate.parties))
     yield metrics.gauge(
         "deliveries_open",
         "Deliveries that are not through, by receiver and state.",
@@ -145,6 +147,12 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         "party_failures_in_a_row",
         "Tries in a row that a party did not answer.",
         [((q.party,), float(q.failures)) for q in queues],
+        ("party",),
+    )
+    yield metrics.gauge(
+        "drift_dossiers",
+        "Dossiers of which a party was not told everything yet, or believes something else.",
+        [((party,), float(number)) for party, number in drift.items()],
         ("party",),
     )
     yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])

@@ -57,6 +57,7 @@ class CongQuocGia:
         self.per_row = True
         self.lists_rows = True
         self.row_codes: dict[str, str] = {}  # NoiDungXuLy -> code
+        self.states: dict[str, str] = {}  # what was said last of each dossier, by a packet or a row
 
     def answer(self, request: Request) -> Response:
         said = json.loads(request.body)
@@ -94,11 +95,18 @@ class CongQuocGia:
         if code not in self.dossiers:
             self.effects.append(uuid(int(re.sub(r".*-", "", code))))
         self.dossiers[code] = row
+        self.states[code] = row["TrangThaiHoSo"]
         return self._say("0")
+
+    def state_of(self, ma_ho_so: str) -> str | None:
+        """The state in which it shows a dossier."""
+        return self.states.get(ma_ho_so) or self.dossiers.get(ma_ho_so, {}).get("TrangThaiHoSo")
 
     def _tien_do(self, said: dict[str, Any]) -> Response:
         codes = [self.row_codes.get(row.get("NoiDungXuLy", ""), "00") for row in said["data"]]
-        self.rows += [row for row, code in zip(said["data"], codes, strict=True) if code == "00"]
+        taken = [row for row, code in zip(said["data"], codes, strict=True) if code == "00"]
+        self.rows += taken
+        self.states |= {row["MaHoSo"]: row["TrangThai"] for row in taken}
         if not self.per_row:
             return self._say(codes[0])
         return self._say("00", [{"error_code": code} for code in codes])
@@ -108,9 +116,7 @@ class CongQuocGia:
         rows = [row for row in self.rows if row["MaHoSo"] == code]
         if code not in self.dossiers and not rows:
             return self._say("E2")
-        found = {"MaHoSo": code, "TrangThaiHoSo": self.dossiers.get(code, {}).get("TrangThaiHoSo")}
-        if rows:
-            found["TrangThaiHoSo"] = rows[-1]["TrangThai"]
+        found = {**self.dossiers.get(code, {}), "MaHoSo": code, "TrangThaiHoSo": self.state_of(code)}
         if self.lists_rows:
             found["DanhSachTienDo"] = rows
         return self._say("0", [found])

@@ -23,12 +23,12 @@ from connectors.edxml import (
     StatusCode,
     StatusPacket,
     edxml,
-    edxml_packet_of,
+    edxml_status_of,
     read_status_packet,
     write,
 )
 from connectors.http import HttpLine
-from connectors.outcomes import Answered, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import Answered, NothingToTell, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Stopped
 from schemas.fresh import Size, fresh
 
@@ -51,17 +51,19 @@ def configured(**more: Any) -> Any:
 
 def packet(body: bytes, loai: str = "HS05", **more: Any) -> StatusPacket:
     """What a message becomes, as the axis reads it."""
-    return read_status_packet(
-        edxml_packet_of(replace(parcel(body=body, loai=loai), party=party("edxml")), configured(**more))
-    )
+    made = edxml_status_of(replace(parcel(body=body, loai=loai), party=party("edxml")), configured(**more))
+    assert made is not None
+    return read_status_packet(write(made))
 
 
-async def exchange(response: Response | None, folder: Path, body: bytes, **more: Any) -> tuple[Receipt, Agency]:
+async def exchange(
+    response: Response | None, folder: Path, body: bytes, *, loai: str = "HS05", **more: Any
+) -> tuple[Any, Agency]:
     axis = TrucVanBan()
     axis.said = response
     async with Agency(axis) as agency, HttpLine() as line:
         c = edxml.configure({"private_addresses": True, **settings(agency.url, folder), **more})
-        what = replace(parcel(body=body), party=party("edxml"))
+        what = replace(parcel(body=body, loai=loai), party=party("edxml"))
         return await edxml.deliver(what, c.settings, line.http(c.common)), agency
 
 
@@ -103,10 +105,10 @@ def test_an_acknowledgement_says_arrived_or_refused(ket_qua: str) -> None:
 
 
 @pytest.mark.parametrize(("loai", "goc"), [("HS06", "YeuCauBoSung"), ("HS09", "YeuCauThanhToan"), ("HS21", "DanhGia")])
-def test_what_a_document_axis_has_no_word_for_is_refused_by_us(loai: str, goc: str) -> None:
-    with pytest.raises(Refused) as caught:
-        packet(fresh(loai, goc=goc, at=NOW), loai)
-    assert caught.value.problem.code == "DLV-034"
+def test_what_a_document_axis_has_no_word_for_comes_to_nothing(loai: str, goc: str, tmp_path: Path) -> None:
+    came, agency = run(exchange(None, tmp_path, fresh(loai, goc=goc, at=NOW), loai=loai))
+    assert isinstance(came, NothingToTell)
+    assert agency.requests == []
 
 
 def test_a_profile_may_name_a_code_for_a_state() -> None:
@@ -114,8 +116,7 @@ def test_a_profile_may_name_a_code_for_a_state() -> None:
 
 
 def test_the_same_message_is_the_same_packet() -> None:
-    what = replace(parcel(body=tien_do(1)), party=party("edxml"))
-    assert edxml_packet_of(what, configured()) == edxml_packet_of(what, configured())
+    assert write(packet(tien_do(1))) == write(packet(tien_do(1)))
 
 
 # Answers

@@ -10,32 +10,26 @@ from typing import Any
 import pytest
 from cong_quoc_gia import CongQuocGia, ma_ho_so, nop_ho_so, settings, tien_do
 from false_agency import Agency, Fault, run
-from hypothesis import given
-from hypothesis import strategies as st
 from parcels import parcel, party
 
 from connectors.http import HttpLine
 from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
-from connectors.qcvn120 import Remote, load_of, qcvn120
+from connectors.qcvn120 import load_of, qcvn120
 from gateway.core.date_forms import date_form
-from gateway.core.model import Address, Attempt, AttemptOutcome
+from gateway.core.model import Address, MaHoSo
+from gateway.core.told import Told, ToldNews
 from schemas.fresh import Size, fresh
 from schemas.write import Header, thong_diep
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
 
-def took(reference: str | None) -> Attempt:
-    """An earlier try with this memory."""
-    return Attempt(
-        delivery=parcel().delivery.id,
-        number=1,
-        kind="send",
-        started_at=NOW,
-        ended_at=NOW,
-        outcome=AttemptOutcome.DELIVERED,
-        reference=reference,
-    )
+def after(*news: ToldNews | None) -> Told:
+    """What they were told by earlier tries of the same delivery."""
+    told = Told(party=party().id, ma_ho_so=MaHoSo(ma_ho_so(1)))
+    for one in news:
+        told = told.after(one, NOW, parcel().delivery.id, 1) if one is not None else told
+    return told
 
 
 class Side:
@@ -49,22 +43,17 @@ class Side:
         self._http = line.http(self._configured.common)
         self.party = replace(party("qcvn120"), **profile)
 
-    def parcel(
-        self, body: bytes, before: str | None = None, attempts: tuple[str, ...] = (), loai: str = "HS05"
-    ) -> Parcel:
+    def parcel(self, body: bytes, told: Told | None = None, loai: str = "HS05") -> Parcel:
         """What the outbox hands over."""
-        return replace(
-            parcel(body=body, loai=loai),
-            party=self.party,
-            before=took(before) if before else None,
-            attempts=tuple(took(reference) for reference in attempts),
-        )
+        return replace(parcel(body=body, loai=loai), party=self.party, told=told)
 
-    async def send(self, body: bytes, before: str | None = None, attempts: tuple[str, ...] = ()) -> Receipt:
-        return await qcvn120.deliver(self.parcel(body, before, attempts), self._configured.settings, self._http)
+    async def send(self, body: bytes, told: Told | None = None) -> Receipt:
+        receipt = await qcvn120.deliver(self.parcel(body, told), self._configured.settings, self._http)
+        assert isinstance(receipt, Receipt)
+        return receipt
 
-    async def ask(self, body: bytes, before: str | None = None) -> Receipt | NotThere | None:
-        return await qcvn120.ask(self.parcel(body, before), self._configured.settings, self._http)
+    async def ask(self, body: bytes, told: Told | None = None) -> Receipt | NotThere | None:
+        return await qcvn120.ask(self.parcel(body, told), self._configured.settings, self._http)
 
     @property
     def updating(self) -> list[str]:
@@ -159,13 +148,14 @@ def test_a_log_in_without_a_clear_answer_has_sent_nothing(tmp_path: Path, fault:
 
 
 def test_what_they_took_before_is_updated_and_what_they_never_saw_is_created(tmp_path: Path) -> None:
-    async def story() -> tuple[list[str], str | None]:
+    async def story() -> list[str]:
         async with side(tmp_path) as s:
             first = await s.send(nop_ho_so(1))
-            again = await s.send(nop_ho_so(1), before=first.reference)
-            return s.updating, again.reference
+            changed = nop_ho_so(1).replace("Đăng ký".encode(), "Xin đăng ký".encode())
+            await s.send(changed, after(first.told))
+            return s.updating
 
-    assert run(story()) == (["False", "True"], "ho-so=1 tien-do=0 trang-thai=2")
+    assert run(story()) == ["False", "True"]
 
 
 def test_where_nothing_is_remembered_they_are_asked_before_a_dossier_is_created(tmp_path: Path) -> None:
@@ -182,7 +172,7 @@ def test_where_nothing_is_remembered_they_are_asked_before_a_dossier_is_created(
 def test_their_code_corrects_a_wrong_memory_and_no_text_does(tmp_path: Path) -> None:
     async def story() -> list[str]:
         async with side(tmp_path) as s:
-            await s.send(nop_ho_so(1), before="ho-so=1")  # they lost it
+            await s.send(nop_ho_so(1), after(ToldNews(taken="x")))  # they lost it
             await s.send(nop_ho_so(1))  # we lost our memory
             return s.updating
 
@@ -225,7 +215,9 @@ def test_a_dossier_comes_over_with_all_fields_of_the_packet_in_their_forms(tmp_p
     lost, cut = receipt.notes
     assert (cut.code, cut.facts["element"]) == ("XSD-406", "TrichYeuHoSo")
     assert (lost.code, {"NguoiNop", "MaDinhKem"} <= set(lost.facts["element"])) == ("XSD-404", True)
-    assert receipt.reference == "ho-so=1 tien-do=0 trang-thai=11"
+    assert receipt.reference == "11"
+    assert receipt.told is not None
+    assert receipt.told.facts["TrangThaiHoSo"] == "2"  # on record in our own words
 
 
 # Rows of progress
@@ -278,11 +270,9 @@ def test_what_a_row_of_progress_leaves_out_is_told_once_with_every_element() -> 
 
 
 @pytest.mark.parametrize(("loai", "goc"), [("HS09", "YeuCauThanhToan"), ("HS21", "DanhGia"), ("HS08", "XacNhanBoSung")])
-def test_what_they_have_no_packet_for_is_refused_by_us(loai: str, goc: str) -> None:
-    with pytest.raises(Refused) as caught:
-        load_of(parcel(body=fresh(loai, goc=goc, ma_ho_so=ma_ho_so(1), at=NOW), loai=loai))
-    assert caught.value.problem.code == "DLV-034"
-    assert caught.value.problem.entry.side == "gateway"
+def test_a_message_by_itself_for_which_they_have_no_word_comes_to_nothing(loai: str, goc: str) -> None:
+    load = load_of(parcel(body=fresh(loai, goc=goc, ma_ho_so=ma_ho_so(1), at=NOW), loai=loai))
+    assert (load.nothing, load.notes) == (True, ())
 
 
 @pytest.mark.parametrize("body", [b"<a", b"<a/>", b"<!DOCTYPE a><a/>", b""])
@@ -293,12 +283,15 @@ def test_bytes_that_are_no_message_are_refused_by_us(body: bytes) -> None:
 
 
 def test_many_rows_go_in_chunks_of_ten(tmp_path: Path) -> None:
-    async def story() -> tuple[list[int], int, str | None]:
+    async def story() -> tuple[list[int], int, Receipt]:
         async with side(tmp_path) as s:
             receipt = await s.send(steps(25))
-            return [len(c["data"]) for c in s.cong.calls], len(s.cong.rows), receipt.reference
+            return [len(c["data"]) for c in s.cong.calls], len(s.cong.rows), receipt
 
-    assert run(story()) == ([10, 10, 5], 25, "ho-so=1 tien-do=25 trang-thai=4")
+    chunks, rows, receipt = run(story())
+    assert (chunks, rows) == ([10, 10, 5], 25)
+    assert receipt.told is not None
+    assert len(receipt.told.rows) == 25
 
 
 def test_a_row_that_they_refuse_costs_the_others_nothing_and_a_replay_sends_only_what_is_missing(
@@ -311,16 +304,18 @@ def test_a_row_that_they_refuse_costs_the_others_nothing_and_a_replay_sends_only
                 await s.send(steps(25))
             first = len(s.cong.calls)
             s.cong.row_codes = {}
-            receipt = await s.send(steps(25), attempts=(caught.value.reference or "",))
+            receipt = await s.send(steps(25), after(caught.value.told))
             assert len(s.cong.rows) == 25
             return caught.value, [[r["NoiDungXuLy"] for r in c["data"]] for c in s.cong.calls[first:]], receipt
 
     error, again, receipt = run(story())
     assert error.problem.code == "DLV-036"
     assert error.problem.facts == {"count": 2, "rows": [3, 14], "codes": ["17", "18"]}
-    assert error.reference == "ho-so=1 tien-do=23 dong=25 tu-choi=3,14"
+    assert error.told is not None
+    assert (len(error.told.rows), len(error.told.refused)) == (23, 2)
     assert again == [["bước 3", "bước 14"]]
-    assert receipt.reference == "ho-so=1 tien-do=25 trang-thai=4"
+    assert receipt.told is not None
+    assert set(receipt.told.rows) == set(error.told.refused)
 
 
 def test_rows_that_met_a_passing_fault_are_sent_again_alone(tmp_path: Path) -> None:
@@ -330,7 +325,7 @@ def test_rows_that_met_a_passing_fault_are_sent_again_alone(tmp_path: Path) -> N
             with pytest.raises(Uncertain) as caught:
                 await s.send(steps(5))
             s.cong.row_codes = {}
-            await s.send(steps(5), attempts=(caught.value.reference or "",))
+            await s.send(steps(5), after(caught.value.told))
             return caught.value, len(s.cong.rows)
 
     error, rows = run(story())
@@ -339,17 +334,18 @@ def test_rows_that_met_a_passing_fault_are_sent_again_alone(tmp_path: Path) -> N
 
 
 def test_one_code_for_a_whole_chunk_is_every_rows_code(tmp_path: Path) -> None:
-    async def story() -> tuple[str | None, Answered]:
+    async def story() -> tuple[ToldNews | None, Answered]:
         async with side(tmp_path) as s:
             s.cong.per_row = False
-            taken = (await s.send(steps(3))).reference
+            taken = (await s.send(steps(3))).told
             s.cong.row_codes = {"bước 1": "17"}
             with pytest.raises(Refused) as caught:
                 await s.send(steps(3))
             return taken, caught.value
 
     taken, error = run(story())
-    assert taken == "ho-so=1 tien-do=3 trang-thai=4"
+    assert taken is not None
+    assert len(taken.rows) == 3
     assert error.problem.code == "DLV-033"
 
 
@@ -371,13 +367,14 @@ def test_a_wire_cut_between_chunks_keeps_what_is_known_of_the_chunks_before(tmp_
             s.cong.answer = answer  # type: ignore[method-assign]
             with pytest.raises(Uncertain) as caught:  # never Unreachable: half of it is there
                 await s.send(steps(25))
-            await s.send(steps(25), attempts=(caught.value.reference or "",))
+            await s.send(steps(25), after(caught.value.told))
             rows = [len(c["data"]) for c in s.cong.calls if c["service"] == "CapNhatTienDoHoSoMC"]
             assert len(s.cong.rows) == 25
             return caught.value, rows
 
     error, rows = run(story())
-    assert error.reference == "ho-so=1 tien-do=10 dong=10"
+    assert error.told is not None
+    assert len(error.told.rows) == 10
     assert rows == [10, 10, 5]
 
 
@@ -391,11 +388,13 @@ def test_a_row_that_is_there_is_not_sent_again(tmp_path: Path, lists_rows: bool)
             s.cong.lists_rows = lists_rows
             before = await s.ask(tien_do(1))
             await s.send(tien_do(1))
-            return before, await s.ask(tien_do(1), before="ho-so=1 tien-do=4")
+            return before, await s.ask(tien_do(1))
 
-    before, after = run(story())
-    assert before == NotThere()
-    assert after == Receipt(reference="ho-so=1 tien-do=5 trang-thai=4")
+    before, then = run(story())
+    assert before == NotThere(told=ToldNews(believed={}))
+    assert isinstance(then, Receipt)
+    assert then.told is not None
+    assert (len(then.told.rows), then.told.believed) == (1, {"TrangThaiHoSo": "4"})
 
 
 def test_a_dossier_in_another_state_over_there_did_not_take_the_update(tmp_path: Path) -> None:
@@ -407,7 +406,20 @@ def test_a_dossier_in_another_state_over_there_did_not_take_the_update(tmp_path:
             return old, await s.ask(nop_ho_so(1))
 
     old, new = run(story())
-    assert old == NotThere()
+    assert old == NotThere(told=ToldNews(believed={"TrangThaiHoSo": "1"}))
+    assert isinstance(new, Receipt)
+
+
+def test_a_dossier_with_another_appointment_over_there_did_not_take_the_update(tmp_path: Path) -> None:
+    async def story() -> tuple[Any, Any]:
+        async with side(tmp_path) as s:
+            s.cong.dossiers[ma_ho_so(1)] = {"TrangThaiHoSo": "2", "NgayHenTra": "20260119170000"}
+            old = await s.ask(nop_ho_so(1))
+            s.cong.dossiers[ma_ho_so(1)] = {"TrangThaiHoSo": "2", "NgayHenTra": "20260120170000"}
+            return old, await s.ask(nop_ho_so(1))
+
+    old, new = run(story())
+    assert isinstance(old, NotThere)
     assert isinstance(new, Receipt)
 
 
@@ -423,26 +435,7 @@ def test_who_has_no_look_up_is_not_asked(tmp_path: Path) -> None:
     assert run(story()) is None
 
 
-# Memory and forms
-
-
-@given(
-    ho_so=st.booleans(),
-    tien_do=st.integers(0, 10**6),
-    trang_thai=st.none() | st.text("0123456789abcXYZ-", min_size=1, max_size=8),
-    done=st.integers(0, 1000),
-    refused=st.frozensets(st.integers(1, 1000), max_size=20),
-)
-def test_what_is_remembered_is_read_back(
-    ho_so: bool, tien_do: int, trang_thai: str | None, done: int, refused: frozenset[int]
-) -> None:
-    remote = Remote(ho_so=ho_so, tien_do=tien_do, trang_thai=trang_thai, done=done, refused=refused)
-    assert Remote.read(str(remote)) == remote
-
-
-@given(st.none() | st.text())
-def test_a_reference_of_another_connector_says_nothing_and_breaks_nothing(reference: str | None) -> None:
-    assert isinstance(Remote.read(reference), Remote)
+# Forms
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from connectors.base import Configured, Connector
 from connectors.http import HttpLine
-from connectors.outcomes import Answered, Parcel, Receipt, Refused, Uncertain
+from connectors.outcomes import Answered, NothingToTell, Parcel, Receipt, Refused, Uncertain
 from connectors.receipts import in_xml
 from connectors.rest import headers as rest_headers
 from connectors.table import connector_secret
@@ -188,7 +188,10 @@ class TrialBench:
             receipt = await self.connector.deliver(
                 parcel, self.configured.settings, self.line.http(self.configured.common)
             )
-            came, answer, seen = TrialReading.TAKEN, receipt.body, _said(receipt)
+            if isinstance(receipt, NothingToTell):
+                came, answer, seen = TrialReading.TAKEN, None, "–"
+            else:
+                came, answer, seen = TrialReading.TAKEN, receipt.body, _said(receipt)
         except Answered as answered:
             came = (
                 TrialReading.REFUSED

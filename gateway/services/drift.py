@@ -1,0 +1,186 @@
+"""Drift: dossiers of which a party was not told the truth yet, or believes something else, why, and whose turn it is.
+
+It concerns the parties that do not read our messages and are told of dossiers as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gateway.core.alerts import Alarm, Alert
+from gateway.core.lifecycle import LifeRules
+from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
+from gateway.core.parties import Parties, Party, Receives
+from gateway.core.problems import Stopped
+from gateway.core.told import Told, compared, differing, packet_digest
+from gateway.store import Lane, Store, View
+from schemas.record import WORDS, HoSoRecord, record_of
+
+READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
+MOST = 100_000  # lanes of one party that are looked at
+
+
+class DriftCause(StrEnum):
+    """Why a party does not know, or does not believe, what is true."""
+
+    WAITING = "waiting"  # its turn has not come, or the party does not answer
+    UNCERTAIN = "uncertain"  # it left, and nobody knows whether it arrived
+    HELD = "held"  # the party refused it, or patience is exhausted
+    LOCKED = "locked"  # the party is locked in the registry
+    LET_GO = "let-go"  # it was refused, and a person skipped it
+    NOT_ADDRESSED = "not-addressed"  # messages that did not name the party changed the dossier
+    MISSING_THERE = "missing-there"  # the party says that it has no such dossier
+    CHANGED_THERE = "changed-there"  # the party took what is true, and says something else
+
+
+class DriftTurn(StrEnum):
+    """Who moves next."""
+
+    GATEWAY = "gateway"
+    OPERATOR = "operator"
+    PARTY = "party"
+
+
+TURNS: Mapping[DriftCause, DriftTurn] = {
+    DriftCause.WAITING: DriftTurn.GATEWAY,
+    DriftCause.UNCERTAIN: DriftTurn.GATEWAY,
+    DriftCause.HELD: DriftTurn.OPERATOR,
+    DriftCause.LOCKED: DriftTurn.OPERATOR,
+    DriftCause.LET_GO: DriftTurn.OPERATOR,
+    DriftCause.NOT_ADDRESSED: DriftTurn.OPERATOR,
+    DriftCause.MISSING_THERE: DriftTurn.PARTY,
+    DriftCause.CHANGED_THERE: DriftTurn.PARTY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One dossier on which a party and our record are not at one."""
+
+    party: PartyId
+    ma_ho_so: MaHoSo
+    cause: DriftCause
+    since: datetime | None
+    fields: Mapping[str, tuple[str | None, str | None]]  # what differs: theirs (told, or believed), and what is true
+    delivery: DeliveryId | str | None = None
+    code: str | None = None
+
+    @property
+    def turn(self) -> DriftTurn:
+        """Who moves next."""
+        return TURNS[self.cause]
+
+
+def projected(parties: Parties) -> list[Party]:
+    """The parties that are told of dossiers as they stand."""
+    return [p for p in parties if p.receives is Receives.PUSH and p.connector not in {None, *READS_MESSAGES}]
+
+
+def drifting(store: Store, parties: Parties, party: Party) -> Iterator[Drift]:
+    """All drift of one party, by dossier: what is on its way first, then what is not, then what is believed otherwise."""
+    with store.read() as view:
+        seen: set[str] = set()
+        for lane in view.lanes(party=party.id, limit=MOST):
+            if lane.lane == lane.first.message:
+                continue  # about no dossier
+            seen.add(lane.lane)
+            yield _on_its_way(view, parties, party, lane)
+        for told in view.told_behind(party.id):
+            if told.ma_ho_so not in seen and (one := _left_behind(view, parties, told)) is not None:
+                seen.add(told.ma_ho_so)
+                yield one
+        for told in view.believed_otherwise(party.id):
+            if told.ma_ho_so not in seen:
+                yield _believed(told, _record(view, parties, told.ma_ho_so))
+
+
+def _on_its_way(view: View, parties: Parties, party: Party, lane: Lane) -> Drift:
+    told, record = view.told(party.id, lane.lane), _record(view, parties, lane.lane)
+    first = lane.first
+    cause = {DeliveryState.UNKNOWN: DriftCause.UNCERTAIN}.get(first.state, DriftCause.WAITING)
+    cause = DriftCause.HELD if lane.held else DriftCause.LOCKED if not party.enabled else cause
+    return Drift(
+        party=party.id,
+        ma_ho_so=MaHoSo(lane.lane),
+        cause=cause,
+        since=lane.since,
+        fields=_fields(told.facts if told is not None else {}, record),
+        delivery=first.id,
+        code=first.problem.code if first.problem is not None else None,
+    )
+
+
+def _left_behind(view: View, parties: Parties, told: Told) -> Drift | None:
+    """Nothing is on its way any more; None where what it has is the truth all the same."""
+    record = _record(view, parties, told.ma_ho_so)
+    if record is None or record.whole is None:
+        return None
+    owed = [row for row in map(packet_digest, record.rows) if row not in told.rows]
+    if told.taken == packet_digest(record.whole) and not owed:
+        return None
+    let_go = next((by for digest, by in told.refused.items() if digest in {*owed, packet_digest(record.whole)}), None)
+    if let_go is None and not differing(compared(record.whole), told.facts) and not owed:
+        return None  # a form that says less than the packet does
+    return Drift(
+        party=told.party,
+        ma_ho_so=told.ma_ho_so,
+        cause=DriftCause.NOT_ADDRESSED if let_go is None else DriftCause.LET_GO,
+        since=told.told_at,
+        fields=_fields(told.facts, record),
+        delivery=let_go or told.delivery,
+    )
+
+
+def _believed(told: Told, record: HoSoRecord | None) -> Drift:
+    believed = told.believed or {}
+    return Drift(
+        party=told.party,
+        ma_ho_so=told.ma_ho_so,
+        cause=DriftCause.CHANGED_THERE if believed else DriftCause.MISSING_THERE,
+        since=told.believed_at,
+        fields=_fields(believed, record),
+        delivery=told.delivery,
+    )
+
+
+def _record(view: View, parties: Parties, ma_ho_so: str) -> HoSoRecord | None:
+    """The dossier as it stands; None where its letters cannot be read any more."""
+    try:
+        return record_of(view.letters_of(ma_ho_so, lambda agency: LifeRules.of(parties.get(agency)), of=WORDS))
+    except (KeyError, Stopped):
+        return None
+
+
+def _fields(theirs: Mapping[str, Any], record: HoSoRecord | None) -> dict[str, tuple[str | None, str | None]]:
+    true = compared(record.whole) if record is not None and record.whole is not None else {}
+    names = [name for name in true if theirs.get(name) != true[name]] if theirs else list(true)
+    return {name: (theirs.get(name), true.get(name)) for name in names}
+
+
+# Alerts and figures: two small reads for each party
+
+
+def drift_counts(view: View, parties: Sequence[Party]) -> dict[PartyId, int]:
+    """How many dossiers each party does not know the newest of, or believes otherwise; those on their way included."""
+    return {
+        party.id: view.count_lanes(party=party.id) + len(view.believed_otherwise(party.id, MOST)) for party in parties
+    }
+
+
+def drift_alerts(store: Store, parties: Sequence[Party], now: datetime, patience: timedelta) -> Iterator[Alert]:
+    """Dossiers that a party has not known the newest of for so long, or believes otherwise: one group for each party."""
+    for party in parties:
+        with store.read() as view:
+            lanes = [lane for lane in view.lanes(party=party.id, limit=MOST) if now - lane.since > patience]
+            otherwise = view.believed_otherwise(party.id, MOST)
+        for lane in lanes:
+            facts = {"delivery": lane.first.id, "state": lane.first.state.value}
+            yield Alert(alarm=Alarm.DRIFT, party=party.id, subject=lane.lane, since=lane.since, facts=facts)
+        for told in otherwise:
+            facts = {"delivery": told.delivery or "–", "state": "believed"}
+            since = told.believed_at or now
+            yield Alert(alarm=Alarm.DRIFT, party=party.id, subject=told.ma_ho_so, since=since, facts=facts)

@@ -1,0 +1,315 @@
+"""What a party that does not read our messages ends up believing: the nine sample lives, told to false far sides."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sampling
+from arrivals import arrival
+from cong_quoc_gia import CongQuocGia, settings
+from false_agency import Agency, Fault, run
+from owed import Clock
+from shapes import SHAPES, settings_of
+from truc_van_ban import TrucVanBan
+from truc_van_ban import settings as axis
+
+from connectors.http import HttpLine
+from connectors.registry import installed
+from gateway.core.lifecycle import LifeRules
+from gateway.core.model import Delivery, DeliveryState, Fate, MaHoSo
+from gateway.core.parties import Parties, Receives, Role
+from gateway.core.told import Told, ToldNews, compared
+from gateway.documents import parse_bytes
+from gateway.services.drift import drift_alerts, drift_counts, drifting, projected
+from gateway.services.intake import receive
+from gateway.services.outbox import Outbox, Pace
+from gateway.store import Store, open_engine
+from schemas import names
+from schemas.record import WORDS, HoSoRecord, record_of
+
+LATER = datetime(2026, 3, 1, tzinfo=UTC)  # after all of the lives
+PORTAL = "cong-dvc"
+JOURNEYS = sorted(path.parent for path in (sampling.SAMPLES / "journeys").glob("*/journey.toml"))
+DATES = ("NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayKetThucXuLy", "NgayTuChoi")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The nine lives on record, owed to everybody who is named; nothing is told yet."""
+
+    gate: Any
+    file: Path
+    codes: Mapping[str, str]  # life -> MaHoSo
+
+    def parties(self, name: str, table: dict[str, Any], *, to: str = PORTAL) -> Parties:
+        """The registry, where the portal, or each agency, is spoken to by a connector, and nobody else is spoken to."""
+        own = {party.id for party in self.gate.parties if (party.id == PORTAL) == (to == PORTAL)}
+        how = {"receives": Receives.PUSH, "connector": name, "connector_settings": table}
+        return Parties(
+            [replace(party, **(how if party.id in own else {"enabled": False})) for party in self.gate.parties]
+        )
+
+
+@pytest.fixture(scope="module")
+def recorded(bare_gate: Any, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Taken in once: what is told of it does not change it."""
+    file = tmp_path_factory.mktemp("lives") / "lives.db"
+    shutil.copyfile(sqlite_template, file)
+    engine = open_engine(f"sqlite:///{file}")
+    pushed = Parties([replace(party, receives=Receives.PUSH) for party in bare_gate.parties])
+    gate = replace(bare_gate, store=Store(engine), parties=pushed)
+    codes = {}
+    for journey in JOURNEYS:
+        for name in tomllib.loads((journey / "journey.toml").read_text("utf-8"))["files"]:
+            sample = sampling.sample(f"journeys/{journey.name}/{name}")
+            root = parse_bytes(sample.body)
+            at = datetime.fromisoformat(root.findtext(names.pb("ThoiDiemTao"))) + timedelta(seconds=5)
+            (answer,) = receive([arrival(sample.body, sample.sender, at)], gate, at)
+            assert answer.fate is Fate.ACCEPTED, answer.problems
+            codes.setdefault(journey.name, root.findtext(f".//{names.hs('MaHoSo')}"))
+    with engine.connect() as connection:  # everything into the one file that is copied
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    engine.dispose()
+    return Recorded(bare_gate, file, codes)
+
+
+class Teller:
+    """The lives, and an outbox that is turned by hand."""
+
+    def __init__(self, store: Store, parties: Parties, box: Outbox, clock: Clock) -> None:
+        self.store, self.parties, self.box, self.clock = store, parties, box, clock
+
+    async def tell(self, **forward: float) -> None:
+        """Until nothing is due."""
+        self.clock.forward(**forward)
+        for _ in range(300):
+            begun = await self.box.turn()
+            await self.box.settled()
+            if not begun:
+                return
+        raise AssertionError("it never ends")
+
+    def record(self, ma_ho_so: str) -> HoSoRecord:
+        """The gateway's own record of a dossier."""
+        with self.store.read() as view:
+            return record_of(view.letters_of(ma_ho_so, lambda a: LifeRules.of(self.parties.get(a)), of=WORDS))
+
+    def deliveries(self, ma_ho_so: str | None = None) -> list[Delivery]:
+        """What whoever is spoken to is owed, or was."""
+        with self.store.read() as view:
+            listed = view.deliveries(lane=ma_ho_so)
+        own = [party.id for party in self.parties if party.enabled and party.role is not Role.GATEWAY]
+        return [delivery for delivery in listed if delivery.party in own]
+
+    def told(self, ma_ho_so: str) -> Told:
+        with self.store.read() as view:
+            found = view.told(PORTAL, ma_ho_so)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def teller(
+    recorded: Recorded, folder: Path, name: str, table: dict[str, Any], *, to: str = PORTAL
+) -> AsyncIterator[Teller]:
+    shutil.copyfile(recorded.file, folder / "lives.db")
+    store = Store(open_engine(f"sqlite:///{folder / 'lives.db'}"))
+    parties, clock = recorded.parties(name, table, to=to), Clock(LATER)
+    async with HttpLine(private_addresses=True) as line:
+        box = Outbox(store, parties, installed(), clock, line, Pace(grace_s=0.2))
+        try:
+            yield Teller(store, parties, box, clock)
+        finally:
+            await box.finish()
+            store.dispose()
+
+
+def portal_where_they_were_filed(recorded: Recorded) -> CongQuocGia:
+    """It has what citizens filed through it."""
+    cong = CongQuocGia()
+    cong.dossiers = {code: {"MaHoSo": code, "TrangThaiHoSo": "1"} for code in recorded.codes.values()}
+    return cong
+
+
+def same_at_the_end(cong: CongQuocGia, record: HoSoRecord, ma_ho_so: str) -> None:
+    """The portal's state, dates, fees, supplements and results are those of the gateway's own record."""
+    assert record.whole is not None
+    seen = cong.dossiers[ma_ho_so]
+    assert cong.state_of(ma_ho_so) == record.whole["TrangThaiHoSo"] == str(record.trace.trang_thai)
+    for name in (*DATES, "DanhSachLePhi", "DanhSachHoSoBoSung", "DanhSachGiayToKetQua", "HinhThuc", "DonViXuLy"):
+        assert seen.get(name) == record.whole.get(name), name
+    steps = [(row["ThoiDiemXuLy"], row["TrangThai"]) for row in cong.rows if row["MaHoSo"] == ma_ho_so]
+    assert sorted(steps) == sorted((row["ThoiDiemXuLy"], row["TrangThai"]) for row in record.rows)
+
+
+def test_the_nine_lives_end_at_a_national_portal_as_in_our_own_record(recorded: Recorded, tmp_path: Path) -> None:
+    cong = portal_where_they_were_filed(recorded)
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            states = {delivery.state for delivery in one.deliveries()}
+            assert states == {DeliveryState.DELIVERED, DeliveryState.NOTHING}
+            for code in recorded.codes.values():
+                same_at_the_end(cong, one.record(code), code)
+            supplemented = recorded.codes["bo-sung-hai-lan"]
+            remarks = [d.problem for d in one.deliveries(supplemented) if d.problem is not None]
+            assert [(r.code, r.facts["element"]) for r in remarks] == [
+                ("XSD-404", ["ThoiHanBoSung"]),  # each once, whatever number of supplements has it
+                ("XSD-404", ["NgayNop"]),
+            ]
+            calls = len(cong.calls)
+            await one.tell(days=1)
+            assert len(cong.calls) == calls
+
+    run(story())
+
+
+@pytest.mark.parametrize("dialect", ["edxml", *sorted(SHAPES)])
+def test_no_life_is_held_up_in_any_dialect(dialect: str, recorded: Recorded, tmp_path: Path) -> None:
+    far: Any = TrucVanBan() if dialect == "edxml" else SHAPES[dialect]()
+    to = "agencies" if dialect in {"dat-dai", "mot-cua-igate"} else PORTAL  # who begins with the dossier that we bring
+
+    async def story() -> None:
+        async with Agency(far) as agency:
+            table = (axis if dialect == "edxml" else settings_of(dialect))(agency.url, tmp_path)
+            name = "edxml" if dialect == "edxml" else "http"
+            async with teller(recorded, tmp_path, name, {**table, "private_addresses": True}, to=to) as one:
+                await one.tell()
+                assert {"HS01", "HS03"} & {d.loai for d in one.deliveries()}
+                held = [(d.lane, d.loai, d.problem) for d in one.deliveries() if not d.state.is_final]
+                assert held == []
+                if dialect in {"cong-quoc-gia-lgsp", "mot-cua-tinh"}:
+                    for code in recorded.codes.values():
+                        assert one.told(code).facts == compared(one.record(code).whole or {})
+                        last = [row["TrangThai"] for row in far.rows if row["MaHoSo"] == code]
+                        assert last[-1] == str(one.record(code).trace.trang_thai)
+
+    run(story())
+
+
+def test_what_was_refused_and_skipped_does_not_come_back_with_the_next_news(recorded: Recorded, tmp_path: Path) -> None:
+    cong, code = portal_where_they_were_filed(recorded), recorded.codes["bo-sung-hai-lan"]
+    cong.row_codes = {"Bổ sung bản sao căn cước công dân.": "17"}  # both requests of a supplement
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            for _ in range(2):
+                (held,) = [d for d in one.deliveries(code) if d.state.holds_lane]
+                assert (held.loai, held.problem.code if held.problem else None) == ("HS06", "DLV-036")
+                with one.store.begin() as tx:
+                    tx.skip(held.id, who="operator:an", reason="họ không nhận bước này", now=one.clock.now)
+                await one.tell()
+            assert all(d.state.is_final for d in one.deliveries(code))
+            assert cong.state_of(code) == "10"
+            assert "5" not in [row["TrangThai"] for row in cong.rows if row["MaHoSo"] == code]
+
+    run(story())
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_answer_that_was_lost_is_asked_about_and_nothing_is_there_twice(
+    recorded: Recorded, tmp_path: Path, taken: bool
+) -> None:
+    """Whether the far side took what it did not answer to, or not."""
+    cong, code = portal_where_they_were_filed(recorded), recorded.codes["muc-do-3"]
+
+    async def story() -> None:
+        async with Agency(cong) as agency:
+            agency.keeps = taken
+            agency.fault, agency.times = Fault.CUT_BEFORE_ANSWER, 9
+            async with teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+                await one.tell()
+                agency.keeps = True
+                for _ in range(40):
+                    await one.tell(minutes=10)
+                assert all(d.state.is_final for d in one.deliveries(code))
+                same_at_the_end(cong, one.record(code), code)
+
+    run(story())
+
+
+def test_a_portal_that_lost_a_dossier_gets_it_again(recorded: Recorded, tmp_path: Path) -> None:
+    """It says “không tồn tại” to an update, although the dossier was filed through it."""
+    cong, code = portal_where_they_were_filed(recorded), recorded.codes["muc-do-4-co-thanh-toan"]
+    del cong.dossiers[code]
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            same_at_the_end(cong, one.record(code), code)
+            assert cong.dossiers[code]["DanhSachLePhi"]
+
+    run(story())
+
+
+# Drift
+
+
+def drift_of(one: Teller) -> list[tuple[str, str, str]]:
+    """What `lienthong drift` lists: dossier, cause, whose turn."""
+    (party,) = projected(one.parties)
+    return [(d.ma_ho_so, d.cause.value, d.turn.value) for d in drifting(one.store, one.parties, party)]
+
+
+def test_what_a_party_does_not_know_is_listed_with_its_cause_until_it_does(recorded: Recorded, tmp_path: Path) -> None:
+    cong, codes = portal_where_they_were_filed(recorded), recorded.codes
+    cong.row_codes = {"Bổ sung bản sao căn cước công dân.": "17"}
+    held = codes["bo-sung-hai-lan"]
+
+    async def story() -> None:
+        async with (
+            Agency(cong) as agency,
+            teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one,
+        ):
+            assert {cause for _, cause, _ in drift_of(one)} == {"waiting"}
+            await one.tell()
+            assert drift_of(one) == [(held, "held", "operator")]
+            soon, later = (
+                [*drift_alerts(one.store, projected(one.parties), one.clock.now, timedelta(hours=h))] for h in (9**5, 1)
+            )
+            assert (soon, {(a.party, a.subject) for a in later}) == ([], {(PORTAL, held)})
+            with one.store.read() as view:
+                assert drift_counts(view, projected(one.parties)) == {PORTAL: 1}
+            for _ in range(2):
+                (holder,) = [d for d in one.deliveries(held) if d.state.holds_lane]
+                with one.store.begin() as tx:
+                    tx.skip(holder.id, who="operator:an", reason="họ không nhận bước này", now=one.clock.now)
+                await one.tell()
+            assert drift_of(one) == [(held, "let-go", "operator")]
+
+    run(story())
+
+
+def test_what_a_party_believes_otherwise_is_drift_until_it_takes_the_truth(recorded: Recorded, tmp_path: Path) -> None:
+    cong, code = portal_where_they_were_filed(recorded), recorded.codes["muc-do-3"]
+
+    async def story() -> None:
+        async with (
+            Agency(cong) as agency,
+            teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one,
+        ):
+            await one.tell()
+            assert drift_of(one) == []
+            said = {"TrangThaiHoSo": "4", "NgayHenTra": one.told(code).facts["NgayHenTra"]}
+            for believed, cause in ((said, "changed-there"), ({}, "missing-there")):
+                with one.store.begin() as tx:
+                    tx.tell(PORTAL, MaHoSo(code), ToldNews(believed=believed), one.clock.forward(minutes=1))
+                assert drift_of(one) == [(code, cause, "party")]
+            with one.store.begin() as tx:
+                tx.tell(PORTAL, MaHoSo(code), ToldNews(taken="x"), one.clock.forward(minutes=1))
+            with one.store.read() as view:
+                assert view.believed_otherwise(PORTAL) == []
+
+    run(story())
