@@ -234,30 +234,38 @@ class Catalog:
         """
         if root.tag != names.THONG_DIEP:
             return [_wrong_root(root)]
-        problems: list[Problem] = []
-        loai_element, version_element, than_phan = root.find(_LOAI), root.find(_PHIEN_BAN), root.find(names.THAN_PHAN)
-        loai, version = _text(loai_element), _text(version_element)
+        loai_element, than_phan = root.find(_LOAI), root.find(names.THAN_PHAN)
         payload = than_phan[0] if than_phan is not None and len(than_phan) else None
-        if loai_element is not None and loai not in self._versions:
+        found: list[Problem | None] = []
+        if loai_element is not None and (loai := _text(loai_element)) not in self._versions:
             facts = {"value": quotable(loai), "known": sorted(self._versions), **self._meant(payload, loai_element)}
-            problems.append(Problem("XSD-003", facts, Location(xpath=xpath_of(loai_element))))
-        if payload is None:
-            return problems
+            found.append(Problem("XSD-003", facts, Location(xpath=xpath_of(loai_element))))
+        if payload is not None:
+            found.append(self._strange_payload(payload, loai_element, root.find(_PHIEN_BAN)))
+        return [problem for problem in found if problem is not None]
+
+    def _strange_payload(
+        self, payload: etree._Element, loai_element: etree._Element | None, version_element: etree._Element | None
+    ) -> Problem | None:
+        """A payload of another namespace, of another type, or of a version that there is not."""
+        loai, version = _text(loai_element), _text(version_element)
         goc, at = local(payload.tag), Location(xpath=xpath_of(payload))
+        facts: dict[str, Any]
         if namespace(payload.tag) != names.HO_SO:
             facts = {"element": quotable(goc), "found": quotable(namespace(payload.tag), 120) or "–"}
-            facts["expected"] = names.HO_SO
-            problems.append(Problem("XSD-006", facts, at))
-        elif loai in self._versions and goc not in self._versions[loai]:
+            return Problem("XSD-006", {**facts, "expected": names.HO_SO}, at)
+        if loai not in self._versions:
+            return None
+        if goc not in self._versions[loai]:
             facts = {"element": quotable(goc), "loai": loai, "known": self.roots(loai)}
-            problems.append(Problem("XSD-005", {**facts, **self._meant(payload, loai_element)}, at))
-        elif loai in self._versions and version_element is not None and version not in self._versions[loai][goc]:
+            return Problem("XSD-005", {**facts, **self._meant(payload, loai_element)}, at)
+        if version_element is not None and version not in self._versions[loai][goc]:
             known = self.versions(loai, goc)
             facts = {"value": quotable(version), "loai": loai, "goc": goc, "known": known}
             if len(known) == 1:
                 facts["fix"] = {"do": "replace", "xpath": xpath_of(version_element), "text": known[0]}
-            problems.append(Problem("XSD-004", facts, Location(xpath=xpath_of(version_element))))
-        return problems
+            return Problem("XSD-004", facts, Location(xpath=xpath_of(version_element)))
+        return None
 
     def _meant(self, payload: etree._Element | None, loai: etree._Element | None) -> dict[str, Any]:
         """The fix that gives a message the type which alone has its payload."""

@@ -9,7 +9,7 @@ to its name is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -48,19 +48,8 @@ def safe_closure(files: Iterable[Path], within: Sequence[Path]) -> dict[Path, et
             continue
         if not any(file.is_relative_to(folder) for folder in allowed):
             raise SchemaFault("outside", file=file.name)
-        try:
-            root = _parsed(file)
-        except OSError as error:
-            raise SchemaFault("missing", file=file.name) from error
-        except Stopped as stop:
-            raise SchemaFault("unreadable", file=file.name, code=stop.problems[0].code) from stop
-        if root.tag != f"{{{XS}}}schema":
-            raise SchemaFault("no-schema", file=file.name)
-        seen[file] = root
-        for reference in root.iterfind("*"):
-            kind = names.local(reference.tag)
-            if names.namespace(reference.tag) != XS or kind not in ("import", "include", "redefine", "override"):
-                continue
+        seen[file] = root = _schema(file)
+        for kind, reference in _references(root):
             if kind in ("redefine", "override"):
                 raise SchemaFault("redefine", file=file.name)
             target = _target(file, reference.get("schemaLocation"))
@@ -71,6 +60,26 @@ def safe_closure(files: Iterable[Path], within: Sequence[Path]) -> dict[Path, et
                     raise SchemaFault("two-files", file=file.name, namespace=space)
             todo.append(target)
     return seen
+
+
+def _schema(file: Path) -> etree._Element:
+    try:
+        root = _parsed(file)
+    except OSError as error:
+        raise SchemaFault("missing", file=file.name) from error
+    except Stopped as stop:
+        raise SchemaFault("unreadable", file=file.name, code=stop.problems[0].code) from stop
+    if root.tag != f"{{{XS}}}schema":
+        raise SchemaFault("no-schema", file=file.name)
+    return root
+
+
+def _references(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+    """What a schema document takes from others, and how: import, include, redefine, override."""
+    for child in root.iterfind("*"):
+        kind = names.local(child.tag)
+        if names.namespace(child.tag) == XS and kind in ("import", "include", "redefine", "override"):
+            yield kind, child
 
 
 def _parsed(file: Path) -> etree._Element:

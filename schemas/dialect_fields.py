@@ -61,7 +61,6 @@ def dialect_mistakes(
     formats: Mapping[str, str], maps: Mapping[str, Mapping[str, Any]], limits: Mapping[str, int]
 ) -> Iterator[Mistake]:
     """What in these tables is about no field, or promises what cannot be kept."""
-    fields = dialect_fields()
     for name, form in formats.items():
         yield from _named("formats", name, FieldNature.MOMENT)
         try:
@@ -70,17 +69,23 @@ def dialect_mistakes(
             yield "SYS-061", ("formats", name), {"value": form, "found": error.found, "nearest": error.meant or "–"}
     for name, table in maps.items():
         yield from _named("maps", name, FieldNature.CODE)
-        codes = fields[name].codes if name in fields else ()
-        for theirs, ours in table.items():
-            if codes and str(ours) not in codes:
-                meant = nearest(str(ours), codes) or "–"
-                yield "SYS-014", ("maps", name, theirs), {"value": ours, "allowed": list(codes), "nearest": meant}
-            if not theirs.strip() or not str(ours).strip():
-                yield "SYS-017", ("maps", name, theirs), {"value": theirs, "pattern": r"\S.*"}
+        yield from _map_mistakes(name, table)
     for name, most in limits.items():
         yield from _named("limits", name, FieldNature.TEXT)
         if most < 1:
             yield "SYS-015", ("limits", name), {"value": most, "at_least": 1, "at_most": None}
+
+
+def _map_mistakes(name: str, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Codes that the field does not have, and words that say nothing."""
+    fields = dialect_fields()
+    codes = fields[name].codes if name in fields else ()
+    for theirs, ours in table.items():
+        if codes and str(ours) not in codes:
+            meant = nearest(str(ours), codes) or "–"
+            yield "SYS-014", ("maps", name, theirs), {"value": ours, "allowed": list(codes), "nearest": meant}
+        if not theirs.strip() or not str(ours).strip():
+            yield "SYS-017", ("maps", name, theirs), {"value": theirs, "pattern": r"\S.*"}
 
 
 def _named(table: str, name: str, wanted: FieldNature) -> Iterator[Mistake]:

@@ -377,22 +377,28 @@ def _translated(
                 for number, row in enumerate(value, 1)
             ]
             continue
-        value = dialect.maps.get(child.name, {}).get(value.strip(), value)
-        form = dialect.formats.get(child.name)
-        if form is not None and _is_moment(child) and value.strip():
-            value = _to_wire(value.strip(), form, child.name, problems, at)
-        elif re.fullmatch(r"[0-9]{14}", value.strip()) and moment_of(value.strip()) is None and _is_moment(child):
-            facts = {"element": child.name, "value": value.strip(), "form": WIRE}
-            problems.append(Problem("XSD-405", facts, Location(xpath=at)))
-        most = dialect.limits.get(child.name)
-        if most is not None and len(value) > most:
-            facts = {"element": child.name, "found": len(value), "most": most}
-            notes.append(Problem("XSD-406", facts, Location(xpath=at)))
-            value = value[:most]
-        if not value.strip() and child.least == 0:
-            continue  # an empty optional field says nothing
-        out[child.name] = value
+        text = _translated_text(value, child, dialect, notes, problems, at)
+        if text.strip() or child.least > 0:  # an empty optional field says nothing
+            out[child.name] = text
     return out
+
+
+def _translated_text(
+    value: str, shape: Field, dialect: Dialect, notes: list[Problem], problems: list[Problem], at: str
+) -> str:
+    value = dialect.maps.get(shape.name, {}).get(value.strip(), value)
+    form = dialect.formats.get(shape.name)
+    if form is not None and _is_moment(shape) and value.strip():
+        value = _to_wire(value.strip(), form, shape.name, problems, at)
+    elif re.fullmatch(r"[0-9]{14}", value.strip()) and moment_of(value.strip()) is None and _is_moment(shape):
+        strange = {"element": shape.name, "value": value.strip(), "form": WIRE}
+        problems.append(Problem("XSD-405", strange, Location(xpath=at)))
+    most = dialect.limits.get(shape.name)
+    if most is not None and len(value) > most:
+        facts = {"element": shape.name, "found": len(value), "most": most}
+        notes.append(Problem("XSD-406", facts, Location(xpath=at)))
+        value = value[:most]
+    return value
 
 
 def _is_moment(shape: Field) -> bool:

@@ -218,12 +218,7 @@ class Unfit(NamedTuple):
 
 def unfit(certificate: Certificate) -> Iterator[Unfit]:
     """Why this certificate may not sign messages at any time; nothing when it may."""
-    if certificate.family == "rsa" and certificate.bits < RSA_BITS:
-        yield Unfit("SIG-034", {"bits": certificate.bits, "least": RSA_BITS}, SignatureFlaw.KEY)
-    elif certificate.family == "ec" and certificate.curve not in CURVES:
-        yield Unfit("SIG-037", {"curve": certificate.curve}, SignatureFlaw.KEY)
-    elif certificate.family not in ("rsa", "ec"):
-        yield Unfit("SIG-037", {"curve": certificate.family}, SignatureFlaw.KEY)
+    yield from _unfit_key(certificate)
     if certificate.digital_signature is False:
         yield Unfit("SIG-055", {}, SignatureFlaw.NO_SIGNING)
     if certificate.uses is not None and not {use for use in certificate.uses if use not in _OTHER}:
@@ -234,6 +229,18 @@ def unfit(certificate: Certificate) -> Iterator[Unfit]:
         yield Unfit("SIG-066", {"extensions": list(certificate.unknown)}, SignatureFlaw.OTHER_PURPOSE)
     if certificate.weak_signature:
         yield Unfit("SIG-058", {"algorithm": certificate.signature_algorithm}, SignatureFlaw.KEY)
+
+
+def _unfit_key(certificate: Certificate) -> Iterator[Unfit]:
+    match certificate.family:
+        case "rsa":
+            if certificate.bits < RSA_BITS:
+                yield Unfit("SIG-034", {"bits": certificate.bits, "least": RSA_BITS}, SignatureFlaw.KEY)
+        case "ec":
+            if certificate.curve not in CURVES:
+                yield Unfit("SIG-037", {"curve": certificate.curve}, SignatureFlaw.KEY)
+        case other:
+            yield Unfit("SIG-037", {"curve": other}, SignatureFlaw.KEY)
 
 
 _OTHER: Final = frozenset(oid.dotted_string for oid in _OTHER_USES)

@@ -231,19 +231,9 @@ class TrustView:
         if verdict is None:
             return self._unknown(fingerprint, "not-checked-yet", None)
         if verdict.status is StatusWord.BAD:
-            if verdict.revoked_at is None:
-                return CertificateStanding(StatusWord.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
-            if verdict.revoked_at <= at:
-                revoked = verdict.revoked_at.isoformat(timespec="seconds")
-                return CertificateStanding(StatusWord.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
-            return CertificateStanding(StatusWord.GOOD, None, "revoked-later", {}, verdict)
+            return _bad(verdict, tree, at)
         if verdict.status is StatusWord.GOOD:
-            if verdict.until is not None and at <= verdict.until:
-                return CertificateStanding(StatusWord.GOOD, None, verdict.reason, {}, verdict)
-            if verdict.until is not None and verdict.grace_until is not None and at <= verdict.grace_until:
-                until = verdict.until.isoformat(timespec="seconds")
-                return CertificateStanding(StatusWord.GOOD, "SIG-064", "grace", {"until": until}, verdict)
-            return self._unknown(fingerprint, "evidence-expired", verdict)
+            return _good(verdict, at) or self._unknown(fingerprint, "evidence-expired", verdict)
         return self._unknown(fingerprint, verdict.reason, verdict)
 
     def _unknown(self, fingerprint: str, reason: str, verdict: CertificateStatus | None) -> CertificateStanding:
@@ -260,6 +250,27 @@ class TrustView:
             "until": until,
         }
         return CertificateStanding(StatusWord.UNKNOWN, "SIG-062", reason, facts, verdict)
+
+
+def _bad(verdict: CertificateStatus, tree: str, at: datetime) -> CertificateStanding:
+    if verdict.revoked_at is None:
+        return CertificateStanding(StatusWord.BAD, "SIG-061", verdict.reason, {"tree": tree}, verdict)
+    if verdict.revoked_at <= at:
+        revoked = verdict.revoked_at.isoformat(timespec="seconds")
+        return CertificateStanding(StatusWord.BAD, "SIG-060", "revoked", {"revoked_at": revoked}, verdict)
+    return CertificateStanding(StatusWord.GOOD, None, "revoked-later", {}, verdict)
+
+
+def _good(verdict: CertificateStatus, at: datetime) -> CertificateStanding | None:
+    """While its evidence lasts, and for the grace after that; None when both are over."""
+    if verdict.until is None:
+        return None
+    if at <= verdict.until:
+        return CertificateStanding(StatusWord.GOOD, None, verdict.reason, {}, verdict)
+    if verdict.grace_until is not None and at <= verdict.grace_until:
+        until = verdict.until.isoformat(timespec="seconds")
+        return CertificateStanding(StatusWord.GOOD, "SIG-064", "grace", {"until": until}, verdict)
+    return None
 
 
 def load_tree(

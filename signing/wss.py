@@ -127,14 +127,18 @@ def _references(info: etree._Element) -> list[etree._Element]:
     if not 1 <= len(references) <= _MOST_REFERENCES or any(child.tag != ds("Reference") for child in references):
         raise _shape("Reference")
     for reference in references:
-        if [child.tag for child in reference] != [ds("Transforms"), ds("DigestMethod"), ds("DigestValue")]:
-            raise _shape("Reference")
-        transforms = list(reference[0])
-        if len(transforms) != 1 or transforms[0].tag != ds("Transform") or transforms[0].get("Algorithm") != EXC_C14N:
-            raise _shape("Transform")
-        if reference[1].get("Algorithm") not in DIGESTS:
-            raise _shape("DigestMethod")
+        _check_reference(reference)
     return references
+
+
+def _check_reference(reference: etree._Element) -> None:
+    if [child.tag for child in reference] != [ds("Transforms"), ds("DigestMethod"), ds("DigestValue")]:
+        raise _shape("Reference")
+    transforms = list(reference[0])
+    if len(transforms) != 1 or transforms[0].tag != ds("Transform") or transforms[0].get("Algorithm") != EXC_C14N:
+        raise _shape("Transform")
+    if reference[1].get("Algorithm") not in DIGESTS:
+        raise _shape("DigestMethod")
 
 
 def _target(reference: etree._Element, ids: dict[str, etree._Element], root: etree._Element) -> etree._Element:

@@ -12,7 +12,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -168,18 +168,11 @@ class _Clerk:
     def value(self, hint: Any, value: Any, key: KeyPath) -> Any:
         origin, args = typing.get_origin(hint), typing.get_args(hint)
         if origin in (types.UnionType, typing.Union):
-            kinds = [a for a in args if a is not type(None)]
-            if value == "" and kinds == [Path] and len(args) > 1:
-                return None  # a path that may be left out
-            return self.value(kinds[0] if len(kinds) == 1 else Any, value, key)
+            return self._optional(args, value, key)
         if hint is Any:
             return value
         if origin in (tuple, frozenset, set):
-            if isinstance(value, Mapping):
-                self._wrong_type(key, value, "array")
-            listed = value if isinstance(value, list) else [value]  # one stands for [one]
-            items = self._all(args[0], enumerate(listed), key)
-            return tuple(items.values()) if origin is tuple else frozenset(items.values())
+            return self._array(origin, args[0], value, key)
         if origin is not None and issubclass(origin, Mapping):
             if not isinstance(value, Mapping):
                 self._wrong_type(key, value, "table")
@@ -189,6 +182,19 @@ class _Clerk:
                 typing.cast("type[Any]", hint), value, key
             )  # is_dataclass also admits instances; a hint is a type
         return self._single(hint, value, key)
+
+    def _optional(self, args: tuple[Any, ...], value: Any, key: KeyPath) -> Any:
+        kinds = [a for a in args if a is not type(None)]
+        if value == "" and kinds == [Path] and len(args) > 1:
+            return None  # a path that may be left out
+        return self.value(kinds[0] if len(kinds) == 1 else Any, value, key)
+
+    def _array(self, kind: Any, hint: Any, value: Any, key: KeyPath) -> Any:
+        if isinstance(value, Mapping):
+            self._wrong_type(key, value, "array")
+        listed = value if isinstance(value, list) else [value]  # one stands for [one]
+        items = self._all(hint, enumerate(listed), key)
+        return tuple(items.values()) if kind is tuple else frozenset(items.values())
 
     def _all(self, hint: Any, items: Any, key: KeyPath) -> dict[Any, Any]:
         done: dict[Any, Any] = {}
@@ -204,49 +210,61 @@ class _Clerk:
 
     def _single(self, hint: Any, value: Any, key: KeyPath) -> Any:
         if isinstance(hint, type) and issubclass(hint, StrEnum):
-            allowed = [str(member) for member in hint]
-            if value not in allowed:
-                meant = nearest(str(value), allowed)
-                self._note("SYS-014", key, value=value, allowed=allowed, nearest=meant or "–")
-                raise _Wrong
-            return hint(value)
+            return self._word(hint, value, key)
         if hint is Path and isinstance(value, str):
-            if not value:
-                self._note("SYS-017", key, value="", pattern=".+")
-                raise _Wrong
-            return (self.base / value).resolve()
+            return self._path(value, key)
         if hint is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if hint is datetime and isinstance(value, date):
-            moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
-            if moment.tzinfo is None:
-                self._note("SYS-013", key, expected="date-time with offset (+07:00)", found=str(value))
-                raise _Wrong
-            return moment.astimezone(UTC)
+            return self._moment(value, key)
         supertype = getattr(hint, "__supertype__", hint)  # NewType
         if type(value) is not supertype:
             self._wrong_type(key, value, _NAMES.get(supertype, getattr(supertype, "__name__", str(supertype))))
         return value
 
+    def _word(self, words: type[StrEnum], value: Any, key: KeyPath) -> StrEnum:
+        self._among([value], [str(word) for word in words], key)
+        return words(value)
+
+    def _path(self, value: str, key: KeyPath) -> Path:
+        if not value:
+            self._note("SYS-017", key, value="", pattern=".+")
+            raise _Wrong
+        return (self.base / value).resolve()
+
+    def _moment(self, value: date, key: KeyPath) -> datetime:
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
+        if moment.tzinfo is None:
+            self._note("SYS-013", key, expected="date-time with offset (+07:00)", found=str(value))
+            raise _Wrong
+        return moment.astimezone(UTC)
+
     def _checked(self, f: dataclasses.Field[Any], value: Any, key: KeyPath) -> Any:
         rules = f.metadata
-        among = rules.get("among")
-        for item in value if isinstance(value, (tuple, frozenset)) else (value,):
-            if among is not None and item not in among:
-                meant = nearest(str(item), [str(one) for one in among])
-                self._note("SYS-014", key, value=item, allowed=sorted(among), nearest=meant or "–")
-                raise _Wrong
+        items = value if isinstance(value, (tuple, frozenset)) else (value,)
+        among, pattern = rules.get("among"), rules.get("pattern")
+        if among is not None:
+            self._among(items, sorted(among), key)
         low, high = rules.get("at_least"), rules.get("at_most")
         if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
             self._note("SYS-015", key, value=value, at_least=low, at_most=high)
             raise _Wrong
-        pattern = rules.get("pattern")
         if pattern is not None:
-            for item in value if isinstance(value, (tuple, frozenset)) else (value,):
-                if item is not None and not re.fullmatch(pattern, item):
-                    self._note("SYS-017", key, value=item, pattern=pattern)
-                    raise _Wrong
+            self._fits(items, pattern, key)
         return value
+
+    def _among(self, items: Iterable[Any], allowed: Sequence[Any], key: KeyPath) -> None:
+        for item in items:
+            if item not in allowed:
+                meant = nearest(str(item), [str(one) for one in allowed])
+                self._note("SYS-014", key, value=item, allowed=allowed, nearest=meant or "–")
+                raise _Wrong
+
+    def _fits(self, items: Iterable[Any], pattern: str, key: KeyPath) -> None:
+        for item in items:
+            if item is not None and not re.fullmatch(pattern, item):
+                self._note("SYS-017", key, value=item, pattern=pattern)
+                raise _Wrong
 
     def _wrong_type(self, key: KeyPath, value: Any, expected: str) -> typing.NoReturn:
         self._note("SYS-013", key, expected=expected, found=_NAMES.get(type(value), type(value).__name__))

@@ -166,13 +166,8 @@ async def post_soap(exchange: Exchange) -> web.Response:
         package = mime.unpack(body, exchange.request.headers["Content-Type"])
         body, parts, kind = package.root, package.parts, package.root_type
         action = package.action or action
-    signed = _SIGNED in body  # what is signed is read as it stands, by the rules for documents
-    digest = hashlib.sha256(body).hexdigest()
-    if exchange.door.crashes.guilty(digest):
-        raise refuse("SYS-005", digest=digest)
     try:
-        with exchange.door.crashes.reading(digest):
-            root = parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
+        root = _read_once(exchange, body, packed=packed)
     except Stopped:
         return await _unreadable(exchange, _body(body, data.most))
     call = _opened(exchange, root, kind, parts)
@@ -188,6 +183,16 @@ async def post_soap(exchange: Exchange) -> web.Response:
     answer = await _OPERATIONS[call.operation](call)
     call.check_parts()
     return _answered(call, answer)
+
+
+def _read_once(exchange: Exchange, body: bytes, *, packed: bool) -> etree._Element:
+    """The envelope. Raises Stopped; Refusal (SYS-005) for bytes at which a process has crashed before."""
+    digest = hashlib.sha256(body).hexdigest()
+    if exchange.door.crashes.guilty(digest):
+        raise refuse("SYS-005", digest=digest)
+    signed = _SIGNED in body  # what is signed is read as it stands, by the rules for documents
+    with exchange.door.crashes.reading(digest):
+        return parse_bytes(body if signed else tame(body, mtom=packed), _limits(exchange))
 
 
 def _by_http(exchange: Exchange) -> Refusal | None:
@@ -278,22 +283,9 @@ def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[
     exchange.soap = version
     if (kind == "application/soap+xml") != (version == SOAP12):
         raise refuse("SYS-131", reason=f"Content-Type: {kind}")
-    children = list(root)
-    if children and children[0].tag == f"{{{version}}}Header":
-        children = children[1:]
-    if len(children) != 1 or children[0].tag != f"{{{version}}}Body":
-        raise refuse("SYS-131", reason="Header?, Body")
-    ours = (root, children[0])
-    if any(
-        _namespace(e) in (SOAP11, SOAP12) and _local(e) in ("Envelope", "Body")
-        for e in root.iter(etree.Element)
-        if e not in ours
-    ):
-        raise refuse("SYS-131", reason="Body × 2")
-    if len(root) > 1 and len(root[0]) > _MOST_ENTRIES:
-        raise refuse("SYS-131", reason=f"Header/* ≤ {_MOST_ENTRIES}")
-    inside = list(children[0])
-    if len(inside) != 1 or (children[0].text or "").strip() or (inside[0].tail or "").strip():
+    body = _body_of(root, version)
+    inside = list(body)
+    if len(inside) != 1 or (body.text or "").strip() or (inside[0].tail or "").strip():
         raise refuse("SYS-131", reason="Body/*")
     operation = _local(inside[0])
     if _namespace(inside[0]) != NAMESPACE or operation not in _OPERATIONS:
@@ -301,14 +293,32 @@ def _opened(exchange: Exchange, root: etree._Element, kind: str, parts: Mapping[
     return SoapCall(exchange=exchange, version=version, operation=operation, arguments=inside[0], parts=parts)
 
 
+def _body_of(root: etree._Element, version: str) -> etree._Element:
+    """The one Body of an envelope. Raises Refusal (SYS-131) for an envelope that is more than a Header and a Body."""
+    children = list(root)
+    if children and children[0].tag == f"{{{version}}}Header":
+        children = children[1:]
+    if len(children) != 1 or children[0].tag != f"{{{version}}}Body":
+        raise refuse("SYS-131", reason="Header?, Body")
+    body = children[0]
+    if any(e not in (root, body) and _is_envelope_or_body(e) for e in root.iter(etree.Element)):
+        raise refuse("SYS-131", reason="Body × 2")
+    if len(root) > 1 and len(root[0]) > _MOST_ENTRIES:
+        raise refuse("SYS-131", reason=f"Header/* ≤ {_MOST_ENTRIES}")
+    return body
+
+
+def _is_envelope_or_body(element: etree._Element) -> bool:
+    return _namespace(element) in (SOAP11, SOAP12) and _local(element) in ("Envelope", "Body")
+
+
 def _headers_of(call: SoapCall, root: etree._Element, who: ProvenParty, head_user: wsse.UserName | None) -> None:
     """Looks at every header entry. Raises Refusal: must be understood and is not, foreign addresses, bad credentials."""
-    exchange = call.exchange
     header = root.find(f"{{{call.version}}}Header")
     users: list[wsse.UserName] = []
     for entry in header if header is not None else ():
         if entry.tag == wsse.SECURITY:
-            wsse.check_time(entry, exchange.door.clock())
+            wsse.check_time(entry, call.exchange.door.clock())
             if entry.find(f"{{{wsse.DSIG}}}Signature") is not None:
                 _signed_by(call, root, entry)
             if (user := wsse.user_of(entry)) is not None:
@@ -318,19 +328,22 @@ def _headers_of(call: SoapCall, root: etree._Element, who: ProvenParty, head_use
         elif _must_understand(entry, call.version):
             refusal = refuse("SYS-132", header=_local(entry)[:60])
             raise _NotUnderstood(refusal.problem, entry)
-    if head_user is not None:
-        if users != [head_user]:  # the beginning said one thing and the whole another
-            raise refuse("SYS-139", reason="UsernameToken")
-    elif users:
-        if not exchange.is_private:
-            raise refuse("SYS-140")
-        doorkeeper = exchange.door.doorkeeper
-        for user in users:
-            found = doorkeeper.by_user(
-                user.user, user.password, exchange.peer, exchange.door.gate.parties, "username-token"
-            )
-            if found.party.id != who.party.id:
-                raise refuse("AUT-104", headers=challenge())
+    if head_user is None:
+        _named_by(call.exchange, users, who)
+    elif users != [head_user]:  # the beginning said one thing and the whole another
+        raise refuse("SYS-139", reason="UsernameToken")
+
+
+def _named_by(exchange: Exchange, users: Sequence[wsse.UserName], who: ProvenParty) -> None:
+    """Raises Refusal unless each name with password is that of the caller who is known already."""
+    if users and not exchange.is_private:
+        raise refuse("SYS-140")
+    for user in users:
+        found = exchange.door.doorkeeper.by_user(
+            user.user, user.password, exchange.peer, exchange.door.gate.parties, "username-token"
+        )
+        if found.party.id != who.party.id:
+            raise refuse("AUT-104", headers=challenge())
 
 
 def _signed_by(call: SoapCall, root: etree._Element, security: etree._Element) -> None:
@@ -592,31 +605,21 @@ def fault(
 ) -> web.Response:
     """A fault with the problems in both languages, and the receipt of a message that was recorded."""
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
-    detail: Answer = {
-        "MaTraCuu": exchange.correlation_id,
-        "KetQua": str(ack.fate) if ack else None,
-        "SoTiepNhan": ack.message if ack else None,
-        "MaThongDiep": ack.ma_thong_diep if ack else None,
-        "BamNoiDung": ack.digest if ack else None,
-        "BienNhan": ack.receipt if ack else None,
-        "DanhSachLoi": answers.problems(problems) or [],
-    }
+    inner = answers.element("LoiXuLy", _fault_detail(exchange, problems, ack), NAMESPACE)
+    sentence = text(f"{first.code}: {first.message(exchange.lang)}")
     ours = first.entry.side is not Side.SENDER
-    sentence = f"{first.code}: {first.message(exchange.lang)}"
     special = {"SYS-130": "VersionMismatch", "SYS-132": "MustUnderstand"}.get(first.code)
-    inner = answers.element("LoiXuLy", detail, NAMESPACE)
+    code = special or _AT_FAULT[exchange.soap][ours]
     if exchange.soap == SOAP12:
-        code = special or ("Receiver" if ours else "Sender")
         # One Text: SOAP 1.2 allows one for each language, and gSOAP drops the whole fault at the second. The detail has both.
-        reason = f'<soap:Text xml:lang="{exchange.lang}">{text(sentence)}</soap:Text>'
+        reason = f'<soap:Text xml:lang="{exchange.lang}">{sentence}</soap:Text>'
         content = (
             f"<soap:Code><soap:Value>soap:{code}</soap:Value></soap:Code><soap:Reason>{reason}</soap:Reason>"
             f"<soap:Detail>{inner}</soap:Detail>"
         )
     else:
-        code = special or ("Server" if ours else "Client")
         content = (
-            f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{text(sentence)}'
+            f'<faultcode>soap:{code}</faultcode><faultstring xml:lang="{exchange.lang}">{sentence}'
             f"</faultstring><detail>{inner}</detail>"
         )
     head = f"<soap:Header>{header}</soap:Header>" if header else ""
@@ -629,6 +632,22 @@ def fault(
         theirs = not (readable or (exchange.soap == SOAP12 and (ours or special)))
         status = 400 if theirs else 500
     return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
+
+
+_AT_FAULT = {SOAP11: ("Client", "Server"), SOAP12: ("Sender", "Receiver")}  # the caller, or we
+
+
+def _fault_detail(exchange: Exchange, problems: Sequence[Problem], ack: Acknowledgement | None) -> Answer:
+    recorded: Answer = dict.fromkeys(("KetQua", "SoTiepNhan", "MaThongDiep", "BamNoiDung", "BienNhan"))
+    if ack is not None:
+        recorded = {
+            "KetQua": str(ack.fate),
+            "SoTiepNhan": ack.message,
+            "MaThongDiep": ack.ma_thong_diep,
+            "BamNoiDung": ack.digest,
+            "BienNhan": ack.receipt,
+        }
+    return {"MaTraCuu": exchange.correlation_id, **recorded, "DanhSachLoi": answers.problems(problems) or []}
 
 
 # -- the envelope's bytes ---------------------------------------------------------------------------------------------
