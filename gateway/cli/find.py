@@ -592,6 +592,7 @@ def _print_unknown(call: CommandRun, party: PartyId | None, limit: int) -> int:
     screen = call.screen
     with call.store.read() as view:
         found = view.deliveries(party=party, states=[DeliveryState.UNKNOWN], limit=limit)
+        whole = view.count_deliveries(party=party, states=[DeliveryState.UNKNOWN])
     if screen.as_json:
         for delivery in found:
             screen.row({**delivery_row(screen, delivery), "first_tried_at": delivery.first_tried_at})
@@ -615,6 +616,7 @@ def _print_unknown(call: CommandRun, party: PartyId | None, limit: int) -> int:
                 for delivery in found
             ),
         )
+        screen.rest(whole - len(found))
     return UNDETERMINED if found else FINE
 
 

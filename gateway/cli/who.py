@@ -50,7 +50,6 @@ _TOLD: Final = (
     "code",
     "codes",
     "party",
-    "delivery",
     "danh_muc",
     "phien_ban",
     "version",

@@ -588,6 +588,13 @@ class View:
             found = found.where(_d.c.created_at < until)
         return [rows.delivery_of(row) for row in self._all(found)]
 
+    def count_deliveries(self, *, party: PartyId | None = None, states: Collection[DeliveryState]) -> int:
+        """How many deliveries deliveries() would give without a limit."""
+        found = select(func.count()).select_from(_d).where(_d.c.state.in_(sorted(state.value for state in states)))
+        if party is not None:
+            found = found.where(_d.c.party == party)
+        return self._connection.execute(found).scalar_one()
+
     def attempts(self, delivery: DeliveryId | str) -> list[Attempt]:
         """Every try of a delivery, the first one first, over replays."""
         a = tables.attempt

@@ -1,5 +1,6 @@
 """messages, show, dossier, inbox, lanes: what an operator sees, and what never shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pki
@@ -194,6 +195,13 @@ def test_what_was_sent_and_may_or_may_not_have_arrived_is_listed(cli, office, do
     out = cli("lanes", "--unknown").out
     assert delivery.id in out
     assert "DLV-021" in out
+    office.receive("accepted/HS01-nop-ho-so-day-du")
+    with office.store.begin() as tx:
+        (second,) = tx.claim_due("so-tu-phap", datetime.now(UTC), 1, 60.0)
+        assert tx.settle(
+            second, replace(broke, delivery=second.id), DeliveryState.UNKNOWN, due_at=now + timedelta(minutes=1)
+        )
+    assert "… còn 1 nữa." in cli("lanes", "--unknown", "--limit", "1").out
     assert cli("lanes", "--unknown", "--party", "cong-dvc").code == 0
     assert cli("lanes", "--unknown", "--held").code == 2
 

@@ -19,6 +19,7 @@ from gateway.core.chain import verify_chain
 from gateway.core.model import DeliveryState, Fate
 from gateway.core.parties import Receives
 from gateway.store import Store, Tx, tables
+from gateway.store.compare import compare_with_log
 
 PORTAL, AGENCY, COMMUNE = "cong-dvc", "so-tu-phap", "ubnd-xa"
 FEEDS = {COMMUNE: "H19.902.01", "so-a": "H19.903", "so-b": "H19.904"}
@@ -83,6 +84,7 @@ def test_ids_are_owned_once_feeds_have_no_gap_and_the_chain_holds(store, new_des
             assert [change.number for change in dossier.changes] == list(range(1, len(dossier.changes) + 1))
         no_stub = select(func.count()).select_from(tables.dossier).where(tables.dossier.c.changed_at.is_(None))
         assert view._connection.execute(no_stub).scalar() == 0
+    assert compare_with_log(store).differences == []
 
 
 def test_the_same_message_at_all_doors_at_once_has_one_effect(store, new_desk, desk, code):

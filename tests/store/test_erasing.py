@@ -63,6 +63,17 @@ def test_nothing_but_an_erasure_changes_what_was_only_ever_added(erased, store):
             connection.execute(text(f"UPDATE {table} SET {column} = 'x'"))
 
 
+def test_reading_the_log_holds_no_snapshot_between_its_pages(sqlite_store, desk_at):
+    """An export that takes hours does not keep the journal from being emptied."""
+    desk = desk_at(sqlite_store)
+    desk.take(desk.filing("H19.901-260115-0001"), desk.filing("H19.901-260115-0002"))
+    lines = sqlite_store.log_entries(page=1)
+    first = next(lines)
+    desk.one(desk.note())
+    assert sqlite_store.clear_traces().journal is False
+    assert [first.number, *(line.number for line in lines)] == [1, 2]  # to where the log stood when it began
+
+
 def files_of(store):
     """What the database keeps on disk, its write-ahead log excepted where it is a server's."""
     if store.engine.dialect.name == "sqlite":
