@@ -229,20 +229,24 @@ class _PdfJudge:
         claimed = status.signer_reported_dt
         claimed = claimed.astimezone(UTC) if claimed is not None and claimed.tzinfo is not None else None
         self.record.facts["signing_time"] = None if claimed is None else claimed.isoformat()
-        stamp = status.timestamp_validity
-        if stamp is not None:
-            time = stamp.timestamp.astimezone(UTC)
-            tree = self._stamp_tree(stamp, time) if stamp.intact and stamp.valid else None
-            self.record.facts["timestamps"] = [{"time": time.isoformat(), "tree": tree}]
-            if not (stamp.intact and stamp.valid) or time > self.at + CLOCK_SKEW:
-                self.record.mark(v.FAILED, "time-claim", "2.3")
-            elif tree is not None:
-                return time, True
+        stamped = self._stamped(status.timestamp_validity) if status.timestamp_validity is not None else None
+        if stamped is not None:
+            return stamped, True
         if claimed is not None and claimed > self.at + CLOCK_SKEW:
             self.record.mark(v.FAILED, "time-claim", "1.1")
         if claimed is not None and certificate.within(claimed) and claimed <= self.at:
             return claimed, False
         return self.at, False
+
+    def _stamped(self, stamp: Any) -> datetime | None:
+        """The time that a time-stamp proves; None where it is broken, of the future, or of nobody who is trusted."""
+        time, sound = stamp.timestamp.astimezone(UTC), stamp.intact and stamp.valid
+        tree = self._stamp_tree(stamp, time) if sound else None
+        self.record.facts["timestamps"] = [{"time": time.isoformat(), "tree": tree}]
+        if not sound or time > self.at + CLOCK_SKEW:
+            self.record.mark(v.FAILED, "time-claim", "2.3")
+            return None
+        return time if tree is not None else None
 
     def _stamp_tree(self, stamp: Any, time: datetime) -> str | None:
         """The tree that vouches for the time-stamping service at that time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -285,32 +285,58 @@ def _read(name: str, most: int) -> tuple[bytes, str, int]:
 def _print(
     call: CommandRun, name: str, fate: Fate, finding: Finding | None, problems: tuple[Problem, ...], *, hints: bool
 ) -> None:
-    screen = call.screen
-    fixes = _proposals(finding, problems) if hints else {}
+    fixes = _proposals(finding, problems) if hints else None
     shown = "<stdin>" if name == STDIN else name
-    if screen.as_json:
-        rows = [screen.problem_row(problem, shown) for problem in problems]
-        if hints:
-            told = [fixes.get(number) for number in range(len(problems))]
-            rows = [{**row, "fix": asdict(fix) if fix else None} for row, fix in zip(rows, told, strict=True)]
-        screen.row({"file": shown, "outcome": str(fate), **_finding_row(finding), "problems": rows})
-        return
-    named = (finding.loai, finding.ma_ho_so) if finding else ()
-    about = " ".join(part for part in named if part)
+    if call.screen.as_json:
+        _print_row(call.screen, shown, fate, finding, problems, fixes)
+    else:
+        _print_text(call.screen, shown, fate, finding, problems, fixes)
+
+
+def _print_row(
+    screen: Screen,
+    shown: str,
+    fate: Fate,
+    finding: Finding | None,
+    problems: tuple[Problem, ...],
+    fixes: Mapping[int, Proposal] | None,
+) -> None:
+    rows = [screen.problem_row(problem, shown) for problem in problems]
+    if fixes is not None:
+        told = [fixes.get(number) for number in range(len(problems))]
+        rows = [{**row, "fix": asdict(fix) if fix else None} for row, fix in zip(rows, told, strict=True)]
+    screen.row({"file": shown, "outcome": str(fate), **_finding_row(finding), "problems": rows})
+
+
+def _print_text(
+    screen: Screen,
+    shown: str,
+    fate: Fate,
+    finding: Finding | None,
+    problems: tuple[Problem, ...],
+    fixes: Mapping[int, Proposal] | None,
+) -> None:
+    about = " ".join(part for part in (finding.loai, finding.ma_ho_so) if part) if finding else ""
     vi, en = WORDS[fate]
     tail = f" ({about})" if about else ""
     screen.line(f"{shown}: {vi}{tail}", f"{shown}: {en}{tail}")
     for number, problem in enumerate(problems):
         screen.problem(problem, shown)
-        if number in fixes:
+        if fixes and number in fixes:
             _print_fix(screen, shown, fixes[number])
-    if hints and (left := sum(problem.outcome is ProblemOutcome.FAILED for problem in problems) - len(fixes)) > 0:
+    if fixes is not None:
+        _print_left(screen, sum(problem.outcome is ProblemOutcome.FAILED for problem in problems) - len(fixes))
+    if fixes:
+        screen.line("    Sửa xong phải ký lại.", "    Sign again after mending.")
+
+
+def _print_left(screen: Screen, left: int) -> None:
+    """How many failures are left without a proposal."""
+    if left > 0:
         screen.line(
             f"    {left} lỗi không tự đề xuất thay đổi được: làm theo dòng →.",
             f"    {left} without an edit that could be proposed: follow the → line.",
         )
-    if fixes:
-        screen.line("    Sửa xong phải ký lại.", "    Sign again after mending.")
 
 
 def _finding_row(finding: Finding | None) -> dict[str, Any]:
@@ -551,18 +577,12 @@ def _signing_key(
     label: str | None,
 ) -> SigningKey:
     """The key of a file or of a token. Raises UsageError; Stopped (SYS-022, SIG-10x)."""
-    import os
-
     from signing.sign import SigningKey
 
     text = call.screen.text
     if (file is None) == (module is None):
         raise click.UsageError(text("Nêu --key, hoặc --module.", "Name --key, or --module."))
-    password = None
-    if password_env is not None:
-        password = os.environ.get(password_env) or None
-        if password is None:
-            raise Stopped(Problem("SYS-022", {"path": str(file or module), "reason": f"{password_env} = ∅"}))
+    password = _password(password_env, str(file or module))
     if module is not None:
         if token is None or label is None:
             raise click.UsageError(text("--module cần --token và --label.", "--module needs --token and --label."))
@@ -571,16 +591,33 @@ def _signing_key(
         return load_token_key(module, token, label, password or "", certificate)
     if file is None or certificate is None or token or label:
         raise click.UsageError(text("--key cần --cert.", "--key needs --cert, and neither --token nor --label."))
+    _warn_of_readers(call.screen, file)
+    return SigningKey.load(file, certificate, password.encode() if password else None, private_mode=False)
+
+
+def _password(variable: str | None, of: str) -> str | None:
+    """The password in this variable of the environment, where one is named. Raises Stopped (SYS-022)."""
+    import os
+
+    if variable is None:
+        return None
+    password = os.environ.get(variable)
+    if not password:
+        raise Stopped(Problem("SYS-022", {"path": of, "reason": f"{variable} = ∅"}))
+    return password
+
+
+def _warn_of_readers(screen: Screen, file: Path) -> None:
+    """Says so when others may read a private key."""
     try:
         open_to_others = file.stat().st_mode & 0o077
     except OSError:
-        open_to_others = 0  # loading it says why
+        return  # loading it says why
     if open_to_others:
-        call.screen.note(
+        screen.note(
             f"Lưu ý: {file} cho người khác đọc; với khóa thật hãy chạy chmod 600.",
             f"Note: others can read {file}; for a real key run chmod 600.",
         )
-    return SigningKey.load(file, certificate, password.encode() if password else None, private_mode=False)
 
 
 def _stamper(url: str) -> Callable[[bytes], bytes]:

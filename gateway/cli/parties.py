@@ -259,25 +259,7 @@ def list_(call: CommandRun, history: str | None) -> int:
     """Lists parties, or the versions of one."""
     screen = call.screen
     if history is not None:
-        with call.store.read() as view:
-            versions = view.party_history(history)
-        if not versions:
-            raise Stopped(unknown("party", history))
-        for row in versions:
-            if screen.as_json:
-                screen.row(
-                    {
-                        "party": row.id,
-                        "version": row.version,
-                        "author": row.author,
-                        "reason": row.reason,
-                        "applied_at": row.applied_at,
-                        "removed": row.profile is None,
-                    }
-                )
-            else:
-                gone = screen.text(" (bỏ)", " (removed)") if row.profile is None else ""
-                screen.line(f"{row.version}: {when(row.applied_at)} {row.author}: {row.reason}{gone}")
+        _print_history(call, history)
         return FINE
     from gateway.wiring import registry_of, with_aliases
 
@@ -317,6 +299,29 @@ def list_(call: CommandRun, history: str | None) -> int:
         title=screen.text(f"Phiên bản {registry.version}", f"Version {registry.version}"),
     )
     return FINE
+
+
+def _print_history(call: CommandRun, party: str) -> None:
+    screen = call.screen
+    with call.store.read() as view:
+        versions = view.party_history(party)
+    if not versions:
+        raise Stopped(unknown("party", party))
+    for row in versions:
+        if screen.as_json:
+            screen.row(
+                {
+                    "party": row.id,
+                    "version": row.version,
+                    "author": row.author,
+                    "reason": row.reason,
+                    "applied_at": row.applied_at,
+                    "removed": row.profile is None,
+                }
+            )
+        else:
+            gone = screen.text(" (bỏ)", " (removed)") if row.profile is None else ""
+            screen.line(f"{row.version}: {when(row.applied_at)} {row.author}: {row.reason}{gone}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,15 +387,24 @@ def versions(call: CommandRun, party: str | None, since: datetime | None) -> int
             screen.row(_spoken_row(one))
     else:
         _print_spoken(screen, found)
-        silent = {one.id for one in registry if party in {None, one.id}} - {one.party for one in found}
-        if silent:
-            listed = ", ".join(one.id for one in registry if one.id in silent)
-            screen.line(f"Không hạn chế phiên bản, chưa gửi gì: {listed}.", f"Any version, nothing sent yet: {listed}.")
+        _print_silent(screen, [one.id for one in registry if party in {None, one.id}], found)
     for one in found:
-        for version in one.strange:
-            facts = {"party": one.party, "loai": one.loai, "version": version, "served": list(one.served) or "–"}
-            screen.problem(Problem("SYS-051", facts), to_err=True)
+        _tell_strange(screen, one)
     return PROBLEMS if any(one.strange for one in found) else FINE
+
+
+def _tell_strange(screen: Screen, one: Versions) -> None:
+    for version in one.strange:
+        facts = {"party": one.party, "loai": one.loai, "version": version, "served": list(one.served) or "–"}
+        screen.problem(Problem("SYS-051", facts), to_err=True)
+
+
+def _print_silent(screen: Screen, asked: Sequence[PartyId], found: Sequence[Versions]) -> None:
+    """Those asked about of whom there is nothing to list."""
+    told = {one.party for one in found}
+    silent = ", ".join(party for party in asked if party not in told)
+    if silent:
+        screen.line(f"Không hạn chế phiên bản, chưa gửi gì: {silent}.", f"Any version, nothing sent yet: {silent}.")
 
 
 def _spoken_row(one: Versions) -> dict[str, Any]:

@@ -100,25 +100,28 @@ def sample(call: CommandRun, loai: str, count: int, output: Path | None, **asked
     seed = asked.pop("seed")
     first = seed if seed is not None else int(at.timestamp() * 1000) % 2**31
     maker = Maker(loai, at=at, **asked)
-    if count > 1 and output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        body = maker.make(first + number)
-        if key is not None:
-            body = sign(body, key, at=at)
-        if output is None:
+    made = (maker.make(first + number) for number in range(count))
+    bodies = (sign(body, key, at=at) for body in made) if key is not None else made
+    if output is None:
+        for body in bodies:
             call.screen.raw(body)
-            continue
-        file = output / f"{loai}-{number + 1:06d}.xml" if count > 1 else output
-        try:
-            file.write_bytes(body)
-        except OSError as error:
-            raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
+        return FINE
+    if count > 1:
+        output.mkdir(parents=True, exist_ok=True)
+    for number, body in enumerate(bodies, start=1):
+        file = output / f"{loai}-{number:06d}.xml" if count > 1 else output
+        _write(file, body)
         if call.screen.as_json:
             call.screen.row({"file": str(file), "bytes": len(body), "signed": key is not None})
-    if output is not None:
-        call.screen.line(f"Đã ghi {count} thông điệp vào {output}.", f"Wrote {count} messages to {output}.")
+    call.screen.line(f"Đã ghi {count} thông điệp vào {output}.", f"Wrote {count} messages to {output}.")
     return FINE
+
+
+def _write(file: Path, body: bytes) -> None:
+    try:
+        file.write_bytes(body)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
 
 
 class Maker:

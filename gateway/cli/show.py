@@ -68,6 +68,13 @@ def when(moment: datetime | None) -> str:
     return "–" if moment is None else moment.astimezone(HANOI).strftime("%d/%m/%Y %H:%M:%S")
 
 
+def _place(problem: Problem, source: str | None) -> str:
+    """Where a problem is, as editors take it: ``file:line:column``, as much of it as is known."""
+    at, file = problem.at, source or problem.facts.get("file")
+    numbers = (at.line, at.column) if at is not None and at.line is not None else ()
+    return ":".join(str(part) for part in (file or None, *numbers) if part is not None)
+
+
 class Unwritable(OSError):
     """Standard output or standard error takes nothing more: a full disk, most of the time."""
 
@@ -179,12 +186,8 @@ class Screen:
         if self.as_json:
             self._write(stream, as_json(self.problem_row(problem, source)))
             return
-        place = source or problem.facts.get("file")
-        at = problem.at
-        prefix = f"{place}" if place else ""
-        if at is not None and at.line is not None:
-            prefix += (":" if place else "") + f"{at.line}" + (f":{at.column}" if at.column is not None else "")
-        head = f"{prefix} " if prefix else ""
+        at, place = problem.at, _place(problem, source)
+        head = f"{place} " if place else ""
         mark = {ProblemOutcome.FAILED: "", ProblemOutcome.UNDETERMINED: "? ", ProblemOutcome.NOTE: "· "}[
             problem.outcome
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,10 @@ from gateway.cli.run import refresh_trust
 from gateway.cli.show import when
 from gateway.core.problems import Lang
 from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.core.parties import SigningCertificate
+    from signing.trust import CertificateStanding
 
 trust = Group(
     "trust",
@@ -66,10 +71,9 @@ def forecast(call: CommandRun, within: int | None) -> int:
     screen, now = call.screen, call.now
     parties, known = registry_looked_at(call.settings, call.store)
     ends = look_ahead(known, parties, now, timedelta(days=within) if within is not None else None)
-    over = False
-    for end in ends:
-        over = over or (end.at <= now and end.last)
-        if screen.as_json:
+    over = any(end.at <= now and end.last for end in ends)
+    if screen.as_json:
+        for end in ends:
             screen.row(
                 {
                     "at": end.at,
@@ -82,7 +86,6 @@ def forecast(call: CommandRun, within: int | None) -> int:
                     "last": end.last,
                 }
             )
-    if screen.as_json:
         return PROBLEMS if over else FINE
     if not ends:
         screen.line("Không có gì hết hiệu lực trong khoảng đó.", "Nothing ends in that time.")
@@ -130,42 +133,38 @@ def show(call: CommandRun) -> int:
     ]
     if screen.as_json:
         for party, registered, standing in rows:
-            screen.row(
-                {
-                    "party": party,
-                    "certificate": registered.fingerprint,
-                    "tree": registered.tree,
-                    "status": str(standing.status),
-                    "reason": standing.reason,
-                    "as_of": standing.verdict.as_of if standing.verdict else None,
-                    "until": standing.verdict.until if standing.verdict else None,
-                    "source": standing.verdict.source if standing.verdict else None,
-                    "missing": [screen.problem_row(one) for one in missing.get((party, registered.fingerprint), ())],
-                }
-            )
+            lacks = [screen.problem_row(one) for one in missing.get((party, registered.fingerprint), ())]
+            screen.row({"party": party, **_standing_row(registered, standing), "missing": lacks})
         return FINE
     heads = ("Bên", "Chứng thư (SHA-256)", "Cây", "Tình trạng", "Vì", "Nguồn", "Tính tới", "Có giá trị tới")
     heads_en = ("Party", "Certificate (SHA-256)", "Tree", "Status", "Because", "Source", "As of", "Until")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
-        (
-            (
-                party,
-                registered.fingerprint[:16] + "…",
-                registered.tree,
-                standing.status,
-                standing.reason,
-                standing.verdict.source if standing.verdict else "",
-                when(standing.verdict.as_of) if standing.verdict else "",
-                when(standing.verdict.until) if standing.verdict else "",
-            )
-            for party, registered, standing in rows
-        ),
+        ((party, *_standing_cells(registered, standing)) for party, registered, standing in rows),
     )
     for problems in missing.values():
         for problem in problems:
             screen.problem(problem)
     return FINE
+
+
+def _standing_row(registered: SigningCertificate, standing: CertificateStanding) -> dict[str, Any]:
+    verdict = standing.verdict
+    return {
+        "certificate": registered.fingerprint,
+        "tree": registered.tree,
+        "status": str(standing.status),
+        "reason": standing.reason,
+        "as_of": verdict.as_of if verdict else None,
+        "until": verdict.until if verdict else None,
+        "source": verdict.source if verdict else None,
+    }
+
+
+def _standing_cells(registered: SigningCertificate, standing: CertificateStanding) -> tuple[str | None, ...]:
+    verdict = standing.verdict
+    proof = (verdict.source, when(verdict.as_of), when(verdict.until)) if verdict else ("", "", "")
+    return (registered.fingerprint[:16] + "…", registered.tree, standing.status, standing.reason, *proof)
 
 
 @command(
