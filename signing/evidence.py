@@ -163,18 +163,27 @@ class Anchor:
 
 def anchors(parts: Parts) -> list[Anchor]:
     """What must be believed from elsewhere: the gateway's certificates that signed here, roots, pinned registrations."""
-    signed = {name for body in (parts.receipt, parts.composed) if body for name in _signers(body)}
-    signed |= {signer_of(str(entry.facts.get("jws", ""))) or "" for entry in parts.log if entry.what == HEAD}
-    found = [
-        Anchor(fingerprint=one, kind="gateway", of=parts.own_identifier or "–") for one in parts.own if one in signed
-    ]
+    signed = _signed_here(parts)
     registered = (*([parts.registration] if parts.registration is not None else []), *parts.documents)
-    found += [
-        Anchor(fingerprint=one.fingerprint, kind="registered", of=one.party)
-        for one in registered
-        if one.tree is None and one.fingerprint
+    return [
+        *(
+            Anchor(fingerprint=one, kind="gateway", of=parts.own_identifier or "–")
+            for one in parts.own
+            if one in signed
+        ),
+        *(
+            Anchor(fingerprint=one.fingerprint, kind="registered", of=one.party)
+            for one in registered
+            if one.tree is None and one.fingerprint
+        ),
+        *(Anchor(fingerprint=one, kind="root", of=tree.name) for tree in parts.trees for one in tree.anchors),
     ]
-    return found + [Anchor(fingerprint=one, kind="root", of=tree.name) for tree in parts.trees for one in tree.anchors]
+
+
+def _signed_here(parts: Parts) -> set[str]:
+    """The fingerprints of those who signed the receipt, what was composed, and the heads of the log."""
+    signed = {name for body in (parts.receipt, parts.composed) if body for name in _signers(body)}
+    return signed | {signer_of(str(entry.facts.get("jws", ""))) or "" for entry in parts.log if entry.what == HEAD}
 
 
 def _signers(body: bytes) -> set[str]:
@@ -452,6 +461,18 @@ class _Check:
             verdict: Mapping[str, Any] = attested.verdict if attested is not None else {}
         except Stopped as stop:
             attested, verdict = None, getattr(stop, "verdict", {})
+        self._same_verdict(verdict, recorded, attested)
+        self.attested = attested
+        signed = None if attested is None else attested.signed_bytes
+        recorded_digest = self.parts.signed_digest
+        if signed != self.parts.signed or (
+            signed is not None and hashlib.sha256(signed).hexdigest() != recorded_digest
+        ):
+            raise Stopped(Problem("SIG-125"))
+        return "passed"
+
+    def _same_verdict(self, verdict: Mapping[str, Any], recorded: Mapping[str, Any], attested: Attested | None) -> None:
+        """Raises Stopped where judging again leads to another verdict."""
         for name in ("result", "checklist", "annex_i", "basis", "at"):
             if verdict.get(name) != recorded.get(name):
                 if attested is None and recorded.get("result") == "passed":
@@ -461,14 +482,6 @@ class _Check:
         for name in found.keys() | said.keys():
             if name != "status" and found.get(name) != said.get(name):  # the status has a step of its own
                 self._differs(f"facts.{name}")
-        self.attested = attested
-        signed = None if attested is None else attested.signed_bytes
-        recorded_digest = self.parts.signed_digest
-        if signed != self.parts.signed or (
-            signed is not None and hashlib.sha256(signed).hexdigest() != recorded_digest
-        ):
-            raise Stopped(Problem("SIG-125"))
-        return "passed"
 
     def _documents(self) -> str:
         """Judging the signed PDFs inside again leads to what was recorded of them; their bytes are signed with the message."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import click
 
@@ -105,27 +106,7 @@ def replay(
 
 def _print_plan(screen: Screen, plan: desk.ReplayPlan) -> None:
     if screen.as_json:
-        screen.row(
-            {
-                "plan": {
-                    "deliveries": [delivery_row(screen, delivery) for delivery in plan.deliveries],
-                    "messages": [{"id": m.id, "state": str(m.state), "codes": list(m.codes)} for m in plan.messages],
-                    "already_delivered": [delivery.id for delivery in plan.delivered],
-                    "on_their_way": [delivery.id for delivery in plan.waiting],
-                    "skipped": [delivery.id for delivery in plan.skipped],
-                    "nothing_to_do": [message.id for message in plan.settled],
-                    "behind": plan.behind,
-                    "would_fail": [
-                        {
-                            "message": doubt.subject,
-                            "problems": [screen.problem_row(problem) for problem in doubt.problems],
-                        }
-                        for doubt in plan.would_fail
-                    ],
-                    "more": plan.cut,
-                }
-            }
-        )
+        screen.row({"plan": _plan_row(screen, plan)})
         return
     screen.line(
         f"Kế hoạch: gửi lại {len(plan.deliveries)} lượt, xét lại {len(plan.messages)} thông điệp.",
@@ -146,6 +127,23 @@ def _print_plan(screen: Screen, plan: desk.ReplayPlan) -> None:
         screen.line(
             "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
         )
+
+
+def _plan_row(screen: Screen, plan: desk.ReplayPlan) -> dict[str, Any]:
+    return {
+        "deliveries": [delivery_row(screen, delivery) for delivery in plan.deliveries],
+        "messages": [{"id": m.id, "state": str(m.state), "codes": list(m.codes)} for m in plan.messages],
+        "already_delivered": [delivery.id for delivery in plan.delivered],
+        "on_their_way": [delivery.id for delivery in plan.waiting],
+        "skipped": [delivery.id for delivery in plan.skipped],
+        "nothing_to_do": [message.id for message in plan.settled],
+        "behind": plan.behind,
+        "would_fail": [
+            {"message": doubt.subject, "problems": [screen.problem_row(problem) for problem in doubt.problems]}
+            for doubt in plan.would_fail
+        ],
+        "more": plan.cut,
+    }
 
 
 def _told(screen: Screen, delivery: Delivery) -> str:

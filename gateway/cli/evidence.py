@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -156,9 +157,14 @@ def check_bundle(
     )
     if not signed:
         return _print(call, str(file), report, len(packed))
+    return _hand_out(call, str(file), report)
+
+
+def _hand_out(call: CommandRun, shown: str, report: BundleReport) -> int:
+    """Gives the signed bytes of a bundle that fits; says on standard error why there are none."""
     misfit = report.first_misfit
     if misfit is not None and misfit.problem is not None:
-        call.screen.problem(misfit.problem, str(file), to_err=True)
+        call.screen.problem(misfit.problem, shown, to_err=True)
         return PROBLEMS
     if report.parts is None or report.parts.signed is None:
         call.screen.note("Không có phần đã ký.", "Nothing in it was signed.")
@@ -188,17 +194,7 @@ def _print(call: CommandRun, shown: str, report: BundleReport, size: int, *, own
     if screen.as_json:
         screen.row(_row(call, shown, report, size))
         return code
-    about = _about(report.parts) if report.parts is not None else ""
-    if misfit is not None:
-        screen.line(f"{shown}: KHÔNG KHỚP ({about or '?'})", f"{shown}: DOES NOT FIT ({about or '?'})")
-    elif own:
-        screen.line(f"Đã viết {shown} ({size} byte): {about}", f"Wrote {shown} ({size} bytes): {about}")
-    elif report.undetermined:
-        screen.line(
-            f"{shown}: KHỚP, CÒN ĐIỀU CHƯA CHỨNG MINH ({about})", f"{shown}: FITS, NOT ALL OF IT PROVEN ({about})"
-        )
-    else:
-        screen.line(f"{shown}: KHỚP ({about})", f"{shown}: FITS ({about})")
+    screen.line(*_headline(shown, report, size, own=own))
     for fit in report.fits:
         vi, en = STEPS[fit.step]
         word = STATUS_WORDS[fit.status]
@@ -208,6 +204,17 @@ def _print(call: CommandRun, shown: str, report: BundleReport, size: int, *, own
     if report.parts is not None and "anchors" in report.undetermined:
         _print_taken(call, report.parts)
     return code
+
+
+def _headline(shown: str, report: BundleReport, size: int, *, own: bool) -> tuple[str, str]:
+    about = _about(report.parts) if report.parts is not None else ""
+    if report.first_misfit is not None:
+        return f"{shown}: KHÔNG KHỚP ({about or '?'})", f"{shown}: DOES NOT FIT ({about or '?'})"
+    if own:
+        return f"Đã viết {shown} ({size} byte): {about}", f"Wrote {shown} ({size} bytes): {about}"
+    if report.undetermined:
+        return f"{shown}: KHỚP, CÒN ĐIỀU CHƯA CHỨNG MINH ({about})", f"{shown}: FITS, NOT ALL OF IT PROVEN ({about})"
+    return f"{shown}: KHỚP ({about})", f"{shown}: FITS ({about})"
 
 
 def _print_taken(call: CommandRun, parts: Parts) -> None:
@@ -230,27 +237,33 @@ def _about(parts: Parts) -> str:
     return " ".join(part for part in (parts.loai, parts.ma_thong_diep, parts.state, when(parts.received_at)) if part)
 
 
+# What a row tells of the bundle's message; nothing of any where the bundle could not be taken apart.
+_OF_MESSAGE: Final[Mapping[str, Callable[[Parts], object]]] = MappingProxyType(
+    {
+        "message": lambda parts: parts.message,
+        "ma_thong_diep": lambda parts: parts.ma_thong_diep,
+        "loai": lambda parts: parts.loai,
+        "party": lambda parts: parts.party,
+        "state": lambda parts: parts.state,
+        "received_at": lambda parts: parts.received_at,
+        "digest": lambda parts: parts.digest,
+        "signed_sha256": lambda parts: parts.signed_digest,
+    }
+)
+
+
 def _row(call: CommandRun, shown: str, report: BundleReport, size: int) -> dict[str, Any]:
     from signing.evidence import anchors
 
     parts, misfit = report.parts, report.first_misfit
+    believed = anchors(parts) if parts is not None else []
     return {
         "file": shown,
         "bytes": size,
         "outcome": "failed" if misfit else "undetermined" if report.undetermined else "passed",
         "first_misfit": misfit.step if misfit else None,
         "steps": {fit.step: fit.status for fit in report.fits},
-        "message": parts.message if parts else None,
-        "ma_thong_diep": parts.ma_thong_diep if parts else None,
-        "loai": parts.loai if parts else None,
-        "party": parts.party if parts else None,
-        "state": parts.state if parts else None,
-        "received_at": parts.received_at if parts else None,
-        "digest": parts.digest if parts else None,
-        "signed_sha256": parts.signed_digest if parts else None,
-        "anchors": [
-            {"fingerprint": one.fingerprint, "kind": one.kind, "of": one.of}
-            for one in (anchors(parts) if parts else ())
-        ],
+        **{name: told(parts) if parts is not None else None for name, told in _OF_MESSAGE.items()},
+        "anchors": [{"fingerprint": one.fingerprint, "kind": one.kind, "of": one.of} for one in believed],
         "problems": [call.screen.problem_row(fit.problem, shown) for fit in report.fits if fit.problem is not None],
     }

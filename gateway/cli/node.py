@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
-from gateway.cli.show import when
+from gateway.cli.show import Screen, when
 from gateway.core.addresses import host_and_port
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.os_words import system_reason
@@ -238,6 +238,16 @@ class DoctorFinding:
 @option("--all", "everything", is_flag=True, vi="Cả các giá trị mặc định.", en="Default values too.")
 def doctor(call: CommandRun, everything: bool) -> int:
     """Prints settings and findings."""
+    _print_settings(call, everything=everything)
+    found: list[DoctorFinding] = []
+    for look in LOOKS:
+        found += look(call)
+    for finding in found:
+        _print_finding(call.screen, finding)
+    return PROBLEMS if any(_failed(finding) for finding in found) else FINE
+
+
+def _print_settings(call: CommandRun, *, everything: bool) -> None:
     from gateway.wiring import shown_url
 
     screen, loaded = call.screen, call.loaded
@@ -250,27 +260,21 @@ def doctor(call: CommandRun, everything: bool) -> int:
         elif everything or origin.kind != "default":
             where = f"{origin.kind} {origin.place}".strip()
             screen.line(f"{key} = {_shown(value)}    [{where}]")
-    found: list[DoctorFinding] = []
-    for look in LOOKS:
-        found += look(call)
-    failed = 0
-    for finding in found:
-        failed += any(problem.outcome is ProblemOutcome.FAILED for problem in finding.problems)
-        if screen.as_json:
-            rows = [screen.problem_row(problem) for problem in finding.problems]
-            screen.row({"check": finding.en, "ok": not rows, "problems": rows})
-            continue
-        mark = (
-            "✗"
-            if any(p.outcome is ProblemOutcome.FAILED for p in finding.problems)
-            else "!"
-            if finding.problems
-            else "✓"
-        )
-        screen.line(f"{mark} {finding.vi}", f"{mark} {finding.en}")
-        for problem in finding.problems:
-            screen.problem(problem)
-    return PROBLEMS if failed else FINE
+
+
+def _print_finding(screen: Screen, finding: DoctorFinding) -> None:
+    if screen.as_json:
+        rows = [screen.problem_row(problem) for problem in finding.problems]
+        screen.row({"check": finding.en, "ok": not rows, "problems": rows})
+        return
+    mark = "✗" if _failed(finding) else "!" if finding.problems else "✓"
+    screen.line(f"{mark} {finding.vi}", f"{mark} {finding.en}")
+    for problem in finding.problems:
+        screen.problem(problem)
+
+
+def _failed(finding: DoctorFinding) -> bool:
+    return any(problem.outcome is ProblemOutcome.FAILED for problem in finding.problems)
 
 
 def _plain(value: Any) -> Any:

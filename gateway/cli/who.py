@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -105,11 +106,10 @@ def show(
             for entry in entries
             if entry.message and (known := view.message(entry.message))
         }
-    if older:
-        many = (
-            str(older) if older <= LOOKED_BEHIND else screen.text(f"hơn {LOOKED_BEHIND}", f"more than {LOOKED_BEHIND}")
-        )
-        screen.note(f"… còn {many} mục trước đó.", f"… {many} older entries.")
+    if older > LOOKED_BEHIND:
+        screen.note(f"… còn hơn {LOOKED_BEHIND} mục trước đó.", f"… more than {LOOKED_BEHIND} older entries.")
+    elif older:
+        screen.note(f"… còn {older} mục trước đó.", f"… {older} older entries.")
     if screen.as_json:
         print_entries(call, entries)
         return FINE
@@ -124,17 +124,20 @@ def show(
             when(entry.at),
             entry.who,
             screen.text(*ACTS.get(entry.what, (entry.what, entry.what))),
-            (entry.message and about.get(entry.message))
-            or entry.message
-            or entry.facts.get("ma_ho_so")
-            or entry.facts.get("party")
-            or "–",
+            _about(entry, about),
             _details(entry),
         )
         for entry in entries
     ]
     screen.table(heads if screen.lang is Lang.VI else heads_en, lines)
     return FINE
+
+
+def _about(entry: chain.LogEntry, dossiers: Mapping[str, str | None]) -> object:
+    """What an entry is about: the dossier of its message, or else the message, a dossier, a party."""
+    if entry.message:
+        return dossiers.get(entry.message) or entry.message
+    return entry.facts.get("ma_ho_so") or entry.facts.get("party") or "–"
 
 
 def _details(entry: chain.LogEntry) -> str:
