@@ -653,13 +653,13 @@ class _Check:
     def _schemas(self) -> str:
         if self.schemas is None or not self.parts.schemas:
             return "not-applicable"
+        for name, digest in sorted(self.parts.schemas.items()):
+            if name in self.schemas and self.schemas[name] != digest:
+                raise Stopped(Problem("SIG-130", {"file": name}))
         line = self._judgement()
         judged_by = line.facts.get("schemas") if line is not None else None
         if judged_by is not None and judged_by != chain.digest_of(dict(self.parts.schemas)):
             return "undetermined"  # the gateway has got other schemas since then
-        for name, digest in sorted(self.parts.schemas.items()):
-            if name in self.schemas and self.schemas[name] != digest:
-                raise Stopped(Problem("SIG-130", {"file": name}))
         return "passed" if self.parts.schemas.keys() <= self.schemas.keys() else "undetermined"
 
 
