@@ -36,6 +36,7 @@ from connectors.table import AnswerMeaning, Common, Secret, connector_secret
 from gateway import documents
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
+from signing.keyfiles import believe_in_tls, show_in_tls
 
 log = logging.getLogger("lienthong.connectors.http")
 
@@ -270,15 +271,17 @@ class HttpLine:
     def context(self, common: Common) -> ssl.SSLContext:
         """The party's TLS: its authorities, our certificate. Read again when a file has changed."""
         files = [file for file in (common.ca, common.client_certificate, common.client_key) if file]
-        key = (common.ca, common.client_certificate, common.client_key, *(file.stat().st_mtime_ns for file in files))
+        named = (common.ca, common.client_certificate, common.client_key, common.client_password)
+        key = (*named, *(file.stat().st_mtime_ns for file in files))
         if key not in self._contexts:
             context = ssl.create_default_context() if common.ca is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.minimum_version = ssl.TLSVersion.TLSv1_2  # Circular 15/2025, Annex I
             if common.ca is not None:
-                context.load_verify_locations(cafile=common.ca)
+                believe_in_tls(context, common.ca)
             if common.client_certificate is not None:
-                # An encrypted key would make OpenSSL ask on the terminal; the empty answer turns that into an error.
-                context.load_cert_chain(common.client_certificate, common.client_key, password="")
+                where = common.client_password
+                password = None if where is None else connector_secret(where).encode()
+                show_in_tls(context, common.client_certificate, common.client_key, password)
             self._contexts[key] = context
         return self._contexts[key]
 
@@ -404,9 +407,10 @@ class Http:
         """Our side of TLS. Raises Unreachable where a file is not there or does not fit."""
         try:
             return self._line.context(self.common)
-        except (OSError, ssl.SSLError) as error:
-            why = system_reason(error)
-            raise Unreachable(Problem("DLV-002", {"why": f"{why}"})) from error
+        except Stopped as stop:  # no password where it should lie
+            raise Unreachable(stop.problems[0]) from stop
+        except (OSError, ValueError) as error:
+            raise Unreachable(Problem("DLV-002", {"why": system_reason(error)})) from error
 
     async def peer(self, url: str) -> Peer | None:
         """Who answers at an https address, by its certificate; None where nobody does, or without TLS."""

@@ -60,14 +60,22 @@ class Common:
     )
     ca: Path | None = setting(
         None,
-        vi="Tệp PEM: chỉ tin các tổ chức chứng thực này; bỏ trống thì dùng danh sách của hệ điều hành.",
-        en="PEM: the only authorities believed for this party; without it the system's.",
+        vi="Tệp PEM, DER: chỉ tin các tổ chức chứng thực này; bỏ trống thì dùng danh sách của hệ điều hành.",
+        en="PEM or DER: the only authorities believed for this party; without it the system's.",
     )
     client_certificate: Path | None = setting(
-        None, vi="Chứng thư máy khách (PEM) trình cho bên nhận.", en="Client certificate (PEM) shown to the party."
+        None,
+        vi="Chứng thư máy khách trình cho bên nhận (PEM, DER hoặc PKCS#12).",
+        en="Client certificate shown to the party (PEM, DER or PKCS#12).",
     )
     client_key: Path | None = setting(
         None, vi="Khóa của chứng thư máy khách, nếu ở tệp khác.", en="Its key, when it is in another file."
+    )
+    client_password: Secret | None = setting(
+        None,
+        pattern=SECRET,
+        vi="Nơi để mật khẩu của khóa máy khách, nếu khóa có mật khẩu: file:/đường-dẫn hoặc env:TÊN_BIẾN.",
+        en="Where the password of the client key lies, if it has one: file:/path or env:NAME.",
     )
     authorization: Secret | None = setting(
         None,

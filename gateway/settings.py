@@ -102,13 +102,13 @@ class KeySettings:
 
     file: Path | None = setting(
         None,
-        vi="Khóa bí mật dạng PEM, quyền 600.",
-        en="The private key in PEM, mode 600.",
+        vi="Khóa bí mật, quyền 600: PEM, DER hoặc PKCS#12 (.p12, .pfx).",
+        en="The private key, mode 600: PEM, DER or PKCS#12 (.p12, .pfx).",
     )
     certificate: Path | None = setting(
         None,
-        vi="Chứng thư của khóa, dạng PEM.",
-        en="The key's certificate in PEM.",
+        vi="Chứng thư của khóa (PEM, DER, PKCS#12); bỏ trống: chứng thư nằm trong tệp khóa.",
+        en="The key's certificate (PEM, DER, PKCS#12); empty: it lies in the key's file.",
     )
     password_file: Path | None = setting(
         None,
@@ -137,8 +137,8 @@ class KeySettings:
     )
     previous: tuple[Path, ...] = setting(
         (),
-        vi="Chứng thư của các khóa trước, PEM: biên nhận và đầu nhật ký chúng đã ký vẫn kiểm được sau khi thay khóa.",
-        en="Certificates of earlier keys, PEM: what they signed (receipts, log heads) is still believed after a roll-over.",
+        vi="Chứng thư của các khóa trước (PEM, DER): biên nhận và đầu nhật ký chúng đã ký vẫn kiểm được sau khi thay khóa.",
+        en="Certificates of earlier keys (PEM, DER): what they signed (receipts, log heads) is still believed afterwards.",
     )
 
     @property
@@ -173,15 +173,29 @@ class WebSettings:
         en="The address outsiders call, written into WSDL and OpenAPI; empty: the IP address that the connection came to.",
     )
     tls_certificate: Path | None = setting(
-        None, vi="Chứng thư TLS của máy chủ (PEM, cả chuỗi).", en="The server's TLS certificate (PEM, with its chain)."
+        None,
+        vi="Chứng thư TLS của máy chủ, cả chuỗi (PEM, DER, PKCS#12).",
+        en="The server's TLS certificate with its chain (PEM, DER, PKCS#12).",
     )
     tls_key: Path | None = setting(
-        None, vi="Khóa TLS của máy chủ (PEM, quyền 600).", en="The server's TLS key (PEM, mode 600)."
+        None,
+        vi="Khóa TLS của máy chủ, quyền 600 (PEM, DER, PKCS#12); có thể là cùng một tệp với chứng thư.",
+        en="The server's TLS key, mode 600 (PEM, DER, PKCS#12); it may be the certificate's file.",
+    )
+    tls_password_file: Path | None = setting(
+        None,
+        vi="Tệp chứa mật khẩu của khóa TLS (quyền 600), nếu khóa có mật khẩu.",
+        en="A file that holds the TLS key's password (mode 600), if it has one.",
+    )
+    tls_password_env: str | None = setting(
+        None,
+        vi="Tên biến môi trường chứa mật khẩu của khóa TLS.",
+        en="The name of the environment variable that holds the TLS key's password.",
     )
     client_ca: Path | None = setting(
         None,
-        vi="Gốc tin cậy của chứng thư khách (PEM); có nó thì bên gọi được dùng chứng thư khách thay thẻ.",
-        en="Trust roots for client certificates (PEM); callers may then use one instead of a token.",
+        vi="Gốc tin cậy của chứng thư khách (PEM, DER); có nó thì bên gọi được dùng chứng thư khách thay thẻ.",
+        en="Trust roots for client certificates (PEM, DER); callers may then use one instead of a token.",
     )
     drain_s: float = setting(
         20.0,
@@ -467,7 +481,8 @@ class TreeSettings:
         en="The tree's name, as party profiles call it.",
     )
     files: tuple[Path, ...] = setting(
-        vi="Các tệp PEM: chứng thư gốc và trung gian.", en="PEM files: roots and intermediates."
+        vi="Các tệp PEM, DER hoặc PKCS#12 không mật khẩu: chứng thư gốc và trung gian.",
+        en="Files in PEM, DER or PKCS#12 without a password: roots and intermediates.",
     )
     crls: tuple[Path, ...] = setting(
         (), vi="Các tệp danh sách thu hồi (CRL) để sẵn.", en="Revocation lists (CRL) kept as files."
@@ -765,11 +780,11 @@ _CLASHES: Final = (
         "client certificates need TLS",
     ),
     _Clash(
-        "key.file",
         "key.certificate",
-        lambda s: s.key.module is None and (s.key.file is None) != (s.key.certificate is None),
-        "phải có cả hai hoặc không có",
-        "both or neither",
+        "key.file",
+        lambda s: s.key.module is None and s.key.file is None and s.key.certificate is not None,
+        "chứng thư không có khóa",
+        "a certificate without its key",
     ),
     _Clash(
         "key.module",
@@ -791,6 +806,13 @@ _CLASHES: Final = (
         lambda s: (s.key.module is None) != (s.key.label is None),
         "phải có cả hai hoặc không có",
         "both or neither",
+    ),
+    _Clash(
+        "web.tls_password_file",
+        "web.tls_password_env",
+        lambda s: s.web.tls_password_file is not None and s.web.tls_password_env is not None,
+        "chỉ dùng một nguồn mật khẩu",
+        "only one source of the password",
     ),
     _Clash(
         "key.password_file",
@@ -931,6 +953,20 @@ def node_secret(file: Path, key: str) -> str:
     if mode & 0o077 and os.name == "posix":
         raise Stopped(Problem("SYS-023", {"path": str(file), "mode": f"{mode:03o}"}))
     return text.partition("\n")[0].rstrip("\r")
+
+
+def key_password(file: Path | None, env: str | None, key: str, of: Path | None) -> bytes | None:
+    """The password that unlocks a key, from a file or the environment; None where none is named.
+
+    Raises Stopped (SYS-020, SYS-022, SYS-023).
+    """
+    if file is not None:
+        return node_secret(file, key).encode()
+    if env is None:
+        return None
+    if (value := os.environ.get(env)) is None:
+        raise Stopped(Problem("SYS-022", {"path": str(of), "reason": f"environment variable {env} is not set"}))
+    return value.encode()
 
 
 def leaves(settings: Settings) -> list[tuple[str, Any, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
 from gateway.services import profiles
-from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, node_secret
+from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
@@ -218,7 +217,7 @@ def load_key(settings: Settings) -> SigningKey | None:
 
         pin = (_password(settings) or b"").decode()
         return load_token_key(key.module, key.token, key.label, pin, key.certificate)
-    if key.file is None or key.certificate is None:
+    if key.file is None:
         return None
     return SigningKey.load(key.file, key.certificate, _password(settings))
 
@@ -228,31 +227,26 @@ def own_certificates(settings: Settings) -> list[Certificate]:
 
     Needs no key, so that whoever may not read it can check. Raises Stopped (SYS-020, SYS-021).
     """
-    from signing.certificates import Unreadable, read_certificate
+    from signing.keyfiles import own_certificate
 
-    named = [] if settings.key.certificate is None else [("key.certificate", settings.key.certificate)]
-    named += [(f"key.previous[{number}]", path) for number, path in enumerate(settings.key.previous, 1)]
+    key, password = settings.key, None
+    named = [] if key.certificate is None else [("key.certificate", key.certificate)]
+    if key.certificate is None and key.file is not None:  # it lies beside the key
+        named, password = [("key.file", key.file)], _password(settings)
+    named += [(f"key.previous[{number}]", path) for number, path in enumerate(key.previous, 1)]
     found = []
-    for key, path in named:
+    for name, path in named:
         try:
-            found.append(read_certificate(profiles.der_of(_bytes(path, key))))
-        except (Unreadable, ValueError) as error:
-            facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": str(error)}
+            found.append(own_certificate(_bytes(path, name), password))
+        except ValueError as error:
+            facts = {"path": str(path), "key": name, "file": CONFIG_NAME, "reason": str(error)}
             raise Stopped(Problem("SYS-021", facts)) from error
     return found
 
 
 def _password(settings: Settings) -> bytes | None:
     key = settings.key
-    if key.password_file is not None:
-        return node_secret(key.password_file, "key.password_file").encode()
-    if key.password_env is not None:
-        value = os.environ.get(key.password_env)
-        if value is None:
-            reason = f"environment variable {key.password_env} is not set"
-            raise Stopped(Problem("SYS-022", {"path": str(key.file), "reason": reason}))
-        return value.encode()
-    return None
+    return key_password(key.password_file, key.password_env, "key.password_file", key.file)
 
 
 def load_trees(settings: Settings) -> list[TrustTree]:
@@ -264,12 +258,12 @@ def load_trees(settings: Settings) -> list[TrustTree]:
     for number, tree in enumerate(settings.trust.trees):
         key = f"trust.trees[{number + 1}].files"
         try:
-            pem = b"\n".join([_bytes(path, key) for path in tree.files])
+            files = [_bytes(path, key) for path in tree.files]
         except Stopped as stop:
             problems += stop.problems
             continue
         try:
-            trees.append(load_tree(tree.name, pem, valid_from=tree.valid_from, valid_to=tree.valid_to))
+            trees.append(load_tree(tree.name, *files, valid_from=tree.valid_from, valid_to=tree.valid_to))
         except ValueError as error:
             path = ", ".join(str(file) for file in tree.files)
             problems.append(Problem("SYS-034", {"path": path, "key": key, "reason": str(error)}))

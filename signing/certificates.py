@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import warnings
@@ -124,38 +122,6 @@ def _reading_copy(der: bytes) -> bytes:
         serial = body["serial_number"].dump()
         copy = copy.replace(serial, serial[:2] + b"\x01" + serial[3:], 1)
     return copy
-
-
-def certificates_in(raw: bytes) -> list[Certificate]:
-    """Every certificate of PEM or DER bytes, in their order. Raises ValueError saying why there is none."""
-    if b"-----BEGIN" in raw:
-        blocks = _BLOCK.findall(raw)
-        if not blocks:
-            raise ValueError("PEM without a certificate")
-        try:
-            ders = [base64.b64decode(b"".join(block.split()), validate=True) for block in blocks]
-        except binascii.Error as error:
-            raise ValueError("no base64 between BEGIN and END") from error
-        return [read_certificate(der) for der in ders]
-    if raw[:1] != b"\x30":
-        raise ValueError("neither PEM nor DER")
-    return [read_certificate(raw)]
-
-
-def own_certificate(raw: bytes) -> Certificate:
-    """The certificate that a file is about: of a bundle the one that is no authority's, wherever it stands in it.
-
-    Raises ValueError, saying what the file holds, where that is not one.
-    """
-    found = certificates_in(raw)
-    own = [one for one in found if not one.is_ca] if len(found) > 1 else found
-    if len(own) != 1:
-        held = "; ".join(one.subject for one in found[:4])
-        raise ValueError(f"{len(found)} certificates, {len(own)} of them no authority's: {held}")
-    return own[0]
-
-
-_BLOCK: Final = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
 
 def _read(der: bytes, certificate: x509.Certificate) -> Certificate:

@@ -23,14 +23,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import parse_bytes
-from signing.certificates import Certificate, Unreadable, read_certificate, unfit
+from signing.certificates import Certificate, unfit
 from signing.engine import canonical
+from signing.keyfiles import NO_CERTIFICATE, NO_KEY, certificate_of, certificates_in, open_key_file
 from signing.structure import ROOT
 from signing.uris import (
     C14N_10,
@@ -111,21 +112,31 @@ class SigningKey:
     raw: RawSigner
 
     @classmethod
-    def load(cls, key_pem: Path, cert_pem: Path, password: bytes | None = None, *, private_mode: bool = True) -> Self:
-        """The key of these files.
+    def load(
+        cls,
+        key_file: Path,
+        certificate: Path | None = None,
+        password: bytes | None = None,
+        *,
+        private_mode: bool = True,
+    ) -> Self:
+        """The key of a file in PEM, DER or PKCS#12, with its certificate: of the other file the one that is the key's.
 
-        Raises Stopped (SIG-10x): unreadable, readable by others (mode other than 0600), not a pair, unfit.
+        Without ``certificate`` it lies beside the key in its file. Raises Stopped (SIG-10x): unreadable, readable by others
+        (mode other than 0600), not a pair, unfit.
         """
-        certificate = _load_certificate(cert_pem)
         try:
-            if private_mode and key_pem.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise Stopped(Problem("SIG-101", {"file": key_pem.name}))
-            key = load_pem_private_key(key_pem.read_bytes(), password)
-        except Stopped:
-            raise
-        except (OSError, ValueError, TypeError) as error:
-            raise Stopped(Problem("SIG-100", {"file": key_pem.name, "reason": type(error).__name__})) from error
-        return cls.of(key, certificate)
+            if private_mode and key_file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise Stopped(Problem("SIG-101", {"file": key_file.name}))
+            held = open_key_file(key_file.read_bytes(), password)
+            if held.key is None:
+                raise ValueError(NO_KEY)
+        except (OSError, ValueError) as error:
+            raise Stopped(Problem("SIG-100", {"file": key_file.name, "reason": system_reason(error)})) from error
+        there = list(held.certificates) if certificate is None else load_certificates(certificate, password)
+        if not there:
+            raise Stopped(Problem("SIG-100", {"file": key_file.name, "reason": NO_CERTIFICATE}))
+        return cls.of(held.key, certificate_of(held.key, there) or there[0])
 
     @classmethod
     def of(cls, key: Any, certificate: Certificate) -> Self:
@@ -404,8 +415,9 @@ def raw_ecdsa(der: bytes, size: int) -> bytes:
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
-def _load_certificate(path: Path) -> Certificate:
+def load_certificates(path: Path, password: bytes | None = None) -> list[Certificate]:
+    """Every certificate of a file. Raises Stopped (SIG-100)."""
     try:
-        return read_certificate(load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
-    except (OSError, ValueError, Unreadable) as error:
-        raise Stopped(Problem("SIG-100", {"file": path.name, "reason": type(error).__name__})) from error
+        return certificates_in(path.read_bytes(), password)
+    except (OSError, ValueError) as error:
+        raise Stopped(Problem("SIG-100", {"file": path.name, "reason": system_reason(error)})) from error

@@ -16,11 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_pem_x509_certificate
 
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.keyfiles import own_certificate
 from signing.sign import SigningKey, fit
 
 _PROBE: Final = b"lienthong: is this the certificate's key?"
@@ -29,8 +29,8 @@ _PROBE: Final = b"lienthong: is this the certificate's key?"
 def load_token_key(module: Path, token: str, key: str, pin: str, certificate: Path | None = None) -> SigningKey:
     """The key of this label in the token of this label. Raises Stopped (SIG-10x).
 
-    ``module`` is the maker's PKCS#11 library. The certificate is a PEM file, or the one of the same label in the token. That
-    the two belong together is proven by a signature, since the private key cannot be looked at.
+    ``module`` is the maker's PKCS#11 library. The certificate lies in a file, or is the one of the same label in the token.
+    That the two belong together is proven by a signature, since the private key cannot be looked at.
     """
     held = _Held(module, token, key, pin)
     found = _from_file(certificate) if certificate is not None else held.certificate()
@@ -132,9 +132,9 @@ class _Held:
 
 def _from_file(path: Path) -> Certificate:
     try:
-        return read_certificate(load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
-    except (OSError, ValueError, Unreadable) as error:
-        raise Stopped(Problem("SIG-100", {"file": path.name, "reason": type(error).__name__})) from error
+        return own_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Stopped(Problem("SIG-100", {"file": path.name, "reason": system_reason(error)})) from error
 
 
 def _prove(key: SigningKey) -> None:

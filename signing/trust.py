@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
-from signing.certificates import Certificate, Unreadable, certificates_in, read_certificate
+from signing.certificates import Certificate, Unreadable, read_certificate
+from signing.keyfiles import certificates_in
 
 
 class StatusWord(StrEnum):
@@ -275,21 +276,21 @@ def _good(verdict: CertificateStatus, at: datetime) -> CertificateStanding | Non
 
 def load_tree(
     name: str,
-    pem: bytes,
-    *,
+    *files: bytes,
     intermediates: bytes = b"",
     valid_from: datetime | None = None,
     valid_to: datetime | None = None,
 ) -> TrustTree:
-    """A tree from PEM.
+    """A tree from the content of files in PEM, DER or PKCS#12.
 
-    Self-issued certificates of ``pem`` are its anchors; the others, and ``intermediates``, help to build paths. Raises
+    Self-issued certificates of ``files`` are its anchors; the others, and ``intermediates``, help to build paths. Raises
     ValueError when there is no anchor or a certificate cannot be read.
     """
     anchors: list[Certificate] = []
     between: list[Certificate] = []
-    for loaded in [*certificates_in(pem), *(certificates_in(intermediates) if intermediates.strip() else [])]:
-        (anchors if loaded.subject == loaded.issuer else between).append(loaded)
+    for file in (*files, *([intermediates] if intermediates.strip() else [])):
+        for loaded in certificates_in(file):
+            (anchors if loaded.subject == loaded.issuer else between).append(loaded)
     if not anchors:
         raise ValueError(f"tree {name}: no self-issued certificate among those given, so nothing to start from")
     return TrustTree(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Misconfigured, argument, command, option, say
+from gateway.cli.passwords import password_asked, password_options
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.os_words import system_reason
@@ -402,32 +403,27 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
 
 @command(
     "sign",
-    vi="Ký một ThongDiep bằng khóa của mình (tệp PEM hoặc thiết bị PKCS#11), ra đầu ra chuẩn hoặc --output. Mặc định: "
-    "XAdES B-B, exclusive C14N; mọi dạng mà trục nhận đều ký được.",
-    en="Sign a ThongDiep with your key (a PEM file or a PKCS#11 token), to standard output or --output. Default: XAdES "
-    "B-B, exclusive C14N; every form that the gateway takes can be made.",
+    vi="Ký một ThongDiep bằng khóa của mình (tệp PEM, DER, PKCS#12 hoặc thiết bị PKCS#11), ra đầu ra chuẩn hoặc "
+    "--output. Mặc định: XAdES B-B, exclusive C14N; mọi dạng mà trục nhận đều ký được.",
+    en="Sign a ThongDiep with your key (a PEM, DER or PKCS#12 file, or a PKCS#11 token), to standard output or "
+    "--output. Default: XAdES B-B, exclusive C14N; every form that the gateway takes can be made.",
 )
 @argument("file", type=click.Path(path_type=str))
 @option(
     "--key",
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Khóa bí mật (PEM).",
-    en="The private key (PEM).",
+    vi="Khóa bí mật (PEM, DER, .p12, .pfx).",
+    en="The private key (PEM, DER, .p12, .pfx).",
 )
 @option(
     "--cert",
     "certificate",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư (PEM); với thiết bị thì mặc định là chứng thư cùng nhãn trong đó.",
-    en="The certificate (PEM); with a token by default the one of the same label in it.",
+    vi="Chứng thư (PEM, DER); mặc định là chứng thư nằm trong tệp khóa, với thiết bị là chứng thư cùng nhãn.",
+    en="The certificate (PEM, DER); by default the one in the key's file, with a token that of the same label.",
 )
-@option(
-    "--password-env",
-    metavar="NAME",
-    vi="Biến môi trường chứa mật khẩu khóa, hoặc mã PIN của thiết bị.",
-    en="Environment variable with the key's password, or the token's PIN.",
-)
+@password_options
 @option(
     "--module",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -502,6 +498,7 @@ def sign(
     key_file: Path | None,
     certificate: Path | None,
     password_env: str | None,
+    password_file: Path | None,
     module: Path | None,
     token: str | None,
     label: str | None,
@@ -531,7 +528,8 @@ def sign(
         raise click.UsageError(
             call.screen.text("--tsa và --key-info chỉ có ở XAdES.", "--tsa and --key-info are of XAdES only.")
         )
-    key = _signing_key(call, key_file, certificate, password_env, module, token, label)
+    password = password_asked(password_env, password_file, key_file or module)
+    key = _signing_key(call, key_file, certificate, password, module, token, label)
     body, _, _ = _read(file, 1 << 30)
     variant = Variant(
         xades=form == "xades",
@@ -571,40 +569,27 @@ def _signing_key(
     call: CommandRun,
     file: Path | None,
     certificate: Path | None,
-    password_env: str | None,
+    password: bytes | None,
     module: Path | None,
     token: str | None,
     label: str | None,
 ) -> SigningKey:
-    """The key of a file or of a token. Raises UsageError; Stopped (SYS-022, SIG-10x)."""
+    """The key of a file or of a token. Raises UsageError; Stopped (SIG-10x)."""
     from signing.sign import SigningKey
 
     text = call.screen.text
     if (file is None) == (module is None):
         raise click.UsageError(text("Nêu --key, hoặc --module.", "Name --key, or --module."))
-    password = _password(password_env, str(file or module))
     if module is not None:
         if token is None or label is None:
             raise click.UsageError(text("--module cần --token và --label.", "--module needs --token and --label."))
         from signing.token import load_token_key
 
-        return load_token_key(module, token, label, password or "", certificate)
-    if file is None or certificate is None or token or label:
-        raise click.UsageError(text("--key cần --cert.", "--key needs --cert, and neither --token nor --label."))
+        return load_token_key(module, token, label, (password or b"").decode(), certificate)
+    if file is None or token or label:
+        raise click.UsageError(text("--token và --label đi với --module.", "--token and --label go with --module."))
     _warn_of_readers(call.screen, file)
-    return SigningKey.load(file, certificate, password.encode() if password else None, private_mode=False)
-
-
-def _password(variable: str | None, of: str) -> str | None:
-    """The password in this variable of the environment, where one is named. Raises Stopped (SYS-022)."""
-    import os
-
-    if variable is None:
-        return None
-    password = os.environ.get(variable)
-    if not password:
-        raise Stopped(Problem("SYS-022", {"path": of, "reason": f"{variable} = ∅"}))
-    return password
+    return SigningKey.load(file, certificate, password, private_mode=False)
 
 
 def _warn_of_readers(screen: Screen, file: Path) -> None:

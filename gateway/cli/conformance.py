@@ -13,6 +13,7 @@ import click
 
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold
+from gateway.cli.passwords import password_asked, password_options
 from gateway.cli.show import Screen
 from gateway.core.model import Address, PartyId
 from gateway.core.os_words import in_vietnamese, system_reason
@@ -80,9 +81,10 @@ LETTERS = 6  # put into the inbox of a client that pulls
     "--cert",
     "certificate",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư của nó, bạn phải đăng ký.",
-    en="Its certificate; register it on your side.",
+    vi="Chứng thư của nó, bạn phải đăng ký; mặc định là chứng thư nằm trong tệp khóa.",
+    en="Its certificate; register it on your side. By default the one in the key's file.",
 )
+@password_options
 @option(
     "--system", metavar="TEXT", vi="Phần mềm được kiểm và phiên bản.", en="The software under test, and its version."
 )
@@ -190,7 +192,8 @@ def _endpoint(
     if role is Role.PORTAL and not asked["ma_ho_so"]:
         raise click.UsageError(call.screen.text("Cổng cần --ho-so.", "A portal needs --ho-so."))
     sender = asked["sender"] or ("H19.901" if role is Role.PORTAL else "H19.909")
-    key, certificate = _key(call, output, sender, asked["key_file"], asked["certificate"])
+    password = password_asked(asked["password_env"], asked["password_file"], asked["key_file"])
+    key, certificate = _key(call, output, sender, asked["key_file"], asked["certificate"], password)
     about: dict[str, Any] = {
         "party": party.id,
         "name": party.name if asked["party"] is not None else None,
@@ -246,16 +249,21 @@ def _party(call: CommandRun, asked: dict[str, Any]) -> Party:
 
 
 def _key(
-    call: CommandRun, output: Path, sender: str, key_file: Path | None, certificate: Path | None
+    call: CommandRun,
+    output: Path,
+    sender: str,
+    key_file: Path | None,
+    certificate: Path | None,
+    password: bytes | None,
 ) -> tuple[SigningKey, Path]:
     """The test sender's key: as given, or made once and kept beside the report."""
     from gateway.cli.sandbox import make_key
     from signing.sign import SigningKey
 
-    if (key_file is None) != (certificate is None):
-        raise click.UsageError(call.screen.text("--key và --cert đi cùng nhau.", "--key and --cert go together."))
-    if key_file is not None and certificate is not None:
-        return SigningKey.load(key_file, certificate, private_mode=False), certificate
+    if key_file is None and certificate is not None:
+        raise click.UsageError(call.screen.text("--cert cần --key.", "--cert needs --key."))
+    if key_file is not None:
+        return SigningKey.load(key_file, certificate, password, private_mode=False), certificate or key_file
     private, public = output / "ben-gui.key.pem", output / "ben-gui.cert.pem"
     if make_key(output, private.name, public.name, "Ben gui thu", sender):
         call.screen.note(

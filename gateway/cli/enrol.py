@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, CommandRun, argument, command, option
+from gateway.cli.passwords import password_asked, password_options
 from gateway.cli.show import Screen, when
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Party, Receives, Role
@@ -30,6 +31,7 @@ from gateway.settings import OperatorRole
 if TYPE_CHECKING:
     from connectors.base import Connector
     from connectors.outcomes import ProbeStep
+    from connectors.table import Common
 
 AT_ONCE = 20  # parties whose way is tried at the same time
 SOON = timedelta(days=60)  # before which a certificate that ends is remarked on
@@ -81,9 +83,10 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
     "certificates",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư ký (PEM, DER).",
-    en="Signing certificate (PEM, DER).",
+    vi="Chứng thư ký (PEM, DER; của PKCS#12 chỉ chép chứng thư, không chép khóa).",
+    en="Signing certificate (PEM, DER; of PKCS#12 the certificate is copied, and no key).",
 )
+@password_options
 @option(
     "--tree", metavar="NAME", vi="Cây tin cậy phải bảo đảm cho chứng thư.", en="The trust tree that must vouch for it."
 )
@@ -105,6 +108,8 @@ def add(
     connector: str | None,
     pairs: tuple[str, ...],
     certificates: tuple[Path, ...],
+    password_env: str | None,
+    password_file: Path | None,
     tree: str | None,
     pauses: bool | None,
     contact: str | None,
@@ -151,8 +156,9 @@ def add(
     token = secrets.token_urlsafe(32)
     copies = [(certificate, _beside(folder, party, number)) for number, certificate in enumerate(certificates, 1)]
     text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, way, pauses, contact)
+    password = password_asked(password_env, password_file, next(iter(certificates), None))
     with ExitStack() as undo:  # what was written a moment ago is taken away again when it is no use
-        copied = [_copied(source, to, undo) for source, to in copies]
+        copied = [_copied(source, to, undo, password) for source, to in copies]
         _written(file, text.encode(), undo)
         profiles.read_file(file, [one.name for one in settings.trust.trees], installed())
         undo.pop_all()
@@ -210,12 +216,16 @@ def _beside(folder: Path, party: str, number: int) -> Path:
     return folder / (f"{party}.cert.pem" if number == 1 else f"{party}-{number}.cert.pem")
 
 
-def _copied(source: Path, to: Path, undo: ExitStack) -> Path:
+def _copied(source: Path, to: Path, undo: ExitStack, password: bytes | None) -> Path:
+    from signing.keyfiles import is_pkcs12, own_certificate
+
     try:
         if source.resolve() == to.resolve():
             return to
         content = source.read_bytes()
-    except OSError as error:
+        if is_pkcs12(content):
+            content = ssl.DER_cert_to_PEM_cert(own_certificate(content, password).der).encode()
+    except (OSError, ValueError) as error:
         raise Stopped(Problem("SYS-045", {"path": str(source), "reason": system_reason(error)})) from error
     _written(to, content, undo)
     return to
@@ -336,29 +346,30 @@ async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]
             configured = connector.configure(party.connector_settings, where=party.id)
             async with turn:
                 steps = await steps_of(party, connector, configured, line.http(configured.common))
-            return [
-                Tried(party.id, step) for step in (*_client_certificate(configured.common.client_certificate), *steps)
-            ]
+            return [Tried(party.id, step) for step in (*_client_certificate(configured.common), *steps)]
 
         rows = await asyncio.gather(*(one(party) for party in found if party.connector is not None))
     return [row for each in rows for row in each]
 
 
-def _client_certificate(file: Path | None) -> Iterator[ProbeStep]:
+def _client_certificate(common: Common) -> Iterator[ProbeStep]:
     """Until when the certificate that we show there is good."""
     from connectors.outcomes import ProbeStep
-    from signing.certificates import Unreadable, read_certificate
+    from connectors.table import connector_secret
+    from signing.keyfiles import own_certificate
 
+    file = common.client_certificate
     if file is None:
         return
     try:
-        pem = re.search(
-            r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", file.read_text("latin-1"), re.DOTALL
-        )
-        ends = read_certificate(ssl.PEM_cert_to_DER_cert(pem[0] if pem else "")).not_after
-    except (OSError, ValueError, Unreadable) as error:
-        reason = system_reason(error)
-        yield ProbeStep(place=str(file), problems=(Problem("SYS-045", {"path": str(file), "reason": reason}),))
+        password = None if common.client_password is None else connector_secret(common.client_password).encode()
+        ends = own_certificate(file.read_bytes(), password).not_after
+    except Stopped as stop:
+        yield ProbeStep(place=str(file), problems=stop.problems)
+        return
+    except (OSError, ValueError) as error:
+        problem = Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})
+        yield ProbeStep(place=str(file), problems=(problem,))
         return
     left = ends - datetime.now(UTC)
     facts = {"fingerprint": file.name, "party": "client_certificate", "until": when(ends)}

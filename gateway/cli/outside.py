@@ -42,17 +42,16 @@ def tell_outside(call: CommandRun, body: bytes) -> None:
 
 
 def read_certificates(files: Iterable[Path]) -> list[Certificate]:
-    """The certificate of each file, PEM or DER. Raises Stopped (SYS-045, SYS-021)."""
-    from gateway.services.profiles import der_of
-    from signing.certificates import Unreadable, read_certificate
+    """The certificate of each file, in any form. Raises Stopped (SYS-045, SYS-021)."""
+    from signing.keyfiles import own_certificate
 
     found = []
     for file in files:
         try:
-            found.append(read_certificate(der_of(file.read_bytes())))
+            found.append(own_certificate(file.read_bytes()))
         except OSError as error:
             raise Stopped(Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})) from error
-        except (Unreadable, ValueError) as error:
+        except ValueError as error:
             facts = {"path": str(file), "key": "--cert", "file": "–", "reason": str(error)}
             raise Stopped(Problem("SYS-021", facts)) from error
     return found

@@ -64,12 +64,15 @@ parties = Group(
 )
 
 
-def read_all(settings: Settings) -> list[Party]:
-    """The parties of all files, connectors checked as well. Raises Stopped with every mistake of all files."""
+def read_all(settings: Settings, notes: list[Problem] | None = None) -> list[Party]:
+    """The parties of all files, connectors checked as well. Raises Stopped with every mistake of all files.
+
+    ``notes`` as :func:`gateway.services.profiles.read_file`.
+    """
     from connectors.registry import installed
 
     trees = [tree.name for tree in settings.trust.trees]
-    found = profiles.read_folder(settings.parties.folder, trees, installed())
+    found = profiles.read_folder(settings.parties.folder, trees, installed(), notes)
     if wrong := [*_node_rules(found, settings)]:
         raise Stopped(*wrong)
     return found
@@ -162,13 +165,14 @@ def _in_force(call: CommandRun) -> Parties | None:
 def check(call: CommandRun, connect: bool) -> int:
     """Reads all files and compares."""
     screen = call.screen
+    notes: list[Problem] = []
     try:
-        found = read_all(call.settings)
+        found = read_all(call.settings, notes)
     except Stopped as stop:
         for problem in stop.problems:
             screen.problem(problem)
         return PROBLEMS
-    warnings = expiries(found, call)
+    warnings = [*notes, *expiries(found, call)]
     if not screen.as_json:
         screen.line(f"{len(found)} tệp hồ sơ đúng.", f"{len(found)} profile files are right.")
     for problem in warnings:

@@ -10,6 +10,7 @@ import click
 
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, CommandRun, argument, command, option
+from gateway.cli.passwords import password_asked, password_options
 from gateway.core.model import Address
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
@@ -77,25 +78,31 @@ SIZES = ("small", "random", "full", "boundary")
     en="Write to a file, or a folder with --count > 1.",
 )
 @option(
-    "--key", "key_file", type=click.Path(path_type=Path, dir_okay=False), vi="Khóa ký (PEM).", en="Signing key (PEM)."
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Khóa ký (PEM, DER, .p12).",
+    en="Signing key (PEM, DER, .p12).",
 )
 @option(
     "--cert",
     "certificate",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư (PEM).",
-    en="Certificate (PEM).",
+    vi="Chứng thư (PEM, DER); mặc định là chứng thư nằm trong tệp khóa.",
+    en="Certificate (PEM, DER); by default the one in the key's file.",
 )
+@password_options
 def sample(call: CommandRun, loai: str, count: int, output: Path | None, **asked: Any) -> int:
     """Writes fresh messages."""
     from signing.sign import SigningKey, sign
 
     key_file, certificate = asked.pop("key_file"), asked.pop("certificate")
-    if (key_file is None) != (certificate is None):
-        raise click.UsageError(call.screen.text("--key và --cert đi cùng nhau.", "--key and --cert go together."))
+    if key_file is None and certificate is not None:
+        raise click.UsageError(call.screen.text("--cert cần --key.", "--cert needs --key."))
+    password = password_asked(asked.pop("password_env"), asked.pop("password_file"), key_file)
     if count > 1 and output is None:
         raise click.UsageError(call.screen.text("--count cần --output.", "--count needs --output."))
-    key = SigningKey.load(key_file, certificate, private_mode=False) if key_file is not None else None
+    key = SigningKey.load(key_file, certificate, password, private_mode=False) if key_file is not None else None
     at: datetime = asked.pop("at") or call.now
     seed = asked.pop("seed")
     first = seed if seed is not None else int(at.timestamp() * 1000) % 2**31

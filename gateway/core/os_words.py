@@ -100,7 +100,19 @@ SAID_WORDS: Final = {
     "IP address mismatch, certificate is not valid for": "chứng thư không mang địa chỉ",
     "KEY_VALUES_MISMATCH": "khóa và chứng thư không phải một cặp",
     "NO_START_LINE": "không phải PEM",
+    "PEM lib": "không đọc được PEM",
     "not UTF-8": "không phải UTF-8",
+    "it is locked by a password, and none is given": "tệp có mật khẩu mà chưa nêu mật khẩu",
+    "the password is wrong": "sai mật khẩu",
+    "no private key in it": "trong tệp không có khóa bí mật",
+    "no certificate in it": "trong tệp không có chứng thư",
+    "neither PEM, DER nor PKCS#12": "không phải PEM, DER hay PKCS#12",
+    "PKCS#12 that is written oddly; make PEM of it": "PKCS#12 viết không đúng chuẩn; hãy chuyển sang PEM",
+    "no base64 between BEGIN and END": "giữa BEGIN và END không phải base64",
+    "the key is not that of any certificate in it": "khóa không phải của chứng thư nào trong tệp",
+    "certificates in it": "chứng thư trong tệp",
+    "of them no authority's": "trong đó không phải của tổ chức chứng thực",
+    "stands twice": "đứng hai lần",
 }
 
 

@@ -53,7 +53,10 @@ LOAI = re.compile(r"HS[0-9]{2}")
 class CertificateFile(CertificateUse):
     """A certificate to register for signing, as a profile names it."""
 
-    file: Path = setting(vi="Tệp PEM hoặc DER.", en="PEM or DER file.")
+    file: Path = setting(vi="Tệp PEM, DER hoặc PKCS#12.", en="PEM, DER or PKCS#12 file.")
+    password_file: Path | None = setting(
+        None, vi="Tệp có mật khẩu của tệp PKCS#12.", en="A file with the password of the PKCS#12 file."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,15 @@ class PartyProfile:
     )
 
 
-def read_file(file: Path, trees: Collection[str] | None = None, connectors: ConnectorRegistry | None = None) -> Party:
+def read_file(
+    file: Path,
+    trees: Collection[str] | None = None,
+    connectors: ConnectorRegistry | None = None,
+    notes: list[Problem] | None = None,
+) -> Party:
     """The party of one file. Raises Stopped with every mistake, each with line and column.
+
+    ``notes`` is told what a certificate's file holds beside the certificate that was taken (SYS-084).
 
     ``trees`` are the names of the trust trees that there are, ``connectors`` those installed; what is None is not
     looked at (loading connectors costs most of a second, and a judgement without delivery needs none).
@@ -136,7 +146,7 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Conn
     certificates: list[SigningCertificate] = []
     for number, form in enumerate(profile.certificates):
         try:
-            certificates.append(_certificate(form, written, ("certificates", number)))
+            certificates.append(_certificate(form, written, ("certificates", number), notes))
         except Stopped as stop:
             problems += stop.problems
     if len({c.fingerprint for c in certificates}) < len(certificates):
@@ -152,7 +162,10 @@ def read_file(file: Path, trees: Collection[str] | None = None, connectors: Conn
 
 
 def read_folder(
-    folder: Path, trees: Collection[str] | None = None, connectors: ConnectorRegistry | None = None
+    folder: Path,
+    trees: Collection[str] | None = None,
+    connectors: ConnectorRegistry | None = None,
+    notes: list[Problem] | None = None,
 ) -> list[Party]:
     """The parties of every file ``*.toml`` of the folder, by name. Raises Stopped with every mistake of all files."""
     if not folder.is_dir():
@@ -166,7 +179,7 @@ def read_folder(
     problems: list[Problem] = []
     for file in files:
         try:
-            party = read_file(file, trees, connectors)
+            party = read_file(file, trees, connectors, notes)
         except Stopped as stop:
             problems += stop.problems
         else:
@@ -259,28 +272,33 @@ def _type_rules(profile: PartyProfile, written: Written, trees: Collection[str] 
             yield from _unknown_tree(tree, trees, ("signature", "trees_by_type", loai), written)
 
 
-def _certificate(form: CertificateFile, written: Written, key: KeyPath) -> SigningCertificate:
+def _certificate(
+    form: CertificateFile, written: Written, key: KeyPath, notes: list[Problem] | None
+) -> SigningCertificate:
+    # Whoever only looks into the database loads no keys.
+    from signing.keyfiles import certificates_in, own_certificate  # noqa: PLC0415
+
     path = {"path": str(form.file)}
+    reading = form.file
     try:
-        raw = form.file.read_bytes()
-    except OSError as error:
-        raise Stopped(written.problem("SYS-020", (*key, "file"), **path, reason=system_reason(error))) from error
+        raw = reading.read_bytes()
+        password = None
+        if form.password_file is not None:
+            reading = form.password_file
+            password = reading.read_text("utf-8-sig").partition("\n")[0].rstrip("\r").encode()
+    except (OSError, UnicodeDecodeError) as error:
+        facts = {"path": str(reading), "reason": system_reason(error)}
+        raise Stopped(written.problem("SYS-020", (*key, "file"), **facts)) from error
     try:
-        der = der_of(raw)
+        own = own_certificate(raw, password)
+        beside = [one.subject for one in certificates_in(raw, password) if one.fingerprint != own.fingerprint]
     except ValueError as error:
         raise Stopped(written.problem("SYS-021", (*key, "file"), **path, reason=str(error))) from error
+    if beside and notes is not None:
+        about = {**path, "count": len(beside) + 1, "subject": own.subject, "beside": beside}
+        notes.append(written.problem("SYS-084", (*key, "file"), **about))
     registered = {f.name: getattr(form, f.name) for f in fields(CertificateUse)}
-    return SigningCertificate(der=der, fingerprint=hashlib.sha256(der).hexdigest(), **registered)
-
-
-def der_of(raw: bytes) -> bytes:
-    """The DER of the certificate that a file is about, PEM or DER: of a bundle the one that is no authority's.
-
-    Raises ValueError saying why there is none, or what the file holds.
-    """
-    from signing.certificates import own_certificate  # noqa: PLC0415 - whoever only looks into the database loads no keys
-
-    return own_certificate(raw).der
+    return SigningCertificate(der=own.der, fingerprint=own.fingerprint, **registered)
 
 
 def _connector(

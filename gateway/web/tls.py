@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import CONFIG_NAME, WebSettings
+from gateway.settings import CONFIG_NAME, WebSettings, key_password
+from signing.keyfiles import believe_in_tls, show_in_tls
 
 
 def server_context(web: WebSettings) -> ssl.SSLContext | None:
@@ -23,15 +24,15 @@ def server_context(web: WebSettings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    password = key_password(web.tls_password_file, web.tls_password_env, "web.tls_password_file", web.tls_key)
     with _named("web.tls_key", web.tls_key):
         web.tls_key.read_bytes()
     with _named("web.tls_certificate", web.tls_certificate):
-        web.tls_certificate.read_bytes()
-        context.load_cert_chain(web.tls_certificate, web.tls_key)
+        key = None if web.tls_key == web.tls_certificate else web.tls_key
+        show_in_tls(context, web.tls_certificate, key, password)
     if web.client_ca is not None:
         with _named("web.client_ca", web.client_ca):
-            web.client_ca.read_bytes()
-            context.load_verify_locations(web.client_ca)
+            believe_in_tls(context, web.client_ca)
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a registered leaf may stand in the file itself
     return context
@@ -42,20 +43,6 @@ def _named(key: str, path: Path) -> Iterator[None]:
     """Raises Stopped (SYS-020) that names the setting and its file for whatever is wrong with it."""
     try:
         yield
-    except OSError as error:  # SSLError is one
-        said = (error.reason if isinstance(error, ssl.SSLError) else None) or system_reason(error)
-        words = next((ours for theirs, ours in _REASONS.items() if theirs in said), said)
-        raise Stopped(
-            Problem("SYS-020", {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": words})
-        ) from error
-
-
-_MISMATCH = "the key of web.tls_key is not that of this certificate"
-_REASONS = {  # what OpenSSL says, in words
-    "KEY_VALUES_MISMATCH": _MISMATCH,
-    "KEY_TYPE_MISMATCH": _MISMATCH,
-    "NO_CERTIFICATE_ASSIGNED": _MISMATCH,
-    "PEM lib": "no certificate in PEM, or no key in PEM in web.tls_key",
-    "NO_START_LINE": "no PEM",
-    "NO_CERTIFICATE_OR_CRL_FOUND": "no certificate in PEM",
-}
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        facts = {"path": str(path), "key": key, "file": CONFIG_NAME, "reason": system_reason(error)}
+        raise Stopped(Problem("SYS-020", facts)) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tls
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from false_agency import Agency, Fault, Lienthong, Request, Response, run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -355,6 +356,30 @@ def test_the_client_certificate_is_shown(tmp_path: Path) -> None:
     assert status == 201
     # With TLS 1.3 a client learns only after writing that its certificate was wanted.
     assert without in {Unreachable, Uncertain}
+
+
+def test_the_client_certificate_may_be_pkcs12_and_the_authority_der(tmp_path: Path) -> None:
+    ca = tls.mint(tmp_path, "ca")
+    pair, ours = tls.mint(tmp_path, "server", ca), tls.mint(tmp_path, "lienthong", ca)
+    file, secret, authority = tmp_path / "ours.p12", tmp_path / "mat-khau", tmp_path / "ca.cer"
+    how = BestAvailableEncryption(b"mat khau")
+    file.write_bytes(pkcs12.serialize_key_and_certificates(b"x", ours.key, ours.certificate, [ca.certificate], how))
+    authority.write_bytes(ca.certificate.public_bytes(Encoding.DER))
+    secret.write_text("mat khau\n")
+
+    async def story() -> tuple[int, list[str]]:
+        async with Agency(Lienthong(), tls.server(pair, clients=ca)) as agency:
+            good = await post(agency, ca=authority, client_certificate=file, client_password=f"file:{secret}")
+            told = []
+            for said in ("sai", None):
+                secret.unlink() if said is None else secret.write_text(said)
+                with pytest.raises(Unreachable) as caught:
+                    where = f"file:{secret}" if said is None else f"file:{secret.parent}/./{secret.name}"
+                    await post(agency, ca=authority, client_certificate=file, client_password=where)
+                told.append(caught.value.problem.code)
+            return good.status, told
+
+    assert run(story()) == (201, ["DLV-002", "DLV-055"])
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

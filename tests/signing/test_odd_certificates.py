@@ -9,7 +9,8 @@ import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing.certificates import Unreadable, certificates_in, own_certificate, read_certificate, unfit
+from signing.certificates import Unreadable, read_certificate, unfit
+from signing.keyfiles import certificates_in, own_certificate
 from signing.status import issuer_of, judge_status
 from signing.trust import StatusWord, load_tree
 

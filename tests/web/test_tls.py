@@ -8,7 +8,7 @@ from dataclasses import replace
 import mail
 import pytest
 import tls as authorities
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from patience import PATIENCE_S
 
 from gateway.core.parties import Credentials
@@ -55,6 +55,21 @@ def at(world, open_door, with_party):
         return open_door(parties=registry, tls=server_context(web), client_tls=client(world, name), **options)
 
     return open_
+
+
+def test_the_door_takes_pkcs12_with_its_password_from_the_environment(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("MAT_KHAU_TLS", "p")
+    server, file = world["server"], tmp_path / "tls.p12"
+    how = BestAvailableEncryption(b"p")
+    chain = [world["root"].certificate]
+    file.write_bytes(pkcs12.serialize_key_and_certificates(b"x", server.key, server.certificate, chain, how))
+    web = replace(WebSettings(), tls_certificate=file, tls_key=file, tls_password_env="MAT_KHAU_TLS")
+    assert server_context(web).get_ca_certs() == []
+    monkeypatch.setenv("MAT_KHAU_TLS", "sai")
+    with pytest.raises(Stopped) as caught:
+        server_context(web)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.facts["reason"]) == ("SYS-020", "the password is wrong")
 
 
 def test_a_registered_certificate_is_the_party(at):
