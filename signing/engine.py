@@ -29,7 +29,11 @@ logging.getLogger("signxml").setLevel(logging.WARNING)  # at DEBUG it logs whole
 _METHODS = frozenset(SignatureMethod(uri) for uri in SIGNATURE_METHODS if uri != RSA_PSS)
 _DIGESTS = frozenset(DigestAlgorithm(uri) for uri in DIGESTS)
 # RFC 9231 2.3.9 in SignatureMethod; exc-c14n 4 in CanonicalizationMethod, where the schema's wildcard is strict.
-_UNKNOWN_TO_SCHEMA = (f"{{{DS_MORE_2007}}}RSAPSSParams", f"{{{EXC_C14N}}}InclusiveNamespaces")
+_UNKNOWN_TO_SCHEMA = (
+    f"{{{DS_MORE_2007}}}RSAPSSParams",
+    f"{{{EXC_C14N}}}InclusiveNamespaces",
+    f"{{{DS}}}SignatureProperties",
+)
 _local = threading.local()
 
 
@@ -39,6 +43,7 @@ class Proven:
 
     envelope: bytes  # canonical; the Signature is not in it
     properties: bytes | None  # SignedProperties, canonical
+    claim: bytes | None = None  # what holds the time of plain XML-DSig, canonical
 
 
 def prove(body: bytes, signature: Signature, certificate: x509.Certificate, at: datetime) -> Proven:
@@ -65,10 +70,11 @@ def prove(body: bytes, signature: Signature, certificate: x509.Certificate, at: 
         ),
     )
     found = results if isinstance(results, list) else [results]
-    at_properties = signature.properties_reference
+    at_properties, at_claim = signature.properties_reference, signature.claim_reference
     return Proven(
         envelope=found[signature.envelope_reference].signed_data,
         properties=None if at_properties is None else found[at_properties].signed_data,
+        claim=None if at_claim is None else found[at_claim].signed_data,
     )
 
 
@@ -125,7 +131,10 @@ class _Verifier(XMLVerifier):
         return None if prefixes is None else " ".join(prefixes).split()
 
     def validate_schema(self, signature: Any) -> None:
-        """Like signxml's, without the elements its schemas do not know; structure.py has read them."""
+        """Like signxml's, without the elements its schemas do not know; structure.py has read them.
+
+        SignatureProperty is open to other namespaces there, and programs write SigningTime in none, or in that of XML-DSig.
+        """
         if any(True for _ in signature.iter(*_UNKNOWN_TO_SCHEMA)):
             signature = copy.deepcopy(signature)
             for element in list(signature.iter(*_UNKNOWN_TO_SCHEMA)):

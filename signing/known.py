@@ -280,7 +280,12 @@ _CERTIFICATE: Final = ds("X509Certificate")
 
 def learn(root: etree._Element, signature: Signature) -> None:
     """Keep the shape of a signature that the long way has just accepted, if it is one that can be told by its skeleton."""
-    if signature.timestamps or (cut := _cut(root, signature.at)) is None or cut[0] in _shapes:
+    if (
+        signature.timestamps
+        or signature.claim is not None
+        or (cut := _cut(root, signature.at)) is None
+        or cut[0] in _shapes
+    ):
         return
     slots = list(_walk(signature.at))
     if [_written(element, name) for element, name in slots] != cut[1]:

@@ -115,24 +115,24 @@ def policy_findings(
         yield Objection("SIG-078", signature.at, {}, SignatureFlaw.POLICY)
 
 
-def xades_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Objection]:
-    """Whether the time a XAdES signer claims can be true.
+def time_findings(signature: Signature, certificate: Certificate, at: datetime) -> Iterator[Objection]:
+    """Whether the time that the signer claims can be true.
 
     The certificate's digest is compared with the signed properties.
     """
-    properties = signature.properties
-    if properties is None:
+    said = signature.properties or signature.claim
+    if said is None:
         return
-    claimed = properties.signing_time
+    claimed = said.signing_time
     if claimed > at + CLOCK_SKEW:
         yield Objection(
             "SIG-074",
-            properties.signing_time_at,
+            said.signing_time_at,
             {"claimed": _moment(claimed), "at": _moment(at)},
             SignatureFlaw.TIME_CLAIM,
         )
     elif not certificate.not_before - CLOCK_SKEW <= claimed <= certificate.not_after:
-        yield Objection("SIG-075", properties.signing_time_at, {"claimed": _moment(claimed)}, SignatureFlaw.TIME_CLAIM)
+        yield Objection("SIG-075", said.signing_time_at, {"claimed": _moment(claimed)}, SignatureFlaw.TIME_CLAIM)
 
 
 def annex_i(signature: Signature) -> tuple[str, ...]:

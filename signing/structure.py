@@ -47,6 +47,7 @@ SIGNATURE_CHARS: Final = 32 * 1024  # of one Signature element; with a time-stam
 SIGNATURE_ELEMENTS: Final = 256
 PREFIX_LIST: Final = 64  # entries of an InclusiveNamespaces PrefixList
 REFERENCES: Final = 3  # the envelope; with XAdES its SignedProperties; with some toolkits KeyInfo
+_TIME_TYPES: Final = frozenset({f"{DS}SignatureProperties", f"{DS}SignatureProperty", f"{DS}Object"})  # of a Reference
 
 ROOT: Final = f"{{{PHONG_BI}}}ThongDiep"
 SIGNATURE: Final = ds("Signature")
@@ -75,6 +76,15 @@ class SignedProperties:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedClaim:
+    """The signing time that plain XML-DSig carries in a signed SignatureProperty, as Vietnam's e-invoices do."""
+
+    ids: frozenset[str]  # of Object, SignatureProperties and SignatureProperty; the reference names one of them
+    signing_time: datetime
+    signing_time_at: etree._Element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """One signature whose shape is on the list. Everything in it is still a claim."""
 
@@ -96,7 +106,15 @@ class Signature:
     properties: SignedProperties | None = None
     properties_reference: int | None = None
     timestamps: tuple[TimeStamp, ...] = ()
+    claim: SignedClaim | None = None  # beside plain XML-DSig only
+    claim_reference: int | None = None
     inherited: tuple[tuple[str, str], ...] = ()  # xml:lang and xml:space of the root, which inclusive C14N hands down
+
+    @property
+    def signing_time(self) -> datetime | None:
+        """When it was made, as the signer says under the signature; None where it says nothing."""
+        said = self.properties or self.claim
+        return None if said is None else said.signing_time
 
 
 class Uncovered(Problem):
@@ -219,6 +237,8 @@ _FREE = _Rule(attributes=_ID, free=True)
 SIGNATURE_SPACES = tuple(f"{{{space}}}*" for space in (DS, DS11, XADES, XADES_141))
 _CERT_DIGEST = {ds("DigestMethod"): _ONE, ds("DigestValue"): _ONE}
 
+_SIGNING_TIME: Final = "SigningTime of any namespace"  # XML-DSig names none, and programs write many
+
 _GRAMMAR: Final[dict[str, _Rule]] = {
     SIGNATURE: _Rule(
         attributes=_ID,
@@ -298,7 +318,13 @@ _GRAMMAR: Final[dict[str, _Rule]] = {
     ),
     f"{{{DS11}}}NamedCurve": _Rule(attributes=frozenset({"URI"})),
     f"{{{DS11}}}PublicKey": _BASE64,
-    ds("Object"): _Rule(attributes=_ID, children={xades("QualifyingProperties"): _ONE}),
+    # One of the two: that none or both stand there is told by _object.
+    ds("Object"): _Rule(
+        attributes=_ID, children={xades("QualifyingProperties"): _MAYBE, ds("SignatureProperties"): _MAYBE}
+    ),
+    ds("SignatureProperties"): _Rule(attributes=_ID, children={ds("SignatureProperty"): _ONE}),
+    ds("SignatureProperty"): _Rule(attributes=frozenset({"Id", "Target"}), children={_SIGNING_TIME: _ONE}),
+    _SIGNING_TIME: _ANY,
     xades("QualifyingProperties"): _Rule(
         attributes=frozenset({"Id", "Target"}),
         children={xades("SignedProperties"): _ONE, xades("UnsignedProperties"): _MAYBE},
@@ -387,6 +413,8 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
         if (tail := child.tail) is not None and tail.strip(_XML_SPACE):
             yield _problem("SIG-008", element, element=_name(element.tag))
         tag = child.tag
+        if _SIGNING_TIME in rule.children and isinstance(tag, str) and tag.rpartition("}")[2] == "SigningTime":
+            tag = _SIGNING_TIME
         if not isinstance(tag, str) or tag not in rule.children:
             yield _problem(
                 rule.unwanted,
@@ -409,6 +437,17 @@ def _fit(element: etree._Element, rule: _Rule) -> Iterator[Problem]:
         if counts.get(tag, 0) < least:
             code = "SIG-040" if tag == ds("KeyInfo") else rule.missing  # what is missed is the certificate in it
             yield _problem(code, element, element=_name(tag), parent=_name(element.tag))
+    if element.tag == ds("Object"):
+        yield from _object(element, counts)
+
+
+def _object(element: etree._Element, counts: dict[str, int]) -> Iterator[Problem]:
+    """XAdES, or the time that plain XML-DSig may carry; never both, never neither."""
+    if not counts:
+        wanted = "xades:QualifyingProperties | ds:SignatureProperties"
+        yield _problem("SIG-014", element, element=wanted, parent="ds:Object")
+    elif len(counts) > 1:
+        yield _problem("SIG-006", element, element="ds:SignatureProperties", parent="ds:Object")
 
 
 def _size(signature: etree._Element) -> Iterator[Problem]:
@@ -457,14 +496,17 @@ class _SignatureReader:
         holder = signature[3] if len(signature) > 3 else None
         canonicalisation = self._canonicalisation(info[0], info)
         method, family, bits = self._method(info[1])
-        properties = self._properties(holder, info) if holder is not None else None
-        references = self._references(info, key_info, properties)
+        qualified = holder is not None and holder[0].tag == xades("QualifyingProperties")
+        properties = self._properties(holder, info) if holder is not None and qualified else None
+        claim = self._claim(holder) if holder is not None and not qualified else None
+        time_ids = _ids_of_time(holder) if holder is not None and not qualified else None
+        references = self._references(info, key_info, properties, time_ids)
         timestamps = self._timestamps(holder) if holder is not None else ()
         certificate = key_info.find(f"{ds('X509Data')}/{ds('X509Certificate')}")
         key_value = self._key_value(key_info.find(ds("KeyValue")))
         if self.problems or references is None or certificate is None:
             raise Stopped(*self.problems)
-        covers, at_properties, digests, transforms, by_id = references
+        covers, digests, transforms, by_id = references
         return Signature(
             at=signature,
             certificate_der=_base64(certificate.text) or b"",
@@ -477,12 +519,14 @@ class _SignatureReader:
             digests=digests,
             transforms=transforms,
             references=len(digests),
-            envelope_reference=covers,
+            envelope_reference=covers["envelope"],
             by_id=by_id,
             signature_value=_base64(value.text) or b"",
             key_value=key_value,
             properties=properties,
-            properties_reference=at_properties,
+            properties_reference=covers.get("properties"),
+            claim=claim,
+            claim_reference=covers.get("time"),
             timestamps=timestamps,
             inherited=tuple((name, text) for name in _INHERITED if (text := self.root.get(name)) is not None),
         )
@@ -552,9 +596,13 @@ class _SignatureReader:
         return algorithm
 
     def _references(
-        self, info: etree._Element, key_info: etree._Element, properties: SignedProperties | None
-    ) -> tuple[int, int | None, tuple[str, ...], tuple[str, ...], bool] | None:
-        """(index of the envelope's, index of the properties', digests, the envelope's transforms, by Id)."""
+        self,
+        info: etree._Element,
+        key_info: etree._Element,
+        properties: SignedProperties | None,
+        time_ids: frozenset[str] | None,
+    ) -> tuple[dict[str, int], tuple[str, ...], tuple[str, ...], bool] | None:
+        """(index of the reference to each part, digests, the envelope's transforms, by Id)."""
         own_id, key_id = self.root.get("Id"), key_info.get("Id")
         covers: dict[str, int] = {}
         digests: list[str] = []
@@ -577,6 +625,9 @@ class _SignatureReader:
             elif properties is not None and target is not None and target == key_id:
                 what = "key"
                 self._part_transforms(reference)
+            elif time_ids is not None and target in time_ids:
+                what = "time"
+                self._part_transforms(reference)
             elif properties is None and self.problems and reference.get("Type") == SIGNED_PROPERTIES_TYPE:
                 continue  # what is wrong with the properties has been said
             else:
@@ -591,14 +642,16 @@ class _SignatureReader:
             return None
         if properties is not None and "properties" not in covers:
             self._add("SIG-071", info)
-        return covers["envelope"], covers.get("properties"), tuple(digests), transforms, by_id
+        if time_ids is not None and "time" not in covers:
+            self._add("SIG-016", info)
+        return covers, tuple(digests), transforms, by_id
 
     def _type(self, reference: etree._Element, what: str) -> None:
         kind = reference.get("Type")
         if what == "properties":
             if kind != SIGNED_PROPERTIES_TYPE:
                 self._add("SIG-071", reference)
-        elif kind:  # the EU's DSS 5 writes an empty one
+        elif kind and not (what == "time" and kind in _TIME_TYPES):  # the EU's DSS 5 writes an empty one
             self._add("SIG-007", reference, attribute="Type", element="ds:Reference")
 
     def _envelope_transforms(self, reference: etree._Element) -> tuple[str, ...]:
@@ -672,6 +725,20 @@ class _SignatureReader:
             policy=facts.find(xades("SignaturePolicyIdentifier")) is not None,
         )
 
+    def _claim(self, holder: etree._Element) -> SignedClaim | None:
+        """The time in SignatureProperties. Without a zone it is Vietnam's, whose programs write it so."""
+        one = holder[0][0]
+        target = self.signature.get("Id")
+        if target is None or one.get("Target") != f"#{target}":
+            self._add("SIG-072", one)
+        when = one[0]
+        text = (when.text or "").strip(_XML_SPACE)
+        signing_time = instant_of(text) or instant_of(f"{text}+07:00")
+        if signing_time is None:
+            self._add("SIG-073", when)
+            return None
+        return SignedClaim(ids=_ids_of_time(holder), signing_time=signing_time, signing_time_at=when)
+
     def _timestamps(self, holder: etree._Element) -> tuple[TimeStamp, ...]:
         stamps: list[TimeStamp] = []
         for element in holder.iter(xades("SignatureTimeStamp")):
@@ -692,6 +759,12 @@ class _SignatureReader:
                 )
             )
         return tuple(stamps)
+
+
+def _ids_of_time(holder: etree._Element) -> frozenset[str]:
+    """The Ids by which a reference can cover the time in this Object."""
+    found = (element.get("Id") for element in (holder, holder[0], holder[0][0]))
+    return frozenset(name for name in found if name is not None)
 
 
 _WITH_COMMENTS: Final = frozenset({f"{C14N_10}#WithComments", f"{C14N_11}#WithComments", f"{EXC_C14N}WithComments"})

@@ -30,9 +30,9 @@ from signing.policy import (
     certificate_findings,
     key_findings,
     policy_findings,
-    xades_findings,
+    time_findings,
 )
-from signing.structure import ROOT, SIGNATURE, Signature, Uncovered, read_signature, signatures, stray
+from signing.structure import ROOT, SIGNATURE, Signature, SignedClaim, Uncovered, read_signature, signatures, stray
 from signing.trust import CertificateStanding, StatusWord, TrustView
 from signing.uris import DIGESTS, PHONG_BI
 
@@ -199,7 +199,7 @@ class _SignatureJudge:
         self._mark_certificate(certificate)
         found = list(certificate_findings(signature, certificate, registration, self.at))
         found += key_findings(signature, certificate)
-        found += xades_findings(signature, certificate, self.at)
+        found += time_findings(signature, certificate, self.at)
         if not self.composed:
             found += policy_findings(signature, registration, party.signature, self.kind.loai)
         if signature.properties is not None:
@@ -245,6 +245,8 @@ class _SignatureJudge:
             same = root.tag == ROOT and _letter(root) == _letter(self.root) and not signatures(root)
             if signature.properties is not None:
                 same = same and proven.properties is not None and _is_properties(proven.properties, signature)
+            if signature.claim is not None:
+                same = same and proven.claim is not None and _is_claim(proven.claim, signature.claim)
         except Stopped as stop:
             self.record.mark(v.FAILED, "coverage", "2.4")
             raise self._refuse(Problem("SIG-090")) from stop
@@ -286,7 +288,7 @@ class _SignatureJudge:
         return tuple(self._placed(problems))
 
     def _possible(self, time: datetime, signature: Signature, certificate: Certificate) -> bool:
-        claimed = signature.properties.signing_time if signature.properties is not None else time
+        claimed = signature.signing_time or time
         return claimed - CLOCK_SKEW <= time <= self.at + CLOCK_SKEW and certificate.within(time)
 
     def _status(self, standing: CertificateStanding, signature: Signature, party: Party) -> tuple[Problem, ...]:
@@ -322,7 +324,7 @@ class _SignatureJudge:
                 "reference": "id" if signature.by_id else "whole-document",
                 "references": signature.references,
                 "form": "xmldsig" if properties is None else "xades-b-t" if signature.timestamps else "xades-b-b",
-                "signing_time": None if properties is None else properties.signing_time.isoformat(),
+                "signing_time": None if signature.signing_time is None else signature.signing_time.isoformat(),
                 "signature_policy_named": properties is not None and properties.policy,
                 "certificate": {
                     "fingerprint": certificate.fingerprint,
@@ -398,6 +400,13 @@ def _is_properties(canonical: bytes, signature: Signature) -> bool:
     )
 
 
+def _is_claim(canonical: bytes, claim: SignedClaim) -> bool:
+    """Whether what was signed holds the time that was read."""
+    root = parse_bytes(canonical)
+    times = [e for e in root.iter("{*}SigningTime") if e.text == claim.signing_time_at.text]
+    return root.get("Id") in claim.ids and len(times) == 1
+
+
 def _wrong_certificate_digest(signature: Signature) -> Iterable[Objection]:
     """XAdES names the signing certificate by its digest, under the signature (EN 319 132-1, 5.2.2)."""
     if signature.properties is None:
@@ -418,6 +427,6 @@ def _signer(signature: Signature, certificate: Certificate) -> Signer:
         serial=certificate.serial,
         fingerprint=certificate.fingerprint,
         algorithm=signature.method,
-        signed_at=signature.properties.signing_time if signature.properties is not None else None,
+        signed_at=signature.signing_time,
         annex_i=not annex_i(signature),
     )
