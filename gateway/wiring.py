@@ -405,7 +405,12 @@ def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, s
     if store is not None:
         with store.read() as view:
             version = view.statuses_version()
-            verdicts = [certificate_status(row) for row in view.certificate_statuses()]
+            rows = view.certificate_statuses()
+        for row in rows:
+            try:
+                verdicts.append(certificate_status(row))
+            except Exception as error:  # noqa: BLE001 - a field has changed since: this one is not known, and asked for again
+                log.warning("what is known of certificate %s cannot be read: %s", row.fingerprint, type(error).__name__)
     flaws: dict[str, str] = {}
     built = TrustView.build(parties, trees, verdicts, flaws=flaws)
     for flaw in flaws.values():

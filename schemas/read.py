@@ -29,8 +29,8 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
     return read_letter(attested, catalog).thong_diep
 
 
-def read_letter(attested: Attested, catalog: Catalog) -> Letter:
-    """The letter with its attachments decoded.
+def read_letter(attested: Attested, catalog: Catalog, *, plain_references: bool = False) -> Letter:
+    """The letter with its attachments decoded. ``plain_references``: its sender may name files by http (its profile says so).
 
     Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in the ThongDiep's ``notes``.
     """
@@ -54,6 +54,7 @@ def read_letter(attested: Attested, catalog: Catalog) -> Letter:
         attachments=files,
         at=attested.envelope.received_at,
         settings=catalog.rules,
+        plain_references=plain_references,
     )
     problems += apply_rules(letter, catalog.rules_of(kind.loai))
     if b"DuongDan" in written and all(problem.outcome is ProblemOutcome.NOTE for problem in problems):

@@ -111,6 +111,7 @@ class Letter:
     attachments: tuple[Attachment, ...]
     at: datetime  # when it was received
     settings: RuleSettings = field(default_factory=RuleSettings)
+    plain_references: bool = False  # whether its sender may name files outside by http
 
     @property
     def content(self) -> Any:
@@ -408,8 +409,9 @@ def formats_are_open(letter: Letter) -> Iterator[Broken]:
     source="Thông tư 15/2025/TT-BKHCN, Phụ lục I: TLS 1.2 or newer",
 )
 def addresses_are_encrypted(letter: Letter) -> Iterator[Broken]:
+    taken = ("https://", "http://") if letter.plain_references else ("https://",)
     for element, name in _references(letter):
-        if not _text(element).lower().startswith("https://"):
+        if not _text(element).lower().startswith(taken):
             yield element, {"ma": name}
 
 

@@ -254,6 +254,7 @@ class Party:
     formats: Mapping[str, str] = field(default_factory=dict)  # field -> date form
     limits: Mapping[str, int] = field(default_factory=dict)  # field -> characters
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS05 -> ("1.0",) what it can read
+    plain_references: bool = False  # whether its messages may name files outside by http
     typed_submissions: bool = False  # whether it may send unsigned typed submissions
     rate_per_s: float | None = None  # at our door
     may_send_to: tuple[str, ...] | None = None  # party ids; None: any

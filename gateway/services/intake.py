@@ -219,7 +219,8 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
         known |= {"verdict": attested.verdict, "signed_bytes": attested.signed_bytes, "evidence": attested.evidence}
         yield
-        letter = read_letter(attested, gate.catalog)
+        caller = gate.parties.get(envelope.caller.party)
+        letter = read_letter(attested, gate.catalog, plain_references=caller is not None and caller.plain_references)
         thong_diep = letter.thong_diep
         authorised = _authorised(thong_diep, attested, gate)
         reports = signed_documents(letter, attested, gate)

@@ -106,6 +106,11 @@ class PartyProfile:
     typed_submissions: bool = setting(
         False, vi="Được nộp gói dữ liệu không ký (DongBoHoSoMC…).", en="Whether it may send unsigned typed submissions."
     )
+    plain_references: bool = setting(
+        False,
+        vi="Thông điệp của bên này được dẫn tệp ngoài qua http (mặc định chỉ https).",
+        en="Whether its messages may name files outside by http (by default https only).",
+    )
     rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
     may_send_to: tuple[str, ...] | None = setting(
         None, vi="Chỉ được gửi tới các bên này.", en="The only parties it may send to."
@@ -374,6 +379,7 @@ def _party(
         limits=profile.limits,
         versions=profile.versions,
         typed_submissions=profile.typed_submissions,
+        plain_references=profile.plain_references,
         rate_per_s=profile.rate_per_s,
         may_send_to=profile.may_send_to,
         privileges=profile.privileges,

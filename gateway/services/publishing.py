@@ -12,7 +12,7 @@ from gateway.core.catalogues import CatalogueDifference, Muc, catalogue_differen
 from gateway.core.ledger import LogLine
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import parse_bytes
-from gateway.store import CatalogueRow, Store
+from gateway.store import CatalogueRow, Store, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Version:
     muc: tuple[Muc, ...]
 
 
+PROVEN_DAYS = 8  # of those on which a version changes: each is the same work on other dates
 RULING = ("CoQuan", "ThuTuc", "DichVu")  # the catalogues that judging asks
 
 
@@ -39,11 +40,15 @@ class InForce:
 def in_force(store: Store, day: date, known: str = "") -> InForce | None:
     """What the catalogues say on a day; None where that is what is ``known`` already. Small reads while nothing is new."""
     with store.read() as view:
-        newest = {name: versions[-1] for name in RULING if (versions := view.catalogue_versions(name))}
-        as_of = " ".join((day.isoformat(), *(f"{name}={version}" for name, version in newest.items())))
-        if as_of == known:
-            return None
-        rows = {name: [_muc(row) for row in view.catalogue(name, version)] for name, version in newest.items()}
+        return _read(view, day, known)
+
+
+def _read(view: View, day: date, known: str = "") -> InForce | None:
+    newest = {name: versions[-1] for name in RULING if (versions := view.catalogue_versions(name))}
+    as_of = " ".join((day.isoformat(), *(f"{name}={version}" for name, version in newest.items())))
+    if as_of == known:
+        return None
+    rows = {name: [_muc(row) for row in view.catalogue(name, version)] for name, version in newest.items()}
     procedures: set[str] = set()
     if rows.get("ThuTuc"):
         procedures = {one.ma for one in rows["ThuTuc"] if one.valid_on(day)}
@@ -107,16 +112,34 @@ def publish(
     now: datetime,
     reason: str | None = None,
 ) -> bool:
-    """Record a version. False when the same version with the same entries is on record already. Raises Stopped as plan() does."""
+    """Record a version. False when the same version with the same entries is on record already.
+
+    Raises Stopped as plan_publication() does, and CAT-014 where what judging asks of it cannot be built: then it is not kept.
+    """
     plan_publication(store, danh_muc, phien_ban, muc)
     if current(store, danh_muc, phien_ban) is not None:
         return False
     with store.begin() as tx:
         tx.put_catalogue([_record(danh_muc, phien_ban, one) for one in muc], who=who, now=now)
+        _prove(tx, danh_muc, phien_ban, muc, now.date())
         if reason is not None:
             facts = {"danh_muc": danh_muc, "phien_ban": phien_ban, "reason": reason}
             tx.note(LogLine(what="catalogue.imported", who=who, facts=facts), now)
     return True
+
+
+def _prove(tx: View, danh_muc: str, phien_ban: str, muc: Sequence[Muc], today: date) -> None:
+    """Builds, inside the transaction, all that a fresh process will make of the version, on every day on which it changes."""
+    days = {today, *(day for one in muc for day in (one.hieu_luc_tu, one.hieu_luc_den) if day is not None)}
+    try:
+        if tuple(_muc(row) for row in tx.catalogue(danh_muc, phien_ban)) != tuple(sorted(muc, key=lambda one: one.ma)):
+            raise ValueError("it reads differently from what was written")
+        if danh_muc in RULING:
+            for day in sorted(days)[:PROVEN_DAYS]:
+                _read(tx, day)
+    except Exception as error:  # whatever it is, it would end every process later
+        facts = {"danh_muc": danh_muc, "phien_ban": phien_ban, "reason": str(error) or type(error).__name__}
+        raise Stopped(Problem("CAT-014", facts)) from error
 
 
 def _record(danh_muc: str, phien_ban: str, muc: Muc) -> CatalogueRow:

@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pki
 import pytest
@@ -11,11 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_odd_certificates import ODD, written
 
+from gateway.core.catalogues import Muc
 from gateway.core.model import Fate
 from gateway.core.parties import SigningCertificate
 from gateway.core.problems import Stopped
+from gateway.services import publishing
 from gateway.services.profiles import to_text
 from gateway.settings import load
+from gateway.store import CertificateRecord
 from gateway.wiring import build, prove_registry, registry_of
 
 HS03 = "accepted/HS03-tiep-nhan-toi-thieu"
@@ -84,6 +87,40 @@ def test_a_profile_that_cannot_be_built_any_more_shuts_out_its_own_party_alone(c
     assert row["cause"] == "SYS-076"
 
 
+@pytest.mark.threat("T-FROZEN")
+def test_a_catalogue_that_cannot_be_built_for_use_is_not_recorded(cli, office):
+    """As when a reader and a writer of a later version disagree: the flaw is found before it is on record."""
+    good = Muc(ma="H19.901", ten="Sở Tư pháp", ma_thay_the=None, fields={}, hieu_luc_tu=None, hieu_luc_den=None)
+    assert publishing.publish(office.store, "CoQuan", "2026.1", [good], who="x", now=datetime.now(UTC))
+    bad = replace(good, ma="H19.902", fields={"BiDanh": None})
+    with pytest.raises(Stopped) as caught:
+        publishing.publish(office.store, "CoQuan", "2026.2", [good, bad], who="x", now=datetime.now(UTC))
+    (problem,) = caught.value.problems
+    assert problem.code == "CAT-014"
+    assert problem.facts["phien_ban"] == "2026.2"
+    with office.store.read() as view:
+        assert view.catalogue_versions("CoQuan") == ["2026.1"]
+    assert cli("parties", "list").code == 0
+
+
+known_of = st.dictionaries(
+    st.sampled_from(["so-tu-phap", "so-xay-dung", "cong-dvc", "expired"]),
+    st.fixed_dictionaries(
+        {
+            "status": st.sampled_from(["good", "bad", "unknown"]),
+            "until": st.sampled_from([None, timedelta(days=-1), timedelta(days=1)]),
+            "facts": st.one_of(
+                st.just({}),
+                st.just({"reason": "ok", "source": "ocsp", "gaps": []}),
+                st.just({"gaps": [{"why": "absent"}]}),
+                st.just({"gaps": 7, "grace_until": "tomorrow", "lasts_h": "x"}),
+                st.dictionaries(st.sampled_from(["reason", "source", "revoked_at", "gaps", "later"]), st.integers()),
+            ),
+        }
+    ),
+)
+
+
 ders = st.one_of(
     st.sampled_from(
         [
@@ -113,9 +150,10 @@ ders = st.one_of(
         st.sampled_from(["so-tu-phap", "so-xay-dung", "don-vi-loi"]),
         st.tuples(st.lists(ders, max_size=2), st.sampled_from([None, "H19.900", "H19.909", "H19.955"]), st.booleans()),
         min_size=1,
-    )
+    ),
+    known_of,
 )
-def test_whatever_is_applied_a_fresh_process_opens(office, drawn):
+def test_whatever_is_applied_a_fresh_process_opens(office, drawn, learnt):
     loaded = load(office.folder / "lienthong.toml", {})
     known = registry_of(office.store)
     texts = {}
@@ -134,6 +172,23 @@ def test_whatever_is_applied_a_fresh_process_opens(office, drawn):
     except Stopped as stop:
         assert {problem.code for problem in stop.problems} <= {"SYS-076", "SYS-025"}
         assert to_text(registry_of(office.store).get("so-tu-phap")) == to_text(known.get("so-tu-phap"))
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        tx.put_statuses(
+            [
+                CertificateRecord(
+                    fingerprint=pki.signer(name).fingerprint,
+                    tree="chinh-phu",
+                    status=row["status"],
+                    as_of=now,
+                    until=None if row["until"] is None else now + row["until"],
+                    facts=row["facts"],
+                    evidence=(),
+                )
+                for name, row in learnt.items()
+            ],
+            now,
+        )
     gate = build(loaded.settings, office.store)
     assert {party.id for party in known} <= {party.id for party in gate.parties}
     for party in gate.parties:

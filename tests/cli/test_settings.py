@@ -80,7 +80,7 @@ def test_paths_and_sqlite_files_are_relative_to_the_configuration(tmp_path):
     [
         ('[web]\ntls_key = "k"\n', {"SYS-018"}),
         ('[web]\nclient_ca = "ca"\n', {"SYS-018"}),
-        ('[key]\nfile = "k"\n', {"SYS-018"}),
+        ('[key]\ncertificate = "c"\n', {"SYS-018"}),
         ("[limits]\nbody_bytes = 2000\n", {"SYS-018"}),
         ("[door]\nwait_s = 500\n", {"SYS-018"}),
         ("[work]\nrecheck_s = 86400\nhold_for_h = 1\n", {"SYS-018"}),

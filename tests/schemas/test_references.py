@@ -4,8 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.problems import Lang, Problem
+from gateway.core.model import Basis
+from gateway.core.problems import Lang, Problem, Stopped
+from gateway.documents import Attested
+from schemas.check import check
 from schemas.fresh import Size, fresh
+from schemas.read import read_letter
 from schemas.references import EMPTY, flaw
 from schemas.rules import RuleSettings, Severity
 from schemas.write import Tep
@@ -89,6 +93,29 @@ def test_an_address_that_may_not_be_believed_is_refused_by_its_reason(address, w
 def test_honest_addresses_are_taken_and_it_is_said_that_nobody_looked(address, with_reference, letter, catalog):
     read = letter(with_reference(address), catalog)
     assert [(note.code, note.facts["ma"]) for note in read.notes] == [("XSD-250", "f1")]
+
+
+@pytest.mark.threat("T-REFERENCE")
+@pytest.mark.parametrize(
+    ("address", "codes"),
+    [
+        ("http://tep.example.com/a.pdf", {"XSD-250"}),
+        ("https://tep.example.com/a.pdf", {"XSD-250"}),
+        ("http://169.254.169.254/latest/meta-data", {"XSD-144"}),
+        ("http://truc.local/a.pdf", {"XSD-144"}),
+    ],
+)
+def test_a_profile_may_let_http_pass_and_nothing_else(address, codes, with_reference, parsed, catalog):
+    document = parsed(with_reference(address))
+    done = check(document, catalog)
+    attested = Attested(
+        envelope=document.envelope, body=document.body, root=document.root, kind=done.kind, basis=Basis.CHANNEL
+    )
+    try:
+        found = read_letter(attested, catalog, plain_references=True).thong_diep.notes
+    except Stopped as stop:
+        found = stop.problems
+    assert {problem.code for problem in found} == codes
 
 
 @pytest.mark.threat("T-REFERENCE")

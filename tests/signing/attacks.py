@@ -423,6 +423,14 @@ def namespaces(seed: Seed) -> Made:
 # 5.6 wrapping ---------------------------------------------------------------------------------------------------------
 
 
+CLAIMS = (
+    ("unsigned", "SIG-016"),
+    ("instead of the envelope", "SIG-020 SIG-025"),
+    ("with the envelope's transforms", "SIG-025"),
+    ("twice", "SIG-022"),
+)
+
+
 def wrapping(seed: Seed) -> Made:
     """XSW 1 to 8 in our envelope and their cousins, the forged one with the same Id, another, none."""
     for what, forged_id in (("same Id", seed.tree().get("Id")), ("new Id", "gia-mao"), ("no Id", None)):
@@ -610,9 +618,35 @@ def references(seed: Seed) -> Made:
                 more.set("URI", "#vat-trong")
                 reference.addnext(more)
             codes = "SIG-006" if seed.is_xades else "SIG-006 SIG-014"
+            if not seed.is_xades and what == "SignatureProperties":  # which may stand there, with a time in it
+                codes = "SIG-014"
             if not only and seed.references == 3:
                 codes += " SIG-022"
             yield f"{'the only' if only else 'another'} reference covers {what} in an Object", seed.again(root), codes
+    for what, codes in () if seed.is_xades else CLAIMS:
+        root = seed.tree()
+        signature = seed.signature(root)
+        signature.set("Id", "chu-ky")
+        holder = etree.SubElement(signature, d("Object"), Id="vat")
+        part = etree.SubElement(
+            etree.SubElement(holder, d("SignatureProperties")), d("SignatureProperty"), Id="thuoc-tinh"
+        )
+        part.set("Target", "#chu-ky")
+        etree.SubElement(part, "{http://example.org/#signatureProperties}SigningTime").text = "2026-01-15T08:30:00"
+        reference = _envelope_reference(seed, root)
+        if what == "instead of the envelope":
+            reference.set("URI", "#vat")
+        elif what != "unsigned":
+            more = _again(reference)
+            more.set("URI", "#thuoc-tinh")
+            if what != "with the envelope's transforms":
+                more[0].remove(more[0][0])  # the enveloped-signature; where it stood alone, C14N 1.0 is implied
+                if len(more[0]) == 0:
+                    more.remove(more[0])
+            reference.addnext(more)
+            if what == "twice":
+                reference.addnext(_again(more))
+        yield f"the time of an e-invoice, {what}", seed.again(root), codes
     for kind in (
         "http://www.w3.org/2000/09/xmldsig#Manifest",
         "http://www.w3.org/2000/09/xmldsig#Object",
@@ -1295,7 +1329,9 @@ def objects(seed: Seed) -> Made:
         elif seed.is_xades:
             codes = "SIG-006"  # a second Object
         else:
-            codes = {"empty": "SIG-014", "text": "SIG-008 SIG-014"}.get(what, "SIG-006 SIG-014")
+            codes = {"empty": "SIG-014", "SignatureProperties": "SIG-014", "text": "SIG-008 SIG-014"}.get(
+                what, "SIG-006 SIG-014"
+            )
         yield f"another Object: {what}", out(root), codes
         yield f"another Object: {what}, signed again", seed.again(root), codes
     root = seed.tree()
