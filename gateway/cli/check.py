@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Misconfigured, argument, command, option, say
-from gateway.cli.passwords import password_asked, password_options
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
+from gateway.cli.passwords import password_asked, password_options
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Role, SigningCertificate
