@@ -34,6 +34,7 @@ Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
 Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
 Played = Callable[[ShownRequest, S], Reply | None]
+Believes = Callable[[str, Party, S, Http], Awaitable[Mapping[str, Any] | None]]
 Embed = Callable[[Mapping[str, Any], Path], Mapping[str, Any]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -60,6 +61,7 @@ class Connector(Generic[S]):
         self._fetch: Fetch[S] | None = None
         self._probe: Probe[S] | None = None
         self._embed: Embed | None = None
+        self._believes: Believes[S] | None = None
         self._played: Played[S] | None = None
 
     def __repr__(self) -> str:
@@ -76,6 +78,15 @@ class Connector(Generic[S]):
         Raises Unreachable when it cannot say now; returns None where this party's settings give no way to ask.
         """
         self._query = _only(self._query, function, f"{self.name}.query")
+        return function
+
+    def believes(self, function: _F) -> _F:
+        """Decorator: this is how a party is asked what it has of a dossier, in our own values.
+
+        Gives the fields that are compared (gateway.core.told), empty where the party has no such dossier, None where this
+        party's settings give no way to ask. Raises Unreachable when it cannot say now.
+        """
+        self._believes = _only(self._believes, function, f"{self.name}.believes")
         return function
 
     def fetch(self, function: _F) -> _F:
@@ -167,6 +178,10 @@ class Connector(Generic[S]):
     async def ask(self, parcel: Parcel, settings: S, http: Http) -> Receipt | NotThere | None:
         """What the party says of an earlier try; None when this party cannot be asked."""
         return await self._query(parcel, settings, http) if self._query is not None else None
+
+    async def heard(self, ma_ho_so: str, party: Party, settings: S, http: Http) -> Mapping[str, Any] | None:
+        """What the party says that it has of a dossier; None where it cannot be asked."""
+        return await self._believes(ma_ho_so, party, settings, http) if self._believes is not None else None
 
     def pull(self, party: Party, settings: S, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
         """What the party has for us, oldest first; each must be on record before the next is asked for."""

@@ -207,6 +207,14 @@ async def query(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receip
     return Receipt(notes=load.notes, told=replace(load.whole_news(), believed=believed))
 
 
+@qcvn120.believes
+async def believes(ma_ho_so: str, party: Party, settings: Qcvn120Settings, http: Http) -> Mapping[str, Any] | None:
+    """Look the dossier up."""
+    if settings.tra_cuu is None:
+        return None
+    return believed_of(await Portal(probing.nothing(party), settings, http).look_up(ma_ho_so), party)
+
+
 def believed_of(found: Mapping[str, Any] | None, party: Party) -> dict[str, Any]:
     """What a party says of a dossier, in our own values: the fields that are compared, empty where it has none of it.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,11 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, comman
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
 from gateway.core.problems import Lang
+from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
-    from gateway.services.drift import Drift
+    from gateway.core.parties import Party
+    from gateway.services.drift import Asked, Drift
 
 CAUSES = {
     "waiting": ("chờ tới lượt, hoặc bên nhận không trả lời", "waits for its turn, or the party does not answer"),
@@ -43,7 +47,23 @@ TURNS = {"gateway": ("trục", "gateway"), "operator": ("người vận hành", 
 )
 @option("--party", metavar="PARTY", vi="Chỉ bên này.", en="Only this party.")
 @option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
-def drift(call: CommandRun, party: str | None, limit: int) -> int:
+@option(
+    "--ask",
+    is_flag=True,
+    vi="Trước hết hỏi bên này (--party) đang có gì về nhiều nhất --limit hồ sơ, hồ sơ lâu chưa hỏi trước; chỉ hỏi, không đổi "
+    "gì ở bên ấy.",
+    en="First ask this party (--party) what it has of at most --limit dossiers, the longest unheard of first; it is only "
+    "asked, nothing changes over there.",
+)
+@option(
+    "--per-second",
+    type=click.FloatRange(0.1, 100),
+    default=5.0,
+    show_default=True,
+    vi="Hỏi nhiều nhất mỗi giây.",
+    en="Questions a second, at most.",
+)
+def drift(call: CommandRun, party: str | None, limit: int, ask: bool, per_second: float) -> int:
     """Lists drift by party and dossier."""
     from gateway.services.drift import DriftTurn, drifting, projected
     from gateway.wiring import registry_of
@@ -58,7 +78,13 @@ def drift(call: CommandRun, party: str | None, limit: int) -> int:
                 f"{name} đọc thông điệp của trục, hoặc tự lấy: xem lienthong lanes, lienthong inbox.",
                 f"{name} reads our messages, or pulls them: see lienthong lanes, lienthong inbox.",
             )
-    found = [each for one in chosen for each in islice(drifting(call.store, parties, one), limit + 1)]
+    if ask:
+        if party is None:
+            raise click.UsageError(screen.text("--ask cần --party.", "--ask needs --party."))
+        call.need(OperatorRole.OPERATOR, "drift --ask")
+        for each in chosen:
+            _ask(call, each, limit, per_second)
+    found = [one for each in chosen for one in islice(drifting(call.store, parties, each), limit + 1)]
     shown = found[:limit]
     if screen.as_json:
         for one in shown:
@@ -74,6 +100,37 @@ def drift(call: CommandRun, party: str | None, limit: int) -> int:
     if not found:
         return FINE
     return UNDETERMINED if all(one.turn is DriftTurn.GATEWAY for one in found) else PROBLEMS
+
+
+def _ask(call: CommandRun, party: Party, limit: int, per_second: float) -> None:
+    """Asks, and says what that came to."""
+    from connectors.http import HttpLine
+    from connectors.registry import installed
+    from gateway.services.drift import ask_party
+
+    connector = installed().named(party.connector)
+    configured = connector.configure(party.connector_settings, where=party.id)
+
+    async def asked() -> Asked:
+        async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
+            return await ask_party(
+                call.store,
+                party,
+                connector,
+                configured,
+                line.http(configured.common),
+                lambda: datetime.now(UTC),
+                most=limit,
+                pause_s=1 / per_second,
+            )
+
+    came = asyncio.run(asked())
+    call.screen.note(
+        f"{party.id}: đã hỏi {came.answers} hồ sơ, {came.otherwise} hồ sơ bên ấy nói khác.",
+        f"{party.id}: asked about {came.answers} dossiers; of {came.otherwise} it says otherwise.",
+    )
+    if came.problem is not None:
+        call.screen.problem(came.problem)
 
 
 def _row(one: Drift) -> dict[str, object]:

@@ -5,18 +5,22 @@ It concerns the parties that do not read our messages and are told of dossiers a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from connectors.base import Configured, Connector
+from connectors.http import Http
+from connectors.outcomes import Unreachable
 from gateway.core.alerts import Alarm, Alert
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party, Receives
-from gateway.core.problems import Stopped
-from gateway.core.told import Told, compared, differing, packet_digest
+from gateway.core.problems import Problem, Stopped
+from gateway.core.told import Told, ToldNews, compared, differing, packet_digest
 from gateway.store import Lane, Store, View
 from schemas.record import WORDS, HoSoRecord, record_of
 
@@ -159,6 +163,54 @@ def _fields(theirs: Mapping[str, Any], record: HoSoRecord | None) -> dict[str, t
     true = compared(record.whole) if record is not None and record.whole is not None else {}
     names = [name for name in true if theirs.get(name) != true[name]] if theirs else list(true)
     return {name: (theirs.get(name), true.get(name)) for name in names}
+
+
+# Asking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What asking a party came to."""
+
+    answers: int = 0
+    otherwise: int = 0  # of them, those that say something else than the party was told
+    problem: Problem | None = None  # why asking ended early: the party cannot say now, or cannot be asked
+
+
+async def ask_party(
+    store: Store,
+    party: Party,
+    connector: Connector[Any],
+    configured: Configured[Any],
+    http: Http,
+    now: Callable[[], datetime],
+    *,
+    most: int,
+    pause_s: float,
+) -> Asked:
+    """Ask a party what it has of dossiers that it was told of, the longest unheard of first, and put it on record.
+
+    Changes nothing over there. Ends at the first answer that is none: what was heard before stays.
+    """
+    with store.read() as view:
+        listed = view.told_rows(party.id, most)
+    asked = Asked()
+    for told in listed:
+        if asked.answers:
+            await asyncio.sleep(pause_s)
+        try:
+            believed = await connector.heard(told.ma_ho_so, party, configured.settings, http)
+        except Unreachable as unreachable:
+            return replace(asked, problem=unreachable.problem)
+        if believed is None:
+            return replace(asked, problem=Problem("DLV-057", {"connector": connector.name, "what": "believes"}))
+        with store.begin() as tx:
+            tx.tell(party.id, told.ma_ho_so, ToldNews(believed=believed), now())
+        with store.read() as view:
+            heard = view.told(party.id, told.ma_ho_so)
+        differs = heard is not None and heard.differs
+        asked = replace(asked, answers=asked.answers + 1, otherwise=asked.otherwise + differs)
+    return asked
 
 
 # Alerts and figures: two small reads for each party

@@ -657,6 +657,13 @@ class View:
         found = select(t).where(t.c.party == party, DIFFERS).order_by(t.c.ma_ho_so).limit(limit)
         return [rows.told_of(row) for row in self._all(found)]
 
+    def told_rows(self, party: PartyId, limit: int) -> list[Told]:
+        """What a party was told, the dossier first of which nothing was heard for the longest."""
+        t = tables.told
+        never = case((t.c.believed_at.is_(None), 0), else_=1)
+        found = select(t).where(t.c.party == party).order_by(never, t.c.believed_at, t.c.ma_ho_so).limit(limit)
+        return [rows.told_of(row) for row in self._all(found)]
+
     def told_behind(self, party: PartyId, page: int = 500) -> Iterator[Told]:
         """Dossiers with events that a party was not told all of, or of which it refused something; read in pages."""
         t, c = tables.told, tables.change

@@ -28,7 +28,7 @@ from gateway.core.model import Delivery, DeliveryState, Fate, MaHoSo
 from gateway.core.parties import Parties, Receives, Role
 from gateway.core.told import Told, ToldNews, compared
 from gateway.documents import parse_bytes
-from gateway.services.drift import drift_alerts, drift_counts, drifting, projected
+from gateway.services.drift import Asked, ask_party, drift_alerts, drift_counts, drifting, projected
 from gateway.services.intake import receive
 from gateway.services.outbox import Outbox, Pace
 from gateway.store import Store, open_engine
@@ -311,5 +311,67 @@ def test_what_a_party_believes_otherwise_is_drift_until_it_takes_the_truth(recor
                 tx.tell(PORTAL, MaHoSo(code), ToldNews(taken="x"), one.clock.forward(minutes=1))
             with one.store.read() as view:
                 assert view.believed_otherwise(PORTAL) == []
+
+    run(story())
+
+
+async def asked(one: Teller, table: dict[str, Any], most: int = 100) -> Asked:
+    """The portal is asked what it has."""
+    connector, (party,) = installed()["qcvn120"], projected(one.parties)
+    configured = connector.configure({**table, "private_addresses": True})
+    async with HttpLine(private_addresses=True) as line:
+        http = line.http(configured.common)
+        return await ask_party(one.store, party, connector, configured, http, one.clock, most=most, pause_s=0)
+
+
+def test_a_state_that_was_changed_behind_our_back_is_found_by_asking(recorded: Recorded, tmp_path: Path) -> None:
+    cong, codes = portal_where_they_were_filed(recorded), recorded.codes
+
+    async def story() -> None:
+        async with (
+            Agency(cong) as agency,
+            teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one,
+        ):
+            table = settings(agency.url, tmp_path)
+            await one.tell()
+            one.clock.forward(hours=1)
+            first = await asked(one, table)
+            assert (first, drift_of(one)) == (Asked(answers=len(codes)), [])
+            cong.states[codes["muc-do-3"]] = "4"
+            cong.dossiers[codes["hai-co-quan"]]["NgayHenTra"] = "20260101000000"
+            cong.dossiers[codes["tu-choi"]]["NgayTuChoi"] = "hôm qua"
+            del cong.dossiers[codes["rut-ho-so"]]
+            cong.rows = [row for row in cong.rows if row["MaHoSo"] != codes["rut-ho-so"]]
+            second = await asked(one, table)
+            assert (second.answers, second.otherwise) == (len(codes), 4)
+            assert sorted(drift_of(one)) == sorted(
+                [
+                    (codes["muc-do-3"], "changed-there", "party"),
+                    (codes["hai-co-quan"], "changed-there", "party"),
+                    (codes["tu-choi"], "changed-there", "party"),
+                    (codes["rut-ho-so"], "missing-there", "party"),
+                ]
+            )
+
+    run(story())
+
+
+def test_a_party_that_cannot_say_now_keeps_what_was_heard_before(recorded: Recorded, tmp_path: Path) -> None:
+    cong = portal_where_they_were_filed(recorded)
+
+    async def story() -> None:
+        async with (
+            Agency(cong) as agency,
+            teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one,
+        ):
+            table = settings(agency.url, tmp_path)
+            await one.tell()
+            agency.fault = Fault.GARBAGE
+            silent = await asked(one, table)
+            assert (silent.answers, silent.problem is not None) == (0, True)
+            del table["tra_cuu"]
+            mute = await asked(one, table)
+            assert (mute.answers, mute.problem.code if mute.problem else None) == (0, "DLV-057")
+            assert drift_of(one) == []
 
     run(story())
