@@ -123,14 +123,7 @@ def _add(view: View, found: ErasurePlan, messages: list[Message]) -> int:
     for message in messages:
         if message.id in found.messages:
             continue
-        bodies = {message.digest: message.total_bytes}
-        if message.composed is not None:
-            bodies[message.composed] = message.total_bytes
-        bodies |= {one.digest: message.total_bytes for one in view.deliveries(message=message.id)}
-        bodies |= {one.digest: message.total_bytes for one in view.inboxed(message.id)}
-        # A receipt that names problems quotes what it is about; one that only says yes stays, as what was answered.
-        quoting = [one.receipt for one in view.verdicts(message.id) if one.problems and one.receipt is not None]
-        bodies |= dict.fromkeys(quoting, 0)
+        bodies = _bodies_of(view, message)
         own = {digest: size for digest, size in bodies.items() if set(view.bearers(digest)) <= ours}
         if message.digest not in own:  # the same bytes are another message's too, which is to be kept
             continue
@@ -139,6 +132,18 @@ def _add(view: View, found: ErasurePlan, messages: list[Message]) -> int:
             found.messages[message.id] = tuple(sorted(own))
             found.digests |= there
     return len(found.messages) - before
+
+
+def _bodies_of(view: View, message: Message) -> dict[str, int]:
+    """The bodies that hold what a message said, by digest, and their sizes as far as they count."""
+    bodies = {message.digest: message.total_bytes}
+    if message.composed is not None:
+        bodies[message.composed] = message.total_bytes
+    bodies |= {one.digest: message.total_bytes for one in view.deliveries(message=message.id)}
+    bodies |= {one.digest: message.total_bytes for one in view.inboxed(message.id)}
+    # A receipt that names problems quotes what it is about; one that only says yes stays, as what was answered.
+    quoting = [one.receipt for one in view.verdicts(message.id) if one.problems and one.receipt is not None]
+    return bodies | dict.fromkeys(quoting, 0)
 
 
 def erase(store: Store, planned: ErasurePlan, rule: RetentionRule, *, who: str, reason: str, now: datetime) -> int:

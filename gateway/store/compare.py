@@ -281,19 +281,9 @@ class _MessagePage:
         self.deliveries = _by(connection, select(_d).where(_d.c.message.in_(ids)).order_by(_d.c.seq), "message")
         self.inbox = _by(connection, select(_i).where(_i.c.message.in_(ids)).order_by(_i.c.party), "message")
         told = [line.facts for lines in self.lines.values() for line in lines]
-        logged = {(facts["delivery"], facts["attempt"]["number"]) for facts in told if "attempt" in facts}
-        tried = [one.id for deliveries in self.deliveries.values() for one in deliveries]
-        shown = or_(_a.c.outcome.in_(_SETTLED), _a.c.number.in_({number for _, number in logged}))
-        attempts = select(_a).where(_a.c.delivery.in_(tried), shown).order_by(_a.c.delivery, _a.c.number)
-        self.attempts = _by(connection, attempts, "delivery")
-        codes = {facts["change"]["ma_ho_so"] for facts in told if "change" in facts}
-        known = select(_k.c.ma_ho_so, _k.c.number).where(_k.c.ma_ho_so.in_(sorted(codes)))
-        self.changes = {(row.ma_ho_so, row.number) for row in connection.execute(known)}
-        own = {row.ma_thong_diep for row in batch if row.ma_thong_diep is not None}
-        owned = select(_claim).where(
-            _claim.c.sender.in_({row.party for row in batch}), _claim.c.ma_thong_diep.in_(sorted(own))
-        )
-        self.claims = {(row.sender, row.ma_thong_diep): row.message for row in connection.execute(owned)}
+        self.attempts = self._attempts_of(connection, told)
+        self.changes = _changes_of(connection, told)
+        self.claims = _claims_of(connection, batch)
         digests = {digest for row in batch for digest in self.digests_of(row)}
         bodies = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests)))
         self.bodies = {row.digest: row for row in connection.execute(bodies)}
@@ -301,12 +291,36 @@ class _MessagePage:
         kept = select(_b.c.digest, _b.c.bytes).where(_b.c.digest.in_(cut))
         self.cut = {row.digest: hashlib.sha256(row.bytes or b"").hexdigest() for row in connection.execute(kept)}
 
+    def _attempts_of(self, connection: Connection, told: Sequence[Mapping[str, Any]]) -> dict[str, list[rows.AnyRow]]:
+        """The tries of these messages' deliveries that are settled, or that a line of the log tells of."""
+        logged = {(facts["delivery"], facts["attempt"]["number"]) for facts in told if "attempt" in facts}
+        tried = [one.id for deliveries in self.deliveries.values() for one in deliveries]
+        shown = or_(_a.c.outcome.in_(_SETTLED), _a.c.number.in_({number for _, number in logged}))
+        attempts = select(_a).where(_a.c.delivery.in_(tried), shown).order_by(_a.c.delivery, _a.c.number)
+        return _by(connection, attempts, "delivery")
+
     def digests_of(self, row: rows.AnyRow) -> Iterator[str]:
         """The bodies that a message and what follows from it name."""
         named = [row.digest, row.receipt, row.composed]
         named += [one.receipt for one in self.verdicts.get(row.id, ())]
         named += [one.digest for owed in (self.deliveries, self.inbox) for one in owed.get(row.id, ())]
         yield from dict.fromkeys(digest for digest in named if digest is not None)
+
+
+def _changes_of(connection: Connection, told: Sequence[Mapping[str, Any]]) -> set[tuple[str, int]]:
+    """The events on record of the dossiers that these lines tell of."""
+    codes = {facts["change"]["ma_ho_so"] for facts in told if "change" in facts}
+    known = select(_k.c.ma_ho_so, _k.c.number).where(_k.c.ma_ho_so.in_(sorted(codes)))
+    return {(row.ma_ho_so, row.number) for row in connection.execute(known)}
+
+
+def _claims_of(connection: Connection, batch: Sequence[rows.AnyRow]) -> dict[tuple[str, str], str]:
+    """Whose the ids of these messages are."""
+    own = {row.ma_thong_diep for row in batch if row.ma_thong_diep is not None}
+    owned = select(_claim).where(
+        _claim.c.sender.in_({row.party for row in batch}), _claim.c.ma_thong_diep.in_(sorted(own))
+    )
+    return {(row.sender, row.ma_thong_diep): row.message for row in connection.execute(owned)}
 
 
 class _Told:

@@ -308,7 +308,10 @@ class Tx(View):
         statements.UPDATE_DOSSIERS(self._connection, values)
         statements.DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
         self._stubs.clear()
-        changes = [entry.change for entry in entries if entry.change is not None]
+        self._write_changes([entry.change for entry in entries if entry.change is not None])
+
+    def _write_changes(self, changes: Sequence[Change]) -> None:
+        """With the payments that they ask for, and the codes by which transferred dossiers are known elsewhere."""
         statements.PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
         statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in payments_of(change)])
         aliases = {
