@@ -18,7 +18,7 @@ from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import Party
-    from gateway.services.drift import Asked, Drift
+    from gateway.services.drift import AskedParty, Drift
 
 CAUSES = {
     "waiting": ("chờ tới lượt, hoặc bên nhận không trả lời", "waits for its turn, or the party does not answer"),
@@ -111,7 +111,7 @@ def _ask(call: CommandRun, party: Party, limit: int, per_second: float) -> None:
     connector = installed().named(party.connector)
     configured = connector.configure(party.connector_settings, where=party.id)
 
-    async def asked() -> Asked:
+    async def asked() -> AskedParty:
         async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
             return await ask_party(
                 call.store,

@@ -169,7 +169,7 @@ def _fields(theirs: Mapping[str, Any], record: HoSoRecord | None) -> dict[str, t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedParty:
     """What asking a party came to."""
 
     answers: int = 0
@@ -187,14 +187,14 @@ async def ask_party(
     *,
     most: int,
     pause_s: float,
-) -> Asked:
+) -> AskedParty:
     """Ask a party what it has of dossiers that it was told of, the longest unheard of first, and put it on record.
 
     Changes nothing over there. Ends at the first answer that is none: what was heard before stays.
     """
     with store.read() as view:
         listed = view.told_rows(party.id, most)
-    asked = Asked()
+    asked = AskedParty()
     for told in listed:
         if asked.answers:
             await asyncio.sleep(pause_s)

@@ -28,7 +28,7 @@ from gateway.core.model import Delivery, DeliveryState, Fate, MaHoSo
 from gateway.core.parties import Parties, Receives, Role
 from gateway.core.told import Told, ToldNews, compared
 from gateway.documents import parse_bytes
-from gateway.services.drift import Asked, ask_party, drift_alerts, drift_counts, drifting, projected
+from gateway.services.drift import AskedParty, ask_party, drift_alerts, drift_counts, drifting, projected
 from gateway.services.intake import receive
 from gateway.services.outbox import Outbox, Pace
 from gateway.store import Store, open_engine
@@ -315,7 +315,7 @@ def test_what_a_party_believes_otherwise_is_drift_until_it_takes_the_truth(recor
     run(story())
 
 
-async def asked(one: Teller, table: dict[str, Any], most: int = 100) -> Asked:
+async def asked(one: Teller, table: dict[str, Any], most: int = 100) -> AskedParty:
     """The portal is asked what it has."""
     connector, (party,) = installed()["qcvn120"], projected(one.parties)
     configured = connector.configure({**table, "private_addresses": True})
@@ -336,7 +336,7 @@ def test_a_state_that_was_changed_behind_our_back_is_found_by_asking(recorded: R
             await one.tell()
             one.clock.forward(hours=1)
             first = await asked(one, table)
-            assert (first, drift_of(one)) == (Asked(answers=len(codes)), [])
+            assert (first, drift_of(one)) == (AskedParty(answers=len(codes)), [])
             cong.states[codes["muc-do-3"]] = "4"
             cong.dossiers[codes["hai-co-quan"]]["NgayHenTra"] = "20260101000000"
             cong.dossiers[codes["tu-choi"]]["NgayTuChoi"] = "hôm qua"
