@@ -201,7 +201,8 @@ def test_a_time_stamp_is_asked_for_and_a_service_that_gives_none_is_named(cli, l
     "wrong",
     [
         [],
-        ["--key", "k.pem"],
+        ["--cert", "c.pem"],
+        ["--key", "k.pem", "--label", "l"],
         ["--key", "k.pem", "--module", "m.so"],
         ["--module", "m.so", "--token", "t"],
         ["--key", "k.pem", "--cert", "c.pem", "--form", "xmldsig", "--tsa", "http://x"],

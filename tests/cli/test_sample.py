@@ -61,7 +61,7 @@ def test_many_are_written_into_a_folder_each_with_its_own_id(cli, tmp_path):
         ["HS05", "--version", "9.9"],
         ["HS05", "--set", "x"],
         ["HS05", "--count", "2"],
-        ["HS05", "--key", "k"],
+        ["HS05", "--cert", "c"],
     ],
 )
 def test_what_is_not_in_the_catalogue_is_wrong_usage(cli, arguments):
