@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +30,7 @@ from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
-    from gateway.core.catalogues import Muc
+    from gateway.core.catalogues import CatalogueDifference, Muc
     from gateway.services.watch import Late
 
 LATE = ("quá hạn", "overdue")
@@ -82,24 +82,26 @@ def report(
         one_party(call, agency) if agency else None,
         deadline_rules(call.settings),
     )
-    screen = call.screen
     if as_csv:
-        screen.raw(made.csv().encode())
-        return FINE
-    rows = made.rows()
+        call.screen.raw(made.csv().encode())
+    else:
+        _print_report(call.screen, made.rows())
+    return FINE
+
+
+def _print_report(screen: Screen, rows: Sequence[Mapping[str, Any]]) -> None:
     if screen.as_json:
         for row in rows:
             screen.row(row)
-        return FINE
-    names = list(dict.fromkeys(name for row in rows for name in row if name in COLUMNS))
+        return
     if not rows:
         screen.line("Không có hồ sơ nào trong kỳ.", "No dossier in the period.")
-    else:
-        screen.table(
-            [COLUMNS.get(name, (name, name))[screen.lang != "vi"] for name in names],
-            [[row.get(n, "–") for n in names] for row in rows],
-        )
-    return FINE
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row if name in COLUMNS))
+    screen.table(
+        [COLUMNS[name][screen.lang != "vi"] for name in names],
+        [[row.get(name, "–") for name in names] for row in rows],
+    )
 
 
 COLUMNS = {
@@ -261,14 +263,8 @@ def import_(
                 "recorded": call.yes and not dry_run,
             }
         )
-    for one in plan.added:
-        screen.line(f"  + {one.ma}  {one.ten}")
-    for before, after in plan.changed:
-        screen.line(f"  ~ {after.ma}  {', '.join(changed_fields(before, after))}")
-    for one in plan.removed:
-        screen.line(f"  - {one.ma}  {one.ten}")
-    for identifier, party in leads_to.items():
-        screen.line(f"  {identifier} → {party}")
+    else:
+        _print_publication(screen, plan, leads_to)
     if dry_run:
         return FINE
     why = call.agreed("catalogue import", reason, "Ghi phiên bản này?", "Record this version?")
@@ -281,6 +277,20 @@ def import_(
         else f"{danh_muc} {phien_ban} was there, identical.",
     )
     return FINE
+
+
+def _print_publication(screen: Screen, plan: CatalogueDifference, leads_to: Mapping[str, str]) -> None:
+    """What a version adds, changes and takes away, and which identifiers it leads to which party."""
+    from gateway.core.catalogues import changed_fields
+
+    for one in plan.added:
+        screen.line(f"  + {one.ma}  {one.ten}")
+    for before, after in plan.changed:
+        screen.line(f"  ~ {after.ma}  {', '.join(changed_fields(before, after))}")
+    for one in plan.removed:
+        screen.line(f"  - {one.ma}  {one.ten}")
+    for identifier, party in leads_to.items():
+        screen.line(f"  {identifier} → {party}")
 
 
 def _leads_to(call: CommandRun, muc: Sequence[Muc]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from connectors.pki import NotFetched, Pki, read_source_file
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
 from gateway.core.parties import Parties, Role, SignatureDemand
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
-from gateway.documents import Checked, Document, Kind, parse_bytes
+from gateway.documents import Attested, Checked, Document, Kind, parse_bytes
 from gateway.store import CertificateRecord as StoredStatus
 from gateway.store import Store
 from signing.certificates import Certificate
@@ -208,9 +208,7 @@ class _Fetch:
         ocsps: list[bytes] = []
         crls = [body for path in source.crl_files if (body := self._file(path)) is not None]
         for one in chain_of(certificate, tree):
-            lists, responders = revocation_addresses(one)
-            if not source.follow_certificates:
-                lists = responders = ()
+            lists, responders = revocation_addresses(one) if source.follow_certificates else ((), ())
             if source.ocsp_url and one is certificate:
                 responders = (source.ocsp_url,)
             urls += [url for url in lists if url not in urls]
@@ -220,11 +218,11 @@ class _Fetch:
             self.asked[one.fingerprint] = [*map(str, source.crl_files), *source.crl_urls, *lists, *responders]
         crls += [body for url in urls if (body := await self._crl(url)) is not None]
         for one in chain_of(certificate, tree):
-            named = dict.fromkeys(self.asked[one.fingerprint])
-            self.asked[one.fingerprint] = [
-                f"{url} ({self._reasons[url]})" if url in self._reasons else url for url in named
-            ]
+            self.asked[one.fingerprint] = [*map(self._with_reason, dict.fromkeys(self.asked[one.fingerprint]))]
         return crls, ocsps
+
+    def _with_reason(self, url: str) -> str:
+        return f"{url} ({self._reasons[url]})" if url in self._reasons else url
 
     async def _crl(self, url: str) -> bytes | None:
         if url not in self._crls:
@@ -378,15 +376,18 @@ def doubt(answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at:
 def _flaw(
     answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime, demand: SignatureDemand
 ) -> str | None:
+    unsigned = "SIG-002" if demand is SignatureDemand.REQUIRED else None  # of a receipt that nobody can have signed
     try:
         root = parse_bytes(answer)
     except Stopped as stop:
         if b"BienNhan" in answer and answer.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return stop.problems[0].code
-        return "SIG-002" if demand is SignatureDemand.REQUIRED and receipts.says_in_json(answer) else None
+        return unsigned if receipts.says_in_json(answer) else None
     claimed = receipts.in_xml(root)
     if claimed is None:
         return None
+    if receipts.is_bare(root):  # no envelope, so nothing that could be signed
+        return unsigned
     envelope = Envelope.of(
         answer,
         id=MessageId(f"bien-nhan-{parcel.id}"),
@@ -394,8 +395,6 @@ def _flaw(
         channel=Channel.FETCH,
         received_at=at,
     )
-    if receipts.is_bare(root):  # no envelope, so nothing that could be signed
-        return "SIG-002" if demand is SignatureDemand.REQUIRED else None
     kind = Kind(loai="HS02", goc="BienNhan", phien_ban="")
     try:
         attested = verify(
@@ -403,8 +402,12 @@ def _flaw(
         )
     except Stopped as stop:
         return stop.problems[0].code
-    if attested.basis is Basis.CHANNEL:
-        return None
+    return None if attested.basis is Basis.CHANNEL else _flaw_of_signed(attested, claimed, parcel, parties)
+
+
+def _flaw_of_signed(
+    attested: Attested, claimed: receipts.BienNhanFields, parcel: Parcel, parties: Parties
+) -> str | None:
     signer = parties.by_signing_certificate(attested.signer.fingerprint) if attested.signer else None
     if signer is None or signer[0].id != parcel.party.id:
         return "SIG-050"

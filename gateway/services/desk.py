@@ -334,23 +334,26 @@ def skippable(store: Store, name: str) -> Delivery:
     Raises Stopped: SYS-042 no such one, SYS-043 several, SYS-044 not in this state.
     """
     with store.read() as view:
-        known = view.delivery(name)
-        if known is None:
-            try:
-                meant = _meant(view, name)
-            except Stopped as stop:
-                raise (stop if stop.problems[0].code == "SYS-043" else Stopped(unknown("delivery", name))) from stop
-            found = [d for message in meant for d in view.deliveries(message=message.id) if d.id.startswith(name)]
-            found = found or [d for message in meant for d in view.deliveries(message=message.id)]
-            found = [d for d in found if d.state in SKIPPABLE] or found
-            if not found:
-                raise Stopped(unknown("delivery", name))
-            if len(found) > 1:
-                raise Stopped(Problem("SYS-043", {"value": name, "matches": [delivery.id for delivery in found[:5]]}))
-            known = found[0]
+        known = view.delivery(name) or _one_left(view, name)
     if known.state not in SKIPPABLE:
         raise _not_skippable(known)
     return known
+
+
+def _one_left(view: View, name: str) -> Delivery:
+    """The one delivery whose id begins so, or of the message that is meant; first those that can be given up."""
+    try:
+        meant = _meant(view, name)
+    except Stopped as stop:
+        raise (stop if stop.problems[0].code == "SYS-043" else Stopped(unknown("delivery", name))) from stop
+    every = [delivery for message in meant for delivery in view.deliveries(message=message.id)]
+    found = [delivery for delivery in every if delivery.id.startswith(name)] or every
+    found = [delivery for delivery in found if delivery.state in SKIPPABLE] or found
+    if not found:
+        raise Stopped(unknown("delivery", name))
+    if len(found) > 1:
+        raise Stopped(Problem("SYS-043", {"value": name, "matches": [delivery.id for delivery in found[:5]]}))
+    return found[0]
 
 
 def _not_skippable(known: Delivery) -> Stopped:

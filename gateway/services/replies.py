@@ -216,17 +216,19 @@ def _candidates(clerk: Clerk, view: View, content: Any, asker: Party) -> Iterato
     for dossier in view.dossiers(procedure=content.ma_tthc[:STEM]):
         if not _readable(dossier, asker):
             continue
-        for change in dossier.changes:
-            if not any(isinstance(effect, Files) for effect in change.effects):
-                continue
-            marks, anew = clerk.persons.of(change.message, partial(_identities, view, change.message))
+        for message in _filings(dossier):
+            marks, anew = clerk.persons.of(message, partial(_identities, view, message))
             opened += anew
-            if wanted in marks and content.so_dinh_danh in _identities(view, change.message):  # not erased meanwhile
+            if wanted in marks and content.so_dinh_danh in _identities(view, message):  # not erased meanwhile
                 yield dossier
                 break
         if opened >= MOST_OPENED:
             log.warning("a query by identity number ended after %d filings; ask again for the rest", opened)
             return
+
+
+def _filings(dossier: Dossier) -> list[MessageId]:
+    return [c.message for c in dossier.changes if any(isinstance(effect, Files) for effect in c.effects)]
 
 
 def _identities(view: View, message: MessageId) -> Iterator[str]:
@@ -310,12 +312,7 @@ def _reconciled(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping
     theirs = [
         DossierLine(ma_ho_so=row.ma_ho_so, trang_thai=row.trang_thai, thoi_diem=row.thoi_diem) for row in content.dong
     ]
-    ours: list[DossierLine] = []
-    if agency is not None:
-        within = view.dossiers(
-            agency=agency.id, opened_since=content.ky_tu, opened_before=content.ky_den + timedelta(microseconds=1)
-        )
-        ours = [_line(d) for d in within if d.trang_thai is not None and _readable(d, asker)]
+    ours = list(_lines_of_period(view, agency, content, asker)) if agency is not None else []
     missing = {line.ma_ho_so for line in theirs} - {line.ma_ho_so for line in ours}
     known = {
         code: _line(d)
@@ -331,6 +328,13 @@ def _reconciled(clerk: Clerk, view: View, content: Any, asker: Party) -> Mapping
         "SoKhop": len({line.ma_ho_so for line in (*theirs, *ours)}) - len(found),
         "DanhSachChenhLech": {"ChenhLech": [_difference(one) for one in found[:MOST_LINES]]} if found else None,
     }
+
+
+def _lines_of_period(view: View, agency: Party, content: Any, asker: Party) -> Iterator[DossierLine]:
+    within = view.dossiers(
+        agency=agency.id, opened_since=content.ky_tu, opened_before=content.ky_den + timedelta(microseconds=1)
+    )
+    return (_line(d) for d in within if d.trang_thai is not None and _readable(d, asker))
 
 
 def _line(dossier: Dossier) -> DossierLine:
