@@ -18,6 +18,7 @@ from connectors.dialect import Outward
 from connectors.http import encode_json
 from connectors.templates import Foreign, Leaf, NotWritable, RequestTemplate, TemplateExpression, Writes, literal
 from gateway import documents
+from gateway.core.limits import CEILING
 from gateway.core.problems import Stopped
 
 
@@ -128,7 +129,7 @@ def checked(text: str, writes: Writes, *, empty: bool) -> bytes:
     body = text.strip().encode()
     if writes is Writes.XML:
         try:
-            documents.parse_bytes(body)
+            documents.parse_bytes(body, CEILING)
         except Stopped as stop:
             problem = stop.problems[0]
             line = f" ({problem.at.line}:{problem.at.column})" if problem.at is not None else ""

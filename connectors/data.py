@@ -19,6 +19,7 @@ from connectors.qcvn120 import MOMENTS, Load, load_of
 from connectors.templates import KnownMoment, Leaf, Shape
 from gateway import documents
 from gateway.core.date_forms import WIRE, date_form
+from gateway.core.limits import CEILING
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import Kind
 from schemas import names
@@ -120,7 +121,7 @@ def data_of(parcel: Parcel) -> tuple[dict[str, Any], Load]:
     """
     out = Outward(parcel.party)
     try:
-        root = documents.parse_bytes(parcel.body)
+        root = documents.parse_bytes(parcel.body, CEILING)
         kind = catalog().kind_of(root)
     except Stopped as stop:
         problem = stop.problems[0]

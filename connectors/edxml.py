@@ -29,6 +29,7 @@ from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.date_forms import VIETNAM, WIRE, date_form
 from gateway.core.effects import Acknowledges, KetQua, Moves, Recalls
+from gateway.core.limits import CEILING, DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Content
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -223,7 +224,7 @@ def _fields_of_json(reply: Reply) -> dict[str, str]:
 
 def _by_packet(reply: Reply, settings: EdxmlSettings) -> Receipt:
     try:
-        status = read_status_packet(reply.body, settings.reading)
+        status = read_status_packet(reply.body, settings.reading, reply.limits)
     except Stopped as stop:
         raise Uncertain(Problem("DLV-023", {"what": f"edXML, {stop.problems[0].code}"}), answer=reply.body) from stop
     if status.code in {StatusCode.REFUSED, StatusCode.CHANGE_REFUSED}:
@@ -269,7 +270,7 @@ def status_told(record: HoSoRecord, party: Party, settings: EdxmlSettings) -> St
 
 def _alone(parcel: Parcel, settings: EdxmlSettings) -> StatusPacket | None:
     """A message that is no event of a dossier, or is tried out by itself."""
-    root = documents.parse_bytes(parcel.body)
+    root = documents.parse_bytes(parcel.body, CEILING)
     payload, content = _content_of(root, _catalog().kind_of(root))
     effect = next((e for e in content.effects if isinstance(e, (Moves, Acknowledges, Recalls))), None)
     code = _code_of(effect, settings)
@@ -393,13 +394,15 @@ def _grow(place: etree._Element, fields: list[tuple[str, Any]], space: str) -> N
             element.text = value
 
 
-def read_status_packet(body: bytes, profile: EdxmlProfile = EdxmlProfile.STRICT) -> StatusPacket:
+def read_status_packet(
+    body: bytes, profile: EdxmlProfile = EdxmlProfile.STRICT, limits: DocumentLimits = DEFAULT_LIMITS
+) -> StatusPacket:
     """The status packet in these bytes, labelled with how it had to be read.
 
     Strict: the form that :func:`write` gives by default, and codes of the list. Tolerant: what strict takes (and is then
     labelled strict), or an older dialect. Raises Stopped: the gate's own problems, or DLV-037 with what is wrong.
     """
-    root = documents.parse_bytes(body)
+    root = documents.parse_bytes(body, limits)
     try:
         return _read(root, EdxmlProfile.STRICT)
     except Stopped:

@@ -26,8 +26,6 @@ from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
 
-FETCH_BYTES = 32 << 20  # of a file that is kept; the gate has a limit of its own, and words for it
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSettings:
@@ -76,11 +74,11 @@ async def query(parcel: Parcel, settings: FolderSettings, http: Http) -> Receipt
 @folder.fetch
 async def fetch(party: Party, settings: FolderSettings, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
     """Take the files in the order of their names; one that is on record is moved away, and its receipt put down."""
-    del party, http
+    del party
     if settings.inbox is None:
         return
     for file in await asyncio.to_thread(_waiting, settings.inbox, settings.quiet_s):
-        fetched = await asyncio.to_thread(_take, file)
+        fetched = await asyncio.to_thread(_take, file, http.limits.body_bytes)
         if fetched is None:
             continue
         receipt = yield fetched
@@ -108,16 +106,16 @@ def _waiting(inbox: Path, quiet_s: float) -> list[Path]:
         raise _cannot(error) from error
 
 
-def _take(file: Path) -> Fetched | None:
-    """The file, its first bytes where it is too long; None when it was taken away meanwhile."""
+def _take(file: Path, most: int) -> Fetched | None:
+    """The file, its first bytes where it is longer than the longest message; None when it was taken away meanwhile."""
     digest, body, total = hashlib.sha256(), b"", 0
     try:
         with file.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
                 total += len(chunk)
-                if len(body) < FETCH_BYTES:
-                    body += chunk[: FETCH_BYTES - len(body)]
+                if len(body) < most:
+                    body += chunk[: most - len(body)]
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -34,6 +34,7 @@ from yarl import URL
 from connectors.outcomes import Refused, Uncertain, Unreachable
 from connectors.table import AnswerMeaning, Common, Secret, connector_secret
 from gateway import documents
+from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from signing.keyfiles import believe_in_tls, show_in_tls
@@ -104,6 +105,7 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     cut: bool = False  # it was longer than allowed, or broke off
+    limits: DocumentLimits = DEFAULT_LIMITS  # of the node that asked
 
     @property
     def media_type(self) -> str:
@@ -130,9 +132,16 @@ class Reply:
     def xml(self) -> etree._Element:
         """The body's root, parsed through the gateway's own gate. Raises Uncertain when that refuses it."""
         try:
-            return documents.parse_bytes(self.body)
+            return self.root_of(self.body)
         except Stopped as stop:
             raise Uncertain(Problem("DLV-023", {"what": f"XML, {stop.problems[0].code}"}), answer=self.body) from stop
+
+    def root_of(self, body: bytes) -> etree._Element:
+        """The root of XML that this answer is, or holds: by the node's limits, its bytes by the party's ``answer_bytes``.
+
+        Raises Stopped.
+        """
+        return documents.parse_bytes(body, self.limits.for_bytes(max(self.limits.body_bytes, len(self.body))))
 
     @property
     def retry_after_s(self) -> float | None:
@@ -224,8 +233,19 @@ class Pinned(AbstractResolver):
 class HttpLine:
     """A worker's connections to all parties. Make it inside a running loop, close it at the end."""
 
-    def __init__(self, *, agent: str = "lienthong", at_most: int = 200, private_addresses: bool = False) -> None:
-        """At most ``at_most`` connections over all parties; ``private_addresses``: every party may live on one."""
+    def __init__(
+        self,
+        *,
+        agent: str = "lienthong",
+        at_most: int = 200,
+        private_addresses: bool = False,
+        limits: DocumentLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """At most ``at_most`` connections over all parties; ``private_addresses``: every party may live on one.
+
+        ``limits`` are the node's: for documents that answers are, and for messages that are fetched.
+        """
+        self.limits = limits
         self._agent = agent
         self._private = private_addresses
         self._at_most = at_most
@@ -342,6 +362,11 @@ class Http:
     def __init__(self, line: HttpLine, common: Common) -> None:
         self._line = line
         self.common = common
+
+    @property
+    def limits(self) -> DocumentLimits:
+        """Of the documents of this node."""
+        return self._line.limits
 
     async def post(
         self,
@@ -486,7 +511,13 @@ class Http:
                 ) as response:
                     trip.reach(ExchangeStage.READING)
                     text, cut = await _read(response, answer_bytes or common.answer_bytes)
-                    return Reply(status=response.status, headers=response.headers, body=text, cut=cut)
+                    return Reply(
+                        status=response.status,
+                        headers=response.headers,
+                        body=text,
+                        cut=cut,
+                        limits=self._line.limits,
+                    )
         except TimeoutError as error:
             raise _timed_out(trip, common) from error
         except (aiohttp.ClientError, OSError, zlib.error) as error:

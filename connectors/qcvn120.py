@@ -40,6 +40,7 @@ from connectors.table import SECRET, Secret, connector_secret
 from gateway import documents
 from gateway.core.date_forms import WIRE, date_form
 from gateway.core.effects import Moves
+from gateway.core.limits import CEILING
 from gateway.core.model import Content, MaHoSo
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
@@ -514,7 +515,7 @@ def load_of(parcel: Parcel) -> Load:
     try:
         if parcel.record is not None:
             return packets_told(record_of(parcel.record), parcel, out)
-        return _still_owed(_load(documents.parse_bytes(parcel.body), out), parcel)
+        return _still_owed(_load(documents.parse_bytes(parcel.body, CEILING), out), parcel)
     except Stopped as stop:
         problem = stop.problems[0]
         at = problem.at.xpath if problem.at is not None and problem.at.xpath else parcel.delivery.loai

@@ -16,7 +16,6 @@ from lxml import etree
 
 from connectors.http import Reply
 from connectors.outcomes import Uncertain
-from gateway import documents
 from gateway.core.problems import Problem, Stopped
 
 
@@ -73,7 +72,7 @@ def _from_json(text: str, reply: Reply) -> Any:
 def _from_xml(text: str, reply: Reply) -> Any:
     """The text of an XML document as data. Raises Uncertain where our own gate refuses it."""
     try:
-        root = documents.parse_bytes(_DECLARED.sub("", text, count=1).lstrip().encode())
+        root = reply.root_of(_DECLARED.sub("", text, count=1).lstrip().encode())
     except Stopped as stop:
         raise unreadable(f"XML, {stop.problems[0].code}", reply) from stop
     return _data(root, reply, 0)

@@ -18,7 +18,9 @@ from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
 
-FETCH_BYTES = 32 << 20  # of a message that is fetched; the gate has a limit of its own, and words for it
+FETCH_TIMES = (
+    8  # the longest message is what is read of one that is fetched: the gate has words for one that is too long
+)
 
 
 class ReceiptDemand(StrEnum):
@@ -116,7 +118,8 @@ async def fetch(party: Party, settings: RestSettings, http: Http) -> AsyncGenera
         return
     before = None
     while True:
-        reply = await http.get(settings.fetch_url, headers={"Accept": "application/xml"}, answer_bytes=FETCH_BYTES)
+        most = FETCH_TIMES * http.limits.body_bytes
+        reply = await http.get(settings.fetch_url, headers={"Accept": "application/xml"}, answer_bytes=most)
         if reply.status == 204:
             return
         ma = reply.headers.get("MaThongDiep", "").strip()

@@ -26,7 +26,6 @@ from connectors.base import connector
 from connectors.http import Http, Reply, ShownRequest
 from connectors.outcomes import NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
 from connectors.table import SECRET, AnswerMeaning, Secret, connector_secret
-from gateway import documents
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
@@ -266,7 +265,7 @@ async def _published(settings: SoapSettings, needed: Sequence[str], http: Http) 
         problems = () if _holds_soap(reply) else (*probing.wrong(reply),)
         return ProbeStep(place=settings.url, found=f"HTTP {reply.status}", problems=problems)
     try:
-        root = documents.parse_bytes(reply.body)
+        root = reply.root_of(reply.body)
     except Stopped as stop:
         return ProbeStep(place=settings.url, found="HTTP 200", problems=stop.problems)
     found = [str(e.get("name")) for e in root.iter(f"{{{WSDL}}}operation")]
@@ -562,7 +561,7 @@ def _decoded(encoded: str, reply: Reply) -> tuple[receipts.BienNhanFields, bytes
     """The BienNhan in a base64 text, and its bytes. Raises Uncertain when it is none."""
     try:
         inner = base64.b64decode("".join(encoded.split()), validate=True)
-        bien_nhan = receipts.in_xml(documents.parse_bytes(inner))
+        bien_nhan = receipts.in_xml(reply.root_of(inner))
     except (binascii.Error, ValueError, Stopped) as error:
         raise Uncertain(Problem("DLV-023", {"what": "BienNhan"}), answer=reply.body) from error
     if bien_nhan is None:

@@ -12,18 +12,21 @@ for what it is good at:
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 import threading
 import unicodedata
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, NewType
 from xml.parsers import expat
 
 from lxml import etree
 
+from gateway.core.limits import DEFAULT_LIMITS, LONGEST_TEXT, DocumentLimits
 from gateway.core.model import Basis, Envelope, Signer
 from gateway.core.problems import Location, Problem, Stopped
 
@@ -46,6 +49,7 @@ class Document:
     envelope: Envelope
     body: bytes  # the bytes the tree was made from: the envelope's, or those composed from a typed submission
     root: etree._Element
+    limits: DocumentLimits  # that it has kept to; whoever parses it again does so by these
     composed: bool = False  # built by us from a typed submission
     digest: str = ""  # SHA-256 of body, when composed; the envelope's own otherwise
     problems: tuple[Problem, ...] = ()  # notes
@@ -87,19 +91,6 @@ class Claims:
     noi_gui: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentLimits:
-    """How large and how deep a document may be. lxml's own limits stand behind these (256 deep, 10 MB of one text)."""
-
-    body_bytes: int = 4 * 2**20
-    depth: int = 40  # elements above and including the innermost
-    elements: int = 20_000
-    attributes: int = 32  # per element, declarations of namespaces not counted
-    namespaces: int = 64  # in scope at any one element; inclusive C14N is cubic in them
-    text_bytes: int = 3 * 2**20  # from the start of one tag to the start of the next; at most LONGEST_TEXT counts
-    name_bytes: int = 128 * 2**10  # all different names of elements and attributes together: lxml never forgets a name
-
-
 #: A document of ours as it is signed: :data:`DECLARATION`, then its exclusive canonical form. Who makes one answers for that.
 Canonical = NewType("Canonical", bytes)
 DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -110,9 +101,12 @@ def canonical_document(root: etree._Element) -> Canonical:
     return Canonical(DECLARATION + etree.tostring(root, method="c14n", exclusive=True, with_comments=False))
 
 
-DEFAULT_LIMITS = DocumentLimits()
 MOST_ATTRIBUTES = 40_000  # of the whole document, declarations of namespaces counted: each costs the tree 200 bytes
-LONGEST_TEXT = 10_000_000  # bytes; libxml2 reads no longer one unless it is told to trust its input
+
+LONGEST_NAMESPACE = 512  # bytes; exclusive canonicalisation writes it again at each of thousands of elements
+MOST_GROWTH = 6  # times: a canonical form writes "&quot;" for '"', and no honest one grows more
+#: For looking into a document that has kept to its limits already.
+_UNCOUNTED = DocumentLimits(**{f.name: sys.maxsize for f in fields(DocumentLimits)})
 
 MOST_PROBLEMS = 25  # reported of one document; the twenty-sixth comment teaches nobody anything
 
@@ -132,18 +126,31 @@ FORBIDDEN = {  # namespaces that would bring in content from elsewhere
 def parse(envelope: Envelope, limits: DocumentLimits = DEFAULT_LIMITS) -> Document:
     """The document in an envelope. Raises Stopped with every XML-xxx problem that can be found at once."""
     if envelope.cut:
-        raise Stopped(_too_large(envelope.total_bytes, limits))
+        raise Stopped(cut_short(envelope, limits))
     root = parse_bytes(envelope.body, limits)
-    return Document(envelope=envelope, body=envelope.body, root=root, problems=_not_composed(envelope.body))
+    return Document(
+        envelope=envelope, body=envelope.body, root=root, limits=limits, problems=_not_composed(envelope.body)
+    )
+
+
+def cut_short(envelope: Envelope, limits: DocumentLimits) -> Problem:
+    """Why only the beginning of what arrived is here."""
+    total, kept = envelope.total_bytes, len(envelope.body)
+    if total <= limits.body_bytes:  # it was refused once, and not kept whole
+        return Problem("SYS-066", {"kept": kept, "total": total})
+    counted = hashlib.sha256(envelope.body).hexdigest() != envelope.digest  # else only what was kept was hashed
+    return Problem("XML-002", {"so_byte": total if counted else f"{total - 1}+{kept}", "gioi_han": limits.body_bytes})
 
 
 def parse_bytes(body: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> etree._Element:
     """The root of any other XML we must read (signed bytes, SOAP, receipts), by the same rules. Raises Stopped."""
     places = _Places(body.removeprefix(_BOM))
-    _gate(places, limits)
+    if len(places.body) > limits.body_bytes:
+        raise Stopped(_too_large(len(places.body), limits))
+    _gate(places)
     if not _cheap(places.body, limits):
         _stop(_why(places, limits))
-    reader = _reader(limits)
+    reader = _reader(limits, places.body)
     try:
         root = etree.fromstring(places.body, reader.parser)
         suspicious = reader.suspicious(root)
@@ -154,17 +161,43 @@ def parse_bytes(body: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> etree._
     return root
 
 
-def parse_again(body: bytes, limits: DocumentLimits = DEFAULT_LIMITS) -> etree._Element:
-    """The root of bytes that passed :func:`parse_bytes`, or that were canonicalised from a tree of its making.
+def parse_again(body: bytes, limits: DocumentLimits) -> etree._Element:
+    """The root of bytes that passed :func:`parse_bytes` by these limits, or were canonicalised from a tree of its making.
 
-    What was proven of those is not proven anew. Canonical bytes may be longer, though: where counting them does not clear them,
-    they are looked at like any others. Raises Stopped.
+    What was proven of those is not proven anew, and nothing is counted again: a canonical form is longer than what it was made
+    of. Raises Stopped where it has grown as no honest one does.
     """
     body = body.removeprefix(_BOM)
-    if len(body) > limits.body_bytes or not _cheap(body, limits):
-        return parse_bytes(body, limits)
-    root: etree._Element = etree.fromstring(body, _reader(limits).parser)
+    _grown(body, limits)
+    try:
+        root: etree._Element = etree.fromstring(body, _reader(limits, body).parser)
+    except etree.XMLSyntaxError as error:
+        raise Stopped(_unexplained(error)) from error
     return root
+
+
+def parse_canonical(body: bytes, limits: DocumentLimits) -> etree._Element:
+    """The root of bytes that a library canonicalised of a document which kept to these limits.
+
+    They are asked all that is no count. Sizes were counted as the sender wrote: canonical forms write "&gt;" for ">". Raises
+    Stopped.
+    """
+    places = _Places(body)
+    _grown(body, limits)
+    _gate(places)
+    reader = _reader(limits, body)
+    try:
+        root = etree.fromstring(body, reader.parser)
+    except etree.XMLSyntaxError as error:
+        raise Stopped(_unexplained(error)) from error
+    if reader.suspicious(root):
+        raise Stopped(Problem("XML-199", {"chi_tiet": "XPath"}))
+    return root
+
+
+def _grown(body: bytes, limits: DocumentLimits) -> None:
+    if len(body) > MOST_GROWTH * limits.body_bytes:
+        raise Stopped(_too_large(len(body), limits))
 
 
 def _stop(problems: list[Problem]) -> None:
@@ -193,8 +226,7 @@ def _unexplained(error: Exception) -> Problem:
 class _TreeReader:
     """A parser, and the question asked of every tree it makes. One for each thread: a parser holds a lock."""
 
-    def __init__(self, limits: DocumentLimits) -> None:
-        self.limits = limits
+    def __init__(self, limits: DocumentLimits, *, huge: bool) -> None:
         self.parser = etree.XMLParser(
             encoding="UTF-8",  # the gate has proven it; no declaration may say otherwise
             resolve_entities=False,
@@ -202,7 +234,7 @@ class _TreeReader:
             dtd_validation=False,
             attribute_defaults=False,
             no_network=True,
-            huge_tree=False,
+            huge_tree=huge,
             recover=False,
             remove_comments=False,
             remove_pis=False,
@@ -218,12 +250,18 @@ class _TreeReader:
 
 
 _desk = threading.local()
+_READERS = 8  # a thread; a node has three kinds of limits: for documents, for SOAP envelopes, for what is on record
 
 
-def _reader(limits: DocumentLimits) -> _TreeReader:
-    reader: _TreeReader | None = getattr(_desk, "reader", None)
-    if reader is None or reader.limits != limits:
-        reader = _desk.reader = _TreeReader(limits)
+def _reader(limits: DocumentLimits, body: bytes) -> _TreeReader:
+    # libxml2's own limits are lifted only where ours allow longer texts, and the walk has kept the document to ours by then.
+    huge = limits.text_bytes > LONGEST_TEXT and len(body) > LONGEST_TEXT
+    readers: dict[tuple[DocumentLimits, bool], _TreeReader] = _desk.__dict__.setdefault("readers", {})
+    reader = readers.get((limits, huge))
+    if reader is None:
+        if len(readers) >= _READERS:
+            readers.clear()
+        reader = readers[limits, huge] = _TreeReader(limits, huge=huge)
     return reader
 
 
@@ -260,11 +298,9 @@ _NOT_PLAIN = frozenset(uri.encode() for uri in (*FORBIDDEN, XML, XMLNS))
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*")  # RFC 3986, as libxml2 wants it
 
 
-def _gate(places: _Places, limits: DocumentLimits) -> None:
+def _gate(places: _Places) -> None:
     """Lets pass what a parser may see: UTF-8, XML 1.0, no DOCTYPE. Raises Stopped."""
     body = places.body
-    if len(body) > limits.body_bytes:
-        raise Stopped(_too_large(len(body), limits))
     if not body.strip(b" \t\r\n"):
         raise Stopped(Problem("XML-001"))
     for opening, encoding in _FOREIGN:
@@ -347,16 +383,20 @@ def _cheap(body: bytes, limits: DocumentLimits) -> bool:
     are canonicalised. Names cannot be written with character references, so declarations of namespaces can be counted
     in the bytes; their values can, so a value that is not plain goes to the walk.
     """
-    if len(body) > min(limits.text_bytes, LONGEST_TEXT) or body.count(b"xmlns") > limits.namespaces:
+    if len(body) > limits.text_bytes or len(body) > LONGEST_TEXT or body.count(b"xmlns") > limits.namespaces:
         return False
     namespaces = _NAMESPACE.findall(body)
     tags = body.count(b"<")
     return (
         body.count(b"=") <= MOST_ATTRIBUTES
-        and all(_PLAIN.fullmatch(uri := double or single) and uri not in _NOT_PLAIN for double, single in namespaces)
+        and all(_plain(double or single) for double, single in namespaces)
         and (tags <= limits.elements or (b"<!" not in body and tags - body.count(b"</") <= limits.elements))
         and (len(body) <= limits.name_bytes or _markup_bytes(body) <= limits.name_bytes)
     )
+
+
+def _plain(uri: bytes) -> bool:
+    return len(uri) <= LONGEST_NAMESPACE and _PLAIN.fullmatch(uri) is not None and uri not in _NOT_PLAIN
 
 
 def _markup_bytes(body: bytes) -> int:
@@ -377,7 +417,7 @@ def _not_composed(body: bytes) -> tuple[Problem, ...]:
             offset += len(line[:same].encode())
             break
         offset += len(line.encode())
-    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, until=offset)
+    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), _UNCOUNTED, until=offset)
     walk.run()
     return (Problem("XML-150", {}, walk.places.at(offset, walk.path())),)
 
@@ -602,10 +642,13 @@ class _DocumentWalk:
                 code = "XML-123"
             elif value and not _ABSOLUTE.fullmatch(value):
                 code = "XML-124"
+            elif len(value) > LONGEST_NAMESPACE:  # it is ASCII
+                code = "XML-138"
             else:
                 continue
             where = self.places.at(self._offset_of(key, frame.offset), frame.path)
-            self._add(Problem(code, {"ten": _shown(key)}, where))
+            more = {"gioi_han": LONGEST_NAMESPACE} if code == "XML-138" else {}
+            self._add(Problem(code, {"ten": _shown(key), **more}, where))
 
     def _end(self, _name: str) -> None:
         self._step()
@@ -626,10 +669,9 @@ class _DocumentWalk:
         at = self._parser.CurrentByteIndex
         if self.until is not None and at > self.until:
             raise _Enough
-        longest = min(self.limits.text_bytes, LONGEST_TEXT)
-        if at - self._last > longest:
+        if at - self._last > self.limits.text_bytes:
             place = self.places.at(self._last, self.path())
-            self._last_words(Problem("XML-134", {"gioi_han": longest}, place))
+            self._last_words(Problem("XML-134", {"gioi_han": self.limits.text_bytes}, place))
         self._last = at
         return at
 
@@ -742,7 +784,7 @@ def locate(body: bytes, xpaths: Collection[str]) -> dict[str, Location]:
     For bytes that parse_bytes() has taken; asked only when there is something to report. A path that is not in the
     document is not in the answer.
     """
-    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), DEFAULT_LIMITS, wanted=xpaths)
+    walk = _DocumentWalk(_Places(body.removeprefix(_BOM)), _UNCOUNTED, wanted=xpaths)
     if xpaths:
         walk.run()
     return walk.found

@@ -21,7 +21,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
+from gateway.core.limits import DocumentLimits
 from gateway.core.os_words import system_reason
+from gateway.core.parties import NodeAllowance
 from gateway.core.problems import Lang, Location, Problem, Stopped
 from gateway.core.written import (
     KeyPath,
@@ -349,42 +351,6 @@ class DoorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitSettings:
-    """Budgets of one XML document; going over any is refused with its own XML code."""
-
-    body_bytes: int = setting(
-        4 * 2**20,
-        at_least=1024,
-        at_most=2**30,
-        vi="Độ dài tối đa của một thông điệp, byte.",
-        en="The longest message, bytes.",
-    )
-    depth: int = setting(40, at_least=8, at_most=250, vi="Độ sâu lồng nhau tối đa.", en="The deepest nesting.")
-    elements: int = setting(20_000, at_least=100, vi="Số phần tử tối đa.", en="The most elements.")
-    attributes: int = setting(
-        32, at_least=8, vi="Số thuộc tính tối đa của một phần tử.", en="The most attributes of one element."
-    )
-    namespaces: int = setting(
-        64,
-        at_least=8,
-        vi="Số không gian tên tối đa có hiệu lực tại một phần tử.",
-        en="The most namespaces in scope at one element.",
-    )
-    name_bytes: int = setting(
-        128 * 2**10,
-        at_least=1024,
-        vi="Tổng độ dài tối đa của các tên phần tử và thuộc tính khác nhau, byte.",
-        en="The most bytes of different names of elements and attributes.",
-    )
-    text_bytes: int = setting(
-        3 * 2**20,
-        at_least=1024,
-        vi="Độ dài tối đa của một đoạn chữ (kể cả base64), byte.",
-        en="The longest single text (base64 included), bytes.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSettings:
     """The process that delivers, checks certificates and watches."""
 
@@ -626,7 +592,8 @@ class Settings:
     key: KeySettings = field(default_factory=KeySettings)
     web: WebSettings = field(default_factory=WebSettings)
     door: DoorSettings = field(default_factory=DoorSettings)
-    limits: LimitSettings = field(default_factory=LimitSettings)
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
+    allowance: NodeAllowance = field(default_factory=NodeAllowance)
     work: WorkSettings = field(default_factory=WorkSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     schemas: SchemaSettings = field(default_factory=SchemaSettings)
@@ -666,6 +633,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "web": ("Máy chủ HTTP nhận REST và SOAP.", "The HTTP server for REST and SOAP."),
         "door": ("Giới hạn và độ kiên nhẫn tại cửa.", "Limits and patience at the door."),
         "limits": ("Ngân sách của một tài liệu XML.", "The budgets of one XML document."),
+        "allowance": ("Mỗi bên được gửi bao nhiêu.", "How much each party may send."),
         "work": ("Tiến trình gửi đi, xét lại, canh hạn.", "The process that delivers, judges again and watches."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from gateway.core.deadlines import DeadlineRules
-    from gateway.documents import DocumentLimits
     from gateway.services.certificate_status import Sources
     from gateway.services.intake import Gate
     from gateway.services.replies import Clerk, Persons
@@ -68,7 +67,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         identity=GatewayIdentity(
             ma_dinh_danh=settings.node.identifier, ten_co_quan=settings.node.name, he_thong=settings.node.system
         ),
-        limits=limits_of(settings),
+        limits=settings.limits,
         store=store,
         hold_for=timedelta(hours=settings.work.hold_for_h),
         deadlines=deadline_rules(settings),
@@ -383,15 +382,6 @@ def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None)
                 facts = {"what": "identifier", "value": identifier, "first": CONFIG_NAME, "second": f"{party.id}.toml"}
                 raise Stopped(Problem("SYS-025", facts))
     return Parties([*others, ourselves], parties.version, same=parties.same, same_as_of=parties.same_as_of)
-
-
-def limits_of(settings: Settings) -> DocumentLimits:
-    """The XML budgets, as the parser takes them."""
-    from gateway.documents import DocumentLimits
-
-    known = {f.name for f in fields(DocumentLimits)}
-    values: dict[str, Any] = {f.name: getattr(settings.limits, f.name) for f in fields(settings.limits)}
-    return DocumentLimits(**{name: value for name, value in values.items() if name in known})
 
 
 def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> TrustView:

@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 import xmlschema
 from lxml import etree
 
+from gateway.core.limits import DocumentLimits
 from gateway.core.problems import Stopped
-from gateway.documents import DocumentLimits, parse_bytes
+from gateway.documents import parse_bytes
 from schemas import names
 from schemas.names import XS
 

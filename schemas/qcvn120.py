@@ -21,9 +21,10 @@ from typing import Any
 from lxml import etree
 
 from gateway.core.date_forms import WIRE, date_form
+from gateway.core.limits import CEILING, DEFAULT_LIMITS, DocumentLimits
 from gateway.core.parties import Party
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.documents import Canonical, DocumentLimits, parse_bytes
+from gateway.documents import Canonical, parse_bytes
 from schemas import names, write
 from schemas.check import placed
 from schemas.compiling import compile_judge, compile_schema, safe_closure
@@ -106,9 +107,9 @@ class Composed:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits | None = None) -> Packet:
+def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits = DEFAULT_LIMITS) -> Packet:
     """A packet written in XML, in our namespace or in none. Raises Stopped with every problem."""
-    root = parse_bytes(body, limits or DocumentLimits())
+    root = parse_bytes(body, limits)
     if local(root.tag) != name or namespace(root.tag) not in (QCVN, ""):
         found = f"<{local(root.tag)[:60]}>"
         raise Stopped(
@@ -120,12 +121,14 @@ def read_xml(body: bytes, name: str, dialect: Dialect | None = None, limits: Doc
     return _checked(name, fields, dialect or Dialect(), notes, body)
 
 
-def read_json(body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits | None = None) -> Packet:
+def read_json(
+    body: bytes, name: str, dialect: Dialect | None = None, limits: DocumentLimits = DEFAULT_LIMITS
+) -> Packet:
     """A packet written in JSON: the object itself, under its name, or as the one row of a ``data`` array.
 
     Raises Stopped.
     """
-    limit = (limits or DocumentLimits()).body_bytes
+    limit = limits.body_bytes
     if len(body) > limit:
         raise Stopped(Problem("XML-002", {"so_byte": len(body), "gioi_han": limit}))
     twice: list[str] = []
@@ -211,7 +214,7 @@ def _as_written(problems: Sequence[Problem], body: bytes | None) -> list[Problem
     """Line and column where the packet is XML and its paths are found as they are."""
     if body is None:
         return list(problems)
-    root = parse_bytes(body)
+    root = parse_bytes(body, CEILING)
     prefix = f"{root.prefix}:" if root.prefix else ""
 
     def path(xpath: str) -> str:

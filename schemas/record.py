@@ -16,6 +16,7 @@ from lxml import etree
 
 from gateway.core.effects import Files, Moves
 from gateway.core.lifecycle import KHONG_TIEP_NHAN, HistoryStep, Reading, Trace, trace
+from gateway.core.limits import CEILING
 from gateway.core.model import PartyId
 from gateway.core.told import DossierLetters
 from gateway.documents import parse_bytes
@@ -165,7 +166,7 @@ def record_of(found: DossierLetters) -> HoSoRecord:
     """The record of a dossier after these events. Raises Stopped where a letter cannot be read any more."""
     read = trace([letter.change for letter in found.letters], found.rules)
     roots = {
-        letter.change.number: parse_bytes(letter.body)
+        letter.change.number: parse_bytes(letter.body, CEILING)
         for letter in found.letters
         if letter.body is not None and letter.change.goc in WORDS
     }

@@ -20,6 +20,7 @@ from typing import Any, Final
 from lxml import etree
 
 from gateway.core import chain
+from gateway.core.limits import CEILING
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
 from gateway.core.parties import Parties, Party, Role, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
 from gateway.core.problems import Problem, Stopped
@@ -35,7 +36,7 @@ from signing.verify import verify
 FORMAT: Final = "lienthong-evidence/1"
 MANIFEST: Final = "bundle.json"
 MOST_FILES: Final = 512
-MOST_BYTES: Final = 128 * 2**20
+MOST_BYTES: Final = 4 * CEILING.body_bytes  # what came, what was signed of it, and all that it rests on
 _NAME: Final = re.compile(r"[a-z]+(?:/[0-9a-z-]+)?\.[a-z]+")
 _RESULTS: Final = {"accepted": frozenset({"CHAP_NHAN"}), "rejected": frozenset({"TU_CHOI", "TRUNG_LAP"})}
 JUDGEMENTS: Final = frozenset({"message.accepted", "message.rejected", "message.held"})
@@ -146,7 +147,7 @@ class BundleReport:
 def signed_bytes(body: bytes, at: datetime) -> bytes | None:
     """The canonical bytes under a document's signature, whoever made it; None when there is none that holds."""
     try:
-        signature = read_signature(parse_bytes(body))
+        signature = read_signature(parse_bytes(body, CEILING))
         return prove(body, signature, read_certificate(signature.certificate_der).x509, at).envelope
     except Exception:  # noqa: BLE001 - no structure, no certificate, no match: no bytes that can be called signed
         return None
@@ -189,7 +190,7 @@ def _signed_here(parts: Parts) -> set[str]:
 def _signers(body: bytes) -> set[str]:
     """The certificate that a document names as its signer's, by fingerprint."""
     try:
-        return {hashlib.sha256(read_signature(parse_bytes(body)).certificate_der).hexdigest()}
+        return {hashlib.sha256(read_signature(parse_bytes(body, CEILING)).certificate_der).hexdigest()}
     except Stopped:
         return set()  # the step that needs the signature says what is wrong with it
 
@@ -208,7 +209,7 @@ def outside(body: bytes) -> list[Outside]:
 
     Everything else of the root is signed, or there is no such signature. Raises Stopped for a document without one.
     """
-    signature = read_signature(parse_bytes(body))
+    signature = read_signature(parse_bytes(body, CEILING))
     top = signature.at
     parts = [(top, "signature")]
     signed = {reference.lstrip("#") for reference in top.xpath(".//@URI")}
@@ -538,7 +539,9 @@ class _Check:
             channel=Channel.CLI,
             received_at=self.parts.received_at,
         )
-        document = Document(envelope=envelope, body=body, root=parse_bytes(body), composed=composed)
+        document = Document(
+            envelope=envelope, body=body, root=parse_bytes(body, CEILING), limits=CEILING, composed=composed
+        )
         checked = Checked(document=document, kind=Kind(loai=loai or "", goc="", phien_ban=""))
         return verify(checked, self._trust(parties), parties, self.parts.received_at)
 

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
+from gateway.core.limits import CEILING
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import parse_bytes
@@ -182,14 +183,14 @@ def sign(
     key.
     """
     family, bits, method = method_of(key, variant)
-    root = parse_bytes(body)
+    root = parse_bytes(body, CEILING)  # the signer's own: the receiver's limits are the receiver's to tell
     if root.tag != ROOT:
         raise Stopped(Problem("SIG-104"))
     if next(root.iter(f"{{{DS}}}*"), None) is not None:
         raise Stopped(Problem("SIG-105"))
     if variant.by_id and root.get("Id") is None:
         body = _START.sub(rb'\g<0> Id="' + _new_id("ThongDiep").encode() + b'"', body, count=1)
-        root = parse_bytes(body)
+        root = parse_bytes(body, CEILING)
     digest_uri = _DIGEST_URIS[bits]
     draft = _Draft(
         variant=variant,
@@ -249,7 +250,7 @@ def _frame(root: etree._Element) -> tuple[str, str]:
 
 
 def _in_frame(frame: tuple[str, str], draft: _Draft) -> etree._Element:
-    return parse_bytes(f"{frame[0]}{draft.text()}{frame[1]}".encode())[0]
+    return parse_bytes(f"{frame[0]}{draft.text()}{frame[1]}".encode(), CEILING)[0]
 
 
 # The signature --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from signxml.exceptions import InvalidDigest
 from gateway.core.model import Basis, BodyForm, Signer
 from gateway.core.parties import Parties, Party, SignatureDemand, SigningCertificate, WhenUnknown
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
-from gateway.documents import MOST_PROBLEMS, Attested, Checked, locate, parse_again, parse_bytes, xpath_of
+from gateway.documents import MOST_PROBLEMS, Attested, Checked, locate, parse_again, parse_canonical, xpath_of
 from signing import known
 from signing import verdict as v
 from signing.certificates import Certificate, Unreadable, read_certificate
@@ -61,7 +61,8 @@ def verify(checked: Checked, trust: TrustView, parties: Parties, at: datetime) -
         return _SignatureJudge(checked, trust, parties, at, quick).judge()
     except Exception as error:  # noqa: BLE001 - quick yes, slow why: whatever it was, the long way says what is wrong, if anything is
         log.debug("the long way: message %s, %s", checked.document.envelope.id, type(error).__name__)
-    root = parse_again(checked.document.body)  # as it arrived: proving takes the Signature out of its tree
+    # As it arrived: proving takes the Signature out of its tree.
+    root = parse_again(checked.document.body, checked.document.limits)
     checked = replace(checked, document=replace(checked.document, root=root))
     return _SignatureJudge(checked, trust, parties, at).judge()
 
@@ -96,7 +97,7 @@ class _SignatureJudge:
         if self.quick is not None:
             doubts = self._status(standing, signature, party)  # while the certificate has a place in the tree
             proven = self._prove_quickly(self.quick, certificate)
-            root = parse_again(proven.envelope)
+            root = parse_again(proven.envelope, self.document.limits)
         else:
             proven = self._prove(signature, certificate)
             root = self._read_again(proven, signature)
@@ -241,12 +242,14 @@ class _SignatureJudge:
         The rest of the program sees only these.
         """
         try:
-            root = parse_bytes(proven.envelope)
+            root = parse_canonical(proven.envelope, self.document.limits)
             same = root.tag == ROOT and _letter(root) == _letter(self.root) and not signatures(root)
             if signature.properties is not None:
-                same = same and proven.properties is not None and _is_properties(proven.properties, signature)
+                read = None if proven.properties is None else parse_canonical(proven.properties, self.document.limits)
+                same = same and read is not None and _is_properties(read, signature)
             if signature.claim is not None:
-                same = same and proven.claim is not None and _is_claim(proven.claim, signature.claim)
+                claim = None if proven.claim is None else parse_canonical(proven.claim, self.document.limits)
+                same = same and claim is not None and _is_claim(claim, signature.claim)
         except Stopped as stop:
             self.record.mark(v.FAILED, "coverage", "2.4")
             raise self._refuse(Problem("SIG-090")) from stop
@@ -392,17 +395,15 @@ def _letter(root: etree._Element) -> tuple[Any, ...]:
     return tuple(header)
 
 
-def _is_properties(canonical: bytes, signature: Signature) -> bool:
-    root = parse_bytes(canonical)
+def _is_properties(root: etree._Element, signature: Signature) -> bool:
     properties = signature.properties
     return (
         properties is not None and etree.QName(root).localname == "SignedProperties" and root.get("Id") == properties.id
     )
 
 
-def _is_claim(canonical: bytes, claim: SignedClaim) -> bool:
+def _is_claim(root: etree._Element, claim: SignedClaim) -> bool:
     """Whether what was signed holds the time that was read."""
-    root = parse_bytes(canonical)
     times = [e for e in root.iter("{*}SigningTime") if e.text == claim.signing_time_at.text]
     return root.get("Id") in claim.ids and len(times) == 1
 

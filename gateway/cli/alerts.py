@@ -47,6 +47,7 @@ ALARMS = {
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
     "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
     "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
+    "allowance": ("Sắp hoặc đã dùng hết mức được gửi trong ngày", "A day's allowance used up, or nearly"),
     "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
 }
 SEVERITIES = {"now": ("NGAY", "NOW"), "today": ("hôm nay", "today"), "later": ("sau", "later")}
@@ -62,6 +63,7 @@ NEXT = {
     "ending": "lienthong trust forecast --within 30",
     "registry-flawed": "lienthong doctor",
     "status-missing": "lienthong trust show",
+    "allowance": "lienthong messages --party {party}",
     "receipt-unproven": "lienthong show {delivery}",
 }
 
@@ -99,7 +101,7 @@ def current_alerts(
     from gateway.services.watch import alerts as watched
     from gateway.wiring import OURSELVES
 
-    found = [*watched(store, parties, now), *registry_flaws(settings, store, now)]
+    found = [*watched(store, parties, now, allowance=settings.allowance), *registry_flaws(settings, store, now)]
     found += drift_alerts(store, projected(parties), now, DRIFTS_FOR)
     found += [
         Alert(

@@ -24,6 +24,7 @@ from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
     from gateway.cli.show import Screen
+    from gateway.core.limits import DocumentLimits
     from schemas.fixes import Proposal
     from signing.certificates import Certificate
     from signing.sign import SigningKey
@@ -708,20 +709,19 @@ def verify(
 
 
 def _verify(call: CommandRun, file: str, certificates: tuple[Path, ...], at: datetime | None, signed: bool) -> int:
-    from gateway.documents import Checked, DocumentLimits, header_claims, parse
+    from gateway.documents import Checked, header_claims, parse
     from schemas.catalog import bundled
     from signing.trust import TrustView
     from signing.verify import verify as verify_signature
 
     when = at or call.now
-    limits = DocumentLimits()
     pinned = read_certificates(certificates)
     if not pinned:
         bench = FileBench(call, None, when)
         gate = bench.gate(file)
         parties, trust, catalog, limits = gate.parties, gate.trust, gate.catalog, gate.limits
     else:
-        catalog = bundled()
+        catalog, limits = bundled(), _limits_near(call, file)
     body, digest, total = _read(file, limits.body_bytes)
     envelope = Envelope(
         id=MessageId(f"verify-{digest[:16]}"),
@@ -761,6 +761,14 @@ def _verify(call: CommandRun, file: str, certificates: tuple[Path, ...], at: dat
         return PROBLEMS
     unknown = any(problem.outcome is ProblemOutcome.UNDETERMINED for problem in attested.doubts)
     return UNDETERMINED if unknown else FINE
+
+
+def _limits_near(call: CommandRun, file: str) -> DocumentLimits:
+    """The limits of the configuration around here or around the file; those that environment and defaults give."""
+    loaded = call.load_near(Path.cwd(), needed=False)
+    if loaded.file is None and file != STDIN:
+        loaded = call.load_near(Path(file).resolve().parent, needed=False)
+    return loaded.settings.limits
 
 
 def _only(pinned: Iterable[Certificate], identifier: str | None) -> Parties:

@@ -373,6 +373,17 @@ def delivery_row(screen: Screen, delivery: Delivery, attempts: Sequence[Attempt]
     }
 
 
+def _length(screen: Screen, everything: Any) -> str:
+    """How long the message was, as far as anybody counted."""
+    for verdict in everything.verdicts:
+        for problem in verdict.problems:
+            counted = problem.facts.get("so_byte") if problem.code == "XML-002" else None
+            if isinstance(counted, str):
+                most = counted.partition("+")[0]
+                return screen.text(f"hơn {most} byte", f"more than {most} bytes")
+    return f"{everything.message.total_bytes} byte"
+
+
 def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
     message = everything.message
     screen.line(
@@ -389,7 +400,7 @@ def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
             (screen.text("Bên gửi", "Sender"), f"{message.party} ({message.caller_by}, {message.channel})"),
             (screen.text("Lúc nhận", "Received"), when(message.received_at)),
             (screen.text("Căn cứ tin", "Believed on"), message.basis),
-            (screen.text("Độ dài", "Length"), f"{message.total_bytes} byte"),
+            (screen.text("Độ dài", "Length"), _length(screen, everything)),
             ("SHA-256", message.digest),
             (screen.text("Biên nhận", "Receipt"), screen.text("có", "yes") if everything.has_receipt else "–"),
         ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
     from gateway.core.alerts import AlertGroup
+    from gateway.core.model import Acknowledgement, Envelope
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
     from gateway.settings import Settings
@@ -118,6 +120,7 @@ class Desk:
     """The worker's loops, with the newest view of registry and trust."""
 
     def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
+        from gateway.core.allowances import Spending
         from gateway.services.replies import Persons
 
         self.gate = gate
@@ -125,18 +128,23 @@ class Desk:
         self.stop = stop
         self.alerted: dict[str, AlertGroup] = {}
         self.persons = Persons()
+        self.spending = Spending(settings.allowance)
+        self.one_by_one = threading.Lock()  # fetched messages of several parties come in threads
 
     async def run(self, ready: Callable[[], None]) -> None:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
         from connectors.registry import installed
+        from gateway.core.allowances import Spent, day_of
         from gateway.services import fetch, outbox
         from gateway.services.certificate_status import doubt
-        from gateway.services.intake import new_message_id, receive
+        from gateway.services.intake import new_message_id
 
         work, connectors = self.settings.work, installed()
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
         if self.gate.store is None:
             raise ValueError("work needs a database")
+        with self.gate.store.read() as view:
+            self.spending.take_over(view.spent(list(Spent), day_of(_now())), _now())
         loops = [
             asyncio.create_task(
                 outbox.keep_delivering(
@@ -147,7 +155,10 @@ class Desk:
                     _now,
                     pace=pace,
                     private_addresses=work.private_addresses,
-                    doubt=lambda answer, parcel, at: doubt(answer, parcel, self.gate.trust, self.gate.parties, at),
+                    doubt=lambda answer, parcel, at: doubt(
+                        answer, parcel, self.gate.trust, self.gate.parties, at, self.gate.limits
+                    ),
+                    limits=self.gate.limits,
                 ),
                 name="outbox",
             ),
@@ -155,11 +166,12 @@ class Desk:
                 fetch.keep_fetching(
                     lambda: self.gate.parties,
                     connectors,
-                    lambda envelopes: receive(envelopes, self.gate, _now()),
+                    self._take_fetched,
                     self.stop,
                     new_id=new_message_id,
                     clock=_now,
                     private_addresses=work.private_addresses,
+                    limits=self.gate.limits,
                 ),
                 name="fetch",
             ),
@@ -177,6 +189,25 @@ class Desk:
         for task in done:
             if (error := task.exception()) is not None:
                 raise error
+
+    def _take_fetched(self, envelopes: Sequence[Envelope]) -> list[Acknowledgement]:
+        """Records what was fetched. Raises Unreachable (SYS-118) for a party that has sent enough today: it stays over there."""
+        from connectors.outcomes import Unreachable
+        from gateway.core.allowances import Spent
+        from gateway.services.intake import receive
+
+        now = _now()
+        with self.one_by_one:
+            for envelope in envelopes:
+                party = self.gate.parties.get(envelope.caller.party)
+                if party is None:
+                    continue
+                if self.spending.left(party, now) < envelope.total_bytes:
+                    self.spending.spend(party, Spent.PUT_OFF, 1)
+                    allowed = self.spending.allowance(party).bytes_per_day
+                    raise Unreachable(Problem("SYS-118", {"bytes_per_day": allowed}))
+                self.spending.spend(party, Spent.BYTES, envelope.total_bytes)
+            return receive(envelopes, self.gate, now, self.spending)
 
     async def _every(self, seconds: float, act: Callable[[], Any]) -> None:
         """Do that at once and then every so often; a failure is logged and the next turn comes."""

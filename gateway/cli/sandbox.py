@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ from gateway.core.addresses import host_and_port
 from gateway.core.model import Address, PartyId
 from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import OperatorRole
+from gateway.settings import OWN_VARIABLES, OperatorRole
 
 if TYPE_CHECKING:
     from gateway.cli.play.world import Member, World
@@ -119,6 +119,8 @@ def sandbox(
 ) -> int:
     """Runs until Ctrl-C."""
     ground = prepare(folder.resolve(), role)
+    for note in obeyed(ground, os.environ):
+        call.screen.problem(note, to_err=True)
     try:
         with ExitStack() as open_:
             return asyncio.run(_play(Play(call, ground, endpoint, port, control, faults, pace), open_))
@@ -127,6 +129,36 @@ def sandbox(
             f"DỪNG: {in_vietnamese(str(error))}; xem {ground.folder}/*.log", f"STOP: {error}; see {ground.folder}/*.log"
         )
         return PROBLEMS
+
+
+#: What the sandbox itself sets, by table or key: a variable that says otherwise is refused, since it could not be obeyed.
+ITS_OWN = (
+    "node.identifier",
+    "database",
+    "key",
+    "web.host",
+    "web.port",
+    "web.tls_certificate",
+    "parties.folder",
+    "operators",
+)
+
+
+def obeyed(ground: Ground, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Notes on variables that no setting has; all others of the node's settings are handed on to it.
+
+    Raises Stopped: SYS-088 for one that the sandbox sets itself, and what the settings say of values that cannot be.
+    """
+    from gateway.settings import in_environment, load, variable
+
+    own = sorted(
+        (variable(key), ".".join(map(str, key)))
+        for key in in_environment()
+        if variable(key) in environment and (key[0] in ITS_OWN or ".".join(map(str, key)) in ITS_OWN)
+    )
+    if own:
+        raise Stopped(*(Problem("SYS-088", {"variable": name, "key": key}) for name, key in own))
+    return load(ground.node / "lienthong.toml", environment).notes
 
 
 def _free(host: str, port: int) -> None:
@@ -346,8 +378,8 @@ class Play:
         return str(json.loads(first_line(process, arguments[0]))["ready"])
 
     def environment(self) -> dict[str, str]:
-        """Without settings of whoever calls us."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+        """With the settings of whoever calls us, as far as the node takes them, and without the options of the command line."""
+        ours = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
         return {**ours, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 

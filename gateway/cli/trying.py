@@ -149,12 +149,13 @@ def _show(screen: Screen, number: int, request: ShownRequest) -> None:
 def _of_file(file: Path, party: Party, call: CommandRun) -> Parcel:
     """A message of a file as a delivery to the party, with what is remembered of its dossier where there is a database."""
     from connectors.outcomes import Parcel
+    from gateway.core.limits import CEILING
     from gateway.documents import parse_bytes
     from schemas import names
     from schemas.catalog import bundled
 
     body = file.read_bytes()
-    root = parse_bytes(body)
+    root = parse_bytes(body, CEILING)
     kind = bundled().kind_of(root)
     ma = (root.findtext(names.pb("MaThongDiep")) or "").strip()
     payload = root.find(names.THAN_PHAN)

@@ -28,6 +28,7 @@ class Alarm(StrEnum):
     STATUS_MISSING = (
         "status-missing"  # a certificate whose status is not known; its party's messages are held, or will be
     )
+    ALLOWANCE = "allowance"  # a party has used up most of what it may send today
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )
@@ -73,6 +74,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
     Alarm.DRIFT: Urgency.TODAY,
+    Alarm.ALLOWANCE: Urgency.TODAY,
     Alarm.ENDING: Urgency.TODAY,  # what has ended already: now
     Alarm.EVENT_WAITING: Urgency.LATER,
 }

@@ -100,7 +100,8 @@ class Counter:
 def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> Acknowledgement:
     """Set one finding against what is on record, and note what has to be written. Touches nothing but the ledger."""
     envelope, sender = finding.envelope, finding.envelope.caller.party
-    first = ledger.by_digest.get((sender, envelope.digest))
+    # Of a body that was cut, the digest may be that of its beginning alone: it is nobody's repeat.
+    first = None if envelope.cut else ledger.by_digest.get((sender, envelope.digest))
     if first is not None and not _own(first, finding, ledger):
         return _repeat(finding, first)
     thong_diep = finding.thong_diep

@@ -19,6 +19,7 @@ from typing import Any, Final
 from connectors import receipts
 from connectors.outcomes import Parcel
 from connectors.pki import NotFetched, Pki, read_source_file
+from gateway.core.limits import DocumentLimits
 from gateway.core.model import Basis, Caller, Channel, Envelope, MessageId, PartyId
 from gateway.core.parties import Parties, Role, SignatureDemand
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
@@ -356,7 +357,9 @@ def unproven(trust: TrustView, parties: Parties, now: datetime) -> list[Unproven
 # A receiver's receipt -----------------------------------------------------------------------------------------------
 
 
-def doubt(answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime) -> Problem | None:
+def doubt(
+    answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime, limits: DocumentLimits
+) -> Problem | None:
     """Why the BienNhan in a receiver's answer proves nothing (DLV-029); None where it does, or where there is none.
 
     It is held to the party's own policy for HS02: by the same profile as any message, signed by a certificate registered
@@ -366,7 +369,7 @@ def doubt(answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at:
     if demand is SignatureDemand.OFF or not answer.strip():
         return None
     try:
-        reason = _flaw(answer, parcel, trust, parties, at, demand)
+        reason = _flaw(answer, parcel, trust, parties, at, demand, limits)
     except Exception as error:  # a stranger's bytes: whatever happens costs the receipt its worth, and nothing else
         log.exception("the receipt of delivery %s cannot be judged", parcel.id)
         reason = type(error).__name__
@@ -374,11 +377,17 @@ def doubt(answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at:
 
 
 def _flaw(
-    answer: bytes, parcel: Parcel, trust: TrustView, parties: Parties, at: datetime, demand: SignatureDemand
+    answer: bytes,
+    parcel: Parcel,
+    trust: TrustView,
+    parties: Parties,
+    at: datetime,
+    demand: SignatureDemand,
+    limits: DocumentLimits,
 ) -> str | None:
     unsigned = "SIG-002" if demand is SignatureDemand.REQUIRED else None  # of a receipt that nobody can have signed
     try:
-        root = parse_bytes(answer)
+        root = parse_bytes(answer, limits)
     except Stopped as stop:
         if b"BienNhan" in answer and answer.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
             return stop.problems[0].code
@@ -397,9 +406,8 @@ def _flaw(
     )
     kind = Kind(loai="HS02", goc="BienNhan", phien_ban="")
     try:
-        attested = verify(
-            Checked(document=Document(envelope=envelope, body=answer, root=root), kind=kind), trust, parties, at
-        )
+        document = Document(envelope=envelope, body=answer, root=root, limits=limits)
+        attested = verify(Checked(document=document, kind=kind), trust, parties, at)
     except Stopped as stop:
         return stop.problems[0].code
     return None if attested.basis is Basis.CHANNEL else _flaw_of_signed(attested, claimed, parcel, parties)

@@ -17,6 +17,7 @@ from connectors.base import Configured, Connector
 from connectors.http import HttpLine
 from connectors.outcomes import Answered, Fetched
 from connectors.registry import ConnectorRegistry
+from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Lang, Stopped
@@ -107,9 +108,10 @@ async def keep_fetching(
     new_id: Callable[[datetime], MessageId],
     clock: Callable[[], datetime],
     private_addresses: bool = False,
+    limits: DocumentLimits = DEFAULT_LIMITS,
 ) -> None:
     """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set."""
-    async with HttpLine(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
         running: dict[str, tuple[Source, asyncio.Task[None]]] = {}
         view: Parties | None = None
         try:

@@ -8,14 +8,17 @@ import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
 from gateway.core import access
+from gateway.core.allowances import Spending, keep_beginnings
 from gateway.core.deadlines import DeadlineRules
 from gateway.core.effects import KetQua
 from gateway.core.ledger import Counter, enter
+from gateway.core.limits import DocumentLimits
 from gateway.core.model import (
     Acknowledgement,
     Address,
@@ -32,17 +35,7 @@ from gateway.core.model import (
 from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
-from gateway.documents import (
-    Attested,
-    Canonical,
-    Document,
-    DocumentLimits,
-    Kind,
-    header_claims,
-    locate,
-    parse,
-    xpath_of,
-)
+from gateway.documents import Attested, Canonical, Document, Kind, cut_short, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
 from schemas.catalog import Catalog
@@ -160,7 +153,9 @@ def new_message_id(at: datetime) -> MessageId:
     return MessageId(f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(5)}")
 
 
-def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Acknowledgement]:
+def receive(
+    envelopes: Sequence[Envelope], gate: Gate, now: datetime, spending: Spending | None = None
+) -> list[Acknowledgement]:
     """Judge what is ready, record it in one transaction, answer all. Whatever each verdict, it is on disk by then.
 
     Raises StoreError when nothing could be recorded: nobody is told otherwise.
@@ -169,7 +164,7 @@ def receive(envelopes: Sequence[Envelope], gate: Gate, now: datetime) -> list[Ac
     for finding in findings:
         if isinstance(finding, Exception):
             raise finding
-    return record([finding for finding in findings if isinstance(finding, Finding)], gate, now)
+    return record([finding for finding in findings if isinstance(finding, Finding)], gate, now, spending)
 
 
 def judge(envelope: Envelope, gate: Gate) -> Finding:
@@ -320,7 +315,7 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     if gate.key is None:
         raise Stopped(Problem("SYS-037"))
     if envelope.cut:
-        raise Stopped(*_too_large(envelope, gate))
+        raise Stopped(cut_short(envelope, gate.limits))
     written_in_xml = envelope.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     reader = qcvn120.read_xml if written_in_xml else qcvn120.read_json
     packet = reader(envelope.body, envelope.form.value, qcvn120.Dialect.of(party), gate.limits)
@@ -367,14 +362,6 @@ def typed_id(envelope: Envelope) -> MaThongDiep:
     key = f"key:{envelope.own_key}" if envelope.own_key else f"digest:{envelope.digest}"
     digest = hashlib.sha256(f"{envelope.caller.party}:{envelope.form}:{key}".encode()).hexdigest()
     return _uuid(digest)
-
-
-def _too_large(envelope: Envelope, gate: Gate) -> tuple[Problem, ...]:
-    try:
-        parse(envelope, gate.limits)
-    except Stopped as stop:
-        return stop.problems
-    raise AssertionError("a cut body is refused by the parser's gate")
 
 
 def _uuid(digest: str) -> MaThongDiep:
@@ -486,24 +473,39 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
     return replace(finding, copies=copies, bodies=bodies, problems=problems)
 
 
-def record(findings: Sequence[Finding], gate: Gate, now: datetime) -> list[Acknowledgement]:
+def record(
+    findings: Sequence[Finding], gate: Gate, now: datetime, spending: Spending | None = None
+) -> list[Acknowledgement]:
     """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour."""
     try:
-        return commit(findings, gate, now)
+        return commit(findings, gate, now, spending=spending)
     except StoreError:
         if len(findings) == 1:
             raise
-        return [commit([finding], gate, now)[0] for finding in findings]
+        return [commit([finding], gate, now, spending=spending)[0] for finding in findings]
 
 
-def commit(findings: Sequence[Finding], gate: Gate, now: datetime, *, recheck: bool = False) -> list[Acknowledgement]:
-    """Enter findings in the book and write it. Answers exist only after the commit."""
+def commit(
+    findings: Sequence[Finding],
+    gate: Gate,
+    now: datetime,
+    *,
+    recheck: bool = False,
+    spending: Spending | None = None,
+) -> list[Acknowledgement]:
+    """Enter findings in the book and write it, with what the parties have used up. Answers exist only after the commit."""
     assert gate.store is not None
     counter = gate.counter()
     with gate.store.begin() as tx:
         ledger = tx.open(findings, recheck=recheck)
         answers = [enter(finding, ledger, counter, now) for finding in findings]
+        keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending)
         tx.write(ledger)
+        due = spending.due(at := monotonic()) if spending is not None else {}
+        if due and spending is not None:
+            tx.spend(spending.day, due)
+    if due and spending is not None:
+        spending.written(due, tx.total, at)
     for finding, ack in zip(findings, answers, strict=True):
         if ack.repeated:  # nothing happened, so the chained log says nothing; this one tells of the second arrival
             envelope = finding.envelope

@@ -35,6 +35,7 @@ from connectors.registry import ConnectorRegistry
 from connectors.table import Common
 from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import LifeRules
+from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
 from gateway.core.patience import Breaker, Bucket, next_try
@@ -581,6 +582,7 @@ async def keep_delivering(
     pace: Pace | None = None,
     private_addresses: bool = False,
     doubt: Doubt | None = None,
+    limits: DocumentLimits = DEFAULT_LIMITS,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
@@ -588,7 +590,7 @@ async def keep_delivering(
     receipts that receivers send.
     """
     pace = pace or Pace()
-    async with HttpLine(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
         outbox = Outbox(store, parties, connectors, clock, line, pace, doubt)
         try:
             while not stop.is_set():

@@ -30,6 +30,7 @@ from gateway.core.parties import (
     LanePolicy,
     Parties,
     Party,
+    PartyAllowance,
     Receives,
     RetryPolicy,
     Role,
@@ -112,6 +113,11 @@ class PartyProfile:
         en="Whether its messages may name files outside by http (by default https only).",
     )
     rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
+    allowance: PartyAllowance = setting(
+        PartyAllowance(),
+        vi="Được gửi bao nhiêu; bỏ trống: như bảng allowance của nút.",
+        en="How much it may send; empty: as the node's table allowance says.",
+    )
     may_send_to: tuple[str, ...] | None = setting(
         None, vi="Chỉ được gửi tới các bên này.", en="The only parties it may send to."
     )
@@ -381,6 +387,7 @@ def _party(
         typed_submissions=profile.typed_submissions,
         plain_references=profile.plain_references,
         rate_per_s=profile.rate_per_s,
+        allowance=profile.allowance,
         may_send_to=profile.may_send_to,
         privileges=profile.privileges,
         contact=profile.contact,
@@ -438,6 +445,8 @@ def _row(party: Party) -> dict[str, Any]:
         inner = row.pop(table)
         if key in inner:
             row[name] = inner[key]
+    if not row["allowance"]:  # a profile from before there were any says the same
+        del row["allowance"]
     return row
 
 

@@ -10,6 +10,7 @@ from lxml import etree
 
 from gateway.core.catalogues import CatalogueDifference, Muc, catalogue_difference, entries, from_csv, same_agencies
 from gateway.core.ledger import LogLine
+from gateway.core.limits import CEILING
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.documents import parse_bytes
 from gateway.store import CatalogueRow, Store, View
@@ -63,7 +64,7 @@ def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:
     the payload of HS18 ``DanhMuc`` is of that form, in whatever namespace.
     """
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        root = parse_bytes(content)
+        root = parse_bytes(content, CEILING)  # an operator's own file
         found = [element for element in root.iter() if etree.QName(element).localname == "Muc"]
         return entries(danh_muc, [(_line(element), _row(element)) for element in found])
     try:

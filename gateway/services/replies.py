@@ -21,6 +21,7 @@ from typing import Any
 from gateway.core.catalogues import DICH_VU_ITEMS, Muc
 from gateway.core.effects import Files, Moves, Publishes
 from gateway.core.lifecycle import LifeRules, Reading, trace
+from gateway.core.limits import CEILING
 from gateway.core.model import (
     Acknowledgement,
     Address,
@@ -236,7 +237,7 @@ def _identities(view: View, message: MessageId) -> Iterator[str]:
     known = view.message(message)
     body = None if known is None else view.body(known.composed or known.digest)
     if body is not None:
-        root = parse_bytes(body)
+        root = parse_bytes(body, CEILING)
         yield from (str(e.text).strip() for e in root.iter("{*}SoDinhDanh", "{*}SoGiayToChuHoSo") if e.text)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.core.alerts import Alarm, Alert, AlertGroup
+from gateway.core.allowances import Spent, day_of, used_up
 from gateway.core.deadlines import Deadline, DeadlineRules, deadlines
 from gateway.core.lifecycle import OPEN_STATES, LifeRules, Reading, trace
 from gateway.core.model import DeliveryState, MaHoSo, PartyId
-from gateway.core.parties import Parties
+from gateway.core.parties import NodeAllowance, Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
 from gateway.store import Store
@@ -39,6 +40,7 @@ class Patience:
     event_waiting: timedelta = timedelta(hours=4)
     party_failures: int = 5
     uncertain: timedelta = timedelta(minutes=15)
+    allowance_used: float = 0.8  # of a day's allowance
 
 
 def late(
@@ -68,14 +70,36 @@ def late(
     return sorted(found, key=lambda one: (one.deadline.due, one.ma_ho_so))
 
 
-def alerts(store: Store, parties: Parties, now: datetime, patience: Patience = Patience()) -> list[Alert]:
+def alerts(
+    store: Store,
+    parties: Parties,
+    now: datetime,
+    patience: Patience = Patience(),
+    allowance: NodeAllowance = NodeAllowance(),  # noqa: B008 - frozen
+) -> list[Alert]:
     """Everything that somebody should look at now, by kind."""
     return [
+        *_allowances(store, parties, now, patience, allowance),
         *_outbox(store, now, patience),
         *_inboxes(store, parties, now, patience),
         *_waiting(store, parties, now, patience),
         *_receipts(store, now),
     ]
+
+
+def _allowances(
+    store: Store, parties: Parties, now: datetime, patience: Patience, allowance: NodeAllowance
+) -> Iterator[Alert]:
+    """Who will soon be told to wait until tomorrow, or has only the beginnings of its refused messages kept."""
+    with store.read() as view:
+        spent = view.spent([Spent.BYTES, Spent.REFUSED], day_of(now))
+    for one in used_up(spent, parties, allowance):
+        if one.ratio >= patience.allowance_used:
+            code = "SYS-086" if one.kind is Spent.BYTES else "SYS-087"
+            party = one.party.id
+            problem = {"party": party, "percent": int(100 * one.ratio), "used": one.used, "allowed": one.allowed}
+            facts = {"code": code, "problem": problem}
+            yield Alert(alarm=Alarm.ALLOWANCE, party=party, subject=str(one.kind), since=day_of(now), facts=facts)
 
 
 def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:

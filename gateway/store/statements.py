@@ -159,6 +159,15 @@ FAIL_ON = Once(
         insert, lambda new: {"value": _k.value + new.value, "at": case((_k.value == 0, new.at), else_=_k.at)}
     )
 )
+SPEND = Once(  # of the day that the row names; what a clock that is behind brings counts for the newer day
+    lambda insert: _upsert(
+        insert,
+        lambda new: {
+            "value": case((_k.at >= new.at, _k.value + new.value), else_=new.value),
+            "at": case((_k.at > new.at, _k.at), else_=new.at),
+        },
+    )
+)
 CONFIRM = Once(
     lambda insert: _upsert(
         insert, lambda new: {"value": new.value, "at": new.at}, only_if=lambda new: _k.value <= new.value

@@ -56,6 +56,7 @@ from gateway.store.view import (
     failing,
     feed,
     key_of,
+    spent,
 )
 
 _m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
@@ -98,6 +99,8 @@ class Tx(View):
         self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
         self._sealed: dict[MessageId, dict[str, Any]] = {}  # what the line of a judgement says of the rows it wrote
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
+        self._spending: tuple[datetime, Mapping[tuple[str, PartyId], int]] | None = None
+        self.total: dict[tuple[str, PartyId], int] = {}  # what was spent, all processes together, once this is closed
 
     # The counter: what is on record about a tray, and what was decided
 
@@ -703,6 +706,10 @@ class Tx(View):
         """What is over: should it come again, it is news again."""
         self._connection.execute(delete(tables.acknowledged).where(tables.acknowledged.c.id.in_(sorted(alerts))))
 
+    def spend(self, day: datetime, amounts: Mapping[tuple[str, PartyId], int]) -> None:
+        """Adds to what parties have used up of the allowances of a day; :attr:`total` has the sums after :meth:`close`."""
+        self._spending = (day, amounts)
+
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""
         self._lines.append((now, line))
@@ -719,6 +726,7 @@ class Tx(View):
         if self._owner or self._stubs:
             raise RuntimeError("a ledger was opened and not written")
         self._count_failures()
+        self._count_spending()
         self._give_positions()
         self._link_log()
 
@@ -732,6 +740,15 @@ class Tx(View):
             else:
                 self._connection.execute(statements.FAIL_ON(self._connection), values)
         self._streaks.clear()
+
+    def _count_spending(self) -> None:
+        if self._spending is None:
+            return
+        (day, amounts), self._spending = self._spending, None
+        for (kind, party), amount in sorted(amounts.items()):
+            values = {"name": spent(kind, party), "value": amount, "at": day}
+            row = self._connection.execute(statements.SPEND(self._connection), values).one()
+            self.total[kind, party] = row.value
 
     def _give_positions(self) -> None:
         by_party: dict[PartyId, list[InboxEntry]] = {}

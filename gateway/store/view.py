@@ -87,6 +87,13 @@ def failing(party: str) -> str:
 
 LOOKED_BEHIND = 10_000  # lines of the log that are counted behind those that are shown
 _MIXED = timedelta(hours=1)
+
+
+def spent(kind: str, party: str) -> str:
+    """What a party has used up today of one allowance; the row's moment is the day's beginning."""
+    return f"{kind}/{party}"
+
+
 SAMPLE = 50  # failures of one cause that are looked at for the commonest facts
 
 _m, _d, _b, _v, _c = tables.message, tables.delivery, tables.body, tables.verdict, tables.claim
@@ -749,6 +756,16 @@ class View:
             )
             for party in sorted(counts.keys() | streak.keys())
         ]
+
+    def spent(self, kinds: Collection[str], day: datetime) -> dict[tuple[str, PartyId], int]:
+        """What the parties have used up of their allowances since the day began, by kind and party."""
+        c = tables.counter.c
+        named = or_(*(c.name.startswith(spent(kind, ""), autoescape=True) for kind in kinds))
+        found = {}
+        for row in self._all(select(c.name, c.value).where(named, c.at >= day)):
+            kind, _, party = row.name.partition("/")
+            found[kind, PartyId(party)] = row.value
+        return found
 
     # Registry, trust, catalogues
 

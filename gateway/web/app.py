@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from gateway.core.allowances import Spent, day_of
+from gateway.core.model import PartyId
 from gateway.services.intake import Gate
 from gateway.settings import Settings
-from gateway.store import StoreError
+from gateway.store import Store, StoreError
 from gateway.web import docs, health, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
@@ -26,6 +29,11 @@ from gateway.web.refusals import Refusal, refuse
 from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
+
+_STRANGERS = frozenset(
+    {"AUT-101", "AUT-102", "AUT-103", "AUT-107", "AUT-109", "SYS-142"}
+)  # nobody has proven who calls
+_UNTOLD = frozenset({"SYS-128"})  # counted, and not logged: a flood of strangers fills no disk
 
 
 class App:
@@ -58,6 +66,7 @@ class App:
     ) -> None:
         """Listen. Raises OSError when the address cannot be had."""
         loop = asyncio.get_running_loop()
+        await self._know_spending()
         self._server = WatchedServer(self.door, self.serve)
         self.door.tray.start()
         self._tasks = [
@@ -99,12 +108,32 @@ class App:
                     transport.abort()
             await asyncio.sleep(0.01)  # connections that were closed in this moment are let go of
         await self.door.tray.close()
+        await self._write_spending()
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         self.door.readers.shutdown(wait=True)
         self.door.rates.close()
+
+    async def _know_spending(self) -> None:
+        """What parties have sent today, before this process began."""
+        store, now = self.door.gate.store, self.door.clock()
+        if store is None:
+            return
+        with suppress(StoreError):  # then the first commit tells the sums
+            self.door.spending.take_over(await self.door.read(_spent, store, now), now)
+
+    async def _write_spending(self) -> None:
+        """What parties have sent in the last second."""
+        spending, store = self.door.spending, self.door.gate.store
+        due = spending.due(math.inf)
+        if store is None or not due:
+            return
+        try:
+            spending.written(due, await self.door.read(_spend, store, spending.day, due), 0.0)
+        except StoreError as error:
+            log.warning("what parties have sent in the last second is not on record: %s", error)
 
     # -- one request --------------------------------------------------------------------------------------------------
 
@@ -117,7 +146,11 @@ class App:
         try:
             response = await self._serve(exchange)
         except Refusal as refusal:
+            if exchange.identity is None and refusal.problem.code in _STRANGERS:
+                peer = self.door.doorkeeper.address(request.headers, exchange.peer)
+                refusal = self.door.doorkeeper.stranger(refusal, peer)
             self.door.metrics.refused(refusal.problem.code)
+            exchange.told = refusal.problem.code not in _UNTOLD
             response = exchange.refused(refusal)
         except StoreError as error:
             log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all
@@ -151,7 +184,7 @@ class App:
 
     def _note(self, exchange: Exchange, status: int, took_s: float) -> None:
         self.door.metrics.request(exchange.request.method, exchange.route, status, took_s)
-        if self.door.settings.door.access_log and log.isEnabledFor(logging.INFO):
+        if exchange.told and self.door.settings.door.access_log and log.isEnabledFor(logging.INFO):
             log.info(
                 "answered",
                 extra={
@@ -163,6 +196,17 @@ class App:
                     "correlation_id": exchange.correlation_id,
                 },
             )
+
+
+def _spent(store: Store, now: datetime) -> dict[tuple[str, PartyId], int]:
+    with store.read() as view:
+        return view.spent(list(Spent), day_of(now))
+
+
+def _spend(store: Store, day: datetime, due: Mapping[tuple[str, PartyId], int]) -> Mapping[tuple[str, PartyId], int]:
+    with store.begin() as tx:
+        tx.spend(day, due)
+    return tx.total
 
 
 def create_app(gate: Gate, settings: Settings | None = None, **options: Any) -> App:

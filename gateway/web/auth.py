@@ -20,7 +20,7 @@ from gateway.core.model import Caller
 from gateway.core.parties import Parties, Party
 from gateway.settings import DoorSettings
 from gateway.web.rates import Rates
-from gateway.web.refusals import refuse
+from gateway.web.refusals import Refusal, refuse
 
 log = logging.getLogger("lienthong.web.auth")
 
@@ -47,7 +47,9 @@ class ProvenParty:
 class Doorkeeper:
     """Identifies callers by bearer token, HTTP Basic or client certificate; compares hashes only, in constant time."""
 
-    def __init__(self, door: DoorSettings, rates: Rates) -> None:
+    def __init__(self, door: DoorSettings, rates: Rates, strangers_per_s: float = 50.0) -> None:
+        """``strangers_per_s``: how often an address is told that nobody knows its caller, and a line of the log says so."""
+        self._strangers_per_s = strangers_per_s
         self._door = door
         self._rates = rates
         self._proxies = tuple(ipaddress.ip_network(address, strict=False) for address in door.trusted_proxies)
@@ -62,6 +64,22 @@ class Doorkeeper:
         if by_header is not None and by_certificate is not None and by_header.party.id != by_certificate.party.id:
             raise refuse("AUT-104", headers=_CHALLENGE)
         return self.admit(by_header or by_certificate)
+
+    def stranger(self, refusal: Refusal, peer: str) -> Refusal:
+        """What a caller is told who could not prove who it is: the refusal, or 429 for an address that is told it too often.
+
+        Whoever can prove it is never asked here, from whatever address: a party behind the same proxy goes on undisturbed.
+        """
+        per_s = self._strangers_per_s
+        wait = self._rates.wait_s(f"stranger:{peer}", per_s, burst=10 * per_s)
+        if wait <= 0:
+            return refusal
+        return refuse("SYS-128", headers={"Retry-After": str(math.ceil(wait))}, close=True, per_s=f"{per_s:g}")
+
+    def _note(self, peer: str, **told: object) -> None:
+        """A line of the log, unless this address is refused so often that it would fill it."""
+        if self._rates.wait_s(f"stranger:{peer}", self._strangers_per_s, 10 * self._strangers_per_s, take=False) <= 0:
+            log.info("refused", extra={**told, "peer": peer})
 
     def admit(self, identity: ProvenParty | None) -> ProvenParty:
         """The same identity, if its party is open and within its rate. Raises Refusal."""
@@ -94,7 +112,7 @@ class Doorkeeper:
         if hmac.compare_digest(_sha256(f"{user}:{password}"), known) and party is not None:
             return ProvenParty(party, Caller(party=party.id, by=by))
         self._rates.wait_s(guesses, per_s=0.2, burst=10)
-        log.info("refused", extra={"reason": "unknown name or password", "peer": peer})
+        self._note(peer, reason="unknown name or password")
         raise refuse("AUT-102", headers=_CHALLENGE)
 
     def _by_authorization(self, headers: Headers, peer: str, parties: Parties) -> ProvenParty | None:
@@ -107,7 +125,7 @@ class Doorkeeper:
             party = parties.by_token_sha256(digest)
             tokens = party.credentials.token_sha256 if party is not None else ()
             if party is None or not sum(hmac.compare_digest(digest, known.lower()) for known in tokens):
-                log.info("refused", extra={"reason": "unknown token", "key_id": _key_id(token), "peer": peer})
+                self._note(peer, reason="unknown token", key_id=_key_id(token))
                 raise refuse("AUT-102", headers=_CHALLENGE)
             return ProvenParty(party, Caller(party=party.id, by="token"))
         user, password = _basic(value)
@@ -122,9 +140,7 @@ class Doorkeeper:
             return None
         party = parties.by_client_certificate(fingerprint)
         if party is None:
-            log.info(
-                "refused", extra={"reason": "unknown client certificate", "fingerprint": fingerprint, "peer": peer}
-            )
+            self._note(peer, reason="unknown client certificate", fingerprint=fingerprint)
             raise refuse("AUT-102", headers=_CHALLENGE)
         return ProvenParty(party, Caller(party=party.id, by="client-certificate"))
 

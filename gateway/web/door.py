@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.core.allowances import Spending, Spent
+from gateway.core.parties import Party
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.web.auth import Doorkeeper
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.rates import Rates
+from gateway.web.refusals import refuse
 from gateway.web.tray import Tray
 from gateway.web.waiters import Waiters, heads
 
@@ -33,9 +37,10 @@ class Door:
         self.clock = clock or (lambda: datetime.now(UTC))
         self.metrics = Metrics()
         self.crashes = Crashes(shared)
-        self.tray = Tray(lambda: self.gate, settings.door, self.clock, self.metrics, self.crashes)
+        self.spending = Spending(settings.allowance)
+        self.tray = Tray(lambda: self.gate, settings.door, self.clock, self.metrics, self.crashes, self.spending)
         self.rates = Rates(shared / "rates" if shared else None)
-        self.doorkeeper = Doorkeeper(settings.door, self.rates)
+        self.doorkeeper = Doorkeeper(settings.door, self.rates, settings.allowance.strangers_per_s)
         self.readers = ThreadPoolExecutor(max_workers=settings.door.read_threads, thread_name_prefix="read")
         self.stopping = asyncio.Event()
         self.waiters = Waiters(lambda parties: self.read(heads, self.gate, parties), self.stopping)
@@ -45,6 +50,28 @@ class Door:
     async def read(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """What a blocking function reads from the database, while the loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self.readers, function, *arguments)
+
+    def check_allowance(self, party: Party, *, messages: int = 1, size: int = 1) -> None:
+        """Whether a party may bring so many messages of together so many bytes now. Raises Refusal (429).
+
+        The rate is the node's, the bytes are those of all nodes (:mod:`gateway.core.allowances`).
+        """
+        allowed = self.spending.allowance(party)
+        per_s = allowed.messages_per_s
+        wait = self.rates.wait_s(f"messages:{party.id}", per_s, allowed.burst, cost=messages) if messages else 0.0
+        if wait > 0:
+            self._put_off(party, "messages_per_s", messages)
+            headers = {"Retry-After": str(math.ceil(wait))}
+            raise refuse("SYS-117", headers=headers, per_s=f"{per_s:g}", burst=allowed.burst)
+        now = self.clock()
+        if self.spending.left(party, now) < size:
+            self._put_off(party, "bytes_per_day", messages)
+            headers = {"Retry-After": str(self.spending.until_tomorrow_s(now))}
+            raise refuse("SYS-118", headers=headers, bytes_per_day=allowed.bytes_per_day)
+
+    def _put_off(self, party: Party, allowance: str, messages: int) -> None:
+        self.spending.spend(party, Spent.PUT_OFF, max(messages, 1))
+        self.metrics.put_off(party.id, allowance)
 
     def take_over(self, gate: Gate) -> None:
         """From now on requests and trays are judged by the new view; what is under way finishes with the old one."""

@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 
 from gateway.core.addresses import host_and_port
+from gateway.core.allowances import HEAD_BYTES
 from gateway.core.problems import Lang, Problem
 from gateway.web import answers
 from gateway.web import problems as rendering
@@ -50,8 +51,8 @@ class Body:
     """What arrived as the body of a request."""
 
     data: bytes  # all of it, or its first bytes when it went over the limit
-    digest: str  # SHA-256 of all that arrived, lower-case hex
-    total_bytes: int
+    digest: str  # SHA-256 of data, lower-case hex
+    total_bytes: int  # one more than the limit where it went over that: nobody counted further
     most: int  # the limit
 
     @property
@@ -82,6 +83,7 @@ class Exchange:
         "request",
         "route",
         "soap",
+        "told",
         "variables",
     )
 
@@ -93,6 +95,7 @@ class Exchange:
         self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
         self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
         self.soap = ""  # the envelope namespace of the SOAP version spoken
+        self.told = True  # whether the access log has a line of it
         self.route = ""  # the template of the address, for logs and metrics
         self.variables: Mapping[str, str] = {}
         self.path = ""
@@ -175,6 +178,11 @@ class Exchange:
         if expected and expected.lower() != "100-continue":
             raise refuse("SYS-115", close=True)
 
+    def check_allowance(self) -> None:
+        """Whether the caller may send one more message of the length that it names. Raises Refusal (429), before it is read."""
+        named = self.request.content_length or 1
+        self.door.check_allowance(self.who.party, size=min(named, self.door.settings.limits.body_bytes))
+
     def check_content(self, types: Collection[str]) -> str:
         """The media type of the body, one of ``types``. Raises Refusal (415) for others, charsets and compression."""
         headers = self.request.headers
@@ -196,7 +204,7 @@ class Exchange:
 
         ``known`` is shown what has come so far, until it is satisfied with it; it may raise Refusal to stop the reading.
 
-        Over the cap the first ``most`` bytes are kept, what was read is counted and hashed, the rest is not waited for.
+        Over the cap the first :data:`HEAD_BYTES` are kept and hashed; the rest is neither counted nor waited for.
         """
         watch = cast(BodyWatch, self.request.protocol)  # a door has connections of its own only: connections.py
         watch.reads(self.request)
@@ -232,7 +240,9 @@ class Exchange:
         finally:
             watch.reads(None)
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return Body(data=data[:most], digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
+        if total > most:
+            data, total = data[: min(HEAD_BYTES, most)], most + 1
+        return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
 
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters. Raises Refusal (400) for an unknown, repeated or unreadable one."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 from prometheus_client.core import Metric
 
+from gateway.core.allowances import Spent, day_of, used_up
 from gateway.services.certificate_status import forecast
 from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
@@ -68,7 +69,7 @@ async def readyz(exchange: Exchange) -> web.Response:
 async def scrape(exchange: Exchange) -> web.Response:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
     door = exchange.door
-    text = await door.read(lambda: door.metrics.text(lambda: _outbox(door.gate)))
+    text = await door.read(lambda: door.metrics.text(lambda: _outbox(door.gate), lambda: _allowances(door)))
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
 
@@ -176,6 +177,18 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         "log_signed_timestamp_seconds",
         "When the head of the log was signed last; 0: never.",
         [((), signed.at.timestamp() if signed is not None else 0.0)],
+    )
+
+
+def _allowances(door: Door) -> Iterable[Metric]:
+    with store_of(door.gate).read() as view:
+        spent = view.spent([Spent.BYTES, Spent.REFUSED], day_of(door.clock()))
+    rows = used_up(spent, door.gate.parties, door.settings.allowance)
+    yield metrics.gauge(
+        "allowance_used_ratio",
+        "How much of what a party may send today is used up, over all workers and nodes; 1 is all of it.",
+        [((one.party.id, str(one.kind)), one.ratio) for one in rows],
+        ("party", "allowance"),
     )
 
 

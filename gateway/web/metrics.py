@@ -39,6 +39,12 @@ class Metrics:
         self._refused = Counter(
             f"{name}door_refusals", "Requests refused before a message existed.", ("code",), registry=self.registry
         )
+        self._put_off = Counter(
+            f"{name}allowance_refusals",
+            "Messages answered 429, by party and by what was used up.",
+            ("party", "allowance"),
+            registry=self.registry,
+        )
         self._messages = Counter(
             f"{name}messages", "Messages answered after their commit.", ("fate", "channel"), registry=self.registry
         )
@@ -68,6 +74,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """The door said no."""
         self._refused.labels(code).inc()
+
+    def put_off(self, party: str, allowance: str) -> None:
+        """A party had used up what it may send."""
+        self._put_off.labels(party, allowance).inc()
 
     def message(self, fate: str, channel: str, codes: Iterable[str]) -> None:
         """A message was answered."""

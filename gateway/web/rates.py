@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import time
+from functools import lru_cache
 from pathlib import Path
 
 _SLOTS = 2**18  # 2 MiB, of which only touched pages take memory; a hundred parties collide with probability 2 %
@@ -29,19 +30,22 @@ class Rates:
                 self._map = mmap.mmap(file.fileno(), size)
         self._due = memoryview(self._map).cast("d")
 
-    def wait_s(self, key: str, per_s: float, burst: float, *, take: bool = True, now: float | None = None) -> float:
+    def wait_s(
+        self, key: str, per_s: float, burst: float, *, take: bool = True, cost: int = 1, now: float | None = None
+    ) -> float:
         """0.0 when the key may come now (and then it has come, if ``take``), else the seconds until it may.
 
-        At most ``burst`` at once, ``per_s`` a second in the long run.
+        At most ``burst`` at once, ``per_s`` a second in the long run. ``cost``: it comes so many times at once; as many as
+        ``burst`` are let pass when nothing came before.
         """
         now = time.monotonic() if now is None else now
         slot = self._slot(key)
         due = max(self._due[slot], now)
-        early = due - now - (max(burst, 1.0) - 1.0) / per_s
+        early = due - now - (max(burst, 1.0) - min(cost, max(burst, 1.0))) / per_s
         if early > 0:
             return early
         if take:
-            self._due[slot] = due + 1.0 / per_s
+            self._due[slot] = due + cost / per_s
         return 0.0
 
     def close(self) -> None:
@@ -50,5 +54,6 @@ class Rates:
         self._map.close()
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def _slot(key: str) -> int:
         return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=4).digest()) % _SLOTS

@@ -22,7 +22,13 @@ class Refusal(Exception):
         super().__init__(self.problem.code)
 
 
-def refuse(code: str, *, headers: Mapping[str, str] | None = None, close: bool = False, **facts: object) -> Refusal:
+def refuse(
+    code: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    close: bool = False,
+    **facts: object,
+) -> Refusal:
     """A refusal with one problem of the catalogue."""
     return Refusal(Problem(code, facts), headers or {}, close)
 

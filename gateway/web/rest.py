@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from gateway.core.allowances import Spent
 from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
 from gateway.core.problems import ProblemOutcome
 from gateway.core.statistics import By
 from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
-from gateway.store.records import Message
+from gateway.store.records import Message, VerdictRecord
 from gateway.web import answers
 from gateway.web.accept import Media
 from gateway.web.auth import ProvenParty
@@ -61,6 +62,7 @@ async def post_message(exchange: Exchange) -> web.Response:
     """Takes a message: 201 with the signed BienNhan, 200 for a repeat, 202 when held, else a problem document."""
     exchange.query()
     exchange.check_content(XML_TYPES)
+    exchange.check_allowance()
     body = await exchange.body(exchange.door.settings.limits.body_bytes)
     envelope = unwrap(exchange, body)
     ack = await laid(exchange, envelope)
@@ -70,6 +72,7 @@ async def post_message(exchange: Exchange) -> web.Response:
 async def laid(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
     """The acknowledgement of an envelope laid on the tray. Raises Refusal (503) when it was not recorded."""
     door = exchange.door
+    door.spending.spend(exchange.who.party, Spent.BYTES, envelope.total_bytes)
     try:
         ack = await door.tray.lay(envelope)
     except Full as error:
@@ -107,6 +110,7 @@ async def check_message(exchange: Exchange) -> web.Response:
     """The same judgement without any effect: what a message would come to if it were sent now."""
     exchange.query()
     exchange.check_content(XML_TYPES)
+    exchange.door.check_allowance(exchange.who.party, size=0)  # nothing is kept
     body = await exchange.body(exchange.door.settings.limits.body_bytes)
     ack = await looked_at(exchange, unwrap(exchange, body))
     if ack.fate is Fate.REJECTED:
@@ -149,6 +153,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
     own_key = exchange.request.headers.get("Idempotency-Key")
     if own_key is not None and not _KEY.fullmatch(own_key):
         raise refuse("SYS-109", header="Idempotency-Key", expected="1…200 ASCII")
+    exchange.check_allowance()
     body = await exchange.body(exchange.door.settings.limits.body_bytes)
     rows = _rows(body) if kind in JSON_TYPES and not body.cut else None
     if rows is None:
@@ -156,6 +161,7 @@ async def post_submission(exchange: Exchange) -> web.Response:
         return acknowledged(exchange, await laid(exchange, envelope))
     if not 1 <= len(rows) <= MOST_PACKETS:
         raise refuse("SYS-125", reason=f"1…{MOST_PACKETS}")
+    exchange.door.check_allowance(exchange.who.party, messages=len(rows) - 1, size=0)  # the first was counted before
     envelopes = []
     for number_, (row, key) in enumerate(rows, 1):
         key = key or (f"{own_key}:{number_}" if own_key else None)  # noqa: PLW2901
@@ -267,7 +273,7 @@ def fate_of(gate: Gate, who: ProvenParty, name: str) -> answers.Answer:
         "ThoiDiemNhan": message.received_at,
         "ThoiDiemGhiNhan": message.recorded_at,
         "BamNoiDung": message.digest,
-        "SoByte": message.total_bytes,
+        "SoByte": None if _uncounted(verdicts) else message.total_bytes,
         "CoBienNhan": message.receipt is not None,
         "DanhSachHopThu": [{"NoiNhan": entry.party, "ViTri": entry.position} for entry in places] or None,
     }
@@ -275,6 +281,11 @@ def fate_of(gate: Gate, who: ProvenParty, name: str) -> answers.Answer:
     return answers.fate(
         known, judged.problems if judged else (), tries, explain_verdict(judged.facts) if judged and mine else ()
     )
+
+
+def _uncounted(verdicts: Sequence[VerdictRecord]) -> bool:
+    """Whether the message was too long and nobody counted how long: its problem says "more than"."""
+    return any(p.code == "XML-002" and isinstance(p.facts.get("so_byte"), str) for v in verdicts for p in v.problems)
 
 
 def original_of(gate: Gate, who: ProvenParty, name: str) -> tuple[str, bytes, str]:

@@ -19,10 +19,12 @@ from functools import cache
 from aiohttp import web
 from lxml import etree
 
+from gateway.core.allowances import HEAD_BYTES
+from gateway.core.limits import DocumentLimits
 from gateway.core.model import Acknowledgement, BodyForm, Caller, Channel, Envelope, Fate, MaHoSo
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Side, Stopped
-from gateway.documents import DocumentLimits, parse_bytes
+from gateway.documents import parse_bytes
 from gateway.services.intake import new_message_id
 from gateway.web import answers, mime, rest, wsse
 from gateway.web import problems as rendering
@@ -225,6 +227,8 @@ async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, ws
     parties = door.gate.parties
     peer = door.doorkeeper.address(exchange.request.headers, exchange.peer)
     if nobody is None:
+        if (exchange.request.content_length or limit) > _HEAD_BYTES:  # no question is as long as that
+            door.check_allowance(exchange.who.party, messages=0, size=exchange.request.content_length or 1)
         return await exchange.body(limit), None
     seen: list[wsse.UserName] = []
 
@@ -376,9 +380,16 @@ def _must_understand(entry: etree._Element, version: str) -> bool:
 
 
 async def _unreadable(exchange: Exchange, data: Body) -> web.Response:
-    """An envelope that cannot be read is on record like any message that cannot be read."""
+    """An envelope that cannot be read is on record like any message that cannot be read.
+
+    Raises Refusal (401) where its header only shows a certificate: in that party's name nothing is recorded or counted.
+    """
+    if exchange.who.caller.by == "x509" and not exchange.proven:
+        exchange.identity = None
+        raise refuse("AUT-101", headers=challenge())
     now = exchange.door.clock()
-    most = exchange.door.settings.limits.body_bytes
+    most = len(data.data) if data.cut else exchange.door.settings.limits.body_bytes
+    exchange.door.check_allowance(exchange.who.party, size=len(data.data))
     envelope = Envelope(
         id=new_message_id(now),
         body=data.data[:most],
@@ -430,13 +441,14 @@ def _envelope(
         own_key=own_key,
         content_type="application/xml",
     )
-    return replace(whole, body=body[:limit])
+    return whole if len(body) <= limit else replace(whole, body=body[: min(limit, HEAD_BYTES)])
 
 
 async def gui_thong_diep(call: SoapCall) -> Answer:
     """Takes a signed message. A refused one is a fault with its problems and receipt."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
+    call.exchange.door.check_allowance(call.exchange.who.party, size=len(body))
     ack = await rest.laid(call.exchange, _envelope(call, body))
     if ack.fate is Fate.REJECTED:
         raise _Rejected(ack)
@@ -447,6 +459,7 @@ async def kiem_tra_thong_diep(call: SoapCall) -> Answer:
     """What a message would come to; a refusal is an answer here, not a fault, since nothing was asked to happen."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
+    call.exchange.door.check_allowance(call.exchange.who.party, size=0)
     return answers.judgement(await rest.looked_at(call.exchange, _envelope(call, body)))
 
 
@@ -493,6 +506,8 @@ async def nop_goi(call: SoapCall) -> Answer:
         raise call.wrong(
             "Goi", f"phải có từ 1 đến {rest.MOST_PACKETS}", f"must be there 1 to {rest.MOST_PACKETS} times"
         )
+    size = sum(len(body) for body, _ in rows)
+    call.exchange.door.check_allowance(call.exchange.who.party, messages=len(rows), size=size)
     envelopes = [_envelope(call, body, form=form, own_key=own_key) for body, own_key in rows]
     return {"DanhSachKetQuaGoi": await rest.laid_all(call.exchange, envelopes)}
 
@@ -607,7 +622,8 @@ def fault(
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
     inner = answers.element("LoiXuLy", _fault_detail(exchange, problems, ack), NAMESPACE)
     sentence = text(f"{first.code}: {first.message(exchange.lang)}")
-    ours = first.entry.side is not Side.SENDER
+    # SOAP 1.1, 4.4.1: of class Client is what must not be sent again unchanged; who comes too often should do just that.
+    ours = first.entry.side is not Side.SENDER or first.entry.status == 429
     special = {"SYS-130": "VersionMismatch", "SYS-132": "MustUnderstand"}.get(first.code)
     code = special or _AT_FAULT[exchange.soap][ours]
     if exchange.soap == SOAP12:

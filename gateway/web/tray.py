@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gateway.core.allowances import Spending
 from gateway.core.ledger import enter
 from gateway.core.model import Acknowledgement, Envelope, Finding
 from gateway.core.problems import Problem
@@ -67,6 +68,7 @@ class Tray:
         clock: Callable[[], datetime] | None = None,
         metrics: Metrics | None = None,
         crashes: Crashes | None = None,
+        spending: Spending | None = None,
     ) -> None:
         """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one."""
         self._gate = gate
@@ -74,6 +76,7 @@ class Tray:
         self._clock = clock or (lambda: datetime.now(UTC))
         self._metrics = metrics
         self._crashes = crashes or Crashes()
+        self._spending = spending
         self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
@@ -235,7 +238,7 @@ class Tray:
         if not findings:
             return
         try:
-            acks = intake.commit(findings, gate, now)
+            acks = intake.commit(findings, gate, now, spending=self._spending)
         except Exception as error:  # noqa: BLE001 - whatever it was, each alone now
             if len(findings) == 1:
                 self._lost(answers[0], error)

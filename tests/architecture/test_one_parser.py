@@ -66,6 +66,65 @@ def test_every_exception_is_still_needed():
         assert {what for what, _ in found((ROOT / where).read_text("utf-8"))} == allowed
 
 
+PARSERS = {"parse": 1, "parse_bytes": 1, "parse_again": 1, "parse_canonical": 1, "read_xml": 3, "read_json": 3}
+# Who may make limits or take the defaults, and why; all others hand on those that came with the document or with the node.
+MAKES_LIMITS = {
+    "gateway/core/limits.py",  # the one value
+    "gateway/settings.py",  # the node's own: its table `limits`
+    "gateway/documents.py",  # a default for tests; a walk that counts nothing
+    "gateway/services/intake.py",  # a default for tests
+    "gateway/services/outbox.py",  # likewise
+    "gateway/services/fetch.py",  # likewise
+    "connectors/http.py",  # likewise
+    "connectors/edxml.py",  # likewise
+    "schemas/qcvn120.py",  # likewise
+    "schemas/compiling.py",  # of schemas, which are no documents
+}
+
+
+def unlimited(source):
+    """Calls that parse without saying by which limits."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        on = getattr(getattr(node.func, "value", None), "id", "documents")
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        said = len(node.args) > PARSERS.get(name, 0) or any(k.arg in ("limits", None) for k in node.keywords)
+        if name in PARSERS and on in ("documents", "qcvn120") and not said:
+            yield name, node.lineno
+
+
+def test_every_parse_is_told_its_limits():
+    astray = []
+    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
+        where = file.relative_to(ROOT).as_posix()
+        astray += [f"{where}:{line}: {what}" for what, line in unlimited(file.read_text("utf-8"))]
+    assert astray == []
+    assert list(unlimited("parse_bytes(b); documents.parse_bytes(b); parse_bytes(b, limits); read_xml(b, n)")) == [
+        ("parse_bytes", 1),
+        ("parse_bytes", 1),
+        ("read_xml", 1),
+    ]
+
+
+def makes_limits(tree):
+    """Whether a source file makes limits, or takes the defaults."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id == "DEFAULT_LIMITS":
+            return True
+        if isinstance(node, ast.Call):
+            factory = next((k.value for k in node.keywords if k.arg == "default_factory"), node.func)
+            if "DocumentLimits" in (getattr(node.func, "id", ""), getattr(factory, "id", "")):
+                return True
+    return False
+
+
+def test_nobody_makes_limits_of_his_own():
+    files = [file for name in OURS for file in (ROOT / name).rglob("*.py")]
+    made = {f.relative_to(ROOT).as_posix() for f in files if makes_limits(ast.parse(f.read_text("utf-8")))}
+    assert made == MAKES_LIMITS
+
+
 def test_the_search_finds_what_it_is_for():
     source = """
 import xml.etree.ElementTree as ET

@@ -23,7 +23,7 @@ from patience import PATIENCE_S, eventually
 
 from gateway.cli.play.agency import Agency, Fault, Knob, serve
 from gateway.cli.play.world import KNOBS, KnobOwner, Member, World
-from gateway.cli.sandbox import MARK, prepare
+from gateway.cli.sandbox import MARK, Play, obeyed, prepare
 from gateway.core.problems import Stopped
 from schemas.catalog import bundled
 from signing.sign import SigningKey
@@ -277,3 +277,24 @@ def test_the_fictional_agency_cuts_the_wire_without_a_word_in_its_log(member, ca
 
     assert [asyncio.run(go(fault)) for fault in (Fault.CUT, Fault.CUT_BEFORE)] == [1, 0]
     assert caplog.records == []
+
+
+# -- settings from the environment -------------------------------------------------------------------------------------
+
+
+def test_settings_of_the_environment_are_obeyed_or_refused_and_never_ignored(tmp_path, monkeypatch):
+    ground = prepare(tmp_path / "san", "one-stop")
+    monkeypatch.setenv("LIENTHONG_LIMITS_BODY_BYTES", "4096")
+    monkeypatch.setenv("LIENTHONG_JSON", "1")
+    handed_on = Play(None, ground, None, 0, 0, (), 1.0).environment()
+    assert handed_on["LIENTHONG_LIMITS_BODY_BYTES"] == "4096"
+    assert "LIENTHONG_JSON" not in handed_on  # an option of this command, not of those that it starts
+    assert [note.code for note in obeyed(ground, {"LIENTHONG_LIMIT_BODY_BYTES": "1"})] == ["SYS-029"]
+    for name, value, code in (
+        ("LIENTHONG_DATABASE_URL", "sqlite:///x", "SYS-088"),
+        ("LIENTHONG_WEB_PORT", "1", "SYS-088"),
+        ("LIENTHONG_LIMITS_BODY_BYTES", "9", "SYS-015"),
+    ):
+        with pytest.raises(Stopped) as stop:
+            obeyed(ground, {name: value})
+        assert [problem.code for problem in stop.value.problems] == [code]

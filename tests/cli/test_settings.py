@@ -2,17 +2,18 @@
 
 import ast
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from gateway.core.allowances import Allowance
+from gateway.core.limits import CEILING, DEFAULT_LIMITS, DocumentLimits
 from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Stopped
-from gateway.documents import DocumentLimits as XmlLimits
 from gateway.services.outbox import Pace
-from gateway.settings import SECTIONS, LimitSettings, Settings, example, find, leaves, load, node_secret, variable
-from gateway.wiring import build, limits_of
+from gateway.settings import SECTIONS, Settings, example, find, leaves, load, node_secret, variable
+from gateway.wiring import build
 from schemas.rules import Severity
 
 
@@ -154,13 +155,14 @@ def test_every_setting_is_read_by_somebody():
     read, root = set(), Path(__file__).parents[2]
     for file in [*root.joinpath("gateway").rglob("*.py"), *root.joinpath("schemas").rglob("*.py")]:
         read |= {node.attr for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
-    whole = {f.name for kind in (LimitSettings, Pace) for f in fields(kind)}
+    whole = {f.name for kind in (DocumentLimits, Allowance, Pace) for f in fields(kind)}
     assert [key for key, f, _ in leaves(Settings()) if f.name not in read | whole] == []
 
 
-def test_the_budgets_are_those_of_the_parser():
-    assert {f.name for f in fields(LimitSettings)} == {f.name for f in fields(XmlLimits)}
-    assert limits_of(Settings()) == XmlLimits()
+def test_no_node_can_be_set_beyond_the_limits_that_records_are_read_by():
+    ceiling = {f.name: f.metadata["at_most"] for f in fields(DocumentLimits)}
+    assert replace(DEFAULT_LIMITS, **ceiling) == CEILING
+    assert Settings().limits == DEFAULT_LIMITS
 
 
 def test_the_worker_has_a_setting_for_each_of_its_paces():

@@ -70,7 +70,7 @@ def test_each_thread_has_a_parser_of_its_own():
 
     def work(name):
         parse_bytes(b"<a/>")
-        parsers[name] = documents._reader(documents.DEFAULT_LIMITS).parser
+        parsers[name] = documents._reader(documents.DEFAULT_LIMITS, b"").parser
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     for thread in threads:
@@ -86,7 +86,7 @@ def test_no_reference_reaches_the_network_or_the_disk(tmp_path):
 
     secret = tmp_path / "secret.txt"
     secret.write_text("bí mật")
-    parser = documents._reader(documents.DEFAULT_LIMITS).parser
+    parser = documents._reader(documents.DEFAULT_LIMITS, b"").parser
     body = f'<!DOCTYPE a [<!ENTITY s SYSTEM "{secret.as_uri()}">]><a>&s;</a>'.encode()
     root = etree.fromstring(body, parser)  # past the gate on purpose
     assert "bí mật" not in etree.tostring(root, encoding="unicode")

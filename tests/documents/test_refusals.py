@@ -3,6 +3,7 @@
 import pytest
 from lxml import etree
 
+from gateway.core.limits import CEILING
 from gateway.core.problems import Lang, ProblemOutcome, Side, Stopped, catalogue
 from gateway.documents import MOST_PROBLEMS, DocumentLimits, parse_bytes
 
@@ -436,10 +437,22 @@ def test_a_long_text_is_refused():
 
 
 def test_no_setting_reaches_beyond_what_libxml2_reads():
-    limits = DocumentLimits(body_bytes=2**26, text_bytes=2**26)
-    (problem,) = problems(b"<a><b>" + b"x" * 10_500_000 + b"</b></a>", limits)
+    longer = b"<a><b>" + b"x" * 10_500_000 + b"</b></a>"
+    (problem,) = problems(longer, CEILING)
     assert (problem.code, problem.facts) == ("XML-134", {"gioi_han": 10_000_000})
-    assert len(parse_bytes(b"<a>" + (b"<b>" + b"x" * 9_000_000 + b"</b>") * 2 + b"</a>", limits)) == 2
+    assert len(parse_bytes(b"<a>" + (b"<b>" + b"x" * 9_000_000 + b"</b>") * 2 + b"</a>", CEILING)) == 2
+    assert (
+        len(parse_bytes(longer, CEILING.for_bytes(2**26))) == 1
+    )  # an envelope of SOAP, which holds a message in base64
+
+
+@pytest.mark.threat("T-GROWTH")
+def test_a_namespace_name_that_would_be_repeated_for_ever_is_refused():
+    """Exclusive canonicalisation declares it at each element that uses it: 124 kB made 190 MB of it."""
+    name = "urn:" + "a" * 509
+    assert told(f'<a xmlns:p="{name}"><p:b/></a>') == [("XML-138", 1, 4, "/a")]
+    assert told(f'<a xmlns:p="{name}&amp;"><p:b/></a>') == [("XML-138", 1, 4, "/a")]
+    assert parse_bytes(f'<a xmlns:p="{name[:-1]}"><p:b/></a>'.encode()) is not None
 
 
 def test_names_that_are_data_are_refused():

@@ -16,6 +16,7 @@ from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway.core.alerts import Alarm
 from gateway.core.effects import KetQua
+from gateway.core.limits import DEFAULT_LIMITS
 from gateway.core.model import Address, DeliveryState
 from gateway.core.parties import Parties, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
 from gateway.services import watch
@@ -99,7 +100,7 @@ def delivered(store, make, *, policy=None, certificates=(OWN,), tree=None, setti
             trust = TrustView.build(parties, [grown])
 
             def doubted(answer, parcel, at):
-                return doubt(answer, parcel, trust, parties, at)
+                return doubt(answer, parcel, trust, parties, at, DEFAULT_LIMITS)
 
             async with HttpLine() as line:
                 box = Outbox(store, parties, installed(), clock, line, Pace(grace_s=0.2), doubted)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pki
 from lxml import etree
 
+from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Caller, Channel, Envelope, PartyId
 from gateway.core.parties import Parties, Party, SignaturePolicy, SigningCertificate
 from gateway.core.problems import Stopped
@@ -82,14 +83,20 @@ class World:
     """A registry and its trust."""
 
     def __init__(
-        self, *parties: Party, trees: Iterable[object] = (), verdicts: Iterable[object] = (), own: Iterable[bytes] = ()
+        self,
+        *parties: Party,
+        trees: Iterable[object] = (),
+        verdicts: Iterable[object] = (),
+        own: Iterable[bytes] = (),
+        limits: DocumentLimits = DEFAULT_LIMITS,
     ) -> None:
+        self.limits = limits
         self.parties = Parties(parties or (party(SIGNER),))
         self.trust = TrustView.build(self.parties, trees, verdicts, own)
 
     def judge(self, body: bytes, at: datetime = NOW, kind: Kind = KIND, composed: bool = False) -> Attested:
         """The walk from bytes to a believed document. Raises Stopped."""
-        document = parse(envelope(body))
+        document = parse(envelope(body), self.limits)
         checked = Checked(document=replace(document, composed=composed), kind=kind)
         return verify(checked, self.trust, self.parties, at)
 

@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 from paper import HS05, NOW, World, find, party, registered, signed, world
 
+from gateway.core.limits import DocumentLimits
 from gateway.core.model import Basis, BodyForm, Envelope
 from gateway.core.parties import SignatureDemand, SignaturePolicy, WhenUnknown
 from gateway.core.problems import ProblemOutcome, Stopped
@@ -499,13 +500,20 @@ def test_a_hash_shorter_than_the_curve_is_refused():
     assert world("ubnd-xa-thu-nghiem").codes(seed.again(root)) == ["SIG-035"]
 
 
-def test_signed_bytes_that_do_not_pass_the_gate_of_the_parser_are_not_believed():
-    """Exclusive canonicalisation declares each namespace where it is used: three for each of these elements."""
-    wide = '<n1:b n2:c="" n3:d=""/>' * 13_000
+def test_what_kept_to_the_limits_is_believed_however_it_is_canonicalised():
+    """A canonical form writes "&gt;" for ">" and declares each namespace where it is used: longer, with more attributes."""
+    wide = '<n1:b n2:c="" n3:d=""/>' * 13_000 + "<n1:e>" + ">" * 1_000_000 + "</n1:e>"
     body = HS05.replace(b"</lt:ThanPhan>", f"{wide}</lt:ThanPhan>".encode())
     body = body.replace(b"<lt:ThanPhan>", b'<lt:ThanPhan xmlns:n1="urn:1" xmlns:n2="urn:2" xmlns:n3="urn:3">')
-    assert paper.document(body).root is not None
-    assert world().codes(signed(body)) == ["SIG-090"]
+    assert world().codes(signed(body)) == []
+
+
+@pytest.mark.threat("T-GROWTH")
+def test_signed_bytes_that_grow_as_no_honest_ones_do_are_not_believed():
+    body = HS05.replace(b"</lt:ThanPhan>", b"<n:b/>" * 500 + b"</lt:ThanPhan>")
+    body = signed(body.replace(b"<lt:ThanPhan>", b'<lt:ThanPhan xmlns:n="urn:' + b"x" * 500 + b'">'))
+    assert world().codes(body) == []
+    assert world(limits=DocumentLimits(body_bytes=len(body))).codes(body) == ["SIG-090"]
 
 
 @pytest.mark.parametrize("body", ["<a/>", f'<ThongDiep xmlns="{paper.PB}"/>', "<ThongDiep/>"])

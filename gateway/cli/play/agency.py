@@ -29,6 +29,7 @@ from aiohttp import web
 
 from gateway.core.addresses import host_and_port
 from gateway.core.effects import KetQua
+from gateway.core.limits import CEILING
 from gateway.core.model import Address
 from gateway.core.problems import Stopped
 from gateway.documents import header_claims, parse_bytes
@@ -120,7 +121,7 @@ class Agency:
         """POST /lienthong: a message."""
         body = await request.read()
         try:
-            claims = header_claims(parse_bytes(body))
+            claims = header_claims(parse_bytes(body, CEILING))
         except Stopped as stop:
             return _problems(400, [problem.code for problem in stop.problems])
         knob = self._knob_for(claims.ma_ho_so)

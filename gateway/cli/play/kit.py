@@ -26,6 +26,7 @@ from connectors.outcomes import Answered, NothingToTell, Parcel, Receipt, Refuse
 from connectors.receipts import in_xml
 from connectors.rest import headers as rest_headers
 from connectors.table import connector_secret
+from gateway.core.limits import CEILING
 from gateway.core.model import Address, Delivery, DeliveryId, MaThongDiep, MessageId
 from gateway.core.parties import Party, Role
 from gateway.core.problems import Lang, Stopped
@@ -168,7 +169,7 @@ class TrialBench:
         digest = hashlib.sha256(body).hexdigest()
         claims = Claims()
         with suppress(Stopped):
-            claims = header_claims(parse_bytes(body))
+            claims = header_claims(parse_bytes(body, CEILING))
         delivery = Delivery(
             id=DeliveryId(f"kiem-{digest[:16]}.{self.party.id}"),
             message=MessageId(f"kiem-{digest[:16]}"),
@@ -287,7 +288,7 @@ def _said(receipt: Receipt) -> str:
     body = receipt.body or b""
     if body.lstrip()[:1] == b"<":
         with suppress(Stopped):
-            if (found := in_xml(parse_bytes(body))) is not None:
+            if (found := in_xml(parse_bytes(body, CEILING))) is not None:
                 return " ".join(filter(None, ("BienNhan", found.ket_qua, found.so_tiep_nhan)))
     return receipt.reference or (f"2xx, {len(body)} byte" if body else "2xx")
 
@@ -376,7 +377,7 @@ async def _receipt(bench: TrialBench) -> Verdict:
     found = None
     if outcome.answer and outcome.answer.lstrip()[:1] == b"<":
         with suppress(Stopped):
-            found = in_xml(parse_bytes(outcome.answer))
+            found = in_xml(parse_bytes(outcome.answer, CEILING))
     if found is None:
         vi = "nhận mà không có biên nhận: sau này không chứng minh được gì"
         return Mark.WARNED, vi, "taken without a receipt: nothing can be proved later", outcome.seen
@@ -492,7 +493,7 @@ def _with_file(bench: TrialBench) -> bytes:
     loai = "HS11" if bench.is_portal else "HS01"
     holder = "DanhSachGiayToKetQua" if bench.is_portal else "DanhSachTepDinhKemKhac"
     values = {holder: True, "MaDinhKem": "tep-1"}  # naming the list asks for it; its row points to the file
-    root = parse_bytes(bench.unsigned(loai=loai, values=values))
+    root = parse_bytes(bench.unsigned(loai=loai, values=values), CEILING)
     body_element = root.find("{*}ThanPhan")
     if body_element is None:
         raise ValueError("a message of ours has a payload")

@@ -236,11 +236,12 @@ def _entries(body: bytes, kind: str) -> list[tuple[int, str]]:
 
         rows: list[dict[str, Any]] = entries_of(json.loads(body))
         return [(int(row["ViTri"]), str(row["SoTiepNhan"])) for row in rows]
+    from gateway.core.limits import CEILING
     from gateway.documents import parse_bytes
     from schemas.names import local
 
     found: list[tuple[int, str]] = []
-    for element in parse_bytes(body).iter():
+    for element in parse_bytes(body, CEILING).iter():
         if local(element.tag) == "Muc":
             values = {local(child.tag): (child.text or "") for child in element}
             found.append((int(values["ViTri"]), values["SoTiepNhan"]))

@@ -162,13 +162,25 @@ def fill(template: str, facts: Mapping[str, Any]) -> str:
 
 
 def _unquoted(value: object, lang: Lang) -> object:
-    """A value that must not be repeated stands in the facts as its length in brackets: "[38]"."""
-    match = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+    """A value that must not be repeated stands in the facts as its length in brackets: "[38]".
+
+    A length that was not counted to its end is "4194304+65536": more than the first, and so many of it were kept and hashed.
+    """
+    if not isinstance(value, str):
+        return value
+    if (counted := _COUNTED.fullmatch(value)) is not None:
+        return fill(_STOPPED[lang], {"most": counted[1], "kept": counted[2]})
+    match = _LENGTH.fullmatch(value)
     if match is None:
         return value
     return f"({match[1]} {_CHARACTERS[lang]})" if match[1] != "0" else _EMPTY[lang]
 
 
+_COUNTED: Final = re.compile(r"(\d+)\+(\d+)")
+_STOPPED: Final = {
+    Lang.VI: "hơn {most} (trục ngừng đếm ở đó, giữ {kept} byte đầu; SHA-256 ghi nhận là của phần được giữ)",
+    Lang.EN: "more than {most} (the count stopped there; the first {kept} are kept, and the recorded SHA-256 is of those)",
+}
 _LENGTH: Final = re.compile(r"\[(\d+)\]")
 _EMPTY: Final = {Lang.VI: "(trống)", Lang.EN: "(empty)"}
 _CHARACTERS: Final = {Lang.VI: "ký tự, không nêu lại", Lang.EN: "characters, not repeated here"}
