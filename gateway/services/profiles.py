@@ -441,6 +441,8 @@ _FLAT = {"lane_after_failure": ("lane", "after_failure"), "trang_8_la_tam_dung":
 
 def _row(party: Party) -> dict[str, Any]:
     row: dict[str, Any] = _plain(party)
+    if not party.plain_references:  # said only where it is: what was kept before there was this word stays as it was
+        del row["plain_references"]
     for name, (table, key) in _FLAT.items():
         inner = row.pop(table)
         if key in inner:
