@@ -117,6 +117,7 @@ HOUR = timedelta(hours=1)
         (at(9, 16), 2 * HOUR, at(12, 8, 30)),  # over a weekend
         (at(5, 7, 30), 15 * HOUR, at(6, 17)),  # two whole days of seven and a half hours
         (at(5, 9), timedelta(0), at(5, 9)),
+        (at(5, 17), timedelta(0), at(6, 7, 30)),  # when it closes it is closed
     ],
 )
 def test_working_time_runs_from_half_past_seven_and_half_past_one(
@@ -125,6 +126,10 @@ def test_working_time_runs_from_half_past_seven_and_half_past_one(
     assert WorkingCalendar().add(start, span) == end
     assert WorkingCalendar().add(start.astimezone(UTC), span) == end
     assert WorkingCalendar().add(start.astimezone(UTC), span).tzinfo is UTC
+
+
+def test_home_is_seven_hours_ahead_all_year() -> None:
+    assert at(5, 7, 30).astimezone(UTC) == datetime(2026, 1, 5, 0, 30, tzinfo=UTC)
 
 
 def test_an_office_may_open_at_midnight() -> None:

@@ -267,6 +267,12 @@ def test_a_filing_waits_in_the_lane_of_the_dossier_that_it_opens() -> None:
     assert (lane(fresh), fresh.ledger.dossiers[CODE].agency) == (CODE, "a")
 
 
+def test_nobody_opens_a_dossier_under_anothers_code() -> None:
+    fresh = Desk()
+    ack = fresh.send("b", "cong", effects=(FILED,), loai="HS01")
+    assert (ack.fate, codes(ack), fresh.ledger.dossiers) == (Fate.REJECTED, ["AUT-021"], {})
+
+
 def test_one_dossier_is_about_one_service(desk) -> None:
     def again(ma_tthc):
         return desk.send("a", "cong", effects=(Notes(what="x"), replace(FILED, ma_tthc=ma_tthc)), loai="HS01")

@@ -159,7 +159,7 @@ def test_the_recall_of_a_delivered_result_needs_the_privilege() -> None:
         letter(Moves(to=9, ly_do=True), hours=3),
     ]
     with pytest.raises(Stopped) as stop:
-        live(*life)
+        then(life[-1], live(*life[:-1]))
     assert [p.code for p in stop.value.problems] == ["DOS-013"]
     assert live(*life, privileged=True).trang_thai == 9
 
@@ -634,6 +634,9 @@ def test_what_waits_is_told_of_itself() -> None:
     (note,) = then(letter(Moves(to=6), hours=4, thu_tu=4), early).notes
     assert (note.code, note.facts["to"][:1], note.facts["now"][:1], note.facts["missing"]) == ("DOS-020", "6", "2", 2)
     assert [named[:1] for named in note.facts["possible"]] == ["4", "5", "7", "8", "9"]
+    earlier = live(filed(), letter(Moves(to=2), hours=1, thu_tu=1), letter(Moves(to=10), hours=4, thu_tu=4))
+    (note,) = then(letter(Moves(to=6), hours=9, thu_tu=9), earlier).notes
+    assert (note.code, note.facts["to"][:1]) == ("DOS-020", "6")
     answer = then(letter(Moves(to=None, answers=True), hours=5), early)
     assert [(p.code, p.facts["to"]) for p in answer.notes] == [("DOS-022", "–")]
 

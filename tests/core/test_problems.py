@@ -1,7 +1,11 @@
 """The one word for trouble, and the words that it is said in."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
+from gateway.core import problems
 from gateway.core.problems import Lang, Location, Problem, ProblemEntry, ProblemOutcome, Side, Stopped, catalogue, fill
 from gateway.core.unknown import unknown
 
@@ -61,7 +65,12 @@ def test_every_entry_is_what_its_file_says():
     assert all(isinstance(entry, ProblemEntry) and entry.code == code for code, entry in entries.items())
     assert {type(entry.outcome) for entry in entries.values()} == {ProblemOutcome}
     assert {type(entry.side) for entry in entries.values()} == {Side}
-    assert {entry.retry for entry in entries.values()} == {True, False}
+    files = sorted(Path(problems.__file__).parent.glob("*.toml"))
+    rows = {code: row for file in files for code, row in tomllib.loads(file.read_text("utf-8")).items()}
+    assert list(entries) == list(rows)
+    assert {code for code, entry in entries.items() if entry.retry} == {
+        code for code, row in rows.items() if row.get("retry")
+    }
     assert None in {entry.status for entry in entries.values()}
     assert all(entry.source and set(entry.message) == set(entry.remedy) == set(Lang) for entry in entries.values())
     assert {code[:3] for code in entries} >= {"AUT", "CAT", "DLV", "DOS", "DUP", "SIG", "SYS", "XML", "XSD"}

@@ -219,8 +219,15 @@ def test_stops_and_withdrawals_are_different_ends() -> None:
 
 
 def test_an_end_on_the_day_of_the_appointment_is_on_time() -> None:
-    counts = of(life(9, finished=10), life(9, finished=3), life(9, finished=3, due=2), life(10, finished=11))
-    assert (counts.finished, counts.delivered, counts.on_time, counts.late) == (4, 1, 2, 2)
+    ends = [
+        life(9, finished=3),
+        life(9, finished=4),
+        life(9, finished=10),
+        life(9, finished=3, due=2),
+        life(10, finished=11),
+    ]
+    counts = of(*ends)
+    assert (counts.finished, counts.delivered, counts.on_time, counts.late) == (5, 1, 3, 2)
     dossier, read = life(9, finished=5)
     undated = of((dossier, replace(read, ngay_hen_tra=None)))
     assert (undated.on_time, undated.late) == (1, 0)
