@@ -214,6 +214,21 @@ def order_turned(root):
 
 STRAY = ["SIG-005"] * MOST_PROBLEMS  # everything in a signature that is not where it should be
 
+TIME = (
+    '<ds:SignatureProperties Id="TS"><ds:SignatureProperty Id="TP" Target="#S">'
+    "<SigningTime>2026-11-24T10:59:03</SigningTime></ds:SignatureProperty></ds:SignatureProperties>"
+)
+
+
+def timed(root):
+    """Plain XML-DSig that carries its time in a signed SignatureProperty, instead of XAdES."""
+    gone("QualifyingProperties")(root)
+    gone("Reference", 2)(root)
+    added("Object", TIME)(root)
+    put("Reference", "URI", "#TP", 1)(root)
+    without("Reference", "Type", 1)(root)
+
+
 # function: code or call (which one, where it reports several) | the half of its condition -> what spoils the document, and
 # the codes that refuse it
 CHECKS = {
@@ -337,6 +352,22 @@ CHECKS = {
         ["SIG-026"],
     ),
     "_timestamps: SIG-076": (put("EncapsulatedTimeStamp", "Encoding", "urn:x"), ["SIG-076"]),
+    "read: _claim": (all_of(timed, put("SignatureProperty", "Target", "#x")), ["SIG-072"]),
+    "_claim: SIG-072": (all_of(timed, without("SignatureProperty", "Target")), ["SIG-072"]),
+    "_claim: SIG-072 | target is None": (
+        all_of(timed, without("Signature", "Id"), put("SignatureProperty", "Target", "#None")),
+        ["SIG-072"],
+    ),
+    "_claim: SIG-072 | one.get('Target') != f'#{target}'": (
+        all_of(timed, put("SignatureProperty", "Target", "S")),
+        ["SIG-072"],
+    ),
+    "_claim: SIG-073": (all_of(timed, text("SigningTime", "24/11/2026")), ["SIG-073"]),
+    "_references: _part_transforms (3)": (all_of(timed, twice("Transform", 2)), ["SIG-025"]),
+    "_references: SIG-016": (all_of(timed, gone("Reference", 1)), ["SIG-016"]),
+    "_fit: _object": (gone("QualifyingProperties"), ["SIG-014"]),
+    "_object: SIG-014": (gone("QualifyingProperties"), ["SIG-014"]),
+    "_object: SIG-006": (added("Object", TIME), ["SIG-006"]),
 }
 
 # The same for survey(), which says all that it can say, for comparing with other programs.
@@ -371,6 +402,8 @@ def test_a_signature_with_everything_in_it_is_read():
     root = everything()
     assert codes(root) == []
     assert survey(root) == []
+    timed(root)
+    assert codes(root) == []
 
 
 # Taking one out ------------------------------------------------------------------------------------------------------
