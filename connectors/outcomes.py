@@ -23,6 +23,9 @@ class Parcel:
     delivery: Delivery
     body: bytes
     party: Party
+    remarks: tuple[
+        str, ...
+    ] = ()  # codes of what the gateway remarked on, so that the receiver knows what was not proven
     # What went before, for connectors that remember:
     attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
     before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier

@@ -13,7 +13,6 @@ from connectors import probing, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply, ShownRequest, segment
 from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
-from gateway.core.model import Delivery
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
@@ -66,7 +65,7 @@ async def send(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
         settings.url,
         body=parcel.body,
         content_type="application/xml",
-        headers=headers(parcel.delivery),
+        headers=headers(parcel),
         key=parcel.id,
         judged=False,
     )
@@ -143,9 +142,11 @@ async def probe(party: Party, settings: RestSettings, http: Http) -> AsyncIterat
         yield await probing.address(settings.fetch_url, http, headers={"Accept": "application/xml"})
 
 
-def headers(delivery: Delivery) -> dict[str, str]:
-    """What is said of a message beside its bytes."""
-    return {
+def headers(parcel: Parcel) -> dict[str, str]:
+    """What is said of a message beside its bytes; remarks only where there are any."""
+    delivery = parcel.delivery
+    remarks = {"Lienthong-Remarks": ", ".join(parcel.remarks)} if parcel.remarks else {}
+    return remarks | {
         "Accept": "application/xml, application/json;q=0.8",
         "Lienthong-Message-Id": delivery.message,
         "MaThongDiep": delivery.ma_thong_diep,

@@ -170,6 +170,7 @@ SOURCES: Mapping[str, Callable[[Parcel], Any]] = {
     "delivery": lambda parcel: parcel.id,
     "message": lambda parcel: parcel.delivery.message,
     "sha256": lambda parcel: parcel.delivery.digest,
+    "remarks": lambda parcel: " ".join(parcel.remarks) or None,
 }
 
 soap = connector("soap", SoapSettings)

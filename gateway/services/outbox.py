@@ -414,7 +414,10 @@ class Outbox:
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
-        parcel = Parcel(delivery=delivery, body=body, party=plan.party)
+        message = view.message(delivery.message)
+        parcel = Parcel(
+            delivery=delivery, body=body, party=plan.party, remarks=message.codes if message is not None else ()
+        )
         if plan.connector.remembers:
             attempts, before, remembered = view.before(delivery)
             parcel = replace(parcel, attempts=attempts, before=before, remembered=remembered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from gateway.core.effects import Effect, Files, Notes
 from gateway.core.ledger import Counter, enter
 from gateway.core.model import Address, Basis, Caller, Channel, Delivery, Envelope, Finding, PartyId, ThongDiep
 from gateway.core.parties import Parties, Party, Receives, RetryPolicy, Role
+from gateway.core.problems import Problem
 from gateway.store import Store
 
 START = datetime(2026, 1, 15, 1, 0, 0, tzinfo=UTC)
@@ -99,12 +100,21 @@ class Owing:
             envelope=envelope, thong_diep=thong_diep, ma_thong_diep=ma, loai=thong_diep.loai, ma_ho_so=ma_ho_so
         )
 
-    def lane(self, to: Party, count: int = 1, *, ma_ho_so: str | None = None, body: bytes | None = None) -> list[str]:
+    def lane(
+        self,
+        to: Party,
+        count: int = 1,
+        *,
+        ma_ho_so: str | None = None,
+        body: bytes | None = None,
+        remarks: tuple[Problem, ...] = (),
+    ) -> list[str]:
         """So many messages about one dossier. Gives their MaThongDiep, in order."""
         self._number += 1
         ma_ho_so = ma_ho_so or f"{to.identifiers[0]}-260115-{self._number:05}"
         file = Files(trang_thai=1, ma_tthc="1.000001")
-        return self._take([self._finding(to, ma_ho_so, (file,), body) for _ in range(count)])
+        found = [self._finding(to, ma_ho_so, (file,), body) for _ in range(count)]
+        return self._take([replace(finding, problems=remarks) for finding in found])
 
     def lanes(self, to: Party, lanes: int, each: int = 1) -> list[list[str]]:
         """So many dossiers with so many messages each."""

@@ -58,6 +58,7 @@ def test_the_original_bytes_are_posted_with_all_that_identifies_them() -> None:
     assert request.headers["mathongdiep"] == MA
     digest = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
     assert request.headers["content-digest"] == f"sha-256=:{digest}:"
+    assert "lienthong-remarks" not in request.headers
 
 
 @pytest.mark.parametrize("ket_qua", ["CHAP_NHAN", "TRUNG_LAP"])

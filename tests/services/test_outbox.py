@@ -145,6 +145,21 @@ def clock() -> Clock:
 # With a real agency over real HTTP, on both databases
 
 
+@pytest.mark.threat("T-REFERENCE")
+def test_a_receiver_that_is_pushed_to_is_told_what_the_gateway_has_not_seen(store: Store, clock: Clock) -> None:
+    async def story() -> list[str | None]:
+        async with Agency(Lienthong()) as so:
+            to = agency(settings={"url": so.url, **HERE})
+            owing = Owing(store, clock, to)
+            owing.lane(to, remarks=(Problem("XSD-250", {"ma": "GT-01"}), Problem("XML-150", {"text": "a"})))
+            owing.lane(to)
+            async with outbox(owing, clock) as box:
+                await drain(box)
+            return sorted((request.headers.get("lienthong-remarks") for request in so.requests), key=str)
+
+    assert run(story()) == [None, "XSD-250, XML-150"]
+
+
 def test_what_is_owed_arrives_byte_for_byte_in_order_and_the_receipt_is_kept(store: Store, clock: Clock) -> None:
     async def story() -> tuple[Owing, Lienthong, list[str]]:
         async with Agency(Lienthong()) as so:

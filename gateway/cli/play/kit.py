@@ -254,7 +254,7 @@ class TrialBench:
                 "Host": where.netloc,
                 "Content-Type": "application/xml",
                 "Connection": "close",
-                **rest_headers(parcel.delivery),
+                **rest_headers(parcel),
                 "Idempotency-Key": parcel.id,
                 "Content-Length": str(len(parcel.body)),
             }
