@@ -133,7 +133,9 @@ class CommandRun:
         """The database. Raises Stopped when it cannot be opened or is not of this program's revision."""
         from gateway.wiring import open_store
 
-        return open_store(self.loaded)
+        store = open_store(self.loaded)
+        click.get_current_context().call_on_close(store.dispose)  # a run in a process that goes on leaves nothing open
+        return store
 
     @property
     def now(self) -> datetime:
