@@ -142,6 +142,10 @@ attacks: $(READY)  ## every attack document on every accepted sample, some minut
 properties: $(READY)  ## every property test with a thousand examples that change from run to run, instead of fifty that stay
 	LIENTHONG_DEEP=1 $(BIN)/pytest -q -n auto --maxprocesses 4 -m hypothesis
 
+.PHONY: mutants
+mutants: $(READY)  ## change the core in one place after the other; its tests must fail, minutes; ARGS="--module lifecycle"
+	$(BIN)/python tools/mutants.py $(ARGS)
+
 MINUTES ?= 10
 .PHONY: fuzz
 fuzz: $(READY)  ## mutated signed messages against the judgement; MINUTES=10 ARGS="--workers 4 --seed 1"
