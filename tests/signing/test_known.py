@@ -222,7 +222,7 @@ EACH = 1 if ALL else 6  # every sixth, and of each next seed another sixth: toge
 def against(seed, there, *, turn):
     """Attacks as they are, and once more with what they did to the rest of the document under the seed's own signature.
 
-    All of them, and all neighbours, with LIENTHONG_ALL_ATTACKS (make attacks).
+    All of them, and all neighbours, with LIENTHONG_ALL_ATTACKS (make attacks-known).
     """
     kind = Kind(loai="HS05", goc="-", phien_ban="1.0")
     assert told(seed.body, there, kind=kind)[0][0] == "accepted"
