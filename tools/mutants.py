@@ -105,13 +105,14 @@ class Mutant:
 def replaced(place: Place, new: ast.AST) -> ast.AST:
     """Puts a node into a place; gives what stood there."""
     parent, name, index = place
+    old: ast.AST
     if index is None:
         old = getattr(parent, name)
         setattr(parent, name, new)
     else:
         old = getattr(parent, name)[index]
         getattr(parent, name)[index] = new
-    return old  # type: ignore[no-any-return]
+    return old
 
 
 def mutants(file: str, tree: ast.Module) -> list[Mutant]:

@@ -124,6 +124,7 @@ def lived(letters: list[SimpleNamespace], portal: Believing | None = None) -> Do
     for number, one in enumerate([opening, *letters]):
         sender = PORTAL if one.loai == "HS01" else AGENCY
         try:
+            # a letter here has what follow() asks of a ThongDiep, and no more
             followed = follow(one, dossier, sender, LifeRules(), message=f"m{number}", now=one.thoi_diem_tao)  # type: ignore[arg-type]
         except Stopped:
             continue  # the counter refuses it, whoever is told of it

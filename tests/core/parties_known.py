@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from lives import START, letter
 
@@ -22,10 +23,10 @@ CODES = {
 ROLES = {"cong": Role.PORTAL, "cong-2": Role.PORTAL, "thanh-tra": Role.OVERSIGHT, "truc": Role.GATEWAY}
 
 
-def party(name: str, **fields: object) -> Party:
+def party(name: str, **fields: Any) -> Party:
     """One of them, with other fields where they are given."""
     made = Party(id=PartyId(name), name=name, role=ROLES.get(name, Role.ONE_STOP), identifiers=(CODES[name],))
-    return replace(made, **fields)  # type: ignore[arg-type]
+    return replace(made, **fields)
 
 
 def parties(**changed: Party) -> Parties:

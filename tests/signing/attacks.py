@@ -484,7 +484,9 @@ def wrapping(seed: Seed) -> Made:
             genuine, bare, forged, signature = parts()
             extension = etree.Element(f"{{{PHONG_BI}}}{place}")
             extension.append(forged)
-            genuine.insert(8, extension)
+            genuine.insert(
+                min(8, len(genuine) - 1), extension
+            )  # the signature stays last, however short the message is
             yield f"XSW7 in {place}, {what}", out(genuine), inside
         genuine, bare, forged, signature = parts()
         holder = etree.SubElement(signature, d("Object"))

@@ -144,8 +144,11 @@ def test_what_openssl_exports_is_opened(tmp_path, old):
     asked = ["openssl", "pkcs12", "-export", *(["-legacy"] if old else []), "-out", out, "-passout", "pass:123456"]
     (tmp_path / "all.pem").write_bytes(private() + pem(SIGNER.certificate, *CHAIN))
     done = subprocess.run([*asked, "-in", tmp_path / "all.pem"], capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"this OpenSSL cannot: {done.stderr.decode()[:80]}")
+    if (
+        old and done.returncode != 0
+    ):  # an OpenSSL may be built without its old algorithms; every one writes the new form
+        pytest.skip(f"this OpenSSL has no RC2: {done.stderr.decode()[:80]}")
+    assert done.returncode == 0, done.stderr
     held = open_key_file(out.read_bytes(), b"123456")
     assert held.key is not None
     assert SIGNER.fingerprint in {one.fingerprint for one in held.certificates}

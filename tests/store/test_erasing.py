@@ -83,7 +83,7 @@ def files_of(store):
         connection.exec_driver_sql("CHECKPOINT")
         folder = Path(connection.exec_driver_sql("SHOW data_directory").scalar())
         number = connection.exec_driver_sql("SELECT oid FROM pg_database WHERE datname = current_database()").scalar()
-    if not folder.is_dir():
+    if not folder.is_dir():  # LIENTHONG_TEST_POSTGRES_URL named one elsewhere; the suite's own cluster is here
         pytest.skip("the server keeps its files on another machine")
     yield from (folder / "base" / str(number)).iterdir()
 
