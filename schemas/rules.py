@@ -23,7 +23,7 @@ from gateway.core import written
 from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
 from gateway.documents import xpath_of
-from schemas import names, references
+from schemas import names, references, scoring
 from schemas.attachments import Attachment, declared_fits
 from schemas.names import hs, local, pb
 
@@ -660,35 +660,18 @@ def originals_are_kept(letter: Letter) -> Iterator[Broken]:
 # --- the national score: remarks for whoever wants them; nothing is ever changed for it -----------
 
 
-@rule("cham-diem-kenh", "XSD-140", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
-def the_channel_counts(letter: Letter) -> Iterator[Broken]:
-    if _value(letter.payload, "KenhThucHien") is None:
-        yield letter.payload, {}
+def _at_the_door(one: scoring.LintRule) -> Look:
+    """The lint's rule, asked of the dossier that HS01 is."""
+
+    def look(letter: Letter) -> Iterator[Broken]:
+        for flaw in one.look(scoring.packet_in(letter.payload)):
+            yield scoring.place_in(letter.payload, str(flaw["place"])), scoring.facts_of(flaw)
+
+    return look
 
 
-@rule("cham-diem-bo-sung", "XSD-141", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
-def a_second_supplement_counts(letter: Letter) -> Iterator[Broken]:
-    requests = letter.payload.findall(f"{hs('DanhSachHoSoBoSung')}/{hs('HoSoBoSung')}")
-    if len(requests) > 1:
-        yield requests[1], {"found": len(requests)}
-
-
-@rule("cham-diem-tre-hen", "XSD-142", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
-def lateness_counts(letter: Letter) -> Iterator[Broken]:
-    end, limit = letter.payload.find(hs("NgayKetThucXuLy")), letter.payload.find(hs("NgayHenTra"))
-    if end is not None and limit is not None and limit.text:
-        finished, due = _moment(end), _moment(limit)
-        if finished is not None and due is not None and finished > due:
-            yield end, {"value": _text(end), "limit": _text(limit)}
-
-
-@rule("cham-diem-ket-qua", "XSD-143", source="Quyết định 766/QĐ-TTg", types=["HS01"], default=Severity.OFF)
-def a_digital_result_counts(letter: Letter) -> Iterator[Broken]:
-    state = _value(letter.payload, "TrangThaiHoSo")
-    papers = letter.payload.find(hs("DanhSachGiayToKetQua"))
-    files = () if papers is None else (*papers.iter(hs("MaDinhKem")), *papers.iter(hs("DuongDanTepTinKetQua")))
-    if state in ("9", "10") and not files:
-        yield letter.within("TrangThaiHoSo"), {"state": state}
+for _one in scoring.LINT:
+    rule(_one.id, _one.code, source=_one.source, types=["HS01"], default=Severity.OFF)(_at_the_door(_one))
 
 
 def _instead(element: etree._Element, value: object) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from schemas import describe, names
 from schemas.catalog import Catalog, bundled
 from schemas.describe import Field, Simple
 from schemas.rules import RULES, Severity
+from schemas.scoring import LINT
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tools")]
@@ -683,6 +684,39 @@ def law() -> str:
     )
 
 
+def lint() -> str:
+    """docs/lint.md: every rule of the lint, what it looks at, and whence it comes."""
+    rows = [
+        (
+            f"`{one.id}`",
+            f"[{one.note}](problems.md#{one.note.lower()})",
+            f"{one.vi} / {one.en}",
+            prose(catalogue()[one.note].message[Lang.VI]),
+            one.source,
+        )
+        for one in LINT
+    ]
+    return page(
+        "Soi hồ sơ theo bộ chỉ số 766",
+        "The lint by the index 766",
+        "`lienthong lint --from 2026-01-05 --to 2026-01-12` soi từng hồ sơ **như sẽ báo cho Cổng Dịch vụ công quốc gia** (gói "
+        "DongBoHoSoMC lập từ sổ của trục) và đếm theo cơ quan, tuần ISO và quy tắc. Tuần là tuần của NgayTiepNhan; hồ sơ chưa tiếp nhận: "
+        "tuần mà trục biết tới hồ sơ lần đầu. / The command looks at each dossier as the national portal is told of it and counts by "
+        "agency, ISO week and rule; the week is that of NgayTiepNhan, or of the day on which the gateway first heard of a dossier that "
+        "is not received.",
+        "**Nguồn / source.** Không tìm được công thức của Quyết định 766/QĐ-TTg. Mỗi quy tắc dưới đây được *thấy trong mã tích hợp* công "
+        "khai dựng lại bộ chỉ số, không phải trong văn bản; điểm thật có thể tính khác. / The formula of the Decision was not found. Each "
+        "rule was *seen in public integration code* that reproduces the index, not in the text; the real score may be counted otherwise.",
+        "**Chỉ nhắc / it only tells.** Không quy tắc nào tự từ chối hay nhắc ở cửa nhận, và trục không sửa dữ liệu cho đẹp. Muốn hỏi HS01 "
+        'ngay khi đến thì đặt mức, ví dụ `rules.severity = { "cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ '
+        "chối; mã là số ấy trừ 100). Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
+        "refuses or remarks at the door by itself, and data are never made prettier. A setting lets HS01 be asked on arrival; the code of "
+        "the refusal is the one below minus 100. What is told are codes of dossiers, names of fields, dates, states and counts, no "
+        "personal data.",
+        table(("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Câu báo", "Nguồn / source"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "law.md": law,
     "problems.md": problems,
@@ -691,6 +725,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "messages.md": messages,
     "cli.md": cli,
+    "lint.md": lint,
 }
 
 

@@ -113,6 +113,11 @@ COMMANDS: dict[str, LazyCommand] = {
         "Hồ sơ mà một bên chưa biết đúng, vì sao, tới lượt ai.",
         "Dossiers that a party does not know rightly, why, whose turn.",
     ),
+    "lint": LazyCommand(
+        "gateway.cli.lint:lint",
+        "Điều gì ở hồ sơ làm đơn vị mất điểm bộ chỉ số 766.",
+        "What of the dossiers costs a unit points in the index 766.",
+    ),
     "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
     "catalogue": LazyCommand("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
     "declarations": LazyCommand(

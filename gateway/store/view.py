@@ -507,6 +507,19 @@ class View:
             yield from self._with_changes(batch).values()
             after = batch[-1].ma_ho_so
 
+    def begun(
+        self, since: datetime, until: datetime, *, agency: PartyId | None = None, after: str = "", limit: int
+    ) -> list[MaHoSo]:
+        """The codes of dossiers that were received, or else first heard of, in a period: those after a code, by code."""
+        d = tables.dossier
+        begun = func.coalesce(d.c.ngay_tiep_nhan, d.c.opened_at)
+        found = select(d.c.ma_ho_so).where(
+            d.c.ma_ho_so > after, d.c.opened_at.is_not(None), begun >= since, begun < until
+        )
+        if agency is not None:
+            found = found.where(d.c.agency == agency)
+        return [row.ma_ho_so for row in self._all(found.order_by(d.c.ma_ho_so).limit(limit))]
+
     def _with_changes(self, dossiers: Collection[rows.AnyRow]) -> dict[MaHoSo, Dossier]:
         history: dict[str, list[Change]] = {row.ma_ho_so: [] for row in dossiers}
         if history:

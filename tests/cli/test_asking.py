@@ -37,6 +37,7 @@ NO_ACTS = [
         "lanes",
         "deadlines",
         "drift",
+        "lint",
         "alerts list",
         "alerts ack",
         "report",

@@ -34,7 +34,7 @@ def pages():
 
 
 @pytest.mark.parametrize(
-    "name", ["problems.md", "codes.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md"]
+    "name", ["problems.md", "codes.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md", "lint.md"]
 )
 def test_a_made_page_is_current(pages, name):
     assert name in pages.PAGES
@@ -52,6 +52,7 @@ def test_every_made_page_is_listed_above(pages):
         "messages.md",
         "cli.md",
         "law.md",
+        "lint.md",
     }
 
 

@@ -53,7 +53,9 @@ def hs01(message):
             "NgayKetThucXuLy": None,
             "DonViXuLy": "Bộ phận một cửa",
             "DanhSachTaiLieuNop": None,
+            "DanhSachLePhi": None,
             "DanhSachHoSoBoSung": None,
+            "DanhSachGiayToKetQua": None,
             "NgayNopHoSo": None,
             "NguoiNop": None,
             "SoGiayToChuHoSo": None,
@@ -128,6 +130,19 @@ BREAKS = {
     ),
     "cham-diem-tre-hen": lambda m, a, b: a(TrangThaiHoSo=9, NgayHenTra=NOW - DAY, NgayKetThucXuLy=NOW),
     "cham-diem-ket-qua": lambda m, a, b: a(TrangThaiHoSo=9, NgayKetThucXuLy=NOW),
+    "cham-diem-hen-tra": lambda m, a, b: a(),
+    "cham-diem-tep-ket-qua": lambda m, a, b: a(DanhSachGiayToKetQua={"GiayToKetQua": [{"TenGiayTo": "Giấy"}]}),
+    "cham-diem-thanh-toan": lambda m, a, b: a(
+        TrangThaiHoSo=9, NgayKetThucXuLy=NOW, DanhSachLePhi={"LePhi": [{"TenPhiLePhi": "Lệ phí", "Gia": 50000}]}
+    ),
+    "cham-diem-bo-sung-do": lambda m, a, b: a(
+        TrangThaiHoSo=9, NgayKetThucXuLy=NOW, DanhSachHoSoBoSung={"HoSoBoSung": [{"HoSoBoSungId": 1}]}
+    ),
+    "cham-diem-so-hoa": lambda m, a, b: a(),
+    "cham-diem-tep-nop": lambda m, a, b: a(DanhSachTaiLieuNop={"TaiLieuNop": [{"TenTepDinhKem": "Đơn"}]}),
+    "cham-diem-thieu-ngay": lambda m, a, b: a(NgayTiepNhan=None),
+    "cham-diem-ngay-nguoc": lambda m, a, b: a(NgayHenTra=NOW - 2 * DAY),
+    "cham-diem-so-gia": lambda m, a, b: a(SoGiayToChuHoSo="000000001"),
     "dinh-kem-base64": lambda m, a, b: a(**paper()).replace("<lt:NoiDung>", "<lt:NoiDung>*"),
     "dinh-kem-dung-kich-thuoc": lambda m, a, b: a(**paper()).replace("<lt:SoByte>14", "<lt:SoByte>15"),
     "dinh-kem-dung-bam": lambda m, a, b: a(**paper()).replace("<lt:NoiDung>JVBERi0xLjc", "<lt:NoiDung>JVBERi0xLjY"),
@@ -196,6 +211,15 @@ REFUSES = {
     "cham-diem-ket-qua": "XSD-143",
     "dinh-kem-dia-chi-cong-khai": "XSD-144",
     "dinh-kem-bam-co-that": "XSD-145",
+    "cham-diem-hen-tra": "XSD-146",
+    "cham-diem-tep-ket-qua": "XSD-147",
+    "cham-diem-thanh-toan": "XSD-148",
+    "cham-diem-bo-sung-do": "XSD-149",
+    "cham-diem-so-hoa": "XSD-151",
+    "cham-diem-tep-nop": "XSD-152",
+    "cham-diem-thieu-ngay": "XSD-153",
+    "cham-diem-ngay-nguoc": "XSD-154",
+    "cham-diem-so-gia": "XSD-155",
 }
 REMARKS = {
     "ma-ho-so-co-ngay-that": "XSD-201",
@@ -224,6 +248,15 @@ REMARKS = {
     "cham-diem-bo-sung": "XSD-241",
     "cham-diem-tre-hen": "XSD-242",
     "cham-diem-ket-qua": "XSD-243",
+    "cham-diem-hen-tra": "XSD-246",
+    "cham-diem-tep-ket-qua": "XSD-247",
+    "cham-diem-thanh-toan": "XSD-248",
+    "cham-diem-bo-sung-do": "XSD-249",
+    "cham-diem-so-hoa": "XSD-251",
+    "cham-diem-tep-nop": "XSD-252",
+    "cham-diem-thieu-ngay": "XSD-253",
+    "cham-diem-ngay-nguoc": "XSD-254",
+    "cham-diem-so-gia": "XSD-255",
 }
 UNSEEN = "XSD-250"  # said of every file that lies elsewhere, whatever the rules
 PLACES = {
@@ -238,6 +271,8 @@ PLACES = {
     "dinh-kem-duoc-dung": "/lt:MaDinhKem[1]",
     "ngay-theo-thu-tu": "/hs:NgayHenTraMoi[1]",
     "tong-phi-dung": "/hs:TongTien[1]",
+    "cham-diem-tep-nop": "/hs:TaiLieuNop[1]",
+    "cham-diem-tep-ket-qua": "/hs:GiayToKetQua[1]",
     "so-dinh-danh-dung-loai": "/hs:SoDinhDanh[1]",
 }
 ALWAYS = {"procedures": ("1.001193", "1.001612")}  # so that the rule on procedures has something to know
