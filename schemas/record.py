@@ -18,7 +18,7 @@ from gateway.core.effects import Files, Moves
 from gateway.core.lifecycle import KHONG_TIEP_NHAN, HistoryStep, Reading, Trace, trace
 from gateway.core.limits import CEILING
 from gateway.core.model import PartyId
-from gateway.core.told import DossierLetters
+from gateway.core.told import DossierLetters, Told, compared, differing, packet_digest
 from gateway.documents import parse_bytes
 from schemas import names
 from schemas import qcvn120 as packets
@@ -201,6 +201,20 @@ def record_of(found: DossierLetters) -> HoSoRecord:
         lost=tuple(dict.fromkeys(draft.lost)),
         cut=tuple(cut),
     )
+
+
+def not_taken(record: HoSoRecord, told: Told) -> list[str]:
+    """Digests of what a party has not taken of the record: the whole dossier, rows of progress."""
+    whole = [packet_digest(record.whole)] if record.whole is not None else []
+    rows = [digest for row in record.rows if (digest := packet_digest(row)) not in told.rows]
+    return [digest for digest in whole if digest != told.taken] + rows
+
+
+def still_owed(record: HoSoRecord, told: Told) -> bool:
+    """Whether the party does not know all of the record; a form that says less than the packet does knows it all the same."""
+    missing = not_taken(record, told)
+    rows = [digest for digest in missing if record.whole is None or digest != packet_digest(record.whole)]
+    return bool(rows) or bool(missing and differing(compared(record.whole or {}), told.facts))
 
 
 def _whole(draft: _WholeDraft, read: Trace, agency: str | None) -> Mapping[str, Any] | None:

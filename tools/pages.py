@@ -80,6 +80,7 @@ FAMILIES = {
     "DUP": ("Trùng thông điệp", "Repeated messages"),
     "DOS": ("Vòng đời hồ sơ", "The life of a dossier"),
     "DLV": ("Chuyển giao tới bên nhận", "Delivery to the receiver"),
+    "REC": ("Đối soát từ bàn trực", "Reconciliation from the desk"),
     "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),
 }
 OUTCOMES = {

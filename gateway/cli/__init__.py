@@ -118,6 +118,11 @@ COMMANDS: dict[str, LazyCommand] = {
         "Điều gì ở hồ sơ làm đơn vị mất điểm bộ chỉ số 766.",
         "What of the dossiers costs a unit points in the index 766.",
     ),
+    "reconcile": LazyCommand(
+        "gateway.cli.reconcile:reconcile",
+        "Đối soát sổ của trục với điều một bên đang tin.",
+        "Our record against what a party believes.",
+    ),
     "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
     "catalogue": LazyCommand("gateway.cli.reports:catalogue", "Danh mục có phiên bản.", "Catalogues with versions."),
     "declarations": LazyCommand(

@@ -32,6 +32,13 @@ CAUSES = {
     ),
     "missing-there": ("bên nhận nói không có hồ sơ", "the party says that it has no such dossier"),
     "changed-there": ("bên nhận nói khác điều đã nhận", "the party says other than what it took"),
+    "unread": ("tin nằm trong hộp thư, bên ấy chưa đọc", "the news lie in its inbox, unread"),
+    "event-waiting": ("tin của bên ấy chờ tin trước (ThuTu)", "its news wait for an earlier one (ThuTu)"),
+    "refused-here": ("thông điệp về hồ sơ bị trục từ chối", "a message about it was refused here"),
+    "held-here": ("thông điệp về hồ sơ đang được giữ", "a message about it is held here"),
+    "not-its-own": ("trục có, nhưng bên ấy không có phần trong hồ sơ", "here, but the party has no part in it"),
+    "given-back": ("mã hồ sơ đã trả lại ở trục", "its code was given back here"),
+    "never-sent": ("bên ấy chưa hề báo cho trục", "the party never told us"),
 }
 TURNS = {"gateway": ("trục", "gateway"), "operator": ("người vận hành", "operator"), "party": ("bên nhận", "party")}
 
@@ -65,7 +72,8 @@ TURNS = {"gateway": ("trục", "gateway"), "operator": ("người vận hành", 
 )
 def drift(call: CommandRun, party: str | None, limit: int, ask: bool, per_second: float) -> int:
     """Lists drift by party and dossier."""
-    from gateway.services.drift import DriftTurn, drifting, projected
+    from gateway.core.reconcile import DriftTurn
+    from gateway.services.drift import drifting, projected
     from gateway.wiring import registry_of
 
     parties, screen = registry_of(call.store), call.screen

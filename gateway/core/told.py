@@ -11,6 +11,9 @@ from typing import Any
 
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Change, Dossier, MaHoSo, PartyId
+from gateway.core.parties import Party, Receives
+
+READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
 
 #: What is compared with what a party believes: the fields of the record that a look-up usually gives back.
 COMPARED = ("TrangThaiHoSo", "NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayTuChoi", "NgayKetThucXuLy")
@@ -133,3 +136,8 @@ def differing(true: Mapping[str, Any], believed: Mapping[str, Any]) -> tuple[str
     What it does not speak of at all is no difference: few look-ups give everything back.
     """
     return tuple(name for name in COMPARED if name in believed and (believed[name] or None) != true.get(name))
+
+
+def is_told(party: Party) -> bool:
+    """Whether a party does not read our messages, and is told of dossiers as they stand."""
+    return party.receives is Receives.PUSH and party.connector not in {None, *READS_MESSAGES}

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from connectors.base import Configured, Connector
@@ -18,47 +17,14 @@ from connectors.outcomes import Unreachable
 from gateway.core.alerts import Alarm, Alert
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
-from gateway.core.parties import Parties, Party, Receives
+from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
-from gateway.core.told import Told, ToldNews, compared, differing, packet_digest
+from gateway.core.reconcile import TURNS, DriftCause, DriftTurn
+from gateway.core.told import Told, ToldNews, compared, is_told
 from gateway.store import Lane, Store, View
-from schemas.record import WORDS, HoSoRecord, record_of
+from schemas.record import WORDS, HoSoRecord, not_taken, record_of, still_owed
 
-READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
 MOST = 100_000  # lanes of one party that are looked at
-
-
-class DriftCause(StrEnum):
-    """Why a party does not know, or does not believe, what is true."""
-
-    WAITING = "waiting"  # its turn has not come, or the party does not answer
-    UNCERTAIN = "uncertain"  # it left, and nobody knows whether it arrived
-    HELD = "held"  # the party refused it, or patience is exhausted
-    LOCKED = "locked"  # the party is locked in the registry
-    LET_GO = "let-go"  # it was refused, and a person skipped it
-    NOT_ADDRESSED = "not-addressed"  # messages that did not name the party changed the dossier
-    MISSING_THERE = "missing-there"  # the party says that it has no such dossier
-    CHANGED_THERE = "changed-there"  # the party took what is true, and says something else
-
-
-class DriftTurn(StrEnum):
-    """Who moves next."""
-
-    GATEWAY = "gateway"
-    OPERATOR = "operator"
-    PARTY = "party"
-
-
-TURNS: Mapping[DriftCause, DriftTurn] = {
-    DriftCause.WAITING: DriftTurn.GATEWAY,
-    DriftCause.UNCERTAIN: DriftTurn.GATEWAY,
-    DriftCause.HELD: DriftTurn.OPERATOR,
-    DriftCause.LOCKED: DriftTurn.OPERATOR,
-    DriftCause.LET_GO: DriftTurn.OPERATOR,
-    DriftCause.NOT_ADDRESSED: DriftTurn.OPERATOR,
-    DriftCause.MISSING_THERE: DriftTurn.PARTY,
-    DriftCause.CHANGED_THERE: DriftTurn.PARTY,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +47,7 @@ class Drift:
 
 def projected(parties: Parties) -> list[Party]:
     """The parties that are told of dossiers as they stand."""
-    return [p for p in parties if p.receives is Receives.PUSH and p.connector not in {None, *READS_MESSAGES}]
+    return [party for party in parties if is_told(party)]
 
 
 def drifting(store: Store, parties: Parties, party: Party) -> Iterator[Drift]:
@@ -123,12 +89,10 @@ def _left_behind(view: View, parties: Parties, told: Told) -> Drift | None:
     record = _record(view, parties, told.ma_ho_so)
     if record is None or record.whole is None:
         return None
-    owed = [row for row in map(packet_digest, record.rows) if row not in told.rows]
-    if told.taken == packet_digest(record.whole) and not owed:
+    missing = not_taken(record, told)
+    let_go = next((by for digest, by in told.refused.items() if digest in missing), None)
+    if let_go is None and not still_owed(record, told):
         return None
-    let_go = next((by for digest, by in told.refused.items() if digest in {*owed, packet_digest(record.whole)}), None)
-    if let_go is None and not differing(compared(record.whole), told.facts) and not owed:
-        return None  # a form that says less than the packet does
     return Drift(
         party=told.party,
         ma_ho_so=told.ma_ho_so,

@@ -16,6 +16,7 @@ from gateway.store.records import (
     VerdictRecord,
 )
 from gateway.store.schema import schema_revision, upgrade
+from gateway.store.sidebook import SideBook, SidePair
 from gateway.store.store import Store
 from gateway.store.tx import Tx
 from gateway.store.view import View
@@ -33,6 +34,8 @@ __all__ = [
     "PaymentLine",
     "Queue",
     "SchemaMismatch",
+    "SideBook",
+    "SidePair",
     "Spoken",
     "Store",
     "StoreError",

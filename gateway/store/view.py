@@ -520,6 +520,40 @@ class View:
             found = found.where(d.c.agency == agency)
         return [row.ma_ho_so for row in self._all(found.order_by(d.c.ma_ho_so).limit(limit))]
 
+    def dossier_page(
+        self,
+        party: PartyId,
+        since: datetime,
+        until: datetime,
+        *,
+        after: MaHoSo | str = "",
+        limit: int = 2000,
+        history: bool = False,
+    ) -> list[Dossier]:
+        """Dossiers opened in this time in which a party may have a part, by code: as they stand, with ``history`` with events.
+
+        Those that were handed on to anybody are among them; what the party is to each, its parties say.
+        """
+        d = tables.dossier.c
+        found = select(tables.dossier).where(d.ma_ho_so > after, _may_be_of(party, since, until))
+        return self._listed(list(self._all(found.order_by(d.ma_ho_so).limit(limit))), history)
+
+    def dossiers_named(self, codes: Collection[MaHoSo | str], *, history: bool = False) -> list[Dossier]:
+        """The dossiers of these codes that are open."""
+        d = tables.dossier.c
+        found = select(tables.dossier).where(d.ma_ho_so.in_(sorted(codes)), d.opened_at.is_not(None))
+        return self._listed(list(self._all(found)), history)
+
+    def count_dossiers(self, party: PartyId, since: datetime, until: datetime) -> int:
+        """How many dossier_page() would give in all."""
+        found = select(func.count()).select_from(tables.dossier).where(_may_be_of(party, since, until))
+        return self._connection.execute(found).scalar_one()
+
+    def _listed(self, found: list[rows.AnyRow], history: bool) -> list[Dossier]:
+        if history:
+            return list(self._with_changes(found).values())
+        return [rows.dossier_of(row, ()) for row in found]
+
     def _with_changes(self, dossiers: Collection[rows.AnyRow]) -> dict[MaHoSo, Dossier]:
         history: dict[str, list[Change]] = {row.ma_ho_so: [] for row in dossiers}
         if history:
@@ -550,6 +584,12 @@ class View:
     def head(self, party: PartyId) -> int:
         """The last position of a party's inbox; 0 when nothing was ever put there. One small read, for long polls."""
         return self._count(feed(party))
+
+    def unread(self, party: PartyId, ma_ho_so: MaHoSo | str) -> bool:
+        """Whether news of a dossier stand in a party's inbox beyond what it has confirmed."""
+        i = tables.inbox.c
+        found = select(i.position).where(i.party == party, i.position > self._count(confirmed(party)))
+        return self._one(found.where(i.ma_ho_so == ma_ho_so).limit(1)) is not None
 
     def inboxed(self, message: MessageId | str) -> list[InboxEntry]:
         """The inbox places of a message, by party."""
@@ -942,6 +982,13 @@ def dossier_codes(findings: Iterable[Finding]) -> list[MaHoSo]:
     """The dossiers that these messages are about, sorted."""
     letters = (finding.thong_diep for finding in findings if finding.thong_diep is not None)
     return sorted({code for letter in letters if (code := letter.content.ma_ho_so or letter.ma_ho_so) is not None})
+
+
+def _may_be_of(party: PartyId, since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Opened in this time, and the party may have a part in it: to whom it was handed on, no database can ask our JSON."""
+    d = tables.dossier.c
+    part = or_(d.portal == party, d.agency == party, d.others.is_not(None))
+    return and_(d.opened_at >= since, d.opened_at < until, part)
 
 
 def _keys(keys: Collection[Key]) -> dict[str, list[str]]:

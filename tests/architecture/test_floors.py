@@ -20,6 +20,9 @@ LIBRARIES = {
     "gateway.documents": {"lxml"},
     "gateway.store": {"sqlalchemy", "alembic", "psycopg", "msgspec"},
     "gateway.services": {"lxml"},  # they pass trees on; only documents makes them
+    "gateway.services.exports": {
+        "openpyxl"
+    },  # what parties export of their dossiers; nothing of a message comes this way
     "gateway.settings": {"msgspec"},
     "gateway.wiring": {"structlog"},
     "gateway.web": {"aiohttp", "lxml", "msgspec", "prometheus_client", "uvloop", "multidict", "yarl"},

@@ -38,6 +38,7 @@ NO_ACTS = [
         "deadlines",
         "drift",
         "lint",
+        "reconcile",
         "alerts list",
         "alerts ack",
         "report",

@@ -19,7 +19,7 @@ from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 OURS = ("gateway", "schemas", "signing", "connectors")
-CODE = re.compile(r"(?:XML|XSD|SIG|AUT|CAT|DUP|DOS|DLV|SYS)-[0-9]{3}")
+CODE = re.compile(r"(?:XML|XSD|SIG|AUT|CAT|DUP|DOS|DLV|REC|SYS)-[0-9]{3}")
 
 
 @pytest.fixture(scope="module")

@@ -31,3 +31,11 @@ def bare_gate(sample_settings):
 def gate(bare_gate, store):
     """A gate over a fresh database, once on SQLite and once on PostgreSQL."""
     return replace(bare_gate, store=store)
+
+
+@pytest.fixture(scope="session")
+def recorded(bare_gate, sqlite_template, tmp_path_factory):
+    """The nine sample lives on record, taken in once; whoever changes them copies the file."""
+    from recorded_lives import record_lives
+
+    return record_lives(bare_gate, sqlite_template, tmp_path_factory.mktemp("lives"))

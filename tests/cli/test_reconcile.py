@@ -1,0 +1,94 @@
+"""reconcile: what differs between our record and a party's, as a table, as JSON and as CSV."""
+
+import csv
+import io
+
+import pytest
+
+CODE = "H19.901-260202-0001"  # of the journey below
+MAP = """[columns]
+MaHoSo = "Ma"
+TrangThaiHoSo = "TT"
+NgayTiepNhan = "Nhan"
+
+[formats]
+NgayTiepNhan = "dd/MM/yyyy"
+"""
+
+
+@pytest.fixture
+def export(office):
+    """A dossier on record, and what the portal exported of it."""
+    office.receive("journeys/muc-do-3/01-HS01-nop-ho-so")
+    office.receive("journeys/muc-do-3/02-HS03-tiep-nhan", "so-tu-phap")
+    (office.folder / "cot.toml").write_text(MAP, "utf-8")
+
+    def written(*rows):
+        (office.folder / "xuat.csv").write_text("\n".join(["Ma,TT,Nhan", *rows]), "utf-8")
+        return [
+            "reconcile",
+            "--party",
+            "cong-dvc",
+            "--from",
+            "2026-01-01",
+            "--file",
+            "xuat.csv",
+            "--columns",
+            "cot.toml",
+        ]
+
+    return written
+
+
+def test_sides_that_are_at_one_are_said_to_be_and_end_with_0(cli, export):
+    done = cli(*export(f"{CODE},2,02/02/2026"))
+    assert (done.code, "khớp 1" in done.out, "Không hồ sơ nào khác" in done.out) == (0, True, True), done.out
+
+
+def test_what_differs_is_a_table_in_80_columns_json_and_csv(cli, export, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command = export(f"{CODE},1,03/02/2026", "H19.901-260202-7777,2,", "H19.901-260202-7778,2,", "x;y", "A B,2,")
+    shown = cli(*command)
+    assert shown.code == 1
+    table = shown.out.splitlines()
+    table = table[next(n for n, line in enumerate(table) if line.startswith("Hồ sơ")) :]
+    assert max(map(len, table)) <= 80, shown.out
+    for said in ("xuat.csv:5 REC-004", "xuat.csv:6 REC-005", CODE, "chưa hề báo", "bên nhận"):
+        assert said in shown.out, shown.out
+
+    rows = cli(*command, "--json").rows
+    assert [row["code"] for row in rows[:2]] == ["REC-004", "REC-005"]
+    first, second, third, total = rows[2:]
+    assert (first["ma_ho_so"], first["kind"], first["fields"]["TrangThaiHoSo"]) == (
+        CODE,
+        "state",
+        {"theirs": "1", "ours": "2"},
+    )
+    assert [(row["kind"], row["cause"], row["turn"], row["line"]) for row in (second, third)] == [
+        ("missing-here", "never-sent", "party", 3),
+        ("missing-here", "never-sent", "party", 4),
+    ]
+    assert (total["ours"], total["theirs"], total["agree"], total["not_shown"]) == (1, 3, 0, 0)
+    assert total["problems"] == {"REC-004": 1, "REC-005": 1}
+
+    cut = cli(*command, "--csv", "--limit", "2")
+    table = list(csv.DictReader(io.StringIO(cut.out)))
+    assert [(row["ma_ho_so"], row["kind"]) for row in table] == [
+        (CODE, "state"),
+        ("H19.901-260202-7777", "missing-here"),
+    ]
+    assert ("1 hồ sơ không in" in cut.err, "REC-004" in cut.err) == (True, True)
+    assert "1 nữa" in cli(*command, "--limit", "2").out
+
+
+def test_a_formula_in_a_code_is_text_in_the_csv(cli, export):
+    assert "'=cmd()" in cli(*export("=cmd(),2,"), "--csv").out
+
+
+def test_what_cannot_be_compared_is_told_and_nothing_is_compared(cli, export, office):
+    command = export(f"{CODE},2,02/02/2026")
+    (office.folder / "cot.toml").write_text(MAP.replace('"TT"', '"Trạng thái"'), "utf-8")
+    wrong = cli(*command)
+    assert (wrong.code, "REC-002" in wrong.err, wrong.out) == (1, True, "")
+    assert "SYS-042" in cli(*command[:2], "khong-co", *command[3:]).err
+    assert cli(*command, "--to", "2025-01-01").code == 2
