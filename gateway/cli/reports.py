@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,12 +26,16 @@ from gateway.cli.command import (
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.os_words import system_reason
+from gateway.core.problems import Problem, Stopped
 from gateway.core.statistics import By
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.catalogues import CatalogueDifference, Muc
+    from gateway.services.reports import PeriodReport
     from gateway.services.watch import Late
+    from gateway.sheets import Sheet
 
 LATE = ("quá hạn", "overdue")
 SOON = ("sắp đến hạn", "due soon")
@@ -39,12 +43,13 @@ SOON = ("sắp đến hạn", "due soon")
 
 @command(
     "report",
-    vi="Thống kê một kỳ: nhận, từ chối, đang xử lý, xong, trả, rút, dừng, đúng hạn, trễ, thời gian trung bình mỗi "
-    "trạng thái.",
-    en="Count a period: received, refused, open, finished, delivered, withdrawn, stopped, on time, late, mean time "
-    "per state.",
+    vi="Báo cáo một kỳ: nhận, xong trước hạn, đúng hạn, quá hạn, chưa có hẹn, đang xử lý, bổ sung, trễ, so với kỳ trước; thông "
+    "điệp bị từ chối và lệch trạng thái theo cơ quan. In ra, hoặc CSV, XLSX theo --lang. Mẫu 06 (một hồ sơ), 07 (sổ theo dõi).",
+    en="Report on a period: received, finished early, on time, late, without an appointment, open, supplements, lateness, "
+    "against the period before; rejected messages and drift by agency. Printed, or CSV or XLSX in the language of --lang. "
+    "Forms 06 (one dossier), 07 (register).",
 )
-@option("--from", "since", type=Moment(), required=True, vi="Từ ngày (kể cả).", en="From this day on.")
+@option("--from", "since", type=Moment(), vi="Từ ngày (kể cả).", en="From this day on.")
 @option(
     "--to",
     "until",
@@ -62,75 +67,127 @@ SOON = ("sắp đến hạn", "due soon")
     en="Group by service, agency, channel, month; may be repeated.",
 )
 @option("--agency", vi="Chỉ hồ sơ của cơ quan này.", en="Only this agency's dossiers.")
-@option("--csv", "as_csv", is_flag=True, vi="In CSV.", en="Print CSV.")
+@option("--form", type=click.Choice(["06", "07"]), vi="Lập mẫu này thay cho báo cáo.", en="Make this form instead.")
+@option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Hồ sơ của mẫu 06.", en="The dossier of form 06.")
+@option("--csv", "as_csv", is_flag=True, vi="In CSV (UTF-8).", en="Print CSV (UTF-8).")
+@option("--bom", is_flag=True, vi="CSV mà Excel mở đúng dấu.", en="CSV that Excel opens with the right letters.")
+@option(
+    "--xlsx",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    vi="Viết tệp XLSX này (- là ra chuẩn).",
+    en="Write this XLSX file (- is standard output).",
+)
+@option(
+    "--anew",
+    is_flag=True,
+    vi="Đọc lại mọi hồ sơ trước khi đếm, ví dụ khi đã đổi cách đọc trạng thái trong hồ sơ một cơ quan.",
+    en="Read every dossier again before counting, as when an agency's profile has come to read its states otherwise.",
+)
 def report(
-    call: CommandRun, since: datetime, until: datetime | None, by: tuple[str, ...], agency: str | None, as_csv: bool
+    call: CommandRun,
+    since: datetime | None,
+    until: datetime | None,
+    by: tuple[str, ...],
+    agency: str | None,
+    form: str | None,
+    ma_ho_so: str | None,
+    as_csv: bool,
+    bom: bool,
+    xlsx: Path | None,
+    anew: bool,
 ) -> int:
     """Reproducible from the record at any later time."""
     from gateway.services import reports
     from gateway.wiring import deadline_rules, registry_of
 
     call.need(OperatorRole.VIEWER, "report")
+    _check_report(call, since, form, ma_ho_so)
     check_period(call, since, until or call.now)
-    groups = tuple(By(name) for name in dict.fromkeys(by))
-    made = reports.report(
-        call.store,
-        registry_of(call.store),
-        since,
-        until or call.now,
-        groups,
-        one_party(call, agency) if agency else None,
-        deadline_rules(call.settings),
-    )
-    if as_csv:
-        call.screen.raw(made.csv().encode())
+    parties, lang = registry_of(call.store), call.screen.lang
+    only = one_party(call, agency) if agency else None
+    if form == "06":
+        sheets = [reports.control_sheet(call.store, parties, ma_ho_so or "", lang)]
+        return _hand_out(call, sheets, as_csv=as_csv, bom=bom, xlsx=xlsx)
+    assert since is not None
+    if form == "07":
+        sheets = [reports.register(call.store, parties, since, until or call.now, only).sheet(lang)]
+        return _hand_out(call, sheets, as_csv=as_csv, bom=bom, xlsx=xlsx)
+    groups, rules = tuple(By(name) for name in dict.fromkeys(by)), deadline_rules(call.settings)
+    made = reports.report(call.store, parties, since, until or call.now, groups, only, rules, anew=anew)
+    if as_csv or bom or xlsx is not None:
+        return _hand_out(
+            call, [made.flat(lang)] if xlsx is None else made.sheets(lang), as_csv=True, bom=bom, xlsx=xlsx
+        )
+    if call.screen.as_json:
+        for row in made.rows(lang):
+            call.screen.row(row)
     else:
-        _print_report(call.screen, made.rows())
+        _print_report(call.screen, made)
     return FINE
 
 
-def _print_report(screen: Screen, rows: Sequence[Mapping[str, Any]]) -> None:
+def _check_report(call: CommandRun, since: datetime | None, form: str | None, ma_ho_so: str | None) -> None:
+    if form == "06" and ma_ho_so is None:
+        raise click.UsageError(call.screen.text("Mẫu 06 cần --dossier.", "Form 06 needs --dossier."))
+    if form != "06" and ma_ho_so is not None:
+        raise click.UsageError(call.screen.text("--dossier đi với --form 06.", "--dossier goes with --form 06."))
+    if form != "06" and since is None:
+        raise click.UsageError(call.screen.text("Thiếu --from.", "--from is missing."))
+
+
+def _hand_out(call: CommandRun, sheets: Sequence[Sheet], *, as_csv: bool, bom: bool, xlsx: Path | None) -> int:
+    """The tables as a file, as CSV, as JSON, or on the screen."""
+    from gateway.sheets import csv_text
+
+    screen = call.screen
+    if xlsx is not None:
+        from gateway.workbook import workbook
+
+        _write_file(call, xlsx, workbook(sheets, call.now))
+    elif as_csv or bom:
+        screen.raw(csv_text(sheets[0], for_excel=bom))
+    else:
+        for sheet in sheets:
+            _print_sheet(screen, sheet)
+    return FINE
+
+
+def _write_file(call: CommandRun, file: Path, content: bytes) -> None:
+    """To a file, or to standard output. Raises Stopped (SYS-038)."""
+    if str(file) == "-":
+        call.screen.raw(content)
+        return
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
+    call.screen.note(f"Đã viết {file} ({len(content)} byte).", f"Wrote {file} ({len(content)} bytes).")
+
+
+def _print_sheet(screen: Screen, sheet: Sheet) -> None:
     if screen.as_json:
-        for row in rows:
-            screen.row(row)
+        for row in sheet.rows:
+            screen.row(dict(zip(sheet.header, row, strict=True)))
         return
-    if not rows:
+    screen.line(sheet.title)
+    for note in sheet.notes:
+        screen.line(f"  {note}")
+    listed = [*sheet.rows, *([sheet.total] if sheet.total is not None else [])]
+    screen.table(sheet.header, [[when(c) if isinstance(c, datetime) else c for c in row] for row in listed])
+    for note in sheet.more:
+        screen.line(note)
+
+
+def _print_report(screen: Screen, made: PeriodReport) -> None:
+    """The columns in which there is a number, with the change against the period before; then what went wrong by sender."""
+    if made.groups:
+        _print_sheet(screen, made.shown(screen.lang))
+    else:
         screen.line("Không có hồ sơ nào trong kỳ.", "No dossier in the period.")
-        return
-    names = list(dict.fromkeys(name for row in rows for name in row if name in COLUMNS))
-    screen.table(
-        [COLUMNS[name][screen.lang != "vi"] for name in names],
-        [[row.get(name, "–") for name in names] for row in rows],
-    )
-
-
-COLUMNS = {
-    "dich-vu": ("Dịch vụ", "Service"),
-    "co-quan": ("Cơ quan", "Agency"),
-    "kenh": ("Kênh", "Channel"),
-    "thang": ("Tháng", "Month"),
-    "filed": ("Nộp", "Filed"),
-    "online": ("Trực tuyến", "Online"),
-    "received": ("Tiếp nhận", "Received"),
-    "refused": ("Từ chối", "Refused"),
-    "open": ("Đang xử lý", "Open"),
-    "finished": ("Xong", "Finished"),
-    "delivered": ("Đã trả", "Delivered"),
-    "withdrawn": ("Rút", "Withdrawn"),
-    "stopped": ("Dừng", "Stopped"),
-    "on_time": ("Đúng hạn", "On time"),
-    "late": ("Trễ", "Late"),
-    "overdue": ("Quá hạn", "Overdue"),
-    "supplemented": ("Bổ sung", "Supplemented"),
-    "supplemented_twice": ("Bổ sung >1", "Twice"),
-    "hand_over_late": ("Chuyển xử lý trễ", "Hand-over late"),
-    "transfers_late": ("Chuyển hồ sơ trễ", "Transfers late"),
-    "events": ("Sự kiện", "Events"),
-    "asked": ("Tra cứu", "Queries"),
-    "recalled": ("Thu hồi", "Recalls"),
-    "rated": ("Đánh giá", "Rated"),
-    "diem_tb": ("Điểm TB", "Mean score"),
-}
+    if made.senders:
+        screen.line()
+        _print_sheet(screen, made.sender_sheet(screen.lang))
 
 
 @command(

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
 
-from gateway.core.lifecycle import DANG_XU_LY, FINISHED_STATES, OPEN_STATES, YEU_CAU_BO_SUNG, Trace
+from gateway.core.lifecycle import (
+    DANG_XU_LY,
+    FINISHED_STATES,
+    OPEN_STATES,
+    WAITS_FOR_APPLICANT,
+    YEU_CAU_TAI_CHINH,
+    Trace,
+)
+from gateway.core.model import Dossier
 
 GIO_VIET_NAM = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh has been +07:00 all year since 1975
 
@@ -98,7 +106,7 @@ def deadlines(read: Trace, rules: DeadlineRules) -> tuple[Deadline, ...]:
 
 
 def _result(read: Trace) -> Deadline | None:
-    due = read.ngay_hen_tra
+    due = appointment(read)
     if due is None or read.trang_thai not in (*OPEN_STATES, *FINISHED_STATES) or not _runs(read, due):
         return None
     return Deadline(what=Due.KET_QUA, due=due, met_at=read.ngay_ket_thuc)
@@ -108,8 +116,7 @@ def _hand_over(read: Trace, rules: DeadlineRules) -> Deadline | None:
     since = read.complete_since
     if since is None:
         return None
-    taken_up = (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= since)
-    met, due = next(taken_up, None) or read.ngay_ket_thuc, hand_over_due(since, rules)
+    met, due = handed_over(read, since), hand_over_due(since, rules)
     if met is None and not (read.trang_thai in OPEN_STATES and _runs(read, due)):
         return None
     return Deadline(what=Due.CHUYEN_XU_LY, due=due, met_at=met)
@@ -121,8 +128,46 @@ def _supplement(read: Trace) -> Deadline | None:
 
 def _runs(read: Trace, due: datetime) -> bool:
     """While the applicant is waited for, limits stand still; one that had passed before that is late all the same."""
-    waits = read.spans[-1].since if read.trang_thai == YEU_CAU_BO_SUNG and read.spans else None
+    waits = read.spans[-1].since if read.trang_thai in WAITS_FOR_APPLICANT and read.spans else None
     return waits is None or due < waits
+
+
+def began(read: Trace, dossier: Dossier) -> datetime:
+    """When the dossier was filed, or received, or first heard of."""
+    first = read.ngay_nop or read.ngay_tiep_nhan or dossier.opened_at
+    assert first is not None
+    return first
+
+
+def handed_over(read: Trace, complete_since: datetime) -> datetime | None:
+    """When the specialised office took it up, or it was finished without; None while neither."""
+    taken_up = (span.since for span in read.spans if span.trang_thai == DANG_XU_LY and span.since >= complete_since)
+    return next(taken_up, None) or read.ngay_ket_thuc
+
+
+def appointment(read: Trace) -> datetime | None:
+    """When the result is due of the agency: NgayHenTra, and so much later as money was waited for since it was set.
+
+    Waiting for papers is in NgayHenTra already (lifecycle); waiting for money is not, and is no more the agency's time.
+    """
+    return appointment_at(read, max((span.since for span in read.spans), default=None))
+
+
+def appointment_at(read: Trace, at: datetime | None) -> datetime | None:
+    """The same as it stood at a moment. What a filing says of its dossier holds from the beginning."""
+    if at is None or not read.hen_tra:
+        return read.ngay_hen_tra
+    at = max(at, read.spans[0].since) if read.spans else at
+    known = [(since, due) for since, due in read.hen_tra if since <= at]
+    if not known:
+        return None
+    since, due = known[-1]
+    waited = (
+        min(span.until, at) - max(span.since, since)
+        for span in read.spans
+        if span.trang_thai == YEU_CAU_TAI_CHINH and span.until is not None and span.since < at and span.until > since
+    )
+    return due + sum(waited, timedelta(0))
 
 
 def hand_over_due(complete_since: datetime, rules: DeadlineRules) -> datetime:

@@ -140,6 +140,7 @@ MOVES: dict[int, tuple[Move, ...]] = {
 REMEMBERS = frozenset({YEU_CAU_BO_SUNG, YEU_CAU_RUT})
 OPEN_STATES = frozenset(LABELS) - {KHONG_TIEP_NHAN, DUNG_XU_LY, DA_XU_LY_XONG, DA_TRA_KET_QUA}
 FINISHED_STATES = frozenset({DA_XU_LY_XONG, DA_TRA_KET_QUA})
+WAITS_FOR_APPLICANT = frozenset({YEU_CAU_BO_SUNG, YEU_CAU_TAI_CHINH})  # papers or money are due; the agency waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

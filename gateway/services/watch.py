@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.core.alerts import Alarm, Alert, AlertGroup
 from gateway.core.allowances import Spent, day_of, used_up
-from gateway.core.deadlines import Deadline, DeadlineRules, deadlines
-from gateway.core.lifecycle import OPEN_STATES, LifeRules, Reading, trace
+from gateway.core.deadlines import Deadline, DeadlineRules, Due, hand_over_due
+from gateway.core.lifecycle import LifeRules, Reading, trace
+from gateway.core.milestones import MilestoneKind
 from gateway.core.model import DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import NodeAllowance, Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
-from gateway.store import Store
+from gateway.store import Store, bring_up_to_date
 
 RECEIPT_UNPROVEN = "receipt.unproven"  # a line of the log: a receiver's BienNhan proved nothing
 RECENT = timedelta(days=1)
+LIMITS: Mapping[MilestoneKind, Due] = {
+    MilestoneKind.OPEN: Due.KET_QUA,
+    MilestoneKind.HAND_OVER: Due.CHUYEN_XU_LY,
+    MilestoneKind.TRANSFER: Due.CHUYEN_HO_SO,
+    MilestoneKind.SUPPLEMENT: Due.BO_SUNG,
+}
 MOST = 100_000  # held lanes and uncertain deliveries that are looked at
 
 
@@ -52,21 +59,23 @@ def late(
     agency: PartyId | None = None,
 ) -> list[Late]:
     """Open time limits that have passed or will pass within a span, the longest overdue first."""
+    bring_up_to_date(store, lambda party: LifeRules.of(parties.get(party)))
     found: list[Late] = []
     with store.read() as view:
-        for dossier in view.dossiers(agency=agency, states=OPEN_STATES):
-            read = trace(dossier.changes, LifeRules.of(parties.get(dossier.agency)))
-            found += [
+        limits = view.open_limits(now + within, timedelta(hours=rules.hand_over_h), agency)
+    for limit in limits:
+        due = hand_over_due(limit.due, rules) if limit.mark is MilestoneKind.HAND_OVER else limit.due
+        deadline = Deadline(what=LIMITS[limit.mark], due=due)
+        if due <= now + within:
+            found.append(
                 Late(
-                    ma_ho_so=dossier.ma_ho_so,
-                    agency=dossier.agency,
-                    trang_thai=read.trang_thai,
+                    ma_ho_so=limit.ma_ho_so,
+                    agency=limit.agency,
+                    trang_thai=limit.trang_thai,
                     deadline=deadline,
                     passed=deadline.late(now),
                 )
-                for deadline in deadlines(read, rules)
-                if deadline.met_at is None and deadline.due <= now + within
-            ]
+            )
     return sorted(found, key=lambda one: (one.deadline.due, one.ma_ho_so))
 
 
@@ -78,6 +87,7 @@ def alerts(
     allowance: NodeAllowance = NodeAllowance(),  # noqa: B008 - frozen
 ) -> list[Alert]:
     """Everything that somebody should look at now, by kind."""
+    bring_up_to_date(store, lambda party: LifeRules.of(parties.get(party)))
     return [
         *_allowances(store, parties, now, patience, allowance),
         *_outbox(store, now, patience),
@@ -160,9 +170,8 @@ def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) 
                 since=message.received_at,
                 facts={"codes": list(message.codes)},
             )
-        for dossier in view.dossiers(states=OPEN_STATES):
-            if not any(change.thu_tu for change in dossier.changes):
-                continue
+        waiting = view.with_waiting_events(now - patience.event_waiting, MOST)
+        for dossier in view.dossiers_named(waiting, history=True):
             read = trace(dossier.changes, LifeRules.of(parties.get(dossier.agency)))
             for step in read.steps:
                 if step.reading is Reading.WAITING and now - step.change.recorded_at > patience.event_waiting:

@@ -2,6 +2,8 @@
 
 from gateway.store.engine import Traces, open_engine
 from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Unavailable, Unstorable
+from gateway.store.figures import Groups, OpenLimit, RegisterRow, Unaccepted
+from gateway.store.lives import bring_up_to_date
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -27,12 +29,15 @@ __all__ = [
     "Cause",
     "CertificateRecord",
     "Conflict",
+    "Groups",
     "InboxReader",
     "Lane",
     "Message",
+    "OpenLimit",
     "PartyVersion",
     "PaymentLine",
     "Queue",
+    "RegisterRow",
     "SchemaMismatch",
     "SideBook",
     "SidePair",
@@ -41,10 +46,12 @@ __all__ = [
     "StoreError",
     "Traces",
     "Tx",
+    "Unaccepted",
     "Unavailable",
     "Unstorable",
     "VerdictRecord",
     "View",
+    "bring_up_to_date",
     "open_engine",
     "schema_revision",
     "upgrade",

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from gateway.core import effects
 from gateway.core.chain import LogEntry
+from gateway.core.milestones import Milestone
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
@@ -23,6 +24,7 @@ from gateway.core.model import (
     Dossier,
     Fate,
     InboxEntry,
+    MaHoSo,
 )
 from gateway.core.problems import Problem
 from gateway.core.told import Told
@@ -342,6 +344,22 @@ def party_of(row: AnyRow) -> PartyVersion:
         reason=row.reason,
         applied_at=row.applied_at,
     )
+
+
+def milestone_in(ma_ho_so: MaHoSo, number: int, one: Milestone) -> dict[str, Any]:
+    """To table milestone."""
+    return {
+        "ma_ho_so": ma_ho_so,
+        "number": number,
+        "kind": one.kind.value,
+        "at": one.at,
+        "until": one.until,
+        "due": one.due,
+        "trang_thai": one.trang_thai,
+        "seconds": one.seconds,
+        "value": one.value,
+        "month": one.month,
+    }
 
 
 def payment_of(row: AnyRow) -> PaymentLine:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     column,
     literal_column,
 )
@@ -29,7 +31,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0007"
+REVISION = "0008"
 
 metadata = MetaData(
     naming_convention={
@@ -349,6 +351,32 @@ told = Table(  # what a party that does not read our messages was told of a doss
     Column("differs", Boolean, nullable=False),  # whether it says something else than what it was told last
     Index("ix_told_differs", "party", "ma_ho_so", sqlite_where=_differs, postgresql_where=_differs),
     **_CLUSTERED,
+)
+
+_ends_some_day = and_(column("until").is_(None), column("due").is_not(None))
+_open_now = and_(column("kind") == literal_column("'open'"), column("until").is_(None))
+
+milestone = (
+    Table(  # what dossiers' lives come to in dated rows: for counting. Made from `change`, and made anew at any time
+        "milestone",
+        metadata,
+        Column("ma_ho_so", String, primary_key=True),
+        Column("number", Integer, primary_key=True),  # 0 is the beginning
+        Column(
+            "kind", String, nullable=False
+        ),  # a MilestoneKind of gateway.core.milestones, which says what the others mean
+        Column("at", UtcDateTime, nullable=False),
+        Column("until", UtcDateTime),
+        Column("due", UtcDateTime),
+        Column("trang_thai", Integer),
+        Column("seconds", Float),
+        Column("value", String),
+        Column("month", String),
+        Index(None, "kind", "at"),
+        Index("ix_milestone_due", "kind", "due", sqlite_where=_ends_some_day, postgresql_where=_ends_some_day),
+        Index("ix_milestone_open", "at", sqlite_where=_open_now, postgresql_where=_open_now),
+        **_CLUSTERED,
+    )
 )
 
 catalogue = Table(  # DichVu and the code lists, by version, with validity

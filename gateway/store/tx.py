@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select,
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
 from gateway.core.ledger import Ledger, LedgerEntry, LogLine, Settlement
+from gateway.core.milestones import Milestone
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
@@ -45,6 +46,7 @@ from gateway.store.view import (
     CATALOGUES,
     FINAL,
     HOLDING,
+    MILESTONES,
     PARTIES,
     SENDING,
     STATUSES,
@@ -560,6 +562,30 @@ class Tx(View):
         events = len(dossier.changes)
         self._note(now, "dossier.released", who, None, **facts, up_to=number, events=events, reason=reason)
         return events
+
+    # For counting
+
+    def put_milestones(self, made: Mapping[MaHoSo, Sequence[Milestone]], *, after: int, upto: int) -> bool:
+        """These dossiers' rows for counting, in the place of those before; they are made up to this number of the log.
+
+        False, and nothing written, where somebody else has made them meanwhile.
+        """
+        k = tables.counter.c
+        statements.BEGIN_COUNTING(self._connection, [{"name": MILESTONES, "value": 0}])
+        moved = update(tables.counter).where(k.name == MILESTONES, k.value == after).values(value=upto)
+        if not self._connection.execute(moved).rowcount:
+            return False
+        m = tables.milestone
+        self._connection.execute(delete(m).where(m.c.ma_ho_so.in_(sorted(made))))
+        values = [
+            rows.milestone_in(code, number, one) for code in sorted(made) for number, one in enumerate(made[code])
+        ]
+        statements.PUT_MILESTONES(self._connection, values)
+        return True
+
+    def forget_milestones(self) -> None:
+        """All rows for counting are to be made anew."""
+        self._connection.execute(update(tables.counter).where(tables.counter.c.name == MILESTONES).values(value=0))
 
     # Bodies
 

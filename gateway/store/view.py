@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Select,
     String,
     Text,
@@ -49,6 +48,7 @@ from gateway.core.model import (
 )
 from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
+from gateway.store.figures import Figures
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -68,6 +68,7 @@ LOG = "~log"
 PARTIES = "parties"
 CATALOGUES = "catalogues"
 STATUSES = "statuses"
+MILESTONES = "milestones"  # the number in the log up to which table milestone is made
 
 
 def feed(party: str) -> str:
@@ -193,18 +194,8 @@ _OWNERS_OF = select(_c).where(
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 
 
-class View:
+class View(Figures):
     """What is on record, read in one transaction. Made by Store.read()."""
-
-    def __init__(self, connection: Connection) -> None:
-        """The transaction is the caller's."""
-        self._connection = connection
-
-    def _one(self, statement: Select[Any], **values: Any) -> rows.AnyRow | None:
-        return self._connection.execute(statement, values).first()
-
-    def _all(self, statement: Select[Any], **values: Any) -> Iterable[rows.AnyRow]:
-        return self._connection.execute(statement, values).all()
 
     def _count(self, name: str) -> int:
         value: int | None = self._connection.execute(_COUNTER, {"name": name}).scalar()
@@ -553,6 +544,10 @@ class View:
         if history:
             return list(self._with_changes(found).values())
         return [rows.dossier_of(row, ()) for row in found]
+
+    def milestones_upto(self) -> int:
+        """The number in the log up to which the rows for counting are made."""
+        return self._count(MILESTONES)
 
     def _with_changes(self, dossiers: Collection[rows.AnyRow]) -> dict[MaHoSo, Dossier]:
         history: dict[str, list[Change]] = {row.ma_ho_so: [] for row in dossiers}

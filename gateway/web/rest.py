@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.core.problems import ProblemOutcome
 from gateway.core.statistics import By
 from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
+from gateway.sheets import csv_text
 from gateway.store.records import Message, VerdictRecord
 from gateway.web import answers
 from gateway.web.accept import Media
@@ -394,7 +395,7 @@ def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
 # -- reports ----------------------------------------------------------------------------------------------------------
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LONGEST_DAYS = 800  # two years and a bit: a report reads every dossier of the period
+_LONGEST_DAYS = 800  # two years and a bit: what a person still calls one period
 
 
 async def get_report(exchange: Exchange) -> web.Response:
@@ -418,8 +419,10 @@ async def get_report(exchange: Exchange) -> web.Response:
     made = await exchange.door.read(reports.report, *asked)
     if "text/csv" in exchange.request.headers.get("Accept", ""):
         headers = {"Content-Disposition": "attachment; filename=bao-cao.csv", "Vary": "Accept"}
-        return exchange.response(200, made.csv().encode("utf-8-sig"), "text/csv; charset=utf-8", headers)
-    rows = [{_column(name): value for name, value in row.items()} for row in made.rows()]
+        return exchange.response(
+            200, csv_text(made.flat(exchange.lang), for_excel=True), "text/csv; charset=utf-8", headers
+        )
+    rows = [_columns(row) for row in made.rows(exchange.lang)]
     values = {"Tu": since, "Den": until, "DanhSachDong": rows}
     return exchange.answer(200, "BaoCao", values)
 
@@ -433,6 +436,10 @@ def _day(query: dict[str, str], name: str) -> datetime:
     except ValueError:
         pass
     raise refuse("SYS-114", parameter=name, expected="YYYY-MM-DD")
+
+
+def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {_column(name): _columns(value) if isinstance(value, dict) else value for name, value in row.items()}
 
 
 def _column(name: str) -> str:

@@ -149,7 +149,7 @@ def _muc_do_3() -> Journey:
             "NgayKetThucXuLy": day(12, "10:00:00"), "NgayTra": day(13, "10:00:00"), "SoLanBoSung": 0, "DaRut": False,
         },
         statistics={
-            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "events": 5,
+            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "early": 1, "events": 5,
             "rated": 1, "diem_5": 1,
         },
         hours={1: 0.73, 2: 5.0, 4: 236.0, 9: 24.0},
@@ -202,7 +202,7 @@ def _muc_do_4() -> Journey:
             "NgayKetThucXuLy": day(6, "10:00:00"), "NgayTra": day(9, "08:00:00"), "SoLanBoSung": 0, "DaRut": False,
         },
         statistics={
-            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "events": 8,
+            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "early": 1, "events": 8,
         },
         hours={1: 0.73, 2: 5.0, 4: 89.5, 6: 2.5, 9: 70.0},
         payments=[{"ThamChieu": "YC-0002", "SoTien": "100000", "DaTra": "100000", "TrangThaiThanhToan": "DA_THANH_TOAN"}],
@@ -259,7 +259,7 @@ def _bo_sung_hai_lan() -> Journey:
             "NgayKetThucXuLy": day(9, "10:00:00"), "NgayTra": day(9, "11:00:00"), "SoLanBoSung": 2, "DaRut": False,
         },
         statistics={
-            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "supplemented": 1,
+            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "early": 1, "supplemented": 1,
             "supplemented_twice": 1, "events": 10,
         },
         hours={1: 0.73, 2: 26.0, 4: 95.0, 5: 48.0, 9: 1.0},
@@ -353,7 +353,7 @@ def _hai_co_quan() -> Journey:
             "DanhSachCoQuanKhac": ["so-xay-dung"],
         },
         statistics={
-            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "events": 6,
+            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "early": 1, "events": 6,
         },
         hours={1: 0.73, 2: 5.0, 4: 188.0, 9: 24.0},
         transfers=[
@@ -464,7 +464,7 @@ def _lon_xon() -> Journey:
             "NgayTra": day(6), "SoLanBoSung": 0, "DaRut": False,
         },
         statistics={
-            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "on_time": 1, "events": 5,
+            "filed": 1, "online": 1, "received": 1, "finished": 1, "delivered": 1, "early": 1, "events": 5,
         },
         hours={1: 0.73, 2: 5.0, 4: 67.0, 9: 24.0},
     )  # fmt: skip

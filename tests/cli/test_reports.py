@@ -1,12 +1,18 @@
 """report, deadlines, alerts, catalogue: what the record says of a period, of time limits, of what needs a person."""
 
+import csv
+import io
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import letters
+import openpyxl
 import pytest
 
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.sheets import Sheet, csv_text
+from gateway.workbook import workbook
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
 HO_SO = "H19.901-260115-0001"
@@ -21,13 +27,125 @@ def dossier(office):
     return HO_SO
 
 
+def cells_of(line):
+    return next(csv.reader([line]))
+
+
+def table(text):
+    """A CSV as header, rows, and its last line, the total."""
+    header, *rows, whole = csv.reader(io.StringIO(text))
+    return header, [dict(zip(header, row, strict=True)) for row in rows], dict(zip(header, whole, strict=True))
+
+
+def pages(content):
+    """The cells of each sheet of an XLSX file by its name, and how many of them are formulas."""
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    found = {}
+    for page in book.worksheets:
+        cells = [cell for row in page.iter_rows() for cell in row if cell.value is not None]
+        found[page.title] = [cell.value for cell in cells], sum(cell.data_type == "f" for cell in cells)
+    return found
+
+
 def test_a_period_is_counted_by_agency_as_table_json_and_csv(cli, office, dossier):
     (row,) = cli("report", "--from", "2026-01-01", "--by", "co-quan", "--json").rows
     assert (row["co-quan"], row["filed"], row["received"], row["open"]) == ("so-tu-phap", 1, 1, 1)
-    assert "so-tu-phap" in cli("report", "--from", "2026-01-01", "--by", "co-quan").out
-    header, line = cli("report", "--from", "2026-01-01", "--csv").out.splitlines()
-    assert (header.split(",")[:2], line.split(",")[1]) == (["dich-vu", "filed"], "1")
+    assert row["ten-co-quan"] == "Sở Tư pháp (thử nghiệm)"
+    out = cli("report", "--from", "2026-01-01", "--by", "co-quan").out
+    assert "so-tu-phap" in out
+    assert "Sở Tư pháp" in re.sub(r"\s+", " ", out)
+    header, (line,), whole = table(cli("report", "--from", "2026-01-01", "--csv").out)
+    assert header[:3] == ["Mã dịch vụ", "Tên dịch vụ", "Nộp"]
+    assert (line["Mã dịch vụ"], line["Nộp"], line["Đang xử lý, quá hạn"], line["Nộp (kỳ trước)"]) == (
+        "2.000488",
+        "1",
+        "1",
+        "0",
+    )
+    assert (whole["Mã dịch vụ"], whole["Nộp"]) == ("Tổng", "1")
     assert cli("report", "--from", "2025-01-01", "--to", "2025-02-01", "--json").rows == []
+    english, _, _ = table(cli("report", "--from", "2026-01-01", "--csv", "--lang", "en").out)
+    assert english[:3] == ["Service code", "Service", "Filed"]
+
+
+def test_finished_dossiers_are_early_on_time_late_or_without_an_appointment(cli, office, dossier):
+    """Form and words of offices; one that nobody gave an appointment is not on time."""
+    office.receive("accepted/HS11-tra-ket-qua-toi-thieu", "so-tu-phap")
+    (row,) = cli("report", "--from", "2026-01-01", "--json").rows
+    assert (row["finished"], row["early"] + row["on_time"] + row["late"] + row["undated"], row["open"]) == (1, 1, 0)
+    header, _, _ = table(cli("report", "--from", "2026-01-01", "--csv").out)
+    assert {"Xong trước hạn", "Xong đúng hạn", "Xong quá hạn", "Xong, chưa có hẹn"} <= set(header)
+
+
+def test_the_period_before_stands_beside_this_one(cli, office, dossier):
+    (row,) = cli("report", "--from", "2026-02-01", "--to", "2026-03-01", "--json").rows
+    assert (row["filed"], row["ky_truoc"]["filed"], row["open"], row["ky_truoc"]["open"]) == (0, 1, 1, 1)
+    out = cli("report", "--from", "2026-02-01", "--to", "2026-03-01").out
+    assert "0 (-1)" in out
+    (line,) = table(cli("report", "--from", "2026-02-01", "--to", "2026-03-01", "--csv").out)[1]
+    assert (line["Nộp"], line["Nộp (kỳ trước)"]) == ("0", "1")
+
+
+def test_rejected_messages_and_drift_are_told_by_agency(cli, office, dossier):
+    """R59: what an agency's messages were refused for, and of how many of its dossiers somebody does not know the newest."""
+    office.receive("-", "so-tu-phap", body=b"<x/>")
+    (row,) = cli("report", "--from", "2026-01-01", "--by", "co-quan", "--json").rows
+    assert (row["rejected"], row["drift"]) == (1, 1)
+    assert "× 1" in row["codes"]
+    out = cli("report", "--from", "2026-01-01").out
+    assert "Thông điệp bị từ chối" in out
+    sheets = pages(exported(cli))
+    assert row["codes"] in sheets["Bên gửi"][0]
+
+
+def exported(cli, *more, name="bao-cao.xlsx"):
+    file = cli.folder / name
+    result = cli("report", "--from", "2026-01-01", "--by", "co-quan", "--xlsx", str(file), *more)
+    assert result.code == 0, result.err
+    return file.read_bytes()
+
+
+def test_a_workbook_is_in_one_language_and_holds_no_formula(cli, office, dossier):
+    made = pages(exported(cli))
+    assert [formulas for _, formulas in made.values()] == [0, 0, 0]
+    summary = made["Tổng hợp"][0]
+    assert {"Báo cáo tình hình giải quyết hồ sơ", "Xong trước hạn", "so-tu-phap", "Tổng"} <= set(summary)
+    english = [str(cell) for cells, _ in pages(exported(cli, "--lang", "en")).values() for cell in cells]
+    assert "Finished early" in english
+    words = [cell for cell in english if re.search("[ạảãấầẩẫậắằẳẵặẹẻẽếềểễệịỉĩọỏõốồổỗộớờởỡợụủũứừửữựỳỵỷỹđ]", cell)]
+    assert set(words) <= {"Sở Tư pháp (thử nghiệm)"}  # a name
+
+
+def test_what_begins_like_a_formula_is_text_in_csv_and_workbook():
+    """Names come from catalogues and profiles that others write."""
+    evil = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "https://example.com"]
+    sheet = Sheet(name="x", title="=1+1", header=["=h"], rows=[[cell] for cell in evil], total=[-5])
+    lines = csv_text(sheet).decode().splitlines()
+    assert [cells_of(line)[0][:1] for line in lines] == ["'"] * 6 + ["h", "-"]
+    book = workbook([sheet], datetime(2026, 3, 1, tzinfo=UTC))
+    ((cells, formulas),) = pages(book).values()
+    assert (cells, formulas) == (["=1+1", "=h", *evil, -5], 0)
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        assert [name for name in parts.namelist() if b"hyperlink" in parts.read(name)] == []
+    assert csv_text(sheet, for_excel=True).startswith(b"\xef\xbb\xbf")
+
+
+def test_forms_say_what_is_not_known_and_quote_nothing(cli, office, dossier):
+    register = cli("report", "--form", "07", "--from", "2026-01-01", "--csv").out
+    (row,) = csv.DictReader(io.StringIO(register))
+    assert (row["Mã hồ sơ"], row["Mã cơ quan"], row["Kênh nộp"]) == (HO_SO, "so-tu-phap", "trực tiếp")
+    for form in (["--form", "07", "--from", "2026-01-01"], ["--form", "06", "--dossier", HO_SO]):
+        out = cli("report", *form).out
+        assert "Chưa có văn bản của mẫu" in out
+        assert "không giữ ngoài thông điệp" in out
+    (_, received) = cli("report", "--form", "06", "--dossier", HO_SO, "--json").rows
+    assert (received["Việc"], received["Trạng thái sau đó"]) == ("HS03 TiepNhanHoSo", "2 Được tiếp nhận")
+    assert "Sở Tư pháp (thử nghiệm)" in received["Cơ quan, đơn vị"]
+    assert "SYS-042" in cli("report", "--form", "06", "--dossier", "x").err
+    for wrong in (["--form", "06"], ["--form", "07"], ["--dossier", "x", "--from", "2026-01-01"], []):
+        assert cli("report", *wrong).code == 2
+    nowhere = cli.folder / "nowhere" / "x.xlsx"
+    assert "SYS-038" in cli("report", "--form", "07", "--from", "2026-01-01", "--xlsx", str(nowhere)).err
 
 
 def test_what_is_late_is_listed_and_told_by_the_exit_code(cli, office, dossier):
@@ -169,12 +287,12 @@ def test_satisfaction_queries_and_recalls_are_counted(cli, office, dossier):
     office.receive("accepted/HS21-danh-gia-toi-thieu")
     office.receive("accepted/HS17-tra-cuu-toi-thieu")
     office.receive("accepted/HS20-thu-hoi-toi-thieu", "so-tu-phap")  # names no dossier
-    row, nobody = cli("report", "--from", "2026-01-01", "--json").rows
+    row, nobody = sorted(cli("report", "--from", "2026-01-01", "--json").rows, key=lambda row: row["dich-vu"])
     assert (nobody["dich-vu"], nobody["recalled"], "diem_tb" in nobody) == ("–", 1, False)
     assert (row["rated"], row["diem_tb"], row["diem_5"], row["diem_1"], row["asked"]) == (1, 5.0, 1, 0, 1)
-    header, line, _ = cli("report", "--from", "2026-01-01", "--csv").out.splitlines()
-    cells = dict(zip(header.split(","), line.split(","), strict=True))
-    assert (cells["rated"], cells["diem_tb"], cells["diem_5"], cells["asked"]) == ("1", "5.0", "1", "1")
+    _, (cells, _), whole = table(cli("report", "--from", "2026-01-01", "--csv").out)
+    told = [cells[name] for name in ("Được đánh giá", "Điểm trung bình", "Chấm 5 điểm", "Lượt tra cứu")]
+    assert (told, whole["Thu hồi"]) == (["1", "5.0", "1", "1"], "1")
     assert "5.0" in cli("report", "--from", "2026-01-01").out
     (own,) = cli("report", "--from", "2026-01-01", "--agency", "so-tu-phap", "--json").rows
     assert (own["dich-vu"], own["recalled"]) == ("2.000488", 0)
