@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from connectors.http import Http, Reply, ShownRequest
@@ -34,7 +35,7 @@ Query = Callable[[Parcel, S, Http], Awaitable[Receipt | NotThere | None]]
 Fetch = Callable[[Party, S, Http], AsyncGenerator[Fetched, bytes | None]]
 Probe = Callable[[Party, S, Http], AsyncIterator[ProbeStep]]
 Played = Callable[[ShownRequest, S], Reply | None]
-Believes = Callable[[str, Party, S, Http], Awaitable[Mapping[str, Any] | None]]
+Believes = Callable[[str, Party, S, Http, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 Embed = Callable[[Mapping[str, Any], Path], Mapping[str, Any]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -84,7 +85,8 @@ class Connector(Generic[S]):
         """Decorator: this is how a party is asked what it has of a dossier, in our own values.
 
         Gives the fields that are compared (gateway.core.told), empty where the party has no such dossier, None where this
-        party's settings give no way to ask. Raises Unreachable when it cannot say now.
+        party's settings give no way to ask. Raises Unreachable when it cannot say now. It is given the
+        dossier's code, the party, its settings, the way there, and what the party told of the dossier before.
         """
         self._believes = _only(self._believes, function, f"{self.name}.believes")
         return function
@@ -179,9 +181,11 @@ class Connector(Generic[S]):
         """What the party says of an earlier try; None when this party cannot be asked."""
         return await self._query(parcel, settings, http) if self._query is not None else None
 
-    async def heard(self, ma_ho_so: str, party: Party, settings: S, http: Http) -> Mapping[str, Any] | None:
+    async def heard(
+        self, ma_ho_so: str, party: Party, settings: S, http: Http, remembered: Mapping[str, Any] = MappingProxyType({})
+    ) -> Mapping[str, Any] | None:
         """What the party says that it has of a dossier; None where it cannot be asked."""
-        return await self._believes(ma_ho_so, party, settings, http) if self._believes is not None else None
+        return await self._believes(ma_ho_so, party, settings, http, remembered) if self._believes is not None else None
 
     def pull(self, party: Party, settings: S, http: Http) -> AsyncGenerator[Fetched, bytes | None]:
         """What the party has for us, oldest first; each must be on record before the next is asked for."""

@@ -188,6 +188,13 @@ class PartnerLookUp:
         vi="Biểu thức: điều bên nhận có cho thấy đã nhận thông điệp này.",
         en="TemplateExpression: what they have shows that they took this message.",
     )
+    believes: Mapping[str, str] = setting(
+        {},
+        vi="Điều bên nhận đang có, cho drift --ask và reconcile: trường (TrangThaiHoSo, …) -> biểu thức trên answer. "
+        "Chỉ mã hồ sơ và điều đã nhớ được dùng để hỏi.",
+        en="What they have, for drift --ask and reconcile: field (TrangThaiHoSo, …) -> expression on answer. Only the "
+        "dossier's code and what is remembered of it go into the question.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

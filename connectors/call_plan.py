@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors import probing
 from connectors.call_forms import EVERY, Grant, HttpTable, PartnerCall, PartnerLogin
 from connectors.call_writing import CallPlan, MadeCall, checked, write_request, writes_of
-from connectors.data import all_loai, shape_of
+from connectors.data import THONG_DIEP, all_loai, shape_of
 from connectors.dialect import Outward
 from connectors.reading import Reads
 from connectors.templates import (
@@ -29,6 +29,7 @@ from connectors.templates import (
     template,
 )
 from gateway.core.problems import Problem, Stopped
+from gateway.core.told import COMPARED
 from gateway.core.written import nearest
 
 
@@ -116,6 +117,7 @@ class _Maker:
         if settings.look_up is not None:
             scope = {**self._scope(self._sent()), "answer": Leaf.ANY}
             agrees = self._expression("look_up.agrees", settings.look_up.agrees, scope)
+        believes = self._believes()
         fetched = message = None
         if settings.fetch is not None:
             scope = {**self.common, "row": Leaf.ANY}
@@ -130,9 +132,18 @@ class _Maker:
             calls={name: made for name, made in calls.items() if made is not None},
             login=login,
             agrees=agrees,
+            believes=believes,
             fetched=fetched,
             message=message,
         )
+
+    def _believes(self) -> dict[str, TemplateExpression]:
+        """What a look-up by code tells of a dossier; notes fields that nobody compares."""
+        wanted = self.settings.look_up.believes if self.settings.look_up is not None else {}
+        for name in wanted:
+            if name not in COMPARED:
+                self._strange("look_up.believes", name, COMPARED)
+        return self._every("look_up.believes", wanted, {**self.common, "thong_diep": THONG_DIEP, "answer": Leaf.ANY})
 
     def _sent(self) -> tuple[str, ...]:
         """The message types that become calls."""

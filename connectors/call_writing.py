@@ -47,6 +47,7 @@ class CallPlan:
     calls: Mapping[str, MadeCall]
     login: MadeCall | None  # the request for a token, as a call
     agrees: TemplateExpression | None
+    believes: Mapping[str, TemplateExpression]
     fetched: RequestTemplate | None
     message: TemplateExpression | None
 

@@ -209,7 +209,9 @@ async def query(parcel: Parcel, settings: Qcvn120Settings, http: Http) -> Receip
 
 
 @qcvn120.believes
-async def believes(ma_ho_so: str, party: Party, settings: Qcvn120Settings, http: Http) -> Mapping[str, Any] | None:
+async def believes(
+    ma_ho_so: str, party: Party, settings: Qcvn120Settings, http: Http, _remembered: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """Look the dossier up."""
     if settings.tra_cuu is None:
         return None
@@ -307,6 +309,8 @@ class _Telling:
             if not again and code in (codes.missing if there else codes.exists):
                 there = not there  # we were wrong about them; the code says so, and only once
                 continue
+            if again and code in (codes.missing if there else codes.exists):
+                raise Refused(Problem("DLV-047", {"code": receipts.shown(code)}), answer=reply.body)
             portal.settle(code, reply)
             self._taken, self._body = True, reply.body
             return

@@ -41,7 +41,7 @@ from connectors.outcomes import (
     Uncertain,
     Unreachable,
 )
-from connectors.qcvn120 import Load
+from connectors.qcvn120 import Load, believed_of
 from connectors.reading import MISSING, Reads, answer_at, code_at, read_answer, unreadable
 from connectors.table import AnswerMeaning, connector_secret
 from connectors.templates import Kept, NotWritable, TemplateExpression
@@ -228,6 +228,22 @@ async def query(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt |
         return None
     try:
         return await run.looked_up(settings.plan.calls[look_up.call], agrees)
+    except (Uncertain, Refused) as error:
+        raise Unreachable(error.problem, answer=error.answer) from error
+
+
+@templated.believes
+async def believes(
+    ma_ho_so: str, party: Party, settings: HttpSettings, http: Http, remembered: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Look the dossier up by its code, and read what the profile says the answer tells."""
+    look_up, wanted = settings.look_up, settings.plan.believes
+    if look_up is None or not wanted:
+        return None
+    parcel = replace(probing.nothing(party), remembered=remembered)
+    run = _Run(parcel, settings, http, {"thong_diep": {"ma_ho_so": ma_ho_so}})
+    try:
+        return believed_of(await run.believed(settings.plan.calls[look_up.call], wanted), party)
     except (Uncertain, Refused) as error:
         raise Unreachable(error.problem, answer=error.answer) from error
 
@@ -444,6 +460,14 @@ class _Run:
         reference = str(self.progress) if self.progress.done else None
         return Receipt(reference=reference, body=reply.body, told=self.load.whole_news())
 
+    async def believed(self, made: MadeCall, wanted: Mapping[str, TemplateExpression]) -> Mapping[str, Any] | None:
+        """What the party has of a dossier; None where it has none of it. Raises Uncertain where the answer does not tell."""
+        try:
+            _, value, reply = await self.exchange(made, [], asking=True)
+        except _Absent:
+            return None
+        return self._read(wanted, {**self.data, "answer": value}, reply)
+
     async def exchange(self, made: MadeCall, rows: list[Any], *, asking: bool = False) -> tuple[MadeCall, Any, Reply]:
         """One call that was taken: which it was in the end, its answer as data and as it came. Whatever else is raised."""
         switched = renewed = False
@@ -470,6 +494,8 @@ class _Run:
                 switched = True  # we were wrong about what they have; the code says so, and only once
                 made = replace(self.settings.plan.calls[other], each=made.each)
                 continue
+            if switched and code in {*rules.exists, *rules.missing}:
+                raise Refused(Problem("DLV-047", {"code": receipts.shown(code or "–")}), answer=reply.body)
             _settled(code, rules, reply)
             return made, value, reply
 

@@ -24,6 +24,7 @@ from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from gateway.core.deadlines import DeadlineRules
     from gateway.services.certificate_status import Sources
+    from gateway.services.inquiries import Inquirer
     from gateway.services.intake import Gate
     from gateway.services.replies import Clerk, Persons
     from gateway.store import CertificateRecord as StoredStatus
@@ -162,6 +163,29 @@ def clerk(gate: Gate, persons: Persons) -> Clerk:
             store, name, version, muc, who=who, now=datetime.now(UTC)
         ),
         persons=persons,
+    )
+
+
+def inquirer(gate: Gate) -> Inquirer:
+    """Who asks parties what they believe, by letters of our own (HS19). Raises Stopped (SYS-037) without a key."""
+    from gateway.services import intake
+    from gateway.services.inquiries import Inquirer
+
+    store, key = gate.store, gate.key
+    if store is None or key is None:
+        raise Stopped(Problem("SYS-037"))
+    return Inquirer(
+        store=store,
+        parties=gate.parties,
+        ourselves=OURSELVES,
+        address=Address(
+            ma_dinh_danh=gate.identity.ma_dinh_danh,
+            ten_co_quan=gate.identity.ten_co_quan,
+            he_thong=gate.identity.he_thong,
+        ),
+        key=key,
+        enter=lambda envelope: intake.receive([envelope], gate, envelope.received_at)[0],
+        new_id=intake.new_message_id,
     )
 
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, check_period, command, option
+from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, check_period, command, option
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.told import is_told
 from gateway.core.unknown import unknown
+from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import Parties, Party
-    from gateway.services.exports import PartyExport
     from gateway.services.reconciling import Compared, Disagreement, ReconcilePeriod
     from gateway.store import SideBook
 
@@ -40,12 +44,14 @@ KINDS = {
 @command(
     "reconcile",
     vi="Đối soát: sổ của trục so với điều một bên đang tin, về các hồ sơ mở trong kỳ. So số lượng và dấu, rồi từng hồ sơ: "
-    "thiếu ở trục, thiếu ở bên ấy, khác trạng thái, khác ngày; vì sao, tới lượt ai. --file: tệp CSV hoặc XLSX do bên ấy xuất, "
-    "--columns: tệp nhỏ nói cột nào là trường nào. Mã thoát 1 khi có chỗ khác hoặc dòng hỏng.",
+    "thiếu ở trục, thiếu ở bên ấy, khác trạng thái, khác ngày; vì sao, tới lượt ai. Điều bên ấy tin: tệp CSV hoặc XLSX bên ấy "
+    "xuất (--file, --columns); không có tệp thì trục hỏi: bằng tra cứu của bộ kết nối (qcvn120, http), hoặc bằng thư HS19 cho "
+    "bên đọc ThongDiep. Chỉ hỏi, không đổi gì ở bên ấy. Mã thoát 1 khi có chỗ khác hoặc dòng hỏng, 3 khi chưa có câu trả lời.",
     en="Reconcile: our record against what a party believes, of the dossiers opened in a period. By count and digest, then "
-    "dossier by dossier: missing here, missing there, another state, other dates; why, and whose turn. --file: a CSV or XLSX "
-    "that the party exported, --columns: a small file that says which column is which field. Exit 1 where anything differs or a "
-    "row is bad.",
+    "dossier by dossier: missing here, missing there, another state, other dates; why, and whose turn. What the party believes: "
+    "a CSV or XLSX that it exported (--file, --columns); without a file it is asked: by its connector's look-up (qcvn120, http), "
+    "or by a letter of ours (HS19) where it reads ThongDiep. It is only asked, nothing changes over there. Exit 1 where anything "
+    "differs or a row is bad, 3 while no answer has come.",
 )
 @option("--party", metavar="PARTY", required=True, vi="Bên được đối soát.", en="The party.")
 @option("--from", "since", type=Moment(), required=True, vi="Hồ sơ mở từ lúc này.", en="Dossiers opened from here on.")
@@ -54,16 +60,37 @@ KINDS = {
     "--file",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     vi="Tệp CSV hoặc XLSX do bên ấy xuất.",
     en="A CSV or XLSX that the party exported.",
 )
 @option(
     "--columns",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     vi="Tệp TOML nói cột nào là trường nào (mẫu: samples/reconcile).",
     en="A TOML file that says which column is which field (a sample: samples/reconcile).",
+)
+@option(
+    "--per-second",
+    type=click.FloatRange(0.1, 1000),
+    default=5.0,
+    show_default=True,
+    vi="Tra cứu nhiều nhất mỗi giây.",
+    en="Look-ups a second, at most.",
+)
+@option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 86_400),
+    default=60.0,
+    show_default=True,
+    vi="Chờ trả lời HS19 chừng này giây; sau đó chạy lại với đúng --from và --to ấy.",
+    en="Wait so many seconds for answers to HS19; after that run it again with just the same --from and --to.",
+)
+@option(
+    "--again",
+    is_flag=True,
+    vi="Hỏi lại bằng HS19, dù kỳ này đã hỏi.",
+    en="Ask anew by HS19, although this period was asked about.",
 )
 @option(
     "--limit",
@@ -77,43 +104,160 @@ def reconcile(
     party: str,
     since: datetime,
     until: datetime | None,
-    file: Path,
-    columns: Path,
+    file: Path | None,
+    columns: Path | None,
+    per_second: float,
+    wait_s: float,
+    again: bool,
     limit: int | None,
     as_csv: bool,
 ) -> int:
     """Compares, and lists what differs."""
-    from gateway.services.exports import PartyExport, read_column_map
     from gateway.services.reconciling import ReconcilePeriod, disagreements
     from gateway.store import SideBook
     from gateway.wiring import registry_of
 
-    until = until or call.now
-    check_period(call, since, until)
+    if (file is None) != (columns is None):
+        raise click.UsageError(
+            call.screen.text("--file và --columns đi cùng nhau.", "--file and --columns go together.")
+        )
+    period = ReconcilePeriod(since=since, until=until or call.now)
+    check_period(call, period.since, period.until)
     parties = registry_of(call.store)
     who = parties.get(one_party(call, party))
     if who is None:
         raise Stopped(unknown("party", party))
-    export = PartyExport(file, read_column_map(columns), who)
     with SideBook() as book:
-        bad = _BadRows(call.screen, str(file), quiet=as_csv)
-        compared = _compare(call, parties, who, export, ReconcilePeriod(since=since, until=until), book, bad)
-        found = disagreements(call.store, parties, who, book)
-        if as_csv:
-            _print_csv(call.screen, islice(found, limit), compared.count, limit)
-        elif call.screen.as_json:
-            for one in islice(found, limit):
-                call.screen.row(_row(one))
-            call.screen.row(_summary(compared, limit))
+        bad = _BadRows(call.screen, str(file) if file is not None else None, quiet=as_csv)
+        desk = _Desk(call, parties, who, period, book, bad)
+        if file is not None and columns is not None:
+            compared: Compared | None = desk.against_file(file, columns)
+        elif is_told(who):
+            compared = desk.by_asking(per_second)
         else:
-            _print(call.screen, compared, list(islice(found, limit or SHOWN)), bad)
+            compared = desk.by_letter(wait_s, again=again)
+        if compared is None:
+            return UNDETERMINED
+        _tell(call.screen, compared, disagreements(call.store, parties, who, book), bad, limit, as_csv=as_csv)
     return PROBLEMS if compared.count or compared.problems else FINE
+
+
+def _tell(
+    screen: Screen,
+    compared: Compared,
+    found: Iterator[Disagreement],
+    bad: _BadRows,
+    limit: int | None,
+    *,
+    as_csv: bool,
+) -> None:
+    if as_csv:
+        _print_csv(screen, islice(found, limit), compared.count, limit)
+    elif screen.as_json:
+        for one in islice(found, limit):
+            screen.row(_row(one))
+        screen.row(_summary(compared, limit))
+    else:
+        _print(screen, compared, list(islice(found, limit or SHOWN)), bad)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """One reconciliation: of whom, of which dossiers, and where it is told."""
+
+    call: CommandRun
+    parties: Parties
+    party: Party
+    period: ReconcilePeriod
+    book: SideBook
+    bad: _BadRows
+
+    def against_file(self, file: Path, columns: Path) -> Compared:
+        """With what the party exported."""
+        from gateway.services.exports import PartyExport, read_column_map
+        from gateway.services.reconciling import compare_list
+
+        export = PartyExport(file, read_column_map(columns), self.party)
+        with self.call.screen.progress("Đối soát", "Reconciling") as tell:
+            return compare_list(
+                self.call.store,
+                self.parties,
+                self.party,
+                iter(export),
+                self.period,
+                self.book,
+                fields=export.fields,
+                digits=export.digits,
+                told=self.bad,
+                tell=tell,
+            )
+
+    def by_asking(self, per_second: float) -> Compared:
+        """By the look-up of the party's connector. Raises Stopped (REC-022) where it has none."""
+        from connectors.http import HttpLine
+        from connectors.registry import installed
+        from gateway.services.reconciling import compare_asked
+
+        call, party = self.call, self.party
+        call.need(OperatorRole.OPERATOR, "reconcile")
+        connector = installed().named(party.connector or "")
+        configured = connector.configure(party.connector_settings, where=party.id)
+
+        async def asked(tell: Callable[[int, int], None]) -> Compared:
+            async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
+                http = line.http(configured.common)
+
+                async def ask(code: str, remembered: Mapping[str, Any]) -> Mapping[str, Any] | None:
+                    return await connector.heard(code, party, configured.settings, http, remembered)
+
+                return await compare_asked(
+                    call.store,
+                    self.parties,
+                    party,
+                    ask,
+                    self.period,
+                    self.book,
+                    lambda: datetime.now(UTC),
+                    pause_s=1 / per_second,
+                    told=self.bad,
+                    tell=tell,
+                )
+
+        with call.screen.progress("Đang hỏi", "Asking") as tell:
+            return asyncio.run(asked(tell))
+
+    def by_letter(self, wait_s: float, *, again: bool) -> Compared | None:
+        """By HS19: the letters go once for a period, the answers are waited for; None where some have not come."""
+        from gateway.services.inquiries import ask_by_letter, last_inquiry, read_answers, unanswered
+        from gateway.services.reconciling import summed_up
+        from gateway.wiring import OURSELVES, build, inquirer
+
+        call, party, period = self.call, self.party, self.period
+        inquiry = None if again else last_inquiry(call.store, party.id, period.since, period.until, call.now)
+        if inquiry is None:
+            call.need(OperatorRole.OPERATOR, "reconcile")
+            inquiry = ask_by_letter(
+                inquirer(build(call.settings, call.store)), party, period.since, period.until, call.now
+            )
+            call.screen.note(
+                f"Đã gửi {len(inquiry.letters)} thư HS19 cho {party.id}; “lienthong work” chuyển đi.",
+                f"Sent {len(inquiry.letters)} letters (HS19) to {party.id}; “lienthong work” delivers them.",
+            )
+        end = time.monotonic() + wait_s
+        while missing := unanswered(call.store, party.id, inquiry):
+            if time.monotonic() >= end:
+                facts = {"party": party.id, "missing": missing, "letters": len(inquiry.letters)}
+                call.screen.problem(Problem("REC-023", {**facts, "asked": when(inquiry.asked_at)}))
+                return None
+            time.sleep(0.5)
+        problems = read_answers(call.store, OURSELVES, party.id, inquiry, self.book, self.bad)
+        return summed_up(party.id, period, "HS19", ("TrangThaiHoSo",), self.book, problems)
 
 
 class _BadRows:
     """Tells of rows that are none as they come: on a screen the first ones, the rest by code; in JSON all of them."""
 
-    def __init__(self, screen: Screen, source: str, *, quiet: bool) -> None:
+    def __init__(self, screen: Screen, source: str | None, *, quiet: bool) -> None:
         self.screen, self.source, self.quiet = screen, source, quiet
         self.count = 0
 
@@ -126,33 +270,7 @@ class _BadRows:
         """Says how many more there were."""
         if self.count > BAD_SHOWN:
             more = self.count - BAD_SHOWN
-            self.screen.line(f"… còn {more} dòng hỏng nữa.", f"… {more} more bad rows.")
-
-
-def _compare(
-    call: CommandRun,
-    parties: Parties,
-    party: Party,
-    export: PartyExport,
-    period: ReconcilePeriod,
-    book: SideBook,
-    bad: _BadRows,
-) -> Compared:
-    from gateway.services.reconciling import compare_list
-
-    with call.screen.progress("Đối soát", "Reconciling") as tell:
-        return compare_list(
-            call.store,
-            parties,
-            party,
-            iter(export),
-            period,
-            book,
-            fields=export.fields,
-            digits=export.digits,
-            told=bad,
-            tell=tell,
-        )
+            self.screen.line(f"… còn {more} dòng không so được nữa.", f"… {more} more that cannot be compared.")
 
 
 def _row(one: Disagreement) -> dict[str, object]:
@@ -182,6 +300,7 @@ def _summary(compared: Compared, limit: int | None) -> dict[str, object]:
         "digest_ours": compared.digest_ours,
         "digest_theirs": compared.digest_theirs,
         "differ": {kind.value: number for kind, number in sorted(compared.kinds.items())},
+        "ended": compared.ended.code if compared.ended is not None else None,
         "problems": dict(compared.problems),
         "not_shown": max(0, compared.count - limit) if limit is not None else 0,
     }
@@ -198,6 +317,15 @@ def _print(screen: Screen, compared: Compared, shown: list[Disagreement], bad: _
         f"Dấu: {compared.digest_ours} ở trục, {compared.digest_theirs} ở bên ấy ({', '.join(compared.fields)}).",
         f"Digest: {compared.digest_ours} here, {compared.digest_theirs} there ({', '.join(compared.fields)}).",
     )
+    if compared.ended is not None:
+        screen.line(
+            "Dừng giữa chừng: chỉ các hồ sơ đã hỏi được so.", "Ended early: only the dossiers asked about are compared."
+        )
+    if compared.source == "look-up":
+        screen.line(
+            "Tra cứu từng hồ sơ không cho thấy hồ sơ chỉ bên ấy có; muốn thấy, dùng --file.",
+            "Look-ups of single dossiers do not show what only the party has; for that, use --file.",
+        )
     if not compared.count:
         screen.line("Không hồ sơ nào khác.", "No dossier differs.")
         return

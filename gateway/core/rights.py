@@ -170,8 +170,11 @@ TABLE: Mapping[tuple[str, str], Rights] = MappingProxyType(
         ("HS18", "DanhMuc"): Rights(
             (*_ANSWERING.pairs, *_from(_P, _G, may=ANYBODY), *_from(_O, _G, may=ANYBODY), *_from(_V, _G, may=ANYBODY))
         ),
-        ("HS19", "DoiSoat"): _ASKING,
-        ("HS19", "KetQuaDoiSoat"): _ANSWERING,
+        # The gateway asks too: what a party that reads messages believes of dossiers (lienthong reconcile).
+        ("HS19", "DoiSoat"): Rights((*_ASKING.pairs, *_from(_G, _P, _O, may=ANYBODY))),
+        ("HS19", "KetQuaDoiSoat"): Rights(
+            (*_ANSWERING.pairs, *_from(_P, _G, may=ANYBODY), *_from(_O, _G, may=ANYBODY))
+        ),
         ("HS20", "ThuHoiThongDiep"): Rights((*_from(_P, _O, may=_INVOLVED), *_from(_O, _P, _O, may=_INVOLVED))),
         ("HS21", "DanhGia"): _asked(_portal()),
     }

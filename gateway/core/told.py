@@ -15,6 +15,8 @@ from gateway.core.parties import Party, Receives
 
 READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
 
+CONTRADICTS = "DLV-046"  # the party confirmed what it was told, and says something else now
+
 #: What is compared with what a party believes: the fields of the record that a look-up usually gives back.
 COMPARED = ("TrangThaiHoSo", "NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayTuChoi", "NgayKetThucXuLy")
 

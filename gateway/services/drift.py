@@ -20,7 +20,7 @@ from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import TURNS, DriftCause, DriftTurn
-from gateway.core.told import Told, ToldNews, compared, is_told
+from gateway.core.told import CONTRADICTS, Told, ToldNews, compared, is_told
 from gateway.store import Lane, Store, View
 from schemas.record import WORDS, HoSoRecord, not_taken, record_of, still_owed
 
@@ -112,6 +112,7 @@ def _believed(told: Told, record: HoSoRecord | None) -> Drift:
         since=told.believed_at,
         fields=_fields(believed, record),
         delivery=told.delivery,
+        code=CONTRADICTS if told.taken_at is not None else None,
     )
 
 
@@ -163,7 +164,9 @@ async def ask_party(
         if asked.answers:
             await asyncio.sleep(pause_s)
         try:
-            believed = await connector.heard(told.ma_ho_so, party, configured.settings, http)
+            with store.read() as view:
+                remembered = view.remembered(party.id, told.ma_ho_so)
+            believed = await connector.heard(told.ma_ho_so, party, configured.settings, http, remembered)
         except Unreachable as unreachable:
             return replace(asked, problem=unreachable.problem)
         if believed is None:

@@ -6,18 +6,29 @@ record is a page, so that an hour of comparing holds up nobody.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from connectors.outcomes import Unreachable
+from gateway.core.date_forms import WIRE
 from gateway.core.lifecycle import KHONG_TIEP_NHAN, LifeRules, Reading, trace
 from gateway.core.model import DeliveryId, DeliveryState, Dossier, Fate, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party, Receives
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.core.reconcile import TURNS, DisagreementKind, DriftCause, DriftTurn, disagreement_kind, moment_to
-from gateway.core.told import COMPARED, is_told
+from gateway.core.reconcile import (
+    TURNS,
+    DisagreementKind,
+    DriftCause,
+    DriftTurn,
+    compared_digits,
+    disagreement_kind,
+    moment_to,
+)
+from gateway.core.told import COMPARED, CONTRADICTS, ToldNews, is_told
 from gateway.store import SideBook, SidePair, Store, View
 from schemas.record import WORDS, not_taken, record_of, still_owed
 
@@ -26,9 +37,12 @@ HISTORY = frozenset(
     {"NgayTra", "NgayTuChoi"}
 )  # follow from the events; the other fields stand in the dossier's own row
 LOOKED_AT = 50  # messages about one dossier among which a refused one is looked for
-CONTRADICTS = "DLV-046"
+
+UNREADABLE = frozenset({"DLV-023", "DLV-024", "DLV-034", "DLV-041"})  # of an answer about one dossier
+UNREADABLE_IN_A_ROW = 20  # then it is not about one dossier
 
 Tell = Callable[[int, int], None]
+Ask = Callable[[MaHoSo, Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +66,8 @@ class Compared:
     digest_ours: str
     digest_theirs: str
     kinds: Mapping[DisagreementKind, int]
-    problems: Counter[str] = field(
-        default_factory=Counter
-    )  # by code: rows that were none, dossiers of which nothing was heard
+    ended: Problem | None = None  # why it ended early; what was compared before stands
+    problems: Counter[str] = field(default_factory=Counter)  # by code: bad rows, answers that cannot be read
 
     @property
     def count(self) -> int:
@@ -157,6 +170,7 @@ def summed_up(
     fields: tuple[str, ...],
     book: SideBook,
     problems: Counter[str],
+    ended: Problem | None = None,
 ) -> Compared:
     """What a book comes to."""
     kinds = Counter(disagreement_kind(pair.ours, pair.theirs) for pair in book.differing())
@@ -170,8 +184,78 @@ def summed_up(
         digest_ours=book.ours.digest,
         digest_theirs=book.theirs.digest,
         kinds=kinds,
+        ended=ended,
         problems=problems,
     )
+
+
+async def compare_asked(
+    store: Store,
+    parties: Parties,
+    party: Party,
+    ask: Ask,
+    period: ReconcilePeriod,
+    book: SideBook,
+    now: Callable[[], datetime],
+    *,
+    pause_s: float,
+    told: Callable[[Problem], None],
+    tell: Tell,
+) -> Compared:
+    """What a party says of each dossier when it is asked, against our record; it goes on record beside what it was told.
+
+    An answer that cannot be read says nothing of its dossier. Ends early where the party cannot say now, or says nothing that
+    can be read so many times in a row. Raises Stopped (REC-022) where this party cannot be asked.
+    """
+    problems: Counter[str] = Counter()
+    ended: Problem | None = None
+    ours = _Ours(store, parties, party.id, COMPARED, looked_up_digits(party))
+    with store.read() as view:
+        about = view.count_dossiers(party.id, period.since, period.until)
+    bad = 0
+    for number, dossier in enumerate(ours.of_period(period)):
+        if number:
+            tell(number, max(about, number))
+            await asyncio.sleep(pause_s)
+        code = dossier.ma_ho_so
+        with store.read() as view:
+            remembered = view.remembered(party.id, code)
+        try:
+            believed = await ask(code, remembered)
+        except Unreachable as unreachable:
+            bad += 1
+            problems[unreachable.problem.code] += 1
+            told(replace(unreachable.problem, at=Location(xpath=code)))
+            if unreachable.problem.code not in UNREADABLE or bad >= UNREADABLE_IN_A_ROW:
+                ended = unreachable.problem
+                break
+            continue
+        if believed is None:
+            raise Stopped(Problem("REC-022", {"party": party.id, "connector": party.connector or "–"}))
+        bad = 0
+        _heard(store, party.id, code, believed, now())
+        _put_both(book, code, ours.said(dossier), believed)
+    return summed_up(party.id, period, "look-up", COMPARED, book, problems, ended)
+
+
+def looked_up_digits(party: Party) -> dict[str, int]:
+    """To how many digits a party's look-up tells each moment."""
+    return {name: compared_digits(party.formats.get(name, WIRE)) for name in COMPARED}
+
+
+def _put_both(book: SideBook, code: MaHoSo, said: Mapping[str, str | None], believed: Mapping[str, Any]) -> None:
+    """What both sides say, in the fields that the answer speaks of; an empty answer: the party has no such dossier."""
+    spoken = [name for name in COMPARED if name in believed]
+    book.put_ours(code, {name: said[name] for name in spoken} if believed else said)
+    if believed:
+        book.put_theirs(code, {name: None if (v := believed[name]) is None else str(v) for name in spoken})
+
+
+def _heard(store: Store, party: PartyId, code: MaHoSo, believed: Mapping[str, Any], now: datetime) -> None:
+    """Puts it on record where the party was told of this dossier: what it believes is told of by drift from then on."""
+    with store.begin() as tx:
+        if tx.told(party, code) is not None:
+            tx.tell(party, code, ToldNews(believed=believed), now)
 
 
 class _Ours:

@@ -2,8 +2,16 @@
 
 import csv
 import io
+import uuid
+from datetime import UTC, datetime
 
+import pki
 import pytest
+
+from gateway.core.model import Address
+from gateway.documents import parse_bytes
+from schemas import write
+from signing.sign import SigningKey, sign
 
 CODE = "H19.901-260202-0001"  # of the journey below
 MAP = """[columns]
@@ -92,3 +100,60 @@ def test_what_cannot_be_compared_is_told_and_nothing_is_compared(cli, export, of
     assert (wrong.code, "REC-002" in wrong.err, wrong.out) == (1, True, "")
     assert "SYS-042" in cli(*command[:2], "khong-co", *command[3:]).err
     assert cli(*command, "--to", "2025-01-01").code == 2
+
+
+# By letter
+
+
+def answer_to(body):
+    """The portal's answer to our HS19: it has the dossier in another state, and one that we do not know."""
+    root = parse_bytes(body)
+    header = write.Header(
+        ma_thong_diep=str(uuid.uuid4()),
+        loai="HS19",
+        noi_gui=Address(ma_dinh_danh="H19.909"),
+        noi_nhan=(Address(ma_dinh_danh=root.findtext("{*}NoiGui/{*}MaDinhDanh")),),
+        thoi_diem_tao=datetime.now(UTC),
+        ma_thong_diep_goc=root.findtext("{*}MaThongDiep"),
+    )
+    asked = root.find(".//{*}DoiSoat")
+    rows = [
+        {"MaHoSo": CODE, "LoaiLech": "KHAC_TRANG_THAI", "TrangThaiBenHoi": 2, "TrangThaiBenTraLoi": 1},
+        {"MaHoSo": "H19.901-260202-7777", "LoaiLech": "THIEU_O_BEN_HOI", "TrangThaiBenTraLoi": 4},
+    ]
+    fields = {name: asked.findtext(f"{{*}}{name}") for name in ("KyTu", "KyDen", "MaDinhDanh")}
+    fields |= {"SoHoSo": 2, "SoKhop": 0, "DanhSachChenhLech": {"ChenhLech": rows}}
+    signer = pki.signer("cong-dvc")
+    key = SigningKey.load(signer.key_pem, signer.cert_pem)
+    return sign(write.thong_diep(header, "KetQuaDoiSoat", fields), key, at=datetime.now(UTC))
+
+
+def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compared(cli, export, office):
+    export()
+    command = ["reconcile", "--party", "cong-dvc", "--from", "2026-01-01", "--to", "2027-01-01"]
+    waits = cli(*command, "--wait", "0")
+    assert (waits.code, "REC-023" in waits.out, "Đã gửi 1 thư" in waits.err) == (3, True, True), waits
+    again = cli(*command, "--wait", "0")
+    assert (again.code, "Đã gửi" in again.err) == (3, False)
+    with office.store.read() as view:
+        (question,) = view.messages(loai="HS19")
+        asked = view.body(question.digest)
+        (entry,) = [entry for entry in view.inbox_after("cong-dvc", 0) if entry.loai == "HS19"]
+    assert (question.state, entry.message) == ("accepted", question.id)
+
+    answer = office.receive(None, "cong-dvc", body=answer_to(asked))
+    assert (answer.fate, answer.problems) == ("accepted", ())
+    done = cli(*command, "--json")
+    first, second, total = done.rows
+    assert (done.code, total["source"], total["ours"], total["theirs"]) == (1, "HS19", 1, 2)
+    assert (first["ma_ho_so"], first["kind"], first["fields"]) == (
+        CODE,
+        "state",
+        {"TrangThaiHoSo": {"theirs": "1", "ours": "2"}},
+    )
+    assert (second["ma_ho_so"], second["kind"], second["cause"]) == (
+        "H19.901-260202-7777",
+        "missing-here",
+        "never-sent",
+    )
+    assert cli(*command, "--wait", "0", "--again").code == 3

@@ -129,6 +129,18 @@ def test_a_log_in_that_is_refused_has_sent_nothing(tmp_path: Path) -> None:
     assert calls == []
 
 
+def test_a_portal_that_says_both_there_and_not_there_is_told_so(tmp_path: Path) -> None:
+    async def story() -> tuple[Answered, list[str]]:
+        async with side(tmp_path) as s:
+            s.cong._dong_bo = lambda said: s.cong._say("E2" if said["isUpdating"] == "True" else "E1")
+            with pytest.raises(Refused) as caught:
+                await s.send(nop_ho_so(1))
+            return caught.value, s.updating
+
+    error, updating = run(story())
+    assert (error.problem.code, updating) == ("DLV-047", ["False", "True"])
+
+
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.ERROR, Fault.GARBAGE, Fault.CUT_BEFORE_ANSWER, Fault.LOGIN_PAGE])
 def test_a_log_in_without_a_clear_answer_has_sent_nothing(tmp_path: Path, fault: Fault) -> None:
     async def story() -> tuple[Answered, list[Any]]:

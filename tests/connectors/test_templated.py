@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cong_quoc_gia import SAMPLES, nop_ho_so, tien_do
+from cong_quoc_gia import SAMPLES, ma_ho_so, nop_ho_so, tien_do
 from false_agency import Agency, Fault, Response, run, uuid
 from lxml import etree
 from owed import Clock, Owing, agency
@@ -335,6 +335,44 @@ def test_a_look_up_without_what_was_agreed_on_is_never_not_there(shape: str, wha
 
 
 @pytest.mark.parametrize("shape", sorted(ASKED))
+def test_what_a_party_has_of_a_dossier_is_asked_by_its_code(shape: str, tmp_path: Path) -> None:
+    """A dossier that is not there is told by its code alone; an answer without the field agreed on tells nothing."""
+
+    async def story() -> Any:
+        async with side(shape, tmp_path) as s:
+            await s.send(1, nop_ho_so(1), "HS01")
+
+            async def heard(number: int) -> Any:
+                return await templated.heard(ma_ho_so(number), s.party, s.settings, s.http)
+
+            there, missing = await heard(1), await heard(7)
+            s.far.spoil = lambda r: replace(r, body=r.body.replace(b'"TrangThaiHoSo"', b'"trangThai"'))
+            with pytest.raises(Unreachable) as caught:
+                await heard(1)
+            return there, missing, caught.value.problem.code
+
+    assert run(story()) == ({"TrangThaiHoSo": "2"}, {}, "DLV-023")
+
+
+def test_what_is_compared_of_a_look_up_is_looked_through(tmp_path: Path) -> None:
+    table = settings_of("mot-cua-tinh")("https://mot-cua.example", tmp_path)
+    wrong = {**table, "look_up": {**table["look_up"], "believes": {"NgayHen": "answer.a", "NgayTra": "ansver.b"}}}
+    with pytest.raises(Stopped) as stop:
+        templated.configure(wrong)
+    assert [problem.code for problem in stop.value.problems] == ["SYS-014", "DLV-070"]
+    without = {**table, "look_up": {k: v for k, v in table["look_up"].items() if k != "believes"}}
+    configured = templated.configure(without)
+
+    async def story() -> Any:
+        async with HttpLine() as line:
+            return await templated.heard(
+                "x", profile("mot-cua-tinh"), configured.settings, line.http(configured.common)
+            )
+
+    assert run(story()) is None
+
+
+@pytest.mark.parametrize("shape", sorted(ASKED))
 def test_a_look_up_in_another_field_than_agreed_is_unreadable(shape: str, tmp_path: Path) -> None:
     """The look-up that answers in ``result`` was once taken for “not there”."""
 
@@ -393,7 +431,7 @@ def test_a_far_side_that_says_both_there_and_not_there_is_no_endless_story(shape
             s.far.spoil = contradicts
             with pytest.raises(Refused) as caught:
                 await s.send(1, nop_ho_so(1), "HS01")
-            assert caught.value.problem.code == "DLV-033"
+            assert caught.value.problem.code == "DLV-047"
             return s.far.calls
 
     assert len(run(story())) == 2

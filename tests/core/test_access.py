@@ -42,8 +42,8 @@ HS17 TraCuuHoSo | P>O P>G O>P O>O O>G V>G | * |
 HS17 TraLoiTraCuu | P>O O>P O>O G>P G>O G>V | * |
 HS18 LayDanhMuc | P>O P>G O>P O>O O>G V>G | * |
 HS18 DanhMuc | P>O O>P O>O G>P G>O G>V P>G O>G V>G | * |
-HS19 DoiSoat | P>O P>G O>P O>O O>G V>G | * |
-HS19 KetQuaDoiSoat | P>O O>P O>O G>P G>O G>V | * |
+HS19 DoiSoat | P>O P>G O>P O>O O>G V>G G>P G>O | * |
+HS19 KetQuaDoiSoat | P>O O>P O>O G>P G>O G>V P>G O>G | * |
 HS20 ThuHoiThongDiep | P>O O>P O>O | owner portal handler copy |
 HS21 DanhGia | P>O | portal |
 """

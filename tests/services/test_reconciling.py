@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sampling
 from cong_quoc_gia import settings
-from false_agency import Agency, run
-from recorded_lives import PORTAL, Recorded, portal_where_they_were_filed, teller
+from false_agency import Agency, Fault, run
+from recorded_lives import PORTAL, Recorded, Teller, portal_where_they_were_filed, teller
 
+from connectors.http import HttpLine
+from connectors.registry import installed
 from gateway.core.parties import Parties
-from gateway.core.problems import Problem
+from gateway.core.problems import Problem, Stopped
+from gateway.services.drift import drifting
 from gateway.services.exports import ExportRow, PartyExport, read_column_map
-from gateway.services.reconciling import Compared, Disagreement, ReconcilePeriod, compare_list, disagreements
+from gateway.services.reconciling import (
+    Compared,
+    Disagreement,
+    ReconcilePeriod,
+    compare_asked,
+    compare_list,
+    disagreements,
+)
 from gateway.store import SideBook, Store, open_engine
 
 YEAR = ReconcilePeriod(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2027, 1, 1, tzinfo=UTC))
@@ -187,5 +198,94 @@ def test_what_a_party_confirmed_and_now_says_otherwise_is_its_turn(recorded: Rec
                 codes["muc-do-3"]: ("changed-there", "party", "DLV-046"),
                 codes["rut-ho-so"]: ("missing-there", "party", "DLV-046"),
             }
+
+    run(story())
+
+
+# Asked
+
+
+async def asked(
+    one: Teller, table: dict[str, Any]
+) -> tuple[Compared, dict[str, Disagreement], list[tuple[str, str | None]]]:
+    """What asking the portal of every dossier comes to, what differs, and what could not be read."""
+    connector, party = installed()["qcvn120"], one.parties.get(PORTAL)
+    assert party is not None
+    configured = connector.configure({**table, "private_addresses": True})
+    told: list[tuple[str, str | None]] = []
+    async with HttpLine(private_addresses=True) as line:
+        http = line.http(configured.common)
+
+        async def ask(code: str, remembered: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            return await connector.heard(code, party, configured.settings, http, remembered)
+
+        with SideBook() as book:
+            compared = await compare_asked(
+                one.store,
+                one.parties,
+                party,
+                ask,
+                YEAR,
+                book,
+                one.clock,
+                pause_s=0,
+                told=lambda problem: told.append((problem.code, problem.at.xpath if problem.at else None)),
+                tell=lambda *_: None,
+            )
+            found = {d.ma_ho_so: d for d in disagreements(one.store, one.parties, party, book)}
+    return compared, found, told
+
+
+def test_what_was_changed_behind_our_back_is_found_by_asking(recorded: Recorded, tmp_path: Path) -> None:
+    cong, codes = portal_where_they_were_filed(recorded), recorded.codes
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            table = settings(agency.url, tmp_path)
+            await one.tell()
+            one.clock.forward(hours=1)
+            compared, found, told = await asked(one, table)
+            assert (compared.ours, compared.agree, found, told) == (9, 9, {}, [])
+            assert compared.digest_ours == compared.digest_theirs
+            cong.states[codes["muc-do-3"]] = "4"
+            cong.dossiers[codes["hai-co-quan"]]["NgayHenTra"] = "20260101000000"
+            del cong.dossiers[codes["rut-ho-so"]]
+            cong.rows = [row for row in cong.rows if row["MaHoSo"] != codes["rut-ho-so"]]
+            compared, found, told = await asked(one, table)
+            assert {code: (d.kind.value, d.cause.value, d.turn.value, d.code) for code, d in found.items()} == {
+                codes["muc-do-3"]: ("state", "changed-there", "party", "DLV-046"),
+                codes["hai-co-quan"]: ("dates", "changed-there", "party", "DLV-046"),
+                codes["rut-ho-so"]: ("missing-there", "missing-there", "party", "DLV-046"),
+            }
+            party = one.parties.get(PORTAL)
+            assert party is not None
+            drift = {d.ma_ho_so: d.code for d in drifting(one.store, one.parties, party)}
+            assert drift == dict.fromkeys(found, "DLV-046")  # what it was heard to believe is on record from now on
+
+    run(story())
+
+
+def test_an_answer_that_cannot_be_read_is_never_not_there(recorded: Recorded, tmp_path: Path) -> None:
+    cong, codes = portal_where_they_were_filed(recorded), recorded.codes
+    look_up = cong._tra_cuu
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            table = settings(agency.url, tmp_path)
+            await one.tell()
+            cong._tra_cuu = lambda said: (  # type: ignore[method-assign]
+                cong._say("0") if said["mahoso"] == codes["muc-do-3"] else look_up(said)
+            )
+            compared, found, told = await asked(one, table)
+            assert (compared.ours, compared.agree, found, compared.ended) == (8, 8, {}, None)
+            assert told == [("DLV-023", codes["muc-do-3"])]
+            agency.fault, agency.times = Fault.BUSY, 99
+            compared, found, told = await asked(one, table)
+            assert (compared.ours, found, compared.ended.code if compared.ended else None) == (0, {}, "DLV-004")
+            del table["tra_cuu"]
+            agency.times = 0
+            with pytest.raises(Stopped) as stop:
+                await asked(one, table)
+            assert [problem.code for problem in stop.value.problems] == ["REC-022"]
 
     run(story())
