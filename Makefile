@@ -25,6 +25,9 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# One worker more than cores, since tests wait for processes and answers; four at most, each has databases of its own.
+WORKERS := -n $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4) --dist worksteal
+
 .PHONY: venv
 venv: $(READY)  ## install what is needed into .venv
 
@@ -34,11 +37,11 @@ demo: $(READY)  ## watch one signed dossier travel both ways; ARGS=--keep leaves
 
 .PHONY: test
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal $(if $(CI),--durations=25)
+	$(BIN)/pytest -q $(WORKERS) $(if $(CI),--durations=25)
 
 .PHONY: test-later
 test-later: $(READY)  ## the same suite under a clock that a year has passed on (libfaketime)
-	faketime -f '+1y' $(BIN)/pytest -q -n auto --maxprocesses 4 --dist worksteal
+	faketime -f '+1y' $(BIN)/pytest -q $(WORKERS)
 
 # The newest CPython on this machine, pyenv's included; tests/architecture says which the classifiers promise.
 NEWEST ?= $(shell for v in 15 14 13; do for p in python3.$$v "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$v.*/bin/python3.$$v; do \
@@ -55,7 +58,7 @@ newest:  ## what does not start processes, under the newest CPython that can be 
 	@.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/dev.txt
 	@.venv-newest/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	.venv-newest/bin/python --version
-	.venv-newest/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal tests/core tests/documents tests/schemas tests/signing/test_verify.py tests/signing/test_genuine.py tests/connectors
+	.venv-newest/bin/pytest -q $(WORKERS) tests/core tests/documents tests/schemas tests/signing/test_verify.py tests/signing/test_genuine.py tests/connectors
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
@@ -135,16 +138,16 @@ samples: $(READY)  ## make the samples anew where their recipes have changed
 
 .PHONY: attacks
 attacks: $(READY)  ## every attack document on every accepted sample, some minutes, with the time and memory of the dearest
-	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 tests/signing/test_attacks.py
+	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q $(WORKERS) tests/signing/test_attacks.py
 	$(BIN)/python tools/attacks.py
 
 .PHONY: attacks-known
 attacks-known: $(READY)  ## the same documents by both ways of verifying, most of an hour: the quick way says what the long one says
-	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 tests/signing/test_known.py
+	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q $(WORKERS) tests/signing/test_known.py
 
 .PHONY: properties
 properties: $(READY)  ## every property test with a thousand examples that change from run to run, instead of fifty that stay
-	LIENTHONG_DEEP=1 $(BIN)/pytest -q -n auto --maxprocesses 4 -m hypothesis
+	LIENTHONG_DEEP=1 $(BIN)/pytest -q $(WORKERS) -m hypothesis
 
 .PHONY: mutants
 mutants: $(READY)  ## change the core in one place after the other; its tests must fail, minutes; ARGS="--module lifecycle"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -31,6 +32,7 @@ from gateway.core.written import (
     decode_toml,
     dotted,
     flat,
+    hints_of,
     nearest,
     read_toml,
     setting,
@@ -887,7 +889,7 @@ def _twice_named_trees(settings: Settings, written: Written) -> Iterable[Problem
 
 def in_environment() -> frozenset[KeyPath]:
     """The settings that an environment variable can set: all but tables; lists are written with commas."""
-    return frozenset(key for key, _ in _scalars(Settings))
+    return frozenset(key for key, _ in _variables().values())
 
 
 def variable(key: KeyPath) -> str:
@@ -958,8 +960,7 @@ def _written(file: Path | None) -> Written:
 
 
 def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[str, KeyPath, Written]]:
-    for key, hint in _scalars(Settings):
-        name = variable(key)
+    for name, (key, hint) in _variables().items():
         if name not in env:
             continue
         value = env[name]
@@ -976,8 +977,14 @@ def _from_environment(env: Mapping[str, str]) -> Iterable[tuple[str, KeyPath, Wr
         yield name, key, Written(name, nested, {(): Location(1, 1)})
 
 
+@cache
+def _variables() -> dict[str, tuple[KeyPath, Any]]:
+    """Every setting that a variable of the environment can give, by the variable's name."""
+    return {variable(key): (key, hint) for key, hint in _scalars(Settings)}
+
+
 def _scalars(kind: type[Any], key: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]]:
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     for f in fields(kind):
         hint = hints[f.name]
         if is_dataclass(hint):
@@ -994,7 +1001,7 @@ def _scalars(kind: type[Any], key: KeyPath = ()) -> Iterable[tuple[KeyPath, Any]
 
 
 def _unknown_variables(env: Mapping[str, str]) -> Iterable[Problem]:
-    known = {variable(key) for key, _ in _scalars(Settings)}
+    known = _variables()
     for name in sorted(env):
         if name.startswith(ENV_PREFIX) and name not in known and name not in OWN_VARIABLES:
             meant = nearest(name, [k.lower() for k in known])

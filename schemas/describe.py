@@ -77,14 +77,15 @@ class Field:
 
 def envelope() -> Field:
     """The envelope, ThongDiep."""
-    return _reading(names.ENVELOPE_XSD).root("ThongDiep")
+    return root_of(names.ENVELOPE_XSD, "ThongDiep")
 
 
 def payload(catalog: Catalog, kind: Kind) -> Field:
     """The payload of a kind. Raises KeyError for a kind that the catalogue does not have."""
-    return _reading(catalog.reader(kind).xsd).root(kind.goc)
+    return root_of(catalog.reader(kind).xsd, kind.goc)
 
 
+@cache  # connectors ask for every letter
 def root_of(file: Path, name: str) -> Field:
     """A global element of any bundled schema document. Raises KeyError where there is none of this name."""
     return _reading(file).root(name)

@@ -46,6 +46,7 @@ class CommandRun:
     acting_as: str | None = None
     yes: bool = False  # the act was agreed to beforehand
     given: dict[str, Any] = field(default_factory=dict)  # settings that the command line overrides
+    _read: dict[Path | None, LoadedSettings] = field(default_factory=dict, init=False, repr=False)  # each file once
 
     @cached_property
     def screen(self) -> Screen:
@@ -70,7 +71,9 @@ class CommandRun:
             file = find(place, self.config)
             if file is None and needed:
                 raise Stopped(Problem("SYS-010", {"file": str(place / CONFIG_NAME)}))
-            loaded = load(file, given=self.given)
+            if file not in self._read:
+                self._read[file] = load(file, given=self.given)
+            loaded = self._read[file]
         except Stopped as stop:
             raise Misconfigured(*stop.problems) from stop
         if not self.lang_given and "node.lang" in loaded.origins and locale_lang() is None:

@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from gateway.core.written import hints_of
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
@@ -185,21 +187,12 @@ def to_dict(effect: Effect) -> dict[str, Any]:
 def from_dict(row: Mapping[str, Any]) -> Effect:
     """The reverse of :func:`to_dict`; fields that are no longer known are left out. Raises KeyError for an unknown kind."""
     cls = _BY_NAME[row["effect"]]
-    hints = _hints(cls)
+    hints = hints_of(cls)
     known = {name: _back(hints[name], value) for name, value in row.items() if name in hints}
     if cls is Moves:
         known.setdefault("to", None)
     effect: Effect = cls(**known)
     return effect
-
-
-_HINTS: dict[type[Any], dict[str, Any]] = {}
-
-
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    if cls not in _HINTS:
-        _HINTS[cls] = typing.get_type_hints(cls)
-    return _HINTS[cls]
 
 
 def _back(hint: Any, value: Any) -> Any:

@@ -25,6 +25,16 @@ T = TypeVar("T")
 KeyPath = tuple[str | int, ...]  # ("web", "port"), ("certificates", 0, "file")
 
 
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
+
+def hints_of(kind: type[Any]) -> Mapping[str, Any]:
+    """The types of a class's fields; Python works them out anew each time, here it is done once."""
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
+
+
 def setting(
     default: Any = dataclasses.MISSING,
     *,
@@ -140,7 +150,7 @@ class _Clerk:
     def table(self, kind: type[Any], row: Any, key: KeyPath) -> Any:
         if not isinstance(row, Mapping):
             self._wrong_type(key, row, "table")
-        hints = typing.get_type_hints(kind)
+        hints = hints_of(kind)
         known = {f.name: f for f in dataclasses.fields(kind)}
         values: dict[str, Any] = {}
         sound = True

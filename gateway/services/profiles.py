@@ -39,7 +39,7 @@ from gateway.core.parties import (
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
-from gateway.core.written import KeyPath, Written, decode_toml, dotted, nearest, read_toml, setting
+from gateway.core.written import KeyPath, Written, decode_toml, dotted, hints_of, nearest, read_toml, setting
 
 if TYPE_CHECKING:
     from connectors.registry import ConnectorRegistry
@@ -340,7 +340,7 @@ def _connector(
 
 def _absolute(values: Mapping[str, Any], settings: type[Any], base: Path) -> dict[str, Any]:
     """Paths and secret files are taken from the profile's folder."""
-    hints = {**typing.get_type_hints(settings), **typing.get_type_hints(Common)}
+    hints = {**hints_of(settings), **hints_of(Common)}
     secrets = {f.name for kind in (settings, Common) for f in fields(kind) if f.metadata.get("pattern") == SECRET}
     done = dict(values)
     for key, value in values.items():
@@ -478,7 +478,7 @@ def _rich(hint: Any, value: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {name: _rich(args[1], inner) for name, inner in value.items()}
     if is_dataclass(hint) and isinstance(hint, type):
-        hints = typing.get_type_hints(hint)
+        hints = hints_of(hint)
         known = {f.name for f in fields(hint)}
         return hint(**{name: _rich(hints[name], inner) for name, inner in value.items() if name in known})
     if isinstance(hint, type) and issubclass(hint, StrEnum):

@@ -94,7 +94,7 @@ def marks(result):
 def test_our_own_door_passes_every_case(cli, office, tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_TOKEN", "Bearer TEST-ONLY-cong-dvc")
     out = tmp_path / "r"
-    with process("serve", "--port", "0", folder=office.folder) as (_, row):
+    with process("serve", "--workers", "1", "--port", "0", folder=office.folder) as (_, row):
         result = cli(
             "conformance", "--url", f"{row['ready']}/v1/messages", "--identifier", "H19.901", *SENDER,
             "--authorization", "env:KIT_TOKEN", "-o", out, "--json",

@@ -64,7 +64,7 @@ def ask(method, url, body=None, token=None):
 
 
 def test_a_node_takes_a_message_by_http_and_stops_cleanly(cli, office):
-    with running(office.folder, "serve", "--port", "0") as (process, url):
+    with running(office.folder, "serve", "--workers", "1", "--port", "0") as (process, url):
         assert ask("GET", f"{url}/healthz")[0] == 200
         body = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
         status, receipt = ask("POST", f"{url}/v1/messages", body, "TEST-ONLY-cong-dvc")
@@ -79,7 +79,7 @@ def test_a_node_takes_a_message_by_http_and_stops_cleanly(cli, office):
 def test_a_running_node_takes_over_a_new_registry(cli, office):
     config = office.folder / "lienthong.toml"
     config.write_text(config.read_text().replace("#reload_s = 5.0", "reload_s = 0.2"))
-    with running(office.folder, "serve", "--port", "0") as (_, url):
+    with running(office.folder, "serve", "--workers", "1", "--port", "0") as (_, url):
         inbox = f"{url}/v1/inbox?after=0"
         assert ask("GET", inbox, token="TEST-ONLY-cong-dvc")[0] == 200
         file = office.folder / "parties" / "cong-dvc.toml"

@@ -113,29 +113,19 @@ def test_an_integrator_s_first_message_is_accepted_with_what_the_sandbox_gave(tm
         assert json.loads(said)["status"] == 422
 
 
-def test_a_portal_s_first_dossier_is_answered(tmp_path):
+def test_a_portal_s_first_dossier_is_answered(cli, tmp_path):
     with running(tmp_path / "s", "--role", "portal", "--pace", "0.1", "--fault", "so-thu=refuse:times=1") as row:
         assert row["knobs"]["ban"] == ["slow", "5xx", "cut", "cut-before", "duplicate"]
         assert call("POST", f"{row['ready']}/v1/messages", Path(row["files"][0]).read_bytes(), row["token"])[0] == 201
-        lanes = [
-            sys.executable,
-            "-m",
-            "gateway",
-            "--config",
-            str(tmp_path / "s/nut/lienthong.toml"),
-            "lanes",
-            "--held",
-            "--json",
-        ]
+        config = ("--config", tmp_path / "s/nut/lienthong.toml")
 
         def held():
-            done = subprocess.run(lanes, capture_output=True, check=False, env=ENVIRONMENT)
-            return [json.loads(line)["first"]["id"] for line in done.stdout.decode().splitlines()]
+            rows = cli(*config, "lanes", "--held", "--json").out.splitlines()
+            return [json.loads(line)["first"]["id"] for line in rows]
 
         until("the refusal holds its lane", held)
         (delivery,) = held()
-        replay = [*lanes[:5], "replay", delivery, "--yes", "--reason", "test"]
-        assert subprocess.run(replay, capture_output=True, check=False, env=ENVIRONMENT).returncode == 0
+        assert cli(*config, "replay", delivery, "--yes", "--reason", "test").code == 0
         until(
             "the statuses came",
             lambda: call("GET", f"{row['ready']}/v1/inbox?after=0", token=row["token"])[1].count(b"HS11"),

@@ -30,5 +30,5 @@ def now() -> datetime:
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nodes.Node]:
     """A real node with the parties of the samples, serving."""
     with nodes.node(tmp_path_factory.mktemp("node")) as made:
-        made.serve()
+        made.serve(workers=1)
         yield made

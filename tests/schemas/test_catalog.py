@@ -15,6 +15,7 @@ from gateway.documents import Kind
 from schemas import catalog as module
 from schemas.catalog import Catalog, PayloadReader, bundled, reader, registered
 from schemas.names import XSD_FOLDER
+from schemas.rules import RuleSettings
 
 ROOTS = {
     "HS01": {"NopHoSo"}, "HS02": {"BienNhan"}, "HS03": {"TiepNhanHoSo"}, "HS04": {"TuChoiTiepNhan"}, "HS05": {"CapNhatTienDo"},
@@ -56,6 +57,14 @@ def test_every_kind_has_the_rights_of_the_table(catalog):
 def test_a_kind_that_nobody_may_say_has_no_reader():
     with pytest.raises(ValueError, match="HS97 Thu: it is not in the table of rights"):
         reader("HS97", "Thu", "1.0")
+
+
+def test_the_schema_documents_of_the_package_are_read_once_and_other_settings_stay_apart():
+    first, second = bundled(), bundled(rules=RuleSettings(window_past_days=7))
+    kind = first.kinds()[0]
+    assert first.schema(kind) is second.schema(kind)
+    assert first.rules != second.rules
+    assert bundled().rules == first.rules
 
 
 def test_each_thread_has_its_own_compiled_schema(catalog):
