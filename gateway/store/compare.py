@@ -18,6 +18,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store import rows, tables
 from gateway.store.engine import reader_of
 from gateway.store.errors import translated
+from gateway.store.packing import Patterns
 from gateway.store.seals import COLUMNS, list_seal, row_seal
 from gateway.store.store import Store
 from gateway.store.tx import payments_of
@@ -92,6 +93,7 @@ def compare_with_log(
 class _Comparing:
     def __init__(self, store: Store, most: int, tell: Callable[[int, int], None]) -> None:
         self.engine = reader_of(store.engine)
+        self.patterns = Patterns()
         self.found = Comparison(most=most)
         self.tell = tell
         self.done, self.all = 0, 0
@@ -140,7 +142,8 @@ class _Comparing:
 
     # From the log to the tables: what must be there
 
-    def _lines(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+    def _lines(self, connection: Connection, packed: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        batch = self.patterns.whole(connection, packed)
         judged: dict[str, rows.AnyRow] = {row.message: row for row in batch if row.what in JUDGED and row.message}
         there = set(connection.execute(select(_m.c.id).where(_m.c.id.in_(sorted(judged)))).scalars())
         for message in sorted(judged.keys() - there):
@@ -197,12 +200,12 @@ class _Comparing:
     # From the tables to the log
 
     def _messages(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
-        page = _MessagePage(connection, batch)
+        page = _MessagePage(connection, batch, self.patterns)
         for row in batch:
             yield from _Told(row, page, self).differences()
 
     def _changes(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
-        lines = _last_judgements(connection, {row.message for row in batch})
+        lines = _last_judgements(connection, {row.message for row in batch}, self.patterns)
         money = _by(connection, select(_pay).where(_pay.c.ma_ho_so.in_({row.ma_ho_so for row in batch})), "ma_ho_so")
         for row in batch:
             name = f"{row.ma_ho_so} {row.number}"
@@ -224,7 +227,7 @@ class _Comparing:
 
     def _dossiers(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
         newest = _newest_changes(connection, batch)
-        lines = _last_judgements(connection, {message for _, message in newest.values()})
+        lines = _last_judgements(connection, {message for _, message in newest.values()}, self.patterns)
         for row in batch:
             self.found.rows["dossier"] += 1
             number, message = newest.get(row.ma_ho_so, (0, ""))
@@ -251,7 +254,8 @@ class _Comparing:
             self.found.rows["body"] += 1
             if row.kept < 0:
                 continue  # erased: each message that they were of says so, or does not
-            content: bytes | None = connection.execute(select(_b.c.bytes).where(_b.c.digest == row.digest)).scalar()
+            stored: bytes | None = connection.execute(select(_b.c.bytes).where(_b.c.digest == row.digest)).scalar()
+            content = self.patterns.body(connection, stored, row.kept)
             found: dict[str, Any] = {"kept": None if content is None else len(content)}
             said: dict[str, Any] = {"kept": row.kept}
             if content is not None and row.kept == row.total:
@@ -274,10 +278,12 @@ class _Comparing:
 class _MessagePage:
     """What the tables and the log hold on a page of messages."""
 
-    def __init__(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> None:
+    def __init__(self, connection: Connection, batch: Sequence[rows.AnyRow], patterns: Patterns) -> None:
         ids = [row.id for row in batch]
-        self.lines = _by(connection, select(_log).where(_log.c.message.in_(ids)).order_by(_log.c.number), "message")
-        self.verdicts = _by(connection, select(_v).where(_v.c.message.in_(ids)).order_by(_v.c.number), "message")
+        lines = select(_log).where(_log.c.message.in_(ids)).order_by(_log.c.number)
+        verdicts = select(_v).where(_v.c.message.in_(ids)).order_by(_v.c.number)
+        self.lines = _by(connection, lines, "message", patterns)
+        self.verdicts = _by(connection, verdicts, "message", patterns)
         self.deliveries = _by(connection, select(_d).where(_d.c.message.in_(ids)).order_by(_d.c.seq), "message")
         self.inbox = _by(connection, select(_i).where(_i.c.message.in_(ids)).order_by(_i.c.party), "message")
         told = [line.facts for lines in self.lines.values() for line in lines]
@@ -288,8 +294,11 @@ class _MessagePage:
         bodies = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests)))
         self.bodies = {row.digest: row for row in connection.execute(bodies)}
         cut = [row.digest for row in self.bodies.values() if 0 <= row.kept < row.total]
-        kept = select(_b.c.digest, _b.c.bytes).where(_b.c.digest.in_(cut))
-        self.cut = {row.digest: hashlib.sha256(row.bytes or b"").hexdigest() for row in connection.execute(kept)}
+        kept = select(_b.c.digest, _b.c.bytes, _b.c.kept).where(_b.c.digest.in_(cut))
+        beginnings = {
+            row.digest: patterns.body(connection, row.bytes, row.kept) for row in connection.execute(kept).all()
+        }
+        self.cut = {digest: hashlib.sha256(content or b"").hexdigest() for digest, content in beginnings.items()}
 
     def _attempts_of(self, connection: Connection, told: Sequence[Mapping[str, Any]]) -> dict[str, list[rows.AnyRow]]:
         """The tries of these messages' deliveries that are settled, or that a line of the log tells of."""
@@ -508,17 +517,21 @@ def _sealed(table: str, row: rows.AnyRow) -> str:
     return row_seal(table, dict(row._mapping))  # noqa: SLF001 - by column
 
 
-def _by(connection: Connection, asked: Select[Any], name: str) -> dict[str, list[rows.AnyRow]]:
+def _by(
+    connection: Connection, asked: Select[Any], name: str, patterns: Patterns | None = None
+) -> dict[str, list[rows.AnyRow]]:
     found: dict[str, list[rows.AnyRow]] = {}
-    for row in connection.execute(asked):
+    listed = connection.execute(asked).all()
+    for row in listed if patterns is None else patterns.whole(connection, listed):
         found.setdefault(row._mapping[name], []).append(row)  # noqa: SLF001 - by column
     return found
 
 
-def _last_judgements(connection: Connection, messages: Collection[str]) -> dict[str, rows.AnyRow]:
+def _last_judgements(connection: Connection, messages: Collection[str], patterns: Patterns) -> dict[str, rows.AnyRow]:
     """The line of each message's newest judgement."""
     asked = select(_log).where(_log.c.message.in_(sorted(messages)), _log.c.what.in_(sorted(JUDGED)))
-    return {row.message: row for row in connection.execute(asked.order_by(_log.c.number))}
+    listed = connection.execute(asked.order_by(_log.c.number)).all()
+    return {row.message: row for row in patterns.whole(connection, listed)}
 
 
 def _newest_changes(connection: Connection, batch: Sequence[rows.AnyRow]) -> dict[str, tuple[int, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,8 +87,8 @@ def message_of(row: AnyRow) -> Message:
     )
 
 
-def verdict_of(row: AnyRow) -> VerdictRecord:
-    """From table verdict."""
+def verdict_of(row: AnyRow, facts: Mapping[str, Any]) -> VerdictRecord:
+    """From table verdict, with its facts unpacked."""
     return VerdictRecord(
         message=row.message,
         number=row.number,
@@ -96,7 +96,7 @@ def verdict_of(row: AnyRow) -> VerdictRecord:
         judged_at=row.judged_at,
         who=row.who,
         problems=problems_out(row.problems),
-        facts=row.facts,
+        facts=facts,
         evidence=tuple(row.evidence),
         signed_digest=row.signed_digest,
         receipt=row.receipt,
@@ -321,15 +321,15 @@ def entry_of(row: AnyRow) -> InboxEntry:
     )
 
 
-def line_of(row: AnyRow) -> LogEntry:
-    """From table log."""
+def line_of(row: AnyRow, facts: Mapping[str, Any]) -> LogEntry:
+    """From table log, with its facts unpacked."""
     return LogEntry(
         number=row.number,
         at=row.at,
         who=row.who,
         what=row.what,
         message=row.message,
-        facts=row.facts,
+        facts=facts,
         hash=row.hash,
     )
 

@@ -53,6 +53,7 @@ def _more_of_the_same(insert: Insert) -> Any:
 TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
 OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
 PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
+PUT_PATTERNS = Bulk(lambda insert: insert(tables.pattern).on_conflict_do_nothing(), tables.pattern.columns.keys())
 PUT_MESSAGES = _into(_m)
 PUT_VERDICTS = _into(tables.verdict)
 PUT_CHANGES = _into(tables.change)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from gateway.core.chain import LogEntry
 from gateway.store.engine import Traces, clear_traces, reader_of
 from gateway.store.errors import translated
+from gateway.store.packing import Patterns
 from gateway.store.schema import demand
 from gateway.store.tx import Tx
 from gateway.store.view import View
@@ -22,6 +23,7 @@ class Store:
         """Raises SchemaMismatch when the database is of another revision, Unavailable when it cannot be reached."""
         self.engine = engine
         self._reader = reader_of(engine)
+        self._patterns = Patterns()
         demand(engine)
 
     @contextmanager
@@ -32,15 +34,16 @@ class Store:
         no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
         """
         with translated(), self.engine.begin() as connection:
-            tx = Tx(connection)
+            tx = Tx(connection, self._patterns)
             yield tx
             tx.close()
+        self._patterns.learn(tx.learnt)
 
     @contextmanager
     def read(self) -> Iterator[View]:
         """A transaction to read in: one snapshot, which waits for nobody and holds nobody up."""
         with translated(), self._reader.begin() as connection:
-            yield View(connection)
+            yield View(connection, self._patterns)
 
     def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
         """The log after this number, to its head of now. Each page is a snapshot of its own: hours of reading hold nothing up.

@@ -31,7 +31,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0008"
+REVISION = "0009"
 
 metadata = MetaData(
     naming_convention={
@@ -55,12 +55,24 @@ body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evide
     "body",
     metadata,
     Column("digest", String, primary_key=True),  # of all that arrived, also where it was not kept whole
-    Column("bytes", LargeBinary),  # None: erased by a retention rule
+    Column(
+        "bytes", LargeBinary
+    ),  # packed where they are fewer than kept (packing.py); None: erased by a retention rule
     Column(
         "kept", Serial, autoincrement=False, nullable=False
     ),  # bytes kept; fewer than total when it was over the limit, -1 when erased
     Column("total", Serial, autoincrement=False, nullable=False),  # bytes that arrived
     Column("erased_at", UtcDateTime),
+)
+
+pattern = Table(  # what bodies, verdicts and lines of the log are packed against; only ever added
+    "pattern",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=False),  # of its bytes
+    Column("key", String, nullable=False),  # what it is a pattern of
+    Column("bytes", LargeBinary, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Index(None, "key"),
 )
 
 _refused = column("state") != literal_column("'accepted'")
@@ -111,10 +123,11 @@ verdict = Table(  # one row for each judgement of a message
     Column("judged_at", UtcDateTime, nullable=False),
     Column("who", String, nullable=False),  # "gateway", or "operator:<name>" for a replay
     Column("problems", Json, nullable=False),
-    Column("facts", Json, nullable=False),  # the signature's verdict
+    Column("facts", Json, nullable=False),  # the signature's verdict; {}: see packed
     Column("evidence", Json, nullable=False),  # digests of the bodies it rests on
     Column("signed_digest", String),  # SHA-256 of the canonical bytes that the signature covers
     Column("receipt", String, ForeignKey("body.digest")),
+    Column("packed", LargeBinary),  # the facts, as packing.py keeps them
     _among("state", Fate),
     **_CLUSTERED,
 )
@@ -285,6 +298,7 @@ log = Table(  # what happened, in order, hash-chained (gateway.core.chain)
     Column("message", String),
     Column("facts", Json, nullable=False),
     Column("hash", String, nullable=False),
+    Column("packed", LargeBinary),  # the facts of a line about a message, as packing.py keeps them; facts is {} then
     Index(None, "message"),
     Index("ix_log_acts", "what", "number", sqlite_where=_of_no_message, postgresql_where=_of_no_message),
 )

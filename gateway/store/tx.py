@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
@@ -39,6 +40,7 @@ from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.engine import ERASING
 from gateway.store.errors import Busy, Conflict, Unstorable
+from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.records import CatalogueRow, CertificateRecord
 from gateway.store.seals import list_seal, row_seal
 from gateway.store.types import decode_json, encode_json
@@ -90,9 +92,10 @@ class _Standing:
 class Tx(View):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
-    def __init__(self, connection: Connection) -> None:
-        """The transaction is the caller's."""
-        super().__init__(connection)
+    def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
+        """The transaction is the caller's. ``patterns``: what is known of this database's already."""
+        super().__init__(connection, patterns)
+        self._packer = Packer(connection, self._patterns)
         self._lines: list[tuple[datetime, LogLine]] = []
         self._entries: list[InboxEntry] = []
         self._standing: dict[MessageId, _Standing] = {}
@@ -103,6 +106,11 @@ class Tx(View):
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
         self._spending: tuple[datetime, Mapping[tuple[str, PartyId], int]] | None = None
         self.total: dict[tuple[str, PartyId], int] = {}  # what was spent, all processes together, once this is closed
+
+    @property
+    def learnt(self) -> Mapping[str, Pattern]:
+        """Patterns that are on record once this is committed."""
+        return self._packer.learnt
 
     # The counter: what is on record about a tray, and what was decided
 
@@ -206,25 +214,33 @@ class Tx(View):
         statements.STILL_HELD(self._connection, values)
 
     def _keep_bodies(self, entries: Sequence[LedgerEntry]) -> None:
-        bodies: dict[str, tuple[bytes, int]] = {}
+        bodies: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            envelope = entry.finding.envelope
-            if envelope.id not in self._standing and len(envelope.body) >= len(
-                bodies.get(envelope.digest, (b"", 0))[0]
-            ):
-                bodies[envelope.digest] = envelope.body, envelope.total_bytes
+            envelope, receipt = entry.finding.envelope, entry.ack.receipt
+            before = bodies.get(envelope.digest)
+            if envelope.id not in self._standing and (before is None or len(envelope.body) >= before["kept"]):
+                bodies[envelope.digest] = self._body(envelope.body, envelope.total_bytes, entry, envelope.caller.party)
             for digest, content in entry.finding.bodies.items():
-                bodies[digest] = content, len(content)
-            if entry.ack.receipt is not None:
-                digest = self._receipts[envelope.id] = _sha256(entry.ack.receipt)
-                bodies[digest] = entry.ack.receipt, len(entry.ack.receipt)
+                bodies[digest] = self._body(content, len(content), entry, "gateway")
+            if receipt is not None:
+                digest = self._receipts[envelope.id] = _sha256(receipt)
+                key = f"receipt {envelope.caller.party} {certificate_mark(receipt)}"
+                quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
+                packed = self._packer.body(receipt, key, None if quotes else partial(bytes, receipt))
+                bodies[digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
         self._put(bodies)
 
-    def _put(self, bodies: Mapping[str, tuple[bytes, int]]) -> None:
-        values = [
-            {"digest": digest, "bytes": content, "kept": len(content), "total": total}
-            for digest, (content, total) in sorted(bodies.items())
-        ]
+    def _body(self, content: bytes, total: int, entry: LedgerEntry, maker: str) -> dict[str, Any]:
+        """A message, packed against others of its maker and kind; only from what was accepted is learnt what they are like."""
+        thong_diep, key, like = entry.finding.thong_diep, None, None
+        if thong_diep is not None and len(content) <= LARGE:
+            kind = f"{thong_diep.loai} {thong_diep.goc} {thong_diep.phien_ban}"
+            key = f"message {maker} {kind} {certificate_mark(content)}"
+            like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
+        return {"bytes": self._packer.body(content, key, like), "kept": len(content), "total": total}
+
+    def _put(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+        values = [{"digest": digest, **body} for digest, body in sorted(bodies.items())]
         statements.PUT_BODIES(self._connection, values)
 
     def _write_messages(self, entries: Sequence[LedgerEntry], who: str) -> None:
@@ -281,11 +297,19 @@ class Tx(View):
                 "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
                 "receipt": receipt,
             }
-            verdicts.append(verdict)
+            verdicts.append(verdict | self._packed_verdict(entry))
             self._sealed[envelope.id] = _sealed(entry, arrival | row, verdict)
         statements.PUT_MESSAGES(self._connection, arrived)
         statements.JUDGE_AGAIN(self._connection, again)
         statements.PUT_VERDICTS(self._connection, verdicts)
+        statements.PUT_PATTERNS(self._connection, self._packer.new(entries[-1].ack.recorded_at) if entries else [])
+
+    def _packed_verdict(self, entry: LedgerEntry) -> dict[str, Any]:
+        """The signature's verdict, packed against another one on the same signer's; one on documents may quote them."""
+        facts, state = entry.finding.verdict, entry.ack.fate
+        certificate = facts.get("facts", {}).get("certificate", {}).get("fingerprint", "")
+        key = f"verdict {entry.finding.envelope.caller.party} {state} {certificate[:16]}"
+        return self._packer.facts(facts, key, learn=state is Fate.ACCEPTED and "documents" not in facts)
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
@@ -592,7 +616,7 @@ class Tx(View):
     def keep(self, content: bytes) -> str:
         """Keeps bytes (evidence, a signed log head) and gives their digest."""
         digest = _sha256(content)
-        self._put({digest: (content, len(content))})
+        self._put({digest: {"bytes": self._packer.body(content), "kept": len(content), "total": len(content)}})
         return digest
 
     def erase(self, digests: Mapping[MessageId, Collection[str]], *, who: str, reason: str, now: datetime) -> int:
@@ -616,7 +640,8 @@ class Tx(View):
     def _take_words(self, message: MessageId) -> dict[str, dict[str, str]]:
         """Takes out of a message's rows what was quoted or answered; gives the new seals of those that have one."""
         seals: dict[str, dict[str, str]] = {"verdicts": {}, "attempts": {}, "inbox": {}}
-        for row in self._all(select(_v).where(_v.c.message == message)):
+        for packed in self._all(select(_v).where(_v.c.message == message)):
+            row: Any = Unpacked(packed, self._patterns.facts(self._connection, packed))
             kept: dict[str, Any] = {"problems": [_wordless(one) for one in row.problems]}
             kept["facts"] = {name: value for name, value in row.facts.items() if name != "documents"}
             if self._changed(_v, row, kept, _v.c.message == message, _v.c.number == row.number):
@@ -639,7 +664,8 @@ class Tx(View):
         """Writes what is kept of a row, where that is less; whether it was."""
         if all(row._mapping[name] == value for name, value in kept.items()):  # noqa: SLF001 - by column
             return False
-        self._connection.execute(update(table).where(*where).values(**kept))
+        unpacked = {"packed": None} if "packed" in table.c else {}
+        self._connection.execute(update(table).where(*where).values(**kept, **unpacked))
         return True
 
     def forget(self, ma_ho_so: MaHoSo) -> None:
@@ -809,6 +835,9 @@ class Tx(View):
                 head = chain.link(head, entry)
             except ValueError as error:
                 raise Unstorable(str(error)) from error
+            kept = {"facts": facts, "packed": None}  # what is searched by its text stays text (View.log_about)
+            if line.message is not None:
+                kept = self._packer.facts(facts, f"log {line.what} {facts.get('schemas', '')[:16]}", learn=True)
             values.append(
                 {
                     "number": number,
@@ -816,10 +845,11 @@ class Tx(View):
                     "who": line.who,
                     "what": line.what,
                     "message": line.message,
-                    "facts": facts,
                     "hash": head,
+                    **kept,
                 }
             )
+        statements.PUT_PATTERNS(self._connection, self._packer.new(self._lines[-1][0]))
         statements.PUT_LOG(self._connection, values)
         self._connection.execute(statements.SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
         self._lines.clear()

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Select,
     String,
     Text,
@@ -49,6 +50,7 @@ from gateway.core.model import (
 from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.figures import Figures
+from gateway.store.packing import Patterns
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -166,6 +168,7 @@ def _parties_due() -> Select[Any]:
 
 _PARTIES_DUE = _parties_due()
 
+_BODY = select(_b.c.bytes, _b.c.kept).where(_b.c.digest == bindparam("digest"))
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
 _OWNERS = (
     select(
@@ -176,6 +179,7 @@ _OWNERS = (
         _m.c.state,
         _m.c.recorded_at,
         _b.c.bytes,
+        _b.c.kept,
         tables.verdict.c.problems,
     )
     .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
@@ -197,6 +201,18 @@ _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True))
 class View(Figures):
     """What is on record, read in one transaction. Made by Store.read()."""
 
+    def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
+        """The transaction is the caller's. ``patterns``: what is known of this database's already."""
+        super().__init__(connection)
+        self._patterns = patterns or Patterns()
+
+    def _bytes(self, row: rows.AnyRow | None) -> bytes | None:
+        """The bytes of a row that has them, and how many there are."""
+        return None if row is None else self._patterns.body(self._connection, row.bytes, row.kept)
+
+    def _line(self, row: rows.AnyRow) -> LogEntry:
+        return rows.line_of(row, self._patterns.facts(self._connection, row))
+
     def _count(self, name: str) -> int:
         value: int | None = self._connection.execute(_COUNTER, {"name": name}).scalar()
         return value or 0
@@ -217,7 +233,19 @@ class View(Figures):
     def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
         wanted = set(keys)
         found = self._all(_BY_KEY, **_keys(keys))
-        return {key: _claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
+        return {key: self._claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
+
+    def _claim(self, row: rows.AnyRow, ma_thong_diep: str) -> Claim:
+        return Claim(
+            sender=row.party,
+            ma_thong_diep=MaThongDiep(ma_thong_diep),
+            digest=row.digest,
+            message=row.id,
+            fate=Fate(row.state),
+            receipt=self._bytes(row),
+            recorded_at=row.recorded_at,
+            problems=rows.problems_out(row.problems),
+        )
 
     def _owners(self, keys: Collection[Key]) -> dict[Key, MessageId]:
         found = self._all(_OWNERS_OF, **_keys(keys))
@@ -227,7 +255,7 @@ class View(Figures):
         wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
         for row in self._all(_BY_DIGEST, digests=sorted({digest for _, digest in wanted})):
             if (row.party, row.digest) in wanted:
-                ledger.by_digest[row.party, row.digest] = _claim(row, row.ma_thong_diep)
+                ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep)
 
     # Messages
 
@@ -312,7 +340,7 @@ class View(Figures):
 
         Only their beginning, where they were over the limit at the door.
         """
-        return self._connection.execute(select(_b.c.bytes).where(_b.c.digest == digest)).scalar()
+        return self._bytes(self._one(_BODY, digest=digest))
 
     def bearers(self, digest: str) -> list[MessageId]:
         """The messages that arrived as these bytes; the same bytes from two parties are two."""
@@ -324,13 +352,16 @@ class View(Figures):
 
     def envelope(self, message: MessageId | str) -> Envelope | None:
         """The message as it arrived, to be judged again. None when it is not on record or its bytes were erased."""
-        row = self._one(select(_m, _b.c.bytes).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message))
-        if row is None or row.bytes is None:
+        row = self._one(
+            select(_m, _b.c.bytes, _b.c.kept).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message)
+        )
+        body = self._bytes(row)
+        if row is None or body is None:
             return None
         known = rows.message_of(row)
         return Envelope(
             id=known.id,
-            body=row.bytes,
+            body=body,
             digest=known.digest,
             total_bytes=known.total_bytes,
             caller=Caller(party=known.party, by=known.caller_by),
@@ -343,14 +374,13 @@ class View(Figures):
 
     def receipt(self, message: MessageId | str) -> bytes | None:
         """The signed BienNhan that its sender got; None while it is held, or when it was erased."""
-        return self._connection.execute(
-            select(_b.c.bytes).join(_m, _m.c.receipt == _b.c.digest).where(_m.c.id == message)
-        ).scalar()
+        found = select(_b.c.bytes, _b.c.kept).join(_m, _m.c.receipt == _b.c.digest)
+        return self._bytes(self._one(found.where(_m.c.id == message)))
 
     def verdicts(self, message: MessageId | str) -> list[VerdictRecord]:
         """Every judgement of it, the first one first; the last one counts."""
         found = select(_v).where(_v.c.message == message).order_by(_v.c.number)
-        return [rows.verdict_of(row) for row in self._all(found)]
+        return [rows.verdict_of(row, self._patterns.facts(self._connection, row)) for row in self._all(found)]
 
     def held(self, judged_before: datetime, limit: int = 64) -> list[Message]:
         """Held messages last judged before this time, the longest waiting first: to be judged again."""
@@ -692,8 +722,10 @@ class View(Figures):
     def _letters(self, dossier: Dossier, rules: LifeRulesOf, upto: int, of: Collection[str]) -> DossierLetters:
         changes = [change for change in dossier.changes if change.number <= upto]
         wanted = sorted({change.message for change in changes if change.goc in of})
-        found = select(_m.c.id, _b.c.bytes).join(_b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest))
-        bodies = {row.id: row.bytes for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
+        found = select(_m.c.id, _b.c.bytes, _b.c.kept).join(
+            _b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest)
+        )
+        bodies = {row.id: self._bytes(row) for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
         return DossierLetters(
             dossier=dossier,
             rules=rules(dossier.agency),
@@ -892,7 +924,7 @@ class View(Figures):
             found = found.where(tables.log.c.what == what)
         if message is not None:
             found = found.where(tables.log.c.message == message)
-        return [rows.line_of(row) for row in self._all(found)]
+        return [self._line(row) for row in self._all(found)]
 
     def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
         """The whole log after this number, read in pages: what chain.verify() is given."""
@@ -929,7 +961,7 @@ class View(Figures):
             of_it = line.c.message.in_(select(_m.c.id).where(_m.c.ma_ho_so == ma_ho_so))
             named = type_coerce(line.c.facts, Text).contains(f'"{ma_ho_so}"', autoescape=True)
             found = found.where(or_(of_it, and_(line.c.message.is_(None), named)))
-        newest = [rows.line_of(row) for row in self._all(found.order_by(line.c.number.desc()).limit(limit))][::-1]
+        newest = [self._line(row) for row in self._all(found.order_by(line.c.number.desc()).limit(limit))][::-1]
         if len(newest) < limit:
             return newest, 0
         older = found.with_only_columns(line.c.number).where(line.c.number < newest[0].number)
@@ -957,14 +989,14 @@ class View(Figures):
         found = select(tables.log).where(
             tables.log.c.what == what, tables.log.c.message.is_(None), tables.log.c.at >= since
         )
-        return [rows.line_of(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))][::-1]
+        return [self._line(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))][::-1]
 
     def last_act(self, what: str) -> LogEntry | None:
         """The newest line of one kind that is about no message: a signed head, an applied profile."""
         found = select(tables.log).where(tables.log.c.what == what, tables.log.c.message.is_(None))
         found = found.order_by(tables.log.c.number.desc()).limit(1)
         row = self._one(found)
-        return rows.line_of(row) if row else None
+        return self._line(row) if row else None
 
 
 def key_of(finding: Finding) -> Key:
@@ -988,19 +1020,6 @@ def _may_be_of(party: PartyId, since: datetime, until: datetime) -> ColumnElemen
 
 def _keys(keys: Collection[Key]) -> dict[str, list[str]]:
     return {"senders": sorted({key[0] for key in keys}), "ids": sorted({key[1] for key in keys})}
-
-
-def _claim(row: rows.AnyRow, ma_thong_diep: str) -> Claim:
-    return Claim(
-        sender=row.party,
-        ma_thong_diep=MaThongDiep(ma_thong_diep),
-        digest=row.digest,
-        message=row.id,
-        fate=Fate(row.state),
-        receipt=row.bytes,
-        recorded_at=row.recorded_at,
-        problems=rows.problems_out(row.problems),
-    )
 
 
 def _within(found: Select[Any], at: Any, since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -102,6 +102,19 @@ def forms(mark):
         yield base64.b64encode(b" " * before + plain)[4:-4]
 
 
+PACKED = "SELECT bytes FROM body WHERE digest IN (SELECT digest FROM message) AND length(bytes) < kept"
+
+
+def parts(packed):
+    """Pieces of what was packed, so short that each lies on one page of the file; the first byte tells how it was packed."""
+    return [packed[at : at + 24] for at in range(9, len(packed) - 24, 24)]
+
+
+def files(folder):
+    """What the files of the node hold."""
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
 def found(folder):
     """Which of the marks stand in any file of the node, and in which."""
     files = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
@@ -146,10 +159,16 @@ def marked(office):
 def test_what_was_erased_is_in_no_file_of_the_node(cli, marked):
     with closing(sqlite3.connect(marked.folder / "lienthong.sqlite3")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that it stands in the file and not in the WAL alone
-    assert {mark for mark, _ in found(marked.folder)} == set(MARKS)
+        packed = [bytes(content) for (content,) in connection.execute(PACKED)]  # they hold the first two marks
+    assert {mark for mark, _ in found(marked.folder)} == set(MARKS[2:])
+    assert len(packed) == 2
+    assert all(any(part in content for content in files(marked.folder)) for one in packed for part in parts(one)[:1])
     result = cli("erase", DAY_DU, "--yes", "--reason", "theo yêu cầu")
     assert (result.code, "WAL đã cắt" in result.err) == (0, True)
     assert found(marked.folder) == set()
+    assert not [
+        part for one in packed for part in parts(one) if any(part in content for content in files(marked.folder))
+    ]
     assert cli("log", "verify", "--store").code == 0  # what was erased is no difference
     assert cli("dossier", DAY_DU).code == 0
     with marked.store.read() as view:

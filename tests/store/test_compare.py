@@ -161,8 +161,8 @@ TAMPERINGS = {
     "who judged": ("UPDATE verdict SET who = 'operator:x' WHERE message = :held", {("verdict", "*")}),
     "a verdict fewer": ("DELETE FROM verdict WHERE message = :held AND number = 1", {("verdict", None)}),
     "a verdict more": (
-        """INSERT INTO verdict SELECT message, 2, state, judged_at, who, problems, facts, evidence, signed_digest, receipt
-        FROM verdict WHERE message = :message""",
+        """INSERT INTO verdict SELECT message, 2, state, judged_at, who, problems, facts, evidence, signed_digest, receipt,
+        packed FROM verdict WHERE message = :message""",
         {("verdict", None)},
     ),
     "an event": ("UPDATE change SET effects = '[]' WHERE message = :message", {("change", "*")}),

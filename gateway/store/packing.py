@@ -1,0 +1,217 @@
+"""What is kept in fewer bytes than it has: deflated against a pattern, which is on record once.
+
+Two messages of one sender, two receipts, two verdicts on one certificate, two lines of the log differ in little: the first
+of its kind becomes the pattern of those that follow. What was packed comes back byte for byte; digests, seals and the chain
+are of those bytes and know nothing of this (docs/decisions: "Packed where it is kept"). A pattern holds nothing that an
+erasure takes out: of a message only its mark-up and its certificate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from gateway.store import tables
+from gateway.store.types import decode_json, encode_json
+
+LEAST: Final = 200  # bytes; what is shorter is kept as it is
+LONGEST: Final = 24_000  # of a pattern: deflate looks back 32 KiB, the text itself included
+LARGE: Final = 65_536  # what is longer is packed the quick way, and without a pattern
+_HELD: Final = 4096  # patterns that a process remembers, of some kilobytes each
+_MOST: Final = 2**26  # bytes that JSON values unpack to at most
+_PLAIN, _LIKE = b"\x00", b"\x01"  # how it was packed: without a pattern, or with the one whose number follows
+_NUMBER: Final = 8
+
+_p = tables.pattern
+_NEWEST = (
+    select(_p.c.id, _p.c.bytes).where(_p.c.key == bindparam("key")).order_by(_p.c.made_at.desc(), _p.c.id).limit(1)
+)
+_THIS = select(_p.c.bytes).where(_p.c.id == bindparam("number"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A text that others are like."""
+
+    id: int  # of its bytes, so that two nodes that learn the same give it the same
+    content: bytes
+
+    @classmethod
+    def of(cls, content: bytes) -> Pattern:
+        """Under the number that its bytes give it; of a long text, its end."""
+        content = content[-LONGEST:]
+        return cls(int.from_bytes(hashlib.sha256(content).digest()[:_NUMBER]) >> 1, content)
+
+
+def pack(content: bytes, pattern: Pattern | None = None) -> bytes:
+    """The content in fewer bytes, or the very object where they would not be fewer."""
+    if len(content) < LEAST:
+        return content
+    if pattern is None or len(content) > LARGE:
+        deflate, head = zlib.compressobj(1 if len(content) > LARGE else 6, wbits=-15), _PLAIN
+    else:
+        deflate, head = zlib.compressobj(6, wbits=-15, zdict=pattern.content), _LIKE + pattern.id.to_bytes(_NUMBER)
+    packed = b"".join((head, deflate.compress(content), deflate.flush()))
+    return packed if len(packed) < len(content) else content
+
+
+def unpacked(packed: bytes, most: int, content_of: Callable[[int], bytes | None]) -> bytes:
+    """What pack() was given. Raises ValueError for what is not of its making, or longer than ``most``."""
+    how, rest = packed[:1], packed[1:]
+    pattern = b""
+    if how == _LIKE:
+        found = content_of(int.from_bytes(rest[:_NUMBER]))
+        if found is None:
+            raise ValueError("its pattern is not on record")
+        pattern, rest = found, rest[_NUMBER:]
+    elif how != _PLAIN:
+        raise ValueError("it was not packed here")
+    inflate = zlib.decompressobj(wbits=-15, zdict=pattern) if pattern else zlib.decompressobj(wbits=-15)
+    try:
+        content = inflate.decompress(rest, most + 1)
+    except zlib.error as error:
+        raise ValueError("it cannot be unpacked") from error
+    if not inflate.eof or inflate.unused_data or len(content) > most:
+        raise ValueError("it is not whole, or more than it should be")
+    return content
+
+
+def markup(document: bytes) -> bytes | None:
+    """What documents of one sender and kind have in common, without a word of what they say: tags, namespaces, certificate.
+
+    None for what is no XML, or holds something else than elements, attributes and text.
+    """
+    body = document.removeprefix(b"\xef\xbb\xbf")
+    if body.startswith(b"<?xml"):
+        body = body.partition(b"?>")[2].lstrip()
+    bare = _VALUE.sub(lambda found: found[0] if found[1] else b'=""', _TEXT.sub(_without_text, body))
+    return bare if _BARE.fullmatch(bare.strip()) else None
+
+
+def _without_text(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[1] else b"><"
+
+
+_TEXT: Final = re.compile(rb"(X509Certificate)?>[^<]+<")
+_VALUE: Final = re.compile(rb"""=(?:"((?:https?|urn):)?[^"]*"|'[^']*')""")
+_BARE: Final = re.compile(
+    rb'(?:</?[\w:.-]+(?:\s+[\w:.-]+="(?:(?:https?|urn):[^"<>]*)?")*\s*/?>(?:(?<=X509Certificate>)[A-Za-z0-9+/=\s]*)?)+'
+)
+_CERTIFICATE: Final = re.compile(rb"X509Certificate>([^<]*)")
+
+
+def certificate_mark(document: bytes) -> str:
+    """A short name of the first certificate that a document carries: with another one it is of another pattern."""
+    found = _CERTIFICATE.search(document)
+    return "" if found is None else f"{zlib.crc32(found[1]):08x}"
+
+
+class Unpacked:
+    """A row as it was before its facts were packed."""
+
+    __slots__ = ("_mapping", "_row", "facts")
+
+    def __init__(self, row: Any, facts: Any) -> None:
+        self._row = row
+        self.facts = facts
+        self._mapping = {**row._mapping, "facts": facts}  # noqa: SLF001 - by column
+
+    def __getattr__(self, name: str) -> Any:
+        """Every other column."""
+        return getattr(self._row, name)
+
+
+class Patterns:
+    """What one process knows of a database's patterns; each is asked for once. Safe for use by many threads."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Pattern] = {}
+        self._content: dict[int, bytes] = {}
+
+    def newest(self, connection: Connection, key: str) -> Pattern | None:
+        """The pattern of these texts, where one is on record."""
+        if key not in self._newest:
+            row = connection.execute(_NEWEST, {"key": key}).first()
+            if row is None:
+                return None
+            self.learn({key: Pattern(row.id, row.bytes)})
+        return self._newest.get(key)
+
+    def learn(self, found: Mapping[str, Pattern]) -> None:
+        """Remembers what is on record."""
+        if len(self._newest) > _HELD:
+            self._newest.clear()
+        self._newest.update(found)
+
+    def body(self, connection: Connection, stored: bytes | None, kept: int) -> bytes | None:
+        """The bytes of a body: what is shorter than it says was packed. What cannot be unpacked is given as it stands."""
+        if stored is None or len(stored) >= kept:
+            return stored
+        try:
+            return unpacked(stored, kept, lambda number: self._content_of(connection, number))
+        except ValueError:
+            return stored  # somebody changed it by another way; its digest says so
+
+    def facts(self, connection: Connection, row: Any) -> Any:
+        """The facts of a verdict or of a line of the log; those that stand unpacked count."""
+        if row.packed is None or row.facts != {}:
+            return row.facts
+        try:
+            return decode_json(unpacked(row.packed, _MOST, lambda number: self._content_of(connection, number)))
+        except ValueError:
+            return {}  # as above
+
+    def whole(self, connection: Connection, listed: Iterable[Any]) -> list[Any]:
+        """Rows of a table that packs its facts, with those facts."""
+        return [row if row.packed is None else Unpacked(row, self.facts(connection, row)) for row in listed]
+
+    def _content_of(self, connection: Connection, number: int) -> bytes | None:
+        content = self._content.get(number)
+        if content is None:
+            content = connection.execute(_THIS, {"number": number}).scalar()
+            if content is not None:
+                if len(self._content) > _HELD:
+                    self._content.clear()
+                self._content[number] = content
+        return content
+
+
+class Packer:
+    """Packs what one transaction writes. What it learns is on record with it, and remembered once it is committed."""
+
+    def __init__(self, connection: Connection, patterns: Patterns) -> None:
+        self._connection = connection
+        self._patterns = patterns
+        self.learnt: dict[str, Pattern] = {}
+        self._new: dict[int, dict[str, Any]] = {}
+
+    def body(self, content: bytes, key: str | None = None, like: Callable[[], bytes | None] | None = None) -> bytes:
+        """Bytes as they are kept; ``like`` gives the pattern of this key where there is none yet."""
+        pattern = None if key is None or len(content) < LEAST else self._pattern(key, like)
+        return pack(content, pattern)
+
+    def facts(self, facts: Any, key: str, *, learn: bool) -> dict[str, Any]:
+        """The columns ``facts`` and ``packed``."""
+        text = encode_json(facts)
+        packed = text if len(text) < LEAST else pack(text, self._pattern(key, (lambda: text) if learn else None))
+        return {"facts": facts, "packed": None} if packed is text else {"facts": {}, "packed": packed}
+
+    def _pattern(self, key: str, like: Callable[[], bytes | None] | None) -> Pattern | None:
+        found = self.learnt.get(key) or self._patterns.newest(self._connection, key)
+        if found is None and like is not None and (content := like()):
+            found = self.learnt[key] = Pattern.of(content)
+            self._new[found.id] = {"id": found.id, "key": key, "bytes": found.content}
+        return found
+
+    def new(self, now: datetime) -> list[dict[str, Any]]:
+        """The rows of table pattern that are to be written now, each once."""
+        rows = [row | {"made_at": now} for _, row in sorted(self._new.items())]
+        self._new.clear()
+        return rows

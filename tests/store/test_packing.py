@@ -1,0 +1,240 @@
+"""What is kept in fewer bytes comes back as it was; stores of before are read, compared and continued."""
+
+import hashlib
+import re
+
+import pytest
+import sampling
+from alembic import command
+from sqlalchemy import MetaData, Table, insert, select, text
+
+from gateway.core import chain
+from gateway.core.ledger import enter
+from gateway.core.problems import Problem
+from gateway.store import Store, packing, tables, upgrade
+from gateway.store.compare import compare_with_log
+from gateway.store.packing import Pattern, certificate_mark, markup, pack, unpacked
+from gateway.store.schema import config_of
+
+VERDICT = {
+    "result": "passed",
+    "checklist": {f"1.{n}": {"status": "passed", "reason": "ok", "source": f"Phụ lục II, {n}"} for n in range(10)},
+    "facts": {"certificate": {"fingerprint": "ab" * 32, "subject": "CN=Sở Tư pháp (thử nghiệm)"}},
+}
+
+
+def letter(word):
+    """A message as long as real ones are."""
+    rows = "".join(f'<b:Dong xmlns:b="urn:b"><b:Ten>{word}</b:Ten></b:Dong>' for _ in range(9))
+    return f"<?xml version='1.0'?>\n<a xmlns='urn:a'><Ho>{word}</Ho>{rows}<X509Certificate>TUlJ</X509Certificate></a>\n".encode()
+
+
+def tray(desk, code, words=("một", "hai", "ba")):
+    """Filings of one sender that are alike, one of them refused."""
+    found = [desk.filing(f"{code}{n}", body=letter(word), verdict=VERDICT) for n, word in enumerate(words)]
+    desk.take(*found, desk.bad(body=letter("hỏng")))
+    return found
+
+
+def raw(store, what):
+    with store.engine.connect() as connection:
+        return connection.execute(text(what)).all()
+
+
+def agrees(store):
+    """The chain is whole, and the tables say what it says."""
+    with store.read() as view:
+        assert chain.verify_chain(view.log_entries()).whole
+    result = compare_with_log(store)
+    assert (result.differences, result.older) == ([], {})
+
+
+def test_messages_receipts_verdicts_and_lines_are_kept_in_fewer_bytes_and_come_back_as_they_were(store, desk, code):
+    found = tray(desk, code)
+    with store.read() as view:
+        for finding in found:
+            assert (
+                view.body(finding.envelope.digest) == view.envelope(finding.envelope.id).body == finding.envelope.body
+            )
+            assert [one.facts for one in view.verdicts(finding.envelope.id)] == [VERDICT]
+            (line,) = view.log(message=finding.envelope.id)
+            assert line.facts["verdict"]["facts"] == chain.digest_of(VERDICT)
+    for kept, stored in raw(store, "SELECT kept, length(bytes) FROM body WHERE kept > 200"):
+        assert stored < kept / 2
+    assert {facts for (facts,) in raw(store, "SELECT facts FROM log WHERE message IS NOT NULL")} == {"{}"}
+    assert [facts for (facts,) in raw(store, "SELECT facts FROM verdict WHERE state = 'accepted'")] == ["{}"] * 3
+    agrees(store)
+
+
+def test_another_process_reads_what_this_one_packed_and_learns_nothing_twice(store, desk, desk_at, code):
+    first = tray(desk, code)
+    known = raw(store, "SELECT id FROM pattern ORDER BY id")
+    other = desk_at(Store(store.engine))
+    other.clock.now = desk.clock.now
+    with other.store.read() as view:
+        assert view.body(first[0].envelope.digest) == first[0].envelope.body
+    tray(other, f"{code}9", ("bốn",))
+    assert raw(store, "SELECT id FROM pattern ORDER BY id") == known != []
+    agrees(store)
+
+
+def test_what_a_transaction_learnt_that_failed_is_learnt_by_the_next(store, desk, code):
+    one = desk.filing(code, body=letter("một"), verdict=VERDICT)
+
+    def cut_short():
+        with store.begin() as tx:
+            ledger = tx.open([one])
+            enter(one, ledger, desk.counter, desk.clock.now)
+            tx.write(ledger)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        cut_short()
+    assert raw(store, "SELECT id FROM pattern") == []
+    desk.one(one)
+    with store.read() as view:
+        assert view.body(one.envelope.digest) == one.envelope.body
+    agrees(store)
+
+
+def test_the_same_bytes_again_get_the_first_receipt_byte_for_byte(store, desk, code):
+    receipt = letter("biên nhận")
+    first = desk.filing(code, body=letter("một"), receipt=receipt)
+    again = desk.filing(code, body=letter("một"), ma=first.ma_thong_diep)
+    assert desk.one(first).receipt == receipt
+    answer = desk.one(again)
+    assert (answer.repeated, answer.receipt) == (True, receipt)
+
+
+def as_before(store, opened, url):
+    """The same rows in a database of the revision before any were packed, brought on by the migration."""
+    engine = opened(url)
+    scripts = config_of()
+    with engine.begin() as connection:
+        scripts.attributes["connection"] = connection
+        command.upgrade(scripts, "0008")
+        old = MetaData()
+        for table in tables.metadata.sorted_tables:
+            if table.name == "pattern":
+                continue
+            names = Table(table.name, old, autoload_with=connection).columns.keys()
+            with store.engine.connect() as source:
+                rows = source.execute(select(*(table.c[name] for name in names))).all()
+            if rows:
+                connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        if engine.dialect.name == "postgresql":  # what numbers rows by itself goes on behind those that came numbered
+            connection.execute(text("SELECT setval('delivery_seq_seq', 100)"))
+    upgrade(engine)
+    return Store(engine)
+
+
+def test_a_store_of_before_is_read_compared_and_continued(
+    store, desk, desk_at, code, opened, empty_database_url, monkeypatch
+):
+    monkeypatch.setattr(packing, "LEAST", 2**40)  # as was written before anything was packed
+    first = tray(desk, code)
+    monkeypatch.undo()
+    assert raw(store, "SELECT count(*) FROM pattern") == [(0,)]
+    old = as_before(store, opened, empty_database_url)
+    agrees(old)
+    later = desk_at(old)
+    later.clock.now = desk.clock.now
+    second = tray(later, f"{code}9", ("bốn", "năm"))
+    with old.read() as view:
+        for finding in (*first, *second):
+            assert view.body(finding.envelope.digest) == finding.envelope.body
+            assert view.verdicts(finding.envelope.id)[0].facts == VERDICT
+    assert {packed is None for (packed,) in raw(old, "SELECT packed FROM verdict WHERE state = 'accepted'")} == {
+        True,
+        False,
+    }
+    agrees(old)
+
+
+@pytest.mark.threat("T-ERASED")
+def test_what_is_erased_is_in_no_pattern(store, desk, code):
+    """Neither what the message said, nor what was noted of it."""
+    quoted = (Problem("AUT-017", {"name": "LOI-NOI-3300" * 20}),)
+    facts = {**VERDICT, "documents": {"a": {"signatures": [], "name": "TEN-TEP-4411"}}}
+    one = desk.filing(code, body=letter("THAN-THU-1188"), verdict=facts, problems=quoted)
+    desk.one(one)
+    with store.begin() as tx:
+        tx.erase({one.envelope.id: [one.envelope.digest]}, who="operator:lan", reason="hết hạn", now=desk.clock.now)
+    with store.read() as view:
+        assert view.body(one.envelope.digest) is None
+        assert view.verdicts(one.envelope.id)[0].facts == VERDICT
+    kept = b"".join(bytes(content) for (content,) in raw(store, "SELECT bytes FROM pattern"))
+    assert b"TUlJ" in kept
+    assert not [mark for mark in (b"THAN-THU", b"LOI-NOI", b"TEN-TEP") if mark in kept]
+    agrees(store)
+
+
+def test_a_pattern_that_was_changed_by_another_way_shows_in_every_row_that_needs_it(store, desk, code):
+    found = tray(desk, code)
+    with store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM pattern WHERE key LIKE 'message%'"))
+        connection.execute(text("UPDATE pattern SET bytes = :other WHERE key LIKE 'verdict%'"), {"other": b"x"})
+    reader = Store(store.engine)
+    told = {(one.table, one.row) for one in compare_with_log(reader).differences}
+    assert {("body", finding.envelope.digest) for finding in found} <= told
+    assert {("verdict", f"{finding.envelope.id} 1") for finding in found} <= told
+
+
+@pytest.mark.parametrize("one", sampling.samples("accepted")[::9], ids=lambda one: one.name)
+def test_the_markup_of_a_message_has_none_of_its_words(one):
+    bare = markup(one.body)
+    if bare is None:
+        assert b"<!" in one.body or not one.body.lstrip(b"\xef\xbb\xbf").startswith(b"<")
+        return
+    words = {word.strip() for word in re.findall(rb">([^<]+)<", one.body)} - {b""}
+    certificates = set(re.findall(rb"X509Certificate>([^<]+)<", one.body))
+    assert not [word for word in words - certificates if b">" + word + b"<" in bare]
+    packed = pack(one.body, Pattern.of(bare))
+    assert unpacked(packed, len(one.body), lambda _: bare[-packing.LONGEST :]) == one.body
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{}",
+        b"<a><!-- Ten --></a>",
+        b"<a><![CDATA[Ten]]></a>",
+        b"<a><?Ten x?></a>",
+        b"<a b='x>Ten\"'/>",
+        b'<a b="x>Ten" c="Ten">',
+        b"<a><X509Certificate>Nguy\xe1\xbb\x85n</X509Certificate></a>",
+    ],
+)
+def test_what_is_more_than_elements_and_text_makes_no_pattern(document):
+    bare = markup(document)
+    assert bare is None or b"Ten" not in bare
+
+
+def test_attributes_are_left_out_of_a_pattern_but_for_names_of_spaces_and_algorithms():
+    bare = markup(b'<a xmlns="urn:x" Id="Nguyen" c=\'Van\'><b Algorithm="http://a/b"/>An</a>')
+    assert bare == b'<a xmlns="urn:x" Id="" c=""><b Algorithm="http://a/b"/></a>'
+
+
+def test_packing_is_undone_exactly_or_refused():
+    pattern = Pattern.of(b"mot hai ba bon nam " * 40)
+    content = pattern.content + bytes(range(256))
+    packed = pack(content, pattern)
+    assert len(packed) < 400
+    assert unpacked(packed, len(content), {pattern.id: pattern.content}.get) == content
+    assert unpacked(pack(content), len(content), {}.get) == content
+    assert pack(b"ngan") == b"ngan"
+    noise = hashlib.shake_256(b"x").digest(4000)
+    assert pack(noise) is noise
+    assert len(pack(b"a" * 100_000, pattern)) < 1000  # a long one goes without
+    for broken in (packed[:-1], packed + b"x", b"\x07" + packed[1:], b"\x00\xff\xff", b""):
+        with pytest.raises(ValueError, match=r"pack|whole"):
+            unpacked(broken, len(content), {pattern.id: pattern.content}.get)
+    with pytest.raises(ValueError, match="whole"):
+        unpacked(packed, len(content) - 1, {pattern.id: pattern.content}.get)
+    with pytest.raises(ValueError, match="pattern"):
+        unpacked(packed, len(content), {}.get)
+
+
+def test_a_sender_with_another_certificate_has_another_pattern():
+    assert certificate_mark(letter("x")) != certificate_mark(letter("x").replace(b"TUlJ", b"TUlK")) != ""
+    assert certificate_mark(b"<a/>") == ""
