@@ -38,7 +38,7 @@ from gateway.core.written import (
     setting,
     setting_meaning,
 )
-from schemas.rules import RULES, RuleSettings
+from schemas.rules import RuleSettings, settable_rules
 
 CONFIG_NAME = "lienthong.toml"
 ENV_PREFIX = "LIENTHONG_"
@@ -868,7 +868,7 @@ def _working_hours(settings: Settings, written: Written) -> Iterable[Problem]:
 
 def _severities(settings: Settings, written: Written) -> Iterable[Problem]:
     for name in settings.rules.unknown():
-        known = sorted(rule.name for rule in RULES if not rule.locked)
+        known = settable_rules()
         meant = nearest(name.rpartition(".")[2], known)
         yield written.problem("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)
 

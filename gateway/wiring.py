@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # imported where they are used: a command that only looks int
     from gateway.services.certificate_status import Sources
     from gateway.services.inquiries import Inquirer
     from gateway.services.intake import Gate
+    from gateway.services.publishing import InForce
     from gateway.services.replies import Clerk, Persons
     from gateway.store import CertificateRecord as StoredStatus
     from gateway.store import PartyVersion
@@ -46,6 +47,8 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     registry of the profile files, and certificates judged by the revocation lists among the settings. Raises Stopped
     with every SYS problem of files that cannot be used.
     """
+    from gateway.core.known_services import KnownServices
+    from gateway.core.service_rules import ServiceDesk
     from gateway.services.intake import Gate, GatewayIdentity
     from gateway.services.publishing import in_force
     from schemas.catalog import bundled
@@ -58,8 +61,9 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
     rules = settings.rules
     on_record = None if store is None else in_force(store, _today())
     if on_record is not None:
-        parties = Parties(parties, parties.version, same=on_record.same, same_as_of=on_record.as_of)
+        parties = _with_catalogues(parties, parties.version, on_record)
         rules = replace(rules, procedures=rules.procedures or on_record.procedures)
+    deadlines = deadline_rules(settings)
     return Gate(
         catalog=bundled(settings.schemas.declarations, rules=rules),
         trust=trust_of(parties, trees, settings, store),
@@ -71,8 +75,18 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         limits=settings.limits,
         store=store,
         hold_for=timedelta(hours=settings.work.hold_for_h),
-        deadlines=deadline_rules(settings),
+        deadlines=deadlines,
+        services=ServiceDesk(
+            known=KnownServices() if on_record is None else on_record.services,
+            calendar=deadlines.calendar,
+            severity=rules.severity,
+        ),
     )
+
+
+def _with_catalogues(parties: Iterable[Party], version: int, on_record: InForce) -> Parties:
+    """The registry with what the catalogue of agencies says of identifiers and of dossier codes."""
+    return Parties(parties, version, same=on_record.same, same_as_of=on_record.as_of, shapes=on_record.shapes)
 
 
 def registry_looked_at(settings: Settings, store: Store) -> tuple[Parties, TrustView]:
@@ -100,14 +114,17 @@ def renewed(gate: Gate, settings: Settings) -> Gate | None:
         return None
     parties, trust = gate.parties, gate.trust
     if registry != parties.version or on_record is not None:
-        same = (parties.same, parties.same_as_of) if on_record is None else (on_record.same, on_record.as_of)
         fresh = parties if registry == parties.version else with_ourselves(registry_of(gate.store), settings, gate.key)
-        parties = Parties(fresh, registry, same=same[0], same_as_of=same[1])
+        if on_record is not None:
+            parties = _with_catalogues(fresh, registry, on_record)
+        else:
+            parties = Parties(fresh, registry, same=parties.same, same_as_of=parties.same_as_of, shapes=parties.shapes)
     if registry != gate.parties.version or statuses != gate.trust.version:
         trust = trust_of(parties, gate.trust.trees.values(), settings, gate.store)
     if on_record is not None and not settings.rules.procedures and on_record.procedures != catalog.rules.procedures:
         catalog = catalog.replace(rules=replace(catalog.rules, procedures=on_record.procedures))
-    return replace(gate, parties=parties, trust=trust, catalog=catalog, refused=refused)
+    services = gate.services if on_record is None else replace(gate.services, known=on_record.services)
+    return replace(gate, parties=parties, trust=trust, catalog=catalog, services=services, refused=refused)
 
 
 def _redeclared(gate: Gate, settings: Settings) -> tuple[Catalog, str]:
@@ -383,7 +400,7 @@ def with_aliases(parties: Parties, store: Store) -> Parties:
     on_record = in_force(store, _today())
     if on_record is None:  # never without a version that is known already
         return parties
-    return Parties(parties, parties.version, same=on_record.same, same_as_of=on_record.as_of)
+    return _with_catalogues(parties, parties.version, on_record)
 
 
 def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None) -> Parties:
@@ -405,7 +422,13 @@ def with_ourselves(parties: Parties, settings: Settings, key: SigningKey | None)
             if identifier.upper() == settings.node.identifier.upper():
                 facts = {"what": "identifier", "value": identifier, "first": CONFIG_NAME, "second": f"{party.id}.toml"}
                 raise Stopped(Problem("SYS-025", facts))
-    return Parties([*others, ourselves], parties.version, same=parties.same, same_as_of=parties.same_as_of)
+    return Parties(
+        [*others, ourselves],
+        parties.version,
+        same=parties.same,
+        same_as_of=parties.same_as_of,
+        shapes=parties.shapes,
+    )
 
 
 def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, store: Store | None) -> TrustView:

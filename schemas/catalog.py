@@ -24,6 +24,7 @@ from lxml import etree
 from gateway.core.model import Content
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.rights import TABLE, Rights
+from gateway.core.severity import Severity
 from gateway.documents import Kind, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
@@ -105,7 +106,7 @@ class Catalog:
         self.declarations = declarations if declarations is not None else Declarations()
         self.rules = rules if rules is not None else RuleSettings()
         self._readers: dict[Kind, PayloadReader] = {}
-        self._rules: dict[str, tuple[Active, ...]] = {}
+        self._rules: dict[tuple[str, frozenset[tuple[str, Severity]]], tuple[Active, ...]] = {}
         self._versions: dict[str, dict[str, set[str]]] = {}  # HS05 -> root -> versions
         for entry in readers:
             if entry.kind in self._readers:
@@ -158,11 +159,12 @@ class Catalog:
         """The register's entry. Raises KeyError for a kind that is not in it."""
         return self._readers[kind]
 
-    def rules_of(self, loai: str) -> tuple[Active, ...]:
-        """The rules beyond the schema that a message type is held to."""
-        found = self._rules.get(loai)
+    def rules_of(self, loai: str, party: Mapping[str, Severity] = MappingProxyType({})) -> tuple[Active, ...]:
+        """The rules beyond the schema that a message type is held to, from a party whose profile says this of them."""
+        key = (loai, frozenset(party.items()))
+        found = self._rules.get(key)
         if found is None:
-            found = self._rules[loai] = active(self.rules, loai)
+            found = self._rules[key] = active(self.rules, loai, party)
         return found
 
     def rights(self, kind: Kind) -> Rights:

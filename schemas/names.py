@@ -51,9 +51,10 @@ LY_DO_TRONG = "LyDoTrong"
 _OLD_STYLE = r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}"  # 000.00.00.H19
 _NEW_STYLE = r"[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}"  # H19.901
 _SEQUENCE = r"-([0-9]{6}|[0-9]{8})-[0-9]{4,7}"
+_CENTRAL = r"[0-9A-Z]{1,20}(/[0-9A-Z]{1,20}){1,3}"  # 03706/2026/07906
 
 MA_DINH_DANH = re.compile(f"{_OLD_STYLE}|{_NEW_STYLE}")
-MA_HO_SO = re.compile(f"({_OLD_STYLE}){_SEQUENCE}|({_NEW_STYLE}){_SEQUENCE}")
+MA_HO_SO = re.compile(f"({_OLD_STYLE}){_SEQUENCE}|({_NEW_STYLE}){_SEQUENCE}|{_CENTRAL}")
 MA_THONG_DIEP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MA_TTHC = re.compile(r"[0-9]\.[0-9]{6}(\.[0-9]{2})?(\.(000\.00\.00\.)?[A-Y][0-9]{2}(\.[0-9]{2})?)?")
 PHIEN_BAN = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")

@@ -6,14 +6,16 @@ a reason, and the rules of :mod:`schemas.rules`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from lxml import etree
 
 from gateway.core.model import Address, MaHoSo, MaThongDiep, ThongDiep
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
+from gateway.core.severity import Severity
 from gateway.documents import Attested, Kind, xpath_of
 from schemas import declarations, names
 from schemas.attachments import Attachment, attachments
@@ -29,8 +31,17 @@ def read(attested: Attested, catalog: Catalog) -> ThongDiep:
     return read_letter(attested, catalog).thong_diep
 
 
-def read_letter(attested: Attested, catalog: Catalog, *, plain_references: bool = False) -> Letter:
-    """The letter with its attachments decoded. ``plain_references``: its sender may name files by http (its profile says so).
+def read_letter(
+    attested: Attested,
+    catalog: Catalog,
+    *,
+    plain_references: bool = False,
+    severity: Mapping[str, Severity] = MappingProxyType({}),
+) -> Letter:
+    """The letter with its attachments decoded.
+
+    ``plain_references``: its sender may name files by http, ``severity``: how strict the rules are with it; both as its profile
+    says.
 
     Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in the ThongDiep's ``notes``.
     """
@@ -56,7 +67,7 @@ def read_letter(attested: Attested, catalog: Catalog, *, plain_references: bool 
         settings=catalog.rules,
         plain_references=plain_references,
     )
-    problems += apply_rules(letter, catalog.rules_of(kind.loai))
+    problems += apply_rules(letter, catalog.rules_of(kind.loai, severity))
     if b"DuongDan" in written and all(problem.outcome is ProblemOutcome.NOTE for problem in problems):
         problems += unseen(letter)
     if not problems:

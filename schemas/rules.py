@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from lxml import etree
@@ -22,20 +22,14 @@ from lxml import etree
 from gateway.core import written
 from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
+from gateway.core.service_rules import SERVICE_RULES
+from gateway.core.severity import Severity, severity_of
 from gateway.documents import xpath_of
 from schemas import names, references, scoring
 from schemas.attachments import Attachment, declared_fits
 from schemas.names import hs, local, pb
 
-
-class Severity(StrEnum):
-    """What a broken rule leads to."""
-
-    REJECT = "reject"
-    WARN = "warn"
-    OFF = "off"
-
-
+_NOTHING: Mapping[str, Severity] = MappingProxyType({})
 OPEN_FORMATS = (
     "application/pdf",
     "application/vnd.oasis.opendocument.text",
@@ -88,17 +82,13 @@ class RuleSettings:
         "is no ThuTuc",
     )
 
-    def of(self, rule: MessageRule, loai: str) -> Severity:
-        """The severity of a rule for a type: the type's own setting, else the general one, else the rule's default."""
-        if rule.locked:
-            return Severity.REJECT
-        own = self.severity.get(f"{loai}.{rule.name}")
-        return own if own is not None else self.severity.get(rule.name, rule.default)
+    def of(self, rule: MessageRule, loai: str, party: Mapping[str, Severity] = _NOTHING) -> Severity:
+        """The severity of a rule for a type: what the sender's profile says, else these settings, else the rule's default."""
+        return Severity.REJECT if rule.locked else severity_of(rule.name, loai, rule.default, party, self.severity)
 
     def unknown(self) -> list[str]:
         """Settings that speak of no rule, or of one that is locked: a mistake in the configuration."""
-        settable = {rule.name for rule in RULES if not rule.locked}
-        return sorted(key for key in self.severity if re.sub(r"^HS\d\d\.", "", key) not in settable)
+        return strange_rules(self.severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +175,22 @@ class Active:
     code: str
 
 
-def active(settings: RuleSettings, loai: str) -> tuple[Active, ...]:
-    """The rules that a message type is held to. Asked once for each type, not for each message."""
+def settable_rules() -> list[str]:
+    """The names of the rules whose severity may be set: those of this module, and those about services."""
+    return sorted([rule.name for rule in RULES if not rule.locked] + [rule.name for rule in SERVICE_RULES])
+
+
+def strange_rules(severity: Mapping[str, Severity]) -> list[str]:
+    """The keys of such a setting that speak of no rule, or of one that is locked."""
+    known = set(settable_rules())
+    return sorted(key for key in severity if re.sub(r"^HS\d\d\.", "", key) not in known)
+
+
+def active(settings: RuleSettings, loai: str, party: Mapping[str, Severity] = _NOTHING) -> tuple[Active, ...]:
+    """The rules that a message type of a party is held to. Asked once for each type, not for each message."""
     found = []
     for one in RULES:
-        severity = settings.of(one, loai)
+        severity = settings.of(one, loai, party)
         if (not one.types or loai in one.types) and severity is not Severity.OFF:
             warns = severity is Severity.WARN and one.note is not None
             found.append(Active(one, one.note or one.code if warns else one.code))

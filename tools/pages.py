@@ -28,13 +28,15 @@ from gateway.core.lifecycle import LABELS, MOVES, Guard
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.core.problems import Lang, ProblemEntry, ProblemOutcome, Side, catalogue
 from gateway.core.rights import Standing
+from gateway.core.service_rules import SERVICE_RULES
+from gateway.core.severity import Severity
 from gateway.core.written import setting_meaning
 from gateway.documents import Kind
 from gateway.services.profiles import PartyProfile
 from schemas import describe, names
 from schemas.catalog import Catalog, bundled
 from schemas.describe import Field, Simple
-from schemas.rules import RULES, Severity
+from schemas.rules import RULES
 from schemas.scoring import LINT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -609,6 +611,17 @@ def _rules() -> str:
             rule.source,
         )
         for rule in sorted(RULES, key=lambda rule: rule.code)
+    ]
+    rows += [
+        (
+            f"`{one.name}`",
+            f"[{one.code}](problems.md#{one.code.lower()})",
+            ", ".join(one.types),
+            levels[one.default],
+            prose(catalogue()[one.code].message[Lang.VI]),
+            one.source,
+        )
+        for one in SERVICE_RULES
     ]
     return table(("Quy tắc / rule", "Mã / code", "Loại / types", "Mặc định / default", "Nghĩa", "Nguồn / source"), rows)
 

@@ -274,6 +274,9 @@ def _print_counts(screen: Screen, found: Sequence[Late]) -> None:
 catalogue = Group(
     "catalogue",
     entries={
+        "check": LazyCommand(
+            "gateway.cli.reports:check_catalogue", "Xét một tệp danh mục, không ghi gì.", "Check a catalogue's file."
+        ),
         "import": LazyCommand(
             "gateway.cli.reports:import_", "Nạp một phiên bản danh mục từ CSV hoặc XML.", "Import a version."
         ),
@@ -284,6 +287,48 @@ catalogue = Group(
     "validity.",
     no_args_is_help=True,
 )
+
+
+@command(
+    "check",
+    vi="Xét tệp danh mục (CSV hoặc XML) như khi nạp, không cần cơ sở dữ liệu: mỗi lỗi có tệp, dòng, tên gần nhất. Nhắc cả những "
+    "dịch vụ có thời hạn mà không quy tắc nào đọc được.",
+    en="Check a catalogue's file (CSV or XML) as on import, without a database: each mistake with file, line and nearest name. "
+    "Tells as well of services whose time limit no rule can read.",
+)
+@argument("danh_muc")
+@argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE…"
+)
+def check_catalogue(call: CommandRun, danh_muc: str, files: tuple[Path, ...]) -> int:
+    """Exit code 1 when one of them could not be imported."""
+    from gateway.core.catalogues import unread_terms
+    from gateway.services.publishing import from_bytes
+
+    screen, failed = call.screen, False
+    for file in files:
+        muc: Sequence[Muc] = ()
+        try:
+            muc = from_bytes(danh_muc, file.read_bytes())
+            said = "ThoiHanTinh", "ThoiHanGiaiQuyet"
+            terms = (
+                (one, next((one.fields[n] for n in said if n in one.fields), "–"))
+                for one in unread_terms(danh_muc, muc)
+            )
+            problems = [Problem("CAT-018", {"ma": one.ma, "value": term[:80]}) for one, term in terms]
+            good = True
+        except Stopped as stop:
+            problems, good = [*stop.problems], False
+        failed |= not good
+        if screen.as_json:
+            told = [screen.problem_row(problem) for problem in problems]
+            screen.row({"file": str(file), "ok": good, "muc": len(muc), "problems": told})
+            continue
+        words = (f"DÙNG ĐƯỢC, {len(muc)} mục", f"GOOD, {len(muc)} entries") if good else ("KHÔNG DÙNG ĐƯỢC", "NO GOOD")
+        screen.line(f"{file}: {words[0]}", f"{file}: {words[1]}")
+        for problem in problems:
+            screen.problem(problem, str(file))
+    return PROBLEMS if failed else FINE
 
 
 @command(

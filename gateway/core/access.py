@@ -137,10 +137,12 @@ def may_open(
     parties: Parties,
     rights: Rights,
 ) -> None:
-    """Raises Stopped unless this message may open this dossier, which is not on record.
+    """Raises Stopped unless this message may open this dossier, which is not on record (AUT-025: its code has nobody's shape).
 
     A stranger hears what it would hear of a dossier on record that is none of its: nobody learns which codes there are.
     """
+    if "/" in ma_ho_so and opens(thong_diep) and parties.agency_of(ma_ho_so) is None:
+        raise Stopped(Problem("AUT-025", {"ma_ho_so": ma_ho_so}))
     held = standings(None, ma_ho_so, sender, parties)
     if not opens(thong_diep):
         if Standing.OWNER in held:

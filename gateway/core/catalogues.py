@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from gateway.core.code_shapes import is_code_shape
 from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.service_terms import TermUnit, read_plain_term, read_term
+from gateway.core.written import nearest
 
 #: The 17 items of Art. 4.1.b in their order. The list of the Decision ends with "…": more may be added.
 DICH_VU_ITEMS = (
@@ -40,6 +43,17 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "CoQuan": frozenset(),
 }
 
+#: Of format 2: what is read by the rules about services and dossier codes, beside the items of Art. 4.1.b.
+OWN_COLUMNS: Mapping[str, frozenset[str]] = {
+    "DichVu": frozenset({"MaTTHC", "MaLinhVuc", *DICH_VU_ITEMS, "ThoiHanTinh", "HeThongChuTri"}),
+    "ThuTuc": frozenset({"MaLinhVuc", "TenLinhVuc", "ThoiHanTinh", "HeThongChuTri"}),
+    "CoQuan": frozenset({"BiDanh", "MauMaHoSo"}),
+}
+LEVELS = ("1", "2", "3", "4", "TOAN_TRINH", "MOT_PHAN")  # MucDo
+NEWEST_FORMAT = 2  # 1: values and further columns are the operator's own affair
+
+_FORMAT = re.compile(r"#\s*DinhDang\s*:\s*([0-9]{1,9})\s*,*")  # a spreadsheet fills the line with commas
+_AGENCY = re.compile(r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[A-Y][0-9]{2}|[A-Y][0-9]{2}(\.[0-9A-Z]{1,6}){0,5}")
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")  # N1: UpperCamelCase, ASCII
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,49}")
 _OWN = ("Ma", "Ten", "HieuLucTu", "HieuLucDen", "MaThayThe")
@@ -117,10 +131,20 @@ def changed_fields(before: Muc, after: Muc) -> tuple[str, ...]:
 
 
 def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
-    """The entries of a CSV table with a header row of field names. Raises Stopped with every problem, each with its line."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    """The entries of a CSV table with a header row of field names. Raises Stopped with every problem, each with its line.
+
+    A first line ``# DinhDang: 2`` names the format; without one it is the first.
+    """
+    text = text.removeprefix("\ufeff")
+    first = text.partition("\n")[0].strip().strip('"')
+    named = _FORMAT.fullmatch(first)
+    form = format_of(named[1]) if named else 1
+    reader = csv.reader(io.StringIO(text))
+    if named:
+        next(reader)
+    at = Location(line=2 if named else 1)
     header = [name.strip() for name in next(reader, [])]
-    problems = _header_problems(header)
+    problems = _header_problems(header, danh_muc, form, at)
     if problems:
         raise Stopped(*problems)
     rows = []
@@ -133,21 +157,46 @@ def from_csv(danh_muc: str, text: str) -> tuple[Muc, ...]:
             )
             continue
         rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
-    return entries(danh_muc, rows, problems)
+    return entries(danh_muc, rows, problems, form=form)
 
 
-def _header_problems(header: Sequence[str]) -> list[Problem]:
-    """Names that are none, names given twice, and those that a catalogue cannot be without."""
+def format_of(number: str) -> int:
+    """The format of this number. Raises Stopped (CAT-016) for one that this program does not know."""
+    if not 1 <= int(number) <= NEWEST_FORMAT:
+        raise Stopped(Problem("CAT-016", {"found": number, "newest": NEWEST_FORMAT}, Location(line=1)))
+    return int(number)
+
+
+def _header_problems(header: Sequence[str], danh_muc: str, form: int, at: Location) -> list[Problem]:
+    """Names that are none, names given twice, those that a catalogue cannot be without, and in format 2 unknown ones."""
     wrong = {
         "CAT-002": [name for name in header if not _NAME.fullmatch(name)],
         "CAT-003": sorted({name for name in header if header.count(name) > 1}),
         "CAT-001": [name for name in ("Ma", "Ten") if name not in header],
     }
-    return [Problem(code, {"name": name}, Location(line=1)) for code, names in wrong.items() for name in names]
+    problems = [Problem(code, {"name": name}, at) for code, names in wrong.items() for name in names]
+    if form > 1 and danh_muc in OWN_COLUMNS:
+        known = sorted({*_OWN, *OWN_COLUMNS[danh_muc]})
+        for name in header:
+            if _NAME.fullmatch(name) and name not in known:
+                near = _nearest(name, known)
+                problems.append(Problem("CAT-017", {"name": name, "nearest": near, "known": known}, at))
+    return problems
+
+
+def _nearest(word: str, known: Collection[str]) -> str:
+    """The known word that was probably meant."""
+    by_lower = {one.lower(): one for one in known}
+    found = nearest(word.lower(), by_lower)
+    return by_lower[found] if found else "–"
 
 
 def entries(
-    danh_muc: str, rows: Sequence[tuple[int | None, Mapping[str, str]]], found: Sequence[Problem] = ()
+    danh_muc: str,
+    rows: Sequence[tuple[int | None, Mapping[str, str]]],
+    found: Sequence[Problem] = (),
+    *,
+    form: int = 1,
 ) -> tuple[Muc, ...]:
     """Entries of rows of text, each with its line. Raises Stopped with every problem, those already ``found`` included."""
     problems = list(found)
@@ -163,6 +212,7 @@ def entries(
         else:
             seen[ma] = line
             made.append(_muc(danh_muc, ma, row, at, problems))
+            problems += _wrong_values(made[-1], danh_muc, form, at)
     if danh_muc == "CoQuan":
         problems += _doubly_named(made, seen)
     problems += [
@@ -173,6 +223,37 @@ def entries(
     if problems:
         raise Stopped(*problems)
     return tuple(made)
+
+
+def _wrong_values(one: Muc, danh_muc: str, form: int, at: Location) -> Iterator[Problem]:
+    """Values that the rules about services could not read; MucDo as well where the format says that it is one of ours."""
+
+    def wrong(name: str, value: str, known: Sequence[str]) -> Problem:
+        facts = {"ma": one.ma, "name": name, "value": value[:60], "nearest": _nearest(value, known), "known": known}
+        return Problem("CAT-015", facts, at)
+
+    if danh_muc not in OWN_COLUMNS:
+        return
+    said = one.fields
+    term, owner = said.get("ThoiHanTinh"), said.get("HeThongChuTri")
+    if term is not None and read_plain_term(term) is None:
+        number = re.match(r"\s*([0-9]{1,4})\b", term)
+        yield wrong("ThoiHanTinh", term, [f"{number[1] if number else 10} {unit.value}" for unit in TermUnit])
+    if owner is not None and not _AGENCY.fullmatch(owner):
+        yield wrong("HeThongChuTri", owner, ["H19.901", "000.00.00.H19"])
+    for shape in said.get("MauMaHoSo", "").split():
+        if not is_code_shape(shape):
+            yield wrong("MauMaHoSo", shape, ["00000/0000/00000"])
+    if form > 1 and "MucDo" in said and said["MucDo"] not in LEVELS:
+        yield wrong("MucDo", said["MucDo"], LEVELS)
+
+
+def unread_terms(danh_muc: str, muc: Iterable[Muc]) -> tuple[Muc, ...]:
+    """Services whose time limit no rule can read: nothing is held against it."""
+    if danh_muc != "DichVu":
+        return ()
+    terms = ((one, one.fields.get("ThoiHanTinh") or one.fields.get("ThoiHanGiaiQuyet", "")) for one in muc)
+    return tuple(one for one, term in terms if read_term(term) is None)
 
 
 def _muc(danh_muc: str, ma: str, row: Mapping[str, str], at: Location, problems: list[Problem]) -> Muc:

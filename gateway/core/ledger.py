@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.core import access
 from gateway.core.effects import BESIDE_THE_LIFE, Acknowledges, Files, KetQua, Recalls, Transfers
+from gateway.core.known_services import KnownServices
 from gateway.core.lifecycle import LifeRules, follow
 from gateway.core.model import (
     Acknowledgement,
@@ -33,6 +34,7 @@ from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.routing import receivers_of, route
+from gateway.core.service_rules import ServiceDesk, moves_by_owner, of_history, owner_of, with_owner_as_handler
 
 Seal = Callable[[Finding, Fate, tuple[Problem, ...]], bytes | None]  # makes and signs a BienNhan
 
@@ -94,6 +96,7 @@ class Counter:
     seal: Seal
     rights: Callable[[ThongDiep], Rights]
     place: Callable[[Finding, tuple[Problem, ...]], tuple[Problem, ...]]  # gives problems their places in the document
+    services: ServiceDesk = ServiceDesk()  # noqa: RUF009 - frozen
     rules: Mapping[str, Any] = field(default_factory=dict)  # what was judged by, as the log tells it: registry, schemas
 
 
@@ -210,10 +213,14 @@ def _history(
     if not _keeps_history(thong_diep):
         access.may_name(ledger.dossiers.get(ma_ho_so), ma_ho_so, sender, named, parties, rights)
         return None, None, finding.problems
-    dossier, allowed = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties, rights)
+    known = counter.services.known
+    dossier, allowed = _dossier(ma_ho_so, thong_diep, sender, named, ledger, parties, rights, known)
     rules = LifeRules.of(parties.get(dossier.agency))
+    foreign: tuple[Problem, ...] = ()
     if dossier.changes:
-        effects = access.may_move(dossier, thong_diep, allowed, sender, parties, rules)
+        effects, foreign = moves_by_owner(thong_diep, dossier, sender, parties, counter.services)
+        if not foreign:
+            effects = access.may_move(dossier, thong_diep, allowed, sender, parties, rules)
     followed = follow(
         thong_diep,
         dossier,
@@ -224,7 +231,12 @@ def _history(
         effects=effects,
         privileged=bool({"recall-result", "step-back"} & sender.privileges),
     )
-    notes = counter.place(finding, followed.notes) if followed.notes else ()
+    number = followed.change.number
+    found = of_history(thong_diep, number, followed.trace, sender, rules, counter.services)
+    if any(problem.outcome is ProblemOutcome.FAILED for problem in found):
+        raise Stopped(*found)
+    found = (*followed.notes, *foreign, *found)
+    notes = counter.place(finding, found) if found else ()
     return followed.change, _joined(followed.dossier, thong_diep, named, parties), (*finding.problems, *notes)
 
 
@@ -253,17 +265,33 @@ def _dossier(
     ledger: Ledger,
     parties: Parties,
     rights: Rights,
+    known: KnownServices,
 ) -> tuple[Dossier, frozenset[int]]:
     """The dossier that a message is about, on record or opened by it, and the states to which it may bring that."""
     dossier = ledger.dossiers.get(ma_ho_so)
     if dossier is None or not dossier.changes:
         access.may_open(ma_ho_so, thong_diep, sender, named, parties, rights)
-        return access.parties_of_new(ma_ho_so, sender, named, dossier), frozenset()
+        return _opened(ma_ho_so, thong_diep, sender, named, dossier, parties, known), frozenset()
     allowed = access.may_say(dossier, thong_diep, sender, named, parties, rights)
     ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
     if ma_tthc is not None and dossier.ma_tthc is not None and ma_tthc[:8] != dossier.ma_tthc[:8]:
         raise Stopped(Problem("DOS-002", {"ma_ho_so": ma_ho_so, "first": dossier.ma_tthc, "second": ma_tthc}))
     return dossier, allowed
+
+
+def _opened(
+    ma_ho_so: MaHoSo,
+    thong_diep: ThongDiep,
+    sender: Party,
+    named: tuple[Party, ...],
+    released: Dossier | None,
+    parties: Parties,
+    known: KnownServices,
+) -> Dossier:
+    """The dossier that a message opens. The system that keeps its state by the catalogue handles it, where it is there."""
+    dossier = access.parties_of_new(ma_ho_so, sender, named, released)
+    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
+    return with_owner_as_handler(dossier, owner_of(dossier, ma_tthc, parties, known, thong_diep.thoi_diem_tao))
 
 
 def _joined(dossier: Dossier, thong_diep: ThongDiep, named: tuple[Party, ...], parties: Parties) -> Dossier:

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from gateway.core.code_shapes import CodeShape
 from gateway.core.model import PartyId
+from gateway.core.severity import Severity
 from gateway.core.written import setting
 
 _K = TypeVar("_K")
@@ -311,6 +313,9 @@ class Party:
     formats: Mapping[str, str] = field(default_factory=dict)  # field -> date form
     limits: Mapping[str, int] = field(default_factory=dict)  # field -> characters
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # HS05 -> ("1.0",) what it can read
+    rules: Mapping[str, Severity] = field(
+        default_factory=dict
+    )  # rule, or HS01.rule -> how strict, for its messages alone
     plain_references: bool = False  # whether its messages may name files outside by http
     typed_submissions: bool = False  # whether it may send unsigned typed submissions
     rate_per_s: float | None = None  # at our door
@@ -333,15 +338,23 @@ class Parties:
     """The registry, as one frozen view that is replaced as a whole."""
 
     def __init__(
-        self, parties: Iterable[Party], version: int = 0, *, same: Iterable[Collection[str]] = (), same_as_of: str = ""
+        self,
+        parties: Iterable[Party],
+        version: int = 0,
+        *,
+        same: Iterable[Collection[str]] = (),
+        same_as_of: str = "",
+        shapes: Iterable[CodeShape] = (),
     ) -> None:
         """Raises ValueError when two parties share an id, an identifier, a token or a signing certificate.
 
-        ``same`` are sets of identifiers that mean one agency by the catalogue of agencies, ``same_as_of`` names its version
-        and day. They add to what the profiles say, and never take an identifier from the party that is registered with it.
+        ``same`` are sets of identifiers that mean one agency by the catalogue of agencies, ``shapes`` those of the dossier
+        codes that some of them bear, ``same_as_of`` names its version and day. They add to what the profiles say, and never
+        take an identifier from the party that is registered with it.
         """
         self.version = version
         self.same = tuple(same)
+        self.shapes = tuple(shapes)
         self.same_as_of = same_as_of
         self._by_id: dict[PartyId, Party] = {}
         self._by_identifier: dict[str, Party] = {}
@@ -399,8 +412,12 @@ class Parties:
         return self._by_fingerprint.get(fingerprint)
 
     def agency_of(self, ma_ho_so: str) -> Party | None:
-        """The party whose identifier is the agency part of a dossier code."""
-        return self.by_identifier(agency_part(ma_ho_so) or "")
+        """The party whose identifier is the agency part of a dossier code, or whose own shape of codes it has."""
+        if "/" not in ma_ho_so:
+            return self.by_identifier(agency_part(ma_ho_so) or "")
+        owners = (self.by_identifier(shape.owner) for shape in self.shapes if shape.pattern.fullmatch(ma_ho_so))
+        found = {owner.id: owner for owner in owners if owner is not None}
+        return found.popitem()[1] if len(found) == 1 else None  # a shape of two is nobody's: it would be a guess
 
 
 def _aliases(registered: Mapping[str, Party], same: Iterable[Collection[str]]) -> dict[str, Party]:

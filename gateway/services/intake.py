@@ -35,6 +35,7 @@ from gateway.core.model import (
 from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
+from gateway.core.service_rules import ServiceDesk, of_message
 from gateway.documents import Attested, Canonical, Document, Kind, cut_short, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError
 from schemas import qcvn120, versions, write
@@ -78,6 +79,7 @@ class Gate:
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
     deadlines: DeadlineRules = field(default_factory=DeadlineRules)
+    services: ServiceDesk = field(default_factory=ServiceDesk)  # what the catalogues say of services, and how strictly
     refused: str = ""  # the folder of declarations that was found no good, by its fingerprint; it is told of once
 
     def seal(self, finding: Finding, fate: Fate, problems: tuple[Problem, ...]) -> bytes | None:
@@ -121,7 +123,14 @@ class Gate:
         rules: dict[str, Any] = {"registry": self.parties.version, "schemas": schemas_digest()}
         beside = {"declarations": self.catalog.declarations.digest, "further_schemas": self.catalog.further}
         rules |= {name: digest for name, digest in beside.items() if digest}
-        return Counter(parties=self.parties, seal=self.seal, rights=self.rights, place=self.place, rules=rules)
+        return Counter(
+            parties=self.parties,
+            seal=self.seal,
+            rights=self.rights,
+            place=self.place,
+            services=self.services,
+            rules=rules,
+        )
 
     def place(self, finding: Finding, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Problems that the counter found, with their places in the document. What is refused pays for a second reading."""
@@ -215,13 +224,15 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         known |= {"verdict": attested.verdict, "signed_bytes": attested.signed_bytes, "evidence": attested.evidence}
         yield
         caller = gate.parties.get(envelope.caller.party)
-        letter = read_letter(attested, gate.catalog, plain_references=caller is not None and caller.plain_references)
+        plain, severity = (caller.plain_references, caller.rules) if caller is not None else (False, {})
+        letter = read_letter(attested, gate.catalog, plain_references=plain, severity=severity)
         thong_diep = letter.thong_diep
+        services = _services(thong_diep, attested, caller, gate)
         authorised = _authorised(thong_diep, attested, gate)
         reports = signed_documents(letter, attested, gate)
         known["verdict"] = {**attested.verdict, **_told(reports)}
         documents = _document_problems(reports, attested, gate)
-        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *documents)
+        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *services, *documents)
         finding = Finding(thong_diep=thong_diep, problems=problems, authorised=authorised, **known)
         if any(receiver.versions for receiver in authorised.receivers):
             finding = with_older_versions(finding, attested, authorised.receivers, gate)
@@ -235,6 +246,17 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         finding = Finding(problems=(Problem("SYS-001", {"id": envelope.id}),), **known)
     yield
     return sealed(finding, gate)
+
+
+def _services(thong_diep: ThongDiep, attested: Attested, caller: Party | None, gate: Gate) -> tuple[Problem, ...]:
+    """Remarks of the catalogue on a filing. Raises Stopped (CAT-03x) where a rule refuses."""
+    found = of_message(thong_diep, caller, gate.services)
+    if not found:
+        return ()
+    placed = located(attested.root, attested.body, found)
+    if any(problem.outcome is ProblemOutcome.FAILED for problem in placed):
+        raise Stopped(*placed)
+    return placed
 
 
 def _owns_signature(document: Document, envelope: Envelope, gate: Gate) -> bool:
@@ -394,6 +416,11 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     "AUT-022": ("LoaiThongDiep",),
     "AUT-023": ("ThanPhan/*/TrangThai", "ThanPhan/*/TrangThaiHoSo", "ThanPhan/*"),
     "AUT-024": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
+    **dict.fromkeys(("CAT-031", "CAT-041"), ("ThanPhan/*/KenhThucHien", "ThanPhan/*/HoSo/KenhThucHien", "ThanPhan/*")),
+    **dict.fromkeys(("CAT-032", "CAT-042"), ("ThanPhan/*/MaTTHC", "ThanPhan/*/HoSo/MaTTHC", "ThanPhan/*")),
+    **dict.fromkeys(("CAT-033", "CAT-043"), ("ThanPhan/*/NgayHenTraMoi", "ThanPhan/*/NgayHenTra", "ThanPhan/*")),
+    **dict.fromkeys(("CAT-034", "CAT-044"), ("ThanPhan/*/TrangThai", "ThanPhan/*/MaHoSo", "ThanPhan/*")),
+    "AUT-025": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo"),
     "DUP-010": ("MaThongDiep",),
     "DOS-001": ("ThanPhan/*/MaHoSo", "ThanPhan/*/MaHoSoGoc", "MaHoSo", "ThanPhan/*"),
     "DOS-002": ("ThanPhan/*/MaTTHC", "ThanPhan/*"),

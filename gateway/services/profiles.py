@@ -39,6 +39,7 @@ from gateway.core.parties import (
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.severity import Severity
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, hints_of, nearest, read_toml, setting
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ class PartyProfile:
     lane: LanePolicy = setting(LanePolicy(), vi="Thứ tự theo hồ sơ.", en="Order per dossier.")
     versions: Mapping[str, tuple[str, ...]] = setting(
         {}, vi='Phiên bản mà bên này đọc được: HS05 = ["1.0"].', en='Versions it can read: HS05 = ["1.0"].'
+    )
+    rules: Mapping[str, Severity] = setting(
+        {},
+        vi="Mức của từng quy tắc, riêng cho thông điệp của bên này: “tên-quy-tắc” hoặc “HS01.tên-quy-tắc” = reject, warn, off.",
+        en="Severity of single rules for this party's messages: “rule-name” or “HS01.rule-name” = reject, warn, off.",
     )
     typed_submissions: bool = setting(
         False, vi="Được nộp gói dữ liệu không ký (DongBoHoSoMC…).", en="Whether it may send unsigned typed submissions."
@@ -235,6 +241,12 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
     yield from _certificate_rules(profile, written, trees)
     yield from _type_rules(profile, written, trees)
     from schemas.dialect_fields import dialect_mistakes  # noqa: PLC0415 - loads the schema library
+    from schemas.rules import settable_rules, strange_rules  # noqa: PLC0415 - as above
+
+    for name in strange_rules(profile.rules) if profile.rules else ():
+        known = settable_rules()
+        meant = nearest(name.rpartition(".")[2], known) or "–"
+        yield problem("SYS-012", ("rules", name), nearest=meant, known=known)
 
     for code, where, found in dialect_mistakes(profile.formats, profile.maps, profile.limits):
         yield problem(code, where, **found)
@@ -384,6 +396,7 @@ def _party(
         formats=profile.formats,
         limits=profile.limits,
         versions=profile.versions,
+        rules=profile.rules,
         typed_submissions=profile.typed_submissions,
         plain_references=profile.plain_references,
         rate_per_s=profile.rate_per_s,
@@ -447,6 +460,8 @@ def _row(party: Party) -> dict[str, Any]:
         inner = row.pop(table)
         if key in inner:
             row[name] = inner[key]
+    if not party.rules:  # as above
+        del row["rules"]
     if not row["allowance"]:  # a profile from before there were any says the same
         del row["allowance"]
     return row

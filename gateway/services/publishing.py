@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
 from lxml import etree
 
-from gateway.core.catalogues import CatalogueDifference, Muc, catalogue_difference, entries, from_csv, same_agencies
+from gateway.core.catalogues import (
+    CatalogueDifference,
+    Muc,
+    catalogue_difference,
+    entries,
+    format_of,
+    from_csv,
+    same_agencies,
+)
+from gateway.core.code_shapes import CodeShape
+from gateway.core.known_services import KnownServices, known_services, shapes_of
 from gateway.core.ledger import LogLine
 from gateway.core.limits import CEILING
 from gateway.core.problems import Location, Problem, Stopped
@@ -36,6 +46,10 @@ class InForce:
     as_of: str  # the versions and the day
     same: tuple[tuple[str, ...], ...] = ()  # identifiers that mean one agency (CoQuan)
     procedures: tuple[str, ...] = ()  # the known ones; none while there is no catalogue of procedures (ThuTuc)
+    services: KnownServices = field(
+        default_factory=KnownServices
+    )  # what is said of each (DichVu, ThuTuc), whatever the day
+    shapes: tuple[CodeShape, ...] = ()  # of the dossier codes that agencies bear beside the common form (CoQuan)
 
 
 def in_force(store: Store, day: date, known: str = "") -> InForce | None:
@@ -52,9 +66,16 @@ def _read(view: View, day: date, known: str = "") -> InForce | None:
     rows = {name: [_muc(row) for row in view.catalogue(name, version)] for name, version in newest.items()}
     procedures: set[str] = set()
     if rows.get("ThuTuc"):
-        procedures = {one.ma for one in rows["ThuTuc"] if one.valid_on(day)}
-        procedures |= {one.fields.get("MaTTHC", "") for one in rows.get("DichVu", ()) if one.valid_on(day)} - {""}
-    return InForce(as_of=as_of, same=same_agencies(rows.get("CoQuan", ()), day), procedures=tuple(sorted(procedures)))
+        # In force or not: whether it was on the day of the filing is a question of its own (rule dich-vu-hieu-luc).
+        procedures = {one.ma for one in rows["ThuTuc"]}
+        procedures |= {one.fields.get("MaTTHC", "") for one in rows.get("DichVu", ())} - {""}
+    return InForce(
+        as_of=as_of,
+        same=same_agencies(rows.get("CoQuan", ()), day),
+        procedures=tuple(sorted(procedures)),
+        services=known_services(rows.get("DichVu", ()), rows.get("ThuTuc", ())),
+        shapes=shapes_of(rows.get("CoQuan", ()), day),
+    )
 
 
 def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:
@@ -66,7 +87,8 @@ def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         root = parse_bytes(content, CEILING)  # an operator's own file
         found = [element for element in root.iter() if etree.QName(element).localname == "Muc"]
-        return entries(danh_muc, [(_line(element), _row(element)) for element in found])
+        form = format_of(root.get("DinhDang", "1")) if root.get("DinhDang", "1").isdecimal() else 1
+        return entries(danh_muc, [(_line(element), _row(element)) for element in found], form=form)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -76,7 +98,19 @@ def from_bytes(danh_muc: str, content: bytes) -> tuple[Muc, ...]:
 
 
 def _row(element: etree._Element) -> dict[str, str]:
-    return {etree.QName(child).localname: str(child.xpath("string()")).strip() for child in element}
+    """The children by name; a ThuocTinh is one of the name that it states."""
+    row: dict[str, str] = {}
+    for child in element.iterchildren("{*}*"):
+        name = etree.QName(child).localname
+        if name == "ThuocTinh":
+            row[_part(child, "TenThuocTinh")] = _part(child, "GiaTri")
+        else:
+            row[name] = str(child.xpath("string()")).strip()
+    return row
+
+
+def _part(element: etree._Element, name: str) -> str:
+    return (element.findtext(f"{{*}}{name}") or "").strip()
 
 
 def _line(element: etree._Element) -> int | None:

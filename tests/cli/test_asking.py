@@ -45,6 +45,7 @@ NO_ACTS = [
     ),
     *(
         "catalogue show",
+        "catalogue check",
         "declarations list",
         "declarations check",
         "log show",

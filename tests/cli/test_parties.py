@@ -346,3 +346,16 @@ def test_a_version_that_the_gateway_does_not_have_is_named(cli, office):
     rows, result = spoken(cli)
     assert (result.code, rows["cong-dvc", "HS05"]["strange"], "SYS-051" in result.err) == (1, ["9.9"], True)
     assert "SYS-042" in cli("parties", "versions", "nobody").err
+
+
+def test_a_rule_named_for_a_party_is_kept_with_its_severity_and_an_unknown_one_told_with_the_nearest(cli, node):
+    profile = node / "parties" / "mot.toml"
+    text = 'id = "mot"\nname = "Một"\nrole = "portal"\nidentifiers = ["H19.1"]\n\n[rules]\n"HS03.{}" = "reject"\n'
+    profile.write_text(text.format("dich-vu-thoi-han"), "utf-8")
+    assert cli("parties", "check").code in (0, 1)
+    party = read_file(profile)
+    assert from_text(to_text(party)).rules == {"HS03.dich-vu-thoi-han": "reject"}
+    profile.write_text(text.format("dich-vu-thoi-hann"), "utf-8")
+    result = cli("parties", "check")
+    assert (result.code, "dich-vu-thoi-han" in result.out + result.err) == (1, True)
+    assert "SYS-012" in result.out + result.err

@@ -8,10 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import letters
 import openpyxl
+import pki
 import pytest
 
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.model import Fate
+from gateway.settings import load
 from gateway.sheets import Sheet, csv_text
+from gateway.wiring import renewed
 from gateway.workbook import workbook
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
@@ -333,3 +337,43 @@ def test_importing_agencies_shows_which_identifier_will_lead_to_whom(cli, office
     file.write_text("Ma,Ten,BiDanh\nH19.901,Một,000.01.H19\nH19.902,Hai,000.01.h19\n", "utf-8")
     result = cli("catalogue", "import", "CoQuan", str(file), "--version", "1")
     assert (result.code, "CAT-013" in result.err) == (1, True)
+
+
+SAMPLES = sorted((pki.SAMPLES / "catalogues").glob("*.csv"))
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.stem)
+def test_every_sample_of_a_catalogue_is_good(cli, file):
+    danh_muc = file.stem.partition("-")[0]
+    (row,) = cli("catalogue", "check", danh_muc, str(file), "--json").rows
+    assert (row["ok"], row["muc"] > 1, row["problems"]) == (True, True, [])
+
+
+def test_a_catalogue_that_is_wrong_is_told_with_file_line_and_nearest_name_and_needs_no_node(cli, tmp_path):
+    wrong, vague = tmp_path / "sai.csv", tmp_path / "mo-ho.csv"
+    text = (pki.SAMPLES / "catalogues" / "DichVu.csv").read_text("utf-8")
+    wrong.write_text(text.replace("1 ngay-lam-viec", "1 ngay-lam-viêc"), "utf-8")
+    vague.write_text(text.replace("1 ngay-lam-viec", ""), "utf-8")
+    result = cli("catalogue", "check", "DichVu", str(wrong), str(vague))
+    assert result.code == 1
+    assert re.search(r"sai\.csv:3.*CAT-015|CAT-015.*sai\.csv:3", result.out), result.out
+    assert "gần nhất: 1 ngay-lam-viec" in result.out
+    assert "CAT-018" in result.out
+
+
+def test_an_imported_catalogue_is_held_against_what_arrives_from_then_on(cli, office, tmp_path):
+    """The remark stands in the receipt and in the receiver's inbox, with its place."""
+    file = tmp_path / "dich-vu.csv"
+    text = (pki.SAMPLES / "catalogues" / "DichVu.csv").read_text("utf-8")
+    file.write_text(text.replace(",10 ngày làm việc,", ",9 ngày làm việc,"), "utf-8")
+    assert cli("catalogue", "import", "DichVu", file, "--version", "1", "--yes", "--reason", "đầu").code == 0
+    office.gate = renewed(office.gate, load(office.folder / "lienthong.toml", {}).settings)
+    assert office.receive(HS01).problems == ()
+    taken = office.receive(HS03, "so-tu-phap")
+    (remark,) = taken.problems
+    assert (taken.fate, remark.code, remark.at.line is not None) == (Fate.ACCEPTED, "CAT-043", True)
+    assert remark.at.xpath.endswith("/hs:NgayHenTra[1]")
+    assert b"CAT-043" in taken.receipt
+    with office.store.read() as view:
+        (entry,) = [one for one in view.inbox_after("cong-dvc", 0, 10) if one.loai == "HS03"]
+    assert [problem.code for problem in entry.problems] == ["CAT-043"]

@@ -192,3 +192,42 @@ def test_a_third_agency_meets_each_of_the_first_two() -> None:
     with pytest.raises(Stopped) as stop:
         entries("CoQuan", rows)
     assert [(p.code, p.facts["ma"], p.facts["other"]) for p in stop.value.problems] == [("CAT-013", "C", "B")]
+
+
+FORMAT_2 = "# DinhDang: 2\nMa,Ten,BiDanh,MauMaHoSo\n"
+
+
+@pytest.mark.parametrize(
+    ("danh_muc", "text", "code", "line", "near"),
+    [
+        ("CoQuan", "# DinhDang: 2\nMa,Ten,BiDan\n", "CAT-017", 2, "BiDanh"),
+        ("CoQuan", FORMAT_2 + "H19.901,Sở,,00000-00\n", "CAT-015", 3, "00000/0000/00000"),
+        ("ThuTuc", "Ma,Ten,MaLinhVuc,ThoiHanTinh\n1,A,B,10 ngay-lam-viêc\n", "CAT-015", 2, "10 ngay-lam-viec"),
+        ("ThuTuc", "Ma,Ten,MaLinhVuc,HeThongChuTri\n1,A,B,bo-y-te\n", "CAT-015", 2, "–"),
+    ],
+)
+def test_a_wrong_value_or_column_is_told_with_its_line_and_the_nearest_name(danh_muc, text, code, line, near) -> None:
+    with pytest.raises(Stopped) as stop:
+        from_csv(danh_muc, text)
+    (problem,) = stop.value.problems
+    assert (problem.code, problem.at.line, problem.facts["nearest"]) == (code, line, near)
+
+
+def test_format_2_knows_the_levels_and_format_1_leaves_them_to_the_operator() -> None:
+    with pytest.raises(Stopped) as stop:
+        from_csv("DichVu", "# DinhDang: 2\nMa,Ten,MucDo\nA,Một,toan trinh\n")
+    (wrong,) = [problem for problem in stop.value.problems if problem.code == "CAT-015"]
+    assert (wrong.facts["name"], wrong.facts["nearest"]) == ("MucDo", "TOAN_TRINH")
+    assert "CAT-015" not in {code for code, _ in problems("Ma,Ten,MucDo\nA,Một,toan trinh\n", "DichVu")}
+
+
+def test_a_format_of_the_future_is_refused_and_a_spreadsheets_commas_are_not() -> None:
+    assert problems("# DinhDang: 3\nMa,Ten\n") == [("CAT-016", 1)]
+    assert problems("# DinhDang: 0\nMa,Ten\n") == [("CAT-016", 1)]
+    (one,) = from_csv("CoQuan", "\ufeff# DinhDang: 2,,,\nMa,Ten,BiDanh,MauMaHoSo\nH19.901,Sở,,\n")
+    assert one.ma == "H19.901"
+
+
+def test_an_old_file_keeps_its_own_columns_and_a_cell_may_begin_with_a_hash() -> None:
+    (one,) = from_csv("CoQuan", "Ma,Ten,GhiChuRieng\nH19.901,# 1,x\n")
+    assert (one.ten, one.fields) == ("# 1", {"GhiChuRieng": "x"})

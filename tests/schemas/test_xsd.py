@@ -155,7 +155,13 @@ def test_the_patterns_in_code_are_those_of_the_schema(compiled, name):
 
 
 def test_domain_identifiers_are_judged_as_the_domain_says():  # domain section 15
-    good = ["000.99.01.H19-150115-0001", "H19.901-260115-0001", "H19.902.01-261231-9999", "G09.20-20260115-0090001"]
-    bad = ["H19-26011-1", "H99999-260115-0001"]
+    good = [
+        "000.99.01.H19-150115-0001",
+        "H19.901-260115-0001",
+        "H19.902.01-261231-9999",
+        "G09.20-20260115-0090001",
+        "03706/2026/07906",
+    ]
+    bad = ["H19-26011-1", "H99999-260115-0001", "03706/2026/", "/2026/07906", "a/b"]
     assert all(names.MA_HO_SO.fullmatch(code) for code in good)
     assert not any(names.MA_HO_SO.fullmatch(code) for code in bad)
