@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
@@ -18,6 +16,7 @@ from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Problem, Stopped
 from gateway.services import profiles
+from gateway.services.lines import LineWriter, Wording
 from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
 from gateway.store import SchemaMismatch, Store, StoreError, open_engine
 
@@ -506,40 +505,19 @@ def certificate_status(row: StoredStatus) -> CertificateStatus:
 NOISY = ("signxml", "zeep", "urllib3", "aiohttp", "xmlschema", "asyncio", "pyhanko", "pyhanko_certvalidator", "alembic")
 
 
-def start_logging(settings: Settings) -> None:
-    """The technical log on standard error, in text or JSON. What others log is kept quiet: they quote documents."""
-    import structlog
+def start_logging(settings: Settings) -> LineWriter:
+    """The technical log on standard error, in text or JSON. What others log is kept quiet: they quote documents.
 
-    def inert(_logger: Any, _name: str, event: Any) -> Any:
-        return {name: _inert(value) if isinstance(value, str) else value for name, value in event.items()}
-
-    before: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        inert,
-    ]
-    last: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if settings.log.form == "json"
-        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "logger", "event"], drop_missing=True)
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last], foreign_pre_chain=before
-        )
-    )
+    Gives what writes it, which may be asked what was dropped.
+    """
     root = logging.getLogger()
+    for before in root.handlers:
+        if isinstance(before, LineWriter):
+            before.close()
+    handler = LineWriter()
+    handler.setFormatter(Wording(as_json=settings.log.form == "json"))
     root.handlers[:] = [handler]
     root.setLevel(settings.log.level)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _inert(text: str) -> str:
-    return re.sub(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda m: f"\\u{ord(m.group()):04x}", text
-    )
+    return handler

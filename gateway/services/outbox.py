@@ -52,6 +52,7 @@ UNPROVEN = "receipt.unproven"  # a line of the log, from which watch makes an al
 UNPROVEN_CODE = "DLV-029"
 RESCUE_EVERY_S = 5.0
 AWAY_S = 2.0  # the pause when the database is away
+BREATH_S = 0.02  # between a turn and one that somebody's commit asks for: those of a busy door come as often as that
 RELOOK_EVERY_S = 60.0  # how often a worker takes over what other workers know of the parties
 
 
@@ -63,7 +64,7 @@ class Pace:
     per_party: int = 4  # under way at once to one party, unless its profile says otherwise
     claim: int = 10  # leased in one go
     lease_s: float = 120.0  # longer than the longest exchange
-    poll_s: float = 0.2  # when there is nothing to do
+    poll_s: float = 0.2  # when there is nothing to do and nothing is told
     first_s: float = 60.0  # the wait after a first failed try; later ones grow with its square
     grace_s: float = 20.0  # how long a stopping worker waits for what is under way
 
@@ -218,6 +219,8 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: list[_Settlement] = []  # tries that are over and not yet on record
         self._news = asyncio.Event()
+        self._hinted: asyncio.TimerHandle | None = None
+        self._turned = 0.0  # when the last turn began, by the loop's clock
         self._database = ThreadPoolExecutor(1, thread_name_prefix="outbox")  # so that no commit holds up the wire
         self._rescued_at: datetime | None = None
         self._looked_at: datetime | None = None
@@ -238,6 +241,7 @@ class Outbox:
         it; what is over is then kept for the next turn.
         """
         now = self._clock()
+        self._turned = asyncio.get_running_loop().time()
         if _due(self._looked_at, now, RELOOK_EVERY_S):
             self._take_over(await self._ask(lambda view: view.queues()))
             self._looked_at = now
@@ -274,6 +278,12 @@ class Outbox:
                 one.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
         self._news.clear()
+
+    def hint(self) -> None:
+        """There may be something due: whoever pauses goes on, though not sooner than a breath after the last turn."""
+        if self._hinted is None or self._hinted.when() <= asyncio.get_running_loop().time():
+            loop = asyncio.get_running_loop()
+            self._hinted = loop.call_at(max(loop.time(), self._turned + BREATH_S), self._news.set)
 
     async def finish(self) -> None:
         """Let what is under way end, for a while; what does not is noted as uncertain."""
@@ -595,6 +605,8 @@ async def keep_delivering(
     pace = pace or Pace()
     async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
         outbox = Outbox(store, parties, connectors, clock, line, pace, doubt)
+        loop = asyncio.get_running_loop()
+        news = store.news(lambda: loop.call_soon_threadsafe(outbox.hint))
         try:
             while not stop.is_set():
                 try:
@@ -606,6 +618,7 @@ async def keep_delivering(
                 if not begun:
                     await outbox.pause(stop, pace.poll_s)
         finally:
+            await asyncio.to_thread(news.close)
             await outbox.finish()
 
 

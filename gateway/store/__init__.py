@@ -4,6 +4,7 @@ from gateway.store.engine import Traces, open_engine
 from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Unavailable, Unstorable
 from gateway.store.figures import Groups, OpenLimit, RegisterRow, Unaccepted
 from gateway.store.lives import bring_up_to_date
+from gateway.store.news import News
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -33,6 +34,7 @@ __all__ = [
     "InboxReader",
     "Lane",
     "Message",
+    "News",
     "OpenLimit",
     "PartyVersion",
     "PaymentLine",

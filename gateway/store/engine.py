@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from operator import itemgetter
@@ -201,6 +202,45 @@ def _ready(statement: Any, columns: list[str], dialect: Dialect) -> _Ready:
         names=None if compiled.positional else order,
         processors=[(place, process) for place, process in found if process is not None],
     )
+
+
+_CHANNEL = "lienthong_news"
+_TICK_S = 0.01  # how often a file is looked at; a look costs some microseconds
+_LISTEN_S = 0.5  # how long a server is listened to before it is seen whether to go on
+
+
+def tell_news(connection: Connection) -> None:
+    """Says, with the commit, that there is news for somebody. A file needs no word: that it changed is seen."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+
+
+def listen(engine: Engine, stop: threading.Event) -> Iterator[None]:
+    """Yields once it listens, and soon after each commit that had news, until ``stop`` is set.
+
+    On a connection of its own. Raises what the driver raises when that is lost.
+    """
+    borrowed = engine.raw_connection()
+    driver: Any = borrowed.driver_connection
+    borrowed.detach()
+    try:
+        if engine.dialect.name == "sqlite":
+            seen = None
+            while not stop.wait(_TICK_S):
+                (version,) = driver.execute("PRAGMA data_version").fetchone()
+                if version != seen:
+                    seen = version
+                    yield
+            return
+        driver.rollback()
+        driver.autocommit = True
+        driver.execute(f"LISTEN {_CHANNEL}")
+        yield
+        while not stop.is_set():
+            for _ in driver.notifies(timeout=_LISTEN_S, stop_after=1):
+                yield
+    finally:
+        borrowed.close()
 
 
 def append_only(connection: Connection, tables: Collection[str]) -> None:

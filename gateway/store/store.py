@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from gateway.core.chain import LogEntry
 from gateway.store.engine import Traces, clear_traces, reader_of
 from gateway.store.errors import translated
+from gateway.store.news import News
 from gateway.store.packing import Patterns
 from gateway.store.schema import demand
 from gateway.store.tx import Tx
@@ -44,6 +45,10 @@ class Store:
         """A transaction to read in: one snapshot, which waits for nobody and holds nobody up."""
         with translated(), self._reader.begin() as connection:
             yield View(connection, self._patterns)
+
+    def news(self, tell: Callable[[], object]) -> News:
+        """Has a thread call ``tell`` soon after commits that somebody may wait for, until it is closed."""
+        return News(self.engine, tell)
 
     def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
         """The log after this number, to its head of now. Each page is a snapshot of its own: hours of reading hold nothing up.

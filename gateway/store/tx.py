@@ -38,7 +38,7 @@ from gateway.core.model import (
 from gateway.core.problems import Problem
 from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
-from gateway.store.engine import ERASING
+from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.records import CatalogueRow, CertificateRecord
@@ -103,6 +103,7 @@ class Tx(View):
         self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
         self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
         self._sealed: dict[MessageId, dict[str, Any]] = {}  # what the line of a judgement says of the rows it wrote
+        self._news = False  # whether somebody waits for what is written here
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
         self._spending: tuple[datetime, Mapping[tuple[str, PartyId], int]] | None = None
         self.total: dict[tuple[str, PartyId], int] = {}  # what was spent, all processes together, once this is closed
@@ -356,6 +357,7 @@ class Tx(View):
     def _write_deliveries(self, entries: Sequence[LedgerEntry]) -> None:
         queued = [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries]
         statements.PUT_DELIVERIES(self._connection, queued)
+        self._news = self._news or bool(queued)
 
     def _apply(self, settlement: Settlement, entry: LedgerEntry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
@@ -550,6 +552,7 @@ class Tx(View):
         which = select(_d.c.seq).where(_d.c.id.in_(sorted(ids)), _d.c.state.in_(states))
         chosen = which.order_by(_d.c.id).with_for_update().cte("chosen")
         moved = update(_d).where(_d.c.seq.in_(select(chosen.c.seq))).values(**values).returning(_d)
+        self._news = True
         return sorted(self._connection.execute(moved), key=lambda row: row.seq)
 
     # Inboxes
@@ -780,6 +783,8 @@ class Tx(View):
         self._count_failures()
         self._count_spending()
         self._give_positions()
+        if self._news:
+            tell_news(self._connection)
         self._link_log()
 
     def _count_failures(self) -> None:
@@ -814,6 +819,7 @@ class Tx(View):
             last = self._connection.execute(add, values_).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
         statements.PUT_INBOX(self._connection, values)
+        self._news = self._news or bool(values)
         for row in values:  # the lines of judgements are not linked yet; they share this dict
             placed = self._sealed[row["message"]]["inbox"]
             placed[row["party"]] = {"position": row["position"], "row": row_seal("inbox", row)}

@@ -14,6 +14,7 @@ from gateway.core.allowances import Spending, Spent
 from gateway.core.parties import Party
 from gateway.services.intake import Gate
 from gateway.settings import Settings
+from gateway.store import News
 from gateway.web.auth import Doorkeeper
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
@@ -43,9 +44,12 @@ class Door:
         self.doorkeeper = Doorkeeper(settings.door, self.rates, settings.allowance.strangers_per_s)
         self.readers = ThreadPoolExecutor(max_workers=settings.door.read_threads, thread_name_prefix="read")
         self.stopping = asyncio.Event()
-        self.waiters = Waiters(lambda parties: self.read(heads, self.gate, parties), self.stopping)
+        self.waiters = Waiters(lambda parties: self.read(heads, self.gate, parties), self.stopping, self._listen)
         self.database_answered: float | None = None  # monotonic; see health.py
         self.database_probe: asyncio.Future[int] | None = None
+
+    def _listen(self, tell: Callable[[], object]) -> News | None:
+        return None if self.gate.store is None else self.gate.store.news(tell)
 
     async def read(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """What a blocking function reads from the database, while the loop goes on."""

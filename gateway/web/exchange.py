@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 import ssl
 import urllib.parse
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -101,7 +101,7 @@ class Exchange:
         self.path = ""
         self.query_string = ""
         claimed = headers.get("X-Request-Id", "")
-        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else uuid.uuid4().hex
+        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else secrets.token_hex(16)
         self.lang: Lang = language(headers.get("Accept-Language", ""))
         self.media: Media = media(headers.get("Accept", ""), self._natural(request))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -61,11 +62,30 @@ class Metrics:
             f"{name}messages_not_recorded", "Messages the database did not keep.", registry=self.registry
         )
 
+        self._lines = Counter(
+            f"{name}log_lines_dropped",
+            "Lines of the technical log that nobody took from standard error.",
+            registry=self.registry,
+        )
+        self._judging, self._recording = self._work.labels("judging"), self._work.labels("recording")
+        # Finding a counter by its labels costs as much as counting.
+        self._request = lru_cache(512)(self._of_request)
+        self._fate = lru_cache(64)(self._messages.labels)
+
+    def _of_request(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS") else "other"
+        return self._requests.labels(known, route or "none", str(status)), self._seconds.labels(route or "none")
+
     def request(self, method: str, route: str, status: int, took_s: float) -> None:
         """One request was answered."""
-        known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS") else "other"
-        self._requests.labels(known, route or "none", str(status)).inc()
-        self._seconds.labels(route or "none").observe(took_s)
+        count, seconds = self._request(method, route, status)
+        count.inc()
+        seconds.observe(took_s)
+
+    def lines_dropped(self, number: int) -> None:
+        """So many more lines of the technical log were dropped."""
+        if number:
+            self._lines.inc(number)
 
     def closed(self, why: str) -> None:
         """The watchman closed a connection."""
@@ -81,7 +101,7 @@ class Metrics:
 
     def message(self, fate: str, channel: str, codes: Iterable[str]) -> None:
         """A message was answered."""
-        self._messages.labels(fate, channel).inc()
+        self._fate(fate, channel).inc()
         for code in codes:
             self._problems.labels(code).inc()
 
@@ -89,8 +109,8 @@ class Metrics:
         """A tray was recorded."""
         self._trays.inc()
         self._size.observe(messages)
-        self._work.labels("judging").inc(judging_s)
-        self._work.labels("recording").inc(recording_s)
+        self._judging.inc(judging_s)
+        self._recording.inc(recording_s)
         self._waiting.set(waiting)
 
     def lost(self) -> None:

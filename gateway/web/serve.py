@@ -37,6 +37,7 @@ from gateway.store import StoreError
 from gateway.web.crashes import read_at_death
 
 if TYPE_CHECKING:
+    from gateway.services.lines import LineWriter
     from gateway.web.door import Door
 
 log = logging.getLogger("lienthong.web.serve")
@@ -273,6 +274,8 @@ def _work(job: Job, line: Connection) -> None:
         for problem in stop.problems:
             log.error("%s %s", problem.code, problem.message(Lang.EN))  # noqa: TRY400 - it says it all
         raise SystemExit(1) from None
+    finally:
+        logging.shutdown()  # multiprocessing ends a child without what is registered for the end
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -291,7 +294,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     from gateway.web.tls import server_context  # noqa: PLC0415
 
     settings = loaded.settings
-    wiring.start_logging(settings)
+    lines = wiring.start_logging(settings)
     gate = wiring.build(settings, wiring.open_store(loaded))
     app = App(gate, settings, shared=job.shared)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
@@ -300,7 +303,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     leave = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leave.set)
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
-    beating = asyncio.create_task(_beat(app.door, line, settings.web))
+    beating = asyncio.create_task(_beat(app.door, line, settings.web, lines))
     renewing = asyncio.create_task(_renew(app.door, settings))
     warming = asyncio.create_task(_warm(app.door))
     line.send_bytes(b"ready")
@@ -311,13 +314,16 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     await app.stop()
 
 
-async def _beat(door: Door, line: Connection, web: WebSettings) -> None:
+async def _beat(door: Door, line: Connection, web: WebSettings, lines: LineWriter) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
+    told = 0
     most = _memory_mb() + web.growth_mb
     while True:
         if door.tray.longest_s() < web.stall_s:
             with contextlib.suppress(OSError):
                 line.send_bytes(b"large" if _memory_mb() > most else b"alive")
+        told, before = lines.dropped, told
+        door.metrics.lines_dropped(told - before)
         await asyncio.sleep(min(1.0, web.stall_s / 5))
 
 

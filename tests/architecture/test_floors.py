@@ -24,7 +24,6 @@ LIBRARIES = {
         "openpyxl"
     },  # what parties export of their dossiers; nothing of a message comes this way
     "gateway.settings": {"msgspec"},
-    "gateway.wiring": {"structlog"},
     "gateway.web": {"aiohttp", "lxml", "msgspec", "prometheus_client", "uvloop", "multidict", "yarl"},
     "gateway.cli": {"click", "rich", "cryptography"},
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own

@@ -13,6 +13,7 @@ from false_agency import CUTS, Agency, Fault, Lienthong, run, until
 from hypothesis import given
 from hypothesis import strategies as st
 from owed import START, Clock, Owing, agency, flat
+from patience import PATIENCE_S
 
 from connectors.base import Connector, connector
 from connectors.http import Http, HttpLine
@@ -1001,6 +1002,22 @@ def test_the_loop_delivers_what_comes_while_it_runs_and_ends_when_told(sqlite_st
             return lanes
 
     assert len(run(story())) == 9
+
+
+def test_what_is_committed_is_delivered_though_nobody_looks_for_a_long_time(store: Store) -> None:
+    async def story() -> None:
+        script, clock, stop = Script(), Clock(), asyncio.Event()
+        to = agency(connector="script")
+        owing = Owing(store, clock, to)
+        pace = Pace(poll_s=100 * PATIENCE_S)
+        task = asyncio.create_task(keep_delivering(store, owing.parties, script(), stop, clock, pace=pace))
+        for count in range(1, 4):
+            await asyncio.to_thread(owing.loose, to)
+            await until(lambda count=count: owing.states() == ["delivered"] * count)  # type: ignore[misc]
+        stop.set()
+        await task
+
+    run(story())
 
 
 def test_two_workers_never_send_one_delivery_twice(store: Store) -> None:

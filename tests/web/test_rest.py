@@ -352,6 +352,12 @@ def test_a_long_poll_ends_when_news_arrive(open_door):
     assert len(got[0].json["DanhSachMuc"]) == 1
 
 
+def test_a_long_poll_needs_no_looking_every_so_often(open_door, monkeypatch):
+    """What is committed tells, here by the same process."""
+    monkeypatch.setattr("gateway.web.waiters._EVERY_S", 100 * PATIENCE_S)
+    test_a_long_poll_ends_when_news_arrive(open_door)
+
+
 def test_a_long_poll_without_news_ends_empty(door):
     answer = door.get("/v1/inbox?after=0&wait=1", "ubnd-xa-thu-nghiem")
     assert (answer.status, answer.json["DanhSachMuc"]) == (200, [])

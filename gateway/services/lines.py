@@ -1,0 +1,166 @@
+"""The technical log, written beside the work: whoever logs puts a line down and goes on; a thread words and writes it.
+
+Standard error may be a pipe that nobody reads. Then lines wait, up to a number, and are dropped beyond it; how many is
+counted, and said in the log as soon as it is taken again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+MOST: Final = 10_000  # lines that wait at most
+_GATHER_S: Final = 0.02  # what comes meanwhile is written in one go
+_LAST_S: Final = 2.0  # how long a process that ends tries to write what is left
+
+_OWN: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime"}
+# What would move a terminal's cursor, or turn its writing round.
+_ODD: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+class Wording(logging.Formatter):
+    """A line as ``key=value`` pairs for people, or as JSON for machines. What it quotes can do nothing to a terminal."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """In one of the two forms."""
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, logger and event first, then what was said beside it."""
+        said: dict[str, Any] = {
+            "timestamp": f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat()}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        said |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        if self._as_json:
+            inert = {name: _inert(value) if isinstance(value, str) else value for name, value in said.items()}
+            return json.dumps(inert, ensure_ascii=False, default=str)
+        return _inert(" ".join([f"{name}={_quoted(value)}" for name, value in said.items()]))
+
+
+def _quoted(value: object) -> str:
+    """A value of ``key=value``: in quotes where it would not be one word."""
+    if value is None:
+        return ""
+    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    if text.isalnum():
+        return text
+    parts = " " in text or "=" in text or '"' in text
+    if parts:
+        text = text.replace("\\", "\\\\")
+    text = text.replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"' if parts else text
+
+
+def _inert(text: str) -> str:
+    return text if text.isascii() and text.isprintable() else _ODD.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
+
+
+class LineWriter(logging.Handler):
+    """Takes lines without ever waiting for whoever reads them."""
+
+    def __init__(self, write: Callable[[bytes], int] | None = None, most: int = MOST) -> None:
+        """``write`` writes some of the bytes and says how many; to standard error where none is given."""
+        super().__init__()
+        self._write = write or _to_standard_error
+        self._most = most
+        self._waiting: deque[logging.LogRecord] = deque()
+        self._some = threading.Event()
+        self._ending = False
+        self._dropped = 0
+        self._told = 0
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Lines that nobody will read, so far."""
+        return self._dropped
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the lock that other handlers need: putting a line down needs none."""
+        kept = self.filter(record)
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Puts a line down."""
+        if len(self._waiting) >= self._most:
+            self._dropped += 1
+            return
+        if record.args:  # what they name may be another thing by the time it is worded
+            record.msg, record.args = record.getMessage(), None
+        self._waiting.append(record)
+        if not self._some.is_set():
+            self._some.set()
+
+    def flush(self) -> None:
+        """Waits until what was put down is written, for a while."""
+        until = time.monotonic() + _LAST_S
+        while self._some.is_set() and self._thread.is_alive() and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        """Writes what is left, as far as somebody takes it."""
+        self._ending = True
+        self._some.set()
+        self._thread.join(_LAST_S)
+        super().close()
+
+    def _run(self) -> None:
+        while not self._ending or self._waiting:
+            self._some.wait()
+            if not self._ending:
+                time.sleep(_GATHER_S)
+            lines = []
+            while self._waiting:
+                lines.append(self._worded(self._waiting.popleft()))
+            self._put("".join(lines))
+            if not self._waiting and (dropped := self._dropped) > self._told:
+                self._put(self._worded(_missing(dropped - self._told)))
+                self._told = dropped
+            self._some.clear()
+            if self._waiting:  # it came before that
+                self._some.set()
+
+    def _worded(self, record: logging.LogRecord) -> str:
+        try:
+            return f"{self.format(record)}\n"
+        except Exception as error:  # noqa: BLE001 - a line that cannot be worded is told of, and costs nothing else
+            return f"a line of {record.name} cannot be worded: {type(error).__name__}\n"
+
+    def _put(self, text: str) -> None:
+        rest = text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace")
+        try:
+            while rest:
+                rest = rest[self._write(rest) :]
+        except OSError:
+            self._dropped += rest.count(b"\n")  # the reader is gone
+
+
+def _to_standard_error(content: bytes) -> int:
+    try:
+        return os.write(2, content)
+    except BlockingIOError:  # somebody made it non-blocking
+        time.sleep(0.05)
+        return 0
+
+
+def _missing(number: int) -> logging.LogRecord:
+    said = f"{number} lines of this log were dropped: nobody took them"
+    return logging.LogRecord("lienthong.log", logging.WARNING, "", 0, said, None, None)
