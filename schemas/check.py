@@ -16,6 +16,12 @@ from schemas import declarations, names
 from schemas.catalog import Catalog
 from schemas.explain import explain
 
+# One is allowed. So many by mistake are explained with everything else; of a heap of them each costs the explainer more
+# than an honest message (300 cost as much as 205 of them).
+MOST_SIGNATURES = 8
+_SHOWN = 3
+_SIGNATURE = f"{{{names.DS}}}Signature"
+
 
 def check(document: Document, catalog: Catalog) -> Checked:
     """The document as checked. Raises Stopped with every schema problem found, each with line, column and XPath."""
@@ -30,6 +36,10 @@ def check(document: Document, catalog: Catalog) -> Checked:
     except etree.LxmlError as error:  # libxml2 could not answer: an internal error on some pattern
         problem = Problem("XSD-090", {"reason": type(error).__name__}, Location(xpath=xpath_of(root)))
         raise Stopped(*placed(document.body, [problem])) from error
+    if not fits and (extra := root.findall(_SIGNATURE)[MOST_SIGNATURES:]):
+        count = len(extra) + MOST_SIGNATURES
+        told = [Problem("SIG-003", {"count": count}, Location(xpath=xpath_of(one))) for one in extra[:_SHOWN]]
+        raise Stopped(*placed(document.body, told))
     problems = [] if fits else explain(document.body, root, catalog.judge(kind), schema.error_log)
     problems += declarations.declared(document.body, root, catalog.declarations, document.envelope.received_at)
     if problems:

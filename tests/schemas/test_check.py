@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from gateway.core.problems import Lang, Location, Stopped
-from schemas.check import check
+from schemas.check import MOST_SIGNATURES, check
 from schemas.explain import MOST, WIDEST
 from schemas.fresh import Size, fresh
 
@@ -24,6 +24,16 @@ def the_problem(problems, body):
     found = problems(body)
     assert len(found) == 1, [(p.code, p.message(Lang.EN)) for p in found]
     return found[0]
+
+
+def test_a_heap_of_signatures_is_refused_for_that_alone_and_is_not_explained(problems, hs05):
+    """The explainer would look at each: it cost as much as two hundred honest messages."""
+    few = problems(hs05.replace("</lt:ThongDiep>", f"{STRAY * MOST_SIGNATURES}</lt:ThongDiep>").replace(">4<", ">11<"))
+    assert {"XSD-019", "XSD-022"} <= {p.code for p in few}
+    many = problems(hs05.replace("</lt:ThongDiep>", f"{STRAY * 300}</lt:ThongDiep>").replace(">4<", ">11<"))
+    assert [(p.code, p.facts["count"]) for p in many] == [("SIG-003", 300)] * 3
+    first = many[0].at
+    assert (first.xpath, first.line > 0) == (f"/lt:ThongDiep/ds:Signature[{MOST_SIGNATURES + 1}]", True)
 
 
 def test_an_accepted_document_stays_without_a_word(letter, hs05):
