@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,18 +17,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, check_period, command, option
+from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, asking, check_period, command, option
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.reconcile import DriftTurn
 from gateway.core.told import is_told
 from gateway.core.unknown import unknown
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import Parties, Party
-    from gateway.services.reconciling import Compared, Disagreement, ReconcilePeriod
+    from gateway.core.reconcile import Disagreement
+    from gateway.services.reconciling import Compared, ReconcilePeriod
+    from gateway.services.repairing import Repair, RepairAct
     from gateway.store import SideBook
 
 SHOWN = 50  # dossiers on a screen, where nothing else is asked for
@@ -99,6 +103,23 @@ KINDS = {
     en=f"At most so many dossiers (default: {SHOWN} on a screen, all with --json and --csv).",
 )
 @option("--csv", "as_csv", is_flag=True, vi="In CSV.", en="Print CSV.")
+@option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    vi="Chữa chỗ khác: in kế hoạch, rồi báo lại theo sổ, giao lại, hoặc gửi lại lượt bị giữ.",
+    en="Mend what differs: print the plan, then tell again from our record, deliver again, or replay what is held.",
+)
+@option("--dry-run", is_flag=True, vi="Với --repair: chỉ in kế hoạch.", en="With --repair: only print the plan.")
+@option(
+    "--rate",
+    type=click.FloatRange(0.01, 1000),
+    default=5.0,
+    show_default=True,
+    vi="Với --repair: nhiều nhất chừng này hồ sơ mỗi giây tới hạn gửi.",
+    en="With --repair: at most so many dossiers a second fall due.",
+)
+@asking
 def reconcile(
     call: CommandRun,
     party: str,
@@ -111,9 +132,14 @@ def reconcile(
     again: bool,
     limit: int | None,
     as_csv: bool,
+    mend: bool,
+    dry_run: bool,
+    rate: float,
+    reason: str | None,
 ) -> int:
-    """Compares, and lists what differs."""
+    """Compares, lists what differs, and mends it where that is wanted."""
     from gateway.services.reconciling import ReconcilePeriod, disagreements
+    from gateway.services.repairing import alone
     from gateway.store import SideBook
     from gateway.wiring import registry_of
 
@@ -121,15 +147,19 @@ def reconcile(
         raise click.UsageError(
             call.screen.text("--file và --columns đi cùng nhau.", "--file and --columns go together.")
         )
+    if mend and as_csv:
+        raise click.UsageError(call.screen.text("--repair không in CSV.", "--repair prints no CSV."))
+    if mend and not dry_run:
+        call.need(OperatorRole.OPERATOR, "reconcile --repair")
     period = ReconcilePeriod(since=since, until=until or call.now)
     check_period(call, period.since, period.until)
     parties = registry_of(call.store)
     who = parties.get(one_party(call, party))
     if who is None:
         raise Stopped(unknown("party", party))
-    with SideBook() as book:
+    with alone(call.store, who.id, lambda: datetime.now(UTC)) as hold, SideBook() as book:
         bad = _BadRows(call.screen, str(file) if file is not None else None, quiet=as_csv)
-        desk = _Desk(call, parties, who, period, book, bad)
+        desk = _Desk(call, parties, who, period, book, bad, hold)
         if file is not None and columns is not None:
             compared: Compared | None = desk.against_file(file, columns)
         elif is_told(who):
@@ -138,6 +168,10 @@ def reconcile(
             compared = desk.by_letter(wait_s, again=again)
         if compared is None:
             return UNDETERMINED
+        if mend:
+            if not call.screen.as_json:
+                _print_counts(call.screen, compared, bad)
+            return _Mending(desk, rate, limit).run(reason, dry_run=dry_run)
         _tell(call.screen, compared, disagreements(call.store, parties, who, book), bad, limit, as_csv=as_csv)
     return PROBLEMS if compared.count or compared.problems else FINE
 
@@ -171,6 +205,14 @@ class _Desk:
     period: ReconcilePeriod
     book: SideBook
     bad: _BadRows
+    hold: Callable[[], None]  # our turn goes on
+
+    def _telling(self, tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        def told(done: int, of: int) -> None:
+            self.hold()
+            tell(done, of)
+
+        return told
 
     def against_file(self, file: Path, columns: Path) -> Compared:
         """With what the party exported."""
@@ -189,7 +231,7 @@ class _Desk:
                 fields=export.fields,
                 digits=export.digits,
                 told=self.bad,
-                tell=tell,
+                tell=self._telling(tell),
             )
 
     def by_asking(self, per_second: float) -> Compared:
@@ -224,7 +266,7 @@ class _Desk:
                 )
 
         with call.screen.progress("Đang hỏi", "Asking") as tell:
-            return asyncio.run(asked(tell))
+            return asyncio.run(asked(self._telling(tell)))
 
     def by_letter(self, wait_s: float, *, again: bool) -> Compared | None:
         """By HS19: the letters go once for a period, the answers are waited for; None where some have not come."""
@@ -249,9 +291,117 @@ class _Desk:
                 facts = {"party": party.id, "missing": missing, "letters": len(inquiry.letters)}
                 call.screen.problem(Problem("REC-023", {**facts, "asked": when(inquiry.asked_at)}))
                 return None
+            self.hold()
             time.sleep(0.5)
         problems = read_answers(call.store, OURSELVES, party.id, inquiry, self.book, self.bad)
         return summed_up(party.id, period, "HS19", ("TrangThaiHoSo",), self.book, problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mending:
+    """A plan, a question, and what was done."""
+
+    desk: _Desk
+    rate: float
+    limit: int | None
+
+    def run(self, reason: str | None, *, dry_run: bool) -> int:
+        """Prints the plan; asks; acts. The plan is made anew for the act, so that it is never older than the question."""
+        from gateway.services.repairing import RepairAct, repair
+
+        call, screen = self.desk.call, self.desk.call.screen
+        counts: Counter[RepairAct] = Counter()
+        open_ends = 0
+        for one in self._planned():
+            counts[one.act] += 1
+            open_ends += one.act is RepairAct.NOTHING and one.about.turn is not DriftTurn.GATEWAY
+            if self.limit is not None or counts.total() <= SHOWN:
+                self._print(one)
+        acts = counts.total() - counts[RepairAct.NOTHING]
+        if not screen.as_json:
+            screen.rest(counts.total() - SHOWN if self.limit is None else 0)
+            self._print_plan(counts)
+        if dry_run or not acts:
+            return PROBLEMS if counts else FINE
+        why = call.agreed(
+            "reconcile --repair", reason, f"Chữa {acts} hồ sơ ở {self.desk.party.id}?", f"Mend {acts} dossiers?"
+        )
+        done = 0
+        planned = self._planned()
+        who = f"operator:{call.person}"
+        for one in repair(
+            call.store, planned, who=who, reason=why, now=lambda: datetime.now(UTC), per_second=self.rate
+        ):
+            done += 1
+            self.desk.hold()
+            if screen.as_json:
+                screen.row({"repaired": one.about.ma_ho_so, "deliveries": [d.id for d in one.deliveries]})
+        screen.line(
+            f"Đã xếp hàng cho {done} hồ sơ; “lienthong work” sẽ gửi. Đối soát lại sau đó.",
+            f"Queued for {done} dossiers; “lienthong work” sends them. Reconcile again after that.",
+        )
+        return PROBLEMS if open_ends else FINE
+
+    def _planned(self) -> Iterator[Repair]:
+        from gateway.services.reconciling import disagreements
+        from gateway.services.repairing import plan_repairs
+
+        desk = self.desk
+        found = disagreements(desk.call.store, desk.parties, desk.party, desk.book)
+        return plan_repairs(desk.call.store, desk.parties, desk.party, islice(found, self.limit), self._has_word())
+
+    def _has_word(self) -> Callable[[str], bool]:
+        from connectors.call_plan import HttpSettings
+        from connectors.registry import installed
+
+        party = self.desk.party
+        if party.connector is None:
+            return lambda _loai: True
+        configured = installed().named(party.connector).configure(party.connector_settings, where=party.id)
+        settings = configured.settings
+        return lambda loai: not isinstance(settings, HttpSettings) or bool(settings.calls_of(loai))
+
+    def _print(self, one: Repair) -> None:
+        screen, about = self.desk.call.screen, one.about
+        of = 0 if screen.lang is Lang.VI else 1
+        if screen.as_json:
+            screen.row({"plan": _plan_row(screen, one)})
+            return
+        if one.act.value == "nothing":
+            why = one.why or Problem(
+                "REC-030", {"why": CAUSES[about.cause.value][of], "turn": TURNS[about.turn.value][of]}
+            )
+            screen.line(f"  {about.ma_ho_so}: {why.code} {why.message(screen.lang)}")
+            return
+        kinds = ", ".join(d.loai for d in one.deliveries)
+        told = "; ".join(f"{name} {_shown(str(value))}" for name, value in one.tells.items())
+        rows = f"; {one.rows} {('dòng tiến độ', 'rows of progress')[of]}" if one.act.value == "project" else ""
+        screen.line(f"  {about.ma_ho_so}: {ACTS[one.act.value][of]} ({kinds}){': ' + told if told else ''}{rows}")
+
+    def _print_plan(self, counts: Counter[RepairAct]) -> None:
+        screen = self.desk.call.screen
+        of = 0 if screen.lang is Lang.VI else 1
+        said = ", ".join(f"{ACTS[act.value][of]} {number}" for act, number in sorted(counts.items()))
+        screen.line(f"Kế hoạch: {said or 'không có gì'}.", f"Plan: {said or 'nothing'}.")
+
+
+ACTS = {
+    "project": ("báo lại theo sổ", "tell again from our record"),
+    "deliver": ("giao lại thông điệp", "deliver the messages again"),
+    "replay": ("gửi lại lượt bị giữ", "replay what is held"),
+    "nothing": ("không chữa từ đây", "not mended from here"),
+}
+
+
+def _plan_row(screen: Screen, one: Repair) -> dict[str, object]:
+    return {
+        **_row(one.about),
+        "act": one.act.value,
+        "deliveries": [{"id": d.id, "message": d.message, "loai": d.loai} for d in one.deliveries],
+        "tells": dict(one.tells),
+        "rows": one.rows,
+        "why": screen.problem_row(one.why) if one.why is not None else None,
+    }
 
 
 class _BadRows:
@@ -307,6 +457,19 @@ def _summary(compared: Compared, limit: int | None) -> dict[str, object]:
 
 
 def _print(screen: Screen, compared: Compared, shown: list[Disagreement], bad: _BadRows) -> None:
+    _print_counts(screen, compared, bad)
+    if not compared.count:
+        return
+    of = 0 if screen.lang is Lang.VI else 1
+    heads = (("Hồ sơ", "Khác (họ → ta)", "Vì sao", "Tới lượt"), ("Dossier", "Differs (theirs → ours)", "Why", "Turn"))
+    screen.table(
+        heads[of],
+        ((one.ma_ho_so, "; ".join(_differs(one, of)), _why(one, of), TURNS[one.turn.value][of]) for one in shown),
+    )
+    screen.rest(compared.count - len(shown))
+
+
+def _print_counts(screen: Screen, compared: Compared, bad: _BadRows) -> None:
     bad.rest()
     period = f"{when(compared.period.since)} – {when(compared.period.until)}"
     screen.line(
@@ -332,12 +495,6 @@ def _print(screen: Screen, compared: Compared, shown: list[Disagreement], bad: _
     of = 0 if screen.lang is Lang.VI else 1
     counted = (f"{KINDS[kind.value][of]} {number}" for kind, number in sorted(compared.kinds.items()) if number)
     screen.line(f"Khác: {', '.join(counted)}.", f"Differ: {', '.join(counted)}.")
-    heads = (("Hồ sơ", "Khác (họ → ta)", "Vì sao", "Tới lượt"), ("Dossier", "Differs (theirs → ours)", "Why", "Turn"))
-    screen.table(
-        heads[of],
-        ((one.ma_ho_so, "; ".join(_differs(one, of)), _why(one, of), TURNS[one.turn.value][of]) for one in shown),
-    )
-    screen.rest(compared.count - len(shown))
 
 
 def _differs(one: Disagreement, of: int) -> Iterator[str]:

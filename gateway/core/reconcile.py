@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.core.date_forms import VIETNAM
-from gateway.core.model import MaHoSo
+from gateway.core.model import DeliveryId, MaHoSo, PartyId
 
 
 class Differs(StrEnum):
@@ -118,6 +118,25 @@ class DisagreementKind(StrEnum):
     MISSING_THERE = "missing-there"
     STATE = "state"  # another state; dates may differ too
     DATES = "dates"  # the same state, another appointment, receipt, finish …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """One dossier on which a party and our record are not at one."""
+
+    party: PartyId
+    ma_ho_so: MaHoSo
+    kind: DisagreementKind
+    cause: DriftCause
+    fields: Mapping[str, tuple[str | None, str | None]]  # what differs: theirs, and ours
+    line: int | None = None  # of the party's file
+    delivery: DeliveryId | str | None = None
+    code: str | None = None
+
+    @property
+    def turn(self) -> DriftTurn:
+        """Who moves next."""
+        return TURNS[self.cause]
 
 
 def disagreement_kind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +108,10 @@ class Told:
             believed=self.believed if news.believed is None else news.believed,
             believed_at=self.believed_at if news.believed is None else now,
         )
+
+    def again(self, rows: tuple[str, ...]) -> Told:
+        """As if only these rows of progress had been taken: a party that says otherwise is told the rest once more."""
+        return replace(self, sent=None, taken=None, rows=rows, refused={})
 
     def owes(self, digest: str, delivery: str) -> bool:
         """Whether this delivery is to say it: it was not taken, and is not one that another delivery was refused with.

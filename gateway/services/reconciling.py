@@ -20,10 +20,9 @@ from gateway.core.model import DeliveryId, DeliveryState, Dossier, Fate, MaHoSo,
 from gateway.core.parties import Parties, Party, Receives
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.reconcile import (
-    TURNS,
+    Disagreement,
     DisagreementKind,
     DriftCause,
-    DriftTurn,
     compared_digits,
     disagreement_kind,
     moment_to,
@@ -78,25 +77,6 @@ class Compared:
     def agree(self) -> int:
         """How many are the same on both sides."""
         return self.ours - sum(n for kind, n in self.kinds.items() if kind is not DisagreementKind.MISSING_HERE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disagreement:
-    """One dossier on which a party and our record are not at one."""
-
-    party: PartyId
-    ma_ho_so: MaHoSo
-    kind: DisagreementKind
-    cause: DriftCause
-    fields: Mapping[str, tuple[str | None, str | None]]  # what differs: theirs, and ours
-    line: int | None = None  # of the party's file
-    delivery: DeliveryId | str | None = None
-    code: str | None = None
-
-    @property
-    def turn(self) -> DriftTurn:
-        """Who moves next."""
-        return TURNS[self.cause]
 
 
 class ListedDossier(Protocol):

@@ -28,16 +28,19 @@ PAGE: Final = 200  # rows that are compared at once
 LINES: Final = 1000  # lines of the log that are read at once
 JUDGED: Final = frozenset(f"message.{fate}" for fate in Fate)
 ERASED: Final = "message.erased"
+RETOLD: Final = "delivery.retold"  # owed anew, beside what the acceptance owes
 
 #: Where a delivery may stand after the last line about it; what is being tried is not in the log.
 _MAY_BE: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset({"queued", "sending"}),
     "delivery.replayed": frozenset({"queued", "sending"}),
+    RETOLD: frozenset({"queued", "sending"}),
     "delivery.unknown": frozenset({"unknown", "sending", "queued"}),
     "delivery.rescued": frozenset({"unknown", "sending", "queued"}),
     "delivery.delivered": frozenset({"delivered"}),
     "delivery.refused": frozenset({"refused"}),
     "delivery.dead": frozenset({"dead"}),
+    "delivery.nothing": frozenset({"nothing"}),
     "delivery.skipped": frozenset({"skipped"}),
     "delivery.recalled": frozenset({"skipped"}),
 }
@@ -341,6 +344,7 @@ class _Told:
         self.judged = [line for line in self.lines if line.what in JUDGED]
         self.erasures = [line for line in self.lines if line.what == ERASED]
         self.erased = {digest for line in self.erasures for digest in line.facts["digests"]}
+        self.retold = {line.facts["delivery"]: line for line in self.lines if line.what == RETOLD}
 
     def differences(self) -> Iterator[Difference]:
         self.found.rows["message"] += 1
@@ -351,6 +355,7 @@ class _Told:
         yield from self._verdicts()
         yield from self._owed("delivery", self.page.deliveries.get(self.row.id, ()), "id")
         yield from self._owed("inbox", self.page.inbox.get(self.row.id, ()), "party")
+        yield from self._owed_anew()
         for delivery in self.page.deliveries.get(self.row.id, ()):
             yield from self._stands(delivery)
             yield from self._attempts(delivery)
@@ -422,11 +427,13 @@ class _Told:
     def _owed(self, table: str, kept: Sequence[rows.AnyRow], key: str) -> Iterator[Difference]:
         """Deliveries, or places in inboxes: as the line of the acceptance says."""
         line = next((line for line in reversed(self.judged) if line.what == "message.accepted"), None)
-        self.found.rows[table] += len(kept)
         told: dict[str, Any] = {}
         if line is not None and "message" in line.facts:
             told = dict(line.facts.get("deliveries" if table == "delivery" else "inbox", {}))
-        elif line is not None:
+        if table == "delivery":
+            kept = [row for row in kept if row.id not in self.retold]
+        self.found.rows[table] += len(kept)
+        if line is not None and "message" not in line.facts:
             self.found.older[table] += len(kept)
             return
         for row in kept:
@@ -445,6 +452,19 @@ class _Told:
                 yield from _columns(table, name, found, {"*": said}, line.number)
         for name in sorted(told):
             yield _gone(table, self._name(table, name), line)
+
+    def _owed_anew(self) -> Iterator[Difference]:
+        """Deliveries that a later line of the log owes: as that line says."""
+        kept = {row.id: row for row in self.page.deliveries.get(self.row.id, ())}
+        for name, line in self.retold.items():
+            row = kept.get(name)
+            if row is None:
+                yield _gone("delivery", name, line)
+                continue
+            self.found.rows["delivery"] += 1
+            yield from _columns(
+                "delivery", name, {"*": _sealed("delivery", row)}, {"*": line.facts["row"]}, line.number
+            )
 
     def _name(self, table: str, name: str) -> str:
         return name if table == "delivery" else f"{name} {self.row.id}"

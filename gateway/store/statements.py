@@ -183,6 +183,16 @@ LOCK_LOG = Once(
     )
 )
 SET_LOG = update(tables.counter).where(_k.name == LOG)
+_TURN = and_(_k.name == bindparam("which"), _k.at <= bindparam("now", type_=_k.at.type))
+OVER_TURN = (
+    update(tables.counter).where(_TURN).values({n: bindparam(n, type_=_k[n].type) for n in ("value", "hash", "at")})
+)
+FIRST_TURN = Bulk(lambda insert: insert(tables.counter).on_conflict_do_nothing(), ["name", "value", "hash", "at"])
+HOLD_TURN = (
+    update(tables.counter)
+    .where(_k.name == bindparam("which"), _k.value == bindparam("held"))
+    .values(at=bindparam("at", type_=_k.at.type))
+)
 PUT_MEMORY = Bulk(_newer_memory, tables.memory.columns.keys())
 PUT_TOLD = Bulk(_newest_told, tables.told.columns.keys())
 PUT_STATUSES = Bulk(_newer_status, tables.certificate_status.columns.keys())

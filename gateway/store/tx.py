@@ -61,6 +61,7 @@ from gateway.store.view import (
     feed,
     key_of,
     spent,
+    turn_at,
 )
 
 _m, _d, _b, _c = tables.message, tables.delivery, tables.body, tables.claim
@@ -467,6 +468,41 @@ class Tx(View):
         """Puts on record what a party was told of a dossier, or was heard to believe."""
         before = self.told(party, ma_ho_so) or Told(party=party, ma_ho_so=ma_ho_so)
         statements.PUT_TOLD(self._connection, [rows.told_in(before.after(news, now, delivery, attempt))])
+
+    def tell_again(
+        self,
+        told: Told | None,
+        deliveries: Sequence[Delivery],
+        *,
+        rows_kept: Sequence[str],
+        who: str,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Owes a party news of a dossier once more. What it was told counts no longer, but for these rows of progress.
+
+        Each new delivery is sealed in the log by a line of its own, beside that of the message's acceptance.
+        """
+        if told is not None:
+            statements.PUT_TOLD(self._connection, [rows.told_in(told.again(tuple(rows_kept)))])
+        queued = [rows.delivery_in(delivery, now) for delivery in deliveries]
+        statements.PUT_DELIVERIES(self._connection, queued)
+        for row in queued:
+            facts = {"delivery": row["id"], "party": row["party"], "reason": reason, "row": row_seal("delivery", row)}
+            self._note(now, "delivery.retold", who, row["message"], **facts)
+
+    def take_turn(self, what: str, party: PartyId, token: int, now: datetime, until: datetime) -> bool:
+        """Whether it is ours now to do this for a party, until then: nobody is at it, or whoever was let its time run out."""
+        name = turn_at(what, party)
+        values = {"value": token, "hash": now.isoformat(), "at": until}
+        if self._connection.execute(statements.OVER_TURN, {"which": name, "now": now, **values}).rowcount == 1:
+            return True
+        return statements.FIRST_TURN(self._connection, [{"name": name, **values}]) == 1
+
+    def hold_turn(self, what: str, party: PartyId, token: int, until: datetime) -> None:
+        """Goes on until then, or ends now; nothing where the turn is another's meanwhile."""
+        values = {"which": turn_at(what, party), "held": token, "at": until}
+        self._connection.execute(statements.HOLD_TURN, values)
 
     def _add_attempt(self, attempt: Attempt) -> dict[str, Any]:
         """Notes a try; gives what the log may say of it."""

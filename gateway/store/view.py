@@ -73,6 +73,11 @@ STATUSES = "statuses"
 MILESTONES = "milestones"  # the number in the log up to which table milestone is made
 
 
+def turn_at(what: str, party: str) -> str:
+    """Whose turn it is at something that one does at a time; the row's moment is its end, its hash when it began."""
+    return f"turn/{what}/{party}"
+
+
 def feed(party: str) -> str:
     """The last position given in a party's inbox."""
     return f"inbox/{party}"
@@ -341,6 +346,10 @@ class View(Figures):
         Only their beginning, where they were over the limit at the door.
         """
         return self._bytes(self._one(_BODY, digest=digest))
+
+    def keeps(self, digest: str) -> bool:
+        """Whether the bytes of this SHA-256 are here."""
+        return self._one(select(_b.c.digest).where(_b.c.digest == digest, _b.c.kept >= 0)) is not None
 
     def bearers(self, digest: str) -> list[MessageId]:
         """The messages that arrived as these bytes; the same bytes from two parties are two."""
@@ -738,6 +747,11 @@ class View(Figures):
             rules=rules(dossier.agency),
             letters=tuple(EventLetter(change=change, body=bodies.get(change.message)) for change in changes),
         )
+
+    def turn(self, what: str, party: PartyId) -> tuple[str, datetime] | None:
+        """Since when somebody is at this for a party, and until when at most; None: nobody ever was."""
+        row = self._one(select(tables.counter).where(tables.counter.c.name == turn_at(what, party)))
+        return (row.hash, row.at) if row is not None else None
 
     def told(self, party: PartyId, ma_ho_so: MaHoSo | str) -> Told | None:
         """What a party was told of a dossier, where it was told anything or had nothing to be told."""

@@ -23,6 +23,9 @@ ACTS = {
     "erase": ["--rejected-before", "2999-01-01"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
+    "reconcile": [
+        *("--party", "so-tu-phap", "--from", "2026-01-01", "--file", "{export}", "--columns", "{columns}", "--repair"),
+    ],
 }
 
 #: They look, they write files of whoever runs them, they run a node or make its tables, or they do what `work` does by itself.
@@ -38,7 +41,6 @@ NO_ACTS = [
         "deadlines",
         "drift",
         "lint",
-        "reconcile",
         "alerts list",
         "alerts ack",
         "report",
@@ -84,7 +86,16 @@ def acts(cli, office, tmp_path):
     file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
     profile = office.folder / "parties" / "so-tu-phap.toml"
     profile.write_text(profile.read_text("utf-8") + '\nenabled = false\ndisabled_reason = "thử"\n', "utf-8")
-    facts = {"delivery": delivery.id, "catalogue": str(file), "ma_ho_so": "H19.901-260115-0001"}
+    export, columns = tmp_path / "xuat.csv", tmp_path / "cot.toml"
+    export.write_text("Ma\n", "utf-8")  # the party lists nothing of what is on record
+    columns.write_text('[columns]\nMaHoSo = "Ma"\n', "utf-8")
+    facts = {
+        "export": str(export),
+        "columns": str(columns),
+        "delivery": delivery.id,
+        "catalogue": str(file),
+        "ma_ho_so": "H19.901-260115-0001",
+    }
     return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pki
 import pytest
 
-from gateway.core.model import Address
+from gateway.core.model import Address, Attempt, AttemptOutcome, DeliveryState
 from gateway.documents import parse_bytes
 from schemas import write
 from signing.sign import SigningKey, sign
@@ -157,3 +157,56 @@ def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compar
         "never-sent",
     )
     assert cli(*command, "--wait", "0", "--again").code == 3
+
+
+# Mending
+
+
+def test_a_party_that_reads_messages_and_lost_a_dossier_is_handed_it_again(cli, export, office):
+    export()
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        (sent,) = tx.claim_due("so-tu-phap", now, 5, 60.0)
+    took = {"started_at": now, "ended_at": now, "outcome": AttemptOutcome.DELIVERED}
+    with office.store.begin() as tx:
+        tx.settle(sent, Attempt(delivery=sent.id, number=1, kind="send", **took), DeliveryState.DELIVERED)
+    (office.folder / "xuat.csv").write_text("Ma,TT,Nhan\n", "utf-8")
+    command = ["reconcile", "--party", "so-tu-phap", *export()[3:], "--repair"]
+
+    plan = cli(*command, "--dry-run")
+    assert (plan.code, "giao lại thông điệp (HS01)" in plan.out, "Kế hoạch" in plan.out) == (1, True, True), plan.out
+    (row,) = cli(*command, "--dry-run", "--json").rows
+    assert (row["plan"]["act"], row["plan"]["cause"], row["plan"]["code"]) == ("deliver", "missing-there", "DLV-046")
+    with office.store.read() as view:
+        assert len(view.deliveries(party="so-tu-phap")) == 1, "a dry run changes nothing"
+
+    done = cli(*command, "--yes", "--reason", "Sở mất dữ liệu", "--json")
+    assert (done.code, done.rows[-1]["repaired"]) == (0, CODE), done.err
+    with office.store.read() as view:
+        first, again = view.deliveries(party="so-tu-phap")
+    assert (again.ma_thong_diep, again.digest, again.state) == (first.ma_thong_diep, first.digest, "queued")
+    waits = cli(*command, "--dry-run", "--json").rows[0]["plan"]
+    assert (waits["act"], waits["cause"]) == ("nothing", "waiting"), "it is on its way now"
+    assert cli("log", "verify", "--store").code == 0
+
+
+def test_what_is_not_ours_to_mend_is_said_and_left_alone(cli, export):
+    command = [*export(f"{CODE},1,02/02/2026", "H19.901-260202-7777,2,"), "--repair", "--dry-run"]
+    shown = cli(*command)
+    assert (shown.code, shown.out.count("REC-030"), "không chữa từ đây 2" in shown.out) == (1, 2, True), shown.out
+    assert cli(*command[:-1], "--yes", "--reason", "thử").code == 1
+    assert cli(*command, "--csv").code == 2
+
+
+def test_what_was_erased_cannot_be_told_again(cli, export, office):
+    export()
+    now = datetime.now(UTC)
+    with office.store.begin() as tx:
+        (sent,) = tx.claim_due("so-tu-phap", now, 5, 60.0)
+    took = {"started_at": now, "ended_at": now, "outcome": AttemptOutcome.DELIVERED}
+    with office.store.begin() as tx:
+        tx.settle(sent, Attempt(delivery=sent.id, number=1, kind="send", **took), DeliveryState.DELIVERED)
+    with office.store.begin() as tx:
+        tx.erase({sent.message: [sent.digest]}, who="operator:an", reason="hết hạn lưu", now=now)
+    command = ["reconcile", "--party", "so-tu-phap", *export()[3:], "--repair", "--dry-run"]
+    assert "REC-031" in cli(*command).out

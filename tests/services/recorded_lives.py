@@ -31,6 +31,7 @@ from schemas.record import WORDS, HoSoRecord, record_of
 
 LATER = datetime(2026, 3, 1, tzinfo=UTC)  # after all of the lives
 PORTAL = "cong-dvc"
+DATES = ("NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayKetThucXuLy", "NgayTuChoi")
 JOURNEYS = sorted(path.parent for path in (sampling.SAMPLES / "journeys").glob("*/journey.toml"))
 
 
@@ -63,7 +64,7 @@ def record_lives(bare_gate: Any, sqlite_template: Path, folder: Path) -> Recorde
         for name in tomllib.loads((journey / "journey.toml").read_text("utf-8"))["files"]:
             sample = sampling.sample(f"journeys/{journey.name}/{name}")
             root = parse_bytes(sample.body)
-            at = datetime.fromisoformat(root.findtext(names.pb("ThoiDiemTao"))) + timedelta(seconds=5)
+            at = datetime.fromisoformat(root.findtext(names.pb("ThoiDiemTao"))).astimezone(UTC) + timedelta(seconds=5)
             (answer,) = receive([arrival(sample.body, sample.sender, at)], gate, at)
             assert answer.fate is Fate.ACCEPTED, answer.problems
             codes.setdefault(journey.name, root.findtext(f".//{names.hs('MaHoSo')}"))
@@ -131,3 +132,14 @@ def portal_where_they_were_filed(recorded: Recorded) -> CongQuocGia:
     cong = CongQuocGia()
     cong.dossiers = {code: {"MaHoSo": code, "TrangThaiHoSo": "1"} for code in recorded.codes.values()}
     return cong
+
+
+def same_at_the_end(cong: CongQuocGia, record: HoSoRecord, ma_ho_so: str) -> None:
+    """The portal's state, dates, fees, supplements and results are those of the gateway's own record."""
+    assert record.whole is not None
+    seen = cong.dossiers[ma_ho_so]
+    assert cong.state_of(ma_ho_so) == record.whole["TrangThaiHoSo"] == str(record.trace.trang_thai)
+    for name in (*DATES, "DanhSachLePhi", "DanhSachHoSoBoSung", "DanhSachGiayToKetQua", "HinhThuc", "DonViXuLy"):
+        assert seen.get(name) == record.whole.get(name), name
+    steps = [(row["ThoiDiemXuLy"], row["TrangThai"]) for row in cong.rows if row["MaHoSo"] == ma_ho_so]
+    assert sorted(steps) == sorted((row["ThoiDiemXuLy"], row["TrangThai"]) for row in record.rows)

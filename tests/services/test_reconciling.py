@@ -20,11 +20,11 @@ from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
+from gateway.core.reconcile import Disagreement
 from gateway.services.drift import drifting
 from gateway.services.exports import ExportRow, PartyExport, read_column_map
 from gateway.services.reconciling import (
     Compared,
-    Disagreement,
     ReconcilePeriod,
     compare_asked,
     compare_list,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cong_quoc_gia import CongQuocGia, settings
+from cong_quoc_gia import settings
 from false_agency import Agency, Fault, run
-from recorded_lives import PORTAL, Recorded, Teller, portal_where_they_were_filed, teller
+from recorded_lives import PORTAL, Recorded, Teller, portal_where_they_were_filed, same_at_the_end, teller
 from shapes import SHAPES, settings_of
 from truc_van_ban import TrucVanBan
 from truc_van_ban import settings as axis
@@ -19,20 +19,6 @@ from connectors.registry import installed
 from gateway.core.model import DeliveryState, MaHoSo
 from gateway.core.told import ToldNews, compared
 from gateway.services.drift import AskedParty, ask_party, drift_alerts, drift_counts, drifting, projected
-from schemas.record import HoSoRecord
-
-DATES = ("NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayKetThucXuLy", "NgayTuChoi")
-
-
-def same_at_the_end(cong: CongQuocGia, record: HoSoRecord, ma_ho_so: str) -> None:
-    """The portal's state, dates, fees, supplements and results are those of the gateway's own record."""
-    assert record.whole is not None
-    seen = cong.dossiers[ma_ho_so]
-    assert cong.state_of(ma_ho_so) == record.whole["TrangThaiHoSo"] == str(record.trace.trang_thai)
-    for name in (*DATES, "DanhSachLePhi", "DanhSachHoSoBoSung", "DanhSachGiayToKetQua", "HinhThuc", "DonViXuLy"):
-        assert seen.get(name) == record.whole.get(name), name
-    steps = [(row["ThoiDiemXuLy"], row["TrangThai"]) for row in cong.rows if row["MaHoSo"] == ma_ho_so]
-    assert sorted(steps) == sorted((row["ThoiDiemXuLy"], row["TrangThai"]) for row in record.rows)
 
 
 def test_the_nine_lives_end_at_a_national_portal_as_in_our_own_record(recorded: Recorded, tmp_path: Path) -> None:
