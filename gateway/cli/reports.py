@@ -33,6 +33,8 @@ from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.catalogues import CatalogueDifference, Muc
+    from gateway.core.model import PartyId
+    from gateway.services.forecast import Forecast
     from gateway.services.reports import PeriodReport
     from gateway.services.watch import Late
     from gateway.sheets import Sheet
@@ -192,8 +194,10 @@ def _print_report(screen: Screen, made: PeriodReport) -> None:
 
 @command(
     "deadlines",
-    vi="Hồ sơ quá hạn, hoặc đến hạn trong số giờ tới, theo cơ quan.",
-    en="Dossiers that are late, or will be within so many hours, by agency.",
+    vi="Hồ sơ quá hạn, hoặc đến hạn trong số giờ tới, theo cơ quan. --forecast: mỗi ngày tới, cơ quan nào sẽ trễ bao nhiêu hồ "
+    "sơ.",
+    en="Dossiers that are late, or will be within so many hours, by agency. --forecast: how many will be late at which agency "
+    "on each of the next days.",
 )
 @option(
     "--within",
@@ -204,10 +208,27 @@ def _print_report(screen: Screen, made: PeriodReport) -> None:
     vi="Số giờ tới.",
     en="Hours ahead.",
 )
+@option(
+    "--forecast",
+    "ahead",
+    is_flag=True,
+    vi="Dự báo ngày hẹn trả sẽ trễ, theo ngày; hồ sơ đang chờ người dân không tính.",
+    en="Forecast the appointments that will be missed, by day; what waits for the applicant is not counted.",
+)
+@option(
+    "--days",
+    type=click.IntRange(1, 31),
+    vi="Số ngày dự báo, kể cả hôm nay; mặc định 3.",
+    en="Days of the forecast, today included; 3 by default.",
+)
 @option("--agency", vi="Chỉ cơ quan này.", en="Only this agency.")
 @option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
-def deadlines(call: CommandRun, hours: float, agency: str | None, limit: int) -> int:
+def deadlines(call: CommandRun, hours: float, ahead: bool, days: int | None, agency: str | None, limit: int) -> int:
     """Exit code 1 when something is late."""
+    if days is not None and not ahead:
+        raise click.UsageError(call.screen.text("--days cần --forecast.", "--days needs --forecast."))
+    if ahead:
+        return _forecast(call, days or 3, agency, limit)
     from gateway.services import watch
     from gateway.services.dossiers import DUES
     from gateway.wiring import deadline_rules, registry_of
@@ -255,6 +276,62 @@ def deadlines(call: CommandRun, hours: float, agency: str | None, limit: int) ->
     else:
         screen.line("Không có hồ sơ nào quá hạn hay sắp đến hạn.", "Nothing is late, and nothing will be soon.")
     return PROBLEMS if any(one.passed for one in found) else FINE
+
+
+SHOWN_DAYS = 4  # columns of a table; what comes after is one more
+
+
+def _forecast(call: CommandRun, days: int, agency: str | None, limit: int) -> int:
+    """Counts by agency first, then the dossiers that will be late next."""
+    from gateway.services.forecast import appointments_ahead
+    from gateway.wiring import registry_of
+
+    call.need(OperatorRole.VIEWER, "deadlines")
+    parties, screen = registry_of(call.store), call.screen
+    chosen = one_party(call, agency) if agency else None
+    found = appointments_ahead(call.store, parties, call.now, days, agency=chosen, most=limit)
+    names = {one.agency: party.name if (party := parties.get(one.agency)) else "" for one in found.agencies}
+    if screen.as_json:
+        for one in found.agencies:
+            by_day = {day.isoformat(): number for day, number in zip(found.days, one.by_day, strict=True)}
+            row = {"dong": "co-quan", "co_quan": one.agency, "ten": names[one.agency], "qua_han": one.overdue}
+            screen.row({**row, "se_tre": one.coming, "theo_ngay": by_day})
+        for due in found.dossiers:
+            row = {"dong": "ho-so", "MaHoSo": due.ma_ho_so, "co_quan": due.agency, "TrangThai": due.trang_thai}
+            screen.row({**row, "han": due.due.isoformat()})
+        screen.row({"dong": "tong", "qua_han": found.overdue, "con_lai": found.left_out})
+    elif not found.agencies:
+        screen.line("Không có hồ sơ nào quá hạn hay sắp đến hạn.", "Nothing is late, and nothing will be soon.")
+    else:
+        _print_forecast(screen, found, names)
+    return PROBLEMS if found.overdue else FINE
+
+
+def _print_forecast(screen: Screen, found: Forecast, names: Mapping[PartyId | None, str]) -> None:
+    heads = [screen.text(*head) for head in (("Cơ quan", "Agency"), ("Tên", "Name"), ("Quá hạn", "Overdue"))]
+    shown = found.days[:SHOWN_DAYS]
+    more = len(found.days) > SHOWN_DAYS
+    rest = [screen.text(f"tới {found.days[-1]:%d/%m}", f"to {found.days[-1]:%d/%m}")] if more else []
+    screen.table(
+        [*heads, *(f"{day:%d/%m}" for day in shown), *rest],
+        [
+            [
+                one.agency or "–",
+                names[one.agency],
+                one.overdue,
+                *one.by_day[:SHOWN_DAYS],
+                *([sum(one.by_day[SHOWN_DAYS:])] if more else []),
+            ]
+            for one in found.agencies
+        ],
+    )
+    if found.dossiers:
+        screen.table(
+            [screen.text(*c) for c in (("Cơ quan", "Agency"), ("Hồ sơ", "Dossier"), ("Ngày hẹn trả", "Result due"))],
+            [[one.agency or "–", one.ma_ho_so, when(one.due)] for one in found.dossiers],
+            whole=(1,),
+        )
+    screen.rest(found.left_out)
 
 
 def _print_counts(screen: Screen, found: Sequence[Late]) -> None:

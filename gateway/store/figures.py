@@ -227,6 +227,39 @@ class Figures:
             for row in self._all(found)
         ]
 
+    def due_by_day(
+        self, now: datetime, ends: Sequence[datetime], agency: PartyId | None = None
+    ) -> dict[PartyId | None, tuple[int, ...]]:
+        """How many appointments of open dossiers have passed, and how many will between each of these ends and the next one.
+
+        By agency. An appointment has passed when its moment is over; the first of the spans begins now.
+        """
+        spans = zip([now, *ends[:-1]], ends, strict=True)
+        counts = [func.sum(case((_k.c.due < now, 1), else_=0)).label("passed")]
+        counts += [
+            func.sum(case((and_(_k.c.due >= since, _k.c.due < until), 1), else_=0)).label(f"span{number}")
+            for number, (since, until) in enumerate(spans)
+        ]
+        found = _appointments(select(_d.c.agency, *counts), ends[-1], agency).group_by(_d.c.agency)
+        return {row.agency: tuple(map(int, row[1:])) for row in self._all(found)}
+
+    def due_first(
+        self, now: datetime, before: datetime, agency: PartyId | None = None, limit: int = 50
+    ) -> list[OpenLimit]:
+        """The open dossiers whose appointments will pass before a moment, the next one first."""
+        found = _appointments(select(_k.c.ma_ho_so, _k.c.due, _d.c.agency, _d.c.trang_thai), before, agency)
+        found = found.where(_k.c.due >= now).order_by(_k.c.due, _k.c.ma_ho_so).limit(limit)
+        return [
+            OpenLimit(
+                ma_ho_so=row.ma_ho_so,
+                agency=row.agency,
+                trang_thai=row.trang_thai,
+                mark=MilestoneKind.OPEN,
+                due=row.due,
+            )
+            for row in self._all(found)
+        ]
+
     def with_waiting_events(self, before: datetime, limit: int) -> list[MaHoSo]:
         """Dossiers with an event that has been waiting for an earlier one since before this moment."""
         found = select(_k.c.ma_ho_so).distinct()
@@ -421,3 +454,11 @@ def _enter_messages(tally: Tally, row: rows.AnyRow) -> None:
 
 
 __all__ = ["Figures", "Groups", "OpenLimit", "RegisterRow", "Unaccepted"]
+
+
+def _appointments(asked: Select[Any], before: datetime, agency: PartyId | None) -> Select[Any]:
+    """The appointments of open dossiers before a moment: the row of how each stands now, where no applicant is waited for."""
+    found = asked.join_from(_k, _d, _d.c.ma_ho_so == _k.c.ma_ho_so).where(
+        _k.c.kind == MilestoneKind.OPEN.value, _k.c.until.is_(None), _k.c.due.is_not(None), _k.c.due < before
+    )
+    return found if agency is None else found.where(_d.c.agency == agency)

@@ -13,9 +13,10 @@ import pytest
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Fate
+from gateway.services.forecast import appointments_ahead
 from gateway.settings import load
 from gateway.sheets import Sheet, csv_text
-from gateway.wiring import renewed
+from gateway.wiring import registry_of, renewed
 from gateway.workbook import workbook
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
@@ -377,3 +378,38 @@ def test_an_imported_catalogue_is_held_against_what_arrives_from_then_on(cli, of
     with office.store.read() as view:
         (entry,) = [one for one in view.inbox_after("cong-dvc", 0, 10) if one.loai == "HS03"]
     assert [problem.code for problem in entry.problems] == ["CAT-043"]
+
+
+HS06 = "accepted/HS06-yeu-cau-bo-sung-toi-thieu"
+
+
+def test_the_forecast_counts_by_agency_and_day_what_will_be_late_unless_it_is_finished(cli, office, dossier):
+    """Appointment: 29 January, 17:00. The days are those of home."""
+    parties = registry_of(office.store)
+
+    def at(day, days=3, **more):
+        return appointments_ahead(office.store, parties, datetime(2026, 1, day, 1, tzinfo=UTC), days, **more)
+
+    (agency,) = at(27).agencies
+    assert (agency.agency, agency.overdue, agency.by_day) == ("so-tu-phap", 0, (0, 0, 1))
+    assert [(one.ma_ho_so, one.due.day) for one in at(27).dossiers] == [(HO_SO, 29)]
+    assert [at(day).agencies for day in (26, 20)] == [(), ()]
+    (today,) = at(29, days=1).agencies
+    assert (today.by_day, at(29, most=0).left_out) == ((1,), 1)
+    (late,) = at(30).agencies
+    assert (late.overdue, late.coming, at(30).dossiers) == (1, 0, ())
+    assert at(27, agency="ubnd-xa-thu-nghiem").agencies == ()
+    assert office.receive(HS06, "so-tu-phap").fate is Fate.ACCEPTED  # from now on it waits for the applicant
+    assert at(27).agencies == ()
+
+
+def test_the_forecast_is_a_table_and_rows_and_says_what_it_needs(cli, office, dossier):
+    cli.monkeypatch.setenv("COLUMNS", "80")
+    result = cli("deadlines", "--forecast", "--days", "6")
+    assert (result.code, "Quá hạn" in result.out) == (1, True)
+    assert re.search(r"so-tu-phap +Sở Tư pháp.* +1 +0 +0", result.out), result.out
+    assert max(map(len, result.out.splitlines())) <= 80
+    rows = cli("deadlines", "--forecast", "--json").rows
+    assert [(row["dong"], row["qua_han"]) for row in rows] == [("co-quan", 1), ("tong", 1)]
+    assert len(rows[0]["theo_ngay"]) == 3
+    assert cli("deadlines", "--days", "2").code == 2

@@ -19,7 +19,7 @@ def test_occurrence_type_and_facets_are_there(catalog):
     assert (by_name["MaHoSo"].occurs, by_name["LyDo"].occurs) == ("1", "0..1")
     assert by_name["NguoiXuLy"].simple.max_length == 50
     assert by_name["MaHoSo"].simple.base == "xs:token"
-    assert len(by_name["MaHoSo"].simple.patterns) == 2
+    assert len(by_name["MaHoSo"].simple.patterns) == 3
     assert [v.code for v in by_name["TrangThai"].simple.values] == [str(n) for n in range(1, 11)]
     assert by_name["TrangThai"].simple.values[3].text[Lang.VI] == "Đang xử lý"
     assert (by_name["ThuTu"].simple.base, by_name["ThuTu"].simple.least) == ("xs:int", "1")

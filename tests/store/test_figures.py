@@ -245,3 +245,19 @@ def test_a_months_report_reads_no_other_month(sqlite_store, desk_at):
     assert [plan for plan in reads if not any(index in plan for index in by_day)] == []
     large = ("message", "dossier", "change", "log", "delivery")
     assert [plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] in large] == []
+
+
+def test_appointments_are_counted_by_agency_and_day_and_a_list_that_is_cut_begins_with_the_next(store, desk):
+    """One was missed, one is for today, two for the day after tomorrow, one is finished, one waits for the applicant."""
+    codes = [f"H19.901-26011{n}-0001" for n in range(6)]
+    for code, due in zip(codes, (19, 20, 22, 22, 22, 22), strict=True):
+        filed(desk, code, home(5), due=home(due, hour=17))
+    moved(desk, codes[4], home(6), Moves(to=9, at=home(6)))
+    moved(desk, codes[5], home(6), Moves(to=5, at=home(6)))
+    bring_up_to_date(store, rules_of)
+    now, ends = home(20), [home(day, hour=0) for day in (21, 22, 23)]
+    with store.read() as view:
+        assert view.due_by_day(now, ends) == {AGENCY: (1, 1, 0, 2)}
+        assert view.due_by_day(now, ends, "ubnd-xa-thu-nghiem") == {}
+        first = view.due_first(now, ends[-1], AGENCY, 2)
+    assert [(one.ma_ho_so, one.due) for one in first] == [(codes[1], home(20, hour=17)), (codes[2], home(22, hour=17))]
