@@ -38,7 +38,7 @@ from gateway.core.written import (
     setting,
     setting_meaning,
 )
-from schemas.rules import RuleSettings, settable_rules
+from schemas.strictness import RuleSettings
 
 CONFIG_NAME = "lienthong.toml"
 ENV_PREFIX = "LIENTHONG_"
@@ -867,7 +867,11 @@ def _working_hours(settings: Settings, written: Written) -> Iterable[Problem]:
 
 
 def _severities(settings: Settings, written: Written) -> Iterable[Problem]:
-    for name in settings.rules.unknown():
+    if not settings.rules.severity:
+        return
+    from schemas.rules import settable_rules, strange_rules  # noqa: PLC0415 - all the XML there is; most nodes set no severity
+
+    for name in strange_rules(settings.rules.severity):
         known = settable_rules()
         meant = nearest(name.rpartition(".")[2], known)
         yield written.problem("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)

@@ -32,7 +32,8 @@ from schemas.declarations import Declarations, fingerprint
 from schemas.digests import digest_of_files
 from schemas.fields import Fields
 from schemas.names import local, namespace, pb
-from schemas.rules import Active, RuleSettings, active
+from schemas.rules import Active, active
+from schemas.strictness import RuleSettings
 
 if TYPE_CHECKING:
     import xmlschema

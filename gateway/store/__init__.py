@@ -1,10 +1,11 @@
 """What the gateway remembers. The only package that knows SQLAlchemy; services see frozen values and questions."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gateway.store.engine import Traces, open_engine
 from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Unavailable, Unstorable
 from gateway.store.figures import Groups, OpenLimit, RegisterRow, Unaccepted
-from gateway.store.lives import bring_up_to_date
-from gateway.store.news import News
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -19,10 +20,30 @@ from gateway.store.records import (
     VerdictRecord,
 )
 from gateway.store.schema import schema_revision, upgrade
-from gateway.store.sidebook import SideBook, SidePair
 from gateway.store.store import Store
-from gateway.store.tx import Tx
 from gateway.store.view import View
+
+if TYPE_CHECKING:
+    from gateway.store.lives import bring_up_to_date
+    from gateway.store.news import News
+    from gateway.store.sidebook import SideBook, SidePair
+    from gateway.store.tx import Tx
+
+_LATER = {  # what a look-up has no use for is loaded when it is asked for
+    "News": "gateway.store.news",
+    "SideBook": "gateway.store.sidebook",
+    "SidePair": "gateway.store.sidebook",
+    "Tx": "gateway.store.tx",
+    "bring_up_to_date": "gateway.store.lives",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """One of the above, loaded now."""
+    if name not in _LATER:
+        raise AttributeError(name)
+    return getattr(import_module(_LATER[name]), name)
+
 
 __all__ = [
     "Busy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -13,8 +14,10 @@ from gateway.store.errors import translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
 from gateway.store.schema import demand
-from gateway.store.tx import Tx
 from gateway.store.view import View
+
+if TYPE_CHECKING:
+    from gateway.store.tx import Tx
 
 
 class Store:
@@ -34,6 +37,8 @@ class Store:
         Raises StoreError and its kinds. What the block itself raises flies on unchanged, except for texts and numbers that
         no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
         """
+        from gateway.store.tx import Tx  # noqa: PLC0415 - every statement that writes; who only looks needs none of them
+
         with translated(), self.engine.begin() as connection:
             tx = Tx(connection, self._patterns)
             yield tx

@@ -72,6 +72,33 @@ def test_help_is_quick_because_it_loads_no_library(process):
     assert done.returncode == 0, done.stderr
 
 
+#: What a look-up has no use for: XML, signatures, the way out, other databases, what writes, what migrates, sheets.
+NOT_FOR_A_LOOK_UP = (
+    "lxml", "xmlschema", "zeep", "signxml", "cryptography", "pyhanko", "aiohttp", "jinja2", "openpyxl", "alembic", "psycopg",
+    "prometheus_client", "structlog", "uvloop", "sqlalchemy.dialects.postgresql", "gateway.store.tx", "gateway.store.statements",
+    "gateway.documents", "schemas.rules", "schemas.catalog", "signing",
+)  # fmt: skip
+
+
+def test_a_look_up_loads_nothing_that_it_has_no_use_for(node):
+    """Names and not seconds: most of a look-up's time was spent on loading what it did not use."""
+    program = (
+        "import sys\n"
+        "from gateway.cli import main\n"
+        "for line in ('messages', 'dossier H19.901-260115-0001', 'show abcdef'):\n"
+        "    try: main(line.split())\n"
+        "    except SystemExit: pass\n"
+        "print('loaded', *sorted(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=node, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    *_, line = done.stdout.splitlines()
+    loaded = line.split()[1:]
+    assert "gateway.store.view" in loaded
+    assert [name for name in NOT_FOR_A_LOOK_UP if name in loaded] == []
+
+
 def test_a_mistyped_command_is_met_with_the_nearest_one(cli):
     result = cli("chek")
     assert (result.code, "“check”" in result.err) == (2, True)

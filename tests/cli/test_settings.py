@@ -11,10 +11,10 @@ from gateway.core.allowances import Allowance
 from gateway.core.limits import CEILING, DEFAULT_LIMITS, DocumentLimits
 from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Stopped
+from gateway.core.severity import Severity
 from gateway.services.outbox import Pace
 from gateway.settings import SECTIONS, Settings, example, find, leaves, load, node_secret, variable
 from gateway.wiring import build
-from schemas.rules import Severity
 
 
 def write(tmp_path, text):

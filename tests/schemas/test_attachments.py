@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.severity import Severity
 from schemas.attachments import declared_fits, decode_base64, digest, nature
-from schemas.rules import RuleSettings, Severity
+from schemas.strictness import RuleSettings
 from schemas.write import Tep, thong_diep
 
 ODT = "application/vnd.oasis.opendocument.text"

@@ -15,7 +15,7 @@ from gateway.documents import Kind
 from schemas import catalog as module
 from schemas.catalog import Catalog, PayloadReader, bundled, reader, registered
 from schemas.names import XSD_FOLDER
-from schemas.rules import RuleSettings
+from schemas.strictness import RuleSettings
 
 ROOTS = {
     "HS01": {"NopHoSo"}, "HS02": {"BienNhan"}, "HS03": {"TiepNhanHoSo"}, "HS04": {"TuChoiTiepNhan"}, "HS05": {"CapNhatTienDo"},

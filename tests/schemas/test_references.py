@@ -6,12 +6,13 @@ import pytest
 
 from gateway.core.model import Basis
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.severity import Severity
 from gateway.documents import Attested
 from schemas.check import check
 from schemas.fresh import Size, fresh
 from schemas.read import read_letter
 from schemas.references import EMPTY, flaw
-from schemas.rules import RuleSettings, Severity
+from schemas.strictness import RuleSettings
 from schemas.write import Tep
 
 GOOD = "https://tep.example.com/a.pdf"

@@ -9,10 +9,12 @@ import pytest
 from gateway.core import written
 from gateway.core.model import Address, Basis
 from gateway.core.problems import Lang, Stopped, catalogue
+from gateway.core.severity import Severity
 from gateway.documents import Attested
 from schemas.fresh import Size, fresh
 from schemas.read import read
-from schemas.rules import RULES, RuleSettings, Severity
+from schemas.rules import RULES, strange_rules
+from schemas.strictness import RuleSettings
 from schemas.write import LapThay, Tep, Trong, thong_diep
 
 MA = "H19.901-260115-0001"
@@ -332,14 +334,14 @@ def test_a_severity_can_be_set_for_one_type_alone(codes, catalog, broken):
 @pytest.mark.parametrize("name", sorted(n for n, r in RULE.items() if r.locked and BREAKS[n]))
 def test_integrity_cannot_be_switched_off(codes, catalog, broken, name):
     assert REFUSES[name] in codes(broken(name), settings_of(catalog, **{name: "off"}))
-    assert RuleSettings(severity={name: Severity.OFF}).unknown() == [name]
+    assert strange_rules({name: Severity.OFF}) == [name]
 
 
 def test_settings_come_from_toml_and_unknown_rules_are_told():
     text = '[severity]\n"HS05.ngay-theo-thu-tu" = "warn"\n"khong-co" = "off"\n'
     settings = written.decode_toml(RuleSettings, written.read_toml(text, "rules.toml"), base=Path())
     assert settings.severity["HS05.ngay-theo-thu-tu"] is Severity.WARN
-    assert settings.unknown() == ["khong-co"]
+    assert strange_rules(settings.severity) == ["khong-co"]
     with pytest.raises(Stopped):
         written.decode_toml(RuleSettings, written.read_toml('[severity]\n"a" = "maybe"\n', "rules.toml"), base=Path())
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.problems import Lang, catalogue
+from gateway.core.severity import Severity
 from schemas import scoring
-from schemas.rules import RULES, Severity
+from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
 

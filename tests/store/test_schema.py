@@ -49,6 +49,21 @@ def test_a_database_of_every_earlier_revision_is_brought_on_with_what_it_holds(e
         assert view.dossier("H19.901-260115-0001").trang_thai == 4
 
 
+def test_the_indexes_that_hold_only_some_rows_are_those_that_the_tables_name(empty):
+    """The tables say the condition, the migrations make it; neither alone is enough."""
+    upgrade(empty)
+    wanted = {
+        index.name for table in tables.metadata.tables.values() for index in table.indexes if "where" in index.info
+    }
+    asked = {
+        "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'",
+        "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexdef LIKE '% WHERE %'",
+    }
+    with empty.connect() as connection:
+        assert set(connection.execute(text(asked[empty.dialect.name])).scalars()) == wanted
+    assert len(wanted) > 5
+
+
 def kept(connection):
     return [*connection.execute(text("SELECT ma_ho_so FROM dossier")).scalars()]
 
