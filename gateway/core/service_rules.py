@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from gateway.core.deadlines import GIO_VIET_NAM, WorkingCalendar
 from gateway.core.effects import Effect, Files, Moves, Notes, Redates
@@ -94,7 +94,7 @@ def of_message(thong_diep: ThongDiep, sender: Party | None, desk: ServiceDesk) -
         if not isinstance(effect, Files):
             continue
         filed = effect.ngay_nop or effect.ngay_tiep_nhan or thong_diep.thoi_diem_tao
-        day = filed.astimezone(GIO_VIET_NAM).date()
+        day = _day(filed)
         service = desk.known.of(effect.ma_tthc, day)
         if service is None:
             continue
@@ -113,7 +113,7 @@ def owner_of(
     dossier: Dossier, ma_tthc: str | None, parties: Parties, known: KnownServices, at: datetime
 ) -> Party | None:
     """The party whose system keeps the state of this dossier by the catalogue; None where that is nobody who is a party to it."""
-    service = known.of(ma_tthc, at.astimezone(GIO_VIET_NAM).date()) if known.by_stem else None
+    service = known.of(ma_tthc, _day(at)) if known.by_stem else None
     if service is None or service.owner is None:
         return None
     party = parties.by_identifier(service.owner)
@@ -169,10 +169,16 @@ def of_history(
     received = read.ngay_tiep_nhan
     if said is None or received is None or said != read.ngay_hen_tra:
         return ()
-    service = desk.known.of(read.ma_tthc, received.astimezone(GIO_VIET_NAM).date())
+    service = desk.known.of(read.ma_tthc, _day(received))
     if service is None or service.term is None:
         return ()
-    last = latest(service.term, read, rules, desk.calendar)
+    try:
+        last = latest(service.term, read, rules, desk.calendar)
+    except (
+        OverflowError,
+        ValueError,
+    ):  # beyond the calendar's end, or a calendar without an open day: nothing can be said
+        return ()
     if last is None or said <= last:
         return ()
     facts = {"ma": service.ma, "term": str(service.term), "value": _shown(said), "last": _shown(last)}
@@ -230,6 +236,14 @@ def _later(waited: timedelta) -> Callable[[datetime], datetime]:
 
 def _granted(appointment: datetime) -> Callable[[datetime], datetime]:
     return lambda due: max(due, appointment)
+
+
+def _day(moment: datetime) -> date:
+    """The day at home; the last one there is where that is beyond it."""
+    try:
+        return moment.astimezone(GIO_VIET_NAM).date()
+    except OverflowError:
+        return date.max
 
 
 def _shown(moment: datetime) -> str:

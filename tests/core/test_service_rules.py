@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from lives import CODE, START
@@ -45,6 +45,7 @@ class Office:
     services: tuple[Muc, ...]
     severity: dict[str, Severity] = field(default_factory=dict)
     known: Parties = field(default_factory=parties)
+    calendar: WorkingCalendar = CALENDAR
     ledger: Ledger = field(default_factory=Ledger)
     number: int = 0
 
@@ -55,7 +56,7 @@ class Office:
         self.number += 1
         one = from_to(sender, *to, effects=effects, loai=loai, goc=ROOTS[loai], hours=hours, name=f"n{self.number}")
         one = replace(one, thoi_diem_tao=START + timedelta(hours=hours))
-        desk = ServiceDesk(known=known_services(self.services, ()), calendar=CALENDAR, severity=self.severity)
+        desk = ServiceDesk(known=known_services(self.services, ()), calendar=self.calendar, severity=self.severity)
         cover = {"id": f"m{self.number}", "caller": caller(sender), "channel": Channel.REST, "received_at": START}
         found = of_message(one, self.known.get(sender), desk)
         finding = Finding(envelope=Envelope.of(f"{self.number}".encode(), **cover), thong_diep=one, problems=found)
@@ -246,6 +247,18 @@ def test_without_a_catalogue_nothing_is_asked() -> None:
     office = Office(())
     assert office.open("2") == (ACCEPTED, [])
     assert office.take_in(at(28)) == (ACCEPTED, [])
+
+
+@pytest.mark.parametrize("term", ["10 ngay", "10 ngay-lam-viec", "10 gio-lam-viec"])
+def test_moments_at_the_end_of_time_and_a_calendar_without_open_days_hold_nothing_up(term: str) -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    office = Office((service(ThoiHanTinh=term),))
+    files = Files(trang_thai=2, ma_tthc=TTHC, ngay_nop=last, ngay_tiep_nhan=last, ngay_hen_tra=last)
+    assert office.say("a", "cong", loai="HS01", effects=(files,), hours=0) == (ACCEPTED, [])
+    never = WorkingCalendar(weekdays=frozenset())
+    office = Office((service(ThoiHanTinh=term),), calendar=never)
+    office.open()
+    assert office.take_in(at(9))[0] is ACCEPTED
 
 
 def test_the_full_code_counts_before_the_stem_and_what_entries_contradict_is_not_known() -> None:

@@ -331,6 +331,18 @@ def test_a_severity_can_be_set_for_one_type_alone(codes, catalog, broken):
     assert codes(broken("ly-do-khi-dung-hoac-tu-choi"), other) == ["XSD-133"]
 
 
+def test_a_partys_own_severity_counts_before_the_nodes_and_cannot_switch_integrity_off(catalog):
+    node = settings_of(catalog, **{"cham-diem-kenh": "off", "thoi-han-con": "off"})
+    party = {"HS01.cham-diem-kenh": Severity.WARN, "thoi-han-con": Severity.REJECT, "dinh-kem-dung-bam": Severity.OFF}
+    codes = {one.rule.name: one.code for one in node.rules_of("HS01", party)}
+    assert (codes["cham-diem-kenh"], codes["thoi-han-con"], codes["dinh-kem-dung-bam"]) == (
+        "XSD-240",
+        "XSD-106",
+        "XSD-122",
+    )
+    assert {"cham-diem-kenh", "thoi-han-con"} & {one.rule.name for one in node.rules_of("HS01")} == set()
+
+
 @pytest.mark.parametrize("name", sorted(n for n, r in RULE.items() if r.locked and BREAKS[n]))
 def test_integrity_cannot_be_switched_off(codes, catalog, broken, name):
     assert REFUSES[name] in codes(broken(name), settings_of(catalog, **{name: "off"}))
