@@ -317,6 +317,26 @@ class DoorSettings:
         vi="Thông điệp lớn hơn chừng này byte được xét ở luồng riêng.",
         en="Messages over this many bytes are judged in threads, beside the trays.",
     )
+    session_h: float = setting(
+        8.0,
+        at_least=0.01,
+        at_most=168,
+        vi="Phiên làm việc ở cửa /dvcqg dài nhất chừng này giờ.",
+        en="A session at the door /dvcqg lasts this many hours at most.",
+    )
+    session_idle_min: float = setting(
+        30.0,
+        at_least=1,
+        vi="Phiên không được dùng trong chừng này phút thì hết.",
+        en="A session that is not used for this many minutes is over.",
+    )
+    sessions: int = setting(
+        200,
+        at_least=1,
+        at_most=10_000,
+        vi="Số phiên nhiều nhất của một tài khoản; phiên lâu không dùng nhất nhường chỗ.",
+        en="The most sessions of one account; the one that was not used for the longest makes room.",
+    )
     rate_per_s: float | None = setting(
         None,
         at_least=0.01,

@@ -98,6 +98,15 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
     en="Whether state 8 is a pause.",
 )
 @option("--contact", vi="Đầu mối (đơn vị).", en="Contact (a unit).")
+@option(
+    "--portal-form",
+    "account",
+    metavar="USER",
+    vi="Mở cửa /dvcqg (khuôn dạng Cổng Dịch vụ công quốc gia) cho bên này, với tài khoản này; mật khẩu được tạo và chỉ hiện "
+    "một lần.",
+    en="Open the door /dvcqg (the national portal's own form) to the party, with this account; a password is made and shown "
+    "once.",
+)
 def add(
     call: CommandRun,
     party: str,
@@ -113,6 +122,7 @@ def add(
     tree: str | None,
     pauses: bool | None,
     contact: str | None,
+    account: str | None,
 ) -> int:
     """Writes a profile; applies nothing."""
     from connectors.registry import installed
@@ -154,15 +164,16 @@ def add(
             vi, en = "Đầu mối, là đơn vị (trống: không ghi)", "Contact, a unit (empty: none)"
             contact = _asked(screen, vi, en, "--contact", default="") or None
     token = secrets.token_urlsafe(32)
+    entry = (account, secrets.token_urlsafe(18)) if account is not None else None
     copies = [(certificate, _beside(folder, party, number)) for number, certificate in enumerate(certificates, 1)]
-    text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, way, pauses, contact)
+    text = _profile(party, name, role, listed, token, [to for _, to in copies], tree, way, pauses, contact, entry)
     password = password_asked(password_env, password_file, next(iter(certificates), None))
     with ExitStack() as undo:  # what was written a moment ago is taken away again when it is no use
         copied = [_copied(source, to, undo, password) for source, to in copies]
         _written(file, text.encode(), undo)
         profiles.read_file(file, [one.name for one in settings.trust.trees], installed())
         undo.pop_all()
-    _told(screen, file, party, token, bool(copied))
+    _told(screen, file, party, token, bool(copied), entry)
     return FINE
 
 
@@ -254,22 +265,29 @@ def _profile(
     way: Mapping[str, Any],
     pauses: bool | None,
     contact: str | None,
+    entry: tuple[str, str] | None,
 ) -> str:
     def quoted(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string
 
     rows = [f"{{ file = {quoted(path.name)}{f', tree = {quoted(tree)}' if tree else ''} }}" for path in certificates]
-    digest = hashlib.sha256(token.encode()).hexdigest()
+    proofs: dict[str, Any] = {"token_sha256": hashlib.sha256(token.encode()).hexdigest()}
+    signature: dict[str, Any] = {"default": "required", "status_unknown": "hold"}
+    if entry is not None:
+        proofs["basic"] = {entry[0]: hashlib.sha256(":".join(entry).encode()).hexdigest()}
+        signature |= {"HS01": "accepted", "HS05": "accepted"}  # what comes through that door is signed by nobody
     lines = [
         f"id = {quoted(party)}",
         f"name = {quoted(name)}",
         f"role = {quoted(role)}",
         f"identifiers = [{', '.join(quoted(identifier) for identifier in identifiers)}]",
         f"receives = {quoted(Receives.PUSH.value if way else Receives.PULL.value)}",
-        f"credentials = {{ token_sha256 = {quoted(digest)} }}",
+        f"credentials = {_toml(proofs)}",
         f"certificates = [{', '.join(rows)}]",
-        'signature = { default = "required", status_unknown = "hold" }',
+        f"signature = {_toml(signature)}",
     ]
+    if entry is not None:
+        lines += ["typed_submissions = true", "portal_form = { allowed = true }"]
     if pauses is not None:
         lines.append(f"meaning = {{ Trang8LaTamDung = {'true' if pauses else 'false'} }}")
     if contact:
@@ -294,12 +312,20 @@ def _toml(value: Any) -> str:
     return str(value)  # TOML's dates and times
 
 
-def _told(screen: Screen, file: Path, party: str, token: str, has_certificate: bool) -> None:
+def _told(
+    screen: Screen, file: Path, party: str, token: str, has_certificate: bool, entry: tuple[str, str] | None
+) -> None:
     if screen.as_json:
-        screen.row({"file": str(file), "party": party, "token": token})
+        more = {"user": entry[0], "password": entry[1]} if entry is not None else {}
+        screen.row({"file": str(file), "party": party, "token": token, **more})
         return
     screen.line(f"Đã viết {file}.", f"Wrote {file}.")
     screen.line(f"Thẻ truy cập, chỉ hiện lần này: {token}", f"The bearer token, shown this once: {token}")
+    if entry is not None:
+        screen.line(
+            f"Cửa /dvcqg: tài khoản {entry[0]}, mật khẩu, chỉ hiện lần này: {entry[1]}",
+            f"The door /dvcqg: account {entry[0]}, password, shown this once: {entry[1]}",
+        )
     if not has_certificate:
         screen.line(
             "Chưa có chứng thư ký: thêm vào certificates trước khi bên này gửi thông điệp có ký.",

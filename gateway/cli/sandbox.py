@@ -39,6 +39,24 @@ if TYPE_CHECKING:
 
 MARK = ".lienthong-sandbox"
 YOU = {"one-stop": ("H19.990", "Đơn vị của bạn"), "portal": ("H19.991", "Cổng của bạn")}
+OLD, OLD_UNIT, OLD_ROWS = (
+    "ban-cu",
+    "H19.992",
+    "dong-bo.json",
+)  # software of yours that was written for the national portal
+OLD_ROW = {
+    "MaHoSo": f"{OLD_UNIT}-260115-0001",
+    "MaTTHC": "2.000815.01",
+    "TenTTHC": "Chứng thực bản sao từ bản chính",
+    "MaLinhVuc": "TP-CT",
+    "TenLinhVuc": "Chứng thực",
+    "LoaiDoiTuong": "1",
+    "NgayTiepNhan": "20260115080000",
+    "NgayHenTra": "20260120170000",
+    "TrangThaiHoSo": "2",
+    "HinhThuc": "0",
+    "DonViXuLy": "Phần mềm cũ của bạn",
+}
 
 
 @command(
@@ -199,6 +217,11 @@ class Ground:
         """The integrator's token."""
         return (self.yours / "the.txt").read_text("utf-8").strip()
 
+    @property
+    def password(self) -> str:
+        """What an old client logs in with."""
+        return (self.yours / "mat-khau.txt").read_text("utf-8").strip()
+
 
 def prepare(folder: Path, role: str) -> Ground:
     """The folder with node, keys and tokens; what is there already stays. Raises Stopped (SYS-046, SYS-038)."""
@@ -212,6 +235,9 @@ def prepare(folder: Path, role: str) -> Ground:
             _make_node(ground)
         ground.yours.mkdir(exist_ok=True)
         _make_member(ground.yours, "khoa.pem", "chung-thu.pem", "the.txt", *YOU[role])
+        if not (ground.yours / "mat-khau.txt").exists():
+            _write(ground.yours / "mat-khau.txt", secrets.token_urlsafe(18).encode() + b"\n", 0o600)
+        (ground.yours / OLD_ROWS).write_text(json.dumps([OLD_ROW], ensure_ascii=False, indent=1), "utf-8")
     except OSError as error:
         raise Stopped(Problem("SYS-038", {"path": str(folder), "reason": system_reason(error)})) from error
     return ground
@@ -293,6 +319,24 @@ def write_profiles(ground: Ground, control: str, endpoint: str | None) -> None:
     identifier, name = YOU[ground.role]
     relay = f"{control}/tram" if endpoint is not None else None
     _profile(ground, "ban", ground.role, identifier, name, ground.yours / "the.txt", None, relay)
+    _old_client(ground)
+
+
+def _old_client(ground: Ground) -> None:
+    """A party of its own for software that was written for the national portal: it signs nothing."""
+    digest = hashlib.sha256(f"{OLD}:{ground.password}".encode()).hexdigest()
+    lines = [
+        f'id = "{OLD}"',
+        'name = "Phần mềm cũ của bạn"',
+        'role = "one-stop"',
+        f'identifiers = ["{OLD_UNIT}"]',
+        f'credentials = {{ basic = {{ {OLD} = "{digest}" }} }}',
+        'signature = { default = "required", HS01 = "accepted", HS05 = "accepted" }',
+        "meaning = { Trang8LaTamDung = true }",
+        "typed_submissions = true",
+        "portal_form = { allowed = true }",
+    ]
+    (ground.node / "parties" / f"{OLD}.toml").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _profile(
@@ -544,7 +588,7 @@ def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoin
 
 Trục / gateway: {gateway}   ·   điều khiển / control: {control}
 Bạn là / you are: {ground.identifier} ({ground.role})
-Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, {", ".join(file.name for file in files)}
+Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, mat-khau.txt, {OLD_ROWS}, {", ".join(file.name for file in files)}
 
 1. Nhận / receive:
 
@@ -566,7 +610,15 @@ curl -X POST -d '{{"who": "cong-thu", "fault": "duplicate"}}' {control}/nut
 {knob}curl -X POST -d '{{"to": "{ground.identifier if not portal else "H19.901"}"}}' {control}/nop
 curl {control}/
 
-5. Xem bên trong / look inside:
+5. Phần mềm viết cho Cổng quốc gia, không ký / software written for the national portal, which signs nothing:
+
+PHIEN=$(curl -s -d username={OLD} --data-urlencode "password=$(cat {yours}/mat-khau.txt)" {gateway}/dvcqg \\
+        | sed -n 's/.*"session": "\\([^"]*\\)".*/\\1/p')
+curl -s -d session=$PHIEN -d madonvi={OLD_UNIT} -d service=DongBoHoSoMC -d isUpdating=False \\
+     --data-urlencode data@{yours}/{OLD_ROWS} {gateway}/dvcqg
+curl -s -d session=$PHIEN -d madonvi={OLD_UNIT} -d service=TraCuuHoSo -d mahoso={OLD_UNIT}-260115-0001 {gateway}/dvcqg
+
+6. Xem bên trong / look inside:
 
 lienthong --config {_short(ground.node)}/lienthong.toml messages
 """

@@ -104,7 +104,7 @@ def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> 
     """Set one finding against what is on record, and note what has to be written. Touches nothing but the ledger."""
     envelope, sender = finding.envelope, finding.envelope.caller.party
     # Of a body that was cut, the digest may be that of its beginning alone: it is nobody's repeat.
-    first = None if envelope.cut else ledger.by_digest.get((sender, envelope.digest))
+    first = None if envelope.cut or envelope.anew else ledger.by_digest.get((sender, envelope.digest))
     if first is not None and not _own(first, finding, ledger):
         return _repeat(finding, first)
     thong_diep = finding.thong_diep
@@ -112,6 +112,8 @@ def enter(finding: Finding, ledger: Ledger, counter: Counter, now: datetime) -> 
         return _keep(finding, ledger, counter, now)
     other = ledger.claims.get((sender, thong_diep.ma_thong_diep))
     if other is not None and not _own(other, finding, ledger):
+        if other.digest == envelope.digest:
+            return _repeat(finding, other)
         facts = {"ma_thong_diep": other.ma_thong_diep, "first": other.digest, "second": envelope.digest}
         return _keep(finding, ledger, counter, now, Problem("DUP-010", facts))
     if any(p.outcome is ProblemOutcome.UNDETERMINED for p in finding.problems):

@@ -26,6 +26,7 @@ class Channel(StrEnum):
     SOAP = "soap"
     FETCH = "fetch"  # we fetched it from a party that cannot push
     CLI = "cli"
+    DVCQG = "dvcqg"  # the door in the national portal's own form
 
 
 class BodyForm(StrEnum):
@@ -57,7 +58,7 @@ class Caller:
     """Who is at the door: a registered party, and how it proved that."""
 
     party: PartyId
-    by: str  # "token", "client-certificate", "basic", "username-token", "operator"
+    by: str  # "token", "client-certificate", "basic", "username-token", "session", "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,19 @@ class Envelope:
     def cut(self) -> bool:
         """Whether the body went over the limit and was not kept whole."""
         return self.total_bytes > len(self.body)
+
+    @staticmethod
+    def anew_after(message: MessageId, digest: str) -> str:
+        """The key of a typed submission that is said after another one of its dossier, whatever was said before that."""
+        return f"{_ANEW}{message} {digest}"
+
+    @property
+    def anew(self) -> bool:
+        """Whether these bytes are a word of their own, although the same were brought before: its newest word was another."""
+        return self.own_key is not None and self.own_key.startswith(_ANEW)
+
+
+_ANEW = "sau "  # with a blank, which no key of a caller's has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,6 +291,23 @@ class PartyAllowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortalForm:
+    """Whether a party may use the door in the national portal's own form, and how that answers it (docs/integrate.md)."""
+
+    allowed: bool = setting(
+        False,
+        vi="Được dùng cửa /dvcqg: đăng nhập bằng tài khoản ở credentials.basic, gửi các dòng không ký.",
+        en="Whether it may use the door /dvcqg: it logs in with an account of credentials.basic and sends unsigned rows.",
+    )
+    success: str = setting(
+        "00",
+        among=("00", "0"),
+        vi="error_code khi thành công, theo điều máy khách của bên này so sánh: 00 hoặc 0.",
+        en="error_code of success, as this party's client compares it: 00 or 0.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
     """One registered party. A party's file is its whole configuration."""
 
@@ -318,6 +335,9 @@ class Party:
     )  # rule, or HS01.rule -> how strict, for its messages alone
     plain_references: bool = False  # whether its messages may name files outside by http
     typed_submissions: bool = False  # whether it may send unsigned typed submissions
+    portal_form: PortalForm = field(
+        default_factory=PortalForm
+    )  # whether at the door in the national portal's form, too
     rate_per_s: float | None = None  # at our door
     allowance: PartyAllowance = field(default_factory=PartyAllowance)
     may_send_to: tuple[str, ...] | None = None  # party ids; None: any

@@ -31,9 +31,11 @@ from gateway.core.parties import (
     Parties,
     Party,
     PartyAllowance,
+    PortalForm,
     Receives,
     RetryPolicy,
     Role,
+    SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
     identifier_key,
@@ -112,6 +114,11 @@ class PartyProfile:
     )
     typed_submissions: bool = setting(
         False, vi="Được nộp gói dữ liệu không ký (DongBoHoSoMC…).", en="Whether it may send unsigned typed submissions."
+    )
+    portal_form: PortalForm = setting(
+        PortalForm(),
+        vi="Cửa theo khuôn dạng Cổng Dịch vụ công quốc gia.",
+        en="The door in the national portal's own form.",
     )
     plain_references: bool = setting(
         False,
@@ -238,6 +245,8 @@ def _rules(profile: PartyProfile, written: Written, file: Path, trees: Collectio
     for user, digest in profile.credentials.basic.items():
         if not re.fullmatch(SHA256, digest):
             yield problem("SYS-017", ("credentials", "basic", user), value="…", pattern=SHA256)
+    for where in _portal_form_lacks(profile):
+        yield problem("SYS-016", where)
     yield from _certificate_rules(profile, written, trees)
     yield from _type_rules(profile, written, trees)
     from schemas.dialect_fields import dialect_mistakes  # noqa: PLC0415 - loads the schema library
@@ -258,6 +267,19 @@ _MISSING: Final[tuple[tuple[KeyPath, Callable[[PartyProfile], bool]], ...]] = (
     (("connector", "name"), lambda p: p.receives is Receives.PUSH and not p.connector.get("name")),
     (("disabled_reason",), lambda p: not p.enabled and not (p.disabled_reason or "").strip()),
 )
+
+
+def _portal_form_lacks(profile: PartyProfile) -> Iterable[KeyPath]:
+    """What a profile must say too whose party may use the door in the national portal's form: nobody signs there."""
+    if not profile.portal_form.allowed:
+        return
+    if not profile.credentials.basic:
+        yield "credentials", "basic"
+    if not profile.typed_submissions:
+        yield ("typed_submissions",)
+    for loai in ("HS01", "HS05"):
+        if profile.signature.demand(loai) is SignatureDemand.REQUIRED:
+            yield "signature", loai
 
 
 def _unknown_tree(
@@ -398,6 +420,7 @@ def _party(
         versions=profile.versions,
         rules=profile.rules,
         typed_submissions=profile.typed_submissions,
+        portal_form=profile.portal_form,
         plain_references=profile.plain_references,
         rate_per_s=profile.rate_per_s,
         allowance=profile.allowance,
@@ -456,6 +479,8 @@ def _row(party: Party) -> dict[str, Any]:
     row: dict[str, Any] = _plain(party)
     if not party.plain_references:  # said only where it is: what was kept before there was this word stays as it was
         del row["plain_references"]
+    if party.portal_form == PortalForm():
+        del row["portal_form"]
     for name, (table, key) in _FLAT.items():
         inner = row.pop(table)
         if key in inner:

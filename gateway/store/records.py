@@ -56,6 +56,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSession:
+    """A session at the door in the national portal's own form. Its token is known to its holder alone."""
+
+    token_sha256: str
+    party: PartyId
+    account: str  # the user name
+    credential: str  # SHA-256 of what the profile kept of the password when it was opened
+    opened_at: datetime
+    seen_at: datetime  # about when it was used last
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiledBefore:
+    """What is on record of a dossier's filings."""
+
+    first: MessageId  # the message that opened it, whoever sent that
+    newest: tuple[MessageId, str] | None = None  # the last HS01 of the party that asks, and the digest of what it sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRecord:
     """One judgement of a message. Never changed; a new judgement is a new one."""
 

@@ -31,7 +31,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0009"
+REVISION = "0010"
 
 metadata = MetaData(
     naming_convention={
@@ -395,6 +395,20 @@ milestone = (
         Index("ix_milestone_open", "at", info={"where": _open_now}),
         **_CLUSTERED,
     )
+)
+
+portal_session = Table(  # who has logged in at the door in the national portal's own form, and until when that holds
+    "portal_session",
+    metadata,
+    Column("token_sha256", String, primary_key=True),
+    Column("party", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("credential", String, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Index(None, "party", "account", "seen_at"),
+    **_CLUSTERED,
 )
 
 catalogue = Table(  # DichVu and the code lists, by version, with validity

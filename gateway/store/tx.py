@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from gateway.core import chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
@@ -41,7 +41,7 @@ from gateway.store import rows, statements, tables
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
-from gateway.store.records import CatalogueRow, CertificateRecord
+from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
 from gateway.store.types import decode_json, encode_json
 from gateway.store.view import (
@@ -800,6 +800,21 @@ class Tx(View):
     def spend(self, day: datetime, amounts: Mapping[tuple[str, PartyId], int]) -> None:
         """Adds to what parties have used up of the allowances of a day; :attr:`total` has the sums after :meth:`close`."""
         self._spending = (day, amounts)
+
+    def open_session(self, session: PortalSession, *, most: int) -> None:
+        """Puts a session on record. Those that are over go, and of its account all but the ``most`` that were used last."""
+        s = tables.portal_session
+        mine = and_(s.c.party == session.party, s.c.account == session.account)
+        self._connection.execute(delete(s).where(s.c.ends_at <= session.opened_at))
+        self._connection.execute(insert(s), asdict(session))
+        kept = select(s.c.token_sha256).where(mine).order_by(s.c.seen_at.desc(), s.c.token_sha256).limit(most)
+        self._connection.execute(delete(s).where(mine, s.c.token_sha256.not_in(kept)))
+
+    def use_session(self, token_sha256: str, now: datetime) -> None:
+        """It was used now."""
+        s = tables.portal_session
+        used = update(s).where(s.c.token_sha256 == token_sha256, s.c.seen_at < now).values(seen_at=now)
+        self._connection.execute(used)
 
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""

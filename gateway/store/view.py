@@ -55,11 +55,13 @@ from gateway.store.records import (
     CatalogueRow,
     Cause,
     CertificateRecord,
+    FiledBefore,
     InboxReader,
     Lane,
     Message,
     PartyVersion,
     PaymentLine,
+    PortalSession,
     Queue,
     Spoken,
     VerdictRecord,
@@ -490,6 +492,25 @@ class View(Figures):
     def changes(self, ma_ho_so: MaHoSo | str) -> list[Change]:
         """Its history, in order of arrival."""
         return [rows.change_of(row) for row in self._all(_CHANGES, codes=[ma_ho_so])]
+
+    def filed_before(self, party: PartyId, codes: Collection[MaHoSo]) -> dict[MaHoSo, FiledBefore]:
+        """Of each of these dossiers that is on record, what opened it and what this party filed last."""
+        d, c = tables.dossier, tables.change
+        found = select(c.c.ma_ho_so, c.c.message, c.c.sender, c.c.goc, _m.c.digest)
+        found = found.join(d, d.c.ma_ho_so == c.c.ma_ho_so).join(_m, _m.c.id == c.c.message)
+        found = found.where(c.c.ma_ho_so.in_(codes), c.c.number > d.c.released).order_by(c.c.ma_ho_so, c.c.number)
+        told: dict[MaHoSo, FiledBefore] = {}
+        for row in self._all(found):
+            before = told.setdefault(row.ma_ho_so, FiledBefore(first=row.message))
+            if (row.sender, row.goc) == (party, "NopHoSo"):
+                told[row.ma_ho_so] = replace(before, newest=(row.message, row.digest))
+        return told
+
+    def session(self, token_sha256: str) -> PortalSession | None:
+        """The session whose token has this SHA-256, over or not."""
+        s = tables.portal_session
+        row = self._one(select(s).where(s.c.token_sha256 == token_sha256))
+        return PortalSession(**row._mapping) if row else None  # noqa: SLF001 - the documented way to a row's names
 
     def also_known_as(self, code: str) -> list[MaHoSo]:
         """The dossiers that another code leads to: the copies of a dossier at other agencies (MaHoSoGoc)."""

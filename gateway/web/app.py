@@ -21,7 +21,7 @@ from gateway.core.model import PartyId
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import Store, StoreError
-from gateway.web import docs, health, rest, soap
+from gateway.web import docs, dvcqg, health, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
@@ -49,7 +49,7 @@ class App:
     ) -> None:
         """``shared``: the runtime folder of a node whose workers have rates and the memory of crashes in common."""
         self.door = Door(gate, settings, clock=clock, shared=shared)
-        self.routes = RouteTable((*rest.ROUTES, *soap.ROUTES, *docs.ROUTES, *health.ROUTES))
+        self.routes = RouteTable((*rest.ROUTES, *soap.ROUTES, *dvcqg.ROUTES, *docs.ROUTES, *health.ROUTES))
         self._server: WatchedServer | None = None
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -146,7 +146,8 @@ class App:
         try:
             response = await self._serve(exchange)
         except Refusal as refusal:
-            if exchange.identity is None and refusal.problem.code in _STRANGERS:
+            unproven = refusal.problem.code in _STRANGERS or exchange.fault is dvcqg.refused_call
+            if exchange.identity is None and unproven:
                 peer = self.door.doorkeeper.address(request.headers, exchange.peer)
                 refusal = self.door.doorkeeper.stranger(refusal, peer)
             self.door.metrics.refused(refusal.problem.code)

@@ -85,6 +85,8 @@ class RouteTable:
         method = "GET" if request.method == "HEAD" and "HEAD" not in node.routes else request.method
         route = node.routes.get(method)
         if route is None:
+            faults = {one.fault for one in node.routes.values()}
+            exchange.fault = faults.pop() if len(faults) == 1 else None
             allowed = ", ".join(sorted({*node.routes, *(["HEAD"] if "GET" in node.routes else [])}))
             raise refuse("SYS-113", headers={"Allow": allowed}, allowed=allowed)
         return route

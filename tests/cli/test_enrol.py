@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -43,6 +44,31 @@ def test_a_party_is_added_checked_and_its_token_told_once(cli, office):
     assert cli("parties", "apply", "--yes", "--reason", "thêm").code == 0
     (party,) = [row for row in cli("parties", "list", "--json").rows if row["party"] == "so-moi"]
     assert (party["identifiers"], party["receives"]) == (["H19.950", "000.99.05.H19"], "pull")
+
+
+def test_a_party_may_be_given_the_door_in_the_national_portals_form(cli, office):
+    result = cli("parties", "add", "so-moi", *ASKED, "--portal-form", "motcua-moi", "--json")
+    assert result.code == 0, result.err
+    (row,) = result.rows
+    party = read_file(office.folder / "parties" / "so-moi.toml", None, installed())
+    digest = hashlib.sha256(f"motcua-moi:{row['password']}".encode()).hexdigest()
+    assert (row["user"], party.credentials.basic) == ("motcua-moi", {"motcua-moi": digest})
+    assert (party.portal_form.allowed, party.portal_form.success, party.typed_submissions) == (True, "00", True)
+    demands = {loai: party.signature.demand(loai).value for loai in ("HS01", "HS05", "HS11")}
+    assert demands == {"HS01": "accepted", "HS05": "accepted", "HS11": "required"}
+
+
+def test_a_profile_that_opens_that_door_by_half_is_refused_by_what_it_lacks(cli, office):
+    assert cli("parties", "add", "so-moi", *ASKED, "--portal-form", "motcua-moi").code == 0
+    file = office.folder / "parties" / "so-moi.toml"
+    text = file.read_text("utf-8")
+    for cut in ("typed_submissions = true", ', HS05 = "accepted"'):
+        assert cut in text
+        text = text.replace(cut, "")
+    file.write_text(re.sub(r", basic = \{[^}]*\}", "", text), "utf-8")
+    result = cli("parties", "check", "--json")
+    lacking = [row["facts"]["key"] for row in result.rows if row["code"] == "SYS-016"]
+    assert (result.code, lacking) == (1, ["credentials.basic", "typed_submissions", "signature.HS05"])
 
 
 def test_adding_changes_nothing_in_force(cli, office):

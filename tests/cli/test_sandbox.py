@@ -102,6 +102,13 @@ def test_an_integrator_s_first_message_is_accepted_with_what_the_sandbox_gave(tm
         assert row["ready"] in guide
         assert row["control"] in guide
         assert row["ma_ho_so"] in guide
+        # software that was written for the national portal, by the lines of the guide
+        (lines,) = re.findall(r"(PHIEN=.*?)\n\n", guide, re.DOTALL)
+        said = subprocess.run(
+            ["bash", "-c", lines], capture_output=True, timeout=PATIENCE_S, check=True
+        ).stdout.decode()
+        assert [*re.findall(r'\{"error_code": "(\d+)"', said)] == ["00", "00"]
+        assert '"TrangThaiHoSo": "2"' in said
         # knobs, by HTTP, while it runs
         assert call("POST", row["control"] + "/nut", b'{"who": "so-thu", "fault": "reorder"}')[0] == 200
         call("POST", row["control"] + "/nop", b"{}")
