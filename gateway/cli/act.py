@@ -187,25 +187,126 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
 
 @command(
     "skip",
-    vi="Bỏ một lượt gửi, để các lượt sau của hồ sơ đó đi tiếp. Bên nhận sẽ không có thông điệp này.",
-    en="Give one delivery up, so that later ones of its dossier go on. The receiver will not have this message.",
+    vi="Bỏ hẳn các lượt gửi, để các lượt sau của hồ sơ đó đi tiếp: theo mã, hoặc theo bộ lọc như replay. Trước hết in kế hoạch. "
+    "Bên nhận sẽ không có các thông điệp này.",
+    en="Give deliveries up for good, so that later ones of their dossiers go on: by id, or by the filters of replay. First comes "
+    "the plan. The receiver will not have these messages.",
 )
-@argument("delivery", metavar="DELIVERY")
+@argument("ids", nargs=-1, metavar="[DELIVERY…]")
+@option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in desk.SKIPPABLE]),
+    vi="Mọi lượt gửi ở trạng thái này.",
+    en="All deliveries in this state.",
+)
+@option("--party", metavar="PARTY", vi="Chỉ của bên nhận này.", en="Only to this receiver.")
+@option("--code", metavar="DLV-020", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
+@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
+@option(
+    "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
+)
+@option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
 @asking
-def skip(call: CommandRun, delivery: str, reason: str | None) -> int:
-    """Skips one delivery."""
+def skip(
+    call: CommandRun,
+    ids: tuple[str, ...],
+    states: tuple[str, ...],
+    party: str | None,
+    code: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    dry_run: bool,
+    reason: str | None,
+) -> int:
+    """Plans, asks, and gives up."""
     screen = call.screen
-    call.need(OperatorRole.OPERATOR, "skip")
-    planned = desk.skippable(call.store, delivery)
-    if screen.interactive:
-        screen.note(_told(screen, planned), _told(screen, planned))
-    why = call.agreed("skip", reason, f"Bỏ hẳn lượt gửi {planned.id}?", f"Give delivery {planned.id} up for good?")
-    skipped = desk.skip(call.store, planned.id, who=f"operator:{call.person}", reason=why, now=call.now)
-    if screen.as_json:
-        screen.row({"skipped": delivery_row(screen, skipped)})
-    else:
-        screen.line(
-            f"Đã bỏ qua {skipped.id}; làn {skipped.lane} tới {skipped.party} đi tiếp.",
-            f"Skipped {skipped.id}; lane {skipped.lane} to {skipped.party} goes on.",
+    if not ids and not states:
+        named = ", ".join(state.value for state in desk.SKIPPABLE)
+        raise click.UsageError(
+            screen.text(f"Nêu DELIVERY, hoặc --state ({named}).", f"Name a DELIVERY, or --state ({named}).")
         )
+    check_period(call, since, until)
+    if not dry_run:
+        call.need(OperatorRole.OPERATOR, "skip")
+    choice = desk.Choice(
+        ids=ids,
+        states=frozenset(states),
+        party=one_party(call, party) if party else None,
+        code=code.upper() if code is not None else None,
+        since=since,
+        until=until,
+        limit=limit,
+    )
+    plan = desk.plan_skip(call.store, choice)
+    _print_skip(screen, plan, dry_run=dry_run)
+    if dry_run or not plan.deliveries:
+        return FINE
+    number = len(plan.deliveries)
+    why = call.agreed(
+        "skip",
+        reason,
+        f"Bỏ hẳn {number} lượt gửi?" if number > 1 else f"Bỏ hẳn lượt gửi {plan.deliveries[0].id}?",
+        f"Give up {number} deliveries for good?"
+        if number > 1
+        else f"Give delivery {plan.deliveries[0].id} up for good?",
+    )
+    with screen.progress("Đang bỏ qua", "Skipping") as done:
+        skipped = desk.skip_planned(
+            call.store, plan, who=f"operator:{call.person}", reason=why, now=call.now, done=done
+        )
+    _print_skipped(screen, skipped, number)
     return FINE
+
+
+def _print_skip(screen: Screen, plan: desk.SkipPlan, *, dry_run: bool) -> None:
+    """The plan; of one delivery only where a person is asked."""
+    if screen.as_json:
+        if dry_run:
+            screen.row(
+                {
+                    "plan": [delivery_row(screen, one) for one in plan.deliveries],
+                    "behind": plan.behind,
+                    "more": plan.cut,
+                }
+            )
+        return
+    if len(plan.deliveries) == 1 and not dry_run and not screen.interactive:
+        return
+    screen.line(
+        f"Kế hoạch: bỏ hẳn {len(plan.deliveries)} lượt gửi.", f"Plan: give up {len(plan.deliveries)} deliveries."
+    )
+    for delivery in plan.deliveries[:SHOWN]:
+        screen.line(_told(screen, delivery))
+    screen.rest(len(plan.deliveries) - SHOWN)
+    if plan.behind:
+        screen.line(
+            f"  {plan.behind} lượt đang chờ phía sau sẽ đi tiếp",
+            f"  {plan.behind} deliveries waiting behind will follow",
+        )
+    if plan.cut:
+        screen.line(
+            "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
+        )
+
+
+def _print_skipped(screen: Screen, skipped: list[Delivery], planned: int) -> None:
+    if screen.as_json:
+        for one in skipped:
+            screen.row({"skipped": delivery_row(screen, one)})
+        return
+    for one in skipped[:SHOWN]:
+        screen.line(
+            f"Đã bỏ qua {one.id}; làn {one.lane} tới {one.party} đi tiếp.",
+            f"Skipped {one.id}; lane {one.lane} to {one.party} goes on.",
+        )
+    screen.rest(len(skipped) - SHOWN)
+    if planned > len(skipped):
+        left = planned - len(skipped)
+        screen.line(
+            f"{left} lượt đã đổi trạng thái trong lúc đó, để nguyên.",
+            f"{left} deliveries had moved meanwhile and were left alone.",
+        )

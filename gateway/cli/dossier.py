@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.command import FINE, CommandRun, Group, LazyCommand, argument, asking, command
+from gateway.cli.find import counted, fate_word, outcome_word, state_word
 from gateway.cli.show import Screen, when
 from gateway.core.model import MaHoSo
 from gateway.core.problems import Lang, Stopped
 from gateway.core.unknown import unknown
 from gateway.settings import OperatorRole
+
+if TYPE_CHECKING:
+    from gateway.core.told import Told
+    from gateway.services.dossiers import Story
 
 
 class _Dossiers(Group):
@@ -48,45 +53,162 @@ dossier = _Dossiers(
 
 @command(
     "show",
-    vi="Dòng thời gian của một hồ sơ: mọi sự kiện, trạng thái, thời hạn, theo lời các bên.",
-    en="The timeline of a dossier: every event, state and time limit, as the parties told it.",
+    vi="Mọi điều về một hồ sơ ở một chỗ: sự kiện, trạng thái, thời hạn; thông điệp bị từ chối hay đang giữ; từng lượt gửi và lần "
+    "thử cuối, làn bị giữ; hộp thư; bên nhận được báo gì, tin gì; và lệnh tiếp theo.",
+    en="All about a dossier in one place: events, states, time limits; messages rejected or held; every delivery with its last "
+    "try, the held lane; inboxes; what parties were told and believe; and the next command.",
 )
 @argument("ma_ho_so", metavar="MAHOSO")
 def show(call: CommandRun, ma_ho_so: str) -> int:
     """Prints the timeline."""
-    from gateway.services.dossiers import timeline
+    from gateway.services.dossiers import story, timeline
     from gateway.wiring import deadline_rules, registry_of
 
     screen, store = call.screen, call.store
     parties, rules = registry_of(store), deadline_rules(call.settings)
-    found = timeline(store, MaHoSo(ma_ho_so), parties, call.now, rules)
+    code = MaHoSo(ma_ho_so)
+    found = timeline(store, code, parties, call.now, rules)
     if found is None:
         with store.read() as view:
             aliases = view.also_known_as(ma_ho_so)
         if len(aliases) == 1:
-            found = timeline(store, aliases[0], parties, call.now, rules)
-        if found is None:
-            raise Stopped(unknown("dossier", ma_ho_so))
-    row = found.as_dict(screen.lang)
+            code = aliases[0]
+            found = timeline(store, code, parties, call.now, rules)
+    told = story(store, code, found.read if found is not None else None)
+    if found is None and not told.apart:
+        raise Stopped(unknown("dossier", ma_ho_so))
+    row = found.as_dict(screen.lang) if found is not None else {"MaHoSo": code}
     if screen.as_json:
-        screen.row(row)
+        screen.row({**row, **_story_row(told)})
+        return FINE
+    names = {party.id: party.name for party in parties}
+    if found is not None:
+        _print_timeline(screen, row, names)
     else:
-        _print_timeline(screen, row)
+        screen.line(
+            f"Hồ sơ {code} chưa được mở: chưa thông điệp nào về nó được chấp nhận.",
+            f"Dossier {code} was never opened: no message about it was accepted.",
+        )
+    _print_story(screen, told, names)
     return FINE
+
+
+def _story_row(told: Story) -> dict[str, Any]:
+    return {
+        "ThongDiepKhac": [
+            {"id": m.id, "loai": m.loai, "goc": m.goc, "party": m.party, "state": str(m.state), "codes": list(m.codes),
+             "received_at": m.received_at}
+            for m in told.apart
+        ],
+        "ConNua": told.more_apart,
+        "LuotGui": [
+            {"id": d.id, "loai": d.loai, "party": d.party, "state": str(d.state), "tries": d.tries,
+             "held": d.state.holds_lane and d.blocking,
+             "last": None if last is None else {"at": last.ended_at, "outcome": str(last.outcome),
+                                                "code": last.problem.code if last.problem else None}}
+            for d, last in told.deliveries
+        ],
+        "HopThu": [
+            {"party": party, "positions": [entry.position for entry in entries], "confirmed": confirmed}
+            for party, (entries, confirmed) in told.inboxes.items()
+        ],
+        "DaBao": [
+            {"party": one.party, "told": dict(one.facts), "told_at": one.told_at, "taken_at": one.taken_at,
+             "believes": None if one.believed is None else dict(one.believed), "believed_at": one.believed_at,
+             "differs": one.differs}
+            for one in told.told
+        ],
+        "TiepTheo": [{"why": one.why, "about": one.about, "command": one.command} for one in told.next_commands()],
+    }  # fmt: skip
+
+
+WHY = {
+    "lane-held": ("Bên nhận từ chối hoặc hết kiên nhẫn: làn bị giữ", "Refused or given up: the lane is held"),
+    "held": ("Thông điệp đang giữ", "A message is held"),
+    "rejected": ("Thông điệp bị từ chối", "A message was rejected"),
+    "waiting": ("Sự kiện chờ sự kiện trước", "An event waits for an earlier one"),
+    "uncertain": ("Chưa rõ bên nhận đã có chưa", "Whether it arrived is not known"),
+    "believes": ("Bên nhận nói khác điều đã nhận", "The party says other than what it took"),
+    "unread": ("Bên nhận chưa xác nhận đã đọc", "The party has not confirmed that it read"),
+}
+
+
+def _called(party: str, names: Mapping[Any, str]) -> str:
+    return f"{party} ({names[party]})" if party in names else party
+
+
+def _print_story(screen: Screen, told: Story, names: Mapping[Any, str]) -> None:
+    """What is no event: messages apart, deliveries, inboxes, what parties were told, and what to do now."""
+    _print_apart(screen, told)
+    if told.deliveries:
+        screen.line("Lượt gửi:", "Deliveries:")
+    for delivery, last in told.deliveries:
+        tried = (
+            screen.text("chưa thử", "not tried")
+            if last is None
+            else f"{when(last.ended_at)} {outcome_word(screen, last)}"
+            + (f" {last.problem.code}" if last.problem is not None else "")
+        )
+        held = screen.text(" · GIỮ LÀN", " · HOLDS ITS LANE") if delivery.state.holds_lane and delivery.blocking else ""
+        party = _called(delivery.party, names)
+        screen.line(f"  {delivery.id} {delivery.loai} → {party}: {state_word(screen, delivery.state)} · {tried}{held}")
+    for party, (entries, confirmed) in told.inboxes.items():
+        where = ", ".join(str(entry.position) for entry in entries)
+        screen.line(
+            f"Hộp thư {_called(party, names)}: vị trí {where}; đã xác nhận tới {confirmed}.",
+            f"Inbox of {_called(party, names)}: positions {where}; confirmed up to {confirmed}.",
+        )
+    for one in told.told:
+        _print_told(screen, one, names)
+    listed = list(told.next_commands())
+    for step in listed:
+        screen.line(f"→ {screen.text(*WHY[step.why])}: {step.command}")
+    if not listed:
+        screen.line("→ Không có việc gì chờ người.", "→ Nothing waits for a person.")
+
+
+def _print_apart(screen: Screen, told: Story) -> None:
+    if told.apart:
+        screen.line("Thông điệp khác về hồ sơ này:", "Other messages about it:")
+    for message in told.apart:
+        kind = " ".join(part for part in (message.loai, message.goc) if part)
+        screen.line(
+            f"  {message.id} {when(message.received_at)} {kind} · {message.party} · {fate_word(screen, message.state)} "
+            f"{counted(message.codes)}".rstrip()
+        )
+    screen.rest(told.more_apart)
+
+
+def _print_told(screen: Screen, one: Told, names: Mapping[Any, str]) -> None:
+    """What a party that reads no messages was told last, and what it says itself."""
+    party = _called(one.party, names)
+    facts = ", ".join(f"{name} {value}" for name, value in one.facts.items()) or "–"
+    screen.line(
+        f"{party} được báo lần cuối lúc {when(one.told_at)}, nhận lúc {when(one.taken_at)}: {facts}",
+        f"{party} was told last at {when(one.told_at)}, took it at {when(one.taken_at)}: {facts}",
+    )
+    if one.believed is not None:
+        says = ", ".join(f"{name} {value}" for name, value in one.believed.items())
+        says = says or screen.text("không có hồ sơ này", "no such dossier")
+        mark = screen.text(" · KHÁC", " · DIFFERS") if one.differs else ""
+        screen.line(
+            f"  và tự nói, lúc {when(one.believed_at)}: {says}{mark}",
+            f"  and says itself, at {when(one.believed_at)}: {says}{mark}",
+        )
 
 
 def _local(text: str | None) -> str:
     return when(datetime.fromisoformat(text)) if text else "–"
 
 
-def _print_timeline(screen: Screen, row: Mapping[str, Any]) -> None:
+def _print_timeline(screen: Screen, row: Mapping[str, Any], names: Mapping[Any, str]) -> None:
     state = f"{row['TrangThai']} {row['TenTrangThai']}" if row["TrangThai"] is not None else "–"
     screen.line(f"Hồ sơ {row['MaHoSo']}: {state}", f"Dossier {row['MaHoSo']}: {state}")
     screen.facts(
         [
             (screen.text("Thủ tục", "Procedure"), row["MaTTHC"]),
-            (screen.text("Cổng", "Portal"), row["CongDichVu"]),
-            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"]),
+            (screen.text("Cổng", "Portal"), row["CongDichVu"] and _called(row["CongDichVu"], names)),
+            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"] and _called(row["CoQuanXuLy"], names)),
             (screen.text("Nộp", "Filed"), _local(row["NgayNopHoSo"])),
             (screen.text("Tiếp nhận", "Received"), _local(row["NgayTiepNhan"])),
             (screen.text("Hẹn trả", "Due"), _local(row["NgayHenTra"])),

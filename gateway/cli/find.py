@@ -25,12 +25,13 @@ from gateway.cli.command import (
 )
 from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
-from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, PartyId
+from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, Fate, PartyId
 from gateway.core.problems import Lang, Problem, Stopped, catalogue
 from gateway.core.unknown import unknown
 from gateway.core.written import nearest
 from gateway.settings import OperatorRole
 
+BEHIND = 10_000  # messages that are counted behind a page
 STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
     DeliveryState.QUEUED: ("chờ gửi", "queued"),
     DeliveryState.SENDING: ("đang gửi", "sending"),
@@ -43,15 +44,33 @@ STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
 }
 
 
+OUTCOME_WORDS: Mapping[AttemptOutcome, tuple[str, str]] = {
+    AttemptOutcome.DELIVERED: ("đã nhận", "delivered"),
+    AttemptOutcome.REFUSED: ("từ chối", "refused"),
+    AttemptOutcome.UNREACHABLE: ("không tới được", "unreachable"),
+    AttemptOutcome.UNCERTAIN: ("không rõ đã tới chưa", "uncertain"),
+    AttemptOutcome.NOT_THERE: ("hỏi thì bên nhận chưa có", "not_there"),
+    AttemptOutcome.NOTHING: ("không có gì để báo", "nothing"),
+}
+KIND_WORDS = {"send": "gửi", "query": "hỏi"}
+
+
 def state_word(screen: Screen, state: DeliveryState) -> str:
     """A delivery's state as people read it, with the word that scripts use."""
     vi, en = STATE_WORDS[state]
-    return f"{state.value} ({vi})" if screen.lang is Lang.VI else en if en == state.value else f"{state.value} ({en})"
+    return f"{vi} ({state.value})" if screen.lang is Lang.VI else en if en == state.value else f"{state.value} ({en})"
 
 
 def fate_word(screen: Screen, fate: Fate) -> str:
     """A message's fate as people read it."""
-    return f"{fate.value} ({WORDS[fate][0].lower()})" if screen.lang is Lang.VI else fate.value
+    return f"{WORDS[fate][0].lower()} ({fate.value})" if screen.lang is Lang.VI else fate.value
+
+
+def outcome_word(screen: Screen, attempt: Attempt) -> str:
+    """What a try was, and what it came to."""
+    vi, en = OUTCOME_WORDS[attempt.outcome]
+    kind = KIND_WORDS.get(attempt.kind, attempt.kind)
+    return screen.text(f"{kind}: {vi}", f"{attempt.kind}: {en}")
 
 
 def counted(codes: Sequence[str]) -> str:
@@ -77,6 +96,13 @@ def one_party(call: CommandRun, name: str) -> PartyId:
 )
 @option("--state", type=click.Choice([fate.value for fate in Fate]), vi="Chỉ trạng thái này.", en="Only this state.")
 @option("--party", metavar="PARTY", vi="Chỉ của bên gửi này.", en="Only from this sender.")
+@option("--receiver", metavar="PARTY", vi="Chỉ gửi tới bên này.", en="Only those owed to this receiver.")
+@option(
+    "--text",
+    metavar="…",
+    vi="Chỉ những cái mà vấn đề, của thông điệp hay của lượt gửi, có đoạn chữ này: mã, vị trí, giá trị.",
+    en="Only those of which a problem, of the message or of a delivery, contains this: a code, a place, a value.",
+)
 @option("--type", "loai", metavar="HSnn", vi="Chỉ loại này.", en="Only this type.")
 @option("--code", metavar="XSD-021", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
 @option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ của hồ sơ này.", en="Only of this dossier.")
@@ -89,6 +115,8 @@ def messages(
     call: CommandRun,
     state: str | None,
     party: str | None,
+    receiver: str | None,
+    text: str | None,
     loai: str | None,
     code: str | None,
     ma_ho_so: str | None,
@@ -116,18 +144,20 @@ def messages(
         found = desk.causes(store, since=since, until=until)
         print_causes(screen, found)
         return FINE
+    chosen: dict[str, Any] = {
+        "state": Fate(state) if state else None,
+        "party": one_party(call, party) if party else None,
+        "receiver": one_party(call, receiver) if receiver else None,
+        "text": text,
+        "loai": loai,
+        "code": code,
+        "ma_ho_so": ma_ho_so,
+        "since": since,
+        "until": until,
+    }
     with store.read() as view:
-        rows = view.messages(
-            state=Fate(state) if state else None,
-            party=one_party(call, party) if party else None,
-            loai=loai,
-            code=code,
-            ma_ho_so=ma_ho_so,
-            since=since,
-            until=until,
-            before=before,
-            limit=limit,
-        )
+        rows = view.messages(**chosen, before=before, limit=limit)
+        more = view.more_messages(rows[-1], **chosen) if len(rows) == limit else 0
     if screen.as_json:
         for row in rows:
             screen.row(_message_row(row))
@@ -144,8 +174,9 @@ def messages(
             for m in rows
         ),
     )
-    if len(rows) == limit:
-        screen.line(f"Còn nữa: thêm --before {rows[-1].id}", f"There is more: add --before {rows[-1].id}")
+    if more:
+        number = screen.text(f"hơn {BEHIND}", f"more than {BEHIND}") if more > BEHIND else more
+        screen.line(f"… còn {number} nữa: thêm --before {rows[-1].id}", f"… {number} more: add --before {rows[-1].id}")
     return FINE
 
 
@@ -439,7 +470,7 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
         ours = f" [{attempt.reference}]" if attempt.reference else ""
         took = round((attempt.ended_at - attempt.started_at).total_seconds() * 1000)
         screen.line(
-            f"  {attempt.number}. {when(attempt.started_at)} {attempt.kind}: {attempt.outcome}{code}{ours} ({took} ms)"
+            f"  {attempt.number}. {when(attempt.started_at)} {outcome_word(screen, attempt)}{code}{ours} ({took} ms)"
         )
     # A skipped delivery's last problem is history; a delivered one's is a remark that counts, about its receipt or its form.
     if delivery.problem is not None and delivery.state is not DeliveryState.SKIPPED:
@@ -639,7 +670,7 @@ def _print_queues(screen: Screen, queues: Sequence[Any]) -> None:
         (
             (
                 queue.party,
-                ", ".join(f"{state.value} {count}" for state, count in queue.counts.items()),
+                ", ".join(f"{screen.text(*STATE_WORDS[state])} {count}" for state, count in queue.counts.items()),
                 queue.failures or "",
                 when(queue.failing_since) if queue.failures else "",
             )

@@ -328,6 +328,58 @@ def note_rechecks(store: Store, planned: ReplayPlan, *, who: str, reason: str, n
             tx.note(LogLine(what="message.replayed", who=who, message=message.id, facts={"reason": reason}), now)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipPlan:
+    """What a skip would give up. Nothing has been changed by making it."""
+
+    deliveries: Sequence[Delivery]
+    behind: int  # deliveries that wait in the lanes of those above and will follow
+    cut: bool  # there is more than one skip takes
+
+
+def plan_skip(store: Store, choice: Choice) -> SkipPlan:
+    """The deliveries that a skip would give up: those named, and those of the filter.
+
+    Raises Stopped as :func:`skippable` for a name.
+    """
+    chosen = {known.id: known for known in (skippable(store, name) for name in choice.ids)}
+    with store.read() as view:
+        states = [state for state in SKIPPABLE if state.value in choice.states]
+        if states:
+            found = view.deliveries(
+                party=choice.party,
+                states=states,
+                code=choice.code,
+                since=choice.since,
+                until=choice.until,
+                limit=choice.limit + 1,
+            )
+            chosen |= {delivery.id: delivery for delivery in found}
+        listed = list(chosen.values())[: choice.limit]
+        return SkipPlan(deliveries=listed, behind=_behind(view, listed), cut=len(chosen) > choice.limit)
+
+
+def skip_planned(
+    store: Store,
+    planned: SkipPlan,
+    *,
+    who: str,
+    reason: str,
+    now: datetime,
+    done: Callable[[int, int], None] = lambda _done, _of: None,
+) -> list[Delivery]:
+    """Gives up the plan's deliveries, each by itself. Gives those that were; what somebody else moved meanwhile is left alone."""
+    skipped = []
+    for number, delivery in enumerate(planned.deliveries, 1):
+        try:
+            skipped.append(skip(store, delivery.id, who=who, reason=reason, now=now))
+        except Stopped as stop:
+            if stop.problems[0].code != "SYS-044":
+                raise
+        done(number, len(planned.deliveries))
+    return skipped
+
+
 def skippable(store: Store, name: str) -> Delivery:
     """The delivery that a skip would give up: by its id, or by a message that has just one left to give up.
 

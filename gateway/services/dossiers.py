@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, Due, deadlines, time_in_states
 from gateway.core.effects import Files, Moves
-from gateway.core.lifecycle import LABELS, LifeRules, Reading, Trace, possible, trace
-from gateway.core.model import Dossier, MaHoSo, PartyId
+from gateway.core.lifecycle import LABELS, HistoryStep, LifeRules, Reading, Trace, possible, trace
+from gateway.core.model import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Dossier,
+    Fate,
+    InboxEntry,
+    MaHoSo,
+    PartyId,
+)
 from gateway.core.parties import Parties, Role
 from gateway.core.problems import Lang
-from gateway.store import Store
+from gateway.core.told import Told
+from gateway.store import Message, Store
 
 READINGS: dict[Reading, tuple[str, str]] = {
     Reading.APPLIED: ("có hiệu lực", "applied"),
@@ -136,6 +147,84 @@ def timeline(store: Store, ma_ho_so: MaHoSo, parties: Parties, at: datetime, rul
         rules=rules,
         at=at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextCommand:
+    """What a person may do now, and why."""
+
+    why: Literal["lane-held", "held", "rejected", "waiting", "uncertain", "believes", "unread"]
+    about: str  # a delivery, a message, a party
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """All that is on record about a dossier beside its events. Codes, states, times; no content."""
+
+    apart: Sequence[
+        Message
+    ]  # messages about it that are no events of it: rejected, held, receipts, queries; the newest first
+    more_apart: int  # that are not among them
+    deliveries: Sequence[tuple[Delivery, Attempt | None]]  # each with its last try
+    inboxes: Mapping[
+        PartyId, tuple[Sequence[InboxEntry], int]
+    ]  # what each party that pulls was given, how far it confirmed
+    told: Sequence[Told]  # what each party that reads no messages was told, and believes
+    waiting: Sequence[HistoryStep]  # events that wait for an earlier one
+
+    def next_commands(self) -> Iterator[NextCommand]:
+        """The most urgent first; none where nothing waits for a person."""
+        for delivery, _ in self.deliveries:
+            if delivery.state.holds_lane and delivery.blocking:
+                command = f"lienthong replay {delivery.id} --reason “…”"
+                yield NextCommand(why="lane-held", about=delivery.id, command=command)
+        for message in self.apart:
+            if message.state is Fate.HELD:
+                yield NextCommand(why="held", about=message.id, command=f"lienthong show {message.id}")
+        for message in self.apart:
+            if message.state is Fate.REJECTED:
+                yield NextCommand(why="rejected", about=message.id, command=f"lienthong show {message.id}")
+        for step in self.waiting:
+            change = step.change
+            yield NextCommand(
+                why="waiting", about=change.message, command=f"lienthong messages --party {change.sender}"
+            )
+        for delivery, _ in self.deliveries:
+            if delivery.state is DeliveryState.UNKNOWN:
+                command = f"lienthong lanes --unknown --party {delivery.party}"
+                yield NextCommand(why="uncertain", about=delivery.id, command=command)
+        for told in self.told:
+            if told.differs:
+                yield NextCommand(why="believes", about=told.party, command=f"lienthong drift --party {told.party}")
+        for party, (entries, confirmed) in self.inboxes.items():
+            if entries and entries[-1].position > confirmed:
+                yield NextCommand(why="unread", about=party, command=f"lienthong inbox {party} --after {confirmed}")
+
+
+APART = 50  # messages that are no events
+
+
+def story(store: Store, ma_ho_so: MaHoSo, read: Trace | None) -> Story:
+    """What is on record about a code beside its events; all of it empty where nothing ever named it."""
+    steps = read.steps if read is not None else ()
+    events = {step.change.message for step in steps}
+    with store.read() as view:
+        messages = view.messages(ma_ho_so=ma_ho_so, limit=APART * 20)
+        apart = [message for message in messages if message.id not in events]
+        deliveries = view.deliveries_about(ma_ho_so)
+        inboxes: dict[PartyId, list[InboxEntry]] = {}
+        for entry in view.inboxed_about(ma_ho_so):
+            inboxes.setdefault(entry.party, []).append(entry)
+        parties = sorted({delivery.party for delivery, _ in deliveries})
+        return Story(
+            apart=apart[:APART],
+            more_apart=len(apart[APART:]),
+            deliveries=deliveries,
+            inboxes={party: (entries, view.reader(party).confirmed) for party, entries in inboxes.items()},
+            told=[told for party in parties if (told := view.told(party, ma_ho_so)) is not None],
+            waiting=[step for step in steps if step.reading is Reading.WAITING],
+        )
 
 
 def may_read(dossier: Dossier, party: PartyId, parties: Parties) -> bool:

@@ -281,14 +281,52 @@ class View(Figures):
         since: datetime | None = None,
         until: datetime | None = None,
         ma_ho_so: MaHoSo | str | None = None,
+        receiver: PartyId | None = None,
+        text: str | None = None,
         before: MessageId | str | None = None,
         limit: int = 50,
     ) -> list[Message]:
         """The newest messages first; ``before`` continues after the last one of the page before.
 
-        ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` not.
+        ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` not;
+        ``receiver`` those that were sent to a party or put into its inbox; ``text`` those of which a problem's facts, place or
+        code, or those of a delivery, contain it.
         """
-        found = select(_m).order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
+        found = self._chosen(
+            select(_m), state=state, party=party, loai=loai, code=code, since=since, until=until, ma_ho_so=ma_ho_so,
+            receiver=receiver, text=text,
+        )  # fmt: skip
+        found = found.order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
+        if before is not None:
+            last = self._one(select(_m.c.received_at, _m.c.id).where(_m.c.id == before))
+            if last is None:
+                return []
+            earlier, same = _m.c.received_at < last.received_at, _m.c.received_at == last.received_at
+            found = found.where(or_(earlier, and_(same, _m.c.id < last.id)))
+        return [rows.message_of(row) for row in self._all(found)]
+
+    def more_messages(self, after: Message, most: int = LOOKED_BEHIND, **chosen: Any) -> int:
+        """How many more messages() would give behind this one, counted to a limit and one."""
+        found = self._chosen(select(_m.c.id), **chosen)
+        earlier, same = _m.c.received_at < after.received_at, _m.c.received_at == after.received_at
+        found = found.where(or_(earlier, and_(same, _m.c.id < after.id))).limit(most + 1)
+        return self._connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+
+    def _chosen(
+        self,
+        found: Select[Any],
+        *,
+        state: Fate | None = None,
+        party: PartyId | None = None,
+        loai: str | None = None,
+        code: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ma_ho_so: MaHoSo | str | None = None,
+        receiver: PartyId | None = None,
+        text: str | None = None,
+    ) -> Select[Any]:
+        """Those messages of a question that fit."""
         if state is not None:
             found = found.where(_m.c.state == state.value)
             if state is not Fate.ACCEPTED:
@@ -305,13 +343,16 @@ class View(Figures):
             found = found.where(_m.c.received_at < until)
         if ma_ho_so is not None:
             found = found.where(_m.c.ma_ho_so == ma_ho_so)
-        if before is not None:
-            last = self._one(select(_m.c.received_at, _m.c.id).where(_m.c.id == before))
-            if last is None:
-                return []
-            earlier, same = _m.c.received_at < last.received_at, _m.c.received_at == last.received_at
-            found = found.where(or_(earlier, and_(same, _m.c.id < last.id)))
-        return [rows.message_of(row) for row in self._all(found)]
+        if receiver is not None:
+            i = tables.inbox
+            sent = select(1).where(_d.c.message == _m.c.id, _d.c.party == receiver).exists()
+            found = found.where(or_(sent, select(1).where(i.c.message == _m.c.id, i.c.party == receiver).exists()))
+        if text is not None:
+            said = type_coerce(_v.c.problems, Text).icontains(text, autoescape=True)
+            judged = select(1).where(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts, said).exists()
+            answered = type_coerce(_d.c.problem, Text).icontains(text, autoescape=True)
+            found = found.where(or_(judged, select(1).where(_d.c.message == _m.c.id, answered).exists()))
+        return found
 
     def by_ma_thong_diep(self, party: PartyId, ma_thong_diep: MaThongDiep | str) -> Message | None:
         """What a party calls by this id: its own message that owns it, else one that was sent to it, else its last try.
@@ -709,6 +750,22 @@ class View(Figures):
         if until is not None:
             found = found.where(_d.c.created_at < until)
         return [rows.delivery_of(row) for row in self._all(found)]
+
+    def deliveries_about(self, ma_ho_so: MaHoSo | str) -> list[tuple[Delivery, Attempt | None]]:
+        """Every delivery of a message about a dossier with its last try, in the order in which they were recorded."""
+        a = tables.attempt
+        found = select(_d).join(_m, _m.c.id == _d.c.message).where(_m.c.ma_ho_so == ma_ho_so).order_by(_d.c.seq)
+        deliveries = [rows.delivery_of(row) for row in self._all(found)]
+        tries = select(a).join(_d, _d.c.id == a.c.delivery).join(_m, _m.c.id == _d.c.message)
+        tries = tries.where(_m.c.ma_ho_so == ma_ho_so).order_by(a.c.number)
+        last = {row.delivery: rows.attempt_of(row) for row in self._all(tries)}
+        return [(delivery, last.get(delivery.id)) for delivery in deliveries]
+
+    def inboxed_about(self, ma_ho_so: MaHoSo | str) -> list[InboxEntry]:
+        """The inbox places of the messages about a dossier, by party and position."""
+        i = tables.inbox
+        found = select(i).join(_m, _m.c.id == i.c.message).where(_m.c.ma_ho_so == ma_ho_so)
+        return [rows.entry_of(row) for row in self._all(found.order_by(i.c.party, i.c.position))]
 
     def count_deliveries(self, *, party: PartyId | None = None, states: Collection[DeliveryState]) -> int:
         """How many deliveries deliveries() would give without a limit."""
