@@ -603,17 +603,17 @@ def originals_are_kept(letter: Letter) -> Iterator[Broken]:
 
 
 def _at_the_door(one: scoring.LintRule) -> Look:
-    """The lint's rule, asked of the dossier that HS01 is."""
+    """The lint's rule, asked of what a message says of its dossier."""
 
     def look(letter: Letter) -> Iterator[Broken]:
-        for flaw in one.look(scoring.packet_in(letter.payload)):
+        for flaw in one.look(scoring.packet_in(letter.payload, letter.thong_diep.loai)):
             yield scoring.place_in(letter.payload, str(flaw["place"])), scoring.facts_of(flaw)
 
     return look
 
 
 for _one in scoring.LINT:
-    rule(_one.id, _one.code, source=_one.source, types=["HS01"], default=Severity.OFF)(_at_the_door(_one))
+    rule(_one.id, _one.code, source=_one.source, types=_one.types, default=Severity.OFF)(_at_the_door(_one))
 
 
 def _instead(element: etree._Element, value: object) -> dict[str, Any]:

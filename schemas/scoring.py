@@ -2,7 +2,7 @@
 
 A rule looks at the packet DongBoHoSoMC, in canonical values, and tells where it is weak. It changes nothing, and nothing is
 ever changed for it. The formula of the Decision was not found: every rule comes from public code that reproduces the index,
-and says so. The same rules may be asked of HS01 at the door (gateway settings ``rules.severity``), where none is on by itself.
+and says so. The same rules may be asked at the door (settings ``rules.severity``), where none is on by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lxml import etree
 from gateway.core.lifecycle import (
     DA_TRA_KET_QUA,
     DA_XU_LY_XONG,
+    DUOC_TIEP_NHAN,
     KHONG_TIEP_NHAN,
     MOI_DANG_KY,
     YEU_CAU_RUT,
@@ -42,6 +43,7 @@ class LintRule:
     vi: str
     en: str
     look: Callable[[Packet], Iterable[Flaw]]
+    types: tuple[str, ...] = ("HS01",)  # of which it may be asked at the door: those that say what it looks at
     source: str = SOURCE
 
     @property
@@ -67,9 +69,21 @@ _LISTS = {"DanhSachTaiLieuNop": "TaiLieuNop", "DanhSachDinhDanhCHS": "DinhDanhCH
 _ITEMS = {ours: theirs for theirs, ours in _LISTS.items()}
 
 
-def packet_in(payload: etree._Element) -> dict[str, Any]:
-    """The dossier that HS01 is, as a packet; its files inside the message stay visible as MaDinhKem."""
-    return {_LISTS.get(name := local(child.tag), name): _value(child) for child in payload if _says(child)}
+def packet_in(payload: etree._Element, loai: str) -> dict[str, Any]:
+    """What a message says of a dossier, as a packet: all of it (HS01), or that it was received (HS03) or ended (HS11).
+
+    Files inside the message stay visible as MaDinhKem.
+    """
+    said = {_LISTS.get(name := local(child.tag), name): _value(child) for child in payload if _says(child)}
+    if loai == "HS11" and "LyDo" in said:
+        said["ThongTinTra"] = said["LyDo"]
+    return {**said, **_STATES.get(loai, {})}
+
+
+_STATES: Mapping[str, Mapping[str, str]] = {
+    "HS03": {"TrangThaiHoSo": str(DUOC_TIEP_NHAN)},
+    "HS11": {"TrangThaiHoSo": str(DA_XU_LY_XONG)},
+}
 
 
 def _value(element: etree._Element) -> Any:
@@ -280,6 +294,7 @@ LINT: tuple[LintRule, ...] = (
         vi="Đã tiếp nhận, không có ngày hẹn trả",
         en="Received, without an appointment",
         look=_appointment,
+        types=("HS01", "HS03"),
     ),
     LintRule(
         id="cham-diem-ngay-nguoc",
@@ -287,6 +302,7 @@ LINT: tuple[LintRule, ...] = (
         vi="Ngày ngược: hẹn trả hoặc xong trước tiếp nhận, trả trước khi xong",
         en="Dates run backwards: appointment or end before receipt, delivery before the end",
         look=_order_of_dates,
+        types=("HS01", "HS03", "HS11"),
     ),
     LintRule(id="cham-diem-tre-hen", code="XSD-142", vi="Xong sau ngày hẹn trả", en="Finished late", look=_late),
     LintRule(
@@ -295,6 +311,7 @@ LINT: tuple[LintRule, ...] = (
         vi="Đã xong, không có giấy tờ kết quả",
         en="Finished, without a result",
         look=_no_result,
+        types=("HS01", "HS11"),
     ),
     LintRule(
         id="cham-diem-tep-ket-qua",
@@ -302,6 +319,7 @@ LINT: tuple[LintRule, ...] = (
         vi="Giấy tờ kết quả không có tệp",
         en="A result without its file",
         look=_result_files,
+        types=("HS01", "HS11"),
     ),
     LintRule(
         id="cham-diem-so-hoa",

@@ -706,6 +706,7 @@ def lint() -> str:
             f"[{one.note}](problems.md#{one.note.lower()})",
             f"{one.vi} / {one.en}",
             prose(catalogue()[one.note].message[Lang.VI]),
+            ", ".join(one.types),
             one.source,
         )
         for one in LINT
@@ -721,13 +722,15 @@ def lint() -> str:
         "**Nguồn / source.** Không tìm được công thức của Quyết định 766/QĐ-TTg. Mỗi quy tắc dưới đây được *thấy trong mã tích hợp* công "
         "khai dựng lại bộ chỉ số, không phải trong văn bản; điểm thật có thể tính khác. / The formula of the Decision was not found. Each "
         "rule was *seen in public integration code* that reproduces the index, not in the text; the real score may be counted otherwise.",
-        "**Chỉ nhắc / it only tells.** Không quy tắc nào tự từ chối hay nhắc ở cửa nhận, và trục không sửa dữ liệu cho đẹp. Muốn hỏi HS01 "
-        'ngay khi đến thì đặt mức, ví dụ `rules.severity = { "cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ '
+        "**Chỉ nhắc / it only tells.** Không quy tắc nào tự từ chối hay nhắc ở cửa nhận, và trục không sửa dữ liệu cho đẹp. Muốn hỏi "
+        'ngay khi thông điệp đến thì đặt mức, ví dụ `rules.severity = { "cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ '
         "chối; mã là số ấy trừ 100). Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
-        "refuses or remarks at the door by itself, and data are never made prettier. A setting lets HS01 be asked on arrival; the code of "
+        "refuses or remarks at the door by itself, and data are never made prettier. A setting asks it of messages as they arrive; the code of "
         "the refusal is the one below minus 100. What is told are codes of dossiers, names of fields, dates, states and counts, no "
         "personal data.",
-        table(("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Câu báo", "Nguồn / source"), rows),
+        table(
+            ("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Câu báo", "Ở cửa / at the door", "Nguồn / source"), rows
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,7 @@ import click
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, check_period, command, option
 from gateway.cli.find import one_party
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ COLUMNS = ("co_quan", "ten", "tuan", "quy_tac", "ma", "y_nghia", "ho_so", "trong
     "week. Only tells, changes nothing; the Decision's formula was not found (docs/lint.md).",
 )
 @option(
-    "--from", "since", type=Moment(), required=True, vi="Tiếp nhận từ ngày (kể cả).", en="Received from this day on."
+    "--from",
+    "since",
+    type=Moment(),
+    vi="Tiếp nhận từ ngày (kể cả); không ghi thì từ thứ hai tuần trước.",
+    en="Received from this day on; default Monday of last week.",
 )
 @option(
     "--to",
@@ -61,7 +66,7 @@ COLUMNS = ("co_quan", "ten", "tuan", "quy_tac", "ma", "y_nghia", "ho_so", "trong
 )
 def lint(
     call: CommandRun,
-    since: datetime,
+    since: datetime | None,
     until: datetime | None,
     agency: str | None,
     rules: tuple[str, ...],
@@ -74,7 +79,8 @@ def lint(
     from schemas.scoring import LINT
 
     call.need(OperatorRole.VIEWER, "lint")
-    check_period(call, since, until or call.now)
+    since, until = since or _last_monday(call.now), until or call.now
+    check_period(call, since, until)
     known = {one.id for one in LINT}
     if strangers := sorted(set(rules) - known):
         raise click.BadParameter(
@@ -90,7 +96,7 @@ def lint(
             call.store,
             parties,
             since,
-            until or call.now,
+            until,
             agency=one_party(call, agency) if agency else None,
             rules=rules,
             most=0 if as_csv else limit,
@@ -103,6 +109,12 @@ def lint(
     else:
         _print(call.screen, report, parties)
     return PROBLEMS if report.weak else FINE
+
+
+def _last_monday(now: datetime) -> datetime:
+    """The beginning of last week, at home."""
+    today = now.astimezone(GIO_VIET_NAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=today.weekday() + 7)
 
 
 def _name(parties: Parties, agency: str | None) -> str:

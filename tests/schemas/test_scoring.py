@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from gateway.core.problems import Lang, catalogue
 from gateway.core.severity import Severity
 from schemas import scoring
+from schemas.names import hs
 from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +126,29 @@ def test_what_a_state_does_not_need_is_not_missed(changes, name):
 )
 def test_a_number_that_is_filled_in_is_known_by_its_digits(number, filler):
     assert scoring.is_filler(number) is filler
+
+
+def element(name, *children, text=None):
+    made = etree.Element(hs(name))
+    made.text = text
+    made.extend(children)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("loai", "children", "name", "found"),
+    [
+        ("HS03", [("NgayTiepNhan", "2026-01-15T09:00:00+07:00")], "cham-diem-hen-tra", True),
+        ("HS03", [("NgayHenTra", "2026-01-15T09:00:00+07:00")], "cham-diem-hen-tra", False),
+        ("HS11", [("NgayKetThucXuLy", "2026-01-15T09:00:00+07:00")], "cham-diem-ket-qua", True),
+        ("HS11", [("LoaiKetQua", "TRA_LAI"), ("LyDo", "Xin rút")], "cham-diem-ket-qua", False),
+    ],
+)
+def test_a_message_is_asked_of_what_it_says_of_its_dossier(loai, children, name, found):
+    payload = element("X", *(element(child, text=text) for child, text in children))
+    (rule,) = [rule for rule in scoring.LINT if rule.id == name]
+    assert loai in rule.types
+    assert bool(list(rule.look(scoring.packet_in(payload, loai)))) is found
 
 
 def test_no_flaw_quotes_a_persons_number():
