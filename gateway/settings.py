@@ -558,6 +558,34 @@ class DeadlineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileSettings:
+    """Reconciliation by itself, at night."""
+
+    parties: tuple[str, ...] = setting(
+        (),
+        pattern=r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?",
+        vi="Các bên được đối soát mỗi đêm; bỏ trống: không bên nào.",
+        en="Parties that are reconciled every night; empty: none.",
+    )
+    at: str = setting(
+        "01:30",
+        pattern=r"([01][0-9]|2[0-3]):[0-5][0-9]",
+        vi="Từ giờ này, giờ Việt Nam.",
+        en="From this time on, Vietnamese time.",
+    )
+    days: int = setting(
+        30,
+        at_least=1,
+        at_most=3660,
+        vi="Hồ sơ mở trong chừng này ngày trước hôm nay.",
+        en="Dossiers opened within so many days before today.",
+    )
+    per_second: float = setting(
+        5.0, at_least=0.01, at_most=1000, vi="Tra cứu nhiều nhất mỗi giây.", en="Look-ups a second, at most."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaSettings:
     """Document schemas beside those in the package."""
 
@@ -622,6 +650,7 @@ class Settings:
     rules: RuleSettings = field(default_factory=RuleSettings)
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     parties: RegistrySettings = field(default_factory=RegistrySettings)
+    reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
         vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, administrator). "
@@ -662,6 +691,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
         "deadlines": ("Cách đếm thời hạn.", "How time limits are counted."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
+        "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
     }

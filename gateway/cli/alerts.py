@@ -98,11 +98,12 @@ def current_alerts(
     from gateway.core.alerts import Alarm, Alert, group_alerts
     from gateway.services.certificate_status import endangered, unproven
     from gateway.services.drift import drift_alerts, projected
+    from gateway.services.reconciling import reconcile_alerts
     from gateway.services.watch import alerts as watched
     from gateway.wiring import OURSELVES
 
     found = [*watched(store, parties, now, allowance=settings.allowance), *registry_flaws(settings, store, now)]
-    found += drift_alerts(store, projected(parties), now, DRIFTS_FOR)
+    found += [*drift_alerts(store, projected(parties), now, DRIFTS_FOR), *reconcile_alerts(store, now)]
     found += [
         Alert(
             alarm=Alarm.ENDING,

@@ -7,12 +7,12 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -236,37 +236,24 @@ class _Desk:
 
     def by_asking(self, per_second: float) -> Compared:
         """By the look-up of the party's connector. Raises Stopped (REC-022) where it has none."""
-        from connectors.http import HttpLine
-        from connectors.registry import installed
-        from gateway.services.reconciling import compare_asked
+        from gateway.cli.nightly import compare_by_look_up
 
-        call, party = self.call, self.party
+        call = self.call
         call.need(OperatorRole.OPERATOR, "reconcile")
-        connector = installed().named(party.connector or "")
-        configured = connector.configure(party.connector_settings, where=party.id)
-
-        async def asked(tell: Callable[[int, int], None]) -> Compared:
-            async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
-                http = line.http(configured.common)
-
-                async def ask(code: str, remembered: Mapping[str, Any]) -> Mapping[str, Any] | None:
-                    return await connector.heard(code, party, configured.settings, http, remembered)
-
-                return await compare_asked(
+        with call.screen.progress("Đang hỏi", "Asking") as tell:
+            return asyncio.run(
+                compare_by_look_up(
                     call.store,
                     self.parties,
-                    party,
-                    ask,
+                    self.party,
                     self.period,
                     self.book,
-                    lambda: datetime.now(UTC),
-                    pause_s=1 / per_second,
+                    private_addresses=call.settings.work.private_addresses,
+                    per_second=per_second,
                     told=self.bad,
-                    tell=tell,
+                    tell=self._telling(tell),
                 )
-
-        with call.screen.progress("Đang hỏi", "Asking") as tell:
-            return asyncio.run(asked(self._telling(tell)))
+            )
 
     def by_letter(self, wait_s: float, *, again: bool) -> Compared | None:
         """By HS19: the letters go once for a period, the answers are waited for; None where some have not come."""

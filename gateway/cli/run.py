@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lienthong.work")
 
 ALERTS_EVERY_S = 60.0
+RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
@@ -179,6 +180,7 @@ class Desk:
             asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
             asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
             asyncio.create_task(self._every(ALERTS_EVERY_S, self._alert), name="alerts"),
+            asyncio.create_task(self._every(RECONCILE_EVERY_S, self._reconcile), name="reconcile"),
             asyncio.create_task(self._every(work.trust_s, self._trust), name="trust"),
             asyncio.create_task(self._every(min(work.log_head_s, HEADS_EVERY_S), self._seal), name="heads"),
         ]
@@ -246,6 +248,13 @@ class Desk:
 
         while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), _now()) and not self.stop.is_set():
             pass
+
+    async def _reconcile(self) -> None:
+        """Parties whose hour has come are reconciled; in a thread with a loop of its own, for it may take hours."""
+        from gateway.cli.nightly import reconcile_due
+
+        if self.settings.reconcile.parties and self.gate.store is not None:
+            await asyncio.to_thread(reconcile_due, self.gate, self.settings, _now, self.stop.is_set)
 
     async def _trust(self) -> None:
         """Certificates that are due are asked about; `renew` then takes over what was learnt."""

@@ -10,11 +10,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connectors.outcomes import Unreachable
+from gateway.core.alerts import Alarm, Alert
+from gateway.core.chain import LogEntry
 from gateway.core.date_forms import WIRE
+from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import KHONG_TIEP_NHAN, LifeRules, Reading, trace
 from gateway.core.model import DeliveryId, DeliveryState, Dossier, Fate, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party, Receives
@@ -397,3 +400,48 @@ def _believes_otherwise(view: View, parties: Parties, party: Party, dossier: Dos
 
 def _there(kind: DisagreementKind) -> DriftCause:
     return DriftCause.MISSING_THERE if kind is DisagreementKind.MISSING_THERE else DriftCause.CHANGED_THERE
+
+
+# What came of it, on record -------------------------------------------------------------------------------------------
+
+DONE, FAILED = "reconcile.done", "reconcile.failed"  # lines of the log, from which figures and alerts are made
+RECENT = timedelta(days=3)
+
+
+def note_reconciled(store: Store, compared: Compared, now: datetime) -> None:
+    """Puts into the log what a reconciliation by itself came to."""
+    facts = {
+        "party": compared.party,
+        "from": compared.period.since.isoformat(),
+        "to": compared.period.until.isoformat(),
+        "source": compared.source,
+        "ours": compared.ours,
+        "theirs": compared.theirs,
+        "differ": {kind.value: compared.kinds.get(kind, 0) for kind in DisagreementKind},
+        "unread": sum(compared.problems.values()),
+    }
+    with store.begin() as tx:
+        tx.note(LogLine(what=DONE, who="gateway", facts=facts), now)
+
+
+def note_failed(store: Store, party: PartyId, problem: Problem, now: datetime) -> None:
+    """Puts into the log that one came to nothing, and why."""
+    with store.begin() as tx:
+        tx.note(LogLine(what=FAILED, who="gateway", facts={"party": party, "code": problem.code}), now)
+
+
+def reconciled(view: View, now: datetime) -> dict[PartyId, LogEntry]:
+    """The newest result of each party within the last days."""
+    return {PartyId(line.facts["party"]): line for line in view.acts_since(DONE, now - RECENT)}
+
+
+def reconcile_alerts(store: Store, now: datetime) -> Iterator[Alert]:
+    """What letters showed to differ. What look-ups show is on record by dossier, and drift tells of it."""
+    with store.read() as view:
+        last = reconciled(view, now)
+    for party, line in last.items():
+        count = sum(line.facts["differ"].values())
+        if count and line.facts["source"] != "look-up":
+            facts = {"delivery": "–", "state": "reconciled"}
+            subject = f"{line.facts['source']}: {count}"
+            yield Alert(alarm=Alarm.DRIFT, party=party, subject=subject, since=line.at, facts=facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +13,12 @@ from aiohttp import web
 from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
+from gateway.core.chain import LogEntry
+from gateway.core.model import PartyId
 from gateway.services.certificate_status import forecast
 from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
+from gateway.services.reconciling import reconciled
 from gateway.web import metrics
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
@@ -132,6 +135,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         log_head, signed = view.log_head(), view.last_act(HEAD)
         applied = view.parties_version()
         drift = drift_counts(view, projected(gate.parties))
+        last = reconciled(view, now)
     yield metrics.gauge(
         "deliveries_open",
         "Deliveries that are not through, by receiver and state.",
@@ -156,6 +160,7 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         [((party,), float(number)) for party, number in drift.items()],
         ("party",),
     )
+    yield from reconcile_figures(last)
     yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])
     yield metrics.gauge(
         "trust_end_timestamp_seconds",
@@ -177,6 +182,22 @@ def _outbox(gate: Gate) -> Iterable[Metric]:
         "log_signed_timestamp_seconds",
         "When the head of the log was signed last; 0: never.",
         [((), signed.at.timestamp() if signed is not None else 0.0)],
+    )
+
+
+def reconcile_figures(last: Mapping[PartyId, LogEntry]) -> Iterable[Metric]:
+    """What the newest reconciliation of each party by itself came to."""
+    yield metrics.gauge(
+        "reconciled_timestamp_seconds",
+        "When a party was last reconciled by itself ([reconcile] of the settings).",
+        [((party,), line.at.timestamp()) for party, line in last.items()],
+        ("party",),
+    )
+    yield metrics.gauge(
+        "reconcile_disagreements",
+        "Dossiers on which a party and our record were not at one when it was last reconciled by itself.",
+        [((p, kind), float(number)) for p, line in last.items() for kind, number in line.facts["differ"].items()],
+        ("party", "kind"),
     )
 
 

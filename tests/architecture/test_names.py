@@ -17,6 +17,7 @@ CALLED_FROM_OUTSIDE = {
     "fetch": "likewise",
     "probe": "likewise",
     "played": "likewise",
+    "believes": "likewise",
     "upgrade": "what Alembic calls in each migration",
     "main": "where a program begins",
 }

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.model import Address, Attempt, AttemptOutcome, DeliveryState
 from gateway.documents import parse_bytes
+from gateway.services import inquiries
 from schemas import write
 from signing.sign import SigningKey, sign
 
@@ -128,7 +129,7 @@ def answer_to(body):
     return sign(write.thong_diep(header, "KetQuaDoiSoat", fields), key, at=datetime.now(UTC))
 
 
-def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compared(cli, export, office):
+def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compared(cli, export, office, monkeypatch):
     export()
     command = ["reconcile", "--party", "cong-dvc", "--from", "2026-01-01", "--to", "2027-01-01"]
     waits = cli(*command, "--wait", "0")
@@ -156,6 +157,8 @@ def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compar
         "missing-here",
         "never-sent",
     )
+    monkeypatch.setattr(inquiries, "LINES", 2)  # of an answer that is full there may be more
+    assert cli(*command, "--json").rows[0]["code"] == "REC-024"
     assert cli(*command, "--wait", "0", "--again").code == 3
 
 
@@ -193,7 +196,7 @@ def test_a_party_that_reads_messages_and_lost_a_dossier_is_handed_it_again(cli, 
 def test_what_is_not_ours_to_mend_is_said_and_left_alone(cli, export):
     command = [*export(f"{CODE},1,02/02/2026", "H19.901-260202-7777,2,"), "--repair", "--dry-run"]
     shown = cli(*command)
-    assert (shown.code, shown.out.count("REC-030"), "không chữa từ đây 2" in shown.out) == (1, 2, True), shown.out
+    assert (shown.code, "REC-030" in shown.out, "không chữa từ đây 2" in shown.out) == (1, True, True), shown.out
     assert cli(*command[:-1], "--yes", "--reason", "thử").code == 1
     assert cli(*command, "--csv").code == 2
 

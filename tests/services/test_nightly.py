@@ -1,0 +1,94 @@
+"""Reconciliation by itself: at its hour, once a night, and what came of it stands in the log, the figures and one alert."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cong_quoc_gia import settings
+from false_agency import Agency, Fault, run
+from owed import Clock
+from recorded_lives import PORTAL, Recorded, portal_where_they_were_filed, teller
+
+from gateway.cli.alerts import current_alerts
+from gateway.cli.nightly import reconcile_due
+from gateway.services.reconciling import FAILED, reconciled
+from gateway.settings import ReconcileSettings, Settings
+from gateway.store import Store, open_engine
+from gateway.web.health import reconcile_figures
+
+NIGHT = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)  # 01:30 in Vietnam
+
+
+def of_the_night(one: Settings, *parties: str) -> Settings:
+    return replace(
+        one, reconcile=ReconcileSettings(parties=parties, days=60), work=replace(one.work, private_addresses=True)
+    )
+
+
+async def night(gate: Any, settings_: Settings, clock: Clock) -> int:
+    """One look whether somebody's time has come, as `work` takes it."""
+    return await asyncio.to_thread(reconcile_due, gate, settings_, clock, lambda: False)
+
+
+def test_a_party_is_reconciled_once_a_night_and_one_alert_tells_of_it(
+    recorded: Recorded, sample_settings: Settings, tmp_path: Path
+) -> None:
+    cong, codes = portal_where_they_were_filed(recorded), recorded.codes
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            cong.states[codes["muc-do-3"]] = "4"
+            gate = replace(recorded.gate, store=one.store, parties=one.parties)
+            mine = of_the_night(sample_settings, PORTAL, "khong-co")
+            one.clock.now = NIGHT - timedelta(minutes=1)
+            assert await night(gate, mine, one.clock) == 0, "its hour has not come"
+            assert await night(gate, of_the_night(sample_settings), one.clock) == 0, "off by default"
+            one.clock.now = NIGHT
+            agency.fault, agency.times = Fault.BUSY, 99
+            assert await night(gate, mine, one.clock) == 0
+            with one.store.read() as view:
+                assert [line.facts for line in view.acts_since(FAILED, NIGHT)] == [{"party": PORTAL, "code": "DLV-004"}]
+            agency.fault, agency.times = Fault.NONE, None
+            one.clock.forward(minutes=30)
+            assert await night(gate, mine, one.clock) == 0, "not every minute"
+            one.clock.forward(minutes=40)
+            assert await night(gate, mine, one.clock) == 1
+            one.clock.forward(hours=2)
+            assert await night(gate, mine, one.clock) == 0, "once a night"
+            with one.store.read() as view:
+                last = reconciled(view, one.clock.now)
+            facts = last[PORTAL].facts
+            assert (facts["source"], facts["ours"], facts["unread"], facts["differ"]) == (
+                *("look-up", 9, 0),
+                {"missing-here": 0, "missing-there": 0, "state": 1, "dates": 0},
+            )
+            _, figure = reconcile_figures(last)
+            values = {sample.labels["kind"]: sample.value for sample in figure.samples}
+            assert values == facts["differ"]
+            alerts = current_alerts(sample_settings, one.store, one.parties, gate.trust, one.clock.now)
+            (drift,) = [group for group in alerts if group.alarm == "drift"]
+            assert (drift.party, [alert.subject for alert in drift.alerts]) == (PORTAL, [codes["muc-do-3"]])
+
+    run(story())
+
+
+def test_a_party_that_reads_messages_is_asked_once_and_its_answer_is_waited_for(
+    recorded: Recorded, sample_settings: Settings, tmp_path: Path
+) -> None:
+    shutil.copyfile(recorded.file, tmp_path / "lives.db")
+    store = Store(open_engine(f"sqlite:///{tmp_path / 'lives.db'}"))
+    gate, clock = replace(recorded.gate, store=store), Clock(NIGHT)
+    try:
+        for _ in range(2):
+            assert reconcile_due(gate, of_the_night(sample_settings, "so-tu-phap"), clock, lambda: False) == 0
+        with store.read() as view:
+            assert [message.goc for message in view.messages(loai="HS19")] == ["DoiSoat"]
+            assert view.acts_since(FAILED, NIGHT) == []
+    finally:
+        store.dispose()
