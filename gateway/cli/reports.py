@@ -34,6 +34,7 @@ from gateway.settings import OperatorRole
 if TYPE_CHECKING:
     from gateway.core.catalogues import CatalogueDifference, Muc
     from gateway.core.model import PartyId
+    from gateway.core.parties import Parties
     from gateway.services.forecast import Forecast
     from gateway.services.reports import PeriodReport
     from gateway.services.watch import Late
@@ -81,6 +82,13 @@ SOON = ("sắp đến hạn", "due soon")
     en="Write this XLSX file (- is standard output).",
 )
 @option(
+    "--lint",
+    "linted",
+    is_flag=True,
+    vi="Thêm số hồ sơ mất điểm chỉ số 766 theo cơ quan, như lệnh lint (đọc từng hồ sơ của kỳ).",
+    en="Add the dossiers that cost points in the index 766, by agency, as lint does (reads each dossier of the period).",
+)
+@option(
     "--anew",
     is_flag=True,
     vi="Đọc lại mọi hồ sơ trước khi đếm, ví dụ khi đã đổi cách đọc trạng thái trong hồ sơ một cơ quan.",
@@ -97,6 +105,7 @@ def report(
     as_csv: bool,
     bom: bool,
     xlsx: Path | None,
+    linted: bool,
     anew: bool,
 ) -> int:
     """Reproducible from the record at any later time."""
@@ -117,16 +126,61 @@ def report(
         return _hand_out(call, sheets, as_csv=as_csv, bom=bom, xlsx=xlsx)
     groups, rules = tuple(By(name) for name in dict.fromkeys(by)), deadline_rules(call.settings)
     made = reports.report(call.store, parties, since, until or call.now, groups, only, rules, anew=anew)
+    weak = [_lint_sheet(call, parties, since, until or call.now, only)] if linted else []
     if as_csv or bom or xlsx is not None:
-        return _hand_out(
-            call, [made.flat(lang)] if xlsx is None else made.sheets(lang), as_csv=True, bom=bom, xlsx=xlsx
-        )
+        sheets = [made.flat(lang)] if xlsx is None else [*made.sheets(lang), *weak]
+        return _hand_out(call, sheets, as_csv=True, bom=bom, xlsx=xlsx)
     if call.screen.as_json:
         for row in made.rows(lang):
             call.screen.row(row)
     else:
         _print_report(call.screen, made)
-    return FINE
+    return _hand_out(call, weak, as_csv=False, bom=False, xlsx=None)
+
+
+def _lint_sheet(call: CommandRun, parties: Parties, since: datetime, until: datetime, only: PartyId | None) -> Sheet:
+    """How many dossiers of each agency cost points in the index 766, and by which rule."""
+    from gateway.services.lint import lint
+    from gateway.sheets import Sheet
+    from schemas.scoring import LINT
+
+    screen = call.screen
+    with screen.progress("Soi hồ sơ", "Looking at dossiers") as tell:
+        found = lint(call.store, parties, since, until, agency=only, seen=lambda number: tell(number, number))
+    broken = [rule for rule in LINT if found.by_rule().get(rule.id)]
+    heads = (("Mã cơ quan", "Agency code"), ("Cơ quan", "Agency"), ("Hồ sơ đã soi", "Looked at"), ("Mất điểm", "Weak"))
+    unread = screen.text(f"{found.unread} hồ sơ không đọc được nữa.", f"{found.unread} dossiers can be read no more.")
+    return Sheet(
+        name=screen.text("Soi 766", "Lint 766"),
+        title=screen.text(
+            "Hồ sơ mất điểm chỉ số 766 theo cơ quan", "Dossiers that cost points in the index 766, by agency"
+        ),
+        notes=(
+            screen.text(
+                "Quy tắc thấy trong mã tích hợp; công thức của Quyết định chưa tìm được (docs/lint.md).",
+                "The rules were seen in integration code; the Decision's formula was not found (docs/lint.md).",
+            ),
+        ),
+        header=[*(screen.text(*head) for head in heads), *(screen.text(rule.vi, rule.en) for rule in broken)],
+        rows=[
+            [
+                agency or "–",
+                party.name if (party := parties.get(agency)) is not None else "",
+                one.dossiers,
+                one.weak,
+                *(one.by_rule.get(rule.id, 0) for rule in broken),
+            ]
+            for agency, one in found.by_agency().items()
+        ],
+        total=[
+            screen.text("Tổng", "Total"),
+            "",
+            found.dossiers,
+            found.weak,
+            *(found.by_rule()[rule.id] for rule in broken),
+        ],
+        more=(unread,) if found.unread else (),
+    )
 
 
 def _check_report(call: CommandRun, since: datetime | None, form: str | None, ma_ho_so: str | None) -> None:

@@ -103,6 +103,19 @@ def test_rejected_messages_and_drift_are_told_by_agency(cli, office, dossier):
     assert row["codes"] in sheets["Bên gửi"][0]
 
 
+def test_dossiers_that_cost_points_are_counted_by_agency_in_the_report(cli, office, dossier):
+    from gateway.services.lint import lint
+    from gateway.wiring import registry_of
+
+    period = (datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    wanted = lint(office.store, registry_of(office.store), *period).by_agency()["so-tu-phap"]
+    cells, _ = pages(exported(cli, "--lint"))["Soi 766"]
+    assert (wanted.dossiers, cells[cells.index("so-tu-phap") + 2 :][:2]) == (1, [1, wanted.weak])
+    *_, row = cli("report", "--from", "2026-01-01", "--lint", "--json").rows
+    assert (row["Mã cơ quan"], row["Mất điểm"]) == ("so-tu-phap", wanted.weak)
+    assert "công thức của Quyết định chưa tìm được" in cli("report", "--from", "2026-01-01", "--lint").out
+
+
 def exported(cli, *more, name="bao-cao.xlsx"):
     file = cli.folder / name
     result = cli("report", "--from", "2026-01-01", "--by", "co-quan", "--xlsx", str(file), *more)
