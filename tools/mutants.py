@@ -71,6 +71,10 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     f"{CORE}/addresses.py": ("tests/core/test_addresses.py",),
     f"{CORE}/os_words.py": ("tests/core/test_os_words.py",),
     f"{CORE}/written.py": ("tests/cli/test_written.py",),
+    f"{CORE}/limits.py": ("tests/core/test_limits.py",),
+    f"{CORE}/allowances.py": ("tests/core/test_allowances.py",),
+    f"{CORE}/told.py": ("tests/core/test_told.py",),
+    f"{CORE}/milestones.py": ("tests/core/test_milestones.py",),
 }
 
 

@@ -55,7 +55,7 @@ class _Account:
     allowance: Allowance
     known: dict[str, int]  # on record, all processes together
     own: dict[str, int]  # since then, of this process
-    written: float = 0.0  # when this was put on record last, seconds
+    written: float  # when this was put on record last, seconds
 
 
 def day_of(now: datetime) -> datetime:

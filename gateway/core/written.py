@@ -195,7 +195,7 @@ class _Clerk:
 
     def _optional(self, args: tuple[Any, ...], value: Any, key: KeyPath) -> Any:
         kinds = [a for a in args if a is not type(None)]
-        if value == "" and kinds == [Path] and len(args) > 1:
+        if value == "" and kinds == [Path]:
             return None  # a path that may be left out
         return self.value(kinds[0] if len(kinds) == 1 else Any, value, key)
 

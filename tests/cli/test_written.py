@@ -1,16 +1,18 @@
 """TOML written by people: places, strictness, and every mistake at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.problems import Location, Stopped
-from gateway.core.written import decode_toml, dotted, read_toml, setting
+from gateway.core.problems import Lang, Location, Stopped
+from gateway.core.written import decode_toml, dotted, flat, nearest, read_toml, setting, setting_meaning
 
 TEXT = '''\
 top = 1 # a comment with [brackets] and "quotes"
@@ -66,10 +68,20 @@ def problems_of(text, kind=Form):
         (("trees", 0, "name"), 8, 1),
         (("trees", 0, "more", "x"), 10, 1),
         (("trees", 1, "name"), 12, 1),
+        (("trees",), 7, 1),
+        (("trees", 0, "khac"), 7, 1),
+        (("trees", 0, "more", "khac"), 9, 1),
+        (("trees", 1, "khac"), 11, 1),
     ],
 )
 def test_every_key_knows_its_line_and_column(key, line, column):
     assert read_toml(TEXT, "f.toml").place(key) == Location(line, column)
+
+
+def test_a_long_text_may_end_in_quotes_of_its_own():
+    written = read_toml('a = """x"""""\nb = \'\'\'y\'\'\'\'\nc = "\\""\nd = \'\\\'\n e = ""\n', "f")
+    assert written.data == {"a": 'x""', "b": "y'", "c": '"', "d": "\\", "e": ""}
+    assert [(at.line, at.column) for at in written.places.values()] == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2)]
 
 
 def test_a_key_inside_a_long_text_is_no_key():
@@ -116,6 +128,111 @@ def test_values_become_what_their_fields_say():
         Form, read_toml('name = "a"\ntags = "one"\nfile = "x/y"\nrate = 2\nmap = { b = 1 }', "f"), base=Path("/b")
     )
     assert (form.tags, form.file, form.rate, form.map, form.inner) == (("one",), Path("/b/x/y"), 2.0, {"b": 1}, Inner())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rich:
+    """One field of each kind."""
+
+    any: Any = setting(None, vi="gì cũng được", en="anything")
+    at: datetime | None = setting(None, vi="lúc", en="moment")
+    home: Path = setting(Path("/b/x"), vi="thư mục", en="folder")
+    word: str | None = setting(None, vi="chữ", en="word")
+    level: int = setting(1, among=(3, 1, 2), vi="mức", en="level")
+    names: tuple[str, ...] = setting((), pattern="[a-z]+", vi="tên", en="names")
+    kinds: frozenset[str] = setting(frozenset(), among=("green", "red"), vi="loại", en="kinds")
+    many: tuple[Inner, ...] = setting((), vi="nhiều", en="many")
+    file: Path | None = setting(Path("/b/y"), vi="tệp", en="file")
+    plain: int = 0
+
+
+def rich(text):
+    return decode_toml(Rich, read_toml(text, "f"), base=Path("/b"))
+
+
+def wrong(text, kind=Rich):
+    """What is said of each mistake: code, key, and the facts that tell it."""
+    with pytest.raises(Stopped) as stop:
+        decode_toml(kind, read_toml(text, "f"), base=Path("/b"))
+    return [
+        (p.code, p.facts["key"], {k: v for k, v in p.facts.items() if k not in ("file", "key")})
+        for p in stop.value.problems
+    ]
+
+
+def test_values_of_every_kind_are_read():
+    form = rich(
+        'any = [1, { a = "b" }]\nat = 2026-01-15T08:00:00+07:00\nlevel = 3\nnames = ["a", "b"]\nkinds = ["red"]\n'
+        'file = ""\nword = ""\nhome = "."\nmany = [{ port = 9, colour = "green" }, { port = 1 }]'
+    )
+    assert (form.any, form.at) == ([1, {"a": "b"}], datetime(2026, 1, 15, 1, tzinfo=UTC))
+    assert form.at.tzinfo is UTC
+    assert (form.level, form.names, form.kinds) == (3, ("a", "b"), frozenset({"red"}))
+    assert (form.file, form.word, form.home) == (None, "", Path("/b"))
+    assert form.many == (Inner(port=9, colour=Colour.GREEN), Inner(port=1))
+    assert type(form.many[0].colour) is Colour
+    assert rich("at = 2026-01-15").at == datetime(2026, 1, 15, tzinfo=UTC)
+    assert rich("") == Rich()
+
+
+def test_what_is_of_another_kind_is_told_with_both():
+    types = {"expected": "table", "found": "integer"}
+    assert wrong("inner = 3\nmap = 4\nname = 'a'", Form) == [("SYS-013", "inner", types), ("SYS-013", "map", types)]
+    assert wrong("names = { a = 1 }") == [("SYS-013", "names", {"expected": "array", "found": "table"})]
+    strings = {"expected": "string", "found": "integer"}
+    assert wrong('names = [1, "a", 2]') == [("SYS-013", "names[1]", strings), ("SYS-013", "names[3]", strings)]
+    assert wrong("word = 2026-01-15") == [("SYS-013", "word", {"expected": "string", "found": "date"})]
+    assert wrong('at = "x"') == [("SYS-013", "at", {"expected": "date-time", "found": "string"})]
+    zone = {"expected": "date-time with offset (+07:00)", "found": "2026-01-15 08:00:00"}
+    assert wrong("at = 2026-01-15T08:00:00") == [("SYS-013", "at", zone)]
+    assert wrong('home = ""') == [("SYS-017", "home", {"value": "", "pattern": ".+"})]
+
+
+def test_of_a_list_the_first_value_that_is_not_allowed_is_told_with_what_was_probably_meant():
+    allowed = {"allowed": ["green", "red"]}
+    assert wrong('kinds = ["gren"]') == [("SYS-014", "kinds", {"value": "gren", "nearest": "green", **allowed})]
+    assert wrong('kinds = ["zzz"]') == [("SYS-014", "kinds", {"value": "zzz", "nearest": "–", **allowed})]
+    assert wrong("level = 4") == [("SYS-014", "level", {"value": 4, "nearest": "–", "allowed": [1, 2, 3]})]
+    assert wrong('names = ["a", "B", "C"]') == [("SYS-017", "names", {"value": "B", "pattern": "[a-z]+"})]
+    assert [one[0] for one in wrong("[[many]]\nport = 0\n[[many]]\nport = 10\n")] == ["SYS-015", "SYS-015"]
+    assert wrong("zzz = 1")[0][2] == {"nearest": "–", "known": sorted(f.name for f in fields(Rich))}
+    assert (nearest("LEVLE", ["level", "word"]), nearest("x", ["level"])) == ("level", None)
+
+
+def test_a_setting_means_something_in_both_languages():
+    any_, *_, plain = fields(Rich)
+    assert [setting_meaning(any_, lang) for lang in (Lang.VI, Lang.EN)] == ["gì cũng được", "anything"]
+    assert setting_meaning(plain, Lang.VI) == ""
+
+
+def test_what_has_no_place_is_told_of_the_beginning_and_what_ends_too_early_of_its_last_line():
+    assert read_toml("", "f").place(("x",)) == Location(1, 1)
+    with pytest.raises(Stopped) as stop:
+        read_toml("x = 1\ny = 2\na = ", "f")
+    (problem,) = stop.value.problems
+    assert (problem.at, problem.facts["reason"]) == (Location(3, 1), "Invalid value")
+    with pytest.raises(Stopped) as stop:
+        read_toml("x = 1\na = b", "f")
+    assert stop.value.problems[0].at == Location(2, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """One in another, and a class that is only named."""
+
+    inner: Inner = Inner()
+    kind: type = Inner
+    names: tuple[str, ...] = field(default=("a",))
+
+
+def test_leaves_are_told_with_their_fields():
+    around, inner = fields(Around), fields(Inner)
+    assert list(flat(Around())) == [
+        (("inner", "port"), inner[0], 1),
+        (("inner", "colour"), inner[1], Colour.RED),
+        (("kind",), around[1], Inner),
+        (("names",), around[2], ("a",)),
+    ]
 
 
 def test_keys_are_shown_as_people_write_them():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chain import GENESIS, Flaw, Head, LogEntry, canonical_line, link, plain, verify_chain
+from gateway.core.chain import GENESIS, Flaw, Head, LogEntry, canonical_line, digest_of, link, plain, verify_chain
 
 AT = datetime(2026, 1, 15, 8, 0, 0, 120, tzinfo=UTC)
 
@@ -41,6 +41,12 @@ def test_the_hash_is_sha256_over_the_hash_before_and_the_canonical_bytes():
 
     entry = LogEntry(number=1, at=AT, who="gateway", what="x")
     assert link(GENESIS.hash, entry) == hashlib.sha256(bytes(32) + canonical_line(entry)).hexdigest()
+
+
+def test_a_value_has_one_digest_whatever_the_order_of_its_keys():
+    import hashlib
+
+    assert digest_of({"b": 1, "a": ["ư"]}) == hashlib.sha256('{"a":["ư"],"b":1}'.encode()).hexdigest()
 
 
 def test_an_instant_has_one_spelling():

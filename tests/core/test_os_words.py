@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import ssl
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,8 @@ def test_a_source_that_did_not_answer_says_why_in_words():
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "not UTF-8"),
         (TimeoutError(), "TimeoutError"),
         (ValueError("no PEM"), "no PEM"),
+        (urllib.error.URLError(ConnectionRefusedError(errno.ECONNREFUSED, "x")), "Connection refused"),
+        (urllib.error.URLError("no host given"), "no host given"),
     ],
 )
 def test_the_reason_of_an_error_is_the_systems_own_sentence(error, reason):

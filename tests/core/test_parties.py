@@ -11,7 +11,9 @@ from parties_known import parties, party
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
+    NodeAllowance,
     Parties,
+    PartyAllowance,
     Receives,
     RetryPolicy,
     SignatureDemand,
@@ -40,6 +42,7 @@ def test_demands_may_differ_by_type() -> None:
 def test_what_a_profile_leaves_out() -> None:
     plain, policy, retry = party("a"), SignaturePolicy(), RetryPolicy()
     assert (plain.enabled, plain.typed_submissions, plain.receives) == (True, False, Receives.PULL)
+    assert plain.plain_references is False
     assert (policy.xades, policy.timestamp, policy.methods("HS05")) == (False, False, frozenset())
     assert (retry.longest_s, retry.give_up_after_h, retry.patience) == (3600, 168.0, timedelta(days=7))
     assert Parties([]).version == 0
@@ -48,6 +51,20 @@ def test_what_a_profile_leaves_out() -> None:
 def test_the_bounds_of_patience_are_an_hour_as_seconds_and_a_year_as_hours() -> None:
     bounds = {f.name: (f.metadata["at_least"], f.metadata["at_most"]) for f in fields(RetryPolicy)}
     assert bounds == {"longest_s": (1, 86_400), "give_up_after_h": (0.001, 8760)}
+
+
+def test_what_a_party_may_send_where_nobody_says_otherwise_and_how_little_that_may_be() -> None:
+    node = {f.name: (f.default, f.metadata["at_least"], f.metadata["at_most"]) for f in fields(NodeAllowance)}
+    assert node == {
+        "messages_per_s": (1000.0, 0.01, None),
+        "burst": (5000, 1, None),
+        "bytes_per_day": (53_687_091_200, 1, None),
+        "refused_bytes_per_day": (1_073_741_824, 0, None),
+        "strangers_per_s": (50.0, 0.01, None),
+    }
+    own = {f.name: (f.default, f.metadata["at_least"], f.metadata["at_most"]) for f in fields(PartyAllowance)}
+    assert own == {name: (None, *bounds[1:]) for name, bounds in node.items() if name in own}
+    assert list(own) == [name for name in node if name != "strangers_per_s"]
 
 
 @pytest.mark.parametrize(

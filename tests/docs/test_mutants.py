@@ -39,6 +39,15 @@ def test_modules_and_the_tests_meant_for_them_are_there(mutants):
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
+def test_no_module_of_the_core_is_left_out(mutants):
+    """A new one has tests meant for it, or nothing in it that could be changed."""
+    core = [file.relative_to(ROOT).as_posix() for file in (ROOT / "gateway" / "core").rglob("*.py")]
+    forgotten = [
+        file for file in sorted(core) if file not in mutants.MEANT and mutants.mutants(file, mutants.parsed(file))
+    ]
+    assert forgotten == []
+
+
 def names(mutants, source):
     return {one.name for one in mutants.mutants("x.py", ast.parse(source))}
 

@@ -844,7 +844,7 @@ def test_everything_that_a_signature_says_is_read():
     )
     said = read.properties
     assert (said.id, said.at, said.signing_time_at) == ("P", the(root, "SignedProperties"), the(root, "SigningTime"))
-    assert said.signing_time == datetime(2026, 11, 24, 3, 59, 0, 250_000, tzinfo=UTC)
+    assert read.signing_time == said.signing_time == datetime(2026, 11, 24, 3, 59, 0, 250_000, tzinfo=UTC)
     assert said.certificate_digests == ((SHA256, b"\0\0\0"),) * 2
     assert said.policy is True
     (stamp,) = read.timestamps
@@ -873,6 +873,34 @@ def test_what_a_signature_leaves_out_is_nothing():
         gone("Reference", 1)(root)
     read = read_signature(root)
     assert (read.properties, read.properties_reference, read.timestamps, read.references) == (None, None, (), 1)
+    assert (read.claim, read.claim_reference, read.signing_time) == (None, None, None)
+
+
+def test_the_time_in_a_signed_property_is_vietnams_where_it_names_no_zone():
+    root = everything()
+    timed(root)
+    read = read_signature(root)
+    assert (read.properties, read.properties_reference, read.claim_reference, read.references) == (None, None, 1, 2)
+    assert (read.claim.ids, read.claim.signing_time_at) == ({"O", "TS", "TP"}, the(root, "SigningTime"))
+    assert read.signing_time == read.claim.signing_time == datetime(2026, 11, 24, 3, 59, 3, tzinfo=UTC)
+    text("SigningTime", " 2026-11-24T10:59:03Z ")(root)
+    assert read_signature(root).signing_time == datetime(2026, 11, 24, 10, 59, 3, tzinfo=UTC)
+    for name in ("O", "TS", "TP"):
+        put("Reference", "URI", f"#{name}", 1)(root)
+        assert codes(root) == []
+
+
+def test_a_reference_to_that_time_may_say_what_it_is_and_no_other_may():
+    root = everything()
+    timed(root)
+    for kind, found in [*((f"{DS}{name}", []) for name in ("SignatureProperties", "SignatureProperty", "Object")),
+                        ("", []), ("urn:x", ["SIG-007"])]:  # fmt: skip
+        put("Reference", "Type", kind, 1)(root)
+        assert codes(root) == found, kind
+    without("Reference", "Type", 1)(root)
+    for kind, found in (("", []), (f"{DS}Object", ["SIG-007"])):
+        put("Reference", "Type", kind, 0)(root)
+        assert codes(root) == found, kind
 
 
 def test_the_other_kind_of_key_is_read():
