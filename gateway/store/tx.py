@@ -43,7 +43,7 @@ from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
-from gateway.store.types import decode_json, encode_json
+from gateway.store.types import decode_json, encode_json, encoded
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
@@ -294,24 +294,24 @@ class Tx(View):
                 "judged_at": ack.recorded_at,
                 "who": who,
                 "problems": rows.problems_in(problems),
-                "facts": finding.verdict,
+                "facts": encoded(finding.verdict),  # once, for the row, its seal and its digest
                 "evidence": finding.evidence,
                 "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
                 "receipt": receipt,
             }
-            verdicts.append(verdict | self._packed_verdict(entry))
+            verdicts.append(verdict | self._packed_verdict(entry, verdict["facts"]))
             self._sealed[envelope.id] = _sealed(entry, arrival | row, verdict)
         statements.PUT_MESSAGES(self._connection, arrived)
         statements.JUDGE_AGAIN(self._connection, again)
         statements.PUT_VERDICTS(self._connection, verdicts)
         statements.PUT_PATTERNS(self._connection, self._packer.new(entries[-1].ack.recorded_at) if entries else [])
 
-    def _packed_verdict(self, entry: LedgerEntry) -> dict[str, Any]:
+    def _packed_verdict(self, entry: LedgerEntry, text: Any) -> dict[str, Any]:
         """The signature's verdict, packed against another one on the same signer's; one on documents may quote them."""
         facts, state = entry.finding.verdict, entry.ack.fate
         certificate = facts.get("facts", {}).get("certificate", {}).get("fingerprint", "")
         key = f"verdict {entry.finding.envelope.caller.party} {state} {certificate[:16]}"
-        return self._packer.facts(facts, key, learn=state is Fate.ACCEPTED and "documents" not in facts)
+        return self._packer.facts(text, key, learn=state is Fate.ACCEPTED and "documents" not in facts)
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""

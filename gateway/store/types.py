@@ -68,6 +68,11 @@ encode_json = msgspec.json.Encoder(enc_hook=str).encode
 decode_json = msgspec.json.Decoder().decode
 
 
+def encoded(value: Any) -> msgspec.Raw:
+    """A JSON value as its text, which encode_json() takes as it is: for what is written in several places."""
+    return msgspec.Raw(encode_json(value))
+
+
 class Json(TypeDecorator[Any]):
     """Plain JSON values as text: kept exactly, never interpreted by the database. Unknown kinds become their text."""
 
