@@ -31,6 +31,7 @@ from connectors.templates import (
 from gateway.core.problems import Problem, Stopped
 from gateway.core.told import COMPARED
 from gateway.core.written import nearest
+from schemas.record import RECORD_DATES, RECORD_LISTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,22 @@ def _plan_of(settings: HttpSettings) -> CallPlan:
             _plans.clear()
         _plans[key] = made
     return _plans[key]
+
+
+STEPS = "tien_do"  # also the late ones, tien_do_muon
+_ALL_OF_IT = re.compile(r"\b(?:ho_so|noi_dung)\b(?!\s*[.\[])|\bthong_diep\s*\.\s*(?:xml|base64)\b")
+
+
+def carried(call: PartnerCall, texts: Mapping[str, str]) -> frozenset[str]:
+    """Which dates and lists of a dossier a call writes, all where it writes the dossier or the message as a whole; and
+    :data:`STEPS`.
+    """
+    sources = [texts.get(call.body or "", ""), call.path, *call.query.values(), *call.form.values()]
+    text = "\n".join([*sources, *call.headers.values()])
+    names = (*RECORD_DATES, *RECORD_LISTS)
+    everything = _ALL_OF_IT.search(text) is not None
+    found = {name for name in names if everything or re.search(rf"\b{name}\b", text)}
+    return frozenset(found | ({STEPS} if STEPS in f"{call.each} {text}" else set()))
 
 
 class _Maker:

@@ -39,7 +39,7 @@ from gateway.documents import Kind
 from schemas import names
 from schemas.catalog import Catalog, bundled
 from schemas.fields import Fields
-from schemas.record import HoSoRecord, record_of
+from schemas.record import RECORD_DATES, RECORD_LISTS, HoSoRecord, record_of
 
 QCVN102 = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 GO_VN = "http://www.go.vn/eDoc"
@@ -147,14 +147,15 @@ edxml = connector("edxml", EdxmlSettings, projects=True)
 @edxml.send
 async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt | NothingToTell:
     """Post one status packet, where there is one that the axis was not told yet."""
-    packet = await asyncio.to_thread(edxml_status_of, parcel, settings)
+    packet, lost = await asyncio.to_thread(_told_now, parcel, settings)
     change = parcel.record.number if parcel.record is not None else 0
+    notes = (Problem("XSD-404", {"element": list(lost), "packet": "edXML"}),) if lost else ()
     if packet is None:
-        return NothingToTell(told=ToldNews(change=change, settled=True))
+        return NothingToTell(notes=notes, told=ToldNews(change=change, settled=True, remarked=lost))
     body = write(packet, settings.form)
     digest = hashlib.sha256(body).hexdigest()[:32]
     if parcel.told is not None and not parcel.told.owes(digest, parcel.id):
-        return NothingToTell(told=ToldNews(change=change, settled=True))
+        return NothingToTell(notes=notes, told=ToldNews(change=change, settled=True, remarked=lost))
     try:
         reply = await http.post(settings.url, body=body, headers=_credentials(settings), key=parcel.id)
         receipt = _settled(reply, settings)
@@ -165,7 +166,8 @@ async def send(parcel: Parcel, settings: EdxmlSettings, http: Http) -> Receipt |
         uncertain.told = ToldNews(change=change, sent=digest)
         raise
     facts = {"StatusCode": packet.code}
-    return replace(receipt, told=ToldNews(change=change, sent=digest, taken=digest, facts=facts, settled=True))
+    news = ToldNews(change=change, sent=digest, taken=digest, facts=facts, settled=True, remarked=lost)
+    return replace(receipt, notes=(*receipt.notes, *notes), told=news)
 
 
 @edxml.played
@@ -247,6 +249,15 @@ def edxml_status_of(parcel: Parcel, settings: EdxmlSettings) -> StatusPacket | N
     except Stopped as stop:
         problem = stop.problems[0]
         raise Refused(Problem("DLV-034", {"field": parcel.delivery.loai, "why": problem.code})) from stop
+
+
+def _told_now(parcel: Parcel, settings: EdxmlSettings) -> tuple[StatusPacket | None, tuple[str, ...]]:
+    """The packet, and what is on record of the dossier that no status of a document has a place for, where that was not said."""
+    packet = edxml_status_of(parcel, settings)
+    whole = record_of(parcel.record).whole if parcel.record is not None else None
+    said = parcel.told.remarked if parcel.told is not None else ()
+    names = (*RECORD_DATES, *RECORD_LISTS)
+    return packet, tuple(name for name in names if whole is not None and whole.get(name) and name not in said)
 
 
 def status_told(record: HoSoRecord, party: Party, settings: EdxmlSettings) -> StatusPacket | None:

@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 from connectors import probing, receipts
 from connectors.base import connector
 from connectors.call_forms import AnswerRules, ClientIn, Grant, PartnerCall, PartnerLogin
-from connectors.call_plan import HttpSettings
+from connectors.call_plan import STEPS, HttpSettings, carried
 from connectors.call_writing import MadeCall, PartnerRequest, checked, write_request
 from connectors.data import data_of
 from connectors.dialect import Outward
@@ -48,6 +48,7 @@ from connectors.templates import Kept, NotWritable, TemplateExpression
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
+from schemas.record import RECORD_DATES, RECORD_LISTS
 
 FILE_BYTES = 256 * 1024  # of a template
 REMEMBERED_CHARS = 4000  # of one value
@@ -141,15 +142,37 @@ async def send(parcel: Parcel, settings: HttpSettings, http: Http) -> Receipt | 
         if isinstance(answered, Refused):
             answered.told = run.load.news(refused=run.load.digests)
         raise
+    load = _with_remark(run)
     if not run.progress.done:
-        return NothingToTell(notes=run.load.notes, told=run.load.news(settled=True))
+        return NothingToTell(notes=load.notes, told=load.news(settled=True))
     return Receipt(
         reference=run.reference,
         body=run.body,
-        notes=run.load.notes,
+        notes=load.notes,
         remember=run.remember,
-        told=run.load.whole_news(),
+        told=load.whole_news(),
     )
+
+
+def _with_remark(run: _Run) -> Load:
+    """What was told, with a remark on what is new of the dossier and has no place in these calls: once of each date and list."""
+    load, told, dossier = run.load, run.parcel.told, run.load.dossier
+    if run.parcel.record is None or dossier is None:
+        return load
+    calls, texts = run.settings.calls, run.settings.texts
+    made = [one for name in run.progress.done for one in (name, calls[name].if_exists, calls[name].if_missing) if one]
+    now = frozenset[str]().union(*(carried(calls[name], texts) for name in made))
+    ever = frozenset[str]().union(*(carried(call, texts) for call in calls.values()))
+    if STEPS not in now:
+        load = replace(load, digests=())  # no call of this message says them: they are owed by the next one that does
+    before, said = (told.facts, told.remarked) if told is not None else ({}, ())
+    lost = [n for n in RECORD_DATES if dossier.get(n) and load.facts.get(n) != before.get(n) and n not in now]
+    lost += [n for n in RECORD_LISTS if dossier.get(n) and n not in ever]
+    lost = [name for name in lost if name not in said]
+    if not lost:
+        return replace(load, remarked=())
+    remark = Problem("XSD-404", {"element": lost, "packet": ", ".join(run.names)})
+    return replace(load, notes=(remark, *load.notes), remarked=tuple(lost))
 
 
 @templated.played

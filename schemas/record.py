@@ -25,6 +25,9 @@ from schemas import qcvn120 as packets
 
 WHOLE, PROGRESS = "DongBoHoSoMC", "CapNhatTienDoHoSoMC"
 NGUOI_XU_LY = 50  # characters; QCVN 120, Table 3
+#: What a dossier comes to beside its state: its appointment, the dates of its end, and its lists.
+RECORD_DATES = ("NgayHenTra", "NgayTra", "NgayTuChoi", "NgayKetThucXuLy")
+RECORD_LISTS = ("DanhSachLePhi", "DanhSachHoSoBoSung", "DanhSachGiayToKetQua")
 UNKNOWN_YET = ("NgayTiepNhan", "DonViXuLy")  # the packet demands them; of a dossier not yet received nobody knows them
 
 

@@ -62,6 +62,7 @@ class Shape:
         self.logins = 0
         self.dossiers: dict[str, dict[str, Any]] = {}
         self.rows: list[dict[str, Any]] = []
+        self.states: dict[str, str] = {}  # what was said last of each dossier's state, in our codes
         self.calls_left: int | None = None  # of the token
         self.lasts: Any = 3600
         self.spoil: Callable[[Response], Response] | None = None  # of every answer that is no log-in
@@ -103,12 +104,15 @@ class Shape:
 
     def takes(self, code: str, row: dict[str, Any]) -> None:
         """A dossier, or the news of one, takes effect; the same news again does not."""
+        if "TrangThaiHoSo" in row:
+            self.states[code] = row["TrangThaiHoSo"]
         if self.dossiers.get(code) != row:
             self.dossiers[code] = row
             self.effects.append(number_of(code))
 
     def takes_rows(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
+            self.states[row["MaHoSo"]] = row["TrangThai"]
             if row not in self.rows:
                 self.rows.append(row)
                 self.effects.append(number_of(row["MaHoSo"]))
@@ -181,6 +185,10 @@ class DatDai(Shape):
             return json_({"Code": 1, "Data": {"SoBienNhan": key}})
         if said["SoBienNhan"] != key:
             return json_({"Code": 9, "Message": "sai số biên nhận"})
+        if "TrangThai" in said:
+            self.states[code] = {"DangXuLy": "4", "ChoBoSung": "5", "DaCoKetQua": "9", "DaTra": "10"}.get(
+                said["TrangThai"], said["TrangThai"]
+            )
         self.effects.append(number_of(code))
         return json_({"Code": 1, "Data": None})
 
@@ -216,6 +224,7 @@ class MotCuaIgate(Shape):
     def __init__(self) -> None:
         super().__init__()
         self.number = 0
+        self.codes: dict[str, str] = {}  # its number of a dossier -> ours
         self.files: list[bytes] = []
         self.waiting: list[dict[str, Any]] = []
 
@@ -243,6 +252,7 @@ class MotCuaIgate(Shape):
 
     def _NoiHoSo(self, request: Request) -> Response:
         said = json.loads(request.body)
+        self.codes[said["so"]] = said["maHoSo"]
         if said["maHoSo"] not in self.dossiers:  # it knows a dossier by our code, whatever number it gave it
             self.takes(said["maHoSo"], said)
         return json_({"status": "OK"})
@@ -252,6 +262,10 @@ class MotCuaIgate(Shape):
         return json_({"status": "OK"})
 
     def _CapNhatTrangThai(self, request: Request) -> Response:
+        said = json.loads(request.body)
+        theirs = {"DXL": "4", "CBS": "5", "DCKQ": "9", "DTKQ": "10"}
+        if said["so"] in self.codes:
+            self.states[self.codes[said["so"]]] = theirs.get(said["trangThai"], said["trangThai"])
         return json_({"status": "OK"})
 
     def _TrangThaiMoi(self, request: Request) -> Response:
@@ -277,6 +291,9 @@ class Thue(Shape):
         data = etree.fromstring(inner.text.encode())
         self.calls.append((path, data))
         ma = data.findtext("HEADER/MSG_ID")
+        told = {row.findtext("TYPE"): (row.findtext("NAME"), row.findtext("VALUE")) for row in data.iter("ROW")}
+        if "00111" in told:  # a step: NAME is the state
+            self.states[told["00110"][1]] = told["00111"][0]
         if ma not in self.effects:
             self.effects.append(ma)
         return self._says("00")

@@ -19,7 +19,7 @@ from owed import Clock
 from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway.core.lifecycle import LifeRules
-from gateway.core.model import Delivery, Fate
+from gateway.core.model import Delivery, Fate, PartyId
 from gateway.core.parties import Parties, Receives, Role
 from gateway.core.told import Told
 from gateway.documents import parse_bytes
@@ -92,9 +92,15 @@ class Teller:
                 return
         raise AssertionError("it never ends")
 
-    def record(self, ma_ho_so: str) -> HoSoRecord:
-        """The gateway's own record of a dossier."""
+    def record(self, ma_ho_so: str, *, after: Delivery | None = None) -> HoSoRecord:
+        """The gateway's own record of a dossier; as it stood after what a delivery tells of."""
+
+        def rules(agency: PartyId | None) -> LifeRules:
+            return LifeRules.of(self.parties.get(agency))
+
         with self.store.read() as view:
+            if after is not None and (found := view.letters(after, rules, of=WORDS)) is not None:
+                return record_of(found)
             return record_of(view.letters_of(ma_ho_so, lambda a: LifeRules.of(self.parties.get(a)), of=WORDS))
 
     def deliveries(self, ma_ho_so: str | None = None) -> list[Delivery]:
