@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +11,7 @@ import click
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, check_period, command, option
 from gateway.cli.find import one_party
+from gateway.cli.reports import write_file
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.settings import OperatorRole
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from gateway.cli.show import Screen
     from gateway.core.parties import Parties
     from gateway.services.lint import LintFinding, LintReport, LintWeek
-
-COLUMNS = ("co_quan", "ten", "tuan", "quy_tac", "ma", "y_nghia", "ho_so", "trong_so")
 
 
 @command(
@@ -64,6 +61,14 @@ COLUMNS = ("co_quan", "ten", "tuan", "quy_tac", "ma", "y_nghia", "ho_so", "trong
     vi="In CSV: một dòng cho mỗi cơ quan, tuần, quy tắc.",
     en="Print CSV: a line for each agency, week and rule.",
 )
+@option("--bom", is_flag=True, vi="CSV mà Excel mở đúng dấu.", en="CSV that Excel opens with the right letters.")
+@option(
+    "--xlsx",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    vi="Viết tệp XLSX này (- là ra chuẩn).",
+    en="Write this XLSX file (- is standard output).",
+)
 def lint(
     call: CommandRun,
     since: datetime | None,
@@ -72,9 +77,13 @@ def lint(
     rules: tuple[str, ...],
     limit: int,
     as_csv: bool,
+    bom: bool,
+    xlsx: Path | None,
 ) -> int:
     """Exit code 1 when a dossier breaks a rule."""
     from gateway.services.lint import lint as looked
+    from gateway.services.lint import lint_sheets
+    from gateway.sheets import csv_text
     from gateway.wiring import registry_of
     from schemas.scoring import LINT
 
@@ -99,11 +108,15 @@ def lint(
             until,
             agency=one_party(call, agency) if agency else None,
             rules=rules,
-            most=0 if as_csv else limit,
+            most=0 if as_csv or bom else limit,
             seen=lambda number: tell(number, number),
         )
-    if as_csv:
-        call.screen.raw(_csv(call.screen, report, parties).encode())
+    if xlsx is not None:
+        from gateway.workbook import workbook
+
+        write_file(call, xlsx, workbook(lint_sheets(report, parties, call.screen.lang), call.now))
+    elif as_csv or bom:
+        call.screen.raw(csv_text(lint_sheets(report, parties, call.screen.lang)[0], for_excel=bom))
     elif call.screen.as_json:
         _rows(call.screen, report, parties)
     else:
@@ -160,32 +173,6 @@ def _finding(screen: Screen, one: LintFinding) -> dict[str, Any]:
         "so_lan": one.times,
         "dien_giai": one.problem.message(screen.lang),
     }
-
-
-def _csv(screen: Screen, report: LintReport, parties: Parties) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_lines(screen, report, parties))
-    return out.getvalue()
-
-
-def _lines(screen: Screen, report: LintReport, parties: Parties) -> Iterator[Mapping[str, Any]]:
-    from schemas.scoring import LINT
-
-    for week in report.weeks:
-        for rule in LINT:
-            if rule.id in week.by_rule:
-                yield {
-                    "co_quan": week.agency or "",
-                    "ten": _name(parties, week.agency),
-                    "tuan": week.week,
-                    "quy_tac": rule.id,
-                    "ma": rule.note,
-                    "y_nghia": screen.text(rule.vi, rule.en),
-                    "ho_so": week.by_rule[rule.id],
-                    "trong_so": week.dossiers,
-                }
 
 
 def _print(screen: Screen, report: LintReport, parties: Parties) -> None:

@@ -200,7 +200,7 @@ def _hand_out(call: CommandRun, sheets: Sequence[Sheet], *, as_csv: bool, bom: b
     if xlsx is not None:
         from gateway.workbook import workbook
 
-        _write_file(call, xlsx, workbook(sheets, call.now))
+        write_file(call, xlsx, workbook(sheets, call.now))
     elif as_csv or bom:
         screen.raw(csv_text(sheets[0], for_excel=bom))
     else:
@@ -209,7 +209,7 @@ def _hand_out(call: CommandRun, sheets: Sequence[Sheet], *, as_csv: bool, bom: b
     return FINE
 
 
-def _write_file(call: CommandRun, file: Path, content: bytes) -> None:
+def write_file(call: CommandRun, file: Path, content: bytes) -> None:
     """To a file, or to standard output. Raises Stopped (SYS-038)."""
     if str(file) == "-":
         call.screen.raw(content)

@@ -11,8 +11,8 @@ For the command line, the reports and the desk. ``lint()`` gives a :class:`LintR
 ``report.left_out``  how many findings more there are. ``report.unread``: dossiers whose letters were erased or cannot be
                      read any more, so that nothing can be said of them.
 
-Rules are ``schemas.scoring.LINT``: each has ``id``, ``vi``, ``en``, ``source``. ``LintReport.by_agency()`` and ``by_rule()``
-add up.
+``LintReport.by_agency()`` and ``by_rule()`` add up; ``lint_sheets()`` makes two tables of it for a workbook. Rules are
+``schemas.scoring.LINT``: each has ``id``, ``vi``, ``en``, ``source``.
 Memory is bounded by the numbers of agencies and weeks; the record is read a page a snapshot.
 """
 
@@ -27,10 +27,11 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import MaHoSo, PartyId
 from gateway.core.parties import Parties
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
+from gateway.sheets import Sheet
 from gateway.store import Store, View
 from schemas.record import WORDS, HoSoRecord, record_of
-from schemas.scoring import LintRule, flaws
+from schemas.scoring import LINT, SOURCE_EN, SOURCE_VI, LintRule, flaws
 
 PAGE = 200  # dossiers that are read in one snapshot
 
@@ -158,6 +159,46 @@ def lint(
         left_out=found - len(shown),
         unread=unread,
     )
+
+
+def lint_sheets(report: LintReport, parties: Parties, lang: Lang) -> list[Sheet]:
+    """The report as tables in one language: the counts by agency, week and rule, then the dossiers."""
+    english = lang is Lang.EN
+    notes = [f"{'Source' if english else 'Nguồn'}: {SOURCE_EN if english else SOURCE_VI}."]
+    if report.unread:
+        told = (f"{report.unread} hồ sơ không còn đọc được thư.", f"{report.unread} dossiers cannot be read any more.")
+        notes.append(told[english])
+    cut = (f"Còn {report.left_out} dòng nữa.", f"{report.left_out} more lines.")
+    names = {one.agency: party.name if (party := parties.get(one.agency)) else "" for one in report.weeks}
+    counts = Sheet(
+        name=("Soi 766", "Lint 766")[english],
+        title=("Soi hồ sơ theo bộ chỉ số 766", "The lint by the index 766")[english],
+        notes=notes,
+        header=[head[english] for head in _COUNTS],
+        rows=[
+            [week.agency, names[week.agency], week.week, rule.id, (rule.vi, rule.en)[english], number, week.dossiers]
+            for week in report.weeks
+            for rule in LINT
+            if (number := week.by_rule.get(rule.id, 0))
+        ],
+    )
+    dossiers = Sheet(
+        name=("Soi 766 - hồ sơ", "Lint 766 - dossiers")[english],
+        title=("Hồ sơ bị nhắc", "Dossiers told of")[english],
+        header=[head[english] for head in _DOSSIERS],
+        rows=[
+            [one.agency, names[one.agency], one.ma_ho_so, one.week, one.rule.id, one.problem.message(lang)]
+            for one in report.findings
+        ],
+        more=[cut[english]] if report.left_out else (),
+    )
+    return [counts, dossiers]
+
+
+_COUNTS = (("Cơ quan", "Agency"), ("Tên", "Name"), ("Tuần", "Week"), ("Quy tắc", "Rule"), ("Nghĩa", "Meaning"),
+           ("Hồ sơ bị nhắc", "Dossiers told of"), ("Trong số", "Of"))  # fmt: skip
+_DOSSIERS = (("Cơ quan", "Agency"), ("Tên", "Name"), ("Mã hồ sơ", "Dossier"), ("Tuần", "Week"), ("Quy tắc", "Rule"),
+             ("Điều bị nhắc", "What"))  # fmt: skip
 
 
 def lint_of(store: Store, parties: Parties, ma_ho_so: MaHoSo) -> tuple[LintFinding, ...]:
