@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from gateway.cli.command import (
     option,
     reason_of,
 )
-from gateway.cli.find import explained
+from gateway.cli.find import called, explained, party_names
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
 from gateway.core.problems import Stopped
@@ -179,7 +180,7 @@ def list_(call: CommandRun, each: bool, limit: int) -> int:
         for group in groups:
             screen.row(_group_row(group))
     else:
-        _print_groups(screen, groups[:limit], call.now)
+        _print_groups(screen, groups[:limit], call.now, party_names(call))
         screen.rest(len(groups) - limit)
     return code
 
@@ -227,7 +228,7 @@ def age(screen: Screen, span: timedelta) -> str:
     return screen.text(f"{seconds} giây", f"{seconds} s")
 
 
-def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime) -> None:
+def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime, names: Mapping[PartyId, str]) -> None:
     for group in groups:
         oldest = group.alerts[0]
         began = group.since <= now
@@ -235,7 +236,7 @@ def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime) -> No
         how_long = screen.text("lâu nhất", "oldest") if began else screen.text("còn", "in")
         pieces = [
             f"{screen.text(*SEVERITIES[group.severity])} {len(group.alerts)} × {screen.text(*ALARMS[group.alarm])}",
-            group.party,
+            called(group.party, names),
             group.cause,
             f"{how_long} {span}",
             f"[{group.id}]",

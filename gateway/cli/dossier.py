@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, CommandRun, Group, LazyCommand, argument, asking, command
-from gateway.cli.find import counted, fate_word, outcome_word, state_word
+from gateway.cli.find import called, counted, fate_word, outcome_word, state_word
 from gateway.cli.show import Screen, when
 from gateway.core.model import MaHoSo
 from gateway.core.problems import Lang, Stopped
@@ -133,10 +133,6 @@ WHY = {
 }
 
 
-def _called(party: str, names: Mapping[Any, str]) -> str:
-    return f"{party} ({names[party]})" if party in names else party
-
-
 def _print_story(screen: Screen, told: Story, names: Mapping[Any, str]) -> None:
     """What is no event: messages apart, deliveries, inboxes, what parties were told, and what to do now."""
     _print_apart(screen, told)
@@ -150,13 +146,13 @@ def _print_story(screen: Screen, told: Story, names: Mapping[Any, str]) -> None:
             + (f" {last.problem.code}" if last.problem is not None else "")
         )
         held = screen.text(" · GIỮ LÀN", " · HOLDS ITS LANE") if delivery.state.holds_lane and delivery.blocking else ""
-        party = _called(delivery.party, names)
+        party = called(delivery.party, names)
         screen.line(f"  {delivery.id} {delivery.loai} → {party}: {state_word(screen, delivery.state)} · {tried}{held}")
     for party, (entries, confirmed) in told.inboxes.items():
         where = ", ".join(str(entry.position) for entry in entries)
         screen.line(
-            f"Hộp thư {_called(party, names)}: vị trí {where}; đã xác nhận tới {confirmed}.",
-            f"Inbox of {_called(party, names)}: positions {where}; confirmed up to {confirmed}.",
+            f"Hộp thư {called(party, names)}: vị trí {where}; đã xác nhận tới {confirmed}.",
+            f"Inbox of {called(party, names)}: positions {where}; confirmed up to {confirmed}.",
         )
     for one in told.told:
         _print_told(screen, one, names)
@@ -181,7 +177,7 @@ def _print_apart(screen: Screen, told: Story) -> None:
 
 def _print_told(screen: Screen, one: Told, names: Mapping[Any, str]) -> None:
     """What a party that reads no messages was told last, and what it says itself."""
-    party = _called(one.party, names)
+    party = called(one.party, names)
     facts = ", ".join(f"{name} {value}" for name, value in one.facts.items()) or "–"
     screen.line(
         f"{party} được báo lần cuối lúc {when(one.told_at)}, nhận lúc {when(one.taken_at)}: {facts}",
@@ -207,8 +203,8 @@ def _print_timeline(screen: Screen, row: Mapping[str, Any], names: Mapping[Any, 
     screen.facts(
         [
             (screen.text("Thủ tục", "Procedure"), row["MaTTHC"]),
-            (screen.text("Cổng", "Portal"), row["CongDichVu"] and _called(row["CongDichVu"], names)),
-            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"] and _called(row["CoQuanXuLy"], names)),
+            (screen.text("Cổng", "Portal"), row["CongDichVu"] and called(row["CongDichVu"], names)),
+            (screen.text("Cơ quan", "Agency"), row["CoQuanXuLy"] and called(row["CoQuanXuLy"], names)),
             (screen.text("Nộp", "Filed"), _local(row["NgayNopHoSo"])),
             (screen.text("Tiếp nhận", "Received"), _local(row["NgayTiepNhan"])),
             (screen.text("Hẹn trả", "Due"), _local(row["NgayHenTra"])),

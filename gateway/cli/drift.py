@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, command, option
-from gateway.cli.find import one_party
+from gateway.cli.find import called, one_party
 from gateway.cli.show import Screen, when
+from gateway.core.model import PartyId
 from gateway.core.problems import Lang
 from gateway.settings import OperatorRole
 
@@ -100,7 +102,7 @@ def drift(call: CommandRun, party: str | None, limit: int, ask: bool, per_second
     elif not shown:
         screen.line("Không bên nào biết sai hay tin khác.", "No party knows or believes anything else.")
     else:
-        _print(screen, shown)
+        _print(screen, shown, {party.id: party.name for party in parties})
         if len(found) > limit:
             screen.line(
                 f"Chỉ in {limit} dòng đầu; tăng --limit để xem thêm.", f"The first {limit}; raise --limit for more."
@@ -154,13 +156,13 @@ def _row(one: Drift) -> dict[str, object]:
     }
 
 
-def _print(screen: Screen, found: list[Drift]) -> None:
+def _print(screen: Screen, found: list[Drift], names: Mapping[PartyId, str]) -> None:
     of = 0 if screen.lang is Lang.VI else 1
     causes = Counter((one.party, one.cause.value, one.turn.value) for one in found)
     for (party, cause, turn), number in causes.most_common():
         screen.line(
-            f"{party}: {number} hồ sơ {CAUSES[cause][0]}; tới lượt {TURNS[turn][0]}.",
-            f"{party}: {number} dossiers, {CAUSES[cause][1]}; {TURNS[turn][1]}'s turn.",
+            f"{called(party, names)}: {number} hồ sơ {CAUSES[cause][0]}; tới lượt {TURNS[turn][0]}.",
+            f"{called(party, names)}: {number} dossiers, {CAUSES[cause][1]}; {TURNS[turn][1]}'s turn.",
         )
     heads = ("Bên nhận", "Hồ sơ", "Khác ở (họ có → đúng)", "Vì sao", "Từ lúc", "Mã", "Lượt gửi")
     heads_en = ("Party", "Dossier", "Differs in (theirs → true)", "Why", "Since", "Code", "Delivery")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -71,6 +71,27 @@ def outcome_word(screen: Screen, attempt: Attempt) -> str:
     vi, en = OUTCOME_WORDS[attempt.outcome]
     kind = KIND_WORDS.get(attempt.kind, attempt.kind)
     return screen.text(f"{kind}: {vi}", f"{attempt.kind}: {en}")
+
+
+def party_names(call: CommandRun) -> dict[PartyId, str]:
+    """What the parties in force are called."""
+    from gateway.services.profiles import names_of
+
+    with call.store.read() as view:
+        return names_of((row.id, row.profile) for row in view.parties())
+
+
+def called(party: str | None, names: Mapping[PartyId, str]) -> str:
+    """A party's id with its name behind it, where it has one."""
+    name = names.get(PartyId(party or ""))
+    return party or "–" if name is None or name == party else f"{party} ({name})"
+
+
+def legend(screen: Screen, names: Mapping[PartyId, str], parties: Iterable[str | None]) -> None:
+    """Under a table that has no room for names: what the parties in it are called."""
+    shown = [called(party, names) for party in dict.fromkeys(parties) if party is not None and PartyId(party) in names]
+    if shown:
+        screen.line(" · ".join(shown))
 
 
 def counted(codes: Sequence[str]) -> str:
@@ -174,6 +195,7 @@ def messages(
             for m in rows
         ),
     )
+    legend(screen, party_names(call), (row.party for row in rows))
     if more:
         number = screen.text(f"hơn {BEHIND}", f"more than {BEHIND}") if more > BEHIND else more
         screen.line(f"… còn {number} nữa: thêm --before {rows[-1].id}", f"… {number} more: add --before {rows[-1].id}")
@@ -553,6 +575,7 @@ def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
             whole=(6,),
         )
         screen.rest(reader.head - entries[-1].position)
+        legend(screen, party_names(call), (entry.sender for entry in entries))
     return FINE
 
 
@@ -601,8 +624,9 @@ def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: 
             "No lane is held." if held else "Nothing is left to send.",
         )
         return code
+    names = party_names(call)
     if not held and found.queues:
-        _print_queues(screen, found.queues)
+        _print_queues(screen, found.queues, names)
     heads = ("Bên nhận", "Làn", "Giữ", "Còn", "Lượt gửi đầu", "Trạng thái", "Mã", "Từ lúc")
     heads_en = ("Receiver", "Lane", "Held", "Open", "First delivery", "State", "Code", "Since")
     screen.table(
@@ -623,6 +647,8 @@ def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: 
         whole=(4,),
     )
     screen.rest(found.more)
+    if held or not found.queues:  # else the queues have said it
+        legend(screen, names, (lane.party for lane in found.lanes))
     if found.causes:
         screen.line("Theo nguyên nhân:", "By cause:")
         print_causes(screen, found.causes)
@@ -659,17 +685,18 @@ def _print_unknown(call: CommandRun, party: PartyId | None, limit: int) -> int:
             ),
         )
         screen.rest(whole - len(found))
+        legend(screen, party_names(call), (delivery.party for delivery in found))
     return UNDETERMINED if found else FINE
 
 
-def _print_queues(screen: Screen, queues: Sequence[Any]) -> None:
+def _print_queues(screen: Screen, queues: Sequence[Any], names: Mapping[PartyId, str]) -> None:
     heads = ("Bên nhận", "Còn phải gửi", "Không trả lời liên tiếp", "Từ lúc")
     heads_en = ("Receiver", "Open", "Unanswered in a row", "Since")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
         (
             (
-                queue.party,
+                called(queue.party, names),
                 ", ".join(f"{screen.text(*STATE_WORDS[state])} {count}" for state, count in queue.counts.items()),
                 queue.failures or "",
                 when(queue.failing_since) if queue.failures else "",

@@ -23,7 +23,7 @@ from gateway.cli.command import (
     command,
     option,
 )
-from gateway.cli.find import one_party
+from gateway.cli.find import called, one_party
 from gateway.cli.show import Screen, when
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.os_words import system_reason
@@ -308,7 +308,7 @@ def deadlines(call: CommandRun, hours: float, ahead: bool, days: int | None, age
             )
     elif found:
         ordered = sorted(found, key=lambda one: (one.agency or "", one.deadline.due))
-        _print_counts(screen, found)
+        _print_counts(screen, found, {party.id: party.name for party in parties})
         screen.table(
             [
                 screen.text(*c)
@@ -388,7 +388,7 @@ def _print_forecast(screen: Screen, found: Forecast, names: Mapping[PartyId | No
     screen.rest(found.left_out)
 
 
-def _print_counts(screen: Screen, found: Sequence[Late]) -> None:
+def _print_counts(screen: Screen, found: Sequence[Late], names: Mapping[PartyId, str]) -> None:
     """How many limits are over and near, by agency; the most that are over first."""
     over = Counter(one.agency or "–" for one in found if one.passed)
     near = Counter(one.agency or "–" for one in found if not one.passed)
@@ -396,7 +396,7 @@ def _print_counts(screen: Screen, found: Sequence[Late]) -> None:
     screen.table(
         [screen.text(*head) for head in heads],
         [
-            [agency, over[agency], near[agency]]
+            [called(agency, names), over[agency], near[agency]]
             for agency in sorted({*over, *near}, key=lambda a: (-over[a], -near[a], a))
         ],
     )

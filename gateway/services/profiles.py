@@ -462,6 +462,11 @@ def to_text(party: Party) -> str:
     return json.dumps(_row(party), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+def names_of(profiles: Iterable[tuple[PartyId, str | None]]) -> dict[PartyId, str]:
+    """What parties are called, by their profiles as they are kept; none is built for it."""
+    return {party: str(json.loads(text or "{}").get("name") or party) for party, text in profiles}
+
+
 def from_text(text: str) -> Party:
     """The reverse of :func:`to_text`; fields that a later version no longer knows are left out."""
     row = json.loads(text)

@@ -206,7 +206,7 @@ def test_alerts_are_grouped_by_party_and_cause_with_what_the_party_said(cli, off
     assert row["facts"] == {"codes": ["TTHC"]}
     assert [r["id"] for r in cli("alerts", "list", "--each", "--json").rows].count(row["id"]) == 3
     told = cli("alerts").out
-    assert "NGAY 3 × Làn bị giữ · so-tu-phap · DLV-031" in told
+    assert "NGAY 3 × Làn bị giữ · so-tu-phap (Sở Tư pháp (thử nghiệm)) · DLV-031" in told
     assert "TTHC" in told  # the commonest fact, and no “…”
     assert "lienthong lanes --held --party so-tu-phap" in told
     assert "TTHC" in cli("lanes").out
@@ -241,7 +241,7 @@ def test_a_viewer_takes_no_alert_on(cli, office):
 
 def test_what_is_late_is_counted_by_agency_first(cli, office, dossier):
     out = cli("deadlines", "--limit", "1").out
-    assert re.search(r"so-tu-phap +2 +0 *\n", out), out
+    assert re.search(r"so-tu-phap \(Sở Tư pháp \(thử nghiệm\)\) +2 +0 *\n", out), out
     assert "… còn 1 nữa." in out
 
 
