@@ -376,6 +376,16 @@ class DoorSettings:
 class WorkSettings:
     """The process that delivers, checks certificates and watches."""
 
+    host: str = setting(
+        "127.0.0.1", vi="Địa chỉ để xem “work” còn chạy không.", en="The address at which `work` says how it is doing."
+    )
+    port: int | None = setting(
+        None,
+        at_least=0,
+        at_most=65535,
+        vi="Cổng để xem “work”: /healthz, /readyz, /metrics (cần thẻ quản trị); bỏ trống: không mở; 0: cổng trống bất kỳ.",
+        en="The port of `work` for /healthz, /readyz and /metrics (an operator's token); empty: none; 0: any free one.",
+    )
     deliveries: int = setting(
         32, at_least=1, at_most=1000, vi="Số lượt gửi đồng thời.", en="Deliveries under way at once."
     )

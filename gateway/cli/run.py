@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
     from gateway.settings import Settings
+    from gateway.web.worker import WorkPort
 
 log = logging.getLogger("lienthong.work")
 
@@ -98,18 +99,21 @@ def work(call: CommandRun) -> int:
     if gate.key is None:
         raise Stopped(Problem("SYS-037"))
 
-    def ready() -> None:
+    def ready(port: int | None) -> None:
+        at = None if port is None else f"http://{host_and_port(settings.work.host, port)}"
         if call.screen.as_json:
-            call.screen.row({"ready": "work"})
-        else:
-            call.screen.line("Đang làm việc (Ctrl-C để dừng).", "Working (Ctrl-C stops).")
+            call.screen.row({"ready": "work"} | ({} if at is None else {"port": at}))
+            return
+        call.screen.line("Đang làm việc (Ctrl-C để dừng).", "Working (Ctrl-C stops).")
+        if at is not None:
+            call.screen.line(f"Xem tình trạng tại {at}/metrics.", f"How it is doing: {at}/metrics.")
 
     asyncio.run(work_until_stopped(gate, settings, ready))
     return FINE
 
 
-async def work_until_stopped(gate: Gate, settings: Settings, ready: Callable[[], None]) -> None:
-    """Everything that is not intake, side by side, until SIGTERM or SIGINT."""
+async def work_until_stopped(gate: Gate, settings: Settings, ready: Callable[[int | None], None]) -> None:
+    """Everything that is not intake, side by side, until SIGTERM or SIGINT; ``ready`` is told the port of its figures."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,6 +127,7 @@ class Desk:
     def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
         from gateway.core.allowances import Spending
         from gateway.services.replies import Persons
+        from gateway.web.worker import WorkMetrics
 
         self.gate = gate
         self.settings = settings
@@ -130,9 +135,10 @@ class Desk:
         self.alerted: dict[str, AlertGroup] = {}
         self.persons = Persons()
         self.spending = Spending(settings.allowance)
+        self.figures = WorkMetrics()
         self.one_by_one = threading.Lock()  # fetched messages of several parties come in threads
 
-    async def run(self, ready: Callable[[], None]) -> None:
+    async def run(self, ready: Callable[[int | None], None]) -> None:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
         from connectors.registry import installed
         from gateway.core.allowances import Spent, day_of
@@ -144,8 +150,10 @@ class Desk:
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
         if self.gate.store is None:
             raise ValueError("work needs a database")
+        self.gate.store.waited = self.figures.waited
         with self.gate.store.read() as view:
             self.spending.take_over(view.spent(list(Spent), day_of(_now())), _now())
+        port = await self._open_port()
         loops = [
             asyncio.create_task(
                 outbox.keep_delivering(
@@ -159,6 +167,7 @@ class Desk:
                     doubt=lambda answer, parcel, at: doubt(
                         answer, parcel, self.gate.trust, self.gate.parties, at, self.gate.limits
                     ),
+                    watch=self.figures,
                     limits=self.gate.limits,
                 ),
                 name="outbox",
@@ -176,18 +185,20 @@ class Desk:
                 ),
                 name="fetch",
             ),
-            asyncio.create_task(self._every(self.settings.parties.reload_s, self._renew), name="renew"),
-            asyncio.create_task(self._every(work.answer_s, self._answer), name="answers"),
-            asyncio.create_task(self._every(min(work.recheck_s, 60.0), self._recheck), name="recheck"),
-            asyncio.create_task(self._every(ALERTS_EVERY_S, self._alert), name="alerts"),
-            asyncio.create_task(self._every(RECONCILE_EVERY_S, self._reconcile), name="reconcile"),
-            asyncio.create_task(self._every(work.trust_s, self._trust), name="trust"),
-            asyncio.create_task(self._every(min(work.log_head_s, HEADS_EVERY_S), self._seal), name="heads"),
+            self._loop("renew", self.settings.parties.reload_s, self._renew),
+            self._loop("answers", work.answer_s, self._answer),
+            self._loop("recheck", min(work.recheck_s, 60.0), self._recheck),
+            self._loop("alerts", ALERTS_EVERY_S, self._alert),
+            self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
+            self._loop("trust", work.trust_s, self._trust),
+            self._loop("heads", min(work.log_head_s, HEADS_EVERY_S), self._seal),
         ]
-        ready()
+        ready(port.port if port is not None else None)
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         self.stop.set()
         await asyncio.gather(*loops, return_exceptions=True)
+        if port is not None:
+            await port.stop()
         for task in done:
             if (error := task.exception()) is not None:
                 raise error
@@ -211,19 +222,37 @@ class Desk:
                 self.spending.spend(party, Spent.BYTES, envelope.total_bytes)
             return receive(envelopes, self.gate, now, self.spending)
 
-    async def _every(self, seconds: float, act: Callable[[], Any]) -> None:
+    async def _open_port(self) -> WorkPort | None:
+        """The port that tells how this process is doing, where one is asked for. Raises Stopped where it cannot be opened."""
+        from gateway.web.worker import WorkPort
+
+        if self.settings.work.port is None:
+            return None
+        port = WorkPort(self.figures, lambda: self.gate, self.settings.door.operator_tokens_sha256)
+        await port.start(self.settings.work.host, self.settings.work.port)
+        return port
+
+    def _loop(self, name: str, seconds: float, act: Callable[[], Any]) -> asyncio.Task[None]:
+        self.figures.begins(name, seconds)
+        return asyncio.create_task(self._every(name, seconds, act), name=name)
+
+    async def _every(self, name: str, seconds: float, act: Callable[[], Any]) -> None:
         """Do that at once and then every so often; a failure is logged and the next turn comes."""
         from gateway.store import StoreError
 
         while not self.stop.is_set():
+            outcome = "failed"
             try:
                 result = act()
                 if isinstance(result, Awaitable):
                     await result
+                outcome = "done"
             except StoreError as error:
+                outcome = "database"
                 log.error("the database did not do this turn; the next one comes: %s", error)  # noqa: TRY400 - it says it all
             except Exception:
                 log.exception("one turn failed; the next one comes")
+            self.figures.turned(name, seconds, outcome)
             try:
                 await asyncio.wait_for(self.stop.wait(), seconds)
             except TimeoutError:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from connectors.base import Configured, Connector
 from connectors.http import HttpLine
@@ -194,6 +194,16 @@ Clock = Callable[[], datetime]
 Doubt = Callable[[bytes, Parcel, datetime], Problem | None]  # why a receiver's BienNhan proves nothing
 
 
+class OutboxWatch(Protocol):
+    """Who keeps figures of the outbox."""
+
+    def tried(self, delivery: Delivery, attempt: Attempt) -> None:
+        """A try is over."""
+
+    def turned(self, loop: str, every_s: float, outcome: str) -> None:
+        """The loop made a turn: "done", or "database" where the database did not do it."""
+
+
 class Outbox:
     """A worker's outbox. :func:`work` is its loop; a test turns it by hand."""
 
@@ -206,8 +216,10 @@ class Outbox:
         line: HttpLine,
         pace: Pace | None = None,
         doubt: Doubt | None = None,
+        watch: OutboxWatch | None = None,
     ) -> None:
         self._doubt = doubt
+        self._watch = watch
         self._store = store
         self._parties = parties if callable(parties) else lambda: parties
         self._connectors = connectors
@@ -553,6 +565,8 @@ class Outbox:
             receipt=answer[:RECEIPT_BYTES] if answer is not None else None,
             problem=verdict.problem or next(iter(came.notes), None),
         )
+        if self._watch is not None:
+            self._watch.tried(delivery, attempt)
         return _Settlement(delivery, attempt, verdict, came)
 
     def _note(self, way: _Way, came: TryResult, delivery: Delivery) -> None:
@@ -595,23 +609,28 @@ async def keep_delivering(
     pace: Pace | None = None,
     private_addresses: bool = False,
     doubt: Doubt | None = None,
+    watch: OutboxWatch | None = None,
     limits: DocumentLimits = DEFAULT_LIMITS,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
     ``parties`` may be a function: a new view of the registry is taken over between two turns. ``doubt`` judges the
-    receipts that receivers send.
+    receipts that receivers send; ``watch`` keeps figures.
     """
     pace = pace or Pace()
     async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
-        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt)
+        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch)
         loop = asyncio.get_running_loop()
         news = store.news(lambda: loop.call_soon_threadsafe(outbox.hint))
         try:
             while not stop.is_set():
                 try:
                     begun = await outbox.turn()
+                    if watch is not None:
+                        watch.turned("outbox", pace.poll_s, "done")
                 except StoreError as error:
+                    if watch is not None:
+                        watch.turned("outbox", pace.poll_s, "database")
                     log.error("the outbox cannot reach its database; trying again: %s", error)  # noqa: TRY400 - it says it all
                     await outbox.pause(stop, max(pace.poll_s, AWAY_S))
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ class Store:
         self.engine = engine
         self._reader = reader_of(engine)
         self._patterns = Patterns()
+        #: Told of each transaction ("write" or "read") how long it waited for a connection and, to write, for its turn, seconds.
+        self.waited: Callable[[str, float], None] | None = None
         demand(engine)
 
     @contextmanager
@@ -39,7 +42,10 @@ class Store:
         """
         from gateway.store.tx import Tx  # noqa: PLC0415 - every statement that writes; who only looks needs none of them
 
+        asked = time.perf_counter()
         with translated(), self.engine.begin() as connection:
+            if self.waited is not None:
+                self.waited("write", time.perf_counter() - asked)
             tx = Tx(connection, self._patterns)
             yield tx
             tx.close()
@@ -48,7 +54,10 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[View]:
         """A transaction to read in: one snapshot, which waits for nobody and holds nobody up."""
+        asked = time.perf_counter()
         with translated(), self._reader.begin() as connection:
+            if self.waited is not None:
+                self.waited("read", time.perf_counter() - asked)
             yield View(connection, self._patterns)
 
     def news(self, tell: Callable[[], object]) -> News:

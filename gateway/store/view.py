@@ -434,6 +434,11 @@ class View(Figures):
         found = select(_v).where(_v.c.message == message).order_by(_v.c.number)
         return [rows.verdict_of(row, self._patterns.facts(self._connection, row)) for row in self._all(found)]
 
+    def held_count(self) -> int:
+        """How many messages are held."""
+        found = select(func.count()).select_from(tables.message).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value)
+        return self._connection.execute(found).scalar_one()
+
     def held(self, judged_before: datetime, limit: int = 64) -> list[Message]:
         """Held messages last judged before this time, the longest waiting first: to be judged again."""
         found = select(_m).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value, _m.c.judged_at < judged_before)

@@ -12,7 +12,7 @@ import math
 import re
 import ssl
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +42,13 @@ class ProvenParty:
 
     party: Party
     caller: Caller
+
+
+def of_an_operator(headers: Headers, digests: Iterable[str]) -> bool:
+    """Whether the bearer token is one of these, of which the SHA-256 is known (lower case)."""
+    token = _bearer(_authorization(headers))
+    found = _sha256(token) if token is not None else _NOBODY
+    return sum(hmac.compare_digest(found, known) for known in digests) > 0  # all of them: constant time
 
 
 class Doorkeeper:
@@ -97,9 +104,7 @@ class Doorkeeper:
 
     def is_operator(self, headers: Headers) -> bool:
         """Whether the bearer token is one of the operators'."""
-        token = _bearer(_authorization(headers))
-        found = _sha256(token) if token is not None else _NOBODY
-        return sum(hmac.compare_digest(found, known) for known in self._operators) > 0  # all of them: constant time
+        return of_an_operator(headers, self._operators)
 
     def by_user(self, user: str, password: str, peer: str, parties: Parties, by: str) -> ProvenParty:
         """The party with this name and password. Raises Refusal."""

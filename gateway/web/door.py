@@ -37,6 +37,8 @@ class Door:
         self.settings = settings
         self.clock = clock or (lambda: datetime.now(UTC))
         self.metrics = Metrics()
+        if gate.store is not None:
+            gate.store.waited = self.metrics.waited
         self.crashes = Crashes(shared)
         self.spending = Spending(settings.allowance)
         self.tray = Tray(lambda: self.gate, settings.door, self.clock, self.metrics, self.crashes, self.spending)

@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
-from gateway.core.chain import LogEntry
-from gateway.core.model import PartyId
-from gateway.services.certificate_status import forecast
-from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
-from gateway.services.reconciling import reconciled
 from gateway.web import metrics
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
+from gateway.web.gauges import standing
 from gateway.web.refusals import store_of
 from gateway.web.routes import Route, RouteAudience
-from signing.heads import HEAD
 
 _GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
 _BEHIND_S = (
@@ -72,7 +67,7 @@ async def readyz(exchange: Exchange) -> web.Response:
 async def scrape(exchange: Exchange) -> web.Response:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
     door = exchange.door
-    text = await door.read(lambda: door.metrics.text(lambda: _outbox(door.gate), lambda: _allowances(door)))
+    text = await door.read(lambda: door.metrics.text(lambda: standing(door.gate), lambda: _allowances(door)))
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
 
@@ -125,80 +120,6 @@ def _recording(door: Door) -> Probe:
     refused, recorded = tray.refused_at, tray.recorded_at
     bad = refused is not None and (recorded or 0.0) < refused and time.monotonic() - refused < _GRUDGE_S
     return Probe("recording", ok=not bad, last_good=recorded)
-
-
-def _outbox(gate: Gate) -> Iterable[Metric]:
-    now = datetime.now(UTC)
-    with store_of(gate).read() as view:
-        queues = view.queues()
-        held = view.lanes(held_only=True)
-        log_head, signed = view.log_head(), view.last_act(HEAD)
-        applied = view.parties_version()
-        drift = drift_counts(view, projected(gate.parties))
-        last = reconciled(view, now)
-    yield metrics.gauge(
-        "deliveries_open",
-        "Deliveries that are not through, by receiver and state.",
-        [((q.party, str(state)), float(number)) for q in queues for state, number in q.counts.items()],
-        ("party", "state"),
-    )
-    yield metrics.gauge(
-        "delivery_oldest_due_seconds",
-        "How long the oldest delivery has been due, by receiver.",
-        [((q.party,), max(0.0, (now - q.oldest_due).total_seconds())) for q in queues if q.oldest_due is not None],
-        ("party",),
-    )
-    yield metrics.gauge(
-        "party_failures_in_a_row",
-        "Tries in a row that a party did not answer.",
-        [((q.party,), float(q.failures)) for q in queues],
-        ("party",),
-    )
-    yield metrics.gauge(
-        "drift_dossiers",
-        "Dossiers of which a party was not told everything yet, or believes something else.",
-        [((party,), float(number)) for party, number in drift.items()],
-        ("party",),
-    )
-    yield from reconcile_figures(last)
-    yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])
-    yield metrics.gauge(
-        "trust_end_timestamp_seconds",
-        "When a certificate, a registration, a trust tree or what is known of a certificate's status comes to its end.",
-        [
-            ((str(end.kind), end.party or "", end.tree or "", end.name[:16], str(end.last).lower()), end.at.timestamp())
-            for end in forecast(gate.trust, gate.parties, now)
-        ],
-        ("kind", "party", "tree", "name", "last"),
-    )
-    yield metrics.gauge(
-        "registry_version",
-        "The version of the registry: the newest that was applied, and the one this worker judges by.",
-        [(("applied",), float(applied)), (("in-force",), float(gate.parties.version))],
-        ("which",),
-    )
-    yield metrics.gauge("log_entries", "Entries of the chained log.", [((), float(log_head.number))])
-    yield metrics.gauge(
-        "log_signed_timestamp_seconds",
-        "When the head of the log was signed last; 0: never.",
-        [((), signed.at.timestamp() if signed is not None else 0.0)],
-    )
-
-
-def reconcile_figures(last: Mapping[PartyId, LogEntry]) -> Iterable[Metric]:
-    """What the newest reconciliation of each party by itself came to."""
-    yield metrics.gauge(
-        "reconciled_timestamp_seconds",
-        "When a party was last reconciled by itself ([reconcile] of the settings).",
-        [((party,), line.at.timestamp()) for party, line in last.items()],
-        ("party",),
-    )
-    yield metrics.gauge(
-        "reconcile_disagreements",
-        "Dossiers on which a party and our record were not at one when it was last reconciled by itself.",
-        [((p, kind), float(number)) for p, line in last.items() for kind, number in line.facts["differ"].items()],
-        ("party", "kind"),
-    )
 
 
 def _allowances(door: Door) -> Iterable[Metric]:

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+_WAITS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 
 
 class Metrics:
@@ -58,6 +59,13 @@ class Metrics:
             f"{name}tray_messages", "Messages in one tray.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
         )
         self._work = Counter(f"{name}tray_seconds", "Time spent on trays.", ("work",), registry=self.registry)
+        self._waits = Histogram(
+            f"{name}database_wait_seconds",
+            "How long a transaction waited for a connection and, to write, for its turn.",
+            ("what",),
+            buckets=_WAITS,
+            registry=self.registry,
+        )
         self._lost = Counter(
             f"{name}messages_not_recorded", "Messages the database did not keep.", registry=self.registry
         )
@@ -71,6 +79,7 @@ class Metrics:
         # Finding a counter by its labels costs as much as counting.
         self._request = lru_cache(512)(self._of_request)
         self._fate = lru_cache(64)(self._messages.labels)
+        self._wait = lru_cache(4)(self._waits.labels)
 
     def _of_request(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS") else "other"
@@ -113,6 +122,10 @@ class Metrics:
         self._recording.inc(recording_s)
         self._waiting.set(waiting)
 
+    def waited(self, what: str, seconds: float) -> None:
+        """A transaction could begin."""
+        self._wait(what).observe(seconds)
+
     def lost(self) -> None:
         """A message could not be recorded."""
         self._lost.inc()
@@ -141,6 +154,11 @@ def _with(first: CollectorRegistry, read: Callable[[], Iterable[Metric]]) -> Col
     both = CollectorRegistry(auto_describe=False)
     both.register(_Read(first, read))
     return both
+
+
+def with_read(first: CollectorRegistry, read: Callable[[], Iterable[Metric]]) -> bytes:
+    """Counters, with what ``read`` gives at this moment."""
+    return generate_latest(_with(first, read))
 
 
 def gauge(name: str, what: str, rows: Iterable[tuple[tuple[str, ...], float]], labels: tuple[str, ...] = ()) -> Metric:

@@ -27,8 +27,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 
 @contextmanager
-def running(folder, *arguments):
-    """A process that goes on; gives it and what it said when it was ready. Told to stop at the end."""
+def running(folder, *arguments, said="ready"):
+    """A process that goes on; gives it and this word of what it said when it was ready. Told to stop at the end."""
     errors = (folder / f"{arguments[0]}.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", *arguments, "--json"],
@@ -44,7 +44,7 @@ def running(folder, *arguments):
             assert selector.select(PATIENCE_S), (folder / f"{arguments[0]}.log").read_text()
         line = process.stdout.readline()
         assert line, (folder / f"{arguments[0]}.log").read_text()
-        yield process, json.loads(line)["ready"]
+        yield process, json.loads(line)[said]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -114,13 +114,15 @@ def unsigned_receiver():
 
 def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly(cli, office):
     config, profile = office.folder / "lienthong.toml", office.folder / "parties" / "so-tu-phap.toml"
-    config.write_text(config.read_text("utf-8").replace("#private_addresses = false", "private_addresses = true"))
+    settings = config.read_text("utf-8").replace("#private_addresses = false", "private_addresses = true")
+    digest = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
+    settings = settings.replace("\n[work]\n", "\n[work]\nport = 0\n", 1)
+    config.write_text(settings.replace("\n[door]\n", f'\n[door]\noperator_tokens_sha256 = ["{digest}"]\n', 1), "utf-8")
     with unsigned_receiver() as address:
         profile.write_text(profile.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", address), "utf-8")
         assert cli("parties", "apply", "--yes", "--reason", "test").code == 0
         office.receive("accepted/HS01-nop-ho-so-toi-thieu")
-        with running(office.folder, "work") as (process, said):
-            assert said == "work"
+        with running(office.folder, "work", said="port") as (process, url):
 
             def told():
                 with office.store.read() as view:
@@ -129,6 +131,15 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
 
             assert eventually(lambda: all(told() or [None]))
             head, known, doubts = told()
+            assert json.loads(ask("GET", f"{url}/readyz")[1])["status"] == "ready"
+            assert ask("GET", f"{url}/metrics", token="TEST-ONLY-so-tu-phap")[0] == 401
+            figures = ask("GET", f"{url}/metrics", token="lt_op_0123456789abcdef")[1].decode()
+            tries = 'lienthong_delivery_try_seconds_count{kind="send",outcome="delivered",party="so-tu-phap"} 1.0'
+            assert tries in figures
+            assert 'lienthong_delivery_problems_total{code="DLV-029",party="so-tu-phap"} 1.0' in figures
+            assert 'lienthong_work_turns_total{loop="heads",outcome="done"}' in figures
+            assert 'lienthong_database_wait_seconds_count{what="write"}' in figures
+            assert "lienthong_trust_end_timestamp_seconds" in figures
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 0
     assert [(line.who, line.facts["reason"]) for line in doubts] == [("so-tu-phap", "SIG-002")]
@@ -207,7 +218,7 @@ def test_a_database_that_goes_away_under_a_worker_is_a_sentence_and_the_next_tur
         raise Unavailable("OperationalError: attempt to write a readonly database")
 
     desk = Desk(office.gate, load(office.folder / "lienthong.toml", {}).settings, stop)
-    asyncio.run(desk._every(0.01, turn))
+    asyncio.run(desk._every("test", 0.01, turn))
     assert len(turns) == 2
     assert "readonly database" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]

@@ -19,7 +19,7 @@ from gateway.cli.nightly import reconcile_due
 from gateway.services.reconciling import FAILED, reconciled
 from gateway.settings import ReconcileSettings, Settings
 from gateway.store import Store, open_engine
-from gateway.web.health import reconcile_figures
+from gateway.web.gauges import reconcile_figures
 
 NIGHT = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)  # 01:30 in Vietnam
 

@@ -1,0 +1,183 @@
+"""How `work` is doing, told at a port of its own: is it alive, do its turns come, what do its deliveries come to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.core.addresses import host_and_port
+from gateway.core.model import Attempt, Delivery
+from gateway.core.os_words import system_reason
+from gateway.core.problems import Problem, Stopped
+from gateway.services.intake import Gate
+from gateway.store import StoreError
+from gateway.web import metrics
+from gateway.web.auth import of_an_operator
+from gateway.web.gauges import standing
+from gateway.web.refusals import store_of
+
+log = logging.getLogger("lienthong.work")
+
+LATE_TURNS = 3  # so many turns of a loop may stay out, and a minute, before it counts as stuck
+LATE_S = 60.0
+PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
+_TRIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_WAITS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+_AGES = (0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0)
+
+
+@dataclass(slots=True)
+class _Turns:
+    """One loop of the process."""
+
+    every_s: float
+    at: float  # of its last turn's end, monotonic seconds
+
+
+class WorkMetrics:
+    """The counters of one `work`. Times are in seconds; no personal data: parties by their id, codes, kinds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.registry = CollectorRegistry()
+        name = "lienthong_"
+        self._tries = Histogram(
+            f"{name}delivery_try_seconds",
+            "Tries of deliveries, by receiver and by what they came to: how long each took.",
+            ("party", "kind", "outcome"),
+            buckets=_TRIES,
+            registry=self.registry,
+        )
+        self._first = Histogram(
+            f"{name}delivery_wait_seconds",
+            "From a delivery's being owed to its first try, by receiver.",
+            ("party",),
+            buckets=_AGES,
+            registry=self.registry,
+        )
+        self._problems = Counter(
+            f"{name}delivery_problems", "Problems of tries, by receiver.", ("party", "code"), registry=self.registry
+        )
+        self._turned = Counter(f"{name}work_turns", "Turns of the loops.", ("loop", "outcome"), registry=self.registry)
+        self._at = Gauge(
+            f"{name}work_turn_timestamp_seconds", "When a loop's last turn ended.", ("loop",), registry=self.registry
+        )
+        self._waits = Histogram(
+            f"{name}database_wait_seconds",
+            "How long a transaction waited for a connection and, to write, for its turn.",
+            ("what",),
+            buckets=_WAITS,
+            registry=self.registry,
+        )
+        self._loops: dict[str, _Turns] = {}
+
+    def tried(self, delivery: Delivery, attempt: Attempt) -> None:
+        """One try is over."""
+        took = (attempt.ended_at - attempt.started_at).total_seconds()
+        self._tries.labels(delivery.party, attempt.kind, str(attempt.outcome)).observe(max(0.0, took))
+        if delivery.tries <= 1 and delivery.created_at is not None:
+            waited = (attempt.started_at - delivery.created_at).total_seconds()
+            self._first.labels(delivery.party).observe(max(0.0, waited))
+        if attempt.problem is not None:
+            self._problems.labels(delivery.party, attempt.problem.code).inc()
+
+    def begins(self, loop: str, every_s: float) -> None:
+        """A loop begins; its first turn is owed."""
+        self._loops[loop] = _Turns(every_s, self._clock())
+
+    def turned(self, loop: str, every_s: float, outcome: str) -> None:
+        """A loop made a turn: "done", "failed", or "database" where the database did not do it."""
+        self._turned.labels(loop, outcome).inc()
+        self._at.labels(loop).set_to_current_time()
+        self._loops[loop] = _Turns(every_s, self._clock())
+
+    def waited(self, what: str, seconds: float) -> None:
+        """A transaction could begin."""
+        self._waits.labels(what).observe(seconds)
+
+    def stuck(self) -> list[str]:
+        """The loops whose turn is long overdue."""
+        now = self._clock()
+        return sorted(name for name, one in self._loops.items() if now - one.at > LATE_TURNS * one.every_s + LATE_S)
+
+    def text(self, gate: Gate) -> bytes:
+        """Everything, with what the database says now. Raises StoreError."""
+        return metrics.with_read(self.registry, lambda: standing(gate))
+
+
+class WorkPort:
+    """The port: ``await start()``, then ``address``, and ``await stop()``."""
+
+    def __init__(self, figures: WorkMetrics, gate: Callable[[], Gate], operators: Iterable[str]) -> None:
+        """``operators``: the SHA-256 of the tokens that may read the figures (door.operator_tokens_sha256)."""
+        self._figures, self._gate = figures, gate
+        self._operators = tuple(digest.lower() for digest in operators)
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listens. Raises Stopped (SYS-032) where that cannot be."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._scrape)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise Stopped(
+                Problem("SYS-032", {"address": host_and_port(host, port), "reason": system_reason(error)})
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Closes."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _alive(self, _: web.Request) -> web.Response:
+        return _json(200, {"status": "alive", "node": self._gate().identity.ma_dinh_danh})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        """The database answers, and every loop makes its turns; 503 names the first that does not."""
+        probes = {"database": await self._database(), "loops": not (stuck := self._figures.stuck())}
+        failing = next((name for name, ok in probes.items() if not ok), None)
+        body: dict[str, object] = {"status": "ready" if failing is None else "not ready", "probes": probes}
+        if failing is not None:
+            body |= {"failing": failing, "stuck": stuck}
+        return _json(200 if failing is None else 503, body)
+
+    async def _database(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.to_thread(_ask, self._gate())
+        except (StoreError, TimeoutError):
+            return False
+        return True
+
+    async def _scrape(self, request: web.Request) -> web.Response:
+        if not of_an_operator(request.headers, self._operators):
+            return _json(401, Problem("AUT-101").as_dict(), {"WWW-Authenticate": "Bearer"})
+        try:
+            text = await asyncio.to_thread(self._figures.text, self._gate())
+        except StoreError as error:
+            log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all
+            return _json(503, Problem("SYS-119").as_dict(), {"Retry-After": "5"})
+        return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+def _ask(gate: Gate) -> int:
+    with store_of(gate).read() as view:
+        return view.parties_version()
+
+
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})

@@ -1,0 +1,197 @@
+"""What stands in deploy/ is true: units, rules, proxies and the compose file say only what the program knows."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pki
+import pytest
+import yaml
+from patience import PATIENCE_S
+
+from gateway import settings, wiring
+from gateway.cli import lienthong as root
+from gateway.store import Store, open_engine
+from gateway.web.gauges import standing
+from gateway.web.metrics import Metrics
+from gateway.web.worker import WorkMetrics
+
+TOP = Path(__file__).parents[2]
+DEPLOY = TOP / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+PROGRAM = Path(sys.executable).with_name("lienthong")
+
+
+def tool(name):
+    """The path of a program that Debian has. Skipped with a sentence where it is missing; in CI that is a failure."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None:
+        sentence = f"{name} is not installed"
+        if os.environ.get("CI"):
+            pytest.fail(f"{sentence}; CI must have it")
+        pytest.skip(sentence)
+    return found
+
+
+def run(*command, **more):
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=PATIENCE_S, check=False, **more
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def understood(words):
+    """Whether the command line has such a command with such options; arguments may be placeholders."""
+    context, command = click.Context(root), root
+    rest = [re.sub(r"\{\{.*?\}\}", "x", word) for word in words]
+    while rest and isinstance(command, click.Group):
+        name = rest.pop(0)
+        command = command.get_command(context, name)
+        assert command is not None, (words, name)
+    known = {option for parameter in command.params for option in getattr(parameter, "opts", ())}
+    common = {option for parameter in root.params for option in getattr(parameter, "opts", ())}
+    asked = {word.partition("=")[0] for word in rest if word.startswith("-")}
+    assert asked <= known | common | {"--help", "--json", "--config"}, (words, asked - known)
+
+
+def test_what_the_runbook_and_the_alerts_tell_to_run_can_be_run():
+    told = re.findall(r"`lienthong ([^`]+)`", (TOP / "docs/runbook.md").read_text("utf-8"))
+    rules = yaml.safe_load((DEPLOY / "prometheus/lienthong.rules.yml").read_text("utf-8"))
+    for rule in rules["groups"][0]["rules"]:
+        runbook = re.sub(r"\{\{.*?\}\}", "x", rule["annotations"]["runbook"])
+        told += [
+            command.strip().removeprefix("lienthong ")
+            for command in runbook.split(";")
+            if command.strip().startswith("lienthong ")
+        ]
+    assert len(told) > 15
+    for command in told:
+        if command != "--version":
+            understood([word for word in command.split() if word != "…"])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_is_sound_hardened_and_starts_a_command_that_there_is(unit, tmp_path):
+    text = unit.read_text("utf-8")
+    (started,) = re.findall(r"^ExecStart=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)
+    words = started.split()
+    understood(words[2:] if words[0] == "--config" else words)
+    copy = tmp_path / unit.name
+    copy.write_text(text.replace("/opt/lienthong/bin/lienthong", str(PROGRAM)), "utf-8")
+    analyze = tool("systemd-analyze")
+    code, said = run(analyze, "verify", "--man=no", copy)
+    assert (code, [line for line in said.splitlines() if unit.name in line]) == (0, []), said
+    code, said = run(analyze, "security", "--offline=true", "--threshold=20", copy)
+    assert code == 0, said.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def families(sqlite_template, tmp_path_factory):
+    """The names of all series that a node has, by its own words."""
+    copy = tmp_path_factory.mktemp("db") / "x.sqlite3"
+    shutil.copy(sqlite_template, copy)
+    engine = open_engine(f"sqlite:///{copy}")
+    signer, names = pki.signer("gateway"), set()
+    given = {"key.file": signer.key_pem, "key.certificate": signer.cert_pem}
+    gate = wiring.build(settings.load(pki.SAMPLES / "lienthong.toml", env={}, given=given).settings)
+    for registry in (Metrics().registry, WorkMetrics().registry):
+        for family in registry.collect():
+            names.add(family.name)
+    names |= {family.name for family in standing(replace(gate, store=Store(engine)))}
+    engine.dispose()
+    return names | {"lienthong_allowance_used_ratio"}
+
+
+def test_rules_and_board_ask_for_series_that_there_are(families):
+    asked = set()
+    for file in ("prometheus/lienthong.rules.yml", "grafana/lienthong.json"):
+        asked |= set(re.findall(r"\blienthong_[a-z_]+", (DEPLOY / file).read_text("utf-8")))
+    assert len(asked) >= 15
+    unknown = {name for name in asked if re.sub(r"_(total|bucket|count|sum)$", "", name) not in families}
+    assert unknown == set()
+
+
+def test_prometheus_understands_the_rules_and_they_fire_when_they_should():
+    promtool = tool("promtool")
+    assert run(promtool, "check", "rules", "lienthong.rules.yml", cwd=DEPLOY / "prometheus")[0] == 0
+    code, said = run(promtool, "test", "rules", "lienthong.rules.test.yml", cwd=DEPLOY / "prometheus")
+    assert code == 0, said
+    assert run(promtool, "check", "config", "--syntax-only", DEPLOY / "prometheus/prometheus.yml")[0] == 0
+
+
+def test_the_board_has_a_title_and_a_question_in_every_panel():
+    board = json.loads((DEPLOY / "grafana/lienthong.json").read_text("utf-8"))
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in board["panels"]]
+    assert len(places) == len(set(places)) >= 20
+    assert all(panel["title"] and panel["targets"][0]["expr"] for panel in board["panels"])
+
+
+def certificate(folder):
+    signer = pki.signer("gateway-rsa")
+    both = folder / "both.pem"
+    both.write_bytes(Path(signer.cert_pem).read_bytes() + Path(signer.key_pem).read_bytes())
+    return both
+
+
+def test_haproxy_and_nginx_take_the_samples(tmp_path):
+    both = certificate(tmp_path)
+    text = (DEPLOY / "proxy/haproxy.cfg").read_text("utf-8").replace("/etc/lienthong/tls/haproxy.pem", str(both))
+    (tmp_path / "haproxy.cfg").write_text(text, "utf-8")
+    code, said = run(tool("haproxy"), "-c", "-f", tmp_path / "haproxy.cfg")
+    assert code == 0, said
+    text = (DEPLOY / "proxy/nginx.conf").read_text("utf-8").replace("/run/nginx.pid", str(tmp_path / "pid"))
+    for name in ("chain.pem", "key.pem"):
+        text = text.replace(f"/etc/lienthong/tls/{name}", str(both))
+    (tmp_path / "nginx.conf").write_text(text, "utf-8")
+    code, said = run(tool("nginx"), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf")
+    assert code == 0, said
+
+
+def test_the_compose_file_starts_what_there_is_with_settings_that_there_are(tmp_path):
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text("utf-8"))
+    ours = [service for service in compose["services"].values() if service["image"] == "lienthong"]
+    assert len(ours) == 5
+    variables = {settings.variable(key) for key in settings.in_environment()} | {"LIENTHONG_CONFIG"}
+    for service in ours:
+        understood(service["command"])
+        assert {name for name in service["environment"] if name.startswith("LIENTHONG_")} <= variables
+        assert service["read_only"] is True
+    build = (DEPLOY / "Containerfile").read_text("utf-8")
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", build, re.MULTILINE):
+        assert all((TOP / one).exists() for one in source.split()), source
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    done, said = run(
+        "bash", tmp_path / "deploy/compose/prepare.sh", env={**os.environ, "LIENTHONG": str(PROGRAM)}, cwd=tmp_path
+    )
+    assert done == 0, said
+    for service in compose["services"].values():
+        for volume in service.get("volumes", ()):
+            if volume.startswith("."):
+                assert (tmp_path / "deploy/compose" / volume.split(":")[0]).exists(), volume
+    etc = tmp_path / "deploy/compose/etc"
+    loaded = settings.load(etc / "lienthong/lienthong.toml", env={"LIENTHONG_WORK_PORT": "8311"}).settings
+    assert loaded.database.url.startswith("postgresql+psycopg://lienthong@postgres,standby/")
+    assert loaded.work.port == 8311
+    token = (etc / "prometheus/lienthong.token").read_text()
+    assert token in said
+    assert loaded.door.operator_tokens_sha256 == (hashlib.sha256(token.encode()).hexdigest(),)
+    assert (etc / "postgres/postgres.password").stat().st_mode & 0o077 == 0
+    code, said = run(tool("haproxy"), "-c", "-f", _here(etc / "proxy/haproxy.cfg", etc))
+    assert code == 0, said
+    assert "serve-1:8310" in (etc / "proxy/haproxy.cfg").read_text()
+
+
+def _here(file, etc):
+    """The proxy's configuration, with names that this machine can resolve and the certificate where it is here."""
+    text = file.read_text("utf-8").replace("/usr/local/etc/haproxy/", f"{etc}/proxy/")
+    file.write_text(text, "utf-8")
+    here = file.with_name("here.cfg")
+    here.write_text(text.replace("serve-1:8310", "127.0.0.1:1").replace("serve-2:8310", "127.0.0.1:2"), "utf-8")
+    return here
