@@ -517,6 +517,9 @@ def start_logging(settings: Settings) -> LineWriter:
     handler = LineWriter()
     handler.setFormatter(Wording(as_json=settings.log.form == "json"))
     root.handlers[:] = [handler]
+    # What no line shows is not looked up for each (Python's logging HOWTO, "Optimization").
+    logging._srcfile = None  # noqa: SLF001 - the way that the HOWTO gives
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root.setLevel(settings.log.level)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -159,7 +159,9 @@ def _ket_qua(fate: Fate, problems: tuple[Problem, ...]) -> KetQua:
 
 def new_message_id(at: datetime) -> MessageId:
     """A fresh id for an arrival: sorts by time, says nothing else."""
-    return MessageId(f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(5)}")
+    text = at.astimezone(UTC).isoformat(timespec="milliseconds")  # strftime() takes ten times as long
+    moment = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19] + text[20:23]
+    return MessageId(f"{moment}-{secrets.token_hex(5)}")
 
 
 def receive(
