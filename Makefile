@@ -127,6 +127,10 @@ bench-peer: $(READY)  ## the gateway and a plain Camel pipeline in turn; needs a
 bench-compare: $(READY)  ## two revisions in turn: make bench-compare REV=main~5
 	$(BIN)/python bench/compare.py $(REV) $(ARGS)
 
+.PHONY: bench-reconcile
+bench-reconcile: $(READY)  ## a million dossiers against a party's export: time and memory; ARGS="--dossiers 100000"
+	$(BIN)/python bench/reconcile.py $(ARGS)
+
 .PHONY: kill
 kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the books; ARGS="--kills 200"
 	$(BIN)/python tests/pki/storm.py $(ARGS)

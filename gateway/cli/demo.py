@@ -23,6 +23,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,16 +32,18 @@ import click
 
 from gateway.cli.command import FINE, OURS, PROBLEMS, CommandRun, command, option
 from gateway.cli.show import inert
-from gateway.core.model import Delivery, DeliveryState
+from gateway.core.model import Delivery, DeliveryState, PartyId
 from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:
+    from gateway.cli.play.national import NationalPortal
     from gateway.store import Lane, Store
 
 HO_SO = "H19.901-260115-0001"
 HO_SO_HONG = "H19.901-260115-0002"
+HO_SO_QUOC_GIA = "H19.901-260115-0003"
 PATIENCE_S = 60.0  # for any one thing to happen; it takes a second or two
 TOKEN = {"cong-dvc": "TEST-ONLY-cong-dvc", "so-tu-phap": "TEST-ONLY-so-tu-phap"}
 KEYS = (  # what the node of the demonstration needs of samples/keys
@@ -148,6 +151,7 @@ class DemoStage:
     open: ExitStack = field(default_factory=ExitStack)
     gateway: str = ""
     agency: str = ""
+    national: NationalPortal | None = None
     chapter: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -338,6 +342,8 @@ def story(stage: DemoStage) -> None:
         _inbox,
         _failure,
         _mending,
+        _national,
+        _behind_our_back,
         _timeline,
     )
     stage.tell(
@@ -368,7 +374,7 @@ def _a_node(stage: DemoStage) -> None:
         "Hồ sơ các bên là tệp do người viết; chỉ “apply” mới đưa vào hiệu lực, có người làm và lý do.",
         "Party profiles are files that people write; only “apply” puts them into force, with author and reason.",
     )
-    stage.run("parties", "apply", "--yes", "--reason", "Trình diễn: ba bên thử nghiệm", quiet=True)
+    stage.run("parties", "apply", "--yes", "--reason", "Trình diễn: bốn bên thử nghiệm", quiet=True)
     stage.run("parties", "list")
 
 
@@ -387,6 +393,7 @@ def _furnish(stage: DemoStage) -> None:
     for name in KEYS:
         if not name.endswith(".key"):
             shutil.copy(stage.samples / "keys" / f"{name}.test.pem", stage.node / "keys")
+    _furnish_national(stage)
     for party in ("cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"):
         text = (stage.samples / "parties" / f"{party}.toml").read_text("utf-8")
         text = re.sub(r'url = "[^"]*"', f'url = "{stage.agency}/lienthong"', text)
@@ -395,6 +402,38 @@ def _furnish(stage: DemoStage) -> None:
     config = stage.node / "lienthong.toml"
     text = re.sub(r"^#(window_past_days) = .*$", r"\1 = 36500", config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")  # the samples are of one day
+
+
+NATIONAL = """\
+id = "cong-quoc-gia"
+name = "Cổng kiểu quốc gia (thử nghiệm)"
+role = "portal"
+identifiers = ["H19.988"]
+receives = "push"
+
+[connector]
+name = "qcvn120"
+url = "{url}"
+username = "dongnai"
+password = "file:{secret}"
+madonvi = "H19.900"
+tra_cuu = "TraCuuHoSo"
+private_addresses = true
+codes = {{ exists = ["E1"], missing = ["E2"], expired = ["E9"] }}
+"""
+
+
+def _furnish_national(stage: DemoStage) -> None:
+    """A portal that reads no messages: it is told of dossiers as they stand. It plays inside this process."""
+    from gateway.cli.play.national import NationalPortal
+
+    stage.national = NationalPortal("dongnai", "TEST-ONLY-cong-quoc-gia")
+    stage.open.callback(stage.national.close)
+    secret = stage.node / "keys" / "cong-quoc-gia.secret"
+    secret.write_text("TEST-ONLY-cong-quoc-gia", "utf-8")
+    secret.chmod(0o600)
+    profile = NATIONAL.format(url=stage.national.url, secret=secret)
+    (stage.node / "parties" / "cong-quoc-gia.toml").write_text(profile, "utf-8")
 
 
 def _opening(stage: DemoStage) -> None:
@@ -569,6 +608,116 @@ def _mending(stage: DemoStage) -> None:
     taken = stage.until("the agency did not get it", lambda: _taken(stage, 2))
     stage.sees([one["times"] for one in taken] == [1, 1], f"taken in {[one['times'] for one in taken]} times")
     stage.run("lanes", "--held")
+
+
+def _steps(at: datetime) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """A life with a supplement, a fee and a new appointment, an hour a step."""
+    hour, due = timedelta(hours=1), at + timedelta(days=7)
+    return (
+        ("HS01", {"TrangThaiHoSo": "1", "NgayNopHoSo": at}),
+        ("HS03", {"NgayTiepNhan": at + hour, "NgayHenTra": due}),
+        ("HS06", {"HoSoBoSungId": "1", "NgayBoSung": at + 2 * hour, "ThoiHanBoSung": due.date()}),
+        (
+            "HS08",
+            {"HoSoBoSungId": "1", "NgayTiepNhanBoSung": at + 3 * hour, "NgayHenTraMoi": due + timedelta(days=1)},
+        ),
+        ("HS09", {}),
+        ("HS16", {"NgayHenTraTruoc": due + timedelta(days=1), "NgayHenTraMoi": due + timedelta(days=3)}),
+        ("HS05", {"TrangThai": "4", "ThoiDiemXuLy": at + 6 * hour}),
+        (
+            "HS11",
+            {
+                "NgayKetThucXuLy": at + 7 * hour,
+                "NgayTra": at + 7 * hour,
+                "DanhSachGiayToKetQua": {
+                    "GiayToKetQua": [{"TenGiayTo": "Trích lục (thử nghiệm)", "GiayToId": "GT-1", "SoKyHieu": "01/TL"}]
+                },
+            },
+        ),
+    )
+
+
+def _national(stage: DemoStage) -> None:
+    from gateway.core.model import Address
+    from schemas.fresh import Size, fresh
+    from signing.sign import SigningKey, sign
+
+    stage.begin("Một cổng không đọc thông điệp", "A portal that reads no messages")
+    stage.tell(
+        "Cổng kiểu quốc gia chỉ nhận gói DongBoHoSoMC và dòng tiến độ. Sở báo một hồ sơ có bổ sung, lệ phí và hẹn lại; sau mỗi "
+        "sự kiện, trục báo cổng đúng như sổ đang ghi.",
+        "A portal of the national kind takes DongBoHoSoMC and rows of progress only. The agency tells of a dossier with a "
+        "supplement, a fee and a new appointment; after each event the gateway tells the portal what is on record.",
+    )
+    keys = stage.samples / "keys"
+    key = SigningKey.load(keys / "so-tu-phap.key.test.pem", keys / "so-tu-phap.cert.test.pem", private_mode=False)
+    began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=10)
+    for number, (loai, values) in enumerate(_steps(began)):
+        at = began + timedelta(hours=number)
+        body = fresh(
+            loai,
+            ma_ho_so=HO_SO_QUOC_GIA,
+            seed=number,
+            at=at,
+            size=Size.SMALL,
+            noi_gui=Address(ma_dinh_danh="H19.901"),
+            noi_nhan=(Address(ma_dinh_danh="H19.988"),),
+            values=values,
+        )
+        answer = stage.post("/v1/messages", sign(body, key, at=at), TOKEN["so-tu-phap"])
+        stage.sees(answer.status == 201, f"{loai}: HTTP {answer.status}: {answer.body[:300]!r}")
+    stage.shows("HTTP 201 · HS01 HS03 HS06 HS08 HS09 HS16 HS05 HS11")
+    stage.until("the portal was not told", lambda: _at_the_portal(stage, "10"))
+    stage.until("something is still on its way", lambda: None if _on_the_way(stage) else True)
+    _same_as_on_record(stage)
+
+
+def _at_the_portal(stage: DemoStage, state: str) -> dict[str, Any] | None:
+    assert stage.national is not None
+    found = stage.national.dossiers.get(HO_SO_QUOC_GIA)
+    return found if found is not None and found.get("TrangThaiHoSo") == state else None
+
+
+def _on_the_way(stage: DemoStage) -> bool:
+    with stage.store.read() as view:
+        return view.count_lanes(party=PartyId("cong-quoc-gia")) > 0
+
+
+def _same_as_on_record(stage: DemoStage) -> None:
+    """The portal's state, dates, fees, supplements and results are those of our own record."""
+    from gateway.core.lifecycle import LifeRules
+    from schemas.record import WORDS, record_of
+
+    assert stage.national is not None
+    with stage.store.read() as view:
+        record = record_of(view.letters_of(HO_SO_QUOC_GIA, lambda _agency: LifeRules(), of=WORDS)).whole or {}
+    there = stage.national.dossiers[HO_SO_QUOC_GIA]
+    names = ("TrangThaiHoSo", "NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayKetThucXuLy")
+    for name in (*names, "DanhSachLePhi", "DanhSachHoSoBoSung", "DanhSachGiayToKetQua"):
+        stage.sees(bool(record.get(name)) and there.get(name) == record[name], f"{name}: {there.get(name)}")
+        shown = record[name] if name in names else f"{len(record[name])} dòng / rows"
+        stage.shows(f"{name:20} {shown}  = cổng / at the portal")
+
+
+def _behind_our_back(stage: DemoStage) -> None:
+    stage.begin("Bị đổi sau lưng: tìm ra, rồi chữa", "Changed behind our back: found, and mended")
+    assert stage.national is not None
+    stage.national.change(HO_SO_QUOC_GIA, TrangThaiHoSo="4")
+    stage.tell(
+        "Ai đó ở cổng đổi trạng thái 10 thành 4. Trục hỏi, và thấy cổng nói khác điều đã xác nhận:",
+        "Somebody at the portal changes state 10 to 4. The gateway asks, and finds that it says other than it confirmed:",
+    )
+    since = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    which = ("--party", "cong-quoc-gia")
+    stage.sees("DLV-046" in stage.run("drift", *which, "--ask", exits=PROBLEMS), "drift did not find it")
+    stage.run("reconcile", *which, "--from", since, exits=PROBLEMS)
+    stage.tell(
+        "Chữa: kế hoạch nói sẽ báo lại gì; mỗi lượt gửi mới có dấu trong nhật ký.",
+        "Mended: the plan says what will be told again; each new delivery is sealed in the log.",
+    )
+    stage.run("reconcile", *which, "--from", since, "--repair", "--yes", "--reason", "Cổng bị đổi tay, báo lại theo sổ")
+    stage.until("the portal was not told again", lambda: _at_the_portal(stage, "10"))
+    _same_as_on_record(stage)
 
 
 def _timeline(stage: DemoStage) -> None:

@@ -71,6 +71,11 @@ class SideBook:
         self._file.close()
         self._folder.cleanup()
 
+    @property
+    def bytes(self) -> int:
+        """How much disk it takes."""
+        return (Path(self._folder.name) / "side-book").stat().st_size
+
     def put_ours(self, code: str, said: Said) -> None:
         """What we have on record of a dossier: the fields that the other side speaks of."""
         text = _text(said)
