@@ -75,6 +75,11 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     f"{CORE}/allowances.py": ("tests/core/test_allowances.py",),
     f"{CORE}/told.py": ("tests/core/test_told.py",),
     f"{CORE}/milestones.py": ("tests/core/test_milestones.py",),
+    f"{CORE}/code_shapes.py": ("tests/core/test_service_rules.py",),
+    f"{CORE}/known_services.py": ("tests/core/test_service_rules.py",),
+    f"{CORE}/service_rules.py": ("tests/core/test_service_rules.py",),
+    f"{CORE}/service_terms.py": ("tests/core/test_service_rules.py",),
+    f"{CORE}/severity.py": ("tests/core/test_service_rules.py",),
 }
 
 
