@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
@@ -19,8 +20,11 @@ import mail
 import pki
 import pytest
 from lxml import etree
+from parcels import parcel
 from patience import PATIENCE_S
 
+from connectors.http import HttpLine
+from connectors.registry import installed
 from gateway import wiring
 from gateway.core.parties import (
     Credentials,
@@ -237,6 +241,39 @@ def test_the_old_client_of_the_samples_runs_as_it_is(node, form, tmp_path):
     ], done.stderr.decode()
     assert done.stdout.decode().endswith("00 10 20260120210000\n")  # four hours waited for supplements
     assert state_of(node, code) == 10
+
+
+def test_our_own_connector_for_that_portal_is_one_such_client(node, tmp_path):
+    """It logs in, asks, creates, is told that a dossier is there, and reads back what it told."""
+    code = mail.ma_ho_so()
+    body = (pki.SAMPLES / "accepted" / "HS01-nop-ho-so-day-du.xml").read_bytes()
+    body = body.replace(b"H19.901-260115-0002", code.encode())
+    (tmp_path / "mat-khau").write_text(PASSWORD, "utf-8")
+    connector = installed()["qcvn120"]
+    configured = connector.configure(
+        {
+            "url": f"http://127.0.0.1:{node.door.port}/dvcqg",
+            "username": USER,
+            "madonvi": UNIT,
+            "password": f"file:{tmp_path / 'mat-khau'}",
+            "tra_cuu": "TraCuuHoSo",
+            "data_field": "result",
+            "codes": {"missing": ["4"], "expired": ["2"], "passing": ["3"]},
+            "private_addresses": True,
+        }
+    )
+
+    async def story():
+        async with HttpLine(private_addresses=True) as line:
+            http = line.http(configured.common)
+            news = parcel(1, body, loai="HS01", lane=code)
+            receipt = await connector.deliver(news, configured.settings, http)
+            return receipt, await connector.heard(code, news.party, configured.settings, http)
+
+    receipt, believed = asyncio.run(story())
+    (seen,) = Vendor(node.door).tra_cuu(code)["result"]
+    assert receipt.reference == believed["TrangThaiHoSo"] == seen["TrangThaiHoSo"] == str(state_of(node, code))
+    assert believed["NgayHenTra"] == seen["NgayHenTra"] == receipt.told.facts["NgayHenTra"]
 
 
 @pytest.mark.threat("T-PORTAL-FORM")
