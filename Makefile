@@ -106,7 +106,7 @@ pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes
 
 .PHONY: clean
 clean:  ## remove what these targets made, .venv excepted
-	rm -rf .venv-newest build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv-newest build dist htmlcov .coverage .mutants.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
 proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have theirs in the test suite

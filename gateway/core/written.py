@@ -338,7 +338,6 @@ class _TomlWalk:
         for part in self._key():
             path = (*path, part)
             self.found.setdefault(path, start)
-        self._skip(blank=" \t")
         self.at += 1  # =
         self._value(path)
 

@@ -78,6 +78,24 @@ def test_every_key_knows_its_line_and_column(key, line, column):
     assert read_toml(TEXT, "f.toml").place(key) == Location(line, column)
 
 
+def test_blanks_need_not_stand_anywhere_and_may_stand_everywhere():
+    places = read_toml(
+        "a=[1,{b=2,c.d=3}]\n\t a2\t. b =\t[ \n 1 , # x\n { c = 2 , d = 3 } , ] # y\n[ t . u ]\nx=1", "f"
+    ).places
+    assert [(dotted(key), at.line, at.column) for key, at in places.items()] == [
+        *[("a", 1, 1), ("a[1]", 1, 4), ("a[2]", 1, 6), ("a[2].b", 1, 7), ("a[2].c", 1, 11), ("a[2].c.d", 1, 11)],
+        *[
+            ("a2", 2, 3),
+            ("a2.b", 2, 3),
+            ("a2.b[1]", 3, 2),
+            ("a2.b[2]", 4, 2),
+            ("a2.b[2].c", 4, 4),
+            ("a2.b[2].d", 4, 12),
+        ],
+        *[("t.u", 5, 1), ("t.u.x", 6, 1)],
+    ]
+
+
 def test_a_long_text_may_end_in_quotes_of_its_own():
     written = read_toml('a = """x"""""\nb = \'\'\'y\'\'\'\'\nc = "\\""\nd = \'\\\'\n e = ""\n', "f")
     assert written.data == {"a": 'x""', "b": "y'", "c": '"', "d": "\\", "e": ""}

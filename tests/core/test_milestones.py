@@ -143,6 +143,12 @@ def test_stops_refusals_and_withdrawals_are_different_ends() -> None:
     assert (of(returned, MilestoneKind.FINISHED), of(returned, MilestoneKind.DELIVERED)) == ([], [])
 
 
+@pytest.mark.parametrize(("hour", "due"), [(16, None), (17, None), (18, at(20, 17))])
+def test_whoever_asks_for_papers_at_the_last_moment_asks_in_time(hour, due) -> None:
+    rows = life(FILED, RECEIVED, (at(20, hour), Moves(to=5)))
+    assert [(row.trang_thai, row.due) for row in of(rows, MilestoneKind.OPEN)][-1] == (5, due)
+
+
 def test_an_end_that_was_undone_says_when() -> None:
     back = (at(12), Moves(to=4, ly_do=True))
     rows = life(FILED, RECEIVED, TAKEN_UP, (at(8), Moves(to=9)), (at(9), Moves(to=10)), (at(10), Moves(to=9)), back,

@@ -932,6 +932,14 @@ def test_parameters_of_a_signature_may_be_left_out_where_they_have_one_meaning(d
     assert read_signature(root).bits == int(digest[-3:])
 
 
+def test_where_nothing_is_referred_to_it_is_the_envelope_that_is_missed():
+    root = everything()
+    gone("Object")(root)
+    for _ in range(3):
+        gone("Reference")(root)
+    assert codes(root) == ["SIG-020"]
+
+
 def test_a_foreign_reference_is_not_excused_by_another_fault():
     root = everything()
     gone("SigningTime")(root)
