@@ -58,6 +58,9 @@ class ToldNews:
     settled: bool = False  # whether the party has all of it now, or there was nothing to tell
 
 
+_MOMENT = len("yyyyMMddHHmmss")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What a party was told of a dossier, over all tries."""
@@ -141,7 +144,17 @@ def differing(true: Mapping[str, Any], believed: Mapping[str, Any]) -> tuple[str
 
     What it does not speak of at all is no difference: few look-ups give everything back.
     """
-    return tuple(name for name in COMPARED if name in believed and (believed[name] or None) != true.get(name))
+    return tuple(name for name in COMPARED if name in believed and not agreeing(true.get(name), believed[name] or None))
+
+
+def agreeing(true: str | None, theirs: str | None) -> bool:
+    """Whether a party's value says the same: a moment (yyyyMMddHHmmss) at midnight stands for its day, since a party that
+    keeps days gives it back so.
+    """
+    if true == theirs:
+        return True
+    moments = true is not None and theirs is not None and len(true) == len(theirs) == _MOMENT and theirs.isdecimal()
+    return moments and theirs == f"{str(true)[:8]}000000"
 
 
 def is_told(party: Party) -> bool:

@@ -20,7 +20,7 @@ from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import TURNS, DriftCause, DriftTurn
-from gateway.core.told import CONTRADICTS, Told, ToldNews, compared, is_told
+from gateway.core.told import CONTRADICTS, Told, ToldNews, agreeing, compared, is_told
 from gateway.store import Lane, Store, View
 from schemas.record import WORDS, HoSoRecord, not_taken, record_of, still_owed
 
@@ -126,7 +126,7 @@ def _record(view: View, parties: Parties, ma_ho_so: str) -> HoSoRecord | None:
 
 def _fields(theirs: Mapping[str, Any], record: HoSoRecord | None) -> dict[str, tuple[str | None, str | None]]:
     true = compared(record.whole) if record is not None and record.whole is not None else {}
-    names = [name for name in true if theirs.get(name) != true[name]] if theirs else list(true)
+    names = [name for name in true if not agreeing(true[name], theirs.get(name))] if theirs else list(true)
     return {name: (theirs.get(name), true.get(name)) for name in names}
 
 

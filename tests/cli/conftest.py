@@ -1,6 +1,7 @@
 """A node from nothing, and the command line run in this process or as one of its own."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -64,7 +65,11 @@ def cli(capsys, monkeypatch, tmp_path):
         if name.startswith(("LIENTHONG_", "LC_")) and not name.startswith("LIENTHONG_TEST"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "vi_VN.UTF-8")
-    return Cli(capsys, monkeypatch, tmp_path)
+    before = logging.root.handlers[:]
+    yield Cli(capsys, monkeypatch, tmp_path)
+    for handler in set(logging.root.handlers) - set(before):  # `work` and `serve` write to the real standard error
+        handler.close()
+    logging.root.handlers[:] = before
 
 
 def run(*arguments, folder=None, timeout=PATIENCE_S, stdin=b"", **variables):

@@ -148,6 +148,23 @@ def test_only_the_fields_that_a_look_up_gives_back_are_compared() -> None:
     assert differing(true, {"NgayTra": "20260101000000", "TrangThaiHoSo": "5"}) == ("TrangThaiHoSo", "NgayTra")
 
 
+@pytest.mark.parametrize(
+    ("believed", "differs"),
+    [
+        ("20260115093000", False),
+        ("20260115000000", False),  # whoever keeps days gives midnight back
+        ("20260115093001", True),
+        ("20260116000000", True),
+        ("20260115", True),  # no moment
+        ("", True),
+    ],
+)
+def test_a_day_is_not_taken_for_another_moment_of_that_day(believed, differs) -> None:
+    true = {"NgayHenTra": "20260115093000"}
+    assert differing(true, {"NgayHenTra": believed}) == (("NgayHenTra",) if differs else ())
+    assert differing({}, {"NgayHenTra": "20260115000000"}) == ("NgayHenTra",)
+
+
 def test_a_packet_is_the_same_whatever_the_order_of_its_fields() -> None:
     digest = packet_digest({"a": "ư", "b": [1]})
     assert digest == packet_digest({"b": [1], "a": "ư"}) == "d3fbf38b2aa3d37918eefa13c8f11a87"

@@ -29,7 +29,10 @@ def test_each_code_speaks_both_languages_with_the_same_facts(code):
 
 def test_each_code_is_used_and_each_used_code_is_there():
     used = set()
-    for file in SCHEMAS.rglob("*.py"):
+    for file in (
+        *SCHEMAS.rglob("*.py"),
+        SCHEMAS.parent / "gateway/web/dvcqg.py",
+    ):  # rows have no XML: their door checks them
         used |= set(re.findall(r"XSD-\d{3}", file.read_text("utf-8")))
     used |= {f"XSD-{int(code[4:]) + 100}" for code in used if code.startswith("XSD-1")} & set(
         WORDS
