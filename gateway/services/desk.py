@@ -262,18 +262,23 @@ def _by_id(view: View, name: str, gathered: _Gathered) -> None:
             gathered.settled[message.id] = message
 
 
+def _filtered(view: View, choice: Choice, among: Iterable[DeliveryState]) -> list[Delivery]:
+    """The deliveries that the filter means, of these states; one more than asked for where there are more."""
+    states = [state for state in among if state.value in choice.states]
+    if not states:
+        return []
+    return view.deliveries(
+        party=choice.party,
+        states=states,
+        code=choice.code,
+        since=choice.since,
+        until=choice.until,
+        limit=choice.limit + 1,
+    )
+
+
 def _by_filter(view: View, choice: Choice, gathered: _Gathered) -> None:
-    states = [state for state in REPLAYABLE if state.value in choice.states]
-    if states:
-        found = view.deliveries(
-            party=choice.party,
-            states=states,
-            code=choice.code,
-            since=choice.since,
-            until=choice.until,
-            limit=choice.limit + 1,
-        )
-        gathered.take(found)
+    gathered.take(_filtered(view, choice, REPLAYABLE))
     for fate in (Fate.REJECTED, Fate.HELD):
         if fate.value in choice.states:
             for message in view.messages(
@@ -344,17 +349,7 @@ def plan_skip(store: Store, choice: Choice) -> SkipPlan:
     """
     chosen = {known.id: known for known in (skippable(store, name) for name in choice.ids)}
     with store.read() as view:
-        states = [state for state in SKIPPABLE if state.value in choice.states]
-        if states:
-            found = view.deliveries(
-                party=choice.party,
-                states=states,
-                code=choice.code,
-                since=choice.since,
-                until=choice.until,
-                limit=choice.limit + 1,
-            )
-            chosen |= {delivery.id: delivery for delivery in found}
+        chosen |= {delivery.id: delivery for delivery in _filtered(view, choice, SKIPPABLE)}
         listed = list(chosen.values())[: choice.limit]
         return SkipPlan(deliveries=listed, behind=_behind(view, listed), cut=len(chosen) > choice.limit)
 

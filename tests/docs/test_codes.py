@@ -13,18 +13,29 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def codes():
-    """tools/codes.py."""
-    spec = importlib.util.spec_from_file_location("codes_tool", ROOT / "tools" / "codes.py")
+def pages():
+    """tools/pages.py, which has read all tests once when it has made the page of codes."""
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "tools" / "pages.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules["pages"] = module
     spec.loader.exec_module(module)
     yield module
-    del sys.modules[spec.name]
+    del sys.modules["pages"]
+
+
+@pytest.fixture(scope="module")
+def codes(pages):
+    """tools/codes.py, as that page uses it."""
+    return sys.modules[pages.proofs.__module__]
 
 
 def test_every_code_has_a_test_that_asserts_exactly_it(codes):
     assert codes.without(catalogue()) == []
+
+
+def test_the_page_of_codes_is_current(pages):
+    on_disk = (ROOT / "docs" / "codes.md").read_text("utf-8").splitlines()
+    assert on_disk == pages.PAGES["codes.md"]().splitlines(), "run `make docs`"
 
 
 def test_a_code_that_no_test_knows_is_found(codes):
