@@ -57,7 +57,7 @@ async def deliveries(store: Store, messages: int) -> list[float]:
     waits, dialect = [], Stopwatch()
     async with Agency(dialect) as there:
         to = agency(1, settings={"url": there.url, "private_addresses": True, "timeout_s": 5.0})
-        owing, stop = Owing(store, now, to), asyncio.Event()  # type: ignore[arg-type]
+        owing, stop = Owing(store, now, to), asyncio.Event()
         worker = asyncio.create_task(keep_delivering(store, owing.parties, installed(), stop, now))
         await asyncio.sleep(2)
 
@@ -67,7 +67,7 @@ async def deliveries(store: Store, messages: int) -> list[float]:
 
         for number in range(messages):
             ma, at = await asyncio.to_thread(committed)
-            await until(lambda ma=ma: ma in dialect.came)  # type: ignore[misc]
+            await until(lambda ma=ma: ma in dialect.came)
             if number >= 5:  # the first ones make connections
                 waits.append(dialect.came[ma] - at)
             await asyncio.sleep(0.05 + number % 7 / 100)  # until the node is idle again
@@ -79,7 +79,7 @@ async def deliveries(store: Store, messages: int) -> list[float]:
 async def readers(store: Store, messages: int) -> list[float]:
     """Seconds from commit to the end of a long poll."""
     to = agency(2, receives=Receives.PULL)
-    owing, waits = Owing(store, now, to), []  # type: ignore[arg-type]
+    owing, waits = Owing(store, now, to), []
 
     def heads(parties: Collection[PartyId]) -> dict[PartyId, int]:
         with store.read() as view:

@@ -507,8 +507,7 @@ COLUMNS = ("party", "ma_ho_so", "kind", "cause", "turn", "theirs", "ours", "line
 
 def _print_csv(screen: Screen, found: Iterable[Disagreement], count: int, limit: int | None) -> None:
     """A line for each dossier; on standard error, how many are not there."""
-    for one in ({name: name for name in COLUMNS}, *()):
-        _write(screen, one.values())
+    _write(screen, COLUMNS)
     for each in found:
         said = [";".join(f"{name}={side[n] or ''}" for name, side in each.fields.items()) for n in (0, 1)]
         row = (each.party, each.ma_ho_so, each.kind.value, each.cause.value, each.turn.value, *said)

@@ -148,13 +148,14 @@ def differing(true: Mapping[str, Any], believed: Mapping[str, Any]) -> tuple[str
 
 
 def agreeing(true: str | None, theirs: str | None) -> bool:
-    """Whether a party's value says the same: a moment (yyyyMMddHHmmss) at midnight stands for its day, since a party that
-    keeps days gives it back so.
+    """Whether a party's value says the same: a moment (yyyyMMddHHmmss) that ends in noughts stands for its day, hour or
+    minute, since a party that keeps no more gives it back so.
     """
     if true == theirs:
         return True
-    moments = true is not None and theirs is not None and len(true) == len(theirs) == _MOMENT and theirs.isdecimal()
-    return moments and theirs == f"{str(true)[:8]}000000"
+    if true is None or theirs is None or len(true) != _MOMENT or not theirs.isdecimal():
+        return False
+    return any(theirs == true[:digits].ljust(_MOMENT, "0") for digits in (8, 10, 12))
 
 
 def is_told(party: Party) -> bool:

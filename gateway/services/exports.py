@@ -315,5 +315,6 @@ def _unpackable(path: Path) -> None:
                     with packed.open(part) as opened:
                         if b"<!DOCTYPE" in opened.read(4096):
                             raise Stopped(Problem("REC-009", {"file": str(path), "reason": "DOCTYPE"}))
+    # what zipfile says of a file that is none, is cut short, has a password, or packs in a way that it does not know
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise Stopped(Problem("REC-009", {"file": str(path), "reason": type(error).__name__})) from error

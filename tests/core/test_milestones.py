@@ -29,7 +29,7 @@ def life(*events: tuple[datetime, object], thu_tu: tuple[int | None, ...] = ()) 
             loai="HS05",
             goc="CapNhatTienDo",
             sender=PartyId("so-tu-phap"),
-            effects=(effect,),  # type: ignore[arg-type]
+            effects=(effect,),
             occurred_at=when,
             thu_tu=thu_tu[number - 1] if thu_tu else None,
             recorded_at=when,
@@ -214,6 +214,6 @@ def test_nothing_is_known_of_a_code_that_was_given_back() -> None:
 
 
 def test_money_that_is_owed_moves_no_appointment_until_it_was_waited_for() -> None:
-    changes = life(FILED, RECEIVED, (at(4), Owes(so_tien=1)), (at(5), Pays(so_tien=1)))  # type: ignore[arg-type]
+    changes = life(FILED, RECEIVED, (at(4), Owes(so_tien=1)), (at(5), Pays(so_tien=1)))
     assert [row.due for row in of(changes, MilestoneKind.OPEN)] == [None, at(20, 17)]
     assert appointment(trace(())) is None

@@ -151,16 +151,19 @@ def test_only_the_fields_that_a_look_up_gives_back_are_compared() -> None:
 @pytest.mark.parametrize(
     ("believed", "differs"),
     [
-        ("20260115093000", False),
-        ("20260115000000", False),  # whoever keeps days gives midnight back
+        ("20260115093015", False),
+        ("20260115093000", False),  # whoever keeps minutes gives noughts back,
+        ("20260115090000", False),  # hours,
+        ("20260115000000", False),  # or days
         ("20260115093001", True),
+        ("20260115100000", True),
         ("20260116000000", True),
         ("20260115", True),  # no moment
         ("", True),
     ],
 )
-def test_a_day_is_not_taken_for_another_moment_of_that_day(believed, differs) -> None:
-    true = {"NgayHenTra": "20260115093000"}
+def test_a_day_or_a_minute_is_not_taken_for_another_moment_of_it(believed, differs) -> None:
+    true = {"NgayHenTra": "20260115093015"}
     assert differing(true, {"NgayHenTra": believed}) == (("NgayHenTra",) if differs else ())
     assert differing({}, {"NgayHenTra": "20260115000000"}) == ("NgayHenTra",)
 

@@ -1013,7 +1013,7 @@ def test_what_is_committed_is_delivered_though_nobody_looks_for_a_long_time(stor
         task = asyncio.create_task(keep_delivering(store, owing.parties, script(), stop, clock, pace=pace))
         for count in range(1, 4):
             await asyncio.to_thread(owing.loose, to)
-            await until(lambda count=count: owing.states() == ["delivered"] * count)  # type: ignore[misc]
+            await until(lambda count=count: owing.states() == ["delivered"] * count)
         stop.set()
         await task
 

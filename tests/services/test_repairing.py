@@ -121,7 +121,7 @@ def test_a_dossier_that_a_called_system_lost_is_told_to_it_from_the_beginning(
                 assert plan[code].act.value == "project"
                 await one.tell(hours=1)
                 assert [d.problem for d in one.deliveries(code) if not d.state.is_final] == []
-                assert far.dossiers[code]["NgayTra"] == one.record(code).whole["NgayTra"]  # type: ignore[index]
+                assert far.dossiers[code]["NgayTra"] == one.record(code).whole["NgayTra"]
                 last = [row["TrangThai"] for row in far.rows if row["MaHoSo"] == code]
                 assert last[-1] == str(one.record(code).trace.trang_thai)
 
