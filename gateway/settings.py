@@ -23,6 +23,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.core.limits import DocumentLimits
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.parties import NodeAllowance
 from gateway.core.problems import Lang, Location, Problem, Stopped
@@ -44,15 +45,6 @@ CONFIG_NAME = "lienthong.toml"
 ENV_PREFIX = "LIENTHONG_"
 # Options of the command line that have an environment variable of their own; they are no settings.
 OWN_VARIABLES = frozenset({"LIENTHONG_CONFIG", "LIENTHONG_LANG", "LIENTHONG_AS", "LIENTHONG_JSON", "LIENTHONG_VERBOSE"})
-
-
-class OperatorRole(StrEnum):
-    """What a person at the command line may do; each role includes those before it, the auditor's is apart."""
-
-    VIEWER = "viewer"  # find and look
-    AUDITOR = "auditor"  # look, and verify or export the log
-    OPERATOR = "operator"  # replay, skip
-    ADMINISTRATOR = "administrator"  # parties, database, keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -663,9 +655,9 @@ class Settings:
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
-        vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, administrator). "
+        vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, approver, administrator). "
         "Để trống: chủ của tệp cấu hình là administrator.",
-        en="Account of the operating system = role (viewer, auditor, operator, administrator). "
+        en="Account of the operating system = role (viewer, auditor, operator, approver, administrator). "
         "Empty: whoever owns the configuration file is administrator.",
     )
     log: LogSettings = field(default_factory=LogSettings)

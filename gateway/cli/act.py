@@ -13,9 +13,9 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, asking, ch
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
 from gateway.core.model import Acknowledgement, Delivery
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import ProblemOutcome
 from gateway.services import desk
-from gateway.settings import OperatorRole
 
 SHOWN = 20  # of each list; the rest is counted
 

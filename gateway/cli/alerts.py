@@ -24,8 +24,8 @@ from gateway.cli.command import (
 from gateway.cli.find import called, explained, party_names
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Stopped
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.alerts import Alert, AlertGroup

@@ -22,7 +22,8 @@ from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.written import nearest
 
 if TYPE_CHECKING:  # settings know the rules of the schemas, and those load lxml; help needs neither
-    from gateway.settings import LoadedSettings, OperatorRole, Settings
+    from gateway.core.operators import OperatorRole
+    from gateway.settings import LoadedSettings, Settings
     from gateway.store import Store
 
 FINE, PROBLEMS, USAGE, UNDETERMINED, OURS = 0, 1, 2, 3, 70
@@ -97,7 +98,7 @@ class CommandRun:
     @property
     def role(self) -> OperatorRole:
         """What this account may do here; whoever owns the configuration file is administrator where none is named."""
-        from gateway.settings import OperatorRole
+        from gateway.core.operators import OperatorRole
 
         roles = self.settings.operators
         if roles:
@@ -108,6 +109,8 @@ class CommandRun:
 
     def need(self, role: OperatorRole, act: str) -> None:
         """Raises Stopped (SYS-040) when this account may not do that."""
+        from gateway.core.operators import may
+
         if self.role not in may(role):
             facts = {
                 "person": self.account,
@@ -144,15 +147,6 @@ class CommandRun:
     def now(self) -> datetime:
         """The time, read here and nowhere below."""
         return datetime.now(UTC)
-
-
-def may(needed: OperatorRole) -> frozenset[OperatorRole]:
-    """The roles that have what an act needs."""
-    from gateway.settings import OperatorRole
-
-    if needed is OperatorRole.VIEWER:
-        return frozenset(OperatorRole)
-    return frozenset({needed, OperatorRole.ADMINISTRATOR})
 
 
 def locale_lang() -> Lang | None:

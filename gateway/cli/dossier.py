@@ -12,9 +12,9 @@ from gateway.cli.command import FINE, CommandRun, Group, LazyCommand, argument, 
 from gateway.cli.find import called, counted, fate_word, outcome_word, state_word
 from gateway.cli.show import Screen, when
 from gateway.core.model import MaHoSo
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Stopped
 from gateway.core.unknown import unknown
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.told import Told

@@ -15,8 +15,8 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, comman
 from gateway.cli.find import called, one_party
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import Party

@@ -21,12 +21,12 @@ import click
 from gateway.cli.command import FINE, CommandRun, argument, command, option
 from gateway.cli.passwords import password_asked, password_options
 from gateway.cli.show import Screen, when
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.core.written import setting_meaning
 from gateway.services import profiles
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from connectors.base import Connector

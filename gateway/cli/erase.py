@@ -11,8 +11,8 @@ from gateway.cli.check import Moment
 from gateway.cli.command import FINE, CommandRun, argument, asking, command, option
 from gateway.cli.show import Screen
 from gateway.core.model import MaHoSo
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.services.retention import ErasurePlan

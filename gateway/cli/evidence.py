@@ -15,9 +15,9 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, acting
 from gateway.cli.log import witness
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.show import when
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from signing.evidence import BundleReport, Parts

@@ -26,10 +26,10 @@ from gateway.cli.command import (
 from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, Fate, PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Problem, Stopped, catalogue
 from gateway.core.unknown import unknown
 from gateway.core.written import nearest
-from gateway.settings import OperatorRole
 
 BEHIND = 10_000  # messages that are counted behind a page
 STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from gateway.cli.command import FINE, CommandRun, Group, LazyCommand, argument, command, option
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.settings import OperatorRole
 
 key = Group(
     "key",

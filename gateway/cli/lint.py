@@ -13,7 +13,7 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, check_period, comman
 from gateway.cli.find import one_party
 from gateway.cli.reports import write_file
 from gateway.core.deadlines import GIO_VIET_NAM
-from gateway.settings import OperatorRole
+from gateway.core.operators import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.cli.show import Screen

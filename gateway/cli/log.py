@@ -15,9 +15,9 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, 
 from gateway.cli.outside import read_certificates
 from gateway.cli.show import when
 from gateway.core import chain
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.cli.show import Screen

@@ -23,9 +23,10 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, 
 from gateway.cli.show import Screen, when
 from gateway.core.addresses import host_and_port
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
-from gateway.settings import CONFIG_NAME, OperatorRole, Settings, database_url, example, leaves
+from gateway.settings import CONFIG_NAME, Settings, database_url, example, leaves
 
 CALENDAR_GOOD_FOR = timedelta(days=400)  # the notice of the next year comes within this
 LEAST_FREE_MB = 500  # some hundred thousand small messages

@@ -21,11 +21,12 @@ from gateway.cli.command import (
 )
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
 from gateway.services import profiles
-from gateway.settings import OperatorRole, Settings
+from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.store import Spoken

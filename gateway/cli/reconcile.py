@@ -21,11 +21,11 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, asking
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.reconcile import DriftTurn
 from gateway.core.told import is_told
 from gateway.core.unknown import unknown
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import Parties, Party

@@ -26,10 +26,10 @@ from gateway.cli.command import (
 from gateway.cli.find import called, one_party
 from gateway.cli.show import Screen, when
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.statistics import By
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.catalogues import CatalogueDifference, Muc

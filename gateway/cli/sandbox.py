@@ -30,9 +30,10 @@ from gateway.cli.demo import NotAsTold, end_process, first_line
 from gateway.cli.node import write_node
 from gateway.core.addresses import host_and_port
 from gateway.core.model import Address, PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.settings import OWN_VARIABLES, OperatorRole
+from gateway.settings import OWN_VARIABLES
 
 if TYPE_CHECKING:
     from gateway.cli.play.world import Member, World

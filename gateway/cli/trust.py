@@ -11,8 +11,8 @@ import click
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
 from gateway.cli.run import refresh_trust
 from gateway.cli.show import when
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core.parties import SigningCertificate

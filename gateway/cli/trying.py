@@ -16,10 +16,10 @@ from gateway.cli.parties import read_all
 from gateway.cli.show import Screen
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Delivery, DeliveryId, MaThongDiep, MessageId
+from gateway.core.operators import OperatorRole
 from gateway.core.parties import Party
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.unknown import unknown
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from connectors.base import Configured, Connector

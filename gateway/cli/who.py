@@ -12,9 +12,9 @@ from gateway.cli.check import Moment
 from gateway.cli.command import FINE, CommandRun, check_period, command, option
 from gateway.cli.log import print_entries
 from gateway.cli.show import when
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Stopped
 from gateway.core.unknown import unknown
-from gateway.settings import OperatorRole
 
 if TYPE_CHECKING:
     from gateway.core import chain

@@ -8,8 +8,9 @@ import click
 import pytest
 
 from gateway.cli import COMMANDS, lienthong
+from gateway.core.operators import OperatorRole
 from gateway.core.problems import catalogue
-from gateway.settings import OperatorRole, Settings, leaves
+from gateway.settings import Settings, leaves
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "docs" / name for name in ("operate.md", "integrate.md") if (ROOT / "docs" / name).exists()]

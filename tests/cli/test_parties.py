@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.model import PartyId
+from gateway.core.operators import OperatorRole
 from gateway.core.parties import (
     AfterFailure,
     CodeMeaning,
@@ -21,7 +22,6 @@ from gateway.core.parties import (
 )
 from gateway.core.problems import Lang, Stopped
 from gateway.services.profiles import from_text, profile_differences, read_file, read_folder, to_text
-from gateway.settings import OperatorRole
 
 GOOD = """\
 id = "mot"
