@@ -77,6 +77,7 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     f"{CORE}/written.py": ("tests/cli/test_written.py",),
     f"{CORE}/limits.py": ("tests/core/test_limits.py",),
     f"{CORE}/allowances.py": ("tests/core/test_allowances.py",),
+    f"{CORE}/operators.py": ("tests/core/test_operators.py",),
     f"{CORE}/told.py": ("tests/core/test_told.py",),
     f"{CORE}/milestones.py": ("tests/core/test_milestones.py",),
     f"{CORE}/code_shapes.py": ("tests/core/test_service_rules.py",),

@@ -141,6 +141,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "Xóa nội dung hết hạn lưu trữ, có kế hoạch trước.",
         "Erase what retention no longer keeps, with a plan first.",
     ),
+    "operator": LazyCommand(
+        "gateway.cli.persons:operator", "Người trực: thêm, khóa, mật khẩu.", "Persons: add, shut out, passwords."
+    ),
     "db": LazyCommand("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
     "doctor": LazyCommand(
         "gateway.cli.node:doctor",

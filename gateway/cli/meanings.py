@@ -9,9 +9,9 @@ _PLACES = (
         "The state of the node: lienthong doctor.",
     ),
     (
-        ("users", "user", "operators", "operator", "accounts", "roles", "nguoi-dung", "tai-khoan", "phan-quyen"),
-        "Ai được làm gì: mục [operators] của lienthong.toml; xem bằng lienthong doctor --all.",
-        "Who may do what: [operators] in lienthong.toml; look with lienthong doctor --all.",
+        ("users", "user", "operators", "accounts", "roles", "nguoi-dung", "tai-khoan", "phan-quyen", "nguoi-truc"),
+        "Người của bàn trực: lienthong operator. Ai được làm gì ở dòng lệnh: mục [operators] của lienthong.toml.",
+        "Persons of the console: lienthong operator. Who may do what at the command line: [operators] in lienthong.toml.",
     ),
     (
         ("metrics", "prometheus", "monitor", "so-do"),

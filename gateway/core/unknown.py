@@ -9,6 +9,7 @@ _LISTED = {
     "delivery": ("lượt gửi", "delivery", "lienthong lanes"),
     "dossier": ("hồ sơ", "dossier", "lienthong messages"),
     "alert": ("nhóm việc", "group of alerts", "lienthong alerts"),
+    "operator": ("người trực", "operator", "lienthong operator list"),
     "party": ("bên", "party", "lienthong parties list"),
     "samples": ("bộ mẫu", "folder of samples", "lienthong demo --help"),
 }

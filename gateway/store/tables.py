@@ -31,7 +31,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0010"
+REVISION = "0011"
 
 metadata = MetaData(
     naming_convention={
@@ -408,6 +408,42 @@ portal_session = Table(  # who has logged in at the door in the national portal'
     Column("seen_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Index(None, "party", "account", "seen_at"),
+    **_CLUSTERED,
+)
+
+operators = Table(  # persons who may log in to the console
+    "operators",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("roles", String, nullable=False),  # "viewer, operator"
+    Column("password", String),  # Argon2id, as a PHC string; None: comes only by the proxy's header
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),  # sessions opened before it are over
+    Column("disabled_at", UtcDateTime),
+    Column("seen_at", UtcDateTime),
+    **_CLUSTERED,
+)
+
+desk_session = Table(  # who is logged in to the console, and until when that holds
+    "desk_session",
+    metadata,
+    Column("token_sha256", String, primary_key=True),
+    Column("operator", String, ForeignKey("operators.name"), nullable=False, index=True),
+    Column("proven_by", String, nullable=False),  # "password" or "proxy"
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+desk_plan = Table(  # an act that was planned in the console and waits for its person's yes; the row goes with the act
+    "desk_plan",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("token_sha256", String, ForeignKey("desk_session.token_sha256"), nullable=False, index=True),
+    Column("act", String, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
     **_CLUSTERED,
 )
 

@@ -35,12 +35,14 @@ from gateway.core.model import (
     MessageId,
     PartyId,
 )
+from gateway.core.operators import Operator, joined_roles
 from gateway.core.problems import Problem
 from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
+from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
 from gateway.store.types import decode_json, encode_json, encoded
@@ -815,6 +817,59 @@ class Tx(View):
         s = tables.portal_session
         used = update(s).where(s.c.token_sha256 == token_sha256, s.c.seen_at < now).values(seen_at=now)
         self._connection.execute(used)
+
+    # Persons
+
+    def put_operator(self, operator: Operator) -> None:
+        """Puts a person on record as they are now."""
+        o = tables.operators
+        values = {**asdict(operator), "roles": joined_roles(operator.roles)}
+        if not self._connection.execute(update(o).where(o.c.name == operator.name).values(values)).rowcount:
+            self._connection.execute(insert(o), values)
+
+    def open_desk_session(self, session: DeskSession, *, most: int) -> None:
+        """Puts a session at the console on record; those that are over go, and of its person all but the ``most`` newest."""
+        s, o = tables.desk_session, tables.operators
+        self._end_sessions(s.c.ends_at <= session.opened_at)
+        self._connection.execute(insert(s), asdict(session))
+        mine = s.c.operator == session.operator
+        kept = select(s.c.token_sha256).where(mine).order_by(s.c.opened_at.desc(), s.c.token_sha256).limit(most)
+        self._end_sessions(and_(mine, s.c.token_sha256.not_in(kept)))
+        self._connection.execute(update(o).where(o.c.name == session.operator).values(seen_at=session.opened_at))
+
+    def use_desk_session(self, session: DeskSession, now: datetime) -> None:
+        """It was used now."""
+        s, o = tables.desk_session, tables.operators
+        used = update(s).where(s.c.token_sha256 == session.token_sha256, s.c.seen_at < now).values(seen_at=now)
+        self._connection.execute(used)
+        self._connection.execute(update(o).where(o.c.name == session.operator).values(seen_at=now))
+
+    def end_desk_sessions(self, *, operator: str | None = None, token_sha256: str | None = None) -> None:
+        """Ends a person's sessions, or one."""
+        s = tables.desk_session.c
+        self._end_sessions(s.operator == operator if operator is not None else s.token_sha256 == token_sha256)
+
+    def _end_sessions(self, which: ColumnElement[bool]) -> None:
+        s, p = tables.desk_session, tables.desk_plan
+        over = list(self._connection.execute(select(s.c.token_sha256).where(which)).scalars())
+        self._connection.execute(delete(p).where(p.c.token_sha256.in_(over)))
+        self._connection.execute(delete(s).where(s.c.token_sha256.in_(over)))
+
+    def put_desk_plan(self, plan: DeskPlan, *, most: int) -> None:
+        """Keeps what was planned; of a session all but the ``most`` newest go."""
+        p = tables.desk_plan
+        mine = p.c.token_sha256 == plan.token_sha256
+        self._connection.execute(insert(p), asdict(plan))
+        kept = select(p.c.id).where(mine).order_by(p.c.made_at.desc(), p.c.id).limit(most)
+        self._connection.execute(delete(p).where(mine, p.c.id.not_in(kept)))
+
+    def take_desk_plan(self, plan: str, token_sha256: str) -> DeskPlan | None:
+        """Takes a plan of this session out, so that it is carried out once; None where it is not there any more."""
+        p = tables.desk_plan
+        row = self._one(select(p).where(p.c.id == plan, p.c.token_sha256 == token_sha256))
+        if row is None or not self._connection.execute(delete(p).where(p.c.id == plan)).rowcount:
+            return None
+        return DeskPlan(**row._mapping)  # noqa: SLF001 - the documented way to a row's names
 
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""

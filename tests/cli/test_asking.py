@@ -5,6 +5,7 @@ import os
 import pty
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from importlib import import_module
 
 import pytest
@@ -12,6 +13,8 @@ from patience import PATIENCE_S
 
 from gateway.cli import lienthong
 from gateway.cli.command import Group
+from gateway.core.operators import OperatorRole
+from gateway.services.operators import add_operator
 
 HS01, BAD = "accepted/HS01-nop-ho-so-toi-thieu", "rejected/SIG-001-sua-noi-dung"
 
@@ -23,6 +26,9 @@ ACTS = {
     "erase": ["--rejected-before", "2999-01-01"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
+    "operator roles": ["lan", "--role", "viewer"],
+    "operator disable": ["lan"],
+    "operator enable": ["lan"],
     "reconcile": [
         *("--party", "so-tu-phap", "--from", "2026-01-01", "--file", "{export}", "--columns", "{columns}", "--repair"),
     ],
@@ -56,6 +62,7 @@ NO_ACTS = [
         "db upgrade",
     ),
     *("trust forecast", "trust show", "trust refresh", "key new"),
+    *("operator add", "operator list", "operator password"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),
 ]
 
@@ -82,6 +89,8 @@ def acts(cli, office, tmp_path):
     office.receive(HS01)
     delivery = office.refused()
     office.receive(BAD)
+    who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
+    add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
     file = tmp_path / "co-quan.csv"
     file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
     profile = office.folder / "parties" / "so-tu-phap.toml"
