@@ -50,6 +50,10 @@ FAULTS: Mapping[str, AnswerMeaning] = {
     "DataEncodingUnknown": AnswerMeaning.UNREACHABLE,
 }
 
+# Tokens (docs/problems.md) that say, where no receipt comes with them, that the party does not let us in: by REST they are
+# 401 and 403, by SOAP they come in a fault like any other.
+CALLER = frozenset({"CHUA_XAC_THUC", "NOI_GUI_BI_KHOA", "KHONG_CO_QUYEN"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
@@ -477,7 +481,11 @@ def _fault(
             said = _receipt_in(fault, settings.receipt.rpartition("/")[2], parcel, reply)
             if said is not None:
                 return said
-        answer = _customary(words, _tokens(_detail(fault)))
+        tokens = _tokens(_detail(fault))
+        if tokens and CALLER.issuperset(tokens):  # nothing was looked at but who calls
+            problem = Problem("DLV-005", {"status": f"{reply.status}, {', '.join(tokens)}"})
+            return Unreachable(problem, answer=reply.body, retry_after_s=reply.retry_after_s)
+        answer = _customary(words, tokens)
     shown = receipts.shown(next(iter(words), ""))
     match answer:
         case AnswerMeaning.REFUSED:

@@ -25,7 +25,7 @@ from urllib.parse import quote
 from gateway.core.limits import DocumentLimits
 from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
-from gateway.core.parties import NodeAllowance
+from gateway.core.parties import NodeAllowance, SoapFaultStatus
 from gateway.core.problems import Lang, Location, Problem, Stopped
 from gateway.core.written import (
     KeyPath,
@@ -334,6 +334,11 @@ class DoorSettings:
         at_least=0.01,
         vi="Số yêu cầu mỗi giây của một bên khi hồ sơ bên không nói; bỏ trống: không giới hạn.",
         en="Requests a second of one party, where its profile says nothing; empty: no limit.",
+    )
+    soap_faults: SoapFaultStatus = setting(
+        SoapFaultStatus.ALWAYS_500,
+        vi="Mã trạng thái HTTP của Fault ở /soap: 500 (thư viện SOAP nào cũng đọc được) hoặc http (giữ 401, 403, 413, 429…).",
+        en="HTTP status of faults at /soap: 500 (every SOAP toolkit reads that) or http (keeps 401, 403, 413, 429…).",
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),

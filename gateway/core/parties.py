@@ -307,6 +307,13 @@ class PortalForm:
     )
 
 
+class SoapFaultStatus(StrEnum):
+    """With which HTTP status faults of SOAP are told (docs/decisions/0111)."""
+
+    ALWAYS_500 = "500"  # what toolkits of SOAP read a fault from
+    BY_HTTP = "http"  # what HTTP or the reading of the envelope is about keeps its own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
     """One registered party. A party's file is its whole configuration."""
@@ -338,6 +345,7 @@ class Party:
     portal_form: PortalForm = field(
         default_factory=PortalForm
     )  # whether at the door in the national portal's form, too
+    soap_faults: SoapFaultStatus | None = None  # None: as the node says
     rate_per_s: float | None = None  # at our door
     allowance: PartyAllowance = field(default_factory=PartyAllowance)
     may_send_to: tuple[str, ...] | None = None  # party ids; None: any

@@ -38,6 +38,7 @@ from gateway.core.parties import (
     SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
+    SoapFaultStatus,
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
@@ -124,6 +125,11 @@ class PartyProfile:
         False,
         vi="Thông điệp của bên này được dẫn tệp ngoài qua http (mặc định chỉ https).",
         en="Whether its messages may name files outside by http (by default https only).",
+    )
+    soap_faults: SoapFaultStatus | None = setting(
+        None,
+        vi="Mã trạng thái HTTP của Fault trả cho bên này, như door.soap_faults; bỏ trống: theo thiết lập đó.",
+        en="HTTP status of the faults this party is answered, like door.soap_faults; empty: as that says.",
     )
     rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
     allowance: PartyAllowance = setting(
@@ -422,6 +428,7 @@ def _party(
         typed_submissions=profile.typed_submissions,
         portal_form=profile.portal_form,
         plain_references=profile.plain_references,
+        soap_faults=profile.soap_faults,
         rate_per_s=profile.rate_per_s,
         allowance=profile.allowance,
         may_send_to=profile.may_send_to,

@@ -67,7 +67,7 @@ class App:
         """Listen. Raises OSError when the address cannot be had."""
         loop = asyncio.get_running_loop()
         await self._know_spending()
-        self._server = WatchedServer(self.door, self.serve)
+        self._server = WatchedServer(self.door, self.serve, self.routes.fault_at)
         self.door.tray.start()
         self._tasks = [
             asyncio.create_task(self._server.watch(), name="watchman"),
@@ -166,7 +166,7 @@ class App:
         if self.door.stopping.is_set():
             response.force_close()
         connection.ends()
-        self._note(exchange, response.status, time.perf_counter() - began)
+        self._note(exchange, exchange.meant or response.status, time.perf_counter() - began)
         return response
 
     async def _serve(self, exchange: Exchange) -> web.StreamResponse:

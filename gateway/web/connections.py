@@ -18,6 +18,8 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.core.problems import Problem
 from gateway.web.door import Door
 from gateway.web.exchange import BodyTooSlow, Exchange
+from gateway.web.refusals import Refusal
+from gateway.web.routes import Fault
 
 log = logging.getLogger("lienthong.web")
 
@@ -28,6 +30,7 @@ class WatchedConnection(RequestHandler):
     def __init__(self, manager: WatchedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(manager, loop=loop, **options)
         self._door = manager.door
+        self._fault_at = manager.fault_at
         self._clock = loop.time
         self._heard = loop.time()  # last byte from the other end, or last answer of ours
         self._heard_bytes = 0
@@ -36,6 +39,7 @@ class WatchedConnection(RequestHandler):
         self._body: web.BaseRequest | None = None
         self._body_since = 0.0
         self._body_at = 0
+        self._line = b""  # the beginning of the request on its way, for when nobody can read its head
 
     @property
     def idle_since(self) -> float | None:
@@ -53,6 +57,7 @@ class WatchedConnection(RequestHandler):
             self._heard_bytes += len(data)
             if self._heading is None and self._waiter is not None:
                 self._heading = self._heard
+                self._line = data[:200]
         super().data_received(data)
 
     def begins(self) -> None:
@@ -112,11 +117,12 @@ class WatchedConnection(RequestHandler):
             problem = Problem("SYS-107", {"limit_bytes": limits.header_bytes, "limit_headers": limits.headers})
         else:
             problem = Problem("SYS-106")
-        response = exchange.problem([problem])
+        fault = self._fault_at(_called(self._line))
+        response = exchange.problem([problem]) if fault is None else fault(exchange, Refusal(problem))
         response.headers["Server"] = "lienthong"
         response.headers["X-Request-Id"] = exchange.correlation_id
         response.force_close()
-        self._door.metrics.request("–", "", response.status, 0.0)
+        self._door.metrics.request("–", "", exchange.meant or response.status, 0.0)
         return response
 
     def log_exception(self, *args: Any, **_kw: Any) -> None:
@@ -127,7 +133,13 @@ class WatchedConnection(RequestHandler):
 class WatchedServer(web.Server):
     """aiohttp's server with watched connections and a bound on their number."""
 
-    def __init__(self, door: Door, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        fault_at: Callable[[str], Fault | None],
+    ) -> None:
+        """``fault_at`` tells how a no is said at an address, where that is not by a problem document."""
         limits = door.settings.door
         super().__init__(
             answer,
@@ -141,6 +153,7 @@ class WatchedServer(web.Server):
             logger=log,
         )
         self.door = door
+        self.fault_at = fault_at
         self._options: Mapping[str, Any] = self._kwargs
 
     def __call__(self) -> RequestHandler:
@@ -180,3 +193,9 @@ class WatchedServer(web.Server):
         victim = transport if longest is None else longest.transport
         if victim is not None:
             victim.abort()
+
+
+def _called(line: bytes) -> str:
+    """The address of a call whose head nobody could read; empty for what is no call."""
+    method, _, target = line.partition(b" ")
+    return target.partition(b" ")[0].decode("latin-1") if method == b"POST" else ""

@@ -76,6 +76,7 @@ class Exchange:
         "fault",
         "identity",
         "lang",
+        "meant",
         "media",
         "path",
         "proven",
@@ -95,6 +96,7 @@ class Exchange:
         self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
         self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
         self.soap = ""  # the envelope namespace of the SOAP version spoken
+        self.meant = 0  # the status that a fault stands for, where it is told as 500
         self.told = True  # whether the access log has a line of it
         self.route = ""  # the template of the address, for logs and metrics
         self.variables: Mapping[str, str] = {}

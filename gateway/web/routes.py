@@ -13,6 +13,7 @@ from gateway.web.exchange import Exchange, decoded
 from gateway.web.refusals import Refusal, refuse
 
 Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
+Fault = Callable[[Exchange, Refusal], web.Response]
 
 
 class RouteAudience(Enum):
@@ -32,7 +33,7 @@ class Route:
     address: str
     who: RouteAudience
     handler: Handler
-    fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how it says no; a problem document if not given
+    fault: Fault | None = None  # how it says no; a problem document if not given
 
 
 @dataclass(slots=True)
@@ -55,6 +56,12 @@ class RouteTable:
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes)
 
+    def fault_at(self, path: str) -> Fault | None:
+        """How a no is said at this address and below it: as a call to its first segment would be told it."""
+        node = self._root.fixed.get(path[1:].partition("?")[0].partition("/")[0])
+        call = node.routes.get("POST") if node is not None else None
+        return call.fault if call is not None else None
+
     def find(self, exchange: Exchange) -> Route:
         """The route of a request. Raises Refusal: 400, 404 or 405."""
         request = exchange.request
@@ -68,6 +75,8 @@ class RouteTable:
         node = self._root
         variables: dict[str, str] = {}
         template: list[str] = []
+        if request.method == "POST":
+            exchange.fault = self.fault_at(path)  # until it is known what is asked for
         for segment in path[1:].split("/"):
             if segment in node.fixed:
                 node = node.fixed[segment]

@@ -1,8 +1,8 @@
 """The SOAP door: the same trays, readers and refusals as REST, in envelopes of SOAP 1.1 and 1.2 (schemas/wsdl).
 
 A ThongDiep travels as base64Binary or as an MTOM part: bytes, digest and receipt are those of REST, and its signature
-stays clear of the SOAP namespaces. Faults carry the same problems in both languages. The HTTP status of an operation's
-fault is 500: clients of either version of SOAP take nothing else for a fault (docs/decisions/0050).
+stays clear of the SOAP namespaces. Faults carry the same problems in both languages. Every fault is HTTP 500, whatever it
+is about: clients of either version of SOAP take nothing else for a fault (docs/decisions/0111).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lxml import etree
 from gateway.core.allowances import HEAD_BYTES
 from gateway.core.limits import DocumentLimits
 from gateway.core.model import Acknowledgement, BodyForm, Caller, Channel, Envelope, Fate, MaHoSo
-from gateway.core.parties import Party
+from gateway.core.parties import Party, SoapFaultStatus
 from gateway.core.problems import Problem, Side, Stopped
 from gateway.documents import parse_bytes
 from gateway.services.intake import new_message_id
@@ -53,7 +53,7 @@ _MOST_ENTRIES = 64  # in a SOAP header
 _HEAD_BYTES = 64 * 1024  # by then a caller without HTTP credentials must have shown a UsernameToken
 _CONTENT = {SOAP11: "text/xml; charset=utf-8", SOAP12: "application/soap+xml; charset=utf-8"}
 _TYPES = ("text/xml", "application/soap+xml", "multipart/related")
-# What concerns HTTP or the reading of the envelope keeps its HTTP status; all else is a fault of the operation.
+# Where a party wants HTTP's own status: what concerns HTTP or the reading of the envelope keeps it, all else is 500.
 _HTTP_STATUS = frozenset({401, 403, 408, 413, 415, 417, 429, 431, 503})
 _UNREADABLE = frozenset(
     {"SYS-105", "SYS-106", "SYS-108", "SYS-109", "SYS-111", "SYS-130", "SYS-131", "SYS-137", "SYS-138"}
@@ -621,7 +621,8 @@ def fault(
     """A fault with the problems in both languages, and the receipt of a message that was recorded."""
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
     inner = answers.element("LoiXuLy", _fault_detail(exchange, problems, ack), NAMESPACE)
-    sentence = text(f"{first.code}: {first.message(exchange.lang)}")
+    # With the remedy: of a fault that was thrown, a log or a screen shows this line and nothing else.
+    sentence = text(f"{first.code}: {first.message(exchange.lang)} {first.remedy(exchange.lang)}")
     # SOAP 1.1, 4.4.1: of class Client is what must not be sent again unchanged; who comes too often should do just that.
     ours = first.entry.side is not Side.SENDER or first.entry.status == 429
     special = {"SYS-130": "VersionMismatch", "SYS-132": "MustUnderstand"}.get(first.code)
@@ -643,11 +644,22 @@ def fault(
         f"<?xml version='1.0' encoding='UTF-8'?>\n<soap:Envelope xmlns:soap=\"{exchange.soap}\">{head}<soap:Body>"
         f"<soap:Fault>{content}</soap:Fault></soap:Body></soap:Envelope>"
     )
-    status = status or rendering.http_status_of(problems)
-    if status not in _HTTP_STATUS:
-        theirs = not (readable or (exchange.soap == SOAP12 and (ours or special)))
-        status = 400 if theirs else 500
-    return exchange.response(status, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
+    exchange.meant = status or rendering.http_status_of(problems)
+    theirs = not (readable or (exchange.soap == SOAP12 and (ours or special)))
+    told = _status_told(exchange, unreadable=bool(theirs))
+    return exchange.response(told, body.encode("utf-8", "replace"), _CONTENT[exchange.soap], headers)
+
+
+def _status_told(exchange: Exchange, *, unreadable: bool) -> int:
+    """The HTTP status of a fault: 500, or for who wants it what HTTP itself would say."""
+    chosen = exchange.door.settings.door.soap_faults
+    if exchange.identity is not None and exchange.identity.party.soap_faults is not None:
+        chosen = exchange.identity.party.soap_faults
+    if chosen is SoapFaultStatus.ALWAYS_500:
+        return 500
+    if exchange.meant in _HTTP_STATUS:
+        return exchange.meant
+    return 400 if unreadable else 500
 
 
 _AT_FAULT = {SOAP11: ("Client", "Server"), SOAP12: ("Sender", "Receiver")}  # the caller, or we

@@ -314,6 +314,12 @@ def with_receipt(ket_qua: str, *codes: str, body: bytes = BODY) -> bytes:
     return fault("s:Client", detail=f'<LoiXuLy xmlns="{DV}"><BienNhan>{inner}</BienNhan>{loi}</LoiXuLy>')
 
 
+@pytest.mark.parametrize("token", ["CHUA_XAC_THUC", "NOI_GUI_BI_KHOA", "KHONG_CO_QUYEN"])
+def test_a_fault_about_who_calls_is_no_refusal_of_the_message(token: str) -> None:
+    error = raised(Ours().fault(token, "AUT-1").body, 500, **OWN)
+    assert (type(error), error.problem.code) == (Unreachable, "DLV-005")
+
+
 def test_our_own_service_needs_nothing_but_an_address() -> None:
     inner = base64.b64encode(bien_nhan(parcel().ma_thong_diep, "CHAP_NHAN", BODY)).decode()
     answer = envelope(
@@ -331,6 +337,7 @@ def test_our_own_service_needs_nothing_but_an_address() -> None:
     [
         (with_receipt("TU_CHOI", "SCHEMA_KHONG_HOP_LE"), Refused, "DLV-031"),
         (with_receipt("TU_CHOI", "LOI_HE_THONG"), Unreachable, "DLV-010"),
+        (with_receipt("TU_CHOI", "KHONG_CO_QUYEN"), Refused, "DLV-031"),
         (with_receipt("TRUNG_LAP", "XUNG_DOT_MA_THONG_DIEP"), Refused, "DLV-032"),
         (with_receipt("TRUNG_LAP", body=b"other"), Refused, "DLV-032"),
     ],

@@ -18,7 +18,7 @@ from patience import PATIENCE_S
 from requests import Session
 from zeep.wsse.username import UsernameToken
 
-from gateway.core.parties import Credentials
+from gateway.core.parties import Credentials, SoapFaultStatus
 from gateway.web import answers, soap
 
 NS = answers.NAMESPACE
@@ -305,7 +305,7 @@ PART = "Content-Type: a/b\r\nContent-ID: <m1@x>"
 def test_packages_that_point_elsewhere_or_hold_too_much_are_refused(door, changes, code):
     body, kind = mtom(b"<a/>", **changes)
     answer = door.ask("POST", "/soap", body, by="cong-dvc", headers={"Content-Type": kind})
-    assert answer.status == 400, answer
+    assert answer.status == 500, answer
     assert fault(answer)[1] == [code]
     assert records(door) == []
 
@@ -313,7 +313,7 @@ def test_packages_that_point_elsewhere_or_hold_too_much_are_refused(door, change
 def test_an_include_outside_a_package_is_refused(door):
     include = '<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:a"/>'
     answer = call(door, enveloped(operation("GuiThongDiep", NoiDung=include)))
-    assert answer.status == 400
+    assert answer.status == 500
     assert fault(answer)[1] == ["XML-144"]
 
 
@@ -341,9 +341,9 @@ def token(user="xa", password=PASSWORD, kind="", extra=""):
     )
 
 
-def test_nobody_is_401_with_a_fault_before_the_body_is_read(door):
+def test_nobody_is_told_so_by_a_fault_before_the_body_is_read(door):
     answer = call(door, enveloped(operation("LayCapNhat")), by=None)
-    assert answer.status == 401
+    assert answer.status == 500
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
     assert fault(answer)[:2] == ("Client", ["AUT-101"])
 
@@ -386,13 +386,13 @@ def test_a_username_token_by_zeep_is_the_party(basic_door):
 def test_other_security_headers_are_refused(basic_door, header, codes):
     answer = call(basic_door, enveloped(operation("LayCapNhat"), header=header), by=None)
     assert fault(answer)[1] == codes
-    assert answer.status in (400, 401, 500)
+    assert answer.status == 500
 
 
 def test_a_header_that_does_not_end_is_not_read_for_ever(basic_door):
     body = f'<s:Envelope xmlns:s="{S11}"><s:Header><x>'.encode() + b"y" * 300_000
     answer = call(basic_door, body, by=None)
-    assert (answer.status, fault(answer)[1]) == (413, ["SYS-142"])
+    assert (answer.status, fault(answer)[1]) == (500, ["SYS-142"])
 
 
 def test_a_username_token_and_http_credentials_must_be_of_one_party(basic_door):
@@ -404,7 +404,7 @@ def test_a_username_token_and_http_credentials_must_be_of_one_party(basic_door):
 def test_what_the_beginning_says_the_whole_must_say_too(basic_door):
     good = enveloped(operation("LayCapNhat"), header=token())
     trick = good.replace(b"</s:Header>", b"<!-- </s:Header> --></s:Header>", 1)
-    assert call(basic_door, trick, by=None).status in (200, 400, 401)
+    assert call(basic_door, trick, by=None).status in (200, 500)
     late = (
         b'<!--<s:Envelope xmlns:s="'
         + S11.encode()
@@ -413,7 +413,7 @@ def test_what_the_beginning_says_the_whole_must_say_too(basic_door):
         + b"</s:Header>-->"
         + enveloped(operation("LayCapNhat"))
     )
-    assert call(basic_door, late, by=None).status in (400, 401, 500)
+    assert call(basic_door, late, by=None).status == 500
     assert b"TraLoi" not in call(basic_door, late, by=None).body
 
 
@@ -428,6 +428,13 @@ def test_a_username_token_is_not_taken_where_others_can_listen(basic_door, monke
 # -- envelopes --
 
 GOOD = operation("LayCapNhat")
+USUAL, BY_HTTP = "cong-dvc", "ubnd-xa-thu-nghiem"
+
+
+@pytest.fixture
+def two_kinds(open_door, with_party):
+    """A door where one party wants the status of HTTP with its faults."""
+    return open_door(parties=with_party(BY_HTTP, soap_faults=SoapFaultStatus.BY_HTTP))
 
 
 @pytest.mark.parametrize(
@@ -478,11 +485,13 @@ GOOD = operation("LayCapNhat")
         (enveloped(operation("TraCuuHoSo", MaHoSo=" ")), S12 and S11, 500, "Client", ["SYS-136"]),
     ],
 )
-def test_envelopes_that_are_wrong_are_faults_that_say_what(door, body, version, status, code, codes):
-    answer = call(door, body, version=version)
-    found, problem_codes, _ = fault(answer)
-    assert (found, problem_codes, answer.status) == (code, codes, status)
-    assert records(door) == []
+def test_envelopes_that_are_wrong_are_faults_that_say_what(two_kinds, body, version, status, code, codes):
+    """By HTTP 500, which every toolkit reads; ``status`` is what a party is told that wants the status of HTTP."""
+    for party, told in ((USUAL, 500), (BY_HTTP, status)):
+        answer = call(two_kinds, body, by=party, version=version)
+        found, problem_codes, _ = fault(answer)
+        assert (found, problem_codes, answer.status) == (code, codes, told)
+    assert records(two_kinds) == []
 
 
 @pytest.mark.parametrize(
@@ -500,13 +509,14 @@ def test_envelopes_that_are_wrong_are_faults_that_say_what(door, body, version, 
         b"<!--" * 50_000,
     ],
 )
-def test_an_envelope_that_cannot_be_read_is_400_and_on_record(door, body):
-    answer = call(door, body)
-    assert answer.status in (400, 413, 415)
-    assert fault(answer)[1][0].startswith("XML-")
-    (record,) = records(door)
-    assert (record.channel, record.state) == ("soap", "rejected")
-    assert door.get("/healthz").status == 200
+def test_an_envelope_that_cannot_be_read_is_a_fault_and_on_record(two_kinds, body):
+    for party, told in ((USUAL, {500}), (BY_HTTP, {400, 413, 415})):
+        answer = call(two_kinds, body, by=party)
+        assert answer.status in told
+        assert fault(answer)[1][0].startswith("XML-")
+    assert {(record.channel, record.state) for record in records(two_kinds)} == {("soap", "rejected")}
+    assert len(records(two_kinds)) == 2
+    assert two_kinds.get("/healthz").status == 200
 
 
 @pytest.mark.parametrize(
@@ -544,7 +554,7 @@ def test_the_doors_own_refusals_are_faults_too(door):
     answer = wire.getresponse()
     root = etree.fromstring(answer.read())
     wire.close()
-    assert (answer.status, root.tag) == (417, f"{{{S12}}}Envelope")
+    assert (answer.status, root.tag) == (500, f"{{{S12}}}Envelope")
     assert root.findtext(f".//{DV}MaChiTiet") == "SYS-115"
 
 
@@ -606,8 +616,57 @@ def test_two_soapactions_are_a_bad_request(door):
         b"POST /soap HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nSOAPAction: a\r\nSOAPAction: b\r\n"
         b"Authorization: Bearer " + pki.token("cong-dvc").encode() + b"\r\nContent-Length: 4\r\n\r\n<a/>"
     )
-    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert b"<MaChiTiet>SYS-108</MaChiTiet>" in answer
     assert closed
+
+
+def test_what_is_wrong_before_there_is_a_call_is_a_fault_too(door):
+    """Each is told in an envelope, by 500: the words reach whoever reads what a SOAP toolkit throws."""
+    token = b"Authorization: Bearer " + pki.token("cong-dvc").encode() + b"\r\n"
+    start = b"POST /soap HTTP/1.1\r\nHost: x\r\n" + token
+    raw = {
+        "SYS-107": start + b"X: " + b"x" * 9000 + b"\r\n\r\n",  # a header too long
+        "SYS-106": start + b"no header\r\n\r\n",  # a head that is none
+        "SYS-105": start + b"Content-Type: text/xml\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    }
+    for code, sent in raw.items():
+        answer, closed = door.raw(sent)
+        assert (answer.split(b" ", 2)[1], closed) == (b"500", True), answer
+        assert f"<MaChiTiet>{code}</MaChiTiet>".encode() in answer, answer
+    asked = {
+        ("/soap", "text/html"): "SYS-102",
+        ("/soap", "text/xml; charset=utf-16"): "SYS-103",
+        ("/soap/GuiThongDiep", "text/xml"): "SYS-112",
+    }
+    for (path, kind), code in asked.items():
+        answer = door.ask("POST", path, enveloped(GOOD), by="cong-dvc", headers={"Content-Type": kind})
+        assert (answer.status, fault(answer)[1]) == (500, [code])
+
+
+def test_get_and_others_are_not_calls(door):
+    """Who looks with a browser, or speaks something else than SOAP, is told like anywhere."""
+    assert (door.get("/soap/x").status, door.get("/soap/x").codes) == (404, ["SYS-112"])
+    for method in ("PUT", "DELETE"):
+        answer = door.ask(method, "/soap", by="cong-dvc")
+        assert (answer.status, answer.codes, answer.headers["Allow"]) == (405, ["SYS-113"], "GET, HEAD, POST")
+
+
+def test_a_node_may_keep_the_status_of_http_and_a_party_of_it_may_not(open_door, with_party):
+    party = with_party(USUAL, soap_faults=SoapFaultStatus.ALWAYS_500)
+    door = open_door(parties=party, soap_faults=SoapFaultStatus.BY_HTTP)
+    assert call(door, enveloped(GOOD), by=None).status == 401
+    for who, told in ((BY_HTTP, 415), (USUAL, 500)):
+        answer = door.ask("POST", "/soap", b"<a/>", by=who, headers={"Content-Type": "text/html"})
+        assert (answer.status, fault(answer)[1]) == (told, ["SYS-102"])
+
+
+def test_what_a_fault_is_about_stands_in_the_metrics(door):
+    call(door, enveloped(GOOD), by=None)
+    call(door, enveloped(operation("TraCuuHoSo", MaHoSo="x")))
+    told = door.app.door.metrics.text().decode()
+    for status in (401, 404):
+        assert f'lienthong_http_requests_total{{method="POST",route="/soap",status="{status}"}} 1.0' in told
 
 
 def test_what_toolkits_write_is_understood(door):
@@ -623,10 +682,10 @@ def test_what_toolkits_write_is_understood(door):
     assert call(door, b"\xef\xbb\xbf" + body.encode()).status == 200
 
 
-def test_a_soap_body_over_the_limit_is_413_and_on_record(open_door):
+def test_a_soap_body_over_the_limit_is_a_fault_and_on_record(open_door):
     door = open_door(limits={"body_bytes": 2048})
     answer = call(door, enveloped(operation("GuiThongDiep", NoiDung="A" * 200_000)))
-    assert answer.status == 413
+    assert answer.status == 500
     assert fault(answer)[1] == ["XML-002"]
     assert [record.state for record in records(door)] == ["rejected"]
 
@@ -707,13 +766,8 @@ def test_faults_of_an_operation_are_http_500_in_both_versions(door):
     (text,) = root.findall(f".//{{{S12}}}Text")  # gSOAP takes no second one
     assert text.get("{http://www.w3.org/XML/1998/namespace}lang") == "vi"
     found = {name: root.findtext(f".//{{{NS}}}{name}") for name in ("MoTa", "MoTaTiengAnh")}
-    assert text.text == f"XSD-001: {found['MoTa']}"
+    assert text.text == f"XSD-001: {found['MoTa']} {root.findtext(f'.//{DV}CachXuLy')}"
     assert found["MoTaTiengAnh"].startswith("The root element is")
-
-
-def test_get_and_others_are_not_calls(door):
-    for method in ("PUT", "DELETE"):
-        assert door.ask(method, "/soap", by="cong-dvc").status == 405
 
 
 def test_a_keep_alive_connection_survives_a_fault(door):

@@ -1,16 +1,28 @@
 """Other people's SOAP clients against the real door: PHP SoapClient, Perl SOAP::Lite, Node's node-soap, C by gSOAP, Java by JAX-WS."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import doors
 import mail
 import pki
 import pytest
+import zeep.exceptions
 from patience import PATIENCE_S
+from requests import Session
+from zeep import Client
+from zeep.transports import Transport
+
+from gateway.core.parties import PartyAllowance
+from gateway.core.problems import Lang, catalogue
+from gateway.store import Store, open_engine
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 
@@ -59,13 +71,49 @@ def letter(tmp_path):
     return file, code, message
 
 
+@pytest.fixture
+def walls(gate, sample_settings, open_door, with_party, door, letter, sqlite_template, tmp_path):
+    """Where nobody gets through, as ``name url token``: no credentials, a locked party, too large, too often, no database."""
+    used_up = PartyAllowance(messages_per_s=0.0001, burst=1)
+    parties = {
+        "403": with_party("cong-dvc", enabled=False),
+        "429": with_party("cong-dvc", allowance=used_up),
+    }
+    strict = {name: open_door(parties=one) for name, one in parties.items()}
+    strict["429"].send(letter[2], "cong-dvc")  # the one that it may send
+    strict["413"] = open_door(limits={"body_bytes": 1024})
+    broken = tmp_path / "hong.db"
+    shutil.copyfile(sqlite_template, broken)
+    engine = open_engine(f"sqlite:///{broken}")
+    bare = doors.Door(replace(gate, store=Store(engine)), sample_settings)
+    with contextlib.closing(sqlite3.connect(broken)) as breaker:  # nothing can be kept any more
+        breaker.execute("ALTER TABLE counter RENAME TO counter_away")
+    there = {"401": (door, "sai" * 10), **{name: (one, pki.token("cong-dvc")) for name, one in strict.items()}}
+    there["503"] = (bare, pki.token("cong-dvc"))
+    yield [f"{name} http://127.0.0.1:{one.port}/soap {token}" for name, (one, token) in there.items()]
+    bare.stop()
+    engine.dispose()
+
+
+WALLS = {"401": "AUT-102", "403": "AUT-105", "429": "SYS-117", "413": "XML-002", "503": "SYS-002"}
+
+
+def assert_they_read_why(met):
+    """What each client's exception says at a wall: the code, what is wrong and what to do, in words."""
+    assert set(met) == set(WALLS)
+    for name, code in WALLS.items():
+        remedy = catalogue()[code].remedy[Lang.VI].partition("{")[0].partition(".")[0]
+        assert code in met[name], met
+        assert remedy in met[name], met
+
+
 def receipt_by_rest(door, message):
     return hashlib.sha256(door.send(message, "cong-dvc", accept="application/xml").body).hexdigest()
 
 
 @needs_php
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_php_soapclient_runs_every_operation(door, letter, version):
+def test_php_soapclient_runs_every_operation(door, letter, walls, version):
     file, code, message = letter
     out = json.loads(
         run(
@@ -76,8 +124,10 @@ def test_php_soapclient_runs_every_operation(door, letter, version):
             file,
             code,
             version,
+            *walls,
         )
     )
+    assert_they_read_why(out.pop("walls"))
     receipt = out.pop("receipt")
     assert receipt == receipt_by_rest(door, message)
     fault = out.pop("fault")
@@ -98,11 +148,11 @@ def test_php_soapclient_runs_every_operation(door, letter, version):
 
 
 @needs_perl
-def test_perl_soap_lite_runs_the_operations(door, letter):
+def test_perl_soap_lite_runs_the_operations(door, letter, walls):
     file, code, message = letter
-    out = json.loads(
-        run("perl", CLIENTS / "client.pl", f"http://127.0.0.1:{door.port}/soap", pki.token("cong-dvc"), file, code)
-    )
+    url = f"http://127.0.0.1:{door.port}/soap"
+    out = json.loads(run("perl", CLIENTS / "client.pl", url, pki.token("cong-dvc"), file, code, *walls))
+    assert_they_read_why(out.pop("walls"))
     assert out.pop("receipt") == receipt_by_rest(door, message)
     assert out.pop("fault").rpartition(":")[2] == "Client"
     assert out == {
@@ -118,10 +168,11 @@ def test_perl_soap_lite_runs_the_operations(door, letter):
 
 @needs_node
 @pytest.mark.parametrize("port", ["TrucLienThongSoap11", "TrucLienThongSoap12"])
-def test_node_soap_runs_the_operations(door, letter, port):
+def test_node_soap_runs_the_operations(door, letter, walls, port):
     file, code, message = letter
     url = f"http://127.0.0.1:{door.port}/soap"
-    out = json.loads(run("node", CLIENTS / "client.js", url, pki.token("cong-dvc"), file, code, port))
+    out = json.loads(run("node", CLIENTS / "client.js", url, pki.token("cong-dvc"), file, code, port, *walls))
+    assert_they_read_why(out.pop("walls"))
     assert out.pop("receipt") == receipt_by_rest(door, message)
     assert out.pop("fault").rpartition(":")[2] == ("Client" if port.endswith("11") else "Sender")
     assert out == {
@@ -138,16 +189,17 @@ def test_node_soap_runs_the_operations(door, letter, port):
 
 @needs_gsoap
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_gsoap_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter, tmp_path, version):
+def test_gsoap_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter, walls, tmp_path, version):
     file, code, message = letter
     (tmp_path / "truc.wsdl").write_bytes(door.get("/soap?wsdl").body)
     run("wsdl2h", "-c", "-o", "truc.h", "truc.wsdl", cwd=tmp_path)
     run("soapcpp2", f"-{version}", "-c", "-C", "-L", "-x", "truc.h", cwd=tmp_path)
     run("gcc", "-I.", "-o", "client", CLIENTS / "client.c", "soapC.c", "soapClient.c", "-lgsoap", cwd=tmp_path)
     url = f"http://127.0.0.1:{door.port}/soap"
-    out = run("./client", url, pki.token("cong-dvc"), file, code, version, cwd=tmp_path)
+    out = run("./client", url, pki.token("cong-dvc"), file, code, version, *walls, cwd=tmp_path)
     assert hashlib.sha256((tmp_path / "bien-nhan.xml").read_bytes()).hexdigest() == receipt_by_rest(door, message)
     told = dict(line.split(" ", 1) for line in out.splitlines())
+    assert_they_read_why({name: told.pop(name) for name in WALLS})
     assert told.pop("fault").split(":")[1] == ("Client XSD-001" if version == "1" else "Sender XSD-001")
     assert told == {
         "sent": "1",
@@ -158,12 +210,11 @@ def test_gsoap_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter
         "fate": "1",
         "packet": "AUT-040",
         "sync": "AUT-040",
-        "stranger": "1",
     }
 
 
 @needs_jaxws
-def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter, tmp_path):
+def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, letter, walls, tmp_path):
     file, code, message = letter
     (tmp_path / "truc.wsdl").write_bytes(door.get("/soap?wsdl").body)
     made = tmp_path / "made"
@@ -181,10 +232,9 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, lette
         CLIENTS / "Client.java",
         *(made / "truc").glob("*.java"),
     )
+    java = ("java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
     url = f"http://127.0.0.1:{door.port}/soap"
-    out = run(
-        "java", "-XX:TieredStopAtLevel=1", "-cp", f"{made}:{path}", "Client", url, pki.token("cong-dvc"), file, code
-    )
+    out = run(*java, "-cp", f"{made}:{path}", "Client", url, pki.token("cong-dvc"), file, code, *walls)
     told = dict(line.split(" ", 1) for line in out.splitlines())
     expected = {
         "sent": "accepted",
@@ -198,7 +248,24 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, lette
         "sync": "AUT-040",
         "fault": "XSD-001",
         "absent": "KHONG_TIM_THAY",
-        "stranger": "true",
     }
     ways = ("11", "12", "11-mtom", "12-mtom")
+    for way in ways:
+        assert_they_read_why({name: told.pop(f"{way}.{name}") for name in WALLS})
     assert told == {f"{way}.{name}": value for way in ways for name, value in expected.items()}
+
+
+@pytest.mark.parametrize("port", ["TrucLienThongSoap11", "TrucLienThongSoap12"])
+def test_zeep_says_why_it_was_refused(door, letter, walls, port):
+    met = {}
+    with Session() as session:
+        session.trust_env = False
+        transport = Transport(session=session, timeout=PATIENCE_S, operation_timeout=PATIENCE_S)
+        client = Client(f"http://127.0.0.1:{door.port}/soap?wsdl", transport=transport, port_name=port)
+        for name, url, token in (wall.split(" ") for wall in walls):
+            session.headers["Authorization"] = f"Bearer {token}"
+            client.service._binding_options["address"] = url
+            with pytest.raises(zeep.exceptions.Fault) as thrown:
+                client.service.GuiThongDiep(NoiDung=letter[2])
+            met[name] = str(thrown.value)
+    assert_they_read_why(met)

@@ -1,5 +1,6 @@
 // A Java agency: what JAX-WS makes of the WSDL alone. Arguments: URL, token, message file, dossier code.
 // Every operation, good and faulty, by SOAP 1.1 and 1.2, inline and by MTOM; one line of "name value" each.
+// Further arguments are walls, "name url token": what is thrown there is told as it would stand in a log.
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Paths;
@@ -71,11 +72,15 @@ public class Client {
             } catch (LoiXuLy fault) {
                 told(way, "absent", fault.getFaultInfo().getDanhSachLoi().getLoi().get(0).getMa());
             }
-            context.put(MessageContext.HTTP_REQUEST_HEADERS, bearer("sai"));
-            try {
-                port.layCapNhat(0L, null, null);
-            } catch (WebServiceException stranger) {
-                told(way, "stranger", stranger.getMessage().contains("401"));
+            for (String wall : Arrays.asList(arguments).subList(4, arguments.length)) {
+                String[] there = wall.split(" ");
+                context.put(BindingProvider.ENDPOINT_ADDRESS_PROPERTY, there[1]);
+                context.put(MessageContext.HTTP_REQUEST_HEADERS, bearer(there[2]));
+                try {
+                    port.guiThongDiep(message);
+                } catch (LoiXuLy | WebServiceException thrown) {
+                    told(way, there[0], thrown.getMessage().replace('\n', ' '));
+                }
             }
         }
     }

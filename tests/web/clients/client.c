@@ -1,4 +1,4 @@
-/* A C agency: what gSOAP makes of the WSDL alone. Arguments: URL, token, message file, dossier code, SOAP version (1 or 2). */
+/* A C agency: what gSOAP makes of the WSDL alone. Arguments: URL, token, message file, dossier code, SOAP version (1 or 2), walls. */
 #include "TrucLienThongSoap11.nsmap"
 #include "soapH.h"
 
@@ -19,7 +19,7 @@ static struct xsd__base64Binary binary(char *text, size_t size) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 6) return 2;
+    if (count < 6) return 2;
     const char *url = arguments[1], *token = arguments[2];
     char *code = arguments[4], wrong[] = "<a/>";
     int version = atoi(arguments[5]);
@@ -71,7 +71,14 @@ int main(int count, char **arguments) {
     struct SOAP_ENV__Detail *detail = version == 1 ? soap->fault->detail : soap->fault->SOAP_ENV__Detail;
     if (!detail || !detail->ns1__LoiXuLy) { soap_print_fault(soap, stderr); return 1; }
     printf("fault %s %s\n", *soap_faultcode(soap), detail->ns1__LoiXuLy->DanhSachLoi->Loi[0].MaChiTiet);
-    token = "sai";
-    printf("stranger %d\n", CALL(LayCapNhat) != SOAP_OK);
+    GuiThongDiep_in.NoiDung = binary(message, size);
+    for (int n = 6; n < count; n++) {  /* walls, "name url token": what a log would show of them */
+        char name[100], where[500], other[500];
+        if (sscanf(arguments[n], "%99s %499s %499s", name, where, other) != 3) return 2;
+        url = where;
+        token = other;
+        if (CALL(GuiThongDiep) == SOAP_OK || !soap->fault) return 1;
+        printf("%s %s\n", name, *soap_faultstring(soap));
+    }
     return 0;
 }

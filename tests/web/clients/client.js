@@ -1,16 +1,17 @@
-// A Node agency: node-soap from the WSDL alone. Arguments: URL, token, message file, dossier code, port name.
+// A Node agency: node-soap from the WSDL alone. Arguments: URL, token, message file, dossier code, port name, walls.
 const fs = require("fs");
 const crypto = require("crypto");
 const soap = require("soap");
 
 async function main() {
-  const [url, token, file, code, port] = process.argv.slice(2);
+  const [url, token, file, code, port, ...walls] = process.argv.slice(2);
   const message = fs.readFileSync(file);
   const client = await soap.createClientAsync(`${url}?wsdl`, { forceSoap12Headers: port.endsWith("12") });
   client.setSecurity(new soap.BearerSecurity(token));
-  const service = client.TrucLienThong[port];
   const call = (name, args) =>
-    new Promise((done, fail) => service[name](args, (error, result) => (error ? fail(error) : done(result.TraLoi))));
+    new Promise((done, fail) =>
+      client.TrucLienThong[port][name](args, (error, result) => (error ? fail(error) : done(result.TraLoi))),
+    );
   const out = {};
   const b64 = (bytes) => Buffer.from(bytes).toString("base64");
   const sent = await call("GuiThongDiep", { NoiDung: b64(message) });
@@ -31,6 +32,13 @@ async function main() {
     const fault = error.root.Envelope.Body.Fault;
     out.fault = fault.faultcode || fault.Code.Value;
     out.codes = [].concat((fault.detail || fault.Detail).LoiXuLy.DanhSachLoi.Loi).map((row) => row.MaChiTiet);
+  }
+  out.walls = {};
+  for (const wall of walls) {  // "name url token": what is thrown there, as it would stand in a log
+    const [name, where, other] = wall.split(" ");
+    client.setEndpoint(where);
+    client.setSecurity(new soap.BearerSecurity(other));
+    await call("GuiThongDiep", { NoiDung: b64(message) }).catch((error) => (out.walls[name] = error.message));
   }
   console.log(JSON.stringify(out));
 }

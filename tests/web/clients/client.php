@@ -1,5 +1,5 @@
 <?php
-// A PHP agency: SoapClient from the WSDL alone. Arguments: URL, token, message file, dossier code, version (1 or 2).
+// A PHP agency: SoapClient from the WSDL alone. Arguments: URL, token, message file, dossier code, version (1 or 2), walls.
 [, $url, $token, $file, $code, $version] = $argv;
 ini_set("soap.wsdl_cache_enabled", "0");
 $client = new SoapClient("$url?wsdl", [
@@ -31,5 +31,15 @@ try {
     $out["fault"] = $fault->faultcode;
     $found = $fault->detail->LoiXuLy->DanhSachLoi->Loi;  // the detail has no type: one row is no array
     $out["codes"] = array_map(fn($e) => $e->MaChiTiet, is_array($found) ? $found : [$found]);
+}
+foreach (array_slice($argv, 6) as $wall) {  // "name url token": what is thrown there, as it would stand in a log
+    [$name, $where, $other] = explode(" ", $wall);
+    $there = new SoapClient("$url?wsdl", ["soap_version" => (int) $version, "location" => $where,
+        "stream_context" => stream_context_create(["http" => ["header" => "Authorization: Bearer $other"]])]);
+    try {
+        $there->GuiThongDiep(["NoiDung" => $message]);
+    } catch (SoapFault $fault) {
+        $out["walls"][$name] = $fault->getMessage();
+    }
 }
 echo json_encode($out);

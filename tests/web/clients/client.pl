@@ -6,7 +6,7 @@ use MIME::Base64;
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 
-my ($url, $token, $file, $code) = @ARGV;
+my ($url, $token, $file, $code, @walls) = @ARGV;
 my $ns = 'http://www.dongnai.gov.vn/lienthong/dichvu/1.0';
 open my $in, '<:raw', $file or die $!;
 my $message = do { local $/; <$in> };
@@ -30,4 +30,10 @@ $out{checked} = $soap->call('KiemTraThongDiep', SOAP::Data->name('NoiDung')->val
 my $bad = $soap->call('GuiThongDiep', SOAP::Data->name('NoiDung')->value(encode_base64('<a/>')));
 $out{fault} = $bad->faultcode;
 $out{codes} = [$bad->valueof('//detail/LoiXuLy/DanhSachLoi/Loi/MaChiTiet')];
+for (@walls) {  # "name url token": what comes back there, as it would stand in a log
+    my ($name, $where, $other) = split / /;
+    $soap->proxy($where)->transport->http_request->header(Authorization => "Bearer $other");
+    my $met = $soap->call('GuiThongDiep', SOAP::Data->name('NoiDung')->type('xsd:string')->value(encode_base64($message)));
+    $out{walls}{$name} = $met->faultstring;
+}
 print encode_json(\%out);
