@@ -28,6 +28,9 @@ $(READY): requirements/dev.txt pyproject.toml
 # One worker more than cores, since tests wait for processes and answers; four at most, each has databases of its own.
 WORKERS := -n $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4) --dist worksteal
 
+# Whatever the environment says, bytecode is kept: the suite starts hundreds of processes, each of which would compile the gateway.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: venv
 venv: $(READY)  ## install what is needed into .venv
 

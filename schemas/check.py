@@ -5,8 +5,9 @@ The decision record "fast yes, slow why" has the measurements.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -14,7 +15,9 @@ from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.documents import Checked, Document, locate, xpath_of
 from schemas import declarations, names
 from schemas.catalog import Catalog
-from schemas.explain import explain
+
+if TYPE_CHECKING:
+    import xmlschema
 
 # One is allowed. So many by mistake are explained with everything else; of a heap of them each costs the explainer more
 # than an honest message (300 cost as much as 205 of them).
@@ -40,13 +43,22 @@ def check(document: Document, catalog: Catalog) -> Checked:
         count = len(extra) + MOST_SIGNATURES
         told = [Problem("SIG-003", {"count": count}, Location(xpath=xpath_of(one))) for one in extra[:_SHOWN]]
         raise Stopped(*placed(document.body, told))
-    problems = [] if fits else explain(document.body, root, catalog.judge(kind), schema.error_log)
+    problems = [] if fits else _explained(document, catalog.judge(kind), schema.error_log)
     problems += declarations.declared(document.body, root, catalog.declarations, document.envelope.received_at)
     if problems:
         problems = placed(document.body, problems)
         if failed := [problem for problem in problems if problem.outcome is not ProblemOutcome.NOTE]:
             raise Stopped(*failed)
     return Checked(document=document, kind=kind, problems=(*document.problems, *problems))
+
+
+def _explained(
+    document: Document, judge: xmlschema.XMLSchema10, log: etree._ListErrorLog | None, skip: Collection[str] = ()
+) -> list[Problem]:
+    """What explains loads xmlschema, a third of a second: only what is refused needs it."""
+    from schemas.explain import explain  # noqa: PLC0415
+
+    return explain(document.body, document.root, judge, log, skip)
 
 
 def _of_no_kind(document: Document, catalog: Catalog, found: Sequence[Problem]) -> list[Problem]:
@@ -64,7 +76,7 @@ def _of_no_kind(document: Document, catalog: Catalog, found: Sequence[Problem]) 
     inside = (names.THAN_PHAN,) if foreign and than_phan is not None and len(than_phan) else ()
     problems += [
         problem
-        for problem in explain(document.body, root, judge, None, skip=inside)
+        for problem in _explained(document, judge, None, inside)
         if problem.at is None or problem.at.xpath not in told
     ]
     return problems or list(found)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import xmlschema
 from lxml import etree
 
 from gateway.core.limits import DocumentLimits
@@ -21,6 +21,9 @@ from gateway.core.problems import Stopped
 from gateway.documents import parse_bytes
 from schemas import names
 from schemas.names import XS
+
+if TYPE_CHECKING:
+    import xmlschema
 
 SCHEMA_LIMITS = DocumentLimits(body_bytes=2 * 2**20, depth=60, elements=50_000)
 
@@ -134,6 +137,8 @@ def compile_judge(files: Sequence[Path]) -> xmlschema.XMLSchema10:
 
     Raises SchemaFault where xmlschema finds it invalid.
     """
+    import xmlschema  # noqa: PLC0415 - xmlschema takes a third of a second to load; only what is refused needs it
+
     by_space: dict[str, list[str]] = {}
     for space, location in _imports(files):
         by_space.setdefault(space, []).append(location)

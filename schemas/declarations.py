@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xmlschema
 from lxml import etree
 
 from gateway.core import written
@@ -27,8 +26,10 @@ from gateway.documents import xpath_of
 from schemas import names
 from schemas.compiling import SchemaFault, compile_judge, compile_schema, safe_closure
 from schemas.digests import digest_of_files
-from schemas.explain import explain
 from schemas.names import XS, hs, local, namespace
+
+if TYPE_CHECKING:
+    import xmlschema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +335,8 @@ def _judge(body: bytes, to_khai: etree._Element, ma_tthc: str, serving: Sequence
         return [Problem("XSD-090", {"reason": type(error).__name__}, at)]
     if fits:
         return []
+    from schemas.explain import explain  # noqa: PLC0415 - xmlschema takes a third of a second to load; only what is refused needs it
+
     return explain(body, root, declaration.judge, schema.error_log)
 
 

@@ -29,7 +29,6 @@ from schemas import names, write
 from schemas.check import placed
 from schemas.compiling import compile_judge, compile_schema, safe_closure
 from schemas.describe import Field, root_of
-from schemas.explain import explain
 from schemas.names import AUTHORITY, local, namespace
 from schemas.write import Header
 
@@ -183,7 +182,7 @@ def _checked(name: str, fields: dict[str, Any], dialect: Dialect, notes: list[Pr
     schema = _schema(name)
     if not schema.validate(root):
         told = {p.at.xpath for p in problems if p.at is not None}
-        found = explain(b"", root, _judge(name), schema.error_log)
+        found = _explained(root, name, schema)
         problems += [q for q in (replace(p, at=_plain(p.at)) for p in found) if q.at is None or q.at.xpath not in told]
     if problems:
         raise Stopped(*_as_written(problems, body))
@@ -260,6 +259,13 @@ def _schema(name: str) -> etree.XMLSchema:
 @cache
 def _judge(name: str) -> Any:
     return compile_judge([_file(name)])
+
+
+def _explained(root: etree._Element, name: str, schema: etree.XMLSchema) -> list[Problem]:
+    """What is wrong with a packet that its schema refused."""
+    from schemas.explain import explain  # noqa: PLC0415 - loads xmlschema, which only what is refused needs
+
+    return explain(b"", root, _judge(name), schema.error_log)
 
 
 def _item_of(shape: Field) -> Field | None:
@@ -513,7 +519,7 @@ def packet_of(root: etree._Element) -> Packet:
     tree = _tree(form.packet, fields)
     schema = _schema(form.packet)
     if not schema.validate(tree):
-        raise Stopped(*(replace(p, at=_plain(p.at)) for p in explain(b"", tree, _judge(form.packet), schema.error_log)))
+        raise Stopped(*(replace(p, at=_plain(p.at)) for p in _explained(tree, form.packet, schema)))
     return Packet(name=form.packet, fields=fields, notes=tuple(notes))
 
 
@@ -540,7 +546,7 @@ def packet_made(name: str, fields: Mapping[str, Any], *, unknown: Collection[str
     tree = _tree(name, {**stand_ins, **fields})
     schema = _schema(name)
     if not schema.validate(tree):
-        raise Stopped(*(replace(p, at=_plain(p.at)) for p in explain(b"", tree, _judge(name), schema.error_log)))
+        raise Stopped(*(replace(p, at=_plain(p.at)) for p in _explained(tree, name, schema)))
     return {child.name: fields[child.name] for child in _shape(name).children if child.name in fields}
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xmlschema
 from lxml import etree
 
 from gateway.documents import Canonical, Kind, canonical_document, xpath_of
@@ -19,6 +18,9 @@ from schemas import names
 from schemas.catalog import Catalog
 from schemas.names import pb
 from schemas.write import LapThay, mark_composed
+
+if TYPE_CHECKING:
+    import xmlschema
 
 SIGNATURE = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
@@ -67,7 +69,9 @@ def _trim(element: etree._Element, declared: xmlschema.XsdElement) -> list[str]:
     content: Any = getattr(declared.type, "content", None)  # a simple type has none, and no children to trim
     if not hasattr(content, "iter_elements"):
         return []
-    known = {child.name: child for child in content.iter_elements() if isinstance(child, xmlschema.XsdElement)}
+    from xmlschema import XsdElement  # noqa: PLC0415 - takes a third of a second to load, and few messages are trimmed
+
+    known = {child.name: child for child in content.iter_elements() if isinstance(child, XsdElement)}
     if not known:
         return []
     gone: list[str] = []

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import sources
 from patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def imports(file):
 
 
 def _imports(file):
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in sources.nodes(file):
         if isinstance(node, ast.Import):
             yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -93,7 +94,7 @@ def _imports(file):
 
 def test_every_library_stays_on_its_floor():
     astray = []
-    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
+    for file in sources.files():
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         place = max((p for p in LIBRARIES if f"{module}.".startswith(f"{p}.")), key=len, default=None)
         allowed = LIBRARIES.get(place, set()) | set(sys.stdlib_module_names) | set(OURS)
@@ -110,6 +111,5 @@ def declared():
 
 
 def test_every_library_that_is_used_is_declared_and_the_reverse():
-    ours = [p for name in OURS for p in (ROOT / name).rglob("*.py")]
-    used = {name for file in ours for name, _ in imports(file)} - set(sys.stdlib_module_names) - set(OURS)
+    used = {name for file in sources.files() for name, _ in imports(file)} - set(sys.stdlib_module_names) - set(OURS)
     assert declared() == used

@@ -3,12 +3,11 @@
 import ast
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 
 import pytest
+import sources
 
-ROOT = Path(__file__).parents[2]
-OURS = ("gateway", "schemas", "signing", "connectors")
+ROOT, OURS = sources.ROOT, sources.OURS
 
 # Names that stand more than once, each because something outside our code asks for just this name.
 CALLED_FROM_OUTSIDE = {
@@ -27,18 +26,15 @@ COMMANDS = ("gateway/cli/",)
 
 @cache
 def modules():
-    return [
-        (file.relative_to(ROOT).as_posix(), ast.parse(file.read_text("utf-8")))
-        for name in OURS
-        for file in sorted((ROOT / name).rglob("*.py"))
-    ]
+    """Each of our files, with its syntax: the module itself first."""
+    return [(file.relative_to(ROOT).as_posix(), sources.nodes(file)) for file in sources.files()]
 
 
 def classes(of=modules):
     """Where each class stands, private ones too: a reader meets both."""
     found = defaultdict(list)
-    for file, tree in of():
-        for node in ast.walk(tree):
+    for file, nodes in of():
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 found[node.name].append(f"{file}:{node.lineno}")
     return found
@@ -47,10 +43,10 @@ def classes(of=modules):
 def functions(of=modules):
     """Where each public function of a module stands, commands left out."""
     found = defaultdict(list)
-    for file, tree in of():
+    for file, nodes in of():
         if file.startswith(COMMANDS):
             continue
-        for node in tree.body:
+        for node in nodes[0].body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
                 found[node.name].append(f"{file}:{node.lineno}")
     return found
@@ -77,8 +73,8 @@ def test_a_shared_name_is_seen(look, text):
     """So that the tests above can fail."""
 
     def two():
-        yield "gateway/core/one.py", ast.parse(text)
-        yield "signing/other.py", ast.parse(text)
+        yield "gateway/core/one.py", [*ast.walk(ast.parse(text))]
+        yield "signing/other.py", [*ast.walk(ast.parse(text))]
 
     assert shared(look(two)) != {}
 
@@ -105,9 +101,9 @@ def private(name):
 def crossings(of=modules):
     """Every private name that one of our files takes from another, by import or as an attribute of the module."""
     ours = own_modules()
-    for file, tree in of():
+    for file, nodes in of():
         bound = {}
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] in OURS):
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
@@ -117,7 +113,7 @@ def crossings(of=modules):
                         yield f"{file}:{node.lineno}: {whole}"
             elif isinstance(node, ast.Import):
                 bound |= {alias.asname or alias.name: alias.name for alias in node.names if alias.name in ours}
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Attribute) and private(node.attr) and ast.unparse(node.value) in bound:
                 yield f"{file}:{node.lineno}: {bound[ast.unparse(node.value)]}.{node.attr}"
 
@@ -140,6 +136,6 @@ def test_a_private_name_that_crosses_is_seen(text):
     """So that the test above can fail."""
 
     def one():
-        yield "connectors/pki.py", ast.parse(text)
+        yield "connectors/pki.py", [*ast.walk(ast.parse(text))]
 
     assert len(list(crossings(one))) == 1

@@ -3,8 +3,9 @@
 import ast
 from pathlib import Path
 
+import sources
+
 ROOT = Path(__file__).parents[2]
-OURS = ("gateway", "schemas", "signing", "connectors")
 
 PARSES = {"XMLParser", "XMLPullParser", "HTMLParser", "ETCompatXMLParser", "fromstring", "fromstringlist", "iterparse", "XML",
           "XMLID", "HTML", "parseid", "ParserCreate", "parseString", "make_parser", "xmlfile", "XMLDTDID"}  # fmt: skip
@@ -20,9 +21,9 @@ ALLOWED = {
 }
 
 
-def found(source):
+def found(nodes):
     """What in a source file makes a parser, or brings one in."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in PARSES:
@@ -54,16 +55,16 @@ def forbidden(module):
 
 def test_only_documents_makes_a_parser():
     astray = []
-    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
+    for file in sources.files():
         where = file.relative_to(ROOT).as_posix()
         allowed = ALLOWED.get(where, set())
-        astray += [f"{where}:{line}: {what}" for what, line in found(file.read_text("utf-8")) if what not in allowed]
+        astray += [f"{where}:{line}: {what}" for what, line in found(sources.nodes(file)) if what not in allowed]
     assert astray == []
 
 
 def test_every_exception_is_still_needed():
     for where, allowed in ALLOWED.items():
-        assert {what for what, _ in found((ROOT / where).read_text("utf-8"))} == allowed
+        assert {what for what, _ in found(sources.nodes(ROOT / where))} == allowed
 
 
 PARSERS = {"parse": 1, "parse_bytes": 1, "parse_again": 1, "parse_canonical": 1, "read_xml": 3, "read_json": 3}
@@ -82,9 +83,9 @@ MAKES_LIMITS = {
 }
 
 
-def unlimited(source):
+def unlimited(nodes):
     """Calls that parse without saying by which limits."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
         on = getattr(getattr(node.func, "value", None), "id", "documents")
@@ -96,20 +97,21 @@ def unlimited(source):
 
 def test_every_parse_is_told_its_limits():
     astray = []
-    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
+    for file in sources.files():
         where = file.relative_to(ROOT).as_posix()
-        astray += [f"{where}:{line}: {what}" for what, line in unlimited(file.read_text("utf-8"))]
+        astray += [f"{where}:{line}: {what}" for what, line in unlimited(sources.nodes(file))]
     assert astray == []
-    assert list(unlimited("parse_bytes(b); documents.parse_bytes(b); parse_bytes(b, limits); read_xml(b, n)")) == [
+    text = "parse_bytes(b); documents.parse_bytes(b); parse_bytes(b, limits); read_xml(b, n)"
+    assert list(unlimited(ast.walk(ast.parse(text)))) == [
         ("parse_bytes", 1),
         ("parse_bytes", 1),
         ("read_xml", 1),
     ]
 
 
-def makes_limits(tree):
+def makes_limits(nodes):
     """Whether a source file makes limits, or takes the defaults."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id == "DEFAULT_LIMITS":
             return True
         if isinstance(node, ast.Call):
@@ -120,8 +122,7 @@ def makes_limits(tree):
 
 
 def test_nobody_makes_limits_of_his_own():
-    files = [file for name in OURS for file in (ROOT / name).rglob("*.py")]
-    made = {f.relative_to(ROOT).as_posix() for f in files if makes_limits(ast.parse(f.read_text("utf-8")))}
+    made = {f.relative_to(ROOT).as_posix() for f in sources.files() if makes_limits(sources.nodes(f))}
     assert made == MAKES_LIMITS
 
 
@@ -133,6 +134,6 @@ from lxml import etree, objectify
 etree.parse("x"); etree.fromstring(b""); etree.XMLParser(schema=s); ET.iterparse("x"); etree.XMLSchema(file="x")
 from xml.sax.saxutils import escape
 """
-    assert sorted(what for what, _ in found(source)) == [
+    assert sorted(what for what, _ in found(ast.walk(ast.parse(source)))) == [
         "XMLParser", "XMLSchema(file=)", "fromstring", "iterparse", "lxml.objectify", "parse", "schema on a parser", "xml.dom", "xml.etree",
     ]  # fmt: skip

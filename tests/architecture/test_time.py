@@ -7,10 +7,10 @@ machine. So no clock is read at import, nothing is asserted about seconds gone b
 
 import ast
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+import sources
 
 TESTS = Path(__file__).parents[1]
 CLOCKS = {"now", "utcnow", "today"}  # of datetime and date
@@ -67,6 +67,8 @@ def functions(tree: ast.Module) -> Iterator[ast.AST]:
 
 def seconds_asserted(tree: ast.Module) -> Iterator[int]:
     """Where an assert compares what a stopwatch says, or what was reckoned from it, with a number of our own."""
+    if not any(map(is_stopwatch, ast.walk(tree))):
+        return
     for function in functions(tree):
         reckoned: set[str] = set()
 
@@ -108,22 +110,18 @@ def impatient(tree: ast.Module) -> Iterator[int]:
 
 def naps(tree: ast.Module) -> Iterator[int]:
     """Where a test sleeps in the hope that something will have happened then; in a loop it paces something."""
-    paced = {
+    sleeps = [node for node in ast.walk(tree) if called(node) in ("time.sleep", "asyncio.sleep")]
+    paced = sleeps and {
         id(inside)
         for node in ast.walk(tree)
         if isinstance(node, ast.For | ast.While | ast.AsyncFor)
         for inside in ast.walk(node)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node) in ("time.sleep", "asyncio.sleep") and id(node) not in paced:
+    for node in sleeps:
+        if id(node) not in paced:
             zero = isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
             if not zero:
                 yield node.lineno
-
-
-@cache
-def parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text("utf-8"))
 
 
 RULES = {
@@ -140,7 +138,7 @@ def test_no_test_depends_on_how_fast_the_machine_is(rule):
         f"{file.relative_to(TESTS.parent)}:{line} {rule}"
         for file in sorted(TESTS.rglob("*.py"))
         if rule != list(RULES)[3] or file.name.startswith("test_")  # helpers play slow parties
-        for line in RULES[rule](parsed(file))
+        for line in RULES[rule](sources.parsed(file))
     ]
     assert found == []
 

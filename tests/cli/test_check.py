@@ -1,5 +1,6 @@
 """check, sign, verify: files judged without a server and without a database."""
 
+import re
 import shutil
 from datetime import UTC, datetime
 
@@ -101,9 +102,14 @@ def test_json_in_the_other_language_says_the_same_codes(cli):
 
 
 def test_standard_input_is_judged_like_a_file(process):
-    result = process("check", "-", stdin=HS01.read_bytes(), LIENTHONG_CONFIG=str(SAMPLES / "lienthong.toml"))
+    more = {"LIENTHONG_CONFIG": str(SAMPLES / "lienthong.toml"), "PYTHONPROFILEIMPORTTIME": "1"}
+    result = process("check", "-", stdin=HS01.read_bytes(), **more)
     assert result.code == 0, result.out + result.err
     assert result.out.startswith("<stdin>: CHẤP NHẬN")
+    assert " schemas.check\n" in result.err
+    assert not re.search(r" (xmlschema|elementpath|schemas\.explain)\n", result.err), (
+        "explaining is for what is refused"
+    )
 
 
 def test_a_folder_stands_for_its_xml_files(cli):

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+import sources
 
 from gateway.core.allowances import Allowance
 from gateway.core.limits import CEILING, DEFAULT_LIMITS, DocumentLimits
@@ -152,9 +153,10 @@ def test_every_setting_says_what_it_means_in_both_languages():
 
 def test_every_setting_is_read_by_somebody():
     """An option that nobody reads does nothing. Limits and paces are handed down whole (below)."""
-    read, root = set(), Path(__file__).parents[2]
-    for file in [*root.joinpath("gateway").rglob("*.py"), *root.joinpath("schemas").rglob("*.py")]:
-        read |= {node.attr for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
+    read = set()
+    for file in sources.files():
+        if file.relative_to(sources.ROOT).parts[0] in ("gateway", "schemas"):
+            read |= {node.attr for node in sources.nodes(file) if isinstance(node, ast.Attribute)}
     whole = {f.name for kind in (DocumentLimits, Allowance, Pace) for f in fields(kind)}
     assert [key for key, f, _ in leaves(Settings()) if f.name not in read | whole] == []
 

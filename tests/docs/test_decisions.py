@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import sources
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -14,7 +15,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 def defined(file):
     """The test functions of a file."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, kinds)}
+    return {node.name for node in sources.nodes(file) if isinstance(node, kinds)}
 
 
 def test_no_two_records_have_one_number():

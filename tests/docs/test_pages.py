@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sources
 
 from connectors.registry import installed
 from connectors.table import Common
@@ -18,7 +19,6 @@ from gateway.services.profiles import PartyProfile
 from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
-OURS = ("gateway", "schemas", "signing", "connectors")
 CODE = re.compile(r"(?:XML|XSD|SIG|AUT|CAT|DUP|DOS|DLV|REC|SYS)-[0-9]{3}")
 
 
@@ -131,8 +131,8 @@ def inside_of_settings(name, f):
 
 def literals():
     """Every problem code that stands as a whole string in our code, with its file."""
-    for file in sorted(p for name in OURS for p in (ROOT / name).rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file in sources.files():
+        for node in sources.nodes(file):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
                 yield node.value, f"{file.relative_to(ROOT)}:{node.lineno}"
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,7 @@ def test_every_page_is_reached_from_the_readme():
     assert set((ROOT / "docs").glob("*.md")) - linked == set()
 
 
+@cache
 def anchors(file):
     """The places in a page that a link can lead to."""
     text = file.read_text("utf-8")

@@ -45,7 +45,7 @@ def delivered_once(node: nodes.Node, so_tu_phap: agency.Agency, *wanted: letters
 
 
 def test_a_dossier_sent_twice_gets_one_receipt_and_one_delivery(node: nodes.Node, so_tu_phap: agency.Agency) -> None:
-    node.keep("serve", "work")
+    node.keep("serve", "work", workers=2)
     letter, last = letters.dossier(next(numbers)), letters.dossier(next(numbers))
     first = node.post(letter.body, letter.sender)
     second = node.post(letter.body, letter.sender)
@@ -58,20 +58,20 @@ def test_a_dossier_sent_twice_gets_one_receipt_and_one_delivery(node: nodes.Node
 
 
 def test_killed_between_receipt_and_delivery_it_is_delivered_once(node: nodes.Node, so_tu_phap: agency.Agency) -> None:
-    node.keep("serve")
+    node.keep("serve", workers=2)
     letter = letters.dossier(next(numbers))
     first = node.post(letter.body, letter.sender)
     assert first.status == 201
     node.kill("serve")  # recorded, answered, not yet delivered: no `work` runs
     assert arrivals_of(so_tu_phap, letter) == []
-    node.keep("serve", "work")
+    node.keep("serve", "work", workers=2)
     assert storm.settled(node, {letter.id}) == {letter.id: "delivered"}
     assert receipt(node.post(letter.body, letter.sender)) == receipt(first)
     assert delivered_once(node, so_tu_phap, letter) == [letter.id]
 
 
 def test_killed_while_the_agency_has_it_the_same_bytes_come_again(node: nodes.Node, so_tu_phap: agency.Agency) -> None:
-    node.keep("serve", "work")
+    node.keep("serve", "work", workers=2)
     so_tu_phap.reached.clear()
     so_tu_phap.hold = threading.Event()
     letter = letters.dossier(next(numbers))
@@ -80,7 +80,7 @@ def test_killed_while_the_agency_has_it_the_same_bytes_come_again(node: nodes.No
     node.kill("work")  # the agency has it, the gateway does not know
     so_tu_phap.hold.set()
     so_tu_phap.hold = None
-    node.keep("serve", "work")
+    node.keep("serve", "work", workers=2)
     assert storm.settled(node, {letter.id}) == {letter.id: "delivered"}
     came = {arrival for arrival in so_tu_phap.arrivals if arrival[0] == letter.id}
     assert len(came) == 1, "the same id with the same bytes, however often"
@@ -88,7 +88,7 @@ def test_killed_while_the_agency_has_it_the_same_bytes_come_again(node: nodes.No
 
 
 def test_a_killed_worker_is_replaced_and_its_message_is_sent_again(node: nodes.Node) -> None:
-    node.keep("serve")
+    node.keep("serve", workers=2)
     door = node.running["serve"]
     before = storm.workers(door.pid)
     assert len(before) == 2

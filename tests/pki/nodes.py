@@ -148,11 +148,11 @@ class Node:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
-        return kept | {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | {"LC_ALL": "C.UTF-8"}
 
     # --- processes
 
-    def serve(self, workers: int = 2) -> subprocess.Popen[bytes]:
+    def serve(self, workers: int = 1) -> subprocess.Popen[bytes]:
         """`lienthong serve`, ready."""
         process = self._start("serve", "--workers", str(workers))
 
@@ -195,13 +195,13 @@ class Node:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(PATIENCE_S)
 
-    def keep(self, *commands: str) -> None:
+    def keep(self, *commands: str, workers: int = 1) -> None:
         """Have just these running: what is missing is started, the rest is killed."""
         for command in set(self.running) - set(commands):
             self.kill(command)
         for command in commands:
             if command not in self.running:
-                self.serve() if command == "serve" else self.work()
+                self.serve(workers) if command == "serve" else self.work()
 
     def stop(self) -> None:
         """SIGTERM for all, then whatever it takes."""

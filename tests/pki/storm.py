@@ -119,7 +119,7 @@ def run(folder: Path, *, messages: int, kills: int, database: str, seed: int = 2
             made = [letters.dossier(n, "so-tu-phap" if n % 2 else "ubnd-xa-thu-nghiem") for n in range(1, messages + 1)]
             storm = _Storm(node, so_tu_phap, made)
             storm.report.messages = messages
-            node.keep("serve", "work")
+            node.keep("serve", "work", workers=2)
             threads = [threading.Thread(target=storm.send, args=(made[n::senders],)) for n in range(senders)]
             for thread in threads:
                 thread.start()
@@ -129,7 +129,7 @@ def run(folder: Path, *, messages: int, kills: int, database: str, seed: int = 2
                 node.kill(name)
                 storm.report.kills += 1
                 time.sleep(chance.uniform(0.0, 0.5))
-                node.keep("serve", "work")
+                node.keep("serve", "work", workers=2)
             for thread in threads:
                 thread.join(PATIENCE_S)
                 if thread.is_alive():

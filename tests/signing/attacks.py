@@ -14,7 +14,7 @@ import base64
 import copy
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -171,17 +171,26 @@ def out(root: Element) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def attacks(seed: Seed) -> list[Attack]:
-    """Every attack on this seed, each body once."""
+def attacks(seed: Seed, families: Sequence[Family] | None = None) -> list[Attack]:
+    """Every attack on this seed, or those of these families, each body once."""
     made: dict[bytes, Attack] = {}
-    for family in FAMILIES:
+    for family in FAMILIES if families is None else families:
         for name, body, codes in family(seed):
             if body != seed.body:
                 made.setdefault(body, Attack(f"{family.__name__}: {name}", body, frozenset(codes.split())))
     return list(made.values())
 
 
+def part(seed: Seed, turn: int, groups: int, each: int) -> list[Attack]:
+    """A part of the attacks, made without making the others: of the families one in ``groups``, of their attacks one in ``each``.
+
+    Of as many seeds as the two have products, one turn each, every attack is made on one.
+    """
+    return attacks(seed, FAMILIES[turn % groups :: groups])[turn // groups % each :: each]
+
+
 Made = Iterator[tuple[str, bytes, str]]  # what is done, the document, the codes
+Family = Callable[[Seed], Made]
 
 
 # Content changed after signing ----------------------------------------------------------------------------------------
@@ -1388,7 +1397,7 @@ def bombs(seed: Seed) -> Made:
         yield f"a key of 16 000 bits, exponent {exponent[:8]}", out(again), code
 
 
-FAMILIES = (
+FAMILIES: tuple[Family, ...] = (
     content,
     nodes,
     ids,

@@ -1,0 +1,28 @@
+"""Our source files, each parsed and walked once in a process: a dozen tests look at all of them."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OURS = ("gateway", "schemas", "signing", "connectors")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every source file of what is shipped, in order."""
+    return tuple(sorted(path for name in OURS for path in (ROOT / name).rglob("*.py")))
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """What a file says."""
+    return ast.parse(file.read_text("utf-8"))
+
+
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Every node of it, as ast.walk gives them."""
+    return tuple(ast.walk(parsed(file)))
