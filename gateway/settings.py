@@ -593,6 +593,18 @@ class ReconcileSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSettings:
+    """Acts that need a second person."""
+
+    above: int | None = setting(
+        None,
+        at_least=1,
+        vi="Đợt có nhiều việc hơn số này phải được người khác duyệt; bỏ trống: không cần.",
+        en="A batch of more things than this needs another person's approval; empty: none does.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaSettings:
     """Document schemas beside those in the package."""
 
@@ -665,6 +677,7 @@ class Settings:
         en="Account of the operating system = role (viewer, auditor, operator, approver, administrator). "
         "Empty: whoever owns the configuration file is administrator.",
     )
+    approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
@@ -700,6 +713,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
+        "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
     }
 )

@@ -24,6 +24,7 @@ from gateway import settings
 from gateway.cli import CommandRun, lienthong
 from gateway.core import lifecycle
 from gateway.core import rights as rights_of_types
+from gateway.core.batches import BatchState
 from gateway.core.lifecycle import LABELS, MOVES, Guard
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.core.problems import Lang, ProblemEntry, ProblemOutcome, Side, catalogue
@@ -336,6 +337,25 @@ ATTEMPTS = {
     AttemptOutcome.NOT_THERE: ("đã hỏi, bên nhận không có", "asked; they do not have it"),
     AttemptOutcome.NOTHING: ("không có gì để báo, không gửi gì", "nothing to tell, nothing left"),
 }
+BATCHES = {
+    BatchState.WAITING: (
+        "chờ người thứ hai duyệt",
+        "waits for a second person",
+        "`batch approve` → running; `batch cancel` → cancelled",
+    ),
+    BatchState.RUNNING: (
+        "`work` làm dần theo nhịp, rồi theo dõi những gì đã xếp hàng",
+        "`work` does the next things at its rate, then follows what was queued",
+        "không còn việc nào dở dang → done; `batch pause` → paused; `batch cancel` → cancelled",
+    ),
+    BatchState.PAUSED: (
+        "không làm thêm; những gì đã xếp hàng vẫn đi",
+        "nothing more is done; what was queued goes on",
+        "`batch resume` → running; `batch cancel` → cancelled",
+    ),
+    BatchState.DONE: ("mọi việc đã rõ kết quả", "it is known what became of everything", "cuối cùng / final"),
+    BatchState.CANCELLED: ("phần chưa làm được để nguyên", "what was not done is left as it was", "cuối cùng / final"),
+}
 FATES = {
     Fate.ACCEPTED: (
         "đã nhận, ghi, xếp hàng chuyển; biên nhận CHAP_NHAN",
@@ -357,7 +377,13 @@ FATES = {
 
 def states() -> str:
     """The state machines: dossier, message, delivery."""
-    for words, members in ((GUARDS, Guard), (DELIVERIES, DeliveryState), (ATTEMPTS, AttemptOutcome), (FATES, Fate)):
+    for words, members in (
+        (GUARDS, Guard),
+        (DELIVERIES, DeliveryState),
+        (ATTEMPTS, AttemptOutcome),
+        (FATES, Fate),
+        (BATCHES, BatchState),
+    ):
         if set(words) != set(members):
             raise SystemExit(f"tools/pages.py: the words for {members.__name__} do not fit its members")
     codes = [(f"`{code}`", vi, en) for code, (vi, en) in LABELS.items()]
@@ -392,6 +418,13 @@ def states() -> str:
         ),
         "Một lượt thử kết thúc bằng / A try ends as:",
         table(("Kết quả / outcome", "Nghĩa", "Meaning"), ((f"`{k}`", *v) for k, v in ATTEMPTS.items())),
+        "## Đợt / Batch",
+        "Việc trên hơn một lượt gửi, thông điệp hay hồ sơ là một đợt (docs/decisions/0112).",
+        "An act over more than one delivery, message or dossier is a batch (docs/decisions/0112).",
+        table(
+            ("Trạng thái / state", "Nghĩa", "Meaning", "Ai chuyển tiếp / who moves it on"),
+            ((f"`{k}`", *v) for k, v in BATCHES.items()),
+        ),
     )
 
 

@@ -102,6 +102,14 @@ COMMANDS: dict[str, LazyCommand] = {
         "Deliver or judge again, with a plan first.",
     ),
     "skip": LazyCommand("gateway.cli.act:skip", "Bỏ qua một lượt gửi, có lý do.", "Skip a delivery, with a reason."),
+    "batches": LazyCommand(
+        "gateway.cli.batch:batches", "Các đợt gửi lại, bỏ qua, chữa.", "Batches of replays, skips, repairs."
+    ),
+    "batch": LazyCommand(
+        "gateway.cli.batch:batch",
+        "Một đợt: xem, tạm dừng, chạy tiếp, hủy, duyệt.",
+        "One batch: look, pause, resume, cancel, approve.",
+    ),
     "deadlines": LazyCommand(
         "gateway.cli.reports:deadlines", "Hồ sơ quá hạn, sắp đến hạn.", "Dossiers late, or due soon."
     ),

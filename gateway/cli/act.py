@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import click
 
+from gateway.cli.batch import started
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, asking, check_period, command, option
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
+from gateway.core.batches import BatchKind, BatchStep
 from gateway.core.model import Acknowledgement, Delivery
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import ProblemOutcome
 from gateway.services import desk
+from gateway.services.batches import RATE, replay_steps, skip_steps, start_batch
 
 SHOWN = 20  # of each list; the rest is counted
 
@@ -49,6 +53,14 @@ SHOWN = 20  # of each list; the rest is counted
 @option(
     "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
 )
+@option(
+    "--rate",
+    type=click.FloatRange(0.01, 1000),
+    default=RATE,
+    show_default=True,
+    vi="Số việc mỗi giây, khi kế hoạch có hơn một việc.",
+    en="Things a second, where the plan has more than one.",
+)
 @option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
 @asking
 def replay(
@@ -60,6 +72,7 @@ def replay(
     since: datetime | None,
     until: datetime | None,
     limit: int,
+    rate: float,
     dry_run: bool,
     reason: str | None,
 ) -> int:
@@ -95,6 +108,10 @@ def replay(
         return PROBLEMS if plan.would_fail else FINE
     why = call.agreed("replay", reason, f"Làm {plan.count} việc này?", f"Do these {plan.count}?")
     who = f"operator:{call.person}"
+    if plan.count > 1:
+        steps = replay_steps(plan.deliveries, plan.messages)
+        _start(call, BatchKind.REPLAY, steps, why, rate, choice)
+        return FINE
     queued = desk.replay_deliveries(store, plan, who=who, reason=why, now=call.now)
     answers: list[Acknowledgement] = []
     if plan.messages:
@@ -208,6 +225,14 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
 @option(
     "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
 )
+@option(
+    "--rate",
+    type=click.FloatRange(0.01, 1000),
+    default=RATE,
+    show_default=True,
+    vi="Số việc mỗi giây, khi kế hoạch có hơn một việc.",
+    en="Things a second, where the plan has more than one.",
+)
 @option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
 @asking
 def skip(
@@ -219,6 +244,7 @@ def skip(
     since: datetime | None,
     until: datetime | None,
     limit: int,
+    rate: float,
     dry_run: bool,
     reason: str | None,
 ) -> int:
@@ -254,12 +280,36 @@ def skip(
         if number > 1
         else f"Give delivery {plan.deliveries[0].id} up for good?",
     )
-    with screen.progress("Đang bỏ qua", "Skipping") as done:
-        skipped = desk.skip_planned(
-            call.store, plan, who=f"operator:{call.person}", reason=why, now=call.now, done=done
-        )
-    _print_skipped(screen, skipped, number)
+    if number > 1:
+        _start(call, BatchKind.SKIP, skip_steps(plan.deliveries), why, rate, choice)
+        return FINE
+    one = desk.skip(call.store, plan.deliveries[0].id, who=f"operator:{call.person}", reason=why, now=call.now)
+    if screen.as_json:
+        screen.row({"skipped": delivery_row(screen, one)})
+    screen.line(
+        f"Đã bỏ qua {one.id}; làn {one.lane} tới {one.party} đi tiếp.",
+        f"Skipped {one.id}; lane {one.lane} to {one.party} goes on.",
+    )
     return FINE
+
+
+def _start(
+    call: CommandRun, kind: BatchKind, steps: Sequence[BatchStep], reason: str, rate: float, choice: desk.Choice
+) -> None:
+    """More than one thing is a batch."""
+    asked = {name: value for name, value in asdict(choice).items() if value}
+    made = start_batch(
+        call.store,
+        kind,
+        steps,
+        who=f"operator:{call.person}",
+        reason=reason,
+        now=call.now,
+        per_second=rate,
+        asked={**asked, "states": sorted(choice.states)} if choice.states else asked,
+        approve_above=call.settings.approval.above,
+    )
+    started(call, made)
 
 
 def _print_skip(screen: Screen, plan: desk.SkipPlan, *, dry_run: bool) -> None:
@@ -290,23 +340,4 @@ def _print_skip(screen: Screen, plan: desk.SkipPlan, *, dry_run: bool) -> None:
     if plan.cut:
         screen.line(
             "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
-        )
-
-
-def _print_skipped(screen: Screen, skipped: list[Delivery], planned: int) -> None:
-    if screen.as_json:
-        for one in skipped:
-            screen.row({"skipped": delivery_row(screen, one)})
-        return
-    for one in skipped[:SHOWN]:
-        screen.line(
-            f"Đã bỏ qua {one.id}; làn {one.lane} tới {one.party} đi tiếp.",
-            f"Skipped {one.id}; lane {one.lane} to {one.party} goes on.",
-        )
-    screen.rest(len(skipped) - SHOWN)
-    if planned > len(skipped):
-        left = planned - len(skipped)
-        screen.line(
-            f"{left} lượt đã đổi trạng thái trong lúc đó, để nguyên.",
-            f"{left} deliveries had moved meanwhile and were left alone.",
         )

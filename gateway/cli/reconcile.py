@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.batch import started
 from gateway.cli.check import Moment
 from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, asking, check_period, command, option
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
+from gateway.core.batches import BatchItemKind, BatchKind, BatchStep
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.reconcile import DriftTurn
@@ -293,14 +295,18 @@ class _Mending:
     limit: int | None
 
     def run(self, reason: str | None, *, dry_run: bool) -> int:
-        """Prints the plan; asks; acts. The plan is made anew for the act, so that it is never older than the question."""
-        from gateway.services.repairing import RepairAct, repair
+        """Prints the plan; asks; starts a batch that does what was printed, or does it where it is one dossier."""
+        from gateway.services.batches import MOST, start_batch
+        from gateway.services.repairing import RepairAct, mend_dossier, repair_steps
 
         call, screen = self.desk.call, self.desk.call.screen
         counts: Counter[RepairAct] = Counter()
         open_ends = 0
+        steps: list[BatchStep] = []
         for one in self._planned():
             counts[one.act] += 1
+            if one.act is not RepairAct.NOTHING and len(steps) <= MOST:
+                steps += repair_steps(call.store, [one])
             open_ends += one.act is RepairAct.NOTHING and one.about.turn is not DriftTurn.GATEWAY
             if self.limit is not None or counts.total() <= SHOWN:
                 self._print(one)
@@ -313,20 +319,44 @@ class _Mending:
         why = call.agreed(
             "reconcile --repair", reason, f"Chữa {acts} hồ sơ ở {self.desk.party.id}?", f"Mend {acts} dossiers?"
         )
-        done = 0
-        planned = self._planned()
         who = f"operator:{call.person}"
-        for one in repair(
-            call.store, planned, who=who, reason=why, now=lambda: datetime.now(UTC), per_second=self.rate
-        ):
-            done += 1
-            self.desk.hold()
-            if screen.as_json:
-                screen.row({"repaired": one.about.ma_ho_so, "deliveries": [d.id for d in one.deliveries]})
-        screen.line(
-            f"Đã xếp hàng cho {done} hồ sơ; “lienthong work” sẽ gửi. Đối soát lại sau đó.",
-            f"Queued for {done} dossiers; “lienthong work” sends them. Reconcile again after that.",
-        )
+        if len(steps) > 1:
+            made = start_batch(
+                call.store,
+                BatchKind.REPAIR,
+                steps[:MOST],
+                who=who,
+                reason=why,
+                now=call.now,
+                per_second=self.rate,
+                asked={"party": self.desk.party.id, "period": f"{self.desk.period.since} – {self.desk.period.until}"},
+                approve_above=call.settings.approval.above,
+            )
+            started(call, made)
+            if len(steps) > MOST:
+                screen.note(
+                    f"Một đợt nhận nhiều nhất {MOST} hồ sơ; đối soát lại sau đợt này.",
+                    f"A batch takes {MOST} dossiers at most; reconcile again after it.",
+                )
+            return PROBLEMS if open_ends else FINE
+        (step,) = steps
+        with call.store.begin() as tx:
+            if step.kind is BatchItemKind.DELIVERY:
+                queued = bool(tx.replay([step.subject], who=who, reason=why, now=call.now))
+            else:
+                queued = mend_dossier(tx, step, who=who, reason=why, now=call.now) is None
+        if screen.as_json:
+            screen.row({"repaired": step.subject, "queued": queued})
+        elif queued:
+            screen.line(
+                f"Đã xếp hàng cho {step.subject}; “lienthong work” sẽ gửi. Đối soát lại sau đó.",
+                f"Queued for {step.subject}; “lienthong work” sends it. Reconcile again after that.",
+            )
+        else:
+            screen.line(
+                f"{step.subject}: người khác đã thay đổi trong lúc đó; để nguyên.",
+                f"{step.subject}: somebody else changed it meanwhile; left alone.",
+            )
         return PROBLEMS if open_ends else FINE
 
     def _planned(self) -> Iterator[Repair]:

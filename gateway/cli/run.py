@@ -20,6 +20,7 @@ from gateway.core.problems import Problem, Stopped
 if TYPE_CHECKING:
     from gateway.core.alerts import AlertGroup
     from gateway.core.model import Acknowledgement, Envelope
+    from gateway.services.batches import BatchActs
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
     from gateway.settings import Settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lienthong.work")
 
 ALERTS_EVERY_S = 60.0
+BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
@@ -188,6 +190,7 @@ class Desk:
             self._loop("renew", self.settings.parties.reload_s, self._renew),
             self._loop("answers", work.answer_s, self._answer),
             self._loop("recheck", min(work.recheck_s, 60.0), self._recheck),
+            self._loop("batches", BATCHES_EVERY_S, self._batches),
             self._loop("alerts", ALERTS_EVERY_S, self._alert),
             self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
             self._loop("trust", work.trust_s, self._trust),
@@ -278,6 +281,13 @@ class Desk:
         while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), _now()) and not self.stop.is_set():
             pass
 
+    async def _batches(self) -> None:
+        """The next things of each batch, at its rate."""
+        from gateway.services.batches import carry_on_batches
+
+        if self.gate.store is not None:
+            await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), _now)
+
     async def _reconcile(self) -> None:
         """Parties whose hour has come are reconciled; in a thread with a loop of its own, for it may take hours."""
         from gateway.cli.nightly import reconcile_due
@@ -346,6 +356,15 @@ async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) 
             lasts=timedelta(hours=settings.trust.evidence_h),
             force=force,
         )
+
+
+def batch_acts(gate: Gate) -> BatchActs:
+    """How the things of batches are done."""
+    from gateway.services.batches import BatchActs
+    from gateway.services.intake import recheck
+    from gateway.services.repairing import mend_dossier
+
+    return BatchActs(rejudge=lambda message, now, also: recheck([message], gate, now, also=also), mend=mend_dossier)
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:

@@ -51,6 +51,12 @@ ACTS: Final = {
     "operator.logged-in": ("đăng nhập", "logged in"),
     "operator.logged-out": ("đăng xuất", "logged out"),
     "operator.refused": ("đăng nhập không được", "was refused at log-in"),
+    "batch.started": ("bắt đầu đợt", "started a batch"),
+    "batch.approved": ("duyệt đợt", "approved a batch"),
+    "batch.paused": ("tạm dừng đợt", "paused a batch"),
+    "batch.resumed": ("cho đợt chạy tiếp", "resumed a batch"),
+    "batch.cancelled": ("hủy đợt", "cancelled a batch"),
+    "batch.ended": ("đợt kết thúc", "a batch ended"),
     "log.head": ("ký đầu chuỗi", "signed the head"),
 }
 _TOLD: Final = (
@@ -66,6 +72,8 @@ _TOLD: Final = (
     "version",
     "bodies",
     "alert",
+    "batch",
+    "size",
 )
 
 

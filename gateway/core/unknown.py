@@ -11,11 +11,12 @@ _LISTED = {
     "alert": ("nhóm việc", "group of alerts", "lienthong alerts"),
     "operator": ("người trực", "operator", "lienthong operator list"),
     "party": ("bên", "party", "lienthong parties list"),
+    "batch": ("đợt", "batch", "lienthong batches"),
     "samples": ("bộ mẫu", "folder of samples", "lienthong demo --help"),
 }
 
 
 def unknown(what: str, value: str) -> Problem:
-    """SYS-042 for a kind of thing (message, delivery, dossier, party, samples) and the name it was asked for by."""
+    """SYS-042 for a kind of thing (message, delivery, dossier, party, batch, samples) and the name it was asked for by."""
     vi, en, listing = _LISTED[what]
     return Problem("SYS-042", {"what": what, "what_vi": vi, "what_en": en, "value": value[:200], "listing": listing})

@@ -354,27 +354,6 @@ def plan_skip(store: Store, choice: Choice) -> SkipPlan:
         return SkipPlan(deliveries=listed, behind=_behind(view, listed), cut=len(chosen) > choice.limit)
 
 
-def skip_planned(
-    store: Store,
-    planned: SkipPlan,
-    *,
-    who: str,
-    reason: str,
-    now: datetime,
-    done: Callable[[int, int], None] = lambda _done, _of: None,
-) -> list[Delivery]:
-    """Gives up the plan's deliveries, each by itself. Gives those that were; what somebody else moved meanwhile is left alone."""
-    skipped = []
-    for number, delivery in enumerate(planned.deliveries, 1):
-        try:
-            skipped.append(skip(store, delivery.id, who=who, reason=reason, now=now))
-        except Stopped as stop:
-            if stop.problems[0].code != "SYS-044":
-                raise
-        done(number, len(planned.deliveries))
-    return skipped
-
-
 def skippable(store: Store, name: str) -> Delivery:
     """The delivery that a skip would give up: by its id, or by a message that has just one left to give up.
 

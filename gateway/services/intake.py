@@ -37,7 +37,7 @@ from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.service_rules import ServiceDesk, of_message
 from gateway.documents import Attested, Canonical, Document, Kind, cut_short, header_claims, locate, parse, xpath_of
-from gateway.store import Store, StoreError
+from gateway.store import Store, StoreError, Tx
 from schemas import qcvn120, versions, write
 from schemas.catalog import Catalog
 from schemas.check import check
@@ -521,8 +521,12 @@ def commit(
     *,
     recheck: bool = False,
     spending: Spending | None = None,
+    also: Callable[[Tx, Sequence[Acknowledgement]], None] | None = None,
 ) -> list[Acknowledgement]:
-    """Enter findings in the book and write it, with what the parties have used up. Answers exist only after the commit."""
+    """Enter findings in the book and write it, with what the parties have used up. Answers exist only after the commit.
+
+    ``also`` writes what must be kept together with it, or not at all.
+    """
     assert gate.store is not None
     counter = gate.counter()
     with gate.store.begin() as tx:
@@ -533,6 +537,8 @@ def commit(
         due = spending.due(at := monotonic()) if spending is not None else {}
         if due and spending is not None:
             tx.spend(spending.day, due)
+        if also is not None:
+            also(tx, answers)
     if due and spending is not None:
         spending.written(due, tx.total, at)
     for finding, ack in zip(findings, answers, strict=True):
@@ -543,12 +549,18 @@ def commit(
     return answers
 
 
-def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Acknowledgement]:
+def recheck(
+    messages: Sequence[MessageId],
+    gate: Gate,
+    now: datetime,
+    *,
+    also: Callable[[Tx, Sequence[Acknowledgement]], None] | None = None,
+) -> list[Acknowledgement]:
     """Judge stored bytes again as of their arrival, and enter the verdict in the same book.
 
     For held messages whose certificate status may be known by now, and for rejected ones that an operator replays after mending
     a schema or the trust. A new verdict stands beside the old one; an id that was taken since then is a conflict here too.
-    Raises LookupError for a message whose bytes are not here.
+    ``also`` writes what must be kept together with each verdict. Raises LookupError for a message whose bytes are not here.
     """
     assert gate.store is not None
     answers: list[Acknowledgement] = []
@@ -562,5 +574,5 @@ def recheck(messages: Sequence[MessageId], gate: Gate, now: datetime) -> list[Ac
         if overdue:
             problem = Problem(SIG_HELD_TOO_LONG, {"hours": round(gate.hold_for.total_seconds() / 3600)})
             finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, problem)), gate)
-        answers += commit([finding], gate, now, recheck=True)
+        answers += commit([finding], gate, now, recheck=True, also=also)
     return answers

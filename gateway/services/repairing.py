@@ -6,22 +6,24 @@ Nothing is edited, and what is not ours to mend is left to whose turn it is.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from gateway.core.batches import BatchItemKind, BatchStep
 from gateway.core.effects import Files, Moves
 from gateway.core.lifecycle import LifeRules
-from gateway.core.model import Change, Delivery, DeliveryId, DeliveryState, Dossier, PartyId
+from gateway.core.model import Change, Delivery, DeliveryId, DeliveryState, Dossier, MaHoSo, PartyId
 from gateway.core.parties import AfterFailure, Parties, Party, Receives
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import Disagreement, DisagreementKind, DriftCause
 from gateway.core.told import Told, compared, is_told, packet_digest
-from gateway.store import Store, View
+from gateway.store import Store, Tx, View
 from schemas.record import WORDS, HoSoRecord, record_of
 
 TURN = "reconcile"
@@ -151,27 +153,47 @@ def _owed(view: View, party: Party, changes: Sequence[Change]) -> tuple[Delivery
     return tuple(made)
 
 
-def repair(
-    store: Store, planned: Iterable[Repair], *, who: str, reason: str, now: Callable[[], datetime], per_second: float
-) -> Iterator[Repair]:
-    """Does what was planned, dossier by dossier, and gives each that was done. ``per_second`` dossiers fall due."""
-    began, due = now(), 0
+_KEPT_OF_DELIVERY = ("id", "message", "ma_thong_diep", "loai", "party", "lane", "digest", "blocking")
+
+
+def repair_steps(store: Store, planned: Iterable[Repair]) -> Iterator[BatchStep]:
+    """The plan of a batch: what is to be done about each dossier, and how it stood. What cannot be mended is left out."""
     for one in planned:
         if one.act is RepairAct.NOTHING:
             continue
-        at = began + timedelta(seconds=due / per_second)
-        due += 1
-        with store.begin() as tx:
-            if one.act is RepairAct.REPLAY:
-                tx.replay([d.id for d in one.deliveries], who=who, reason=reason, now=now())
-            else:
-                owed = [_due(delivery, at) for delivery in one.deliveries]
-                tx.tell_again(one.told, owed, rows_kept=one.rows_kept, who=who, reason=reason, now=now())
-        yield one
+        about = one.about
+        if one.act is RepairAct.REPLAY:
+            held = one.deliveries[0]
+            was: dict[str, Any] = {"state": held.state.value, "lease": held.lease}
+            yield BatchStep(kind=BatchItemKind.DELIVERY, subject=held.id, party=about.party, was=was)
+            continue
+        with store.read() as view:
+            was = _standing(view, about.party, MaHoSo(about.ma_ho_so))
+        deliveries = [{name: getattr(d, name) for name in _KEPT_OF_DELIVERY} for d in one.deliveries]
+        plan = {"deliveries": deliveries, "rows_kept": list(one.rows_kept)}
+        yield BatchStep(kind=BatchItemKind.DOSSIER, subject=about.ma_ho_so, party=about.party, was=was, plan=plan)
 
 
-def _due(delivery: Delivery, at: datetime) -> Delivery:
-    return replace(delivery, due_at=at)
+def mend_dossier(
+    tx: Tx, step: BatchStep, *, who: str, reason: str, now: datetime, batch: int | None = None
+) -> str | None:
+    """Owes a party news of a dossier once more, as it was planned. Gives how it stands where somebody else acted meanwhile;
+    then nothing is done."""
+    ma_ho_so = MaHoSo(step.subject)
+    owed = [Delivery(**fields, due_at=now) for fields in step.plan["deliveries"]]
+    if _standing(tx, step.party, ma_ho_so) != step.was or tx.lock_deliveries([one.id for one in owed]):
+        return "told"
+    kept = step.plan["rows_kept"]
+    tx.tell_again(tx.told(step.party, ma_ho_so), owed, rows_kept=kept, who=who, reason=reason, now=now, batch=batch)
+    return None
+
+
+def _standing(view: View, party: PartyId, ma_ho_so: MaHoSo) -> dict[str, Any]:
+    """What a plan about a dossier rests on: its newest event, and what the party was told and says."""
+    dossier, told = view.dossier(ma_ho_so), view.told(party, ma_ho_so)
+    newest = max((change.number for change in dossier.changes), default=0) if dossier is not None else 0
+    known = "" if told is None else repr((told.change, told.sent, told.taken, told.rows, sorted(told.refused)))
+    return {"change": newest, "told": hashlib.sha256(known.encode()).hexdigest()[:32]}
 
 
 @contextmanager

@@ -27,11 +27,12 @@ from sqlalchemy import (
     literal_column,
 )
 
+from gateway.core.batches import BatchItemState, BatchState
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0011"
+REVISION = "0012"
 
 metadata = MetaData(
     naming_convention={
@@ -48,7 +49,9 @@ metadata = MetaData(
 # third of a look-up's CPU. The migrations make them (gateway/store/migrations), and a test compares.
 
 
-def _among(name: str, values: type[Fate | DeliveryState | AttemptOutcome]) -> CheckConstraint:
+def _among(
+    name: str, values: type[Fate | DeliveryState | AttemptOutcome | BatchState | BatchItemState]
+) -> CheckConstraint:
     return CheckConstraint(f"{name} IN ({', '.join(repr(v.value) for v in values)})", name=name)
 
 
@@ -468,5 +471,47 @@ acknowledged = Table(  # alerts that a person has seen and taken on; a row goes 
     Column("note", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("until", UtcDateTime),
+    **_CLUSTERED,
+)
+
+batch = Table(  # acts over many things, carried out by `work`
+    "batch",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("per_second", Float, nullable=False),
+    Column("asked", Json, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("started_by", String, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("approved_by", String),
+    Column("approved_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("source", Serial, ForeignKey("batch.number"), autoincrement=False),  # whose failed things these are
+    Column("due_at", UtcDateTime, index=True),  # when `work` looks at it next; None: there is nothing to do
+    Column("followed_at", UtcDateTime),
+    Column("lease", Integer, nullable=False),
+    Column("lease_until", UtcDateTime),
+    _among("state", BatchState),
+)
+
+batch_item = Table(  # the things of a batch as they were planned, and what became of them
+    "batch_item",
+    metadata,
+    Column("batch", Serial, ForeignKey("batch.number"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("party", String, nullable=False),
+    Column("was", Json, nullable=False),
+    Column("plan", Json, nullable=False),
+    Column("state", String, nullable=False),
+    Column("code", String),
+    Column("found", String),
+    Column("at", UtcDateTime),
+    _among("state", BatchItemState),
+    Index(None, "batch", "state", "number"),
     **_CLUSTERED,
 )

@@ -39,6 +39,7 @@ from gateway.core.operators import Operator, joined_roles
 from gateway.core.problems import Problem
 from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
+from gateway.store.batch_book import BatchTx
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
@@ -92,7 +93,7 @@ class _Standing:
     problems: list[dict[str, Any]]
 
 
-class Tx(View):
+class Tx(View, BatchTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
     def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
@@ -480,6 +481,7 @@ class Tx(View):
         who: str,
         reason: str,
         now: datetime,
+        batch: int | None = None,
     ) -> None:
         """Owes a party news of a dossier once more. What it was told counts no longer, but for these rows of progress.
 
@@ -491,7 +493,7 @@ class Tx(View):
         statements.PUT_DELIVERIES(self._connection, queued)
         for row in queued:
             facts = {"delivery": row["id"], "party": row["party"], "reason": reason, "row": row_seal("delivery", row)}
-            self._note(now, "delivery.retold", who, row["message"], **facts)
+            self._note(now, "delivery.retold", who, row["message"], **facts, **_of_batch(batch))
 
     def take_turn(self, what: str, party: PartyId, token: int, now: datetime, until: datetime) -> bool:
         """Whether it is ours now to do this for a party, until then: nobody is at it, or whoever was let its time run out."""
@@ -551,7 +553,9 @@ class Tx(View):
             self._note(now, "delivery.rescued", "gateway", row.message, **facts, attempt=self._add_attempt(attempt))
         return [rows.delivery_of(row) for row in rescued]
 
-    def replay(self, ids: Collection[DeliveryId | str], *, who: str, reason: str, now: datetime) -> list[Delivery]:
+    def replay(
+        self, ids: Collection[DeliveryId | str], *, who: str, reason: str, now: datetime, batch: int | None = None
+    ) -> list[Delivery]:
         """Refused and dead deliveries are queued again, tries counted anew, history kept. Gives those that were."""
         moved = self._hand(
             ids,
@@ -565,10 +569,13 @@ class Tx(View):
             },
         )
         for row in moved:
-            self._note(now, "delivery.replayed", who, row.message, delivery=row.id, party=row.party, reason=reason)
+            facts = {"delivery": row.id, "party": row.party, "reason": reason, **_of_batch(batch)}
+            self._note(now, "delivery.replayed", who, row.message, **facts)
         return [rows.delivery_of(row) for row in moved]
 
-    def skip(self, delivery: DeliveryId | str, *, who: str, reason: str, now: datetime) -> Delivery:
+    def skip(
+        self, delivery: DeliveryId | str, *, who: str, reason: str, now: datetime, batch: int | None = None
+    ) -> Delivery:
         """Gives a delivery up, so that its lane goes on. Raises Conflict when it is final, or being sent just now."""
         moved = self._hand(
             [delivery],
@@ -578,9 +585,8 @@ class Tx(View):
         if not moved:
             known = self.delivery(delivery)
             raise Conflict(f"delivery {delivery} is {known.state if known else 'not on record'}")
-        self._note(
-            now, "delivery.skipped", who, moved[0].message, delivery=delivery, party=moved[0].party, reason=reason
-        )
+        facts = {"delivery": delivery, "party": moved[0].party, "reason": reason, **_of_batch(batch)}
+        self._note(now, "delivery.skipped", who, moved[0].message, **facts)
         return rows.delivery_of(moved[0])
 
     def _hand(
@@ -994,6 +1000,11 @@ def _sealed(entry: LedgerEntry, message: Mapping[str, Any], verdict: Mapping[str
     if len(envelope.body) < envelope.total_bytes:
         told["kept"] = {"bytes": len(envelope.body), "digest": _sha256(envelope.body)}
     return told
+
+
+def _of_batch(batch: int | None) -> dict[str, int]:
+    """What the log says of an act that belongs to a batch."""
+    return {} if batch is None else {"batch": batch}
 
 
 def _wordless(problem: dict[str, Any] | None) -> dict[str, Any] | None:

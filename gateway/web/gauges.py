@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from prometheus_client.core import Metric
 
+from gateway.core.batches import BatchState
 from gateway.core.chain import LogEntry
 from gateway.core.model import PartyId
 from gateway.core.parties import Receives
@@ -30,6 +31,8 @@ def standing(gate: Gate) -> Iterable[Metric]:
         drift = drift_counts(view, projected(gate.parties))
         last = reconciled(view, now)
         messages_held = view.held_count()
+        batches = view.count_batches()
+        going = view.batches(states=[BatchState.RUNNING, BatchState.PAUSED, BatchState.WAITING])
         inboxes = [view.reader(party.id) for party in gate.parties if party.receives is Receives.PULL]
         unread = {
             reader.party: first[0].recorded_at
@@ -73,6 +76,18 @@ def standing(gate: Gate) -> Iterable[Metric]:
         "How long the oldest place that its party has not confirmed has been there.",
         [((party,), max(0.0, (now - at).total_seconds())) for party, at in unread.items()],
         ("party",),
+    )
+    yield metrics.gauge(
+        "batches",
+        "Batches, by state.",
+        [((str(state),), float(batches.get(state, 0))) for state in BatchState],
+        ("state",),
+    )
+    yield metrics.gauge(
+        "batch_things",
+        "Things of batches that are not over, by batch and where they stand.",
+        [((str(b.number), str(state)), float(number)) for b in going for state, number in b.counts.items()],
+        ("batch", "state"),
     )
     yield metrics.gauge("lanes_held", "Lanes in which a person must look.", [((), float(len(held)))])
     yield metrics.gauge(

@@ -5,7 +5,7 @@ import os
 import pty
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -13,7 +13,10 @@ from patience import PATIENCE_S
 
 from gateway.cli import lienthong
 from gateway.cli.command import Group
+from gateway.cli.run import batch_acts
+from gateway.core.batches import BatchKind
 from gateway.core.operators import OperatorRole
+from gateway.services.batches import carry_on_batches, pause_batch, replay_steps, start_batch
 from gateway.services.operators import add_operator
 
 HS01, BAD = "accepted/HS01-nop-ho-so-toi-thieu", "rejected/SIG-001-sua-noi-dung"
@@ -29,6 +32,10 @@ ACTS = {
     "operator roles": ["lan", "--role", "viewer"],
     "operator disable": ["lan"],
     "operator enable": ["lan"],
+    "batch resume": ["{paused}"],
+    "batch cancel": ["{running}"],
+    "batch approve": ["{waiting}"],
+    "batch again": ["{failed}"],
     "reconcile": [
         *("--party", "so-tu-phap", "--from", "2026-01-01", "--file", "{export}", "--columns", "{columns}", "--repair"),
     ],
@@ -61,6 +68,7 @@ NO_ACTS = [
         "log export",
         "db upgrade",
     ),
+    *("batches", "batch show", "batch pause"),  # whoever wants to stop is not asked twice, and nothing is lost by it
     *("trust forecast", "trust show", "trust refresh", "key new"),
     *("operator add", "operator list", "operator password"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),
@@ -88,6 +96,7 @@ def acts(cli, office, tmp_path):
     """An office where each act has something to do; gives the arguments of an act."""
     office.receive(HS01)
     delivery = office.refused()
+    numbers = standing_batches(office, delivery.id)
     office.receive(BAD)
     who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
     add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
@@ -99,6 +108,7 @@ def acts(cli, office, tmp_path):
     export.write_text("Ma\n", "utf-8")  # the party lists nothing of what is on record
     columns.write_text('[columns]\nMaHoSo = "Ma"\n', "utf-8")
     facts = {
+        **numbers,
         "export": str(export),
         "columns": str(columns),
         "delivery": delivery.id,
@@ -106,6 +116,27 @@ def acts(cli, office, tmp_path):
         "ma_ho_so": "H19.901-260115-0001",
     }
     return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
+
+
+def standing_batches(office, name):
+    """Batches of one delivery that failed, are paused, run, and wait for another person; their numbers."""
+
+    def begun(**more):
+        with office.store.read() as view:
+            steps = replay_steps([view.delivery(name)])
+        who = {"who": "operator:binh", "reason": "thử", "now": datetime.now(UTC)}
+        return start_batch(office.store, BatchKind.REPLAY, steps, **who, **more).number
+
+    def carried_on(**later):
+        carry_on_batches(office.store, batch_acts(office.gate), lambda: datetime.now(UTC) + timedelta(**later))
+
+    failed = begun()
+    carried_on()
+    office.refused()
+    carried_on(minutes=1)
+    paused = begun()
+    pause_batch(office.store, paused, who="operator:binh", reason="thử", now=datetime.now(UTC))
+    return {"failed": failed, "paused": paused, "running": begun(), "waiting": begun(approve_above=0)}
 
 
 def head(office):

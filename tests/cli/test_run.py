@@ -20,7 +20,9 @@ import pytest
 from patience import PATIENCE_S, eventually
 
 from gateway.cli.run import recheck_held
-from gateway.core.model import Fate
+from gateway.core.batches import BatchItemState
+from gateway.core.model import DeliveryState, Fate
+from gateway.services.batches import batch_known
 from signing.heads import HEAD, read_head
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
@@ -222,3 +224,27 @@ def test_a_database_that_goes_away_under_a_worker_is_a_sentence_and_the_next_tur
     assert len(turns) == 2
     assert "readonly database" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_batch_goes_on_after_work_was_killed_and_does_nothing_twice(cli, office):
+    for name in ("toi-thieu", "day-du", "bien"):
+        office.receive(f"accepted/HS01-nop-ho-so-{name}")
+    with office.store.read() as view:
+        owed = [delivery.id for delivery in view.deliveries(states=[DeliveryState.QUEUED])]
+    for _ in owed:
+        office.refused()
+    told = cli("replay", "--state", "refused", "--rate", "1", "--yes", "--reason", "đã sửa", "--json").rows[-1]
+    assert (told["batch"]["size"], told["batch"]["state"]) == (len(owed), "running")
+
+    def replayed():
+        with office.store.read() as view:
+            return [line.facts["delivery"] for line in view.log(what="delivery.replayed", limit=1000)]
+
+    with running(office.folder, "work") as (process, _):
+        assert eventually(replayed)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    with running(office.folder, "work"):
+        assert eventually(lambda: len(replayed()) == len(owed))
+        assert eventually(lambda: batch_known(office.store, told["batch"]["number"]).count(BatchItemState.PLANNED) == 0)
+    assert sorted(replayed()) == sorted(owed)

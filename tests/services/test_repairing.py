@@ -17,13 +17,16 @@ from sqlalchemy import text
 
 from connectors.http import HttpLine
 from connectors.registry import installed
+from gateway.core.batches import BatchItemState, BatchKind
 from gateway.core.problems import Stopped
+from gateway.services.batches import BatchActs, batch_known, carry_on_batches, start_batch
 from gateway.services.drift import drifting
 from gateway.services.reconciling import ReconcilePeriod, compare_asked, disagreements
-from gateway.services.repairing import TURN_LASTS, Repair, alone, plan_repairs, repair
+from gateway.services.repairing import TURN_LASTS, Repair, alone, mend_dossier, plan_repairs, repair_steps
 from gateway.store import SideBook, Store, open_engine
 from gateway.store.compare import compare_with_log
 
+ACTS = BatchActs(rejudge=lambda message, now, also: None, mend=mend_dossier)
 YEAR = ReconcilePeriod(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2027, 1, 1, tzinfo=UTC))
 
 
@@ -45,10 +48,15 @@ async def mended(one: Teller, name: str, table: dict[str, Any]) -> dict[str, Rep
             found = list(disagreements(one.store, one.parties, party, book))
             words = getattr(configured.settings, "calls_of", lambda _loai: True)
             plan = list(plan_repairs(one.store, one.parties, party, found, lambda loai: bool(words(loai))))
-    how = {"who": "operator:lan", "reason": "cổng mất dữ liệu", "now": one.clock, "per_second": 1000.0}
-    assert [r.about.ma_ho_so for r in repair(one.store, plan, **how)] == [
-        r.about.ma_ho_so for r in plan if r.act.value != "nothing"
-    ]
+    steps = list(repair_steps(one.store, plan))
+    assert len(steps) == len([r for r in plan if r.act.value != "nothing"])
+    if steps:
+        how = {"who": "operator:lan", "reason": "cổng mất dữ liệu", "per_second": 1000.0}
+        made = start_batch(one.store, BatchKind.REPAIR, steps, now=one.clock(), **how)
+        for _ in steps:
+            carry_on_batches(one.store, ACTS, one.clock)
+            one.clock.forward(seconds=1)
+        assert batch_known(one.store, made.number).counts == {BatchItemState.QUEUED: len(steps)}
     return {one.about.ma_ho_so: one for one in plan}
 
 
