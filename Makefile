@@ -144,8 +144,9 @@ samples: $(READY)  ## make the samples anew where their recipes have changed
 	$(BIN)/python samples/make.py
 
 .PHONY: attacks
-attacks: $(READY)  ## every attack document on every accepted sample, some minutes, with the time and memory of the dearest
-	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q $(WORKERS) tests/signing/test_attacks.py
+attacks: $(READY)  ## every attack document on every accepted sample, every way to sign; minutes, with time and memory of the dearest
+	LIENTHONG_ALL_ATTACKS=1 $(BIN)/pytest -q $(WORKERS) tests/signing/test_attacks.py tests/signing/test_timestamp.py \
+	    tests/signing/test_verify.py tests/signing/test_genuine.py
 	$(BIN)/python tools/attacks.py
 
 .PHONY: attacks-known
