@@ -256,6 +256,7 @@ class Outbox:
         self._turned = asyncio.get_running_loop().time()
         if _due(self._looked_at, now, RELOOK_EVERY_S):
             self._take_over(await self._ask(lambda view: view.queues()))
+            await self._in_database(self._unpark)
             self._looked_at = now
         self._renew()
         if _due(self._rescued_at, now, RESCUE_EVERY_S):
@@ -452,11 +453,21 @@ class Outbox:
         return LifeRules.of(self._view.get(agency) if self._view is not None and agency is not None else None)
 
     def _rescue(self, now: datetime) -> None:
-        """Leases of workers that died: nobody knows what became of those."""
+        """Leases of workers that died: nobody knows what became of those. What waits behind others is put aside."""
         with self._store.begin() as tx:
             rescued = tx.rescue(now, Problem("DLV-026"))
+            tx.park(now)
         for delivery in rescued:
             log.warning("lease of delivery %s ran out; it is uncertain now", delivery.id)
+
+    def _unpark(self) -> None:
+        """Whatever is parked behind nothing, by a hand in the tables or another version, goes on after a minute."""
+        with self._store.read() as view:
+            left = view.parked_for_nothing()
+        if left:
+            with self._store.begin() as tx:
+                tx.unpark(left)
+            log.warning("%d deliveries were put aside behind nothing; they go on now", len(left))
 
     # One delivery
 

@@ -11,7 +11,7 @@ from gateway.core.allowances import Spent, day_of, used_up
 from gateway.core.deadlines import Deadline, DeadlineRules, Due, hand_over_due
 from gateway.core.lifecycle import LifeRules, Reading, trace
 from gateway.core.milestones import MilestoneKind
-from gateway.core.model import DeliveryState, MaHoSo, PartyId
+from gateway.core.model import MaHoSo, PartyId
 from gateway.core.parties import NodeAllowance, Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
@@ -115,7 +115,7 @@ def _allowances(
 def _outbox(store: Store, now: datetime, patience: Patience) -> Iterator[Alert]:
     with store.read() as view:
         lanes, queues = view.lanes(held_only=True, limit=MOST), view.queues()
-        unclear = view.deliveries(states=[DeliveryState.UNKNOWN], limit=MOST)
+        unclear = view.uncertain(limit=MOST)
     for lane in lanes:
         facts = {
             "delivery": lane.first.id,

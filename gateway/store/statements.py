@@ -11,7 +11,7 @@ from gateway.core import chain
 from gateway.core.model import DeliveryState
 from gateway.store import tables
 from gateway.store.engine import Bulk, Insert, Once
-from gateway.store.view import LOG, WAITING, held_up
+from gateway.store.view import FINAL, LOG, NOT_PARKED, PARKED, WAITING, held_up
 
 _m, _d, _b, _c, _k = tables.message, tables.delivery, tables.body, tables.claim, tables.counter.c
 
@@ -33,7 +33,7 @@ _ARRIVAL = frozenset(  # what never changes of a message; the rest follows from 
 )
 _JUDGED = tuple(column.name for column in _m.columns if column.name not in _ARRIVAL)
 _DOSSIER = tuple(column.name for column in tables.dossier.columns if column.name != "ma_ho_so")
-_QUEUED = tuple(column.name for column in _d.columns if column.name != "seq")
+_QUEUED = tuple(column.name for column in _d.columns if column.name not in ("seq", "parked"))
 
 
 def _into(table: Table, columns: Sequence[str] | None = None) -> Bulk:
@@ -82,7 +82,7 @@ def _lease() -> Any:
     """Deliveries to one party become ``sending``: those due and first in their lanes, the longest due first."""
     now, until = bindparam("now", type_=_d.c.leased_at.type), bindparam("until", type_=_d.c.lease_until.type)
     due = select(_d.c.seq).where(
-        _d.c.party == bindparam("who"), _d.c.state.in_(WAITING), _d.c.due_at <= now, ~held_up()
+        _d.c.party == bindparam("who"), _d.c.state.in_(WAITING), NOT_PARKED, _d.c.due_at <= now, ~held_up()
     )
     first = due.order_by(_d.c.due_at, _d.c.seq).limit(bindparam("most"))
     # A CTE, because PostgreSQL may run the LIMIT of a bare subquery more than once.
@@ -116,6 +116,20 @@ SETTLE = (
         lease_until=None,
     )
 )
+
+OPEN_OF_LANES = (  # whoever is writing to one of them decides about it; it is left out
+    select(_d.c.seq, _d.c.lane, _d.c.state, _d.c.blocking, _d.c.parked)
+    .where(_d.c.party == bindparam("who"), _d.c.lane.in_(bindparam("lanes", expanding=True)), _d.c.state.not_in(FINAL))
+    .order_by(_d.c.seq)
+    .with_for_update(skip_locked=True)
+)
+PARK = update(_d).where(_d.c.seq.in_(bindparam("which", expanding=True))).values(parked=True)
+UNPARK = (
+    update(_d)
+    .where(_d.c.party == bindparam("who"), _d.c.lane == bindparam("which"), _d.c.state.not_in(FINAL), PARKED)
+    .values(parked=False)
+)
+UNPARK_THESE = update(_d).where(_d.c.id.in_(bindparam("which", expanding=True)), PARKED).values(parked=False)
 
 
 def _upsert(

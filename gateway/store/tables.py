@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     and_,
     column,
+    false,
     literal_column,
 )
 
@@ -32,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0012"
+REVISION = "0013"
 
 metadata = MetaData(
     naming_convention={
@@ -212,7 +213,12 @@ payment = Table(  # money asked for and money paid, one row for each effect of a
     **_CLUSTERED,
 )
 
-_waiting = column("state").in_([DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value])
+_waiting = and_(
+    column("state").in_([DeliveryState.QUEUED.value, DeliveryState.UNKNOWN.value]),
+    column("parked") == literal_column("false"),
+)
+_uncertain = column("state") == literal_column("'unknown'")
+_parked = column("parked") == literal_column("true")
 _leased = column("state") == DeliveryState.SENDING.value
 _open = column("state").not_in(
     [DeliveryState.DELIVERED.value, DeliveryState.SKIPPED.value, DeliveryState.NOTHING.value]
@@ -243,7 +249,11 @@ delivery = Table(  # the outbox
     Column("problem", Json),
     Column("code", String),  # of the problem
     Column("settled_at", UtcDateTime),
+    # An earlier one of its lane is open: out of what is looked at each turn until that one is through (Tx.park).
+    Column("parked", Boolean, nullable=False, server_default=false()),
     _among("state", DeliveryState),
+    Index("ix_delivery_parked", "party", "seq", info={"where": _parked}),
+    Index("ix_delivery_uncertain", "seq", info={"where": _uncertain}),
     Index("ix_delivery_due", "party", "due_at", "seq", info={"where": _waiting}),
     Index("ix_delivery_lease", "lease_until", info={"where": _leased}),
     Index("ix_delivery_lane", "party", "lane", "seq", info={"where": _open}),

@@ -81,6 +81,7 @@ SETTLED = frozenset(
         DeliveryState.NOTHING,
     }
 )
+_AT_ONCE = 500  # rows of one statement
 _UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
 
 
@@ -371,7 +372,7 @@ class Tx(View, BatchTx):
             sent = about.where(_m.c.party == settlement.party)
             found = found.where(_d.c.message.in_(sent), _d.c.state == DeliveryState.QUEUED.value)
             for row in self._all(found):
-                self._move(row.id, DeliveryState.SKIPPED, now)
+                self._move(row, DeliveryState.SKIPPED, now)
                 self._note(now, "delivery.recalled", settlement.party, row.message, delivery=row.id, by_message=message)
             return
         found = found.where(_d.c.party == settlement.party, _d.c.state.not_in(FINAL))
@@ -387,13 +388,46 @@ class Tx(View, BatchTx):
                 outcome=AttemptOutcome.REFUSED if refused else AttemptOutcome.DELIVERED,
                 reference=message,
             )
-            self._move(row.id, to, now)
+            self._move(row, to, now)
             facts = {"delivery": row.id, "by_message": message, "attempt": self._add_attempt(attempt)}
             self._note(now, f"delivery.{to}", settlement.party, row.message, **facts)
 
-    def _move(self, delivery: DeliveryId | str, to: DeliveryState, now: datetime) -> None:
-        moved = update(_d).where(_d.c.id == delivery)
-        self._connection.execute(moved.values(state=to.value, due_at=None, lease_until=None, settled_at=now))
+    def _move(self, row: rows.AnyRow, to: DeliveryState, now: datetime) -> None:
+        moved = update(_d).where(_d.c.id == row.id)
+        self._connection.execute(
+            moved.values(state=to.value, due_at=None, lease_until=None, settled_at=now, parked=False)
+        )
+        self._unpark(row.party, row.lane)
+
+    def _unpark(self, party: PartyId, lane: str) -> None:
+        """Something of this lane is out of the way: what waits behind it is looked at again."""
+        self._connection.execute(statements.UNPARK, {"who": party, "which": lane})
+
+    def park(self, now: datetime, look: int = 5000) -> int:
+        """Leaves what waits behind an earlier delivery of its lane out of what is looked at each turn; how many.
+
+        Each is parked under the lock of one that stands before it, and whoever moves that one out of the way comes
+        after us and unparks them; so nothing stays parked behind nothing.
+        """
+        parked = 0
+        for party, lanes in self.to_park(now, look).items():
+            before: set[str] = set()
+            which = []
+            for row in self._all(statements.OPEN_OF_LANES, who=party, lanes=lanes):
+                state = DeliveryState(row.state)
+                if row.lane in before and not row.parked and state in (DeliveryState.QUEUED, DeliveryState.UNKNOWN):
+                    which.append(row.seq)
+                if not state.holds_lane or row.blocking:
+                    before.add(row.lane)
+            for first in range(0, len(which), _AT_ONCE):
+                self._connection.execute(statements.PARK, {"which": which[first : first + _AT_ONCE]})
+            parked += len(which)
+        return parked
+
+    def unpark(self, ids: Collection[DeliveryId]) -> None:
+        """Has these looked at again."""
+        self._connection.execute(statements.UNPARK_THESE, {"which": sorted(ids)})
+        self._news = True
 
     # Deliveries
 
@@ -443,6 +477,8 @@ class Tx(View, BatchTx):
         moved = self._connection.execute(statements.SETTLE, values)
         if moved.rowcount != 1:
             return False
+        if to.is_final or (to.holds_lane and not delivery.blocking):
+            self._unpark(delivery.party, delivery.lane)
         added = self._add_attempt(replace(attempt, delivery=delivery.id))
         if told is not None and delivery.lane != delivery.message:  # a lane of one message is no dossier
             number = added["number"]
@@ -566,6 +602,7 @@ class Tx(View, BatchTx):
                 "due_at": now,
                 "first_tried_at": None,
                 "settled_at": None,
+                "parked": False,
             },
         )
         for row in moved:
@@ -580,11 +617,12 @@ class Tx(View, BatchTx):
         moved = self._hand(
             [delivery],
             (*WAITING, *HOLDING),
-            {"state": DeliveryState.SKIPPED.value, "due_at": None, "settled_at": now},
+            {"state": DeliveryState.SKIPPED.value, "due_at": None, "settled_at": now, "parked": False},
         )
         if not moved:
             known = self.delivery(delivery)
             raise Conflict(f"delivery {delivery} is {known.state if known else 'not on record'}")
+        self._unpark(moved[0].party, moved[0].lane)
         facts = {"delivery": delivery, "party": moved[0].party, "reason": reason, **_of_batch(batch)}
         self._note(now, "delivery.skipped", who, moved[0].message, **facts)
         return rows.delivery_of(moved[0])

@@ -121,6 +121,9 @@ FINAL = _these(state for state in DeliveryState if state.is_final)
 WAITING = _these([DeliveryState.QUEUED, DeliveryState.UNKNOWN])
 HOLDING = _these(state for state in DeliveryState if state.holds_lane)
 (SENDING,) = _these([DeliveryState.SENDING])
+NOT_PARKED = _d.c.parked == literal_column("false")
+PARKED = _d.c.parked == literal_column("true")
+(UNCERTAIN,) = _these([DeliveryState.UNKNOWN])
 DIFFERS = tables.told.c.differs == literal_column("true")  # as the partial index says it
 NOT_ACCEPTED = _m.c.state != literal_column("'accepted'", String)
 
@@ -133,17 +136,19 @@ def held_up() -> ColumnElement[bool]:
     """
     other = tables.delivery.alias("other")
     earlier = and_(other.c.seq < _d.c.seq, or_(other.c.state.not_in(HOLDING), other.c.blocking))
-    return (
-        select(1)
-        .where(
-            other.c.party == _d.c.party,
-            other.c.lane == _d.c.lane,
-            other.c.state.not_in(FINAL),  # says to the planner that the index over open deliveries fits
-            other.c.seq != _d.c.seq,
-            or_(earlier, other.c.state == SENDING),
-        )
-        .exists()
-    )
+    return _other_of_lane(other, other.c.seq != _d.c.seq, or_(earlier, other.c.state == SENDING))
+
+
+def behind_another() -> ColumnElement[bool]:
+    """An earlier one of its lane is not through yet: what is parked."""
+    other = tables.delivery.alias("other")
+    return _other_of_lane(other, other.c.seq < _d.c.seq, or_(other.c.state.not_in(HOLDING), other.c.blocking))
+
+
+def _other_of_lane(other: Any, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    same = (other.c.party == _d.c.party, other.c.lane == _d.c.lane)
+    open_ = other.c.state.not_in(FINAL)  # says to the planner that the index over open deliveries fits
+    return select(1).where(*same, open_, *more).exists()
 
 
 _INBOX = (
@@ -160,12 +165,17 @@ _CHANGES = (
 )
 
 
-def _parties_due() -> Select[Any]:
-    """Whose deliveries are due. From party to party along the index, however long the backlog of each."""
-    waits = _d.c.state.in_(WAITING)
+def _parties_waiting() -> Any:
+    """From party to party along the index, however long the backlog of each; the last row is NULL."""
+    waits = and_(_d.c.state.in_(WAITING), NOT_PARKED)
     first = select(func.min(_d.c.party).label("party")).where(waits).cte("parties", recursive=True)
     following = select(func.min(_d.c.party)).where(waits, _d.c.party > first.c.party).scalar_subquery()
-    parties = first.union_all(select(following).where(first.c.party.is_not(None)))
+    return first.union_all(select(following).where(first.c.party.is_not(None)))
+
+
+def _parties_due() -> Select[Any]:
+    """Whose deliveries are due."""
+    waits, parties = and_(_d.c.state.in_(WAITING), NOT_PARKED), _parties_waiting()
     due = select(1).where(_d.c.party == parties.c.party, waits, _d.c.due_at <= bindparam("now", type_=_d.c.due_at.type))
     oldest = select(func.min(_d.c.due_at)).where(_d.c.party == parties.c.party, waits).scalar_subquery()
     asked = select(parties.c.party).where(
@@ -174,7 +184,21 @@ def _parties_due() -> Select[Any]:
     return asked.order_by(oldest, parties.c.party)
 
 
+def _to_park() -> Select[Any]:
+    front = select(_d.c.seq).where(
+        _d.c.party == bindparam("party"),
+        _d.c.state.in_(WAITING),
+        NOT_PARKED,
+        _d.c.due_at <= bindparam("now", type_=_d.c.due_at.type),
+    )
+    front = front.order_by(_d.c.due_at, _d.c.seq).limit(bindparam("most"))
+    return select(_d.c.lane).distinct().where(_d.c.seq.in_(front), behind_another()).order_by(_d.c.lane)
+
+
 _PARTIES_DUE = _parties_due()
+_waiting = _parties_waiting()
+_PARTIES_WAITING = select(_waiting.c.party).where(_waiting.c.party.is_not(None))
+_TO_PARK = _to_park()
 
 _BODY = select(_b.c.bytes, _b.c.kept).where(_b.c.digest == bindparam("digest"))
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
@@ -757,6 +781,24 @@ class View(PersonsRead, BatchView):
             found = found.where(_d.c.created_at < until)
         return [rows.delivery_of(row) for row in self._all(found)]
 
+    def uncertain(self, limit: int = 1000) -> list[Delivery]:
+        """Deliveries of which nobody knows whether they arrived, in the order in which they were recorded."""
+        found = select(_d).where(_d.c.state == UNCERTAIN).order_by(_d.c.seq).limit(limit)
+        return [rows.delivery_of(row) for row in self._all(found)]
+
+    def to_park(self, now: datetime, look: int) -> dict[PartyId, list[str]]:
+        """Lanes whose due deliveries wait behind an earlier one and are not parked yet, among the first of each party."""
+        found: dict[PartyId, list[str]] = {}
+        for (party,) in self._all(_PARTIES_WAITING):
+            for (lane,) in self._all(_TO_PARK, party=party, now=now, most=look):
+                found.setdefault(PartyId(party), []).append(lane)
+        return found
+
+    def parked_for_nothing(self, limit: int = 1000) -> list[DeliveryId]:
+        """Parked deliveries of lanes in which nothing earlier is open: another program, or a hand, moved that."""
+        found = select(_d.c.id).where(PARKED, ~behind_another()).order_by(_d.c.party, _d.c.seq).limit(limit)
+        return [DeliveryId(row.id) for row in self._all(found)]
+
     def deliveries_about(self, ma_ho_so: MaHoSo | str) -> list[tuple[Delivery, Attempt | None]]:
         """Every delivery of a message about a dossier with its last try, in the order in which they were recorded."""
         a = tables.attempt
@@ -1091,8 +1133,12 @@ class View(PersonsRead, BatchView):
 
     def acts_since(self, what: str, since: datetime, limit: int = 1000) -> list[LogEntry]:
         """The newest lines of one kind that are about no message, from this time on, in order."""
+        first, _ = self._numbers(since, None)  # or every older one would be read to see that it is older
         found = select(tables.log).where(
-            tables.log.c.what == what, tables.log.c.message.is_(None), tables.log.c.at >= since
+            tables.log.c.what == what,
+            tables.log.c.message.is_(None),
+            tables.log.c.number >= first,
+            tables.log.c.at >= since,
         )
         return [self._line(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))][::-1]
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import text
 
 from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
 from gateway.core.problems import Problem
@@ -51,6 +52,10 @@ class Outbox:
     def claim(self, limit=10, lease_s=60, party=AGENCY):
         with self.store.begin() as tx:
             return tx.claim_due(party, self.clock.now, limit, lease_s)
+
+    def park(self):
+        with self.store.begin() as tx:
+            return tx.park(self.clock.now)
 
     def due(self):
         with self.store.read() as view:
@@ -366,6 +371,42 @@ def test_a_held_lane_is_not_due_however_long_it_waits(outbox, lane):
     assert outbox.due() == []
 
 
+def test_what_waits_behind_another_is_not_looked_at_until_that_one_is_through(outbox, desk, code):
+    desk.take(desk.filing(code), desk.note(code), desk.note(code))
+    (first,) = outbox.claim()
+    outbox.settle(first, DeliveryState.REFUSED)
+    assert (outbox.park(), outbox.park()) == (2, 0)
+    desk.one(desk.note(code))  # news of a held lane
+    assert (outbox.due(), outbox.park(), seen(outbox)) == ([], 1, 0)
+    outbox.skip(first.id)
+    assert (outbox.due(), seen(outbox)) == ([AGENCY], 3)
+    for _ in range(3):
+        (leased,) = outbox.claim()
+        assert outbox.park() in (2, 1, 0)
+        outbox.settle(leased, DeliveryState.DELIVERED)
+    assert outbox.claim() == []
+
+
+def test_what_another_hand_left_parked_behind_nothing_is_found(outbox, desk, code):
+    desk.take(desk.filing(code), desk.note(code))
+    outbox.park()
+    with outbox.store.engine.begin() as connection:
+        connection.execute(text("UPDATE delivery SET state = 'delivered' WHERE NOT parked"))
+    assert outbox.due() == []
+    with outbox.store.read() as view:
+        left = view.parked_for_nothing()
+    with outbox.store.begin() as tx:
+        tx.unpark(left)
+    assert (len(left), outbox.due()) == (1, [AGENCY])
+
+
+def seen(outbox):
+    """How many deliveries a turn's question goes through: those that wait and are not parked."""
+    with outbox.store.engine.connect() as connection:
+        asked = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'unknown') AND NOT parked"
+        return connection.execute(text(asked)).scalar_one()
+
+
 _machines = itertools.count(1)
 
 
@@ -422,6 +463,12 @@ def machine(outbox):
         @rule(seconds=st.integers(1, 90))
         def wait(self, seconds):
             outbox.clock.forward(seconds=seconds)
+
+        @rule()
+        def park(self):
+            before = self.now()
+            outbox.park()
+            assert self.now() == before, "nobody but the planner sees it"
 
         @rule()
         def rescue(self):

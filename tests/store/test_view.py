@@ -236,6 +236,10 @@ QUESTIONS = {
     "rescue": lambda tx, now: tx.rescue(now),
     "replay": lambda tx, now: tx.replay(["x"], who="a", reason="b", now=now),
     "parties_due": lambda tx, now: tx.parties_due(now),
+    "park": lambda tx, now: tx.park(now),
+    "parked for nothing": lambda tx, _: tx.parked_for_nothing(),
+    "uncertain": lambda tx, _: tx.uncertain(),
+    "acts since": lambda tx, now: tx.acts_since("x", now),
     "lanes": lambda tx, _: tx.lanes(held_only=True),
     "queues": lambda tx, _: tx.queues(),
     "held": lambda tx, now: tx.held(now),
@@ -276,7 +280,14 @@ def test_no_question_that_is_asked_often_reads_a_whole_table(sqlite_store: Store
     event.remove(sqlite_store.engine, "before_cursor_execute", explain)
     large = {"message", "verdict", "delivery", "attempt", "inbox", "log", "dossier", "change", "body", "claim"}
     walks = [p for p in plans if p.startswith("SCAN") and p.split()[1] in large]
-    partial = ("ix_delivery_due", "ix_delivery_lane", "ix_delivery_lease", "ix_message_open")
+    partial = (
+        "ix_delivery_due",
+        "ix_delivery_lane",
+        "ix_delivery_lease",
+        "ix_delivery_parked",
+        "ix_delivery_uncertain",
+    )
+    partial = (*partial, "ix_message_open")
     ordered = ("ix_message_received_at_id",)  # read from its end, for one page
     assert plans
     assert [p for p in walks if not p.endswith((*partial, *ordered))] == []
