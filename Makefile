@@ -130,6 +130,10 @@ bench-peer: $(READY)  ## the gateway and a plain Camel pipeline in turn; needs a
 bench-compare: $(READY)  ## two revisions in turn: make bench-compare REV=main~5
 	$(BIN)/python bench/compare.py $(REV) $(ARGS)
 
+.PHONY: years
+years: $(READY)  ## stores of ten thousand, a hundred thousand and a million messages: what is asked all the time, in time and in SQLite's steps
+	$(BIN)/python bench/years.py $(ARGS)
+
 .PHONY: bench-reconcile
 bench-reconcile: $(READY)  ## a million dossiers against a party's export: time and memory; ARGS="--dossiers 100000"
 	$(BIN)/python bench/reconcile.py $(ARGS)

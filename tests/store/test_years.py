@@ -1,0 +1,40 @@
+"""Nothing that is asked all the time grows with the years: stores of a few months and of some years, made by bench/years.py."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.core import chain
+from gateway.store.compare import compare_with_log
+
+BENCH = Path(__file__).parents[2] / "bench" / "years.py"
+
+
+@pytest.fixture(scope="module")
+def years():
+    before = list(sys.path)
+    found = importlib.util.spec_from_file_location("years_bench", BENCH)
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module
+    found.loader.exec_module(module)
+    yield module
+    sys.path[:] = before
+
+
+def test_what_is_asked_all_the_time_takes_as_many_steps_after_fourteen_months_as_after_three(years, tmp_path):
+    """Steps of SQLite's machine, in hundreds: whatever reads what is old takes five times as many."""
+    taken = {}
+    for months in (3, 14):
+        made = years.make(f"sqlite:///{tmp_path}/{months}.db", months=months, dossiers=8, held=4, running=5)
+        steps = years.Steps(made.store)
+        taken[months] = {name: steps.of(ask) for name, ask in years.questions(made).items()}
+        if months == 3:
+            assert chain.verify_chain(made.store.log_entries()).whole
+            found = compare_with_log(made.store)
+            assert (found.differences, found.rows["message"]) == ([], made.messages)
+        made.store.dispose()
+    grown = {name: (few, taken[14][name]) for name, few in taken[3].items() if taken[14][name] > 1.2 * few + 3}
+    assert grown == {}
+    assert sum(taken[14].values()) > 100, "nothing was counted"
