@@ -89,10 +89,12 @@ coverage: $(READY)  ## test coverage by branch, for reading; no number fails the
 .PHONY: docs
 docs: $(READY)  ## write the pages of docs/ that are made from the code
 	$(BIN)/python tools/pages.py
+	$(BIN)/python tools/contract.py
 
 .PHONY: docs-check
 docs-check: $(READY)  ## fail where such a page is not current
 	$(BIN)/python tools/pages.py --check
+	$(BIN)/python tools/contract.py --check
 
 .PHONY: package
 package: $(READY)  ## build the wheel, install it in a clean environment, run it from elsewhere

@@ -221,6 +221,9 @@ class WebSettings:
     )
 
 
+INTERFACES = ("/v1", "/soap", "/dvcqg")  # what may come to an end (docs/versions.md)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorSettings:
     """Patience, limits and trust of the HTTP door. The longest message is limits.body_bytes."""
@@ -339,6 +342,16 @@ class DoorSettings:
         SoapFaultStatus.ALWAYS_500,
         vi="Mã trạng thái HTTP của Fault ở /soap: 500 (thư viện SOAP nào cũng đọc được) hoặc http (giữ 401, 403, 413, 429…).",
         en="HTTP status of faults at /soap: 500 (every SOAP toolkit reads that) or http (keeps 401, 403, 413, 429…).",
+    )
+    deprecated: Mapping[str, datetime] = setting(
+        {},
+        vi="Giao diện không nên dùng nữa từ lúc nào: /v1, /soap, /dvcqg hoặc địa chỉ bên dưới; báo bằng trường Deprecation.",
+        en="Interfaces to be left, and since when: /v1, /soap, /dvcqg or an address below; told by the header Deprecation.",
+    )
+    sunset: Mapping[str, datetime] = setting(
+        {},
+        vi="Giao diện ngừng phục vụ từ lúc nào; báo bằng trường Sunset. Trục không tự đóng.",
+        en="Interfaces that end, and when; told by the header Sunset. The gateway does not close them by itself.",
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
@@ -906,6 +919,7 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
         if rule.when(settings):
             yield _clash(written, rule.one, rule.other, rule.vi, rule.en)
     yield from _proxies(settings, written)
+    yield from _endings(settings, written)
     yield from _working_hours(settings, written)
     yield from _severities(settings, written)
     yield from _twice_named_trees(settings, written)
@@ -925,6 +939,19 @@ def _proxies(settings: Settings, written: Written) -> Iterable[Problem]:
             yield written.problem(
                 "SYS-017", ("door", "trusted_proxies", number), value=address, pattern="10.0.0.0/8, ::1"
             )
+
+
+def _endings(settings: Settings, written: Written) -> Iterable[Problem]:
+    door = settings.door
+    for table, endings in (("deprecated", door.deprecated), ("sunset", door.sunset)):
+        for address in endings:
+            if not any(address == one or address.startswith(f"{one}/") for one in INTERFACES):
+                nearest_ = nearest(address, INTERFACES) or INTERFACES[0]
+                yield written.problem("SYS-012", ("door", table, address), nearest=nearest_, known=INTERFACES)
+    for address, end in door.sunset.items():
+        if address not in door.deprecated or end < door.deprecated[address]:
+            vi, en = "không sớm hơn lúc bắt đầu báo bỏ", "no earlier than deprecated says"
+            yield _clash(written, "door.sunset", "door.deprecated", vi, en)
 
 
 def _working_hours(settings: Settings, written: Written) -> Iterable[Problem]:

@@ -25,6 +25,9 @@ _TYPES = {
 def media(accept: str, default: Media) -> Media:
     """The form the Accept header prefers; the default where it prefers neither.
 
+    Generated clients list all that an operation may answer and state no weights, the first being what they decode: of
+    forms of one weight the one listed first is meant, and one that is named goes before one that ``*/*`` only lets in.
+
     Never a refusal: a caller that accepts neither gets the default (RFC 9110 section 12.5.1 allows that), since an
     answer in the other form serves a sender better than none.
     """
@@ -32,9 +35,10 @@ def media(accept: str, default: Media) -> Media:
     if not ranges:
         return default
     weight = {form: _weight(names, ranges) for form, names in _TYPES.items()}
-    if weight[Media.XML] == weight[Media.JSON]:
-        return default
-    return max(weight, key=lambda form: weight[form])
+    if weight[Media.XML] != weight[Media.JSON]:
+        return max(weight, key=lambda form: weight[form])
+    named = [form for name in ranges for form, names in _TYPES.items() if name in names]
+    return named[0] if named and weight[named[0]] > 0 else default
 
 
 @lru_cache(maxsize=512)

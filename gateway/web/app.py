@@ -24,6 +24,7 @@ from gateway.store import Store, StoreError
 from gateway.web import docs, dvcqg, health, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
+from gateway.web.endings import ending_headers
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import Refusal, refuse
 from gateway.web.routes import RouteAudience, RouteTable
@@ -163,6 +164,9 @@ class App:
         response.headers["Server"] = "lienthong"
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Content-Type-Options"] = "nosniff"
+        limits = self.door.settings.door
+        if limits.deprecated:  # an end is told only after that
+            response.headers.update(ending_headers(exchange.path, limits.deprecated, limits.sunset))
         if self.door.stopping.is_set():
             response.force_close()
         connection.ends()

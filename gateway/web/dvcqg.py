@@ -27,6 +27,7 @@ from gateway.core.written import nearest
 from gateway.services.intake import Gate, new_message_id
 from gateway.store.records import FiledBefore
 from gateway.web import answers, rest
+from gateway.web.answer_types import as_values
 from gateway.web.auth import ProvenParty
 from gateway.web.dvcqg_call import CALL_TYPES, PortalCall, PortalRow, claimed_session, read_call
 from gateway.web.exchange import Exchange
@@ -270,7 +271,7 @@ def _row_told(exchange: Exchange, number: int, row: _RowAnswer, asked: PortalRow
     }
     if ack is not None:
         told |= {"SoTiepNhan": ack.message, "MaThongDiep": ack.ma_thong_diep, "LapLai": ack.repeated}
-    return told | {"DanhSachLoi": answers.problems(row.problems)}
+    return told | {"DanhSachLoi": as_values(answers.problems(row.problems))}
 
 
 # -- a look-up ----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from gateway.core.problems import Lang, Problem
 from gateway.web import answers
 from gateway.web import problems as rendering
 from gateway.web.accept import Media, language, media
+from gateway.web.answer_types import AnswerType
 from gateway.web.auth import ProvenParty
 from gateway.web.door import Door
 from gateway.web.refusals import Refusal, refuse
@@ -280,7 +281,7 @@ class Exchange:
         return self.response(200, body, content_type, {**headers, "ETag": etag})
 
     def answer(
-        self, status: int, name: str, values: answers.Answer, headers: Mapping[str, str] | None = None
+        self, status: int, name: str, values: AnswerType, headers: Mapping[str, str] | None = None
     ) -> web.Response:
         """Values in the form the caller would like."""
         if self.media is Media.JSON:

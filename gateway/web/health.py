@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
 from gateway.services.intake import Gate
-from gateway.web import metrics
+from gateway.web import answers, metrics
+from gateway.web.answer_types import Health, Readiness, ReadinessProbe
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
 from gateway.web.gauges import standing
@@ -36,16 +36,16 @@ class Probe:
     ok: bool
     last_good: float | None = None  # monotonic seconds
 
-    def as_dict(self, now: float) -> dict[str, object]:
+    def told(self, now: float) -> ReadinessProbe:
         """For the answer; the age says how stale the good news is."""
         age = None if self.last_good is None else round(now - self.last_good, 3)
-        return {"name": self.name, "ok": self.ok, "last_success_age_s": age}
+        return ReadinessProbe(name=self.name, ok=self.ok, last_success_age_s=age)
 
 
 async def healthz(exchange: Exchange) -> web.Response:
     """The process is alive, and whose it is. Nothing about anything else: a slow database is no reason to start it anew."""
-    body = {"status": "alive", "node": exchange.door.settings.node.identifier}
-    return exchange.response(200, json.dumps(body).encode(), "application/json")
+    body = Health(status="alive", node=exchange.door.settings.node.identifier)
+    return exchange.response(200, answers.as_json(body), "application/json")
 
 
 async def readyz(exchange: Exchange) -> web.Response:
@@ -56,12 +56,13 @@ async def readyz(exchange: Exchange) -> web.Response:
         probes.append(await _registry(door))
     now = time.monotonic()
     failing = next((probe.name for probe in probes if not probe.ok), None)
-    body: dict[str, object] = {"status": "ready" if failing is None else "not ready"}
-    if failing is not None:
-        body["failing"] = failing
-    body["probes"] = [probe.as_dict(now) for probe in probes]
+    body = Readiness(
+        status="ready" if failing is None else "not ready",
+        failing=failing,
+        probes=[probe.told(now) for probe in probes],
+    )
     headers = {} if failing is None else {"Retry-After": "5"}
-    return exchange.response(200 if failing is None else 503, json.dumps(body).encode(), "application/json", headers)
+    return exchange.response(200 if failing is None else 503, answers.as_json(body), "application/json", headers)
 
 
 async def scrape(exchange: Exchange) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -11,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Side
 from gateway.web.accept import Media
+from gateway.web.answer_types import ProblemDocument, ProblemRow, Words, as_values
 
 PROBLEM_TYPES = {Media.XML: "application/problem+xml", Media.JSON: "application/problem+json"}
 
@@ -68,44 +68,45 @@ def may_retry(problems: Collection[Problem]) -> bool:
     return bool(failed) and all(p.entry.retry for p in failed)
 
 
-def as_rows(problems: Collection[Problem]) -> list[dict[str, Any]]:
+def as_rows(problems: Collection[Problem]) -> list[ProblemRow]:
     """Each problem with its words in both languages; the rows of every rendering."""
-    rows = []
-    for problem in problems:
-        entry, at = problem.entry, problem.at
-        row: dict[str, Any] = {
-            "code": entry.code,
-            "token": entry.token,
-            "outcome": str(entry.outcome),
-            "side": str(entry.side),
-            "retry": entry.retry,
-            "message": {str(lang): problem.message(lang) for lang in Lang},
-            "remedy": {str(lang): problem.remedy(lang) for lang in Lang},
-        }
-        if at is not None:
-            row |= {k: v for k, v in (("line", at.line), ("column", at.column), ("xpath", at.xpath)) if v is not None}
-        rows.append(row)
-    return rows
+    return [_row(problem) for problem in problems]
+
+
+def _row(problem: Problem) -> ProblemRow:
+    entry, at = problem.entry, problem.at
+    return ProblemRow(
+        code=entry.code,
+        token=entry.token,
+        outcome=str(entry.outcome),
+        side=str(entry.side),
+        retry=entry.retry,
+        message=Words(vi=problem.message(Lang.VI), en=problem.message(Lang.EN)),
+        remedy=Words(vi=problem.remedy(Lang.VI), en=problem.remedy(Lang.EN)),
+        line=at.line if at else None,
+        column=at.column if at else None,
+        xpath=at.xpath if at else None,
+    )
 
 
 def document(problems: Collection[Problem], *, status: int, lang: Lang, **members: Any) -> dict[str, Any]:
     """The problem document as members of RFC 9457, its own extension members included. Empty members are left out."""
-    title = {str(lang): _TITLES.get(status, _TITLES[500])[position] for position, lang in enumerate((Lang.VI, Lang.EN))}
-    detail = {str(lang): _detail(problems, lang) for lang in Lang}
+    vi, en = _TITLES.get(status, _TITLES[500])
+    titles, details = Words(vi=vi, en=en), Words(vi=_detail(problems, Lang.VI), en=_detail(problems, Lang.EN))
     first = next(iter(problems), None)
-    receipt = members.pop("receipt", None)
-    return {
-        "type": f"urn:lienthong:problem:{first.code}" if first else "about:blank",
-        "title": title[lang],
-        "status": status,
-        "detail": detail[lang],
-        **{key: value for key, value in members.items() if value is not None},
-        "retry": may_retry(problems),
-        "titles": title,
-        "details": detail,
-        "problems": as_rows(problems),
-        **({"receipt": base64.b64encode(receipt).decode("ascii")} if receipt else {}),
-    }
+    found = ProblemDocument(
+        type=f"urn:lienthong:problem:{first.code}" if first else "about:blank",
+        title=getattr(titles, lang),
+        status=status,
+        detail=getattr(details, lang),
+        retry=may_retry(problems),
+        titles=titles,
+        details=details,
+        problems=as_rows(problems),
+        **members,
+    )
+    told: dict[str, Any] = as_values(found)
+    return told
 
 
 def render(members: Mapping[str, Any], media: Media) -> bytes:

@@ -22,6 +22,7 @@ from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
 from gateway.sheets import csv_text
 from gateway.store.records import Message, VerdictRecord
+from gateway.web import answer_types as types
 from gateway.web import answers
 from gateway.web.accept import Media
 from gateway.web.auth import ProvenParty
@@ -168,20 +169,20 @@ async def post_submission(exchange: Exchange) -> web.Response:
         key = key or (f"{own_key}:{number_}" if own_key else None)  # noqa: PLW2901
         part = Body(data=row, digest=hashlib.sha256(row).hexdigest(), total_bytes=len(row), most=body.most)
         envelopes.append(unwrap(exchange, part, form=BodyForm(name), own_key=key))
-    return exchange.answer(200, "KetQuaNopGoi", {"DanhSachKetQuaGoi": await laid_all(exchange, envelopes)})
+    return exchange.answer(200, "KetQuaNopGoi", await laid_all(exchange, envelopes))
 
 
-async def laid_all(exchange: Exchange, envelopes: Sequence[Envelope]) -> list[answers.Answer]:
+async def laid_all(exchange: Exchange, envelopes: Sequence[Envelope]) -> types.KetQuaNopGoiStructure:
     """A result for each envelope, in their order; one that could not be recorded says so and hurts no other."""
 
-    async def one(envelope: Envelope) -> answers.Answer:
+    async def one(number_: int, envelope: Envelope) -> types.KetQuaGoiStructure:
         try:
-            return answers.acknowledgement(await laid(exchange, envelope))
+            return answers.in_batch(number_, await laid(exchange, envelope))
         except Refusal as refusal:
-            return {"DanhSachLoi": answers.problems([refusal.problem])}
+            return types.KetQuaGoiStructure(SoThuTu=number_, DanhSachLoi=answers.problems([refusal.problem]))
 
-    results = await asyncio.gather(*(one(envelope) for envelope in envelopes))
-    return [{"SoThuTu": number_, **result} for number_, result in enumerate(results, 1)]
+    results = await asyncio.gather(*(one(number_, envelope) for number_, envelope in enumerate(envelopes, 1)))
+    return types.KetQuaNopGoiStructure(DanhSachKetQuaGoi=list(results))
 
 
 class _Keyed(msgspec.Struct, forbid_unknown_fields=True):
@@ -251,7 +252,7 @@ async def get_receipt(exchange: Exchange) -> web.Response:
     return exchange.kept(data, "application/xml", {"Content-Disposition": "attachment"})
 
 
-def fate_of(gate: Gate, who: ProvenParty, name: str) -> answers.Answer:
+def fate_of(gate: Gate, who: ProvenParty, name: str) -> types.ThongTinThongDiepStructure:
     """What became of a message that the caller sent or was sent. Raises Refusal (404)."""
     with store_of(gate).read() as view:
         message = _message(view, who, name)
@@ -261,23 +262,23 @@ def fate_of(gate: Gate, who: ProvenParty, name: str) -> answers.Answer:
         tries = [(delivery, view.attempts(delivery.id)) for delivery in deliveries]
         places = [entry for entry in view.inboxed(message.id) if mine or entry.party == who.party.id]
     sender = gate.parties.get(message.party)
-    known: answers.Answer = {
-        "KetQua": str(message.state),
-        "SoTiepNhan": message.id,
-        "MaThongDiep": message.ma_thong_diep,
-        "LoaiThongDiep": message.loai,
-        "ThanPhan": message.goc,
-        "PhienBan": message.phien_ban,
-        "MaHoSo": message.ma_ho_so,
-        "NoiGui": sender.identifiers[0] if sender else message.party,
-        "CanCu": str(message.basis) if message.basis else None,
-        "ThoiDiemNhan": message.received_at,
-        "ThoiDiemGhiNhan": message.recorded_at,
-        "BamNoiDung": message.digest,
-        "SoByte": None if _uncounted(verdicts) else message.total_bytes,
-        "CoBienNhan": message.receipt is not None,
-        "DanhSachHopThu": [{"NoiNhan": entry.party, "ViTri": entry.position} for entry in places] or None,
-    }
+    known = types.ThongTinThongDiepStructure(
+        KetQua=str(message.state),
+        SoTiepNhan=message.id,
+        MaThongDiep=message.ma_thong_diep,
+        LoaiThongDiep=message.loai,
+        ThanPhan=message.goc,
+        PhienBan=message.phien_ban,
+        MaHoSo=message.ma_ho_so,
+        NoiGui=sender.identifiers[0] if sender else message.party,
+        CanCu=str(message.basis) if message.basis else None,
+        ThoiDiemNhan=message.received_at,
+        ThoiDiemGhiNhan=message.recorded_at,
+        BamNoiDung=message.digest,
+        SoByte=None if _uncounted(verdicts) else message.total_bytes,
+        CoBienNhan=message.receipt is not None,
+        DanhSachHopThu=[types.HopThuStructure(NoiNhan=entry.party, ViTri=entry.position) for entry in places] or None,
+    )
     judged = verdicts[-1] if verdicts else None
     return answers.fate(
         known, judged.problems if judged else (), tries, explain_verdict(judged.facts) if judged and mine else ()
@@ -357,7 +358,7 @@ async def get_inbox(exchange: Exchange) -> web.Response:
     return exchange.answer(200, "TrangCapNhat", await page_for(exchange, after, limit, wait))
 
 
-async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> answers.Answer:
+async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> types.TrangCapNhatStructure:
     """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
     door, party = exchange.door, exchange.who.party.id
     found, head = await door.read(_page, door.gate, party, after, limit, door.clock())
@@ -367,13 +368,16 @@ async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> a
     return answers.inbox(found, door.gate.parties, head)
 
 
-def _page(gate: Gate, party: PartyId, after: int, limit: int, now: datetime) -> tuple[feed.Page, answers.Answer]:
+def _page(
+    gate: Gate, party: PartyId, after: int, limit: int, now: datetime
+) -> tuple[feed.Page, types.DauNhatKyStructure]:
     """A page, and where the log stands, with its newest signed head: what readers keep are witnesses of the log."""
     store = store_of(gate)
     found = feed.page(store, party, after, limit, now)
     with store.read() as view:
         head, signed = view.log_head(), view.last_act(HEAD)
-    return found, {"SoThuTu": head.number, "Bam": head.hash, "DaKy": signed.facts["jws"] if signed else None}
+    jws = signed.facts["jws"] if signed else None
+    return found, types.DauNhatKyStructure(SoThuTu=head.number, Bam=head.hash, DaKy=jws)
 
 
 async def get_dossier(exchange: Exchange) -> web.Response:
@@ -383,7 +387,7 @@ async def get_dossier(exchange: Exchange) -> web.Response:
     return exchange.answer(200, "HoSo", values, {"Vary": "Accept, Accept-Language"})
 
 
-def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> answers.Answer:
+def timeline_for(exchange: Exchange, ma_ho_so: MaHoSo) -> types.HoSoStructure:
     """The timeline of a dossier that the caller may see. Raises Refusal (404): no word about others' dossiers."""
     gate = exchange.door.gate
     found = dossiers.timeline(store_of(gate), ma_ho_so, gate.parties, exchange.door.clock(), gate.deadlines)
@@ -423,7 +427,7 @@ async def get_report(exchange: Exchange) -> web.Response:
             200, csv_text(made.flat(exchange.lang), for_excel=True), "text/csv; charset=utf-8", headers
         )
     rows = [_columns(row) for row in made.rows(exchange.lang)]
-    values = {"Tu": since, "Den": until, "DanhSachDong": rows}
+    values = types.BaoCaoStructure(Tu=since, Den=until, DanhSachDong=rows)
     return exchange.answer(200, "BaoCao", values)
 
 
@@ -432,7 +436,7 @@ def _day(query: dict[str, str], name: str) -> datetime:
     value = query.get(name, "")
     try:
         if _DAY.fullmatch(value):
-            return datetime.fromisoformat(value).replace(tzinfo=answers.HANOI)
+            return datetime.fromisoformat(value).replace(tzinfo=types.HANOI)
     except ValueError:
         pass
     raise refuse("SYS-114", parameter=name, expected="YYYY-MM-DD")

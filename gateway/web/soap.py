@@ -28,7 +28,8 @@ from gateway.documents import parse_bytes
 from gateway.services.intake import new_message_id
 from gateway.web import answers, mime, rest, wsse
 from gateway.web import problems as rendering
-from gateway.web.answers import NAMESPACE, Answer
+from gateway.web.answer_types import AnswerType, LoiXuLyStructure, NoiDungThongDiepStructure
+from gateway.web.answers import NAMESPACE
 from gateway.web.auth import ProvenParty, challenge
 from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import text
@@ -139,7 +140,7 @@ class SoapCall:
         return self.parts[cid]
 
 
-Operation = Callable[[SoapCall], Awaitable[Answer]]
+Operation = Callable[[SoapCall], Awaitable[AnswerType]]
 
 
 # -- a request --------------------------------------------------------------------------------------------------------
@@ -444,7 +445,7 @@ def _envelope(
     return whole if len(body) <= limit else replace(whole, body=body[: min(limit, HEAD_BYTES)])
 
 
-async def gui_thong_diep(call: SoapCall) -> Answer:
+async def gui_thong_diep(call: SoapCall) -> AnswerType:
     """Takes a signed message. A refused one is a fault with its problems and receipt."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
@@ -455,7 +456,7 @@ async def gui_thong_diep(call: SoapCall) -> Answer:
     return answers.acknowledgement(ack)
 
 
-async def kiem_tra_thong_diep(call: SoapCall) -> Answer:
+async def kiem_tra_thong_diep(call: SoapCall) -> AnswerType:
     """What a message would come to; a refusal is an answer here, not a fault, since nothing was asked to happen."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
     call.check_parts()
@@ -463,7 +464,7 @@ async def kiem_tra_thong_diep(call: SoapCall) -> Answer:
     return answers.judgement(await rest.looked_at(call.exchange, _envelope(call, body)))
 
 
-async def lay_cap_nhat(call: SoapCall) -> Answer:
+async def lay_cap_nhat(call: SoapCall) -> AnswerType:
     """A page of the caller's own inbox."""
     found = call.values("Sau", "SoLuong", "Cho")
     limits = call.exchange.door.settings.door
@@ -473,28 +474,28 @@ async def lay_cap_nhat(call: SoapCall) -> Answer:
     return await rest.page_for(call.exchange, after, limit, wait)
 
 
-async def lay_thong_diep(call: SoapCall) -> Answer:
+async def lay_thong_diep(call: SoapCall) -> AnswerType:
     """One message's original bytes."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
     digest, data, kind = await exchange.door.read(rest.original_of, exchange.door.gate, exchange.who, name)
-    return {"BamNoiDung": digest, "KieuNoiDung": kind, "NoiDung": data}
+    return NoiDungThongDiepStructure(BamNoiDung=digest, KieuNoiDung=kind, NoiDung=data)
 
 
-async def tra_cuu_ho_so(call: SoapCall) -> Answer:
+async def tra_cuu_ho_so(call: SoapCall) -> AnswerType:
     """The timeline of a dossier."""
     code = call.text(call.values("MaHoSo"), "MaHoSo")
     return await call.exchange.door.read(rest.timeline_for, call.exchange, MaHoSo(code))
 
 
-async def trang_thai_thong_diep(call: SoapCall) -> Answer:
+async def trang_thai_thong_diep(call: SoapCall) -> AnswerType:
     """What became of a message."""
     exchange = call.exchange
     name = call.text(call.values("MaThongDiep"), "MaThongDiep")
     return await exchange.door.read(rest.fate_of, exchange.door.gate, exchange.who, name)
 
 
-async def nop_goi(call: SoapCall) -> Answer:
+async def nop_goi(call: SoapCall) -> AnswerType:
     """Typed submissions: a result for each packet, and one wrong packet does not hurt the others."""
     form = BodyForm(call.operation)
     rows: list[tuple[bytes, str | None]] = []
@@ -509,7 +510,7 @@ async def nop_goi(call: SoapCall) -> Answer:
     size = sum(len(body) for body, _ in rows)
     call.exchange.door.check_allowance(call.exchange.who.party, messages=len(rows), size=size)
     envelopes = [_envelope(call, body, form=form, own_key=own_key) for body, own_key in rows]
-    return {"DanhSachKetQuaGoi": await rest.laid_all(call.exchange, envelopes)}
+    return await rest.laid_all(call.exchange, envelopes)
 
 
 def soap_packet_of(element: etree._Element, name: str) -> tuple[bytes, str | None]:
@@ -564,7 +565,7 @@ def _actions(operation: str) -> Collection[str]:
 # -- answers and faults -----------------------------------------------------------------------------------------------
 
 
-def _answered(call: SoapCall, answer: Answer) -> web.Response:
+def _answered(call: SoapCall, answer: AnswerType) -> web.Response:
     inner = answers.element("TraLoi", answer)
     header = ""
     if call.relates_to is not None:
@@ -665,17 +666,16 @@ def _status_told(exchange: Exchange, *, unreadable: bool) -> int:
 _AT_FAULT = {SOAP11: ("Client", "Server"), SOAP12: ("Sender", "Receiver")}  # the caller, or we
 
 
-def _fault_detail(exchange: Exchange, problems: Sequence[Problem], ack: Acknowledgement | None) -> Answer:
-    recorded: Answer = dict.fromkeys(("KetQua", "SoTiepNhan", "MaThongDiep", "BamNoiDung", "BienNhan"))
-    if ack is not None:
-        recorded = {
-            "KetQua": str(ack.fate),
-            "SoTiepNhan": ack.message,
-            "MaThongDiep": ack.ma_thong_diep,
-            "BamNoiDung": ack.digest,
-            "BienNhan": ack.receipt,
-        }
-    return {"MaTraCuu": exchange.correlation_id, **recorded, "DanhSachLoi": answers.problems(problems) or []}
+def _fault_detail(exchange: Exchange, problems: Sequence[Problem], ack: Acknowledgement | None) -> AnswerType:
+    return LoiXuLyStructure(
+        MaTraCuu=exchange.correlation_id,
+        KetQua=str(ack.fate) if ack else None,
+        SoTiepNhan=ack.message if ack else None,
+        MaThongDiep=ack.ma_thong_diep if ack else None,
+        BamNoiDung=ack.digest if ack else None,
+        BienNhan=ack.receipt if ack else None,
+        DanhSachLoi=answers.problems(problems) or [],
+    )
 
 
 # -- the envelope's bytes ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pki
+import served
 from patience import PATIENCE_S, eventually
 
 from gateway.web.app import create_app
@@ -82,7 +83,7 @@ class Door:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_S)
 
     def ask(self, method, path, body=None, *, by=None, headers=None, timeout=PATIENCE_S):
-        """One request on a connection of its own; ``by`` is a party of the samples."""
+        """One request on a connection of its own; ``by`` is a party of the samples. The answer must be as described."""
         headers = dict(headers or {})
         if by is not None:
             headers.setdefault("Authorization", f"Bearer {pki.token(by)}")
@@ -93,7 +94,9 @@ class Door:
         try:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            return Answer(response, response.read())
+            answer = Answer(response, response.read())
+            served.check(method, path, answer.status, answer.headers, answer.body)
+            return answer
         finally:
             connection.close()
 

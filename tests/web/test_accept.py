@@ -23,6 +23,10 @@ from gateway.web.accept import Media, language, media
         ("image/png", Media.JSON, Media.JSON),  # neither: the default, no refusal
         ("application/json;q=nan, application/xml;q=0.1", Media.JSON, Media.XML),
         (";;;,,,q=1", Media.XML, Media.XML),
+        ("application/json, text/plain, */*", Media.XML, Media.JSON),  # axios
+        ("application/json, application/xml, application/problem+json", Media.XML, Media.JSON),  # generated clients
+        ("application/xml, application/json", Media.JSON, Media.XML),
+        ("text/html, application/xml;q=0.9, */*;q=0.8", Media.JSON, Media.XML),  # a browser
     ],
 )
 def test_the_form_follows_the_weights_of_accept(header, default, form):

@@ -1,15 +1,20 @@
 """The OpenAPI description and its page: complete, true, and property-tested against the running door."""
 
 import html.parser
+import importlib.util
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import hypothesis
+import jsonschema_rs
 import mail
 import pki
 import pytest
 import schemathesis
+import served
+from lxml import etree
 from patience import PATIENCE_S
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -19,8 +24,11 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.core.problems import catalogue
 from gateway.web import docs
+from gateway.web.answers import NAMESPACE
 from gateway.web.routes import RouteAudience
+from gateway.web.soap import SOAP11
 
+ROOT = Path(__file__).parents[2]
 METHODS = ("get", "post", "put", "delete", "patch")
 
 
@@ -63,6 +71,54 @@ def test_every_code_of_the_door_is_named_somewhere():
     rest = {code for code in catalogue() if re.fullmatch("SYS-1[012][0-9]|AUT-1[0-9][0-9]", code)}
     soap_only = {"SYS-113", "SYS-107", "SYS-101"}  # any address at all, or no address
     assert rest - named <= soap_only
+
+
+@pytest.fixture(scope="module")
+def contract():
+    """tools/contract.py."""
+    spec = importlib.util.spec_from_file_location("contract", ROOT / "tools" / "contract.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_both_descriptions_say_what_the_types_of_answers_say(contract):
+    for file, made in contract.MADE.items():
+        before = file.read_text("utf-8")
+        assert made(before).splitlines() == before.splitlines(), f"{file}: run `make docs`"
+
+
+def test_a_description_that_is_not_current_is_noticed(contract, tmp_path, monkeypatch, capsys):
+    stale = tmp_path / "openapi.json"
+    stale.write_text(contract.OPENAPI.read_text("utf-8").replace('"SoLanBoSung"', '"SoLanKhac"'), "utf-8")
+    monkeypatch.setattr(contract, "ROOT", tmp_path)
+    monkeypatch.setattr(contract, "MADE", {stale: contract.openapi_text})
+    assert contract.main(["--check"]) == 1
+    assert "openapi.json" in capsys.readouterr().out
+    assert contract.main([]) == 0
+    assert contract.main(["--check"]) == 0
+
+
+def test_a_generated_client_decodes_json_and_takes_xml_for_bytes():
+    """Clients take the first form that is described; a message or receipt read as text would lose its signature."""
+    for (method, address), operation in described().items():
+        contents = [r["content"] for r in operation["responses"].values() if "content" in r]
+        for content in contents:
+            forms = list(content)
+            if any(form.endswith("json") for form in forms) and not address.endswith("/original"):
+                assert forms[0].endswith("json"), (method, address, forms)
+        for content in [*contents, operation.get("requestBody", {}).get("content", {})]:
+            for form, described_ in content.items():
+                if form.endswith("xml"):
+                    schema = described_["schema"]
+                    assert schema.get("format") == "binary" or "$ref" in schema, (method, address, form)
+
+
+def test_no_answer_is_closed_against_what_comes_later():
+    """A generated client that is told of no further members refuses an answer that has one (docs/versions.md)."""
+    assert '"additionalProperties": false' not in json.dumps(docs.openapi()["components"]["schemas"]["HoSo"])
+    for name in ("KetQuaGuiThongDiep", "TrangCapNhat", "Muc", "Loi", "Problem", "ProblemRow", "ThongTinThongDiep"):
+        assert "additionalProperties" not in docs.openapi()["components"]["schemas"][name]
 
 
 def test_the_description_names_the_public_address_and_without_one_is_relative(open_door, door, sample_settings):
@@ -131,14 +187,33 @@ def test_the_door_answers_as_described_whatever_is_asked(door, operation):
     ask()
 
 
+def test_an_answer_with_a_member_that_is_not_described_would_be_noticed():
+    """What holds every answer of these tests against the descriptions is not asleep."""
+    answer = {"status": "alive", "node": "H19.900"}
+    kind = {"Content-Type": "application/json"}
+    served.check("GET", "/healthz", 200, kind, json.dumps(answer).encode())
+    for changed, status, media in (
+        ({**answer, "khac": 1}, 200, kind),
+        ({"status": "alive"}, 200, kind),
+        (answer, 201, kind),
+        (answer, 200, {"Content-Type": "text/plain"}),
+    ):
+        with pytest.raises(AssertionError):
+            served.check("GET", "/healthz", status, media, json.dumps(changed).encode())
+    fault = f'<LoiXuLy xmlns="{NAMESPACE}"><MaTraCuu>x</MaTraCuu><DanhSachLoi/>%s</LoiXuLy>'
+    envelope = (
+        f'<s:Envelope xmlns:s="{SOAP11}"><s:Body><s:Fault><detail>{fault}</detail></s:Fault></s:Body></s:Envelope>'
+    )
+    served.check("POST", "/soap", 500, {"Content-Type": "text/xml"}, (envelope % "").encode())
+    with pytest.raises(etree.DocumentInvalid):
+        served.check("POST", "/soap", 500, {"Content-Type": "text/xml"}, (envelope % "<Khac/>").encode())
+
+
 def test_real_answers_fit_their_schemas(door):
     """The generator seldom makes a signed message; here are the real ones."""
-    import jsonschema_rs
-
-    components = docs.openapi()["components"]
 
     def fits(name, value):
-        schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+        schema = {"$ref": f"#/components/schemas/{name}", "components": served.components()}
         jsonschema_rs.validator_for(schema).validate(value)
 
     code = mail.ma_ho_so("so-tu-phap")
@@ -153,4 +228,3 @@ def test_real_answers_fit_their_schemas(door):
     assert page["DanhSachMuc"]
     fits("TrangCapNhat", page)
     fits("Readiness", door.get("/readyz").json)
-    assert json.dumps(components)

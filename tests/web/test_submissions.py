@@ -207,15 +207,15 @@ def test_packets_go_by_soap_with_a_result_for_each(door, code):
         {"MaGui": "b", **progress(code, 10, "20260118080000")},
         {"MaGui": "c", **progress(code, 9, "20260117080000", NoiDungXuLy="a < b & c")},
     ]
-    told = client.CapNhatTienDoHoSoMC(Goi=rows).KetQuaGoi
+    told = client.CapNhatTienDoHoSoMC(Goi=rows).DanhSachKetQuaGoi.KetQuaGoi
     assert [row.KetQua for row in told] == ["accepted", "rejected", "accepted"]
     assert told[1].DanhSachLoi.Loi[0].MaChiTiet == "DOS-010"
     assert told[0].BienNhan
-    again = client.CapNhatTienDoHoSoMC(Goi=rows[0]).KetQuaGoi
+    again = client.CapNhatTienDoHoSoMC(Goi=rows[0]).DanhSachKetQuaGoi.KetQuaGoi
     assert (again[0].LapLai, again[0].BienNhan) == (True, told[0].BienNhan)
     made = mail.ma_ho_so()
     full = {**dossier(made), "TaiLieuNop": [{"TenTepDinhKem": "a.pdf"}, {"TenTepDinhKem": "b.pdf"}]}
-    (row,) = client.DongBoHoSoMC(Goi=full).KetQuaGoi
+    (row,) = client.DongBoHoSoMC(Goi=full).DanhSachKetQuaGoi.KetQuaGoi
     assert row.KetQua == "accepted", row
     assert state_of(door, made) == 2
     client.close()

@@ -7,6 +7,7 @@ async function main() {
   const [url, token, file, code, port, ...walls] = process.argv.slice(2);
   const message = fs.readFileSync(file);
   const client = await soap.createClientAsync(`${url}?wsdl`, { forceSoap12Headers: port.endsWith("12") });
+  client.setEndpoint(url);
   client.setSecurity(new soap.BearerSecurity(token));
   const call = (name, args) =>
     new Promise((done, fail) =>

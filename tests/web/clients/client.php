@@ -4,6 +4,7 @@
 ini_set("soap.wsdl_cache_enabled", "0");
 $client = new SoapClient("$url?wsdl", [
     "soap_version" => (int) $version,
+    "location" => $url,
     "exceptions" => true,
     "features" => SOAP_SINGLE_ELEMENT_ARRAYS,
     "stream_context" => stream_context_create(["http" => ["header" => "Authorization: Bearer $token"]]),
