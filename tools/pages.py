@@ -474,11 +474,11 @@ def messages() -> str:
 
 STANDINGS: dict[Standing, tuple[str, str]] = {
     Standing.OWNER: (
-        "cơ quan có mã trong mã hồ sơ và tham gia hồ sơ; nơi tiếp nhận, khi cơ quan khác thụ lý",
+        "cơ quan có mã trong mã hồ sơ và tham gia hồ sơ; nơi tiếp nhận, khi cơ quan khác giải quyết",
         "the agency whose identifier the dossier code bears, a party to it; the receiving office where another one handles it",
     ),
     Standing.PORTAL: ("cổng mà hồ sơ được nộp, hoặc được đồng bộ tới", "the portal it was filed at or synchronised to"),
-    Standing.HANDLER: ("cơ quan thụ lý", "the agency that handles it"),
+    Standing.HANDLER: ("cơ quan giải quyết", "the agency that handles it"),
     Standing.COPY: ("cơ quan đã nhận bản sao (HS14)", "an agency that a copy went to (HS14)"),
     Standing.STRANGER: ("không có phần nào trong hồ sơ", "has no part in it"),
 }
@@ -501,7 +501,7 @@ def _rights() -> list[str]:
                 )
             )
     return [
-        "## Ai được nói gì / Who may say what",
+        "## Bên nào được gửi thông điệp nào / Who may say what",
         (
             "Bảng này là chính bảng mà trục áp dụng (`gateway/core/rights.py`): điều không có trong bảng thì không được nói. Tư cách của"
             " bên gửi trong hồ sơ quyết định được nói hay không, và được chuyển hồ sơ sang trạng thái nào (trong ngoặc; không ngoặc: không"

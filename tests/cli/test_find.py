@@ -274,4 +274,4 @@ def test_a_receipt_that_proves_nothing_is_told_at_its_delivery(cli, office):
         assert tx.settle(delivery, attempt, DeliveryState.DELIVERED)
     told = cli("show", delivery.id).out
     assert "DLV-029" in told
-    assert "không tính là biên nhận" in told
+    assert "không được coi là xác nhận tiếp nhận" in told

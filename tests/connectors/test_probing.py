@@ -156,7 +156,7 @@ def test_a_server_without_tls() -> None:
             port = server.sockets[0].getsockname()[1]
             return await look("rest", url=f"https://127.0.0.1:{port}/")
 
-    assert "không nói TLS ở cổng này" in wrong(run(story()))["DLV-002"]
+    assert "không hỗ trợ TLS ở cổng này" in wrong(run(story()))["DLV-002"]
 
 
 def test_a_server_that_demands_a_client_certificate_says_so_and_has_taken_nothing(tmp_path: Path) -> None:
@@ -188,14 +188,14 @@ def test_a_server_that_demands_a_client_certificate_says_so_and_has_taken_nothin
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             thread.join(PATIENCE_S)
-    assert "đòi chứng thư máy khách" in said["DLV-002"]
+    assert "yêu cầu chứng thư máy khách" in said["DLV-002"]
     assert right == {}
 
 
 def test_nginx_says_the_same_with_a_page() -> None:
     page = b"<html><head><title>400 No required SSL certificate was sent</title></head></html>"
     said = wrong(with_server(Response(400, "text/html", page)))
-    assert "đòi chứng thư máy khách" in said["DLV-002"]
+    assert "yêu cầu chứng thư máy khách" in said["DLV-002"]
 
 
 def test_a_certificate_that_ends_soon_is_remarked_on(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_a_folder_that_is_not_there_is_none_or_may_not_be_written_to(tmp_path: P
     good.mkdir()
     assert wrong(run(look("folder", path=str(good), inbox=str(good), receipts=str(good), taken=str(good)))) == {}
     assert list(good.iterdir()) == []
-    assert "thư mục không có" in wrong(run(look("folder", path=str(tmp_path / "x"))))["DLV-008"]
+    assert "thư mục không tồn tại" in wrong(run(look("folder", path=str(tmp_path / "x"))))["DLV-008"]
     (tmp_path / "tep").write_text("x")
     assert "không phải thư mục" in wrong(run(look("folder", path=str(tmp_path / "tep"))))["DLV-008"]
     locked = tmp_path / "khoa"

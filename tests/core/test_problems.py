@@ -55,6 +55,8 @@ def test_values_that_the_catalogue_has_words_for_are_said_in_words_with_the_valu
     for value in (key, f"{key}, x", f"{key} 10 s"):
         assert f"{said[Lang.EN]}: {value}" in Problem("DLV-001", {"why": value}).message(Lang.EN)
         assert f"{said[Lang.VI]}: {value}" in Problem("DLV-001", {"why": value}).message()
+    several = Problem("DOS-011", {"from": 4, "to": 3, "guard": ["reason", "too-late"], "possible": []})
+    assert "(phải ghi LyDo: reason, chỉ khi đã quá hạn bổ sung: too-late)" in several.message()
     other = Problem("DLV-001", {"why": "khác"}).message()
     assert "khác" in other
     assert ": khác" not in other.replace(catalogue()["DLV-001"].message[Lang.VI].partition("{why}")[0], "")

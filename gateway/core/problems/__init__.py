@@ -99,11 +99,11 @@ class Problem:
         """The facts; values that the catalogue has words for are said in words, and the value after them."""
         facts = {name: _unquoted(value, lang) for name, value in self.facts.items()}
         for name, table in self.entry.words.items():
-            value = str(facts.get(name))
-            known = (value, value.partition(",")[0], value.partition(" ")[0])  # "timeout 10 s" is found as "timeout"
-            said = next((table[key][lang] for key in known if key in table), "")
-            if said:
-                facts[name] = f"{said}: {value}"
+            value = facts.get(name)
+            if isinstance(value, (list, tuple)):
+                facts[name] = [_in_words_of(table, item, lang) for item in value]
+            else:
+                facts[name] = _in_words_of(table, value, lang)
         if lang is Lang.VI:  # what the system said is English wherever it runs
             for name in facts.keys() & _SAID_BY_THE_SYSTEM:
                 facts[name] = _in_vietnamese(facts[name])
@@ -184,6 +184,14 @@ _STOPPED: Final = {
 _LENGTH: Final = re.compile(r"\[(\d+)\]")
 _EMPTY: Final = {Lang.VI: "(trống)", Lang.EN: "(empty)"}
 _CHARACTERS: Final = {Lang.VI: "ký tự, không nêu lại", Lang.EN: "characters, not repeated here"}
+
+
+def _in_words_of(table: Mapping[str, Mapping[Lang, str]], value: object, lang: Lang) -> object:
+    """A value as the catalogue's table says it, and the value after that; a value that it does not know as it is."""
+    text = str(value)
+    known = (text, text.partition(",")[0], text.partition(" ")[0])  # "timeout 10 s" is found as "timeout"
+    said = next((table[key][lang] for key in known if key in table), "")
+    return f"{said}: {text}" if said else value
 
 
 def _shown(value: object) -> str:
