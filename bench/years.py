@@ -183,7 +183,7 @@ class Clerk:
 
     def month(self, dossiers: int) -> None:
         """A month of dossiers from beginning to end, the portal having read everything."""
-        step = timedelta(days=24) / max(dossiers, 1)
+        step = timedelta(days=20) / max(dossiers, 1)
         begins = self.now
         for first in range(0, dossiers, 50):
             findings = []

@@ -8,7 +8,7 @@ beginning, or cut at its end, no longer goes through the heads that others hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
@@ -124,6 +124,7 @@ class Heads:
         self.certificates = tuple(certificates)
         self.seen = 0
         self.newest: SignedHead | None = None  # the last one that holds
+        self.newest_text: str | None = None  # as it was signed
         self.wrong: list[tuple[int, str]] = []  # lines whose head does not hold, and why; the first of them
         self._hashes: dict[int, str] = {}
 
@@ -133,19 +134,21 @@ class Heads:
             self._hashes[entry.number] = entry.hash
             self._hashes.pop(entry.number - _REMEMBERED, None)
             if entry.what == HEAD:
-                self._read(entry)
+                self.read(entry, self._hashes.get)
             yield entry
 
-    def _read(self, entry: chain.LogEntry) -> None:
+    def read(self, entry: chain.LogEntry, hash_of: Callable[[int], str | None]) -> None:
+        """One line that holds a head; ``hash_of`` gives the hash of an earlier line of the same log."""
         self.seen += 1
+        text = str(entry.facts.get("jws", ""))
         try:
-            head = read_head(str(entry.facts.get("jws", "")), self.certificates)
+            head = read_head(text, self.certificates)
         except Stopped as stop:
             reason = str(stop.problems[0].facts["reason"])
         else:
             stated = (entry.facts.get("number"), entry.facts.get("hash"))
-            if (head.number, head.hash) == stated and self._hashes.get(head.number) == head.hash:
-                self.newest = head
+            if (head.number, head.hash) == stated and hash_of(head.number) == head.hash:
+                self.newest, self.newest_text = head, text
                 return
             reason = "another-chain"
         if len(self.wrong) < _MOST_WRONG:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,10 +53,12 @@ FLAWS = {
 
 @command(
     "verify",
-    vi="Kiểm cả chuỗi nhật ký và mọi đầu chuỗi đã ký, từ cơ sở dữ liệu hoặc từ tệp đã xuất (--file, không cần cơ sở dữ "
-    "liệu; chứng thư của trục thì nêu bằng --cert). --witness đối chiếu với đầu chuỗi mà người khác giữ.",
-    en="Verify the whole chain and every signed head in it, from the database or from an exported file (--file, which "
-    "needs no database; name the gateway's certificate by --cert). --witness compares with heads that others keep.",
+    vi="Kiểm chuỗi nhật ký và mọi đầu chuỗi đã ký trong đó: phần tiếp theo đầu chuỗi đã ký mà lần kiểm trước đã tới, hoặc "
+    "cả chuỗi (--all); hoặc một tệp đã xuất (--file, không cần cơ sở dữ liệu; chứng thư của trục thì nêu bằng --cert). "
+    "--witness đối chiếu với đầu chuỗi mà người khác giữ.",
+    en="Verify the chain and the signed heads in it: what follows the signed head that an earlier verification came to, or "
+    "all of it (--all); or an exported file (--file, which needs no database; name the gateway's certificate by --cert). "
+    "--witness compares with heads that others keep.",
 )
 @option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), vi="Tệp đã xuất.", en="An exported file.")
 @option(
@@ -73,6 +76,26 @@ FLAWS = {
     metavar="NUMBER:HASH|JWS",
     vi="Đầu chuỗi đã biết: số và băm, hoặc đầu chuỗi đã ký (DaKy) mà hộp thư đã trả.",
     en="A known head: number and hash, or the signed head (DaKy) that an inbox page carried.",
+)
+@option(
+    "--from",
+    "since",
+    metavar="NUMBER:HASH|JWS",
+    vi="Kiểm từ đầu chuỗi này trở đi. Mặc định: từ đầu chuỗi đã ký mới nhất mà lần kiểm trước đã tới.",
+    en="Verify from this head on. Default: from the newest signed head that an earlier verification came to.",
+)
+@option(
+    "--all",
+    "whole",
+    is_flag=True,
+    vi="Kiểm từ mục đầu tiên.",
+    en="Verify from the first entry.",
+)
+@option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    vi="Số tiến trình cùng kiểm một chuỗi dài (mặc định: bằng số bộ xử lý).",
+    en="Processes that share a long chain (default: as many as there are processors).",
 )
 @option(
     "--store",
@@ -94,11 +117,14 @@ def verify(
     file: Path | None,
     certificates: tuple[Path, ...],
     witnesses: tuple[str, ...],
+    since: str | None,
+    processes: int | None,
     *,
+    whole: bool,
     tables: bool,
     most: int,
 ) -> int:
-    """Walks the chain from its first entry, then the tables."""
+    """Walks the chain, then the tables."""
     from signing.heads import Heads
 
     screen = call.screen
@@ -106,18 +132,26 @@ def verify(
         raise click.UsageError(
             screen.text("--store không dùng cùng --file.", "--store and --file do not go together."),
         )
+    if since is not None and (whole or file is not None):
+        raise click.UsageError(
+            screen.text("--from không dùng cùng --all hoặc --file.", "--from does not go with --all or --file."),
+        )
     heads = Heads(_certificates(call, file, certificates))
     known = dict(witness(text, heads) for text in witnesses)
+    start = None
     if file is not None:
         checked = chain.verify_chain(heads.through(_exported(file)), witnesses=known)
     else:
         call.need(OperatorRole.VIEWER, "log verify")
-        checked = chain.verify_chain(heads.through(call.store.log_entries()), witnesses=known)
+        start = None if whole else _begin(call, heads, since, known)
+        checked = _prove(call, heads, start, known, processes)
     wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
     sound = checked.whole and wrong is None
-    compared = _compared(call, most) if tables and sound else None  # a log that was changed proves nothing
+    compared = _compared(call, most, start) if tables and sound else None  # a log that was changed proves nothing
+    if file is None and sound and not (compared and compared.count):
+        _remember(call, heads)
     if screen.as_json:
-        screen.row(_verified(checked, wrong, heads, compared))
+        screen.row({**_verified(checked, wrong, heads, compared), "from": start.number if start else 0})
         return FINE if sound and not (compared and compared.count) else PROBLEMS
     if checked.flaw is not None:
         vi, en = FLAWS[checked.flaw]
@@ -129,6 +163,11 @@ def verify(
         f"Chuỗi nguyên vẹn: {checked.head.number} mục, đầu chuỗi {checked.head.hash}",
         f"The chain is whole: {checked.head.number} entries, head {checked.head.hash}",
     )
+    if start is not None:
+        screen.line(
+            f"Đã kiểm từ đầu chuỗi tại mục {start.number}; kiểm từ mục đầu tiên: --all.",
+            f"Verified from the head at entry {start.number}; from the first entry: --all.",
+        )
     if heads.seen and not heads.certificates:
         screen.line(
             f"{heads.seen} đầu chuỗi đã ký chưa được kiểm: thêm --cert chứng thư của trục.",
@@ -144,11 +183,44 @@ def verify(
     return FINE
 
 
-def _compared(call: CommandRun, most: int) -> Comparison:
+def _begin(call: CommandRun, heads: Heads, since: str | None, known: Mapping[int, str]) -> chain.Head | None:
+    """The head to begin with: the one that is named, or the one that was come to before; None is the first entry."""
+    from gateway.services.proving import proven_before
+
+    if since is not None:
+        return chain.Head(*witness(since, heads, "--from"))
+    before = proven_before(call.store, heads)
+    if before is None or any(number < before.number for number in known):  # a witness of what lies before it
+        return None
+    return chain.Head(before.number, before.hash)
+
+
+def _prove(
+    call: CommandRun, heads: Heads, start: chain.Head | None, known: Mapping[int, str], processes: int | None
+) -> chain.ChainCheck:
+    from gateway.services.proving import prove_log
+
+    with call.screen.progress("Kiểm chuỗi nhật ký", "Verifying the chain") as tell:
+        return prove_log(call.store, heads, since=start, witnesses=known, processes=processes, tell=tell)
+
+
+def _remember(call: CommandRun, heads: Heads) -> None:
+    """Where the next verification may begin. Whoever may only read verifies as well, and leaves nothing behind."""
+    from gateway.services.proving import remember
+    from gateway.store import StoreError
+
+    try:
+        remember(call.store, heads, datetime.now(UTC))
+    except StoreError as error:
+        logging.getLogger("lienthong.log").info("how far the log was verified is not kept: %s", error)
+
+
+def _compared(call: CommandRun, most: int, start: chain.Head | None) -> Comparison:
     from gateway.store.compare import compare_with_log
 
+    after = start.number if start is not None else 0
     with call.screen.progress("Đối chiếu các bảng với nhật ký", "Comparing the tables with the log") as tell:
-        return compare_with_log(call.store, most=most, tell=tell)
+        return compare_with_log(call.store, after=after, most=most, tell=tell)
 
 
 def _verified(
@@ -228,7 +300,7 @@ def _certificates(call: CommandRun, file: Path | None, given: tuple[Path, ...]) 
     return own_certificates(call.settings)
 
 
-def witness(text: str, heads: Heads) -> tuple[int, str]:
+def witness(text: str, heads: Heads, option_name: str = "--witness") -> tuple[int, str]:
     """A head that somebody keeps: number and hash, or a signed head. Raises BadParameter; Stopped (SIG-134)."""
     if text.count(".") == 2:
         from signing.heads import read_head
@@ -237,7 +309,7 @@ def witness(text: str, heads: Heads) -> tuple[int, str]:
         return head.number, head.hash
     number, _, digest = text.partition(":")
     if not number.isdigit() or len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
-        raise click.BadParameter(text, param_hint="--witness")
+        raise click.BadParameter(text, param_hint=option_name)
     return int(number), digest.lower()
 
 

@@ -87,10 +87,15 @@ class Comparison:
 
 
 def compare_with_log(
-    store: Store, *, most: int = 20, tell: Callable[[int, int], None] = lambda _done, _all: None
+    store: Store, *, after: int = 0, most: int = 20, tell: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Comparison:
-    """Compares all tables that the log tells of with what it tells. ``tell``: how many rows are done, of how many."""
-    return _Comparing(store, most, tell).run()
+    """Compares all tables that the log tells of with what it tells. ``tell``: how many rows are done, of how many.
+
+    ``after``: only what lines after this number tell of, the rows of their messages and dossiers. A row that no line
+    tells of is found by comparing everything.
+    """
+    comparing = _Comparing(store, most, tell)
+    return comparing.run_after(after) if after else comparing.run()
 
 
 class _Comparing:
@@ -100,6 +105,7 @@ class _Comparing:
         self.found = Comparison(most=most)
         self.tell = tell
         self.done, self.all = 0, 0
+        self.compared: set[str] = set()  # messages, where only some are compared
         self.erased: set[str] = set()  # by lines of before messages were named in them
         self.parties: dict[tuple[str, int], int] = {}
         self.catalogues: dict[tuple[str, str], int] = {}
@@ -120,6 +126,30 @@ class _Comparing:
                 self._orphans(connection)
         return self.found
 
+    def run_after(self, number: int) -> Comparison:
+        with translated():
+            with self.engine.begin() as connection:
+                asked = select(func.count()).select_from(_log).where(_log.c.number > number)
+                self.all = connection.execute(asked).scalar_one()
+            self._pages(_log, (_log.c.number,), self._told_of, LINES, after=(number,))
+        return self.found
+
+    def _told_of(self, connection: Connection, packed: Sequence[rows.AnyRow]) -> Iterator[Difference]:
+        """What these lines tell of, each message once."""
+        yield from self._lines(connection, packed)
+        named = {row.message for row in packed if row.message is not None} - self.compared
+        self.compared |= named
+        for page in _in_pages(sorted(named)):
+            messages = connection.execute(select(_m).where(_m.c.id.in_(page)).order_by(_m.c.id)).all()
+            yield from self._messages(connection, messages)
+            changes = connection.execute(select(_k).where(_of_messages(messages), _k.c.message.in_(page))).all()
+            yield from self._changes(connection, changes)
+            codes = sorted({row.ma_ho_so for row in changes})
+            yield from self._dossiers(connection, connection.execute(select(_o).where(_o.c.ma_ho_so.in_(codes))).all())
+            digests = {digest for row in messages for digest in (row.digest, row.composed, row.receipt)}
+            asked = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests - {None})))
+            yield from self._bodies(connection, [*connection.execute(asked)])
+
     def _pages(
         self,
         table: Table,
@@ -127,11 +157,11 @@ class _Comparing:
         compare_page: Callable[[Connection, Sequence[rows.AnyRow]], Iterable[Difference]],
         page: int = PAGE,
         columns: Sequence[Any] = (),
+        after: tuple[Any, ...] | None = None,
     ) -> None:
         """Walks a table by its key, a page and a snapshot at a time."""
         asked = select(*columns) if columns else select(table)
         asked = asked.order_by(*key).limit(page)
-        after: tuple[Any, ...] | None = None
         while True:
             with self.engine.begin() as connection:
                 behind = asked if after is None else asked.where(_behind(key, after))
@@ -526,6 +556,16 @@ class _Told:
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
+
+
+def _in_pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(ids), PAGE):
+        yield ids[first : first + PAGE]
+
+
+def _of_messages(messages: Sequence[rows.AnyRow]) -> Any:
+    """Events are found by their dossier: there is no index by message, which nobody else would need."""
+    return _k.c.ma_ho_so.in_(sorted({row.ma_ho_so for row in messages if row.ma_ho_so is not None}))
 
 
 def _behind(key: tuple[Any, ...], after: tuple[Any, ...]) -> Any:

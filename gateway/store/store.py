@@ -64,13 +64,14 @@ class Store:
         """Has a thread call ``tell`` soon after commits that somebody may wait for, until it is closed."""
         return News(self.engine, tell)
 
-    def log_entries(self, *, after: int = 0, page: int = 1000) -> Iterator[LogEntry]:
-        """The log after this number, to its head of now. Each page is a snapshot of its own: hours of reading hold nothing up.
+    def log_entries(self, *, after: int = 0, upto: int | None = None, page: int = 1000) -> Iterator[LogEntry]:
+        """The log after this number, to its head of now or to another number, in pages.
 
-        A log only grows, so its pages agree with each other whatever is written meanwhile.
+        Each page is a snapshot of its own: hours of reading hold nothing up. A log only grows, so its pages agree with each
+        other whatever is written meanwhile.
         """
         with self.read() as view:
-            head = view.log_head().number
+            head = view.log_head().number if upto is None else upto
         while after < head:
             with self.read() as view:
                 lines = view.log(after=after, limit=min(page, head - after))

@@ -53,6 +53,7 @@ from gateway.store.view import (
     HOLDING,
     MILESTONES,
     PARTIES,
+    PROVEN,
     SENDING,
     STATUSES,
     WAITING,
@@ -918,6 +919,13 @@ class Tx(View, BatchTx):
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""
         self._lines.append((now, line))
+
+    def note_proven(self, number: int, head: str, now: datetime) -> None:
+        """The log is verified up to this signed head: the next verification begins there. Never goes back."""
+        k = tables.counter.c
+        kept = update(tables.counter).where(k.name == PROVEN)
+        statements.FIRST_TURN(self._connection, [{"name": PROVEN, "value": 0, "hash": "", "at": now}])
+        self._connection.execute(kept.where(k.value <= number).values(value=number, hash=head, at=now))
 
     def _note(self, now: datetime, what: str, who: str, message: str | None, **facts: Any) -> None:
         line = LogLine(what=what, who=who, message=MessageId(message) if message else None, facts=facts)

@@ -73,6 +73,9 @@ LOG = "~log"
 PARTIES = "parties"
 CATALOGUES = "catalogues"
 STATUSES = "statuses"
+PROVEN = (
+    "~proven"  # the number of the newest signed head up to which the log was verified; its hash is that head, signed
+)
 MILESTONES = "milestones"  # the number in the log up to which table milestone is made
 
 
@@ -1061,6 +1064,16 @@ class View(PersonsRead, BatchView):
         """Where the log stands."""
         row = self._one(select(tables.counter).where(tables.counter.c.name == LOG))
         return Head(row.value, row.hash) if row else GENESIS
+
+    def proven(self) -> str | None:
+        """The signed head (JWS) up to which the log was verified last, as it is kept; whoever reads it checks it."""
+        row = self._one(select(tables.counter.c.hash).where(tables.counter.c.name == PROVEN))
+        return None if row is None else row.hash
+
+    def line_before(self, number: int) -> Head:
+        """Where the chain stood before this line, as the line before it says; the empty log where there is none."""
+        row = self._one(select(tables.log.c.number, tables.log.c.hash).where(tables.log.c.number == number - 1))
+        return GENESIS if row is None else Head(row.number, row.hash)
 
     def log(
         self, *, after: int = 0, limit: int = 1000, what: str | None = None, message: MessageId | str | None = None

@@ -9,6 +9,10 @@ import pytest
 
 from gateway.core import chain
 from gateway.services.bundles import seal_log
+from gateway.services.proving import prove_log
+from gateway.settings import load
+from gateway.wiring import own_certificates
+from signing.heads import Heads
 
 HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
 
@@ -198,3 +202,78 @@ def test_a_chain_written_anew_does_not_go_through_the_heads_that_others_hold(cli
     assert cli("log", "verify", "--witness", jws).code == 0
     assert "SYS-050" in cli("log", "verify", "--file", file, "--witness", jws).err
     assert "SIG-134" in cli("log", "verify", "--witness", jws[:-6] + "AAAAAA").err
+
+
+# From where it was verified before ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def changed(office, statement):
+    """The node's file as somebody left it who may write to it; as it was, afterwards."""
+    file, kept = office.folder / "lienthong.sqlite3", office.folder / "truoc.sqlite3"
+    with closing(sqlite3.connect(file)) as connection, closing(sqlite3.connect(kept)) as copy:
+        connection.backup(copy)
+    with database(office) as connection:
+        connection.execute("DROP TRIGGER log_no_update")
+        assert connection.execute(statement).rowcount == 1
+    yield
+    with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(file)) as connection:
+        copy.backup(connection)
+
+
+def test_a_verification_begins_at_the_newest_signed_head_that_the_one_before_came_to(cli, office):
+    office.receive(HS01)
+    head = sealed(office)
+    (first,) = cli("log", "verify", "--store", "--json").rows
+    (second,) = cli("log", "verify", "--store", "--json").rows
+    assert (first["from"], second["from"], second["entries"]) == (0, head.number, first["entries"])
+    assert second["whole"]
+    assert first["store"]["compared"]["message"] >= 1
+    assert "message" not in second["store"]["compared"], "nothing was told of one after it"
+    with changed(office, "UPDATE log SET who = 'operator:ai-do' WHERE number = 1"):
+        assert cli("log", "verify").code == 0, "what lies before the head is the whole walk's"
+        assert "SYS-050" in cli("log", "verify", "--all").err
+        assert "SYS-050" in cli("log", "verify", "--witness", f"1:{'0' * 64}").err, "a witness of before asks for it"
+    with changed(office, f"UPDATE log SET who = 'operator:ai-do' WHERE number = {head.number}"):
+        assert "SYS-050" in cli("log", "verify").err
+    with changed(
+        office, "UPDATE counter SET hash = substr(hash, 1, length(hash) - 8) || 'AAAAAAAA' WHERE name = '~proven'"
+    ):
+        assert cli("log", "verify", "--json").rows[0]["from"] == 0, "a beginning that nobody signed is none"
+
+
+def test_a_verification_from_a_head_that_is_named_says_so_and_refuses_another_chain(cli, office):
+    office.receive(HS01)
+    first = cli("log", "export", "--json").rows[0]
+    named = cli("log", "verify", "--from", f"{first['number']}:{first['hash']}")
+    assert (named.code, "--all" in named.out) == (0, True)
+    assert "SYS-050" in cli("log", "verify", "--from", f"{first['number']}:{'0' * 64}").err
+    assert cli("log", "verify", "--from", "1:x").code == 2
+    assert cli("log", "verify", "--from", f"1:{'0' * 64}", "--all").code == 2
+
+
+def test_what_is_changed_after_the_head_is_found_in_the_tables_too(cli, office):
+    office.receive(HS01)
+    head = sealed(office)
+    assert cli("log", "verify").code == 0
+    ack = office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
+    (row,) = cli("log", "verify", "--store", "--json").rows
+    assert (row["from"], row["store"]["agrees"]) == (head.number, True)
+    assert {"message", "change", "dossier", "body"} <= row["store"]["compared"].keys()
+    with changed(office, f"UPDATE message SET caller_by = 'x' WHERE id = '{ack.message}'"):
+        assert "SYS-058" in cli("log", "verify", "--store").err
+
+
+def test_several_processes_walk_a_chain_as_one_does_and_find_the_same(office):
+    office.receive(HS01)
+    sealed(office)
+    certificates = own_certificates(load(office.folder / "lienthong.toml", given={}).settings)
+    alone, shared = Heads(certificates), Heads(certificates)
+    one = prove_log(office.gate.store, alone, witnesses={}, processes=1)
+    half = {"witnesses": {}, "processes": 2, "part": -(-one.head.number // 2)}
+    two = prove_log(office.gate.store, shared, **half)
+    assert (one.whole, two, shared.newest) == (True, one, alone.newest)
+    assert alone.newest is not None
+    with changed(office, f"UPDATE log SET who = 'operator:ai-do' WHERE number = {one.head.number}"):
+        found = prove_log(office.gate.store, Heads(certificates), **half)
+    assert (found.flaw, found.number) == (chain.Flaw.CHANGED, one.head.number)
