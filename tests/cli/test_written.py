@@ -106,6 +106,17 @@ def test_a_key_inside_a_long_text_is_no_key():
     assert ("web", "not_a_key") not in read_toml(TEXT, "f.toml").places
 
 
+def test_blanks_round_the_parts_of_a_key_and_of_a_table_change_nothing():
+    places = read_toml('[ a . b ]\n"c d" . e = 1\nf\t.\t"g" = 2\n', "f").places
+    assert {dotted(key): (at.line, at.column) for key, at in places.items()} == {
+        "a.b": (1, 1),
+        "a.b.c d": (2, 1),
+        "a.b.c d.e": (2, 1),
+        "a.b.f": (3, 1),
+        "a.b.f.g": (3, 1),
+    }
+
+
 def test_a_key_that_is_not_written_has_the_place_of_its_table():
     assert read_toml(TEXT, "f.toml").place(("web", "port")) == Location(3, 1)
 

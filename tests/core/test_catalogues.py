@@ -6,7 +6,17 @@ from datetime import date
 
 import pytest
 
-from gateway.core.catalogues import Muc, catalogue_difference, changed_fields, entries, from_csv, same_agencies
+from gateway.core.catalogues import (
+    REQUIRED,
+    Muc,
+    catalogue_difference,
+    changed_fields,
+    entries,
+    format_of,
+    from_csv,
+    same_agencies,
+    unread_terms,
+)
 from gateway.core.model import PartyId
 from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Stopped
@@ -226,6 +236,35 @@ def test_a_format_of_the_future_is_refused_and_a_spreadsheets_commas_are_not() -
     assert problems("# DinhDang: 0\nMa,Ten\n") == [("CAT-016", 1)]
     (one,) = from_csv("CoQuan", "\ufeff# DinhDang: 2,,,\nMa,Ten,BiDanh,MauMaHoSo\nH19.901,Sở,,\n")
     assert one.ma == "H19.901"
+
+
+def test_services_whose_time_limit_no_rule_can_read_are_listed() -> None:
+    said = ({"ThoiHanTinh": "10 ngay"}, {"ThoiHanGiaiQuyet": "5 ngày"}, {"ThoiHanGiaiQuyet": "Trong ngày"}, {})
+    made = [Muc(ma=str(number), ten="x", fields=fields) for number, fields in enumerate(said)]
+    assert [one.ma for one in unread_terms("DichVu", made)] == ["2", "3"]
+    assert unread_terms("ThuTuc", made) == ()
+
+
+def test_a_wrong_value_is_told_in_part_with_what_was_meant_by_its_number() -> None:
+    def wrong(term: str) -> dict[str, object]:
+        with pytest.raises(Stopped) as stop:
+            from_csv("ThuTuc", f"Ma,Ten,MaLinhVuc,ThoiHanTinh\n1,A,B,{term}\n")
+        (problem,) = stop.value.problems
+        return dict(problem.facts)
+
+    assert wrong("x" * 61)["value"] == "x" * 60
+    units = ("ngay-lam-viec", "ngay", "gio-lam-viec", "gio")
+    assert wrong("7 tuần")["known"] == [f"7 {unit}" for unit in units]
+    assert wrong("một tuần")["known"] == [f"10 {unit}" for unit in units]
+
+
+def test_only_our_own_columns_have_our_own_values_and_rows_without_a_format_are_of_the_first() -> None:
+    said = {"Ma": "1", "Ten": "A", "ThoiHanTinh": "mau", "MauMaHoSo": "?"}
+    (one,) = entries("LinhVuc", [(None, said)])
+    assert one.fields["ThoiHanTinh"] == "mau"
+    needed = dict.fromkeys(REQUIRED["DichVu"], "x")
+    (one,) = entries("DichVu", [(None, {"Ma": "1", "Ten": "A", **needed, "MucDo": "toan trinh"})])
+    assert (one.fields["MucDo"], format_of("1")) == ("toan trinh", 1)
 
 
 def test_an_old_file_keeps_its_own_columns_and_a_cell_may_begin_with_a_hash() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -152,6 +154,21 @@ def test_a_form_that_would_be_read_two_ways_or_in_part_is_refused(form: str, mea
         date_form(form)
     if meant:
         assert caught.value.meant == meant
+
+
+@pytest.fixture
+def machine_at_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own zone is Vietnam's."""
+    monkeypatch.setenv("TZ", "UTC-7")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("form", ["yyyy-MM-dd'T'HH:mm:ss'Z'", "yyyy-MM-dd'T'HH:mm:ssXXX"])
+def test_the_zone_of_the_machine_changes_no_moment(form: str, machine_at_home: None) -> None:
+    assert date_form(form).read("2026-01-05T01:02:03Z") == datetime(2026, 1, 5, 1, 2, 3, tzinfo=UTC)
 
 
 def test_thousandths_are_cut_and_not_rounded() -> None:

@@ -113,6 +113,27 @@ def test_the_same_bytes_get_the_first_answer_and_nothing_is_written(desk) -> Non
     assert (elsewhere.fate, elsewhere.repeated) == (Fate.REJECTED, False), "bytes are one sender's"
 
 
+def test_a_beginning_of_a_body_and_a_word_said_anew_are_nobodys_repeat(desk) -> None:
+    """Of a body that was cut the digest may be that of its beginning; a word said anew is new although its bytes are known."""
+    desk.send("a", "cong", effects=(Moves(to=2),))
+    known = desk.finding("a", None, body=b"2", problems=(Problem("XML-002"),))
+    cut = replace(known, envelope=replace(known.envelope, total_bytes=9))
+    anew = replace(known, envelope=replace(known.envelope, id="m8", own_key=Envelope.anew_after("m2", "x")))
+    assert [(ack.fate, ack.repeated) for ack in map(desk.enter, (cut, anew))] == [(Fate.REJECTED, False)] * 2
+    assert desk.enter(known).repeated is True
+
+
+def test_a_word_said_anew_twice_is_a_repeat_by_its_id(desk) -> None:
+    one = from_to("a", "cong", effects=(Moves(to=2),), loai="HS05", goc="CapNhatTienDo", name="n9")
+    key = Envelope.anew_after("m1", "x")
+    first, again = (desk.finding("a", one, body=b"anew") for _ in range(2))
+    answers = [desk.enter(replace(each, envelope=replace(each.envelope, own_key=key))) for each in (first, again)]
+    assert [(ack.fate, ack.repeated, ack.receipt) for ack in answers] == [
+        (Fate.ACCEPTED, False, b"receipt 2"),
+        (Fate.ACCEPTED, True, b"receipt 2"),
+    ]
+
+
 def test_one_id_over_other_bytes_is_refused_and_the_first_keeps_it(desk) -> None:
     desk.send("a", "cong", effects=(Moves(to=2),))
     other = desk.finding("a", from_to("a", "cong", effects=(Moves(to=4),), loai="HS05", goc="CapNhatTienDo", name="n2"))

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.deadlines import GIO_VIET_NAM, appointment
 from gateway.core.effects import Files, Moves, Notes, Owes, Pays, Redates, Returns, Transfers
 from gateway.core.lifecycle import trace
-from gateway.core.milestones import Milestone, MilestoneKind, Punctuality, milestones
+from gateway.core.milestones import DATED, Milestone, MilestoneKind, Punctuality, milestones
 from gateway.core.model import Change, Dossier, MaHoSo, MaThongDiep, MessageId, PartyId
 
 
@@ -157,6 +157,24 @@ def test_an_end_that_was_undone_says_when() -> None:
     assert [(row.at, row.until) for row in of(rows, MilestoneKind.DELIVERED)] == [(at(9), at(10))]
 
 
+def test_an_end_is_when_it_is_said_to_have_been_unless_that_end_was_undone_since() -> None:
+    def finished(*ends):
+        return [(row.at, row.until) for row in of(life(FILED, RECEIVED, TAKEN_UP, *ends), MilestoneKind.FINISHED)]
+
+    assert finished((at(12), Moves(to=9, ngay_ket_thuc=at(10)))) == [(at(10), None)]
+    undone = [(at(8), Moves(to=9)), (at(12), Moves(to=4, ly_do=True))]
+    for said, known in ((at(12), at(12)), (at(11), at(15))):
+        again = (at(15), Moves(to=9, ngay_ket_thuc=said))
+        assert finished(*undone, again) == [(at(8), at(12)), (known, None)]
+
+
+def test_the_day_of_delivery_is_that_of_the_delivery_that_stands() -> None:
+    recalled = [(at(10), Moves(to=9)), (at(12), Moves(to=4, ly_do=True))]
+    ends = [(at(8), Moves(to=9)), (at(9), Moves(to=10)), *recalled, (at(15), Moves(to=9))]
+    rows = life(FILED, RECEIVED, TAKEN_UP, *ends, (at(16), Moves(to=10, ngay_tra=at(16, 8))))
+    assert [(row.at, row.until) for row in of(rows, MilestoneKind.DELIVERED)] == [(at(9), at(10)), (at(16, 8), None)]
+
+
 def test_a_dossier_that_is_told_when_all_is_done_was_received_before_and_open_until_then() -> None:
     filed = Files(
         trang_thai=10,
@@ -174,12 +192,21 @@ def test_a_dossier_that_is_told_when_all_is_done_was_received_before_and_open_un
     assert [row.at for row in of(rows, MilestoneKind.DELIVERED)] == [at(11)]
 
 
+def test_a_dossier_that_was_done_in_the_instant_of_its_receipt_was_never_open() -> None:
+    filed = Files(trang_thai=10, ma_tthc="1.001193", ngay_tiep_nhan=at(2), ngay_ket_thuc=at(2), ngay_tra=at(2))
+    rows = life((at(1, month=4), filed))
+    assert of(rows, MilestoneKind.OPEN) == []
+    assert [row.at for row in of(rows, MilestoneKind.FINISHED)] == [at(2)]
+
+
 def test_time_in_a_state_is_known_when_it_is_left() -> None:
     rows = life(FILED, RECEIVED, TAKEN_UP)
     assert [(row.at, row.trang_thai, row.seconds) for row in of(rows, MilestoneKind.STAY)] == [
         (at(3), 1, 86400.0),
         (at(3, 11), 2, 7200.0),
     ]
+    at_once = life(FILED, RECEIVED, (at(3), Moves(to=4)))
+    assert [row.trang_thai for row in of(at_once, MilestoneKind.STAY)] == [1], "no time is no stay"
 
 
 def test_a_hand_over_that_is_not_made_yet_is_open_and_stands_still_while_papers_are_waited_for() -> None:
@@ -210,10 +237,11 @@ def test_an_event_that_waits_for_an_earlier_one_is_a_row_until_that_comes() -> N
 
 def test_nothing_is_known_of_a_code_that_was_given_back() -> None:
     dossier = Dossier(ma_ho_so=MaHoSo("x"), ma_tthc=None, portal=None, agency=None)
-    assert milestones(dossier, trace(())) == []
+    assert milestones(dossier, trace(())) == milestones(replace(dossier, opened_at=at(2)), trace(())) == []
 
 
 def test_money_that_is_owed_moves_no_appointment_until_it_was_waited_for() -> None:
     changes = life(FILED, RECEIVED, (at(4), Owes(so_tien=1)), (at(5), Pays(so_tien=1)))
     assert [row.due for row in of(changes, MilestoneKind.OPEN)] == [None, at(20, 17)]
+    assert [row.value for row in of(changes, MilestoneKind.OPEN)] == [Punctuality.UNDATED, DATED]
     assert appointment(trace(())) is None

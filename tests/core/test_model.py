@@ -28,6 +28,12 @@ def test_an_envelope_tells_what_arrived_and_whether_it_was_kept_whole() -> None:
     assert [replace(ENVELOPE, total_bytes=n).cut for n in (2, 4)] == [False, True]
 
 
+def test_what_is_said_after_another_word_is_a_word_of_its_own() -> None:
+    key = Envelope.anew_after("m7", "ab")
+    assert key == "sau m7 ab"
+    assert [replace(ENVELOPE, own_key=one).anew for one in (key, "sau", "k-1", None)] == [True, False, False, False]
+
+
 def test_the_parties_of_a_dossier_are_all_that_there_are() -> None:
     assert NEW.parties == {"cong-dvc", "so-tu-phap"}
     assert replace(NEW, portal=None, others=frozenset({PartyId("c")})).parties == {"so-tu-phap", "c"}

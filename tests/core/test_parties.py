@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from parties_known import parties, party
 
+from gateway.core.code_shapes import CodeShape, code_pattern
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
     NodeAllowance,
     Parties,
     PartyAllowance,
+    PortalForm,
     Receives,
     RetryPolicy,
     SignatureDemand,
@@ -43,6 +45,7 @@ def test_what_a_profile_leaves_out() -> None:
     plain, policy, retry = party("a"), SignaturePolicy(), RetryPolicy()
     assert (plain.enabled, plain.typed_submissions, plain.receives) == (True, False, Receives.PULL)
     assert plain.plain_references is False
+    assert PortalForm().allowed is False
     assert (policy.xades, policy.timestamp, policy.methods("HS05")) == (False, False, frozenset())
     assert (retry.longest_s, retry.give_up_after_h, retry.patience) == (3600, 168.0, timedelta(days=7))
     assert Parties([]).version == 0
@@ -135,6 +138,14 @@ def test_the_agency_of_a_dossier_code() -> None:
     known = parties()
     assert known.agency_of("H19.902-260115-0001") is known.get("b")
     assert (known.agency_of("H19.777-260115-0001"), known.agency_of("khac")) == (None, None)
+
+
+def test_a_code_of_a_centralised_system_is_of_the_one_agency_that_bears_its_shape() -> None:
+    owners = {"H19.901": "000/0000", "H19.902": "'BHXH'/000", "H19.903": "'BHXH'/000", "H19.777": "AA/00"}
+    shapes = [CodeShape(pattern=code_pattern(shape), owner=owner) for owner, shape in owners.items()]
+    known = Parties(parties(), shapes=shapes)
+    found = [known.agency_of(code) for code in ("123/2026", "123/2026 ", "BHXH/123", "A1/00", "9/9")]
+    assert found == [known.get("a"), None, None, None, None], "a shape of two is nobody's, and nobody bears the fourth"
 
 
 def test_identifiers_of_one_agency_lead_to_the_party_that_bears_one_of_them() -> None:

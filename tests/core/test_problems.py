@@ -46,6 +46,8 @@ def test_what_must_not_be_repeated_is_said_by_its_length():
     assert "(38 characters, not repeated here)" in said("[38]", Lang.EN)
     assert ("(trống)" in said("[0]", Lang.VI), "(empty)" in said("[0]", Lang.EN)) == (True, True)
     assert "[38] " in said("[38] ", Lang.EN)
+    assert "hơn 4194304 (trục ngừng đếm ở đó, giữ 65536 byte đầu" in said("4194304+65536", Lang.VI)
+    assert "more than 4194304 (the count stopped there; the first 65536 are kept" in said("4194304+65536", Lang.EN)
 
 
 def test_values_that_the_catalogue_has_words_for_are_said_in_words_with_the_value_after_them():
@@ -70,8 +72,8 @@ def test_every_entry_is_what_its_file_says():
     files = sorted(Path(problems.__file__).parent.glob("*.toml"))
     rows = {code: row for file in files for code, row in tomllib.loads(file.read_text("utf-8")).items()}
     assert list(entries) == list(rows)
-    assert {code for code, entry in entries.items() if entry.retry} == {
-        code for code, row in rows.items() if row.get("retry")
+    assert {code: entry.retry for code, entry in entries.items()} == {
+        code: row.get("retry") is True for code, row in rows.items()
     }
     assert None in {entry.status for entry in entries.values()}
     assert all(entry.source and set(entry.message) == set(entry.remedy) == set(Lang) for entry in entries.values())

@@ -3,10 +3,12 @@
 import hashlib
 from datetime import UTC, datetime
 
-from gateway.core.model import MaHoSo
+from gateway.core.model import MaHoSo, PartyId
 from gateway.core.reconcile import (
     TURNS,
     Differs,
+    Disagreement,
+    DisagreementKind,
     DossierDifference,
     DossierLine,
     DriftCause,
@@ -50,6 +52,8 @@ def test_whose_turn_it_is_follows_from_the_cause():
         DriftTurn.PARTY: {"missing-there", "changed-there", "unread", "event-waiting", "refused-here", "never-sent"},
     }
     assert set(TURNS) == set(DriftCause)
+    told = {"party": PartyId("a"), "ma_ho_so": MaHoSo("A"), "kind": DisagreementKind.STATE, "fields": {}}
+    assert [Disagreement(cause=cause, **told).turn for cause in DriftCause] == [TURNS[cause] for cause in DriftCause]
 
 
 def test_lines_differ_by_who_has_none_by_state_or_else_by_dates():

@@ -12,16 +12,17 @@ from parties_known import caller, from_to, parties, party
 from gateway.core.catalogues import Muc
 from gateway.core.code_shapes import code_pattern, is_code_shape
 from gateway.core.deadlines import GIO_VIET_NAM, WorkingCalendar
-from gateway.core.effects import Effect, Files, Moves, Redates
+from gateway.core.effects import Effect, Files, Moves, Notes, Redates
 from gateway.core.known_services import KnownServices, known_services, shapes_of
 from gateway.core.ledger import Counter, Ledger, enter
+from gateway.core.lifecycle import LifeRules, Span, Trace
 from gateway.core.model import Channel, Envelope, Fate, Finding, MaHoSo
 from gateway.core.parties import Parties
 from gateway.core.problems import Location
 from gateway.core.rights import TABLE
-from gateway.core.service_rules import SERVICE_RULES, ServiceDesk, of_message
+from gateway.core.service_rules import SERVICE_RULES, ServiceDesk, latest, of_message, owner_of
 from gateway.core.service_terms import ServiceTerm, TermUnit, read_term
-from gateway.core.severity import Severity
+from gateway.core.severity import Severity, severity_of
 
 ROOTS = {"HS01": "NopHoSo", "HS03": "TiepNhanHoSo", "HS05": "CapNhatTienDo", "HS06": "YeuCauBoSung", "HS16": "GiaHan"}
 ROOTS |= {"HS08": "XacNhanBoSung", "HS12": "RutHoSo", "HS13": "TiepTucXuLy"}
@@ -243,6 +244,87 @@ def test_an_owner_that_does_not_handle_the_dossier_stops_nobody() -> None:
     assert (office.take_in(at(9)), office.state) == ((ACCEPTED, []), 2)
 
 
+def test_what_others_say_of_the_state_stays_in_the_history_as_a_note() -> None:
+    office = Office(OWNED)
+    office.open("1", "a", "b")
+    said = (Moves(to=4), Moves(to=None), Redates(ngay_hen_tra=at(9)), Notes(what="x"))
+    assert office.say("a", "cong", effects=said, hours=2) == (ACCEPTED, ["CAT-044"])
+    assert office.ledger.entries[-1].change.effects == (
+        Notes(what="trang-thai-ngoai-chu-tri", value="4"),
+        Notes(what="trang-thai-ngoai-chu-tri", value=None),
+        Notes(what="hen-tra-ngoai-chu-tri"),
+        Notes(what="x"),
+    )
+
+
+def test_the_owner_of_a_state_is_a_party_to_the_dossier_or_nobody() -> None:
+    known, office = known_services(OWNED, ()), Office(OWNED)
+    office.open("1", "a", "b")
+    with_b = office.ledger.dossiers[CODE]
+    without = replace(with_b, agency=with_b.portal, others=frozenset())
+    found = [owner_of(one, TTHC, parties(), known, START) for one in (with_b, without)]
+    assert [one and one.id for one in found] == ["b", None]
+
+
+def test_a_service_that_the_catalogue_does_not_know_is_asked_nothing() -> None:
+    assert Office((service("1.009999", MucDo="2"),)).open("2") == (ACCEPTED, [])
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "told"),
+    [
+        (None, date(2026, 1, 4), ("–", "2026-01-04")),
+        (date(2026, 1, 6), date(2026, 2, 1), ("2026-01-06", "–")),
+        (date(2026, 1, 6), date(2026, 1, 5), ("2026-01-06", "–")),  # until the day of the filing: not over yet
+    ],
+)
+def test_a_remark_says_since_when_until_when_and_what_instead(since, until, told) -> None:
+    desk = ServiceDesk(known=known_services([service(since=since, until=until)], ()))
+    filing = from_to("cong", "a", loai="HS01", effects=(Files(trang_thai=1, ma_tthc=TTHC, ngay_nop=at(5)),))
+    (problem,) = of_message(filing, None, desk)
+    facts = {"ma": TTHC, "day": "2026-01-05", "since": told[0], "until": told[1], "instead": "–"}
+    assert (problem.code, dict(problem.facts)) == ("CAT-042", {**facts, "rule": "dich-vu-hieu-luc"})
+
+
+def test_a_remark_on_an_appointment_says_it_and_the_last_moment_at_home() -> None:
+    office = Office((service(ThoiHanGiaiQuyet=TEN),))
+    office.open()
+    office.take_in(at(21))
+    (problem,) = office.ledger.entries[-1].ack.problems
+    told = {"value": "2026-01-21T08:00:00+07:00", "last": "2026-01-20T23:59:59+07:00"}
+    assert {name: problem.facts[name] for name in told} == told
+
+
+TWO_DAYS = ServiceTerm(2, TermUnit.DAYS)  # from the 12th, a Monday: until the end of the 14th
+END = at(14, 23, 59, 59)
+
+
+@pytest.mark.parametrize(
+    ("spans", "rules", "last"),
+    [
+        ([(5, at(13), at(15))], LifeRules(), END + timedelta(days=2)),
+        ([(5, at(12), at(14))], LifeRules(), END + timedelta(days=2)),  # asked for in the instant of the receipt
+        ([(5, at(9), at(10))], LifeRules(), END),  # before it
+        ([(5, at(13), None)], LifeRules(), END),
+        ([(8, at(13), at(15))], LifeRules(), END),
+        ([(8, at(13), at(15))], LifeRules(trang_8_la_tam_dung=True), END + timedelta(days=2)),
+        ([(4, at(13), at(15))], LifeRules(trang_8_la_tam_dung=True), END),
+        ([(5, at(13), at(20))], LifeRules(by_decree=True), at(22, 23, 59, 59)),
+        ([(8, at(13), at(20))], LifeRules(by_decree=True, trang_8_la_tam_dung=True), END + timedelta(days=7)),
+        ([(5, at(13), at(14)), (5, at(15), at(17))], LifeRules(), END + timedelta(days=3)),
+    ],
+)
+def test_what_extends_the_time_limit_of_a_service(spans, rules, last) -> None:
+    stood = tuple(Span(trang_thai=state, since=since, until=until) for state, since, until in spans)
+    assert latest(TWO_DAYS, Trace(ngay_tiep_nhan=at(12), spans=stood), rules, CALENDAR) == last
+    assert latest(TWO_DAYS, Trace(spans=stood), rules, CALENDAR) is None
+
+
+def test_a_rule_of_which_nobody_speaks_is_as_strict_as_it_is_made() -> None:
+    other = {"other": Severity.OFF, "HS05.rule": Severity.OFF}
+    assert [severity_of("rule", "HS01", one, other, {}) for one in Severity] == [*Severity]
+
+
 def test_without_a_catalogue_nothing_is_asked() -> None:
     office = Office(())
     assert office.open("2") == (ACCEPTED, [])
@@ -252,7 +334,7 @@ def test_without_a_catalogue_nothing_is_asked() -> None:
 @pytest.mark.parametrize("term", ["10 ngay", "10 ngay-lam-viec", "10 gio-lam-viec"])
 def test_moments_at_the_end_of_time_and_a_calendar_without_open_days_hold_nothing_up(term: str) -> None:
     last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
-    office = Office((service(ThoiHanTinh=term),))
+    office = Office((service(since=date(2020, 1, 1), ThoiHanTinh=term),))
     files = Files(trang_thai=2, ma_tthc=TTHC, ngay_nop=last, ngay_tiep_nhan=last, ngay_hen_tra=last)
     assert office.say("a", "cong", loai="HS01", effects=(files,), hours=0) == (ACCEPTED, [])
     never = WorkingCalendar(weekdays=frozenset())
@@ -274,6 +356,10 @@ def test_the_full_code_counts_before_the_stem_and_what_entries_contradict_is_not
     assert (one is not None, stem is not None, gone is not None) == (True, True, True)
     assert str(one.term) == "2 ngay"
     assert (stem.term, stem.level) == (None, "2")
+    owned = [service(f"1.001193.0{n}", HeThongChuTri=owner) for n, owner in enumerate(("H19.901", "H19.902"))]
+    assert known_services(owned, ()).of("1.001193", day).owner is None
+    assert known_services(owned[:1] * 2, ()).of("1.001193", day).owner == "H19.901"
+    assert known_services([service("1.001193", MucDo="2")], ()).of("1.001193.000.00.00.H19", day).level == "2"
     assert not gone.in_force(day)
     assert (known.of("1.000000", day), known.of(None, day), KnownServices().of("1.001193", day)) == (None, None, None)
 

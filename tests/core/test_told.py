@@ -19,6 +19,7 @@ from gateway.core.told import (
     EventLetter,
     Told,
     ToldNews,
+    agreeing,
     compared,
     differing,
     is_told,
@@ -72,6 +73,10 @@ FULL = Told(
     believed={"TrangThaiHoSo": "1"},
     believed_at=START,
 )
+
+
+def test_who_says_otherwise_is_told_all_but_these_rows_once_more() -> None:
+    assert FULL.again(("r2",)) == replace(FULL, sent=None, taken=None, rows=("r2",), refused={})
 
 
 def test_what_is_no_news_stays_as_it_was() -> None:
@@ -166,6 +171,8 @@ def test_a_day_or_a_minute_is_not_taken_for_another_moment_of_it(believed, diffe
     true = {"NgayHenTra": "20260115093015"}
     assert differing(true, {"NgayHenTra": believed}) == (("NgayHenTra",) if differs else ())
     assert differing({}, {"NgayHenTra": "20260115000000"}) == ("NgayHenTra",)
+    assert agreeing("20260115173015", "20260115000000") is True, "a day, in the afternoon too"
+    assert agreeing("20260115173015", "chiều") is False
 
 
 def test_a_packet_is_the_same_whatever_the_order_of_its_fields() -> None:

@@ -47,7 +47,7 @@ SHAPES = {
 }
 ALL = bool(os.environ.get("LIENTHONG_ALL_ATTACKS"))
 # Of the attacks so many parts are made, and each of the next shapes or samples is given another: (families, attacks of each).
-# There are as many shapes and more samples than parts, so that every attack goes through the door once, and is once made on a
+# There are as many shapes and more samples than parts, so that each part of each family goes through the door, and is made on a
 # sample.
 PARTS = (1, 1) if ALL else (2, 3)
 PARTS_OF_A_SAMPLE = (1, 1) if ALL else (5, 3)

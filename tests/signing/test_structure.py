@@ -907,6 +907,13 @@ def test_the_other_kind_of_key_is_read():
     assert read_signature(ecdsa()).key_value == ("ec", "urn:oid:1.2.840.10045.3.1.7", "040102")
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_two_values_of_a_key_are_one_too_many_in_whatever_order(at):
+    root = everything()
+    the(root, "KeyValue").insert(at, the(ecdsa(), "ECKeyValue"))
+    assert codes(root) == ["SIG-043"]
+
+
 def test_what_a_time_stamp_is_over_decides_about_its_prefixes():
     """``#default`` is lost only where the SignatureValue stands in the scope of a default namespace."""
     stamped = EVERYTHING.replace('PrefixList="ds"', 'PrefixList="#default"')
