@@ -120,6 +120,10 @@ proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have
 .PHONY: ci
 ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
 
+.PHONY: screenshots
+screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots)
+	$(BIN)/python tools/screenshots.py
+
 .PHONY: bench
 bench: $(READY)  ## floor and product in one run, half an hour; ARGS=--quick to see that it works
 	$(BIN)/python bench/run.py --load --svg docs/performance.svg $(ARGS)

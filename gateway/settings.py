@@ -645,6 +645,65 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """The console `/ban-truc`: pages for persons."""
+
+    host: str = setting(
+        "127.0.0.1", vi="Địa chỉ lắng nghe của bàn trực.", en="The address that the console listens on."
+    )
+    port: int = setting(
+        8320,
+        at_least=0,
+        at_most=65535,
+        vi="Cổng của bàn trực; 0: cổng trống bất kỳ.",
+        en="The console's port; 0: any free one.",
+    )
+    tls: bool = setting(
+        False,
+        vi="Dùng TLS với chứng thư của web.tls_certificate.",
+        en="Speak TLS with the certificate of web.tls_certificate.",
+    )
+    public_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Địa chỉ mà trình duyệt gọi, khi có proxy phía trước; bắt đầu bằng https thì phiên chỉ đi qua TLS.",
+        en="The address that browsers call, where a proxy stands in front; if it begins with https, sessions go over TLS only.",
+    )
+    session_h: float = setting(
+        10.0,
+        at_least=0.1,
+        at_most=168,
+        vi="Phiên đăng nhập dài nhất chừng này giờ.",
+        en="A session lasts this many hours at most.",
+    )
+    session_idle_min: float = setting(
+        30.0,
+        at_least=1,
+        at_most=1440,
+        vi="Phiên không được dùng trong chừng này phút thì hết.",
+        en="A session that is not used for this many minutes is over.",
+    )
+    identity_header: str | None = setting(
+        None,
+        pattern=r"[A-Za-z][A-Za-z0-9-]{0,63}",
+        vi="Trường phần đầu mà proxy ghi tên người đã đăng nhập ở đó; chỉ tin từ console.proxies. Proxy phải bỏ trường này "
+        "khi bên ngoài tự ghi.",
+        en="The header in which a proxy names who logged in there; believed from console.proxies alone. The proxy must drop "
+        "what comes so from outside.",
+    )
+    proxies: tuple[str, ...] = setting(
+        (),
+        vi="Địa chỉ hay dải mạng của proxy được tin về tên người và địa chỉ gọi (X-Forwarded-For).",
+        en="Addresses or networks of proxies that are believed about persons and where a call comes from (X-Forwarded-For).",
+    )
+    public: bool = setting(
+        False,
+        vi="Mở trang thống kê công khai /ban-truc/cong-khai, không cần đăng nhập.",
+        en="Open the page of statistics for everybody, /ban-truc/cong-khai, without logging in.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """The technical log, on standard error. Never personal data, never bodies."""
 
@@ -691,6 +750,7 @@ class Settings:
         "Empty: whoever owns the configuration file is administrator.",
     )
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
@@ -727,6 +787,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
         "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
+        "console": ("Bàn trực, các trang cho người trực.", "The console, pages for persons."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
     }
 )
@@ -876,6 +937,20 @@ _CLASHES: Final = (
         "only one source of the password",
     ),
     _Clash(
+        "console.tls",
+        "web.tls_certificate",
+        lambda s: s.console.tls and s.web.tls_certificate is None,
+        "TLS của bàn trực cần chứng thư",
+        "the console's TLS needs the certificate",
+    ),
+    _Clash(
+        "console.identity_header",
+        "console.proxies",
+        lambda s: s.console.identity_header is not None and not s.console.proxies,
+        "phải nói proxy nào được tin",
+        "say which proxies are believed",
+    ),
+    _Clash(
         "limits.text_bytes",
         "limits.body_bytes",
         lambda s: s.limits.text_bytes > s.limits.body_bytes,
@@ -932,13 +1007,16 @@ def _clash(written: Written, one: str, other: str, vi: str, en: str) -> Problem:
 
 
 def _proxies(settings: Settings, written: Written) -> Iterable[Problem]:
-    for number, address in enumerate(settings.door.trusted_proxies):
-        try:
-            ipaddress.ip_network(address, strict=False)
-        except ValueError:
-            yield written.problem(
-                "SYS-017", ("door", "trusted_proxies", number), value=address, pattern="10.0.0.0/8, ::1"
-            )
+    named = {
+        ("door", "trusted_proxies"): settings.door.trusted_proxies,
+        ("console", "proxies"): settings.console.proxies,
+    }
+    for key, addresses in named.items():
+        for number, address in enumerate(addresses):
+            try:
+                ipaddress.ip_network(address, strict=False)
+            except ValueError:
+                yield written.problem("SYS-017", (*key, number), value=address, pattern="10.0.0.0/8, ::1")
 
 
 def _endings(settings: Settings, written: Written) -> Iterable[Problem]:

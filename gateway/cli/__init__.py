@@ -149,6 +149,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "Xóa nội dung hết hạn lưu trữ, có kế hoạch trước.",
         "Erase what retention no longer keeps, with a plan first.",
     ),
+    "console": LazyCommand(
+        "gateway.console.command:console", "Bàn trực: các trang cho người trực.", "The console: pages for persons."
+    ),
     "operator": LazyCommand(
         "gateway.cli.persons:operator", "Người trực: thêm, khóa, mật khẩu.", "Persons: add, shut out, passwords."
     ),

@@ -14,6 +14,11 @@ _PLACES = (
         "Persons of the console: lienthong operator. Who may do what at the command line: [operators] in lienthong.toml.",
     ),
     (
+        ("web", "ui", "dashboard", "gui", "browser", "desk", "ban-truc"),
+        "Các trang cho người trực: lienthong console.",
+        "Pages for persons: lienthong console.",
+    ),
+    (
         ("metrics", "prometheus", "monitor", "so-do"),
         "Số đo: địa chỉ /metrics của serve. Thống kê hồ sơ: lienthong report.",
         "Metrics: the address /metrics of serve. Counts of dossiers: lienthong report.",

@@ -144,8 +144,8 @@ class AtTheDesk:
 
     @property
     def who(self) -> str:
-        """As the log names them."""
-        return f"operator:{self.operator.name} (ban-truc)"
+        """As the log names them: who they were proven to be stands in brackets, as an account of the system does."""
+        return f"operator:ban-truc ({self.operator.name})"
 
 
 def begin_session(

@@ -340,6 +340,13 @@ class View(PersonsRead, BatchView):
         found = found.where(or_(earlier, and_(same, _m.c.id < after.id))).limit(most + 1)
         return self._connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
 
+    def count_messages(
+        self, *, since: datetime, until: datetime, state: Fate | None = None, most: int = LOOKED_BEHIND
+    ) -> int:
+        """How many messages came in this time, counted to a limit and one: a million are not counted for a number on a page."""
+        found = self._chosen(select(_m.c.id), since=since, until=until, state=state).limit(most + 1)
+        return self._connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+
     def _chosen(
         self,
         found: Select[Any],
@@ -663,6 +670,29 @@ class View(PersonsRead, BatchView):
         found = select(tables.dossier).where(d.ma_ho_so > after, _may_be_of(party, since, until))
         return self._listed(list(self._all(found.order_by(d.ma_ho_so).limit(limit))), history)
 
+    def dossiers_listed(
+        self,
+        *,
+        begins: str | None = None,
+        agency: PartyId | None = None,
+        state: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: MaHoSo | str = "",
+        limit: int = 50,
+    ) -> list[Dossier]:
+        """Dossiers as they stand, without history, by code: those whose code begins so, received or heard of in this time."""
+        d = tables.dossier.c
+        found = select(tables.dossier).where(d.ma_ho_so > after, d.opened_at.is_not(None))
+        if begins is not None:  # a range of the key, not LIKE: the order of codes is the index's
+            found = found.where(d.ma_ho_so >= begins, d.ma_ho_so < begins + "\U0010ffff")
+        if agency is not None:
+            found = found.where(d.agency == agency)
+        if state is not None:
+            found = found.where(d.trang_thai == state)
+        found = _within(found, func.coalesce(d.ngay_tiep_nhan, d.opened_at), since, until)
+        return self._listed(list(self._all(found.order_by(d.ma_ho_so).limit(limit))), history=False)
+
     def dossiers_named(self, codes: Collection[MaHoSo | str], *, history: bool = False) -> list[Dossier]:
         """The dossiers of these codes that are open."""
         d = tables.dossier.c
@@ -830,6 +860,16 @@ class View(PersonsRead, BatchView):
         a = tables.attempt
         return [
             rows.attempt_of(row) for row in self._all(select(a).where(a.c.delivery == delivery).order_by(a.c.number))
+        ]
+
+    def newest_attempts(self, party: PartyId, limit: int) -> list[tuple[AttemptOutcome, float]]:
+        """What the tries of a party's newest deliveries came to, and how many seconds each took."""
+        a = tables.attempt
+        newest = select(_d.c.id).where(_d.c.party == party).order_by(_d.c.seq.desc()).limit(limit).subquery()
+        found = select(a.c.outcome, a.c.started_at, a.c.ended_at).join(newest, newest.c.id == a.c.delivery).limit(limit)
+        return [
+            (AttemptOutcome(row.outcome), max(0.0, (row.ended_at - row.started_at).total_seconds()))
+            for row in self._all(found)
         ]
 
     def before(self, delivery: Delivery) -> tuple[tuple[Attempt, ...], Attempt | None, dict[str, Any]]:

@@ -27,6 +27,9 @@ LIBRARIES = {
     "gateway.settings": {"msgspec"},
     "gateway.web": {"aiohttp", "lxml", "msgspec", "prometheus_client", "uvloop", "multidict", "yarl"},
     "gateway.cli": {"click", "rich", "cryptography"},
+    "gateway.console": {"aiohttp"},
+    "gateway.console.command": {"click"},
+    "gateway.console.render": {"jinja2"},  # pages, escaped
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own
     "gateway.__main__": set(),
     "schemas": {"lxml", "xmlschema"},

@@ -43,7 +43,20 @@ ACTS = {
 
 #: They look, they write files of whoever runs them, they run a node or make its tables, or they do what `work` does by itself.
 NO_ACTS = [
-    *("demo", "sandbox", "conformance", "init", "serve", "work", "check", "sample", "sign", "verify", "doctor"),
+    *(
+        "demo",
+        "sandbox",
+        "conformance",
+        "init",
+        "serve",
+        "console",
+        "work",
+        "check",
+        "sample",
+        "sign",
+        "verify",
+        "doctor",
+    ),
     *(
         "messages",
         "show",

@@ -50,7 +50,7 @@ def test_a_person_is_who_has_the_password_and_is_not_disabled(store, lan):
 def test_a_session_is_of_its_token_and_ends_by_idling_by_its_length_and_by_logging_out(store, lan):
     token, _ = operators.begin_session(store, lan, "password", NOW, lasts=LASTS)
     at = operators.at_desk(store, token, NOW + timedelta(minutes=29), idle=IDLE)
-    assert (at.operator.name, at.who) == ("lan", "operator:lan (ban-truc)")
+    assert (at.operator.name, at.who) == ("lan", "operator:ban-truc (lan)")
     assert operators.at_desk(store, token + "x", NOW, idle=IDLE) is None
     still = NOW + timedelta(minutes=58)  # it was used half an hour ago
     assert operators.at_desk(store, token, still, idle=IDLE) is not None

@@ -1,0 +1,95 @@
+"""Nguyên nhân: what fails, by cause and party, with the commonest facts; and “gửi lại đúng nhóm này”."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.console import words
+from gateway.console.fields import period_of
+from gateway.console.parts import Act, Cell, Facts, Heading, Lines, Link, Part, Search
+from gateway.console.replay import REPLAY, SKIP
+from gateway.console.room import Answer, DeskCall, DeskPage, Shown
+from gateway.core.model import PartyId
+from gateway.core.operators import OperatorRole
+from gateway.services import desk
+from gateway.store import Cause
+
+MOST = 50  # groups of each kind
+
+
+def causes_page(call: DeskCall) -> Answer:
+    """Deliveries that are not through, then messages rejected or held, the most frequent first."""
+    since, until = period_of(call.query)
+    names = call.names()
+    with call.store.read() as view:
+        owed = view.delivery_failures(MOST)
+    refused = desk.causes(call.store, since=since, until=until)[:MOST]
+    parts: list[Part] = [Heading(text=call.text("Chưa tới được bên nhận", "Not through to the receiver"))]
+    for cause in owed:
+        parts += _group(call, cause, names, sent=True)
+    if not owed:
+        parts.append(Lines(lines=[call.text("Không có lượt gửi nào hỏng.", "No delivery fails.")]))
+    parts.append(Heading(text=call.text("Bị từ chối nhận, hoặc tạm giữ", "Rejected, or held")))
+    parts.append(
+        Search(to=words.desk_address("/nguyen-nhan"), button=call.text("Lọc", "Filter"), fields=words.days_fields(call))
+    )
+    for cause in refused:
+        parts += _group(call, cause, names, sent=False)
+    if not refused:
+        parts.append(Lines(lines=[call.text("Không có thông điệp nào.", "No message.")]))
+    return Shown(title=call.text("Nguyên nhân", "Causes"), parts=parts)
+
+
+def _group(call: DeskCall, cause: Cause, names: Mapping[PartyId, str], *, sent: bool) -> Sequence[Part]:
+    said = words.explained(cause.code, cause.facts, call.lang)
+    example: Cell = (
+        Link(cause.example, words.desk_address(f"/luot-gui/{cause.example}"))
+        if sent
+        else words.to_message(cause.example)
+    )
+    chosen = {
+        "nhan" if sent else "gui": cause.party,
+        "ma_loi": None if sent else cause.code,
+        "chu": cause.code if sent else None,
+    }
+    rows: list[tuple[str, Cell]] = [
+        (call.text("Số", "Count"), Link(str(cause.count), words.desk_address("/thong-diep", **chosen))),
+        (
+            call.text("Bên nhận", "Receiver") if sent else call.text("Bên gửi", "Sender"),
+            words.named(cause.party, names),
+        ),
+        (call.text("Từ", "From"), words.when(cause.first_at)),
+        (call.text("Tới", "To"), words.when(cause.last_at)),
+        (call.text("Ví dụ", "Example"), example),
+    ]
+    if cause.xpath:
+        rows.append((call.text("Vị trí", "Place"), cause.xpath))
+    parts: list[Part] = [
+        Heading(text=f"{cause.count} × {cause.code} · {names.get(cause.party, cause.party)}", level=3),
+        Lines(lines=[line for line in (said["message"], f"→ {said['remedy']}" if said["remedy"] else "") if line]),
+        Facts(rows=rows),
+    ]
+    if call.can(OperatorRole.OPERATOR):
+        if sent:
+            hidden = [("ben", cause.party), ("ma-loi", cause.code)]
+            parts.append(
+                Act(
+                    to=REPLAY.to,
+                    button=call.text("Gửi lại đúng nhóm này", "Send exactly this group again"),
+                    hidden=hidden,
+                )
+            )
+            parts.append(
+                Act(to=SKIP.to, button=call.text("Bỏ qua nhóm này", "Skip this group"), hidden=hidden, grave=True)
+            )
+        elif cause.xpath is None:
+            for state, vi, en in (
+                ("rejected", "Xét lại nhóm bị từ chối", "Judge those rejected again"),
+                ("held", "Xét lại nhóm tạm giữ", "Judge those held again"),
+            ):
+                hidden = [("ben", cause.party), ("ma-loi", cause.code), ("trang-thai", state)]
+                parts.append(Act(to=REPLAY.to, button=call.text(vi, en), hidden=hidden))
+    return parts
+
+
+PAGES = [DeskPage(method="GET", path="/nguyen-nhan", make=causes_page)]

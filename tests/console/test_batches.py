@@ -1,0 +1,100 @@
+"""“Gửi lại đúng nhóm này”: one cause becomes a batch; a second person approves; paused, resumed, failed, done again."""
+
+import re
+
+import pytest
+
+from gateway.core.batches import BatchItemState, BatchState
+
+
+@pytest.fixture(scope="module")
+def refused(office):
+    """Seven dossiers that the agency refused for one cause, and one for another."""
+    office.clock.forward(seconds=1)
+    office.file(8)
+    by_cause = [office.fail("DLV-032", most=7), office.fail("DLV-020", most=1)]
+    return [[delivery.id for delivery in listed] for listed in by_cause]
+
+
+def of_cause(page, act, code):
+    """Which of the forms of an act is for this cause."""
+    return next(n for n, form in enumerate(page.forms(f"/viec/{act}")) if dict(form).get("ma-loi") == code)
+
+
+@pytest.fixture(scope="module")
+def batch(office, persons, refused):
+    """The batch of one cause, as an operator starts it on the page of causes."""
+    operator = persons["operator"]
+    page = operator.get("/nguyen-nhan")
+    assert "7 × DLV-032" in page.text
+    plan = operator.plan(page, "gui-lai", which=of_cause(page, "gui-lai", "DLV-032"))
+    assert "Gửi lại 7 lượt" in plan.text
+    assert "Hơn 5 việc: chờ người thứ hai duyệt." in plan.text
+    done = operator.do(plan, "gui-lai", reason="sở đã mở lại")
+    assert "chờ người thứ hai duyệt" in done.text
+    return int(re.search(r"/dot/(\d+)", done.source)[1])
+
+
+def kept(office, number, state):
+    with office.store.read() as view:
+        return sorted(item.step.subject for item in view.every_batch_item(number, states=[state]))
+
+
+@pytest.mark.threat("T-DESK-ROLE")
+def test_a_batch_is_exactly_the_group_waits_and_who_started_it_does_not_approve_it(office, persons, refused, batch):
+    assert kept(office, batch, BatchItemState.PLANNED) == sorted(refused[0])
+    office.work()
+    with office.store.read() as view:
+        assert view.batch(batch).state is BatchState.WAITING
+    own = persons["operator"].get(f"/dot/{batch}")
+    assert own.forms("/viec/dot-duyet") == []
+    fields = dict(persons["operator"].get("").forms("/ra")[0])
+    seen = persons["operator"].send("/viec/dot-duyet", {**fields, "so": str(batch)})
+    assert (seen.status, seen.codes) == (403, ["SYS-171"])
+    assert "chờ duyệt" in persons["viewer"].get("/dot").text
+
+
+def test_a_second_person_approves_it_pauses_and_it_goes_on_and_what_failed_is_listed(office, persons, batch):
+    approver, operator, viewer = persons["approver"], persons["operator"], persons["viewer"]
+    page = approver.get(f"/dot/{batch}")
+    assert page.forms("/viec/dot-huy") == []
+    done = approver.do(approver.plan(page, "dot-duyet"), "dot-duyet", reason="đồng ý")
+    assert f"Đợt {batch}: đang chạy." in done.text
+    assert 'data-fresh="5"' in viewer.get(f"/dot/{batch}").source
+    operator.do(operator.plan(operator.get(f"/dot/{batch}"), "dot-tam-dung"), "dot-tam-dung", reason="chờ chút")
+    office.work(turns=3)
+    assert len(kept(office, batch, BatchItemState.PLANNED)) == 7
+    paused = operator.get(f"/dot/{batch}")
+    assert "tạm dừng" in paused.text
+    operator.do(operator.plan(paused, "dot-chay-tiep"), "dot-chay-tiep", reason="xong rồi")
+    office.work(turns=2)
+    office.deliver(most=5)
+    office.fail("DLV-031")
+    office.work(turns=3, seconds=5)
+    seen = viewer.get(f"/dot/{batch}")
+    assert "xong" in seen.text
+    assert seen.text.count("DLV-031") >= 2
+    assert seen.forms("/viec/dot-lam-lai") == []
+    again = operator.do(operator.plan(operator.get(f"/dot/{batch}"), "dot-lam-lai"), "dot-lam-lai", reason="thử nữa")
+    assert f"Đợt {batch + 1} (2 việc) đã bắt đầu." in again.text
+    acts = [
+        what for what in ("batch.started", "batch.approved", "batch.paused", "batch.resumed") for _ in office.log(what)
+    ]
+    assert acts == ["batch.started", "batch.started", "batch.approved", "batch.paused", "batch.resumed"]
+    assert office.log("batch.approved")[0][0] == "operator:ban-truc (duyet)"
+
+
+def test_the_rest_is_left_undone_when_a_batch_is_cancelled(office, persons, batch):
+    operator = persons["operator"]
+    page = operator.get(f"/dot/{batch + 1}")
+    operator.do(operator.plan(page, "dot-huy"), "dot-huy", reason="thôi")
+    assert "đã hủy" in operator.get("/dot").text
+    assert len(kept(office, batch + 1, BatchItemState.LEFT)) == 2
+
+
+def test_a_group_is_skipped_for_good(office, persons, refused):
+    operator = persons["operator"]
+    page = operator.get("/nguyen-nhan")
+    plan = operator.plan(page, "bo-qua", which=of_cause(page, "bo-qua", "DLV-020"))
+    assert "Bỏ hẳn 1 lượt gửi" in plan.text
+    assert "Đã bỏ qua" in operator.do(plan, "bo-qua", reason="giấy đã nộp tay").text
