@@ -148,6 +148,10 @@ bench-reconcile: $(READY)  ## a million dossiers against a party's export: time 
 kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the books; ARGS="--kills 200"
 	$(BIN)/python tests/pki/storm.py $(ARGS)
 
+.PHONY: hostile-host
+hostile-host: $(READY)  ## locks, silence, full disks, fail-over of a pair, PgBouncer, few descriptors, cleaned folders: by real processes
+	$(BIN)/pytest -q -m hostile $(ARGS)
+
 .PHONY: samples
 samples: $(READY)  ## make the samples anew where their recipes have changed
 	$(BIN)/python samples/keys/make.py

@@ -90,6 +90,27 @@ class DatabaseSettings:
         vi="Tệp chứa mật khẩu cơ sở dữ liệu (quyền 600).",
         en="A file that holds the database password (mode 600).",
     )
+    lock_s: float = setting(
+        4.0,
+        at_least=0.1,
+        at_most=60,
+        vi="serve, work chờ khóa mà bên khác đang giữ trong cơ sở dữ liệu tối đa chừng này giây; hết thì trả lời 503.",
+        en="`serve` and `work` wait this many seconds for locks that others hold in the database; then the answer is 503.",
+    )
+    silence_s: float = setting(
+        15.0,
+        at_least=0.5,
+        at_most=600,
+        vi="Máy chủ cơ sở dữ liệu không trả lời một câu lệnh ghi trong chừng này giây thì kết nối bị bỏ, mở kết nối mới.",
+        en="A database server that leaves a writing statement unanswered for this many seconds is dropped and called anew.",
+    )
+    wait_s: float = setting(
+        60.0,
+        at_least=0,
+        at_most=86_400,
+        vi="Khi khởi động, serve và work chờ cơ sở dữ liệu chưa trả lời tối đa chừng này giây.",
+        en="When they start, `serve` and `work` wait this many seconds for a database that is away.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +232,13 @@ class WebSettings:
         at_least=8,
         vi="Tiến trình nhận nào đã lớn thêm chừng này MB từ lúc bắt đầu thì được thay bằng tiến trình mới, không gián đoạn.",
         en="A worker that has grown by this many MB since it began is replaced by a fresh one, without a gap.",
+    )
+    boot_s: float = setting(
+        120.0,
+        at_least=1,
+        at_most=3600,
+        vi="Một tiến trình được chừng này giây để bắt đầu làm việc; dài hơn database.wait_s.",
+        en="How long a process may take to come up, seconds; longer than database.wait_s.",
     )
     stall_s: float = setting(
         60.0,
@@ -956,6 +984,20 @@ _CLASHES: Final = (
         lambda s: s.limits.text_bytes > s.limits.body_bytes,
         "một đoạn chữ không dài hơn cả thông điệp",
         "a text is not longer than its message",
+    ),
+    _Clash(
+        "database.lock_s",
+        "database.silence_s",
+        lambda s: s.database.lock_s >= s.database.silence_s,
+        "chờ khóa phải ngắn hơn chờ máy chủ",
+        "a lock is waited for less long than the server",
+    ),
+    _Clash(
+        "database.wait_s",
+        "web.boot_s",
+        lambda s: s.database.wait_s >= s.web.boot_s,
+        "tiến trình phải được chờ lâu hơn thời gian chờ cơ sở dữ liệu",
+        "a process is given longer than it waits for its database",
     ),
     _Clash(
         "door.wait_s",

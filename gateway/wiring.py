@@ -8,17 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 from gateway.services import profiles
 from gateway.services.lines import LineWriter, Wording
 from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
-from gateway.store import SchemaMismatch, Store, StoreError, open_engine
+from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from gateway.core.deadlines import DeadlineRules
@@ -221,14 +222,51 @@ def deadline_rules(settings: Settings) -> DeadlineRules:
 
 
 def open_store(loaded: LoadedSettings) -> Store:
-    """The database of this node. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
+    """The database of this node, for a person. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
     return store_at(database_url(loaded.settings))
 
 
-def store_at(url: str) -> Store:
-    """The database at this address. Raises Stopped as :func:`open_store`."""
+READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
+
+
+def await_store(loaded: LoadedSettings, *, at_door: bool) -> Store:
+    """The database of this node for a process that goes on, every wait with an end. One that is away is waited for.
+
+    ``at_door``: somebody waits for every answer. Raises Stopped as :func:`open_store`, after ``database.wait_s``.
+    """
+    database = loaded.settings.database
+    until, told = monotonic() + database.wait_s, -AWAY_TOLD_S
+    while True:
+        try:
+            return store_at(
+                database_url(loaded.settings),
+                busy_timeout_s=database.lock_s,
+                write_s=database.silence_s,
+                read_s=database.silence_s if at_door else database.silence_s * READS_S,
+            )
+        except Stopped as stop:
+            away = isinstance(stop.__cause__, StoreError) and stop.__cause__.why in AWAY
+            if not away or monotonic() >= until:
+                raise
+            if monotonic() - told >= AWAY_TOLD_S:
+                told = monotonic()
+                words = stop.problems[0].message(Lang.EN)
+                log.warning("%s Waiting for it, %.0f s more at most.", words, until - monotonic())
+            sleep(min(1.0, max(0.0, until - monotonic())))
+
+
+AWAY = frozenset(
+    {"connection", "connections", "lock", "read-only"}
+)  # what ends without anybody changing the configuration
+AWAY_TOLD_S = 10.0
+
+
+def store_at(
+    url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, write_s: float | None = None, read_s: float | None = None
+) -> Store:
+    """The database at this address; how long is waited as of ``open_engine``. Raises Stopped as :func:`open_store`."""
     try:
-        return Store(open_engine(url))
+        return Store(open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s))
     except SchemaMismatch as error:
         facts = {"found": error.found or "–", "expected": error.expected}
         raise Stopped(Problem("SYS-031", facts)) from error

@@ -5,19 +5,18 @@ second run is skipped with a sentence; in CI (environment variable CI) that is a
 server to use instead; the user in it must be allowed to create databases.
 """
 
-import ctypes
 import itertools
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
+from clusters import end_with_parent, postgres_binaries, reachable
 from hypothesis import HealthCheck, settings
 from patience import PATIENCE_S, eventually
 from psycopg import sql
@@ -63,24 +62,14 @@ def postgres():
     if given:
         yield PostgresServer(given)
         return
-    binaries = _postgres_binaries()
+    binaries = postgres_binaries()
     if binaries is None:
         sentence = "no PostgreSQL server program was found (initdb and postgres, on PATH or in /usr/lib/postgresql)"
         if os.environ.get("CI"):
             pytest.fail(f"{sentence}; CI must have one")
         pytest.skip(f"{sentence}; install one, or set LIENTHONG_TEST_POSTGRES_URL")
-    with tempfile.TemporaryDirectory(prefix="lt-pg-", dir=_reachable()) as folder:
+    with tempfile.TemporaryDirectory(prefix="lt-pg-", dir=reachable()) as folder:
         yield from _cluster(binaries, Path(folder))
-
-
-def _reachable():
-    """Where to put the cluster: as root it runs under another account, which must be able to walk there."""
-    if os.geteuid() != 0:
-        return None
-    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if all(folder.stat().st_mode & 0o001 for folder in (Path(place), *Path(place).parents)):
-            return place
-    return None
 
 
 @pytest.fixture(scope="session")
@@ -232,14 +221,6 @@ class PostgresServer:
             connection.execute(statement)
 
 
-def _postgres_binaries():
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
-    for folder in [*os.environ.get("PATH", "").split(os.pathsep), *map(str, versions)]:
-        if folder and Path(folder, "initdb").exists() and Path(folder, "postgres").exists():
-            return Path(folder)
-    return None
-
-
 def _cluster(binaries, folder):
     """A cluster in this folder, ended with the session, also when the session is killed."""
     user = {}
@@ -272,7 +253,7 @@ def _cluster(binaries, folder):
             stdout=log,
             stderr=log,
             cwd=folder,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
             **user,
         )
     url = f"postgresql://lienthong@/postgres?host={folder}"
@@ -286,11 +267,6 @@ def _cluster(binaries, folder):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _end_with_parent():
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
 def _await(url, server, out):

@@ -202,8 +202,15 @@ def upgrade(call: CommandRun) -> int:
 
     call.need(OperatorRole.ADMINISTRATOR, "db upgrade")
     url = database_url(call.settings)
+
+    def waiting() -> None:
+        call.screen.note(
+            "Một lệnh khác đang nâng cấp cơ sở dữ liệu này; chờ lệnh đó xong.",
+            "Another command is upgrading this database; waiting until it is done.",
+        )
+
     try:
-        before, after = run(open_engine(url))
+        before, after = run(open_engine(url, busy_timeout_s=1.0), waiting)
     except SchemaMismatch as error:
         raise Stopped(Problem("SYS-031", {"found": error.found or "–", "expected": error.expected})) from error
     except (StoreError, ValueError) as error:

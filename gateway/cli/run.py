@@ -59,16 +59,17 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
     """Serves until it is told to stop."""
     from gateway.web.serve import serve as serve_front
     from gateway.web.tls import server_context
-    from gateway.wiring import build, start_logging
+    from gateway.wiring import await_store, build, start_logging
 
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
     loaded = call.loaded
     start_logging(loaded.settings)
     if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
-    build(loaded.settings, call.store)  # what is wrong is said here, in sentences, before any worker starts
+    store = await_store(loaded, at_door=True)
+    build(loaded.settings, store)  # what is wrong is said here, in sentences, before any worker starts
     server_context(loaded.settings.web)
-    call.store.dispose()
+    store.dispose()
 
     def ready(where: str, on: int) -> None:
         scheme = "https" if loaded.settings.web.tls_certificate else "http"
@@ -93,11 +94,11 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 )
 def work(call: CommandRun) -> int:
     """Works until it is told to stop."""
-    from gateway.wiring import build, start_logging
+    from gateway.wiring import await_store, build, start_logging
 
     settings = call.settings
     start_logging(settings)
-    gate = build(settings, call.store)
+    gate = build(settings, await_store(call.loaded, at_door=False))
     if gate.key is None:
         raise Stopped(Problem("SYS-037"))
 

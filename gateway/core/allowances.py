@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from threading import RLock
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import Ledger
@@ -64,7 +65,7 @@ def day_of(now: datetime) -> datetime:
 
 
 class Spending:
-    """What the parties have used up today. One for each process; not for several threads at once."""
+    """What the parties have used up today. One for each process, for all its threads: a commit may run beside the door."""
 
     def __init__(self, node: NodeAllowance) -> None:
         """``node``: what a party may send whose profile says nothing."""
@@ -72,55 +73,64 @@ class Spending:
         self._accounts: dict[PartyId, _Account] = {}
         self._loaded: dict[PartyId, dict[str, int]] = {}  # what was on record at the start, of parties not met yet
         self._day = 0
+        self._lock = RLock()
 
     def take_over(self, on_record: Mapping[tuple[str, PartyId], int], now: datetime) -> None:
         """Begins with what is on record of today, so that a restart forgives nobody."""
-        self._begin(now)
-        for (kind, party), value in on_record.items():
-            self._loaded.setdefault(party, {})[kind] = value
+        with self._lock:
+            self._begin(now)
+            for (kind, party), value in on_record.items():
+                self._loaded.setdefault(party, {})[kind] = value
 
     def allowance(self, party: Party) -> Allowance:
         """What this party may send."""
-        return self._account(party).allowance
+        with self._lock:
+            return self._account(party).allowance
 
     def left(self, party: Party, now: datetime) -> int:
         """How many bytes it may still send today; less than nothing when it has sent too many."""
-        self._begin(now)
-        account = self._account(party)
-        return account.allowance.bytes_per_day - account.known[Spent.BYTES] - account.own[Spent.BYTES]
+        with self._lock:
+            self._begin(now)
+            account = self._account(party)
+            return account.allowance.bytes_per_day - account.known[Spent.BYTES] - account.own[Spent.BYTES]
 
     def spend(self, party: Party, kind: Spent, amount: int) -> None:
         """It has used up so much more."""
-        self._account(party).own[kind] += amount
+        with self._lock:
+            self._account(party).own[kind] += amount
 
     def keeps(self, party: Party, size: int) -> bool:
         """Whether a refused body of this size is kept whole; then it is counted."""
-        account = self._account(party)
-        if account.known[Spent.REFUSED] + account.own[Spent.REFUSED] + size > account.allowance.refused_bytes_per_day:
-            return False
-        account.own[Spent.REFUSED] += size
-        return True
+        with self._lock:
+            account = self._account(party)
+            used = account.known[Spent.REFUSED] + account.own[Spent.REFUSED]
+            if used + size > account.allowance.refused_bytes_per_day:
+                return False
+            account.own[Spent.REFUSED] += size
+            return True
 
     def due(self, at: float) -> dict[tuple[str, PartyId], int]:
         """What is to be put on record now, at these seconds of any clock that only goes forward."""
-        return {
-            (kind, name): amount
-            for name, account in self._accounts.items()
-            if at - account.written >= WRITE_EVERY_S
-            for kind, amount in account.own.items()
-            if amount
-        }
+        with self._lock:
+            return {
+                (kind, name): amount
+                for name, account in self._accounts.items()
+                if at - account.written >= WRITE_EVERY_S
+                for kind, amount in account.own.items()
+                if amount
+            }
 
     def written(
         self, due: Mapping[tuple[str, PartyId], int], total: Mapping[tuple[str, PartyId], int], at: float
     ) -> None:
         """So much is on record now, and that is the sum of all processes."""
-        for (kind, name), amount in due.items():
-            account = self._accounts.get(name)
-            if account is not None:
-                account.own[kind] -= amount
-                account.known[kind] = total.get((kind, name), account.known[kind] + amount)
-                account.written = at
+        with self._lock:
+            for (kind, name), amount in due.items():
+                account = self._accounts.get(name)
+                if account is not None:
+                    account.own[kind] -= amount
+                    account.known[kind] = total.get((kind, name), account.known[kind] + amount)
+                    account.written = at
 
     @property
     def day(self) -> datetime:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lxml import etree
 
@@ -52,9 +53,18 @@ from signing.verify import SignatureRefused, verify
 if TYPE_CHECKING:
     from signing.pdf import PdfReport
 
+T = TypeVar("T")
+
 log = logging.getLogger("lienthong.intake")
 
 SIG_HELD_TOO_LONG = "SIG-091"
+
+
+class Apart(Protocol):
+    """Runs something that may wait in another thread: the loop goes on."""
+
+    def __call__(self, act: Callable[[], T], /) -> Awaitable[T]:
+        """What it gave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -528,25 +538,71 @@ def commit(
     ``also`` writes what must be kept together with it, or not at all.
     """
     assert gate.store is not None
-    counter = gate.counter()
     with gate.store.begin() as tx:
-        ledger = tx.open(findings, recheck=recheck)
-        answers = [enter(finding, ledger, counter, now) for finding in findings]
-        keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending)
-        tx.write(ledger)
-        due = spending.due(at := monotonic()) if spending is not None else {}
-        if due and spending is not None:
-            tx.spend(spending.day, due)
+        entered = _entered(tx, findings, gate, now, again=recheck, spending=spending)
         if also is not None:
-            also(tx, answers)
+            also(tx, entered.answers)
+    return _answered(tx, findings, entered, spending)
+
+
+async def commit_apart(
+    findings: Sequence[Finding], gate: Gate, now: datetime, apart: Apart, *, spending: Spending | None = None
+) -> list[Acknowledgement]:
+    """As :func:`commit`, for a loop that goes on meanwhile: what may wait for others is done ``apart``, in a thread.
+
+    On a server that is the whole. On a file it is the beginning, which waits for its turn, and the commit, which waits for the
+    disk; what is between waits for nobody, and a thread would only pass the interpreter's lock back and forth.
+    """
+    assert gate.store is not None
+    if gate.store.statements_wait:
+        return await apart(partial(commit, findings, gate, now, spending=spending))
+    transaction = gate.store.begin()
+    tx = await apart(transaction.__enter__)
+    try:
+        entered = _entered(tx, findings, gate, now, again=False, spending=spending)
+    except BaseException as error:
+        await apart(partial(transaction.__exit__, type(error), error, error.__traceback__))
+        raise
+    await apart(partial(transaction.__exit__, None, None, None))
+    return _answered(tx, findings, entered, spending)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """What stands in the book before the commit."""
+
+    answers: list[Acknowledgement]
+    due: Mapping[tuple[str, PartyId], int]  # what the parties have used up
+    at: float
+
+
+def _entered(
+    tx: Tx, findings: Sequence[Finding], gate: Gate, now: datetime, *, again: bool, spending: Spending | None
+) -> _Entered:
+    counter = gate.counter()
+    ledger = tx.open(findings, recheck=again)
+    answers = [enter(finding, ledger, counter, now) for finding in findings]
+    keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending)
+    tx.write(ledger)
+    at = monotonic()
+    due = spending.due(at) if spending is not None else {}
     if due and spending is not None:
-        spending.written(due, tx.total, at)
-    for finding, ack in zip(findings, answers, strict=True):
+        tx.spend(spending.day, due)
+    return _Entered(answers, due, at)
+
+
+def _answered(
+    tx: Tx, findings: Sequence[Finding], entered: _Entered, spending: Spending | None
+) -> list[Acknowledgement]:
+    """The answers, after the commit."""
+    if entered.due and spending is not None:
+        spending.written(entered.due, tx.total, entered.at)
+    for finding, ack in zip(findings, entered.answers, strict=True):
         if ack.repeated:  # nothing happened, so the chained log says nothing; this one tells of the second arrival
             envelope = finding.envelope
             told = {"message_id": ack.message, "party": envelope.caller.party, "channel": str(envelope.channel)}
             log.info("duplicate", extra=told | {"digest": ack.digest})
-    return answers
+    return entered.answers
 
 
 def recheck(

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, exc, make_url
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
 _READING = "lienthong_reading"
 
 
-def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, pool_size: int = 4) -> Engine:
+def open_engine(
+    url: str,
+    *,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    write_s: float | None = None,
+    read_s: float | None = None,
+    pool_size: int = 4,
+) -> Engine:
     """An engine for ``sqlite:///path`` (a file, never memory) or ``postgresql://…``. Connects to nothing yet.
 
-    Raises ValueError for any other URL.
+    ``write_s`` and ``read_s``: how long one statement of a writer (its commit, too) and of a reader may take before the
+    connection is given up, on a server; None: a person waits for it. Raises ValueError for any other URL.
     """
     try:
         target = make_url(url)
@@ -37,14 +48,25 @@ def open_engine(url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, pool_size: 
             raise ValueError("the address of a file takes no parameters")
         return _open_sqlite(url, busy_timeout_s, pool_size)
     if backend == "postgresql":
-        return _open_postgresql(target.set(drivername="postgresql+psycopg"), busy_timeout_s, pool_size)
+        target = target.set(drivername="postgresql+psycopg")
+        return _open_postgresql(target, busy_timeout_s, write_s, read_s, pool_size)
     raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
 
 
 def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=2 * pool_size, connect_args={"timeout": busy_timeout_s}
+        url,
+        pool_size=pool_size,
+        max_overflow=2 * pool_size,
+        pool_timeout=busy_timeout_s,
+        connect_args={"timeout": busy_timeout_s},
     )
+    known: list[tuple[int, int]] = []  # which file it is, once it was opened
+
+    @event.listens_for(engine, "do_connect")
+    def connect(*_: object) -> None:
+        if known:  # opening a file that was taken away would make an empty one in its place
+            _same_file(engine, known[0])
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -64,11 +86,14 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
         )  # pages; a checkpoint syncs the file, a tray is about 100 pages
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.close()
+        if not known and (identity := _identity(engine)) is not None:
+            known.append(identity)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails at once and ignores the timeout: a writer says so at its
         # start. A reader cannot write, as on PostgreSQL.
+        _same_file(engine, known[0] if known else None)
         reading = connection.get_execution_options().get(_READING, False)
         cursor = connection.connection.cursor()
         cursor.execute("PRAGMA query_only=ON" if reading else "PRAGMA query_only=OFF")
@@ -78,47 +103,141 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
     return engine
 
 
-def _open_postgresql(url: URL, busy_timeout_s: float, pool_size: int) -> Engine:
+def _identity(engine: Engine) -> tuple[int, int] | None:
+    """Which file stands at the database's path: device and inode."""
+    path = engine.url.database
+    try:
+        found = os.stat(path) if path else None  # noqa: PTH116 - every transaction looks; a Path costs more than the look
+    except FileNotFoundError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _same_file(engine: Engine, known: tuple[int, int] | None) -> None:
+    """Raises what SQLite raises for a file that was moved: it does so only where it keeps a rollback journal, which we do not."""
+    if known is not None and _identity(engine) != known:
+        moved = sqlite3.OperationalError("the database file was removed or replaced under the running process")
+        moved.sqlite_errorname = "SQLITE_READONLY_DBMOVED"
+        raise moved
+
+
+def _open_postgresql(
+    url: URL, busy_timeout_s: float, write_s: float | None, read_s: float | None, pool_size: int
+) -> Engine:
+    import psycopg  # noqa: PLC0415 - only where the database is a server
+
+    from gateway.store.line import PATIENCE, PING_S, Line  # noqa: PLC0415
+
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2 * pool_size,
-        pool_pre_ping=True,  # a database that was restarted costs no request
-        isolation_level="READ COMMITTED",  # the locks do the rest, whatever the server's default is
+        pool_timeout=busy_timeout_s,
         connect_args={
-            "connect_timeout": 10,
             "application_name": "lienthong",
-            "options": f"-c lock_timeout={int(busy_timeout_s * 1000)} -c timezone=UTC"
-            " -c idle_in_transaction_session_timeout=60000",  # a writer that hangs does not hold its locks for ever
+            "autocommit": True,  # the driver begins nothing by itself; we do, below
+            **{name: value for name, value in PATIENCE.items() if name not in url.query},
         },
     )
+    writing, reading = _heads(busy_timeout_s, write_s, read_s)
+    serving = write_s is not None  # a person may well look into a standby
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, cargs: list[Any], cparams: dict[str, Any]) -> Line:
+        return Line.connect(*cargs, **cparams)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, _record: object) -> None:
-        cursor = connection.cursor()
-        # An acknowledgement is a promise. Anything stronger that the server is set to stays as it is.
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        cursor.close()
-        connection.commit()
+    def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        line: Any = connection
+        line.prepared()
+        record.info["new"] = True
+
+    @event.listens_for(engine, "checkout")
+    def prove(connection: DBAPIConnection, record: ConnectionPoolEntry, _fairy: object) -> None:
+        # A database that was restarted, or took over from another, costs no request: what is old is thrown away, all of it.
+        line: Any = connection
+        line.patience_s = PING_S
+        new = record.info.pop("new", False)
+        try:
+            if not line.autocommit:  # SQLAlchemy has put back a level that somebody had asked another for
+                line.autocommit = True
+            useless = line.standby() and serving
+        except psycopg.Error as error:
+            if new:
+                raise
+            raise exc.InvalidatePoolError from error
+        if useless and new:
+            raise psycopg.errors.ReadOnlySqlTransaction("the server is a standby, or closed for writing")
+        if useless:
+            raise exc.InvalidatePoolError
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(_READING, False):  # it locks nothing: a slow reader may take its time
-            cursor = connection.connection.cursor()
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            cursor.close()
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return
+        line: Any = connection.connection.driver_connection
+        looks = options.get(_READING, False)
+        line.patience_s = None if (longest := read_s if looks else write_s) is None else longest + PING_S
+        with _given_up(connection, line):
+            line.execute(reading if looks else writing, prepare=False)
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT" or options.get(_READING, False):
+            return
+        line: Any = connection.connection.driver_connection
+        with _given_up(connection, line):
+            line.commit_now()
+
+    @event.listens_for(engine, "handle_error")
+    def lost(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in _NOT_THIS_SERVER:
+            context.is_disconnect = True
 
     return engine
 
 
+_NOT_THIS_SERVER: Final = frozenset({"25006", "57P01", "57P02", "57P03"})  # it takes no writes, or goes
+
+
+def _heads(busy_timeout_s: float, write_s: float | None, read_s: float | None) -> tuple[str, str]:
+    """What a transaction begins with, to write and to read: whatever it needs of the session, and only for itself.
+
+    A session belongs to us for one transaction where a pooler stands between. The locks do the rest, whatever the server's
+    default of isolation is. A writer that hangs does not hold its locks for ever; a reader locks nothing and may take its
+    time. An acknowledgement is a promise: the commit is waited for, and anything stronger that the server is set to stays.
+    """
+    common = f"SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = {int(busy_timeout_s * 1000)}; "
+    writing = (
+        f"BEGIN ISOLATION LEVEL READ COMMITTED; {common}"
+        f"SET LOCAL statement_timeout = {int((write_s or 0) * 1000)}; "
+        "SET LOCAL idle_in_transaction_session_timeout = 60000; "
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    reading = (
+        f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {common}"
+        f"SET LOCAL statement_timeout = {int((read_s or 0) * 1000)}; "
+        "SET LOCAL idle_in_transaction_session_timeout = 0"
+    )
+    return writing, reading
+
+
+@contextmanager
+def _given_up(connection: Connection, line: Any) -> Iterator[None]:
+    """A connection that was closed meanwhile does not go back to the pool."""
+    try:
+        yield
+    except Exception as error:
+        if line.closed:
+            connection.invalidate(error)
+        raise
+
+
 def reader_of(engine: Engine) -> Engine:
     """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(**{_READING: True})
-    options = {_READING: True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return engine.execution_options(**options)
+    return engine.execution_options(**{_READING: True})
 
 
 Insert = Callable[[Table], Any]
@@ -207,6 +326,7 @@ def _ready(statement: Any, columns: list[str], dialect: Dialect) -> _Ready:
 _CHANNEL = "lienthong_news"
 _TICK_S = 0.01  # how often a file is looked at; a look costs some microseconds
 _LISTEN_S = 0.5  # how long a server is listened to before it is seen whether to go on
+_STILL_THERE = 20  # so many times without a word, and it is asked whether it is there
 
 
 def tell_news(connection: Connection) -> None:
@@ -232,13 +352,21 @@ def listen(engine: Engine, stop: threading.Event) -> Iterator[None]:
                     seen = version
                     yield
             return
-        driver.rollback()
-        driver.autocommit = True
+        if driver.pooled:  # a pooler gives this session to others: whoever waits looks every so often by himself
+            driver.close()
+            yield
+            stop.wait()
+            return
         driver.execute(f"LISTEN {_CHANNEL}")
         yield
+        quiet = 0
         while not stop.is_set():
-            for _ in driver.notifies(timeout=_LISTEN_S, stop_after=1):
+            heard = list(driver.notifies(timeout=_LISTEN_S, stop_after=1))
+            quiet = 0 if heard else quiet + 1
+            if heard:
                 yield
+            elif quiet % _STILL_THERE == 0:
+                driver.execute("SELECT 1", prepare=False)
     finally:
         borrowed.close()
 
@@ -321,6 +449,7 @@ def clear_traces(engine: Engine, *, rewrite: bool, patience_s: float = 3.0) -> T
         return Traces("sqlite", journal=bool(busy), rewritten=rewrite)
     if rewrite:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            cast("Any", connection.connection.driver_connection).patience_s = None
             for table in _HELD:
                 connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
     return Traces("postgresql", journal=False, rewritten=rewrite)
@@ -363,6 +492,67 @@ class Trouble(Enum):
     CONFLICT = auto()
     UNSTORABLE = auto()
     OTHER = auto()
+
+
+def hindrance_of(original: BaseException | None) -> str:
+    """What stands in the way, in a word for whoever runs the node; empty where the failure says nothing of the kind."""
+    if isinstance(original, sqlite3.Error):
+        name: str = getattr(original, "sqlite_errorname", "") or ""
+        return next((word for start, word in _SQLITE_HINDRANCES.items() if name.startswith(start)), "")
+    state: str = getattr(original, "sqlstate", None) or ""
+    return _HINDRANCES.get(state) or _HINDRANCES.get(state[:2], "connection" if not state else "")
+
+
+_SQLITE_HINDRANCES: Final = {  # the longer name first
+    "SQLITE_BUSY": "lock",
+    "SQLITE_LOCKED": "lock",
+    "SQLITE_FULL": "disk-full",
+    "SQLITE_READONLY_DBMOVED": "file-replaced",
+    "SQLITE_READONLY": "read-only",
+    "SQLITE_IOERR": "disk",
+    "SQLITE_CANTOPEN": "file",
+}
+_HINDRANCES: Final = {
+    "55P03": "lock",
+    "40P01": "lock",
+    "57014": "slow",
+    "53100": "disk-full",
+    "53300": "connections",
+    "25006": "read-only",
+    "57": "connection",
+    "08": "connection",
+    "58": "disk",
+}
+
+
+def prove(connection: Connection, tables: Collection[str], own: str, head: str) -> None:
+    """Writes something small by the same locks that messages take: rows ``own`` and ``head`` of table counter."""
+    if connection.dialect.name == "postgresql":
+        named = ", ".join(f'"{table}"' for table in tables)
+        connection.exec_driver_sql(f"LOCK TABLE {named} IN ROW EXCLUSIVE MODE")
+    connection.exec_driver_sql(
+        f"INSERT INTO counter (name, value) VALUES ('{own}', 1) "  # noqa: S608 - names of ours
+        "ON CONFLICT (name) DO UPDATE SET value = counter.value + 1"
+    )
+    connection.exec_driver_sql(f"UPDATE counter SET value = value WHERE name = '{head}'")  # noqa: S608
+
+
+def upgrades_alone(connection: Connection) -> bool:
+    """Whether no other transaction upgrades this database just now; until this one ends none will."""
+    if connection.dialect.name != "postgresql":
+        return True  # a file has one writer at a time
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_UPGRADING})").scalar())
+
+
+_UPGRADING: Final = 0x6C69656E_74686F6E  # any number that nobody else takes
+
+
+def waits_for_standby(connection: Connection) -> bool:
+    """Whether a commit on this database waits for a synchronous standby just now."""
+    if connection.dialect.name != "postgresql":
+        return False
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'"
+    return bool(connection.exec_driver_sql(asked).scalar())
 
 
 def driver_errors() -> tuple[type[Exception], ...]:

@@ -7,11 +7,19 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from gateway.store.engine import Trouble, driver_errors, trouble_of
+from gateway.store.engine import Trouble, driver_errors, hindrance_of, trouble_of
 
 
 class StoreError(Exception):
-    """The database did not do what was asked; nothing of the transaction was kept."""
+    """The database did not do what was asked; nothing of the transaction was kept.
+
+    But for a commit that nobody answered: it may still come, and the same again is then a repeat.
+    """
+
+    def __init__(self, *args: object, why: str = "") -> None:
+        super().__init__(*args)
+        #: What stands in the way, in a word: lock, disk-full, read-only, file-replaced, connection …; empty: not of that kind.
+        self.why = why
 
 
 class Busy(StoreError):
@@ -60,15 +68,14 @@ def translated() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable(_first_line(error.orig)) from error
-        raise _KINDS[trouble_of(error.orig)](_first_line(error.orig)) from error
+        kind = Unavailable if error.connection_invalidated else _KINDS[trouble_of(error.orig)]
+        raise kind(_first_line(error.orig), why=hindrance_of(error.orig)) from error
     except driver_errors() as error:
-        raise _KINDS[trouble_of(error)](_first_line(error)) from error
+        raise _KINDS[trouble_of(error)](_first_line(error), why=hindrance_of(error)) from error
     except exc.StatementError as error:  # a value was refused before it reached the database
         raise Unstorable(_first_line(error.orig)) from error
     except exc.TimeoutError as error:  # every connection of the pool is taken
-        raise Busy(type(error).__name__) from error
+        raise Busy(type(error).__name__, why="connections") from error
     except exc.SQLAlchemyError as error:
         raise StoreError(type(error).__name__) from error
     except (UnicodeError, OverflowError) as error:  # the drivers let these through as they are

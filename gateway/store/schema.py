@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 
 from gateway.store import tables
-from gateway.store.engine import file_of, reader_of
-from gateway.store.errors import SchemaMismatch, translated
+from gateway.store.engine import file_of, reader_of, upgrades_alone
+from gateway.store.errors import Busy, SchemaMismatch, translated
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+OTHERS_S: Final = 3600.0  # how long another one's upgrade is waited for: it may copy tables of many years
+_AGAIN_S: Final = 0.2
 _ALEMBIC = table("alembic_version", column("version_num"))
 
 
-def upgrade(engine: Engine) -> tuple[str | None, str]:
+def upgrade(engine: Engine, waiting: Callable[[], object] | None = None) -> tuple[str | None, str]:
     """Runs the migrations that are missing. Gives the revision before and after.
 
-    Raises SchemaMismatch for a database that is newer than this program.
+    Of several at once one does it; the others wait, and call ``waiting`` when they begin to. Raises SchemaMismatch for a
+    database that is newer than this program, Busy where another one goes on for more than :data:`OTHERS_S`.
     """
     from alembic import command  # noqa: PLC0415 - takes a while to load, and only `db upgrade` needs it
 
-    before = schema_revision(engine)
-    if before is not None and before > tables.REVISION:
-        raise SchemaMismatch(before, tables.REVISION)
-    with translated(), engine.begin() as connection:
-        config = config_of()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return before, tables.REVISION
+    until, told = time.monotonic() + OTHERS_S, False
+    while True:
+        try:
+            before = schema_revision(engine)
+            if before is not None and before > tables.REVISION:
+                raise SchemaMismatch(before, tables.REVISION)
+            if before == tables.REVISION:
+                return before, before
+            with translated(), engine.begin() as connection:
+                if not upgrades_alone(connection):
+                    raise Busy("another one upgrades this database", why="lock")
+                before = _revision(connection)  # somebody may have done it between the look and the lock
+                if before == tables.REVISION:
+                    return before, before
+                config = config_of()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except Busy as busy:
+            if busy.why != "lock" or time.monotonic() > until:
+                raise
+            if waiting is not None and not told:
+                waiting()
+            told = True
+            time.sleep(_AGAIN_S)
+            continue
+        return before, tables.REVISION
 
 
 def schema_revision(engine: Engine) -> str | None:
@@ -40,10 +63,14 @@ def schema_revision(engine: Engine) -> str | None:
     if path is not None and path.parent.is_dir() and not path.exists():
         return None  # asking would make the file
     with translated(), reader_of(engine).begin() as connection:
-        if not inspect(connection).has_table(_ALEMBIC.name):
-            return None
-        revision: str | None = connection.execute(select(_ALEMBIC.c.version_num)).scalar()
-        return revision
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_ALEMBIC.name):
+        return None
+    revision: str | None = connection.execute(select(_ALEMBIC.c.version_num)).scalar()
+    return revision
 
 
 def demand(engine: Engine) -> None:

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from gateway.core.chain import LogEntry
-from gateway.store.engine import Traces, clear_traces, reader_of
+from gateway.store import tables
+from gateway.store.engine import Traces, clear_traces, prove, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
 from gateway.store.schema import demand
-from gateway.store.view import View
+from gateway.store.view import LOG, View
 
 if TYPE_CHECKING:
     from gateway.store.tx import Tx
+
+
+PROOF = "~proof"  # a row of table counter: how often it was proven that the database can be written
 
 
 class Store:
@@ -59,6 +63,21 @@ class Store:
             if self.waited is not None:
                 self.waited("read", time.perf_counter() - asked)
             yield View(connection, self._patterns)
+
+    @property
+    def statements_wait(self) -> bool:
+        """Whether a statement inside a transaction may wait for others: on a file only its beginning and its end do."""
+        return self.engine.dialect.name != "sqlite"
+
+    def prove(self) -> None:
+        """Writes something small, the way messages are written, and commits it. Raises StoreError where that cannot be."""
+        with translated(), self.engine.begin() as connection:
+            prove(connection, tables.metadata.tables, PROOF, LOG)
+
+    def waits_for_standby(self) -> bool:
+        """Whether commits wait for a synchronous standby just now. Raises StoreError."""
+        with translated(), self._reader.begin() as connection:
+            return waits_for_standby(connection)
 
     def news(self, tell: Callable[[], object]) -> News:
         """Has a thread call ``tell`` soon after commits that somebody may wait for, until it is closed."""

@@ -522,6 +522,7 @@ class ReadinessProbe(AnswerType):
     name: Token
     ok: Flag
     last_success_age_s: Annotated[Real | None, Nullable()]
+    why: Annotated[Token, Meant("Điều gì đang cản, một từ.", "What stands in the way, in a word.")] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

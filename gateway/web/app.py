@@ -26,7 +26,7 @@ from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
 from gateway.web.exchange import Exchange
-from gateway.web.refusals import Refusal, refuse
+from gateway.web.refusals import Refusal, not_kept, refuse
 from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
@@ -156,7 +156,7 @@ class App:
             response = exchange.refused(refusal)
         except StoreError as error:
             log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all
-            response = exchange.refused(refuse("SYS-119", headers={"Retry-After": "5"}))
+            response = exchange.refused(Refusal(not_kept(error, "SYS-119"), {"Retry-After": "5"}))
         except Exception:
             log.exception("a fault of ours", extra={"correlation_id": exchange.correlation_id})
             response = exchange.refused(refuse("SYS-120", correlation_id=exchange.correlation_id, close=True))

@@ -19,6 +19,7 @@ from gateway.web.auth import Doorkeeper
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.rates import Rates
+from gateway.web.recording import Recording
 from gateway.web.refusals import refuse
 from gateway.web.tray import Tray
 from gateway.web.waiters import Waiters, heads
@@ -47,6 +48,7 @@ class Door:
         self.readers = ThreadPoolExecutor(max_workers=settings.door.read_threads, thread_name_prefix="read")
         self.stopping = asyncio.Event()
         self.waiters = Waiters(lambda parties: self.read(heads, self.gate, parties), self.stopping, self._listen)
+        self.recording = Recording(self.read)  # whether commits come through; see health.py
         self.database_answered: float | None = None  # monotonic; see health.py
         self.database_probe: asyncio.Future[int] | None = None
 

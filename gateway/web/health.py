@@ -13,19 +13,19 @@ from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
 from gateway.services.intake import Gate
+from gateway.store import StoreError
 from gateway.web import answers, metrics
 from gateway.web.answer_types import Health, Readiness, ReadinessProbe
 from gateway.web.door import Door
 from gateway.web.exchange import Exchange
 from gateway.web.gauges import standing
+from gateway.web.recording import PATIENCE_S
 from gateway.web.refusals import store_of
 from gateway.web.routes import Route, RouteAudience
 
-_GRUDGE_S = 15.0  # for so long a process that could not record a message says that it is not ready
 _BEHIND_S = (
     30.0  # a new registry is taken over within parties.reload_s; three times that, or this, and something is wrong
 )
-_PATIENCE_S = 3.0  # a database that takes longer to say one number cannot be worked with
 
 
 @dataclass(slots=True)
@@ -35,11 +35,12 @@ class Probe:
     name: str
     ok: bool
     last_good: float | None = None  # monotonic seconds
+    why: str = ""  # what stands in the way, in a word
 
     def told(self, now: float) -> ReadinessProbe:
         """For the answer; the age says how stale the good news is."""
         age = None if self.last_good is None else round(now - self.last_good, 3)
-        return ReadinessProbe(name=self.name, ok=self.ok, last_success_age_s=age)
+        return ReadinessProbe(name=self.name, ok=self.ok, last_success_age_s=age, why=self.why or None)
 
 
 async def healthz(exchange: Exchange) -> web.Response:
@@ -51,7 +52,7 @@ async def healthz(exchange: Exchange) -> web.Response:
 async def readyz(exchange: Exchange) -> web.Response:
     """Each thing the gateway depends on; 503 names the first that fails."""
     door = exchange.door
-    probes = [await _database(door), _stopping(door), _tray(door), _recording(door)]
+    probes = [await _database(door), _stopping(door), _tray(door), await _recording(door)]
     if probes[0].ok:  # nobody can say what is applied while the database does not
         probes.append(await _registry(door))
     now = time.monotonic()
@@ -77,10 +78,13 @@ async def _database(door: Door) -> Probe:
     probe = Probe("database", ok=False, last_good=door.database_answered)
     if door.database_probe is None or door.database_probe.done():
         door.database_probe = asyncio.ensure_future(door.read(_ask, door.gate))
-    done, _ = await asyncio.wait({door.database_probe}, timeout=_PATIENCE_S)
-    if done and door.database_probe.exception() is None:
+    done, _ = await asyncio.wait({door.database_probe}, timeout=PATIENCE_S)
+    failed = door.database_probe.exception() if done else None
+    if done and failed is None:
         door.database_answered = probe.last_good = time.monotonic()
         probe.ok = True
+    if isinstance(failed, StoreError):
+        probe.why = failed.why
     return probe
 
 
@@ -112,15 +116,17 @@ def _tray(door: Door) -> Probe:
     return Probe("tray", ok=door.tray.waiting < door.settings.door.queue, last_good=time.monotonic())
 
 
-def _recording(door: Door) -> Probe:
-    """Whether the last message that had to be written down was: a full disk answers questions and keeps nothing.
-
-    After a while the answer is yes again, so that messages come and the next of them tells.
-    """
-    tray = door.tray
-    refused, recorded = tray.refused_at, tray.recorded_at
-    bad = refused is not None and (recorded or 0.0) < refused and time.monotonic() - refused < _GRUDGE_S
-    return Probe("recording", ok=not bad, last_good=recorded)
+async def _recording(door: Door) -> Probe:
+    """Whether commits come through. Where the last one did not, or none was made of late, a small one is made to see."""
+    tray, store = door.tray, store_of(door.gate)
+    refused, recorded, since = tray.refused_at, tray.recorded_at, tray.recording_since
+    if since is not None and time.monotonic() - since > PATIENCE_S:
+        why = await door.recording.waiting(store)
+    else:
+        good = max(recorded or 0.0, door.recording.good_at or 0.0)
+        trouble = refused is not None and good < refused
+        why = await door.recording.why_not(store, recorded_at=recorded, trouble=trouble)
+    return Probe("recording", ok=not why, last_good=door.recording.good_at, why=why)
 
 
 def _allowances(door: Door) -> Iterable[Metric]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.problems import Problem
 from gateway.services.intake import Gate
-from gateway.store import Store
+from gateway.store import Store, StoreError
 
 
 @dataclass(eq=False)
@@ -38,3 +38,8 @@ def store_of(gate: Gate) -> Store:
     if gate.store is None:
         raise refuse("SYS-119")
     return gate.store
+
+
+def not_kept(error: StoreError, code: str) -> Problem:
+    """What a caller is told of it: the code, or SYS-006 where waiting does not help and somebody here must act."""
+    return Problem("SYS-006" if error.why == "file-replaced" else code)

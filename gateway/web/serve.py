@@ -46,7 +46,6 @@ log = logging.getLogger("lienthong.web.serve")
 # connections, and a fresh interpreter for each pays seconds of CPU before it listens.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["gateway.wiring", "gateway.web.app", "gateway.web.tls"])
-_READY_S = 60.0  # how long a worker may take to come up
 _DEATHS = 5  # as many in a minute, and it is no accident
 _WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
 
@@ -198,7 +197,7 @@ class _Parent:
         """Replace who died or stalls; False when they die too often for that to help."""
         now = time.monotonic()
         for worker in list(self._workers):
-            patience = self._settings.web.stall_s if worker.ready else _READY_S
+            patience = self._settings.web.stall_s if worker.ready else self._settings.web.boot_s
             if worker.process.is_alive() and not worker.leaving and now - worker.heard > patience:
                 log.error("worker %s stands still and is replaced", worker.process.pid)
                 worker.process.kill()
@@ -230,7 +229,7 @@ class _Parent:
         for leaver in old:
             fresh = self._born()
             self._workers.append(fresh)
-            until = time.monotonic() + _READY_S
+            until = time.monotonic() + self._settings.web.boot_s
             while not fresh.ready and fresh.process.is_alive() and not self._stop and time.monotonic() < until:
                 self._listen(0.5)
             if not fresh.ready:
@@ -295,7 +294,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
 
     settings = loaded.settings
     lines = wiring.start_logging(settings)
-    gate = wiring.build(settings, wiring.open_store(loaded))
+    gate = wiring.build(settings, wiring.await_store(loaded, at_door=True))
     app = App(gate, settings, shared=job.shared)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=_shared_socket(family, job.host, job.port), tls=server_context(settings.web))

@@ -1,8 +1,9 @@
 """A tray at a time: what is ready is judged back to back, recorded in one transaction, and answered after the commit.
 
 Checks back to back are cheaper than checks mixed with HTTP, and batches share a commit (docs/performance.md).
-Judging and committing happen in the event loop on purpose: a second thread with many short C calls passes the
-interpreter lock back and forth and costs more than it gives. Large documents are the exception: they have threads.
+Judging happens in the event loop on purpose: a second thread with many short C calls passes the interpreter lock back and
+forth and costs more than it gives. Large documents are the exception: they have threads. And whatever may wait for others
+(a lock, a disk, a standby) waits in the recorder's thread, while the loop answers those who ask for something else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from gateway.core.allowances import Spending
 from gateway.core.ledger import enter
@@ -23,10 +25,10 @@ from gateway.core.problems import Problem
 from gateway.services import intake
 from gateway.services.intake import Gate
 from gateway.settings import DoorSettings
-from gateway.store import StoreError, Unstorable
+from gateway.store import Busy, StoreError, Unavailable, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
-from gateway.web.refusals import store_of
+from gateway.web.refusals import not_kept, store_of
 
 log = logging.getLogger("lienthong.web.tray")
 
@@ -82,6 +84,7 @@ class Tray:
         self._in_threads = 0
         self._judging: dict[asyncio.Future[Finding], float] = {}  # since when, monotonic
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+        self._recorder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self._something = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -89,6 +92,7 @@ class Tray:
         self.turns = Turns()
         self.recorded_at: float | None = None  # monotonic: the last commit that went through
         self.refused_at: float | None = None  # monotonic: the last time the database kept nothing
+        self.recording_since: float | None = None  # monotonic: since when a commit is under way
 
     def start(self) -> None:
         """Begin to work; call it inside the running loop."""
@@ -141,6 +145,7 @@ class Tray:
         if self._task is not None:
             await self._task
         self._threads.shutdown(wait=True)
+        self._recorder.shutdown(wait=True)
 
     def _judge(self, envelope: Envelope, gate: Gate) -> Finding:
         if self._crashes.guilty(envelope.digest):
@@ -178,7 +183,7 @@ class Tray:
                 continue
             await self._linger()
             try:
-                self._turn()
+                await self._turn()
             except Exception:
                 log.exception("a turn of the tray failed")  # every answer was set before; the next turn is a new one
             await asyncio.sleep(0)  # let the answers go out and new requests come in
@@ -190,7 +195,7 @@ class Tray:
             seen = len(self._small)
             await asyncio.sleep(LINGER_S / 4)
 
-    def _turn(self) -> None:
+    async def _turn(self) -> None:
         gate, now = self._gate(), self._clock()
         most, began = self._door.tray_documents, time.perf_counter()
         findings: list[Finding] = []
@@ -201,7 +206,7 @@ class Tray:
             answers.append(answer)
         self._judge_small(most - len(findings), gate, findings, answers)
         judged = time.perf_counter()
-        self._record(findings, answers, gate, now)
+        await self._record(findings, answers, gate, now)
         self.turns.trays += 1
         self.turns.messages += len(findings)
         self._last = max(len(findings), self._last - 1)
@@ -231,14 +236,22 @@ class Tray:
                 findings.append(finding)
                 answers.append(answer)
 
-    def _record(
+    async def _record(
         self, findings: Sequence[Finding], answers: Sequence[asyncio.Future[Acknowledgement]], gate: Gate, now: datetime
     ) -> None:
-        """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour."""
+        """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour.
+
+        Where the database takes nothing from anybody all are told so at once: each alone would wait as long again.
+        """
         if not findings:
             return
+        apart = partial(asyncio.get_running_loop().run_in_executor, self._recorder)
+        self.recording_since = time.monotonic()
         try:
-            acks = intake.commit(findings, gate, now, spending=self._spending)
+            acks = await intake.commit_apart(findings, gate, now, apart, spending=self._spending)
+        except (Busy, Unavailable) as error:
+            self._unkept(answers, error)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it was, each alone now
             if len(findings) == 1:
                 self._lost(answers[0], error)
@@ -246,17 +259,25 @@ class Tray:
             log.warning("a tray of %d was not recorded (%s); each alone now", len(findings), type(error).__name__)
             for finding, answer in zip(findings, answers, strict=True):
                 self.turns.alone += 1
-                self._record([finding], [answer], gate, now)
+                await self._record([finding], [answer], gate, now)
             return
+        finally:
+            self.recording_since = None
         self.recorded_at = time.monotonic()
         for ack, answer in zip(acks, answers, strict=True):
             if not answer.done():  # the sender may have gone; the message is recorded all the same
                 answer.set_result(ack)
 
+    def _unkept(self, answers: Sequence[asyncio.Future[Acknowledgement]], error: StoreError) -> None:
+        """The database keeps nothing of anybody just now."""
+        log.error("not recorded, %d messages: %s", len(answers), error)
+        self.refused_at = time.monotonic()
+        for answer in answers:
+            self._count_lost()
+            _settle(answer, NotRecorded(not_kept(error, "SYS-002")))
+
     def _lost(self, answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
-        self.turns.lost += 1
-        if self._metrics is not None:
-            self._metrics.lost()
+        self._count_lost()
         if isinstance(error, StoreError):
             log.error("not recorded: %s", error)
             if not isinstance(error, Unstorable):  # that is the message's fault
@@ -265,6 +286,11 @@ class Tray:
         else:
             log.error("not recorded, a fault of ours", exc_info=error)
             _settle(answer, error)
+
+    def _count_lost(self) -> None:
+        self.turns.lost += 1
+        if self._metrics is not None:
+            self._metrics.lost()
 
 
 def _not_read_again(envelope: Envelope) -> Finding:

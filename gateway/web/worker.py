@@ -20,6 +20,7 @@ from gateway.store import StoreError
 from gateway.web import metrics
 from gateway.web.auth import of_an_operator
 from gateway.web.gauges import standing
+from gateway.web.recording import Recording
 from gateway.web.refusals import store_of
 
 log = logging.getLogger("lienthong.work")
@@ -119,6 +120,7 @@ class WorkPort:
         self._figures, self._gate = figures, gate
         self._operators = tuple(digest.lower() for digest in operators)
         self._runner: web.AppRunner | None = None
+        self._recording = Recording(asyncio.to_thread)
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -147,12 +149,17 @@ class WorkPort:
         return _json(200, {"status": "alive", "node": self._gate().identity.ma_dinh_danh})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        """The database answers, and every loop makes its turns; 503 names the first that does not."""
-        probes = {"database": await self._database(), "loops": not (stuck := self._figures.stuck())}
+        """The database answers and keeps what is written, and every loop makes its turns; 503 names the first that does not."""
+        why = await self._recording.why_not(store_of(self._gate()))
+        probes = {
+            "database": await self._database(),
+            "recording": not why,
+            "loops": not (stuck := self._figures.stuck()),
+        }
         failing = next((name for name, ok in probes.items() if not ok), None)
         body: dict[str, object] = {"status": "ready" if failing is None else "not ready", "probes": probes}
         if failing is not None:
-            body |= {"failing": failing, "stuck": stuck}
+            body |= {"failing": failing, "why": why, "stuck": stuck}
         return _json(200 if failing is None else 503, body)
 
     async def _database(self) -> bool:

@@ -1,10 +1,14 @@
 """Migrations, on every database."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from patience import PATIENCE_S
 from sqlalchemy import inspect, text
 
 from gateway.store import Conflict, SchemaMismatch, Store, schema_revision, tables, upgrade
@@ -84,6 +88,19 @@ def test_the_indexes_and_checks_in_the_database_are_those_of_the_tables(empty):
 def test_upgrading_again_changes_nothing(empty):
     upgrade(empty)
     assert upgrade(empty) == (tables.REVISION, tables.REVISION)
+
+
+def test_of_several_upgrades_at_once_one_does_it_and_the_others_wait(empty_database_url, opened):
+    said, together = [], threading.Barrier(4)
+
+    def run(_):
+        together.wait(PATIENCE_S)
+        return upgrade(opened(empty_database_url, busy_timeout_s=0.05), lambda: said.append("waiting"))
+
+    with ThreadPoolExecutor(4) as people:
+        done = [*people.map(run, range(4))]
+    assert sorted(done, key=str) == [*[(tables.REVISION, tables.REVISION)] * 3, (None, tables.REVISION)]
+    assert 1 <= len(said) <= 3
 
 
 def test_a_store_on_an_empty_database_says_what_to_do(empty):
