@@ -140,6 +140,9 @@ def bien_nhan(ma: str, ket_qua: str, body: bytes, *errors: str, so: str | None =
     ).encode()
 
 
+_places: dict[type, int] = {}  # of a dialect whose far side stays where it was, the port
+
+
 class Agency:
     """The server. Knobs may be turned while it runs."""
 
@@ -164,8 +167,16 @@ class Agency:
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        before = _places.get(type(self.dialect), 0)
+        try:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port or before, ssl=self._tls)
+        except OSError:
+            if self.port or not before:
+                raise
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
+        if getattr(self.dialect, "stays", False):
+            _places[type(self.dialect)] = self.port
 
     async def stop(self) -> None:
         """Stop listening and drop every connection: the machine is switched off."""

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt
 from connectors.registry import installed
 
+_connectors = cache(installed)  # looked for once
 WIRE = frozenset(Fault) - {Fault.NONE}
 
 
@@ -130,7 +132,7 @@ class HttpRig(Rig):
         async with Agency(self.dialect()) as agency, HttpLine() as line:
             common = {"private_addresses": True, "timeout_s": 60.0}
             settings = {**common, **self.settings(agency.url, folder)}
-            yield _HttpStand(installed().named(self.name), settings, line, agency)
+            yield _HttpStand(_connectors().named(self.name), settings, line, agency)
 
 
 class _FolderStand(Stand):
@@ -165,7 +167,7 @@ class FolderRig(Rig):
         where = folder / "out"
         where.mkdir()
         async with HttpLine() as line:
-            yield _FolderStand(installed().named(self.name), {"path": str(where)}, line, where)
+            yield _FolderStand(_connectors().named(self.name), {"path": str(where)}, line, where)
 
 
 RIGS: list[Rig] = [

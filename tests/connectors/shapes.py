@@ -7,7 +7,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -23,20 +25,34 @@ PARTNERS = Path(__file__).resolve().parents[2] / "samples" / "partners"
 SECRET = "bí mật / của thử nghiệm"  # every secret of the examples
 
 
+@cache
 def profile(shape: str) -> Party:
     """The example as `parties check` reads it."""
     return read_file(PARTNERS / shape / f"{shape}.toml", None, installed())
+
+
+@cache
+def secrets() -> Path:
+    """A file with the secret, one for the process: settings that are the same each time are looked through once."""
+    file = tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="lt-bi-mat-")  # noqa: SIM115 - gone with the process
+    file.write(SECRET)
+    file.flush()
+    _kept.append(file)
+    return Path(file.name)
+
+
+_kept: list[Any] = []
 
 
 def settings_of(shape: str) -> Callable[[str, Path], dict[str, Any]]:
     """The example's table, its addresses moved to the far side of a test and its secrets to a file."""
 
     def made(url: str, folder: Path) -> dict[str, Any]:
-        (folder / "bi-mat").write_text(SECRET)
+        own = folder / "bi-mat"  # a secret of the test's own, where it lies there
         text = json.dumps(dict(profile(shape).connector_settings))
         here = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         text = re.sub(r"https://[a-z-]+\.example", here, text)
-        return json.loads(re.sub(r"\"env:[A-Z0-9_]+\"", json.dumps(f"file:{folder / 'bi-mat'}"), text))
+        return json.loads(re.sub(r"\"env:[A-Z0-9_]+\"", json.dumps(f"file:{own if own.exists() else secrets()}"), text))
 
     return made
 
@@ -55,6 +71,7 @@ class Shape:
     """What all of them have in common: requests are kept, a token ends when the test says so, an answer may be spoilt."""
 
     paths: tuple[str, ...] = ()
+    stays = True  # listens where the last one did, so that the settings are the same
 
     def __init__(self) -> None:
         self.effects: list[str] = []

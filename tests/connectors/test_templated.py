@@ -502,8 +502,8 @@ def test_a_far_side_that_never_takes_our_tokens_is_met_twice_and_not_for_ever(sh
 @pytest.mark.parametrize("shape", ["cong-quoc-gia-lgsp", "dat-dai", "mot-cua-tinh"])
 def test_a_log_in_that_is_refused_is_told_without_its_answer(shape: str, tmp_path: Path) -> None:
     async def story() -> Answered:
+        (tmp_path / "bi-mat").write_text("sai")
         async with side(shape, tmp_path) as s:
-            (tmp_path / "bi-mat").write_text("sai")
             with pytest.raises(Unreachable) as caught:
                 await s.send(1, nop_ho_so(1), "HS01")
             return caught.value
