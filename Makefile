@@ -117,6 +117,17 @@ clean:  ## remove what these targets made, .venv excepted
 proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have theirs in the test suite
 	$(BIN)/python bench/run.py --quick
 
+GENERATOR_VERSION := 7.14.0
+GENERATOR := build/contract/openapi-generator-cli-$(GENERATOR_VERSION).jar
+
+$(GENERATOR):
+	mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -DoutputDirectory=build/contract \
+	  -Dartifact=org.openapitools:openapi-generator-cli:$(GENERATOR_VERSION)
+
+.PHONY: contract
+contract: $(READY) $(GENERATOR)  ## clients generated from openapi.json in Java, Python and TypeScript, run over every operation; minutes
+	OPENAPI_GENERATOR=$(GENERATOR) $(BIN)/pytest -q tests/web/test_generated_clients.py $(ARGS)
+
 .PHONY: ci
 ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
 

@@ -21,7 +21,7 @@ from gateway.core.model import PartyId
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import Store, StoreError
-from gateway.web import docs, dvcqg, health, rest, soap
+from gateway.web import check_page, docs, dvcqg, health, kit, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
@@ -31,6 +31,7 @@ from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
 
+_PARTS = (rest, soap, dvcqg, docs, kit, check_page, health)
 _STRANGERS = frozenset(
     {"AUT-101", "AUT-102", "AUT-103", "AUT-107", "AUT-109", "SYS-142"}
 )  # nobody has proven who calls
@@ -50,7 +51,7 @@ class App:
     ) -> None:
         """``shared``: the runtime folder of a node whose workers have rates and the memory of crashes in common."""
         self.door = Door(gate, settings, clock=clock, shared=shared)
-        self.routes = RouteTable((*rest.ROUTES, *soap.ROUTES, *dvcqg.ROUTES, *docs.ROUTES, *health.ROUTES))
+        self.routes = RouteTable([route for part in _PARTS for route in part.ROUTES])
         self._server: WatchedServer | None = None
         self._listener: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.core.problems import Lang, Problem, catalogue
 from gateway.web.exchange import Exchange
 from gateway.web.routes import Route, RouteAudience
+from schemas.names import XSD_FOLDER
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -51,7 +52,7 @@ def docs_page() -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1><p>{escape(info['summary'])}</p>",
         *(f"<p>{escape(line)}</p>" for line in info["description"].split("\n\n")),
-        '<p><a href="/openapi.json">/openapi.json</a> · <a href="/soap?wsdl">/soap?wsdl</a></p><nav><ul>',
+        f"<p>{_LINKS}</p><p>{' · '.join(_schema_links())}</p><nav><ul>",
         *(
             f'<li><a href="#{escape(o["operationId"])}"><b>{method.upper()}</b> {escape(address)}</a> '
             f"{escape(o['summary'])}</li>"
@@ -66,6 +67,18 @@ def docs_page() -> str:
         "</table></body></html>",
     ]
     return "".join(parts)
+
+
+_LINKS = (
+    '<a href="/openapi.json">/openapi.json</a> · <a href="/soap?wsdl">/soap?wsdl</a> · <a href="/samples.zip">/samples.zip</a> · '
+    '<a href="/postman.json">/postman.json</a> · <a href="/docs/check">kiểm tra một tệp / check a file</a>'
+)
+
+
+def _schema_links() -> Iterator[str]:
+    for file in sorted(XSD_FOLDER.rglob("*.xsd")):
+        name = file.relative_to(XSD_FOLDER).as_posix()
+        yield f'<a href="/schemas/{name}">{name}</a>'
 
 
 def _operations(described: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

@@ -13,7 +13,7 @@ from lxml import etree
 from gateway.web import docs, soap
 from gateway.web.answers import NAMESPACE
 
-UNDESCRIBED = re.compile(r"/(soap|openapi\.json|docs|schemas|samples\.zip)(/|\?|$)")
+UNDESCRIBED = re.compile(r"/(soap|openapi\.json|postman\.json|docs|schemas|samples\.zip)(/|\?|$)")
 XS = "http://www.w3.org/2001/XMLSchema"
 ENVELOPES = (soap.SOAP11, soap.SOAP12)
 

@@ -411,6 +411,9 @@ def every_call(door):
             code="XSD-021",
             phan="mapi",
             viec="g",
+            mien="hoso",
+            phien_ban="1.0",
+            tep="NopHoSo.xsd",
         )
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
             yield route, method, address
