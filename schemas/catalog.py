@@ -279,8 +279,9 @@ class Catalog:
         return {"fix": {"do": "replace", "xpath": xpath_of(loai), "text": types[0]}}
 
 
+@functools.cache
 def registered() -> Mapping[Kind, PayloadReader]:
-    """The register, with every file of ``schemas/messages`` imported."""
+    """The register, with every file of ``schemas/messages`` imported; a view of it, which shows what is entered later."""
     package = importlib.import_module("schemas.messages")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"schemas.messages.{module.name}")

@@ -144,7 +144,7 @@ def office(desk, sqlite_store):
 @pytest.mark.parametrize(("loai", "goc"), sorted(TABLE), ids=lambda one: one)
 def test_every_cell_of_the_table_is_as_it_says(loai, goc, office):
     rights, code = TABLE[loai, goc], office.received_here_handled_there()
-    wrong, tried = [], 0
+    wrong, tried, known = [], 0, None  # known: all effects there are, until something may have had one
     for (sender_role, standing), sender in SENDERS.items():
         for receiver_role, candidates in RECEIVERS.items():
             receiver = next((one for one in candidates if one != sender), None)
@@ -152,12 +152,12 @@ def test_every_cell_of_the_table_is_as_it_says(loai, goc, office):
                 continue
             pair = rights.between(sender_role, receiver_role)
             may = pair is not None and standing in pair.may
-            before = office.effects()
+            known = None if may else known or office.effects()
             answer = office.tell(loai, goc, sender, [receiver], code)
             tried += 1
             if bool(refused(answer)) == may:
                 wrong.append((sender_role, standing, receiver_role, may, [p.code for p in answer.problems]))
-            if not may and (answer.fate is not Fate.REJECTED or office.effects() != before):
+            if not may and (answer.fate is not Fate.REJECTED or office.effects() != known):
                 wrong.append((sender_role, standing, receiver_role, "moved something"))
     assert (wrong, tried) == ([], 30)
 
