@@ -745,3 +745,23 @@ def _farewell(stage: DemoStage) -> None:
         f"     --data-binary @{file} {url}/v1/messages\n"
         f"{_program()} --config {_short(stage.node / 'lienthong.toml')} messages"
     )
+    if stage.keep:
+        _console(stage)
+
+
+def _console(stage: DemoStage) -> None:
+    """The console beside it, with a person made for this demo, and what to look at first."""
+    made = stage.run(
+        *("operator", "add", "truc", "--role", "administrator", "--generate", "--json", "--reason", "demo"), quiet=True
+    )
+    password = json.loads(made)["password"]
+    address = stage.start("console", "console", "--port", "0", "--json")
+    stage.tell(
+        "Bàn trực, mở bằng trình duyệt (mật khẩu chỉ cho lần thử này):",
+        "The console, in a browser (a throw-away password):",
+    )
+    stage.shows(f"{address}\ntruc / {password}")
+    stage.tell(
+        f"Xem trước: Sáng nay; rồi Hồ sơ, mã {HO_SO_HONG}: vì sao không tới, ai đã gửi lại; rồi Nhật ký.",
+        f"Look first at: This morning; then Dossiers, code {HO_SO_HONG}: why it did not arrive, who replayed it; then Journal.",
+    )

@@ -42,7 +42,7 @@ def console(call: CommandRun, host: str | None, port: int | None) -> int:
         scheme = "https" if tls is not None else "http"
         address = f"{scheme}://{host_and_port(settings.console.host, on)}{BASE}"
         if call.screen.as_json:
-            call.screen.row({"ready": "console", "address": address})
+            call.screen.row({"ready": address})
         else:
             call.screen.line(
                 f"Bàn trực tại {address} (Ctrl-C để dừng).", f"The console is at {address} (Ctrl-C stops)."
