@@ -684,8 +684,10 @@ class View(PersonsRead, BatchView):
         """Dossiers as they stand, without history, by code: those whose code begins so, received or heard of in this time."""
         d = tables.dossier.c
         found = select(tables.dossier).where(d.ma_ho_so > after, d.opened_at.is_not(None))
-        if begins is not None:  # a range of the key, not LIKE: the order of codes is the index's
-            found = found.where(d.ma_ho_so >= begins, d.ma_ho_so < begins + "\U0010ffff")
+        if (
+            begins is not None
+        ):  # no range of the key: what comes next to a code is another matter in each database's collation
+            found = found.where(d.ma_ho_so.startswith(begins, autoescape=True))
         if agency is not None:
             found = found.where(d.agency == agency)
         if state is not None:
