@@ -114,8 +114,9 @@ clean:  ## remove what these targets made, .venv excepted
 	rm -rf .venv-newest build dist htmlcov .coverage .mutants.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
-proofs: $(READY)  ## the benchmark in a short form; kills, attacks and fuzz have theirs in the test suite
+proofs: $(READY)  ## benchmark and mutants in a short form; kills, attacks and fuzz have theirs in the test suite
 	$(BIN)/python bench/run.py --quick
+	$(BIN)/python tools/mutants.py --sample 40 --seed 1 --least 85
 
 GENERATOR_VERSION := 7.14.0
 GENERATOR := build/contract/openapi-generator-cli-$(GENERATOR_VERSION).jar
