@@ -289,7 +289,7 @@ def _told(call: DeskCall, told: Story, names: Mapping[Any, str]) -> list[Part]:
 def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
     """Who looked at content, and who acted."""
     with call.store.read() as view:
-        entries, older = view.log_about(who="operator:", ma_ho_so=code, limit=LOOKS)
+        entries = view.persons_about(code, LOOKS + 1)
     rows: list[Sequence[Cell]] = [
         [
             words.when(line.at),
@@ -297,7 +297,7 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
             call.text(*LOG_ACTS.get(line.what, (line.what, line.what))),
             str(line.facts.get("reason", "")) or None,
         ]
-        for line in reversed(entries)
+        for line in entries[:LOOKS]
     ]
     heads = (("Lúc", "Time"), ("Ai", "Who"), ("Việc", "Act"), ("Lý do", "Reason"))
     return [
@@ -306,7 +306,9 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
             heads=[call.text(*head) for head in heads],
             rows=rows,
             empty=call.text("chưa ai.", "nobody yet."),
-            more=call.text(f"Còn {older} mục trước đó.", f"{older} older entries.") if older else "",
+            more=call.text("Còn nữa: trang Nhật ký.", "There are more: the page Journal.")
+            if len(entries) > LOOKS
+            else "",
         )
     ]
 

@@ -1170,6 +1170,23 @@ class View(PersonsRead, BatchView):
         counted = select(func.count()).select_from(older.limit(LOOKED_BEHIND + 1).subquery())
         return newest, self._connection.execute(counted).scalar_one()
 
+    def persons_about(self, ma_ho_so: MaHoSo | str, limit: int) -> list[LogEntry]:
+        """What persons did about a dossier, the newest first: by its messages, and where its code was given back.
+
+        Asked by indexes alone, however long the log is.
+        """
+        line = tables.log
+        by_message = select(line).join(_m, _m.c.id == line.c.message)
+        by_message = by_message.where(_m.c.ma_ho_so == ma_ho_so, line.c.who.startswith("operator:"))
+        released = select(line).where(line.c.what == "dossier.released", line.c.message.is_(None))
+        released = released.where(type_coerce(line.c.facts, Text).contains(f'"{ma_ho_so}"', autoescape=True))
+        found = [
+            row
+            for asked in (by_message, released)
+            for row in self._all(asked.order_by(line.c.number.desc()).limit(limit))
+        ]
+        return [self._line(row) for row in sorted(found, key=lambda row: -row.number)[:limit]]
+
     def _numbers(self, since: datetime | None, until: datetime | None) -> tuple[int, int]:
         """Between which numbers the lines of this time stand, with an hour to spare: lines of several nodes mix a little."""
         head = self.log_head().number

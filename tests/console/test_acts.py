@@ -108,3 +108,8 @@ def test_a_code_given_back_is_told_and_in_the_log(office, operator):
     done = operator.do(operator.plan(page, "tra-ma"), "tra-ma", reason="nhập nhầm")
     assert (done.status, f"Đã trả lại mã {NOT_ARRIVED}" in done.text) == (200, True)
     assert [who for who, _ in office.log("dossier.released")] == ["operator:ban-truc (truc)"]
+    with office.store.read() as view:
+        told = [line.what for line in view.persons_about(NOT_ARRIVED, 100)]
+    assert told[0] == "dossier.released"
+    assert {"delivery.replayed", "message.read", "message.evidence"} <= set(told)
+    assert "người dân hỏi" in operator.get(f"/ho-so/xem?ma={NOT_ARRIVED}").text
