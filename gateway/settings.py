@@ -27,6 +27,7 @@ from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
 from gateway.core.parties import NodeAllowance, SoapFaultStatus
 from gateway.core.problems import Lang, Location, Problem, Stopped
+from gateway.core.stored_files import UnscannedFiles
 from gateway.core.written import (
     KeyPath,
     Written,
@@ -508,6 +509,81 @@ class WorkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileSettings:
+    """Files that parties bring beside their messages, and name in them by SHA-256 (POST /v1/files)."""
+
+    folder: Path | None = setting(
+        None,
+        vi="Thư mục chứa tệp, quyền chỉ của tài khoản chạy trục; nhiều máy thì phải là thư mục chung. Bỏ trống: không nhận tệp.",
+        en="Where files are kept, open to the gateway's account alone; several nodes must share it. Empty: no files are taken.",
+    )
+    most_bytes: int = setting(
+        256 * 1024 * 1024,
+        at_least=1024,
+        at_most=2 * 1024**3,
+        vi="Tệp lớn nhất được nhận, byte.",
+        en="The largest file that is taken, bytes.",
+    )
+    quota_mb: int = setting(
+        20_000,
+        at_least=0,
+        vi="Tổng tệp của một bên, MB, nếu hồ sơ của bên đó không đặt mức khác.",
+        en="How many megabytes of files count as one party's at most, unless its profile says otherwise.",
+    )
+    keep_days: int = setting(
+        30,
+        at_least=1,
+        at_most=3660,
+        vi="Tệp không thông điệp nào dẫn tới được giữ chừng này ngày kể từ lần gửi lên sau cùng.",
+        en="A file that no message names is kept for so many days after it was last brought.",
+    )
+    unfinished_h: int = setting(
+        24,
+        at_least=1,
+        at_most=720,
+        vi="Lượt gửi tệp chưa xong được giữ để gửi tiếp chừng này giờ.",
+        en="How long an upload that is not whole can be resumed, hours.",
+    )
+    wait_h: int = setting(
+        24,
+        at_least=1,
+        at_most=720,
+        vi="Thông điệp dẫn tới tệp chưa có, hoặc chưa quét được, được tạm giữ chừng này giờ rồi bị từ chối.",
+        en="How long a message is held for its file, or until that can be scanned, before it is refused, hours.",
+    )
+    clamd: str | None = setting(
+        None,
+        pattern=r"/\S+|\S+:[0-9]{1,5}",
+        vi="Nơi clamd nhận tệp để quét: đường dẫn socket, hoặc máy:cổng.",
+        en="Where clamd takes files to scan: the path of its socket, or host:port.",
+    )
+    scan_command: tuple[str, ...] = setting(
+        (),
+        vi="Hoặc lệnh quét, được thêm đường dẫn tệp ở cuối; mã thoát 0: sạch, 1: có mã độc, khác: không kết luận được.",
+        en="Or a command that scans, given the file's path last; exit status 0: clean, 1: infected, else it cannot tell.",
+    )
+    scan_s: float = setting(
+        300.0,
+        at_least=1,
+        at_most=3600,
+        vi="Chờ kết quả quét nhiều nhất, giây.",
+        en="The longest wait for a scan, seconds.",
+    )
+    unscanned: UnscannedFiles = setting(
+        UnscannedFiles.HOLD,
+        vi="Tệp chưa quét được: hold (tạm giữ thông điệp) hay accept (nhận kèm lưu ý).",
+        en="A file that could not be scanned: hold (the message waits) or accept (with a remark).",
+    )
+    sweep_s: float = setting(
+        600.0,
+        at_least=1,
+        at_most=86_400,
+        vi="“work” dọn tệp quá hạn và quét lại tệp chưa quét được sau mỗi chừng này giây.",
+        en="How often `work` takes away what is over and scans again what could not be scanned, seconds.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TreeSettings:
     """One dated trust tree: whose certificates are believed, and from when to when."""
 
@@ -764,6 +840,7 @@ class Settings:
     limits: DocumentLimits = field(default_factory=DocumentLimits)
     allowance: NodeAllowance = field(default_factory=NodeAllowance)
     work: WorkSettings = field(default_factory=WorkSettings)
+    files: FileSettings = field(default_factory=FileSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     schemas: SchemaSettings = field(default_factory=SchemaSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
@@ -807,6 +884,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "limits": ("Ngân sách của một tài liệu XML.", "The budgets of one XML document."),
         "allowance": ("Mỗi bên được gửi bao nhiêu.", "How much each party may send."),
         "work": ("Tiến trình gửi đi, xét lại, canh hạn.", "The process that delivers, judges again and watches."),
+        "files": ("Tệp gửi kèm ngoài thông điệp.", "Files beside messages."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),
         "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
@@ -1005,6 +1083,13 @@ _CLASHES: Final = (
         lambda s: s.door.wait_s >= s.door.exchange_s,
         "cả lượt trao đổi phải dài hơn thời gian chờ",
         "an exchange must last longer than its wait",
+    ),
+    _Clash(
+        "files.clamd",
+        "files.scan_command",
+        lambda s: s.files.clamd is not None and bool(s.files.scan_command),
+        "chỉ đặt một cách quét",
+        "one way to scan is enough",
     ),
     _Clash(
         "door.big_bytes",

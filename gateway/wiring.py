@@ -16,20 +16,24 @@ from gateway.core.model import Address, PartyId
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.stored_files import FileRules
 from gateway.services import profiles
 from gateway.services.lines import LineWriter, Wording
 from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
 from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
+    from connectors.scanning import FileScanner
     from gateway.core.deadlines import DeadlineRules
     from gateway.services.certificate_status import Sources
+    from gateway.services.file_desk import FileDesk
     from gateway.services.inquiries import Inquirer
     from gateway.services.intake import Gate
     from gateway.services.publishing import InForce
     from gateway.services.replies import Clerk, Persons
     from gateway.store import CertificateRecord as StoredStatus
     from gateway.store import PartyVersion
+    from gateway.store.filefolder import FileFolder
     from schemas.catalog import Catalog
     from signing.certificates import Certificate
     from signing.sign import SigningKey
@@ -75,6 +79,7 @@ def build(settings: Settings, store: Store | None = None, parties: Parties | Non
         limits=settings.limits,
         store=store,
         hold_for=timedelta(hours=settings.work.hold_for_h),
+        files=file_rules(settings),
         deadlines=deadlines,
         services=ServiceDesk(
             known=KnownServices() if on_record is None else on_record.services,
@@ -219,6 +224,41 @@ def deadline_rules(settings: Settings) -> DeadlineRules:
         hand_over_in_working_hours=of.hand_over_in is DeadlineHours.WORKING,
         calendar=calendar_of(of.calendar, hours),
     )
+
+
+def file_rules(settings: Settings) -> FileRules | None:
+    """How messages that name files are judged; None where this node keeps no files."""
+    of = settings.files
+    return FileRules(wait=timedelta(hours=of.wait_h), unscanned=of.unscanned) if of.folder is not None else None
+
+
+def file_folder(settings: Settings) -> FileFolder | None:
+    """Where this node keeps files; None where it keeps none."""
+    from gateway.store.filefolder import FileFolder
+
+    return FileFolder(settings.files.folder) if settings.files.folder is not None else None
+
+
+def file_desk(settings: Settings, store: Store | None) -> FileDesk | None:
+    """Who takes files in; None where this node keeps none."""
+    from connectors.scanning import Clamd, ScanCommand
+    from gateway.services.file_desk import FileDesk, FileLimits
+
+    of, folder = settings.files, file_folder(settings)
+    if folder is None or store is None:
+        return None
+    scanner: FileScanner | None = None
+    if of.clamd is not None:
+        scanner = Clamd(of.clamd, of.scan_s)
+    elif of.scan_command:
+        scanner = ScanCommand(of.scan_command, of.scan_s)
+    limits = FileLimits(
+        most_bytes=of.most_bytes,
+        quota_bytes=of.quota_mb * 1_000_000,
+        keep=timedelta(days=of.keep_days),
+        unfinished=timedelta(hours=of.unfinished_h),
+    )
+    return FileDesk(store, folder, limits, scanner)
 
 
 def open_store(loaded: LoadedSettings) -> Store:

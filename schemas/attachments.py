@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import binascii
+import codecs
 import hashlib
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
 
 from lxml import etree
 
 from gateway.core.model import DinhKem
 from gateway.core.problems import Location, Problem
+from gateway.core.stored_files import FILE_SCHEME, StoredFile, named_file
 from gateway.documents import xpath_of
 from schemas.names import pb
 
@@ -40,17 +46,47 @@ class Attachment:
     legible: bool = True  # False: NoiDung is not base64
     digest: str = ""  # SHA-256 of the content
     nature: Nature = Nature(UNKNOWN)
+    stored: StoredFile | None = None  # the file at the gateway that it names, where that is the sender's to name
+
+    @property
+    def seen(self) -> Nature | None:
+        """What its bytes are, where the gateway has them; None where nobody here has seen any."""
+        if self.content is None and self.stored is not None:
+            return Nature(self.stored.media_type, self.stored.macros)
+        return None if self.content is None else self.nature
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are, where the gateway has them."""
+        if self.content is None and self.stored is not None:
+            return self.stored.size
+        return None if self.content is None else len(self.content)
+
+    @property
+    def found_digest(self) -> str | None:
+        """The SHA-256 of its bytes, where the gateway has them, or of what it names there."""
+        return self.digest if self.content is not None else named_file(self.row)
 
 
-def attachments(root: etree._Element, problems: list[Problem]) -> tuple[Attachment, ...]:
-    """The attachments in the order of the manifest."""
+def attachments(
+    root: etree._Element, problems: list[Problem], stored: Mapping[str, StoredFile] = MappingProxyType({})
+) -> tuple[Attachment, ...]:
+    """The attachments in the order of the manifest. ``stored``: files at the gateway that the sender may name, by digest."""
     manifest = root.find(_MANIFEST)
     if manifest is None:
         return ()
-    return tuple(_attachment(element, problems) for element in manifest.iterchildren(_ROW))
+    return tuple(_attachment(element, problems, stored) for element in manifest.iterchildren(_ROW))
 
 
-def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
+def named_files(root: etree._Element) -> frozenset[str]:
+    """The digests of the files at the gateway that a message names."""
+    manifest = root.find(_MANIFEST)
+    found = () if manifest is None else manifest.iterfind(f"{_ROW}/{_DUONG_DAN}")
+    addresses = (" ".join((element.text or "").split()) for element in found)
+    return frozenset(address.removeprefix(FILE_SCHEME) for address in addresses if address.startswith(FILE_SCHEME))
+
+
+def _attachment(element: etree._Element, problems: list[Problem], stored: Mapping[str, StoredFile]) -> Attachment:
     noi_dung = element.find(_NOI_DUNG)
     content: bytes | None = None
     legible = True
@@ -72,7 +108,8 @@ def _attachment(element: etree._Element, problems: list[Problem]) -> Attachment:
         duong_dan=_code(element, _DUONG_DAN) or None,
     )
     if content is None:
-        return Attachment(row=row, element=element, content=None, legible=legible)
+        there = stored.get(named_file(row) or "")
+        return Attachment(row=row, element=element, content=None, legible=legible, stored=there)
     return Attachment(row=row, element=element, content=content, digest=digest(content), nature=nature(content))
 
 
@@ -129,6 +166,9 @@ _OOXML = (
     ("ppt/", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
 )
 _MOST_ENTRIES = 5_000  # of a zip's directory that are looked at
+_MOST_DIRECTORY = 4 * 1024 * 1024  # bytes of a zip's directory; it is read as a whole, so one that claims more is not
+_MOST_START = 64 * 1024  # of a long file that is looked at
+_DIRECTORY_END, _LOCATOR_64, _END_64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
 def nature(content: bytes) -> Nature:
@@ -137,7 +177,33 @@ def nature(content: bytes) -> Nature:
     Nothing is unpacked but a zip's directory.
     """
     if content.startswith(b"PK\x03\x04"):
-        return _zip(content)
+        return _zip(io.BytesIO(content))
+    return _by_beginning(content)
+
+
+def nature_of_file(path: Path) -> Nature:
+    """The nature of a file on disk by its bytes alone. Of a long one the beginning is read, and of a zip its directory.
+
+    Raises OSError.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(_MOST_START)
+        if start.startswith(b"PK\x03\x04"):
+            return _zip(stream)
+    return _by_beginning(_whole_characters(start) if len(start) == _MOST_START else start)
+
+
+def _whole_characters(start: bytes) -> bytes:
+    """Without the beginning of a character that was cut in two: it is no sign of anything."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(start)
+    except UnicodeDecodeError:
+        return start
+    return start[: len(start) - len(decoder.getstate()[0])]
+
+
+def _by_beginning(content: bytes) -> Nature:
     for offset, magic, media_type in _MAGIC:
         if content[offset : offset + len(magic)] == magic and (
             media_type != "image/webp" or content.startswith(b"RIFF")
@@ -146,9 +212,11 @@ def nature(content: bytes) -> Nature:
     return Nature(_textual(content))
 
 
-def _zip(content: bytes) -> Nature:
+def _zip(content: BinaryIO) -> Nature:
+    if not _modest(content):
+        return Nature("application/zip")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(content) as archive:
             entries = archive.namelist()[:_MOST_ENTRIES]
             macros = any(entry.lower().endswith("vbaproject.bin") or entry.startswith("Basic/") for entry in entries)
             if entries and entries[0] == "mimetype" and archive.getinfo("mimetype").file_size <= 100:
@@ -160,6 +228,23 @@ def _zip(content: bytes) -> Nature:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError):
         return Nature("application/zip")
     return Nature("application/zip")
+
+
+def _modest(content: BinaryIO) -> bool:
+    """Whether a zip's directory, by its own words (APPNOTE 4.3.14, 4.3.16), is one that may be read into memory."""
+    length = content.seek(0, io.SEEK_END)
+    content.seek(max(length - 66_000, 0))
+    end = content.read()
+    at = end.rfind(_DIRECTORY_END)
+    if at < 0:
+        return False
+    sizes = [end[at + 12 : at + 16]]
+    locator = at - 20
+    if locator >= 0 and end[locator : locator + 4] == _LOCATOR_64:  # its own size of the directory is what counts then
+        if end[max(locator - 56, 0) : locator][:4] != _END_64:
+            return False
+        sizes = [end[locator - 16 : locator - 8]]
+    return all(size and int.from_bytes(size, "little") <= _MOST_DIRECTORY for size in sizes)
 
 
 def _textual(content: bytes) -> str:

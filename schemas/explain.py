@@ -165,6 +165,7 @@ EXAMPLES: Mapping[str, str] = {
     "NgayType": "2026-01-15",
     "BamSHA256Type": "64 × [0-9a-f]",
     "DuongDanType": "https://tep.example.vn/ket-qua.pdf",
+    "DuongDanTepType": "https://tep.example.vn/ket-qua.pdf",
     "LoaiTepType": "application/pdf",
     "TenTepType": "don.pdf",
     "EmailType": "ten@example.com",

@@ -436,6 +436,7 @@ _PATTERNED: Mapping[str, Any] = {
     "MaDaiType": lambda dice: f"{dice.randint(1, 999)}/QĐ-STP",
     "BamSHA256Type": lambda dice: f"{dice.getrandbits(256):064x}",
     "DuongDanType": lambda dice: f"https://tep.example.com/{dice.randint(1, 9999)}.pdf",
+    "DuongDanTepType": lambda dice: f"https://tep.example.com/{dice.randint(1, 9999)}.pdf",
     "DienThoaiType": lambda dice: f"000000{dice.randint(1, 9999):04d}",
     "EmailType": lambda dice: f"can.bo{dice.randint(1, 99)}@example.com",
     "SoDinhDanhType": lambda dice: f"075990{dice.randint(1, 999_999):06d}",

@@ -16,6 +16,7 @@ from lxml import etree
 from gateway.core.model import Address, MaHoSo, MaThongDiep, ThongDiep
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.severity import Severity
+from gateway.core.stored_files import StoredFile
 from gateway.documents import Attested, Kind, xpath_of
 from schemas import declarations, names
 from schemas.attachments import Attachment, attachments
@@ -37,11 +38,12 @@ def read_letter(
     *,
     plain_references: bool = False,
     severity: Mapping[str, Severity] = MappingProxyType({}),
+    stored: Mapping[str, StoredFile] = MappingProxyType({}),
 ) -> Letter:
     """The letter with its attachments decoded.
 
     ``plain_references``: its sender may name files by http, ``severity``: how strict the rules are with it; both as its profile
-    says.
+    says; ``stored``: the files at the gateway that it may name, by digest.
 
     Raises Stopped with every rule that it breaks, each with line, column and XPath; notes travel in the ThongDiep's ``notes``.
     """
@@ -56,7 +58,7 @@ def read_letter(
     than_phan = header.child("ThanPhan").element
     payload = Fields(than_phan[0], problems, names.HO_SO)
     content = catalog.reader(kind).read(payload)
-    files = attachments(root, problems)
+    files = attachments(root, problems, stored)
     thong_diep = _letter(header, kind, content, files, attested)
     letter = Letter(
         thong_diep=thong_diep,

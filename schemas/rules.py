@@ -23,6 +23,7 @@ from gateway.core.model import Basis, ThongDiep
 from gateway.core.problems import Location, Problem
 from gateway.core.service_rules import SERVICE_RULES
 from gateway.core.severity import Severity
+from gateway.core.stored_files import named_file
 from gateway.documents import xpath_of
 from schemas import names, references, scoring
 from schemas.attachments import Attachment, declared_fits
@@ -278,18 +279,20 @@ def inline_content_is_base64(letter: Letter) -> Iterator[Broken]:
 @rule("dinh-kem-dung-kich-thuoc", "XSD-121", source="QCVN 102:2016/BTTTT: size in the manifest", locked=True)
 def sizes_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None and len(file.content) != file.row.so_byte:
-            size, place = len(file.content), _of(file, "SoByte")
+        size = file.size
+        if size is not None and size != file.row.so_byte:
+            place = _of(file, "SoByte")
             # With the right digest it is the right file; with neither right nobody can tell which of them is.
-            fix = _instead(place, size) if file.digest == file.row.sha256 else {}
+            fix = _instead(place, size) if file.found_digest == file.row.sha256 else {}
             yield place, {"ma": file.row.id, "value": file.row.so_byte, "found": size, **fix}
 
 
 @rule("dinh-kem-dung-bam", "XSD-122", source="liên thông: SHA-256 in the manifest", locked=True)
 def digests_are_right(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None and file.digest != file.row.sha256:
-            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": file.digest}
+        found = file.found_digest
+        if found is not None and found != file.row.sha256:
+            yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256, "found": found}
 
 
 @rule(
@@ -323,8 +326,8 @@ def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
 )
 def media_types_are_true(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None:
-            real = file.nature.media_type
+        if file.seen is not None:
+            real = file.seen.media_type
             if not declared_fits(file.row.loai, real):
                 place = _of(file, "LoaiTep")
                 fix = _instead(place, real) if real in letter.settings.open_formats else {}
@@ -339,7 +342,7 @@ def media_types_are_true(letter: Letter) -> Iterator[Broken]:
 def formats_are_open(letter: Letter) -> Iterator[Broken]:
     allowed = letter.settings.open_formats
     for file in letter.attachments:
-        real = file.row.loai if file.content is None else file.nature.media_type
+        real = file.row.loai if file.seen is None else file.seen.media_type
         if real not in allowed or file.row.loai not in allowed:
             shown = file.row.loai if file.row.loai not in allowed else real
             yield _of(file, "LoaiTep"), {"ma": file.row.id, "value": shown, "known": list(allowed)}
@@ -387,9 +390,9 @@ def unseen(letter: Letter) -> Iterator[Problem]:
 
 
 def _references(letter: Letter) -> Iterator[tuple[etree._Element, str]]:
-    """Every address of a file that lies elsewhere, with the name of the file: of the manifest, and of the payload."""
+    """Every address of a file that lies outside, with the name of the file: of the manifest, and of the payload."""
     for file in letter.attachments:
-        if file.row.duong_dan is not None:
+        if file.row.duong_dan is not None and named_file(file.row) is None:
             yield _of(file, "DuongDan"), file.row.id
     for element in letter.payload.iter(*_POINTING):
         if element.text and element.text.strip():
@@ -403,7 +406,7 @@ def _references(letter: Letter) -> Iterator[tuple[etree._Element, str]]:
 )
 def documents_hold_no_code(letter: Letter) -> Iterator[Broken]:
     for file in letter.attachments:
-        if file.content is not None and file.nature.macros:
+        if file.seen is not None and file.seen.macros:
             yield _of(file, "LoaiTep"), {"ma": file.row.id}
 
 

@@ -82,6 +82,7 @@ FAMILIES = {
     "CAT": ("Danh mục dùng chung", "Shared catalogues"),
     "DUP": ("Trùng thông điệp", "Repeated messages"),
     "DOS": ("Vòng đời hồ sơ", "The life of a dossier"),
+    "FIL": ("Tệp đi kèm thông điệp", "Files beside messages"),
     "DLV": ("Chuyển giao tới bên nhận", "Delivery to the receiver"),
     "REC": ("Đối soát từ bàn trực", "Reconciliation from the desk"),
     "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),

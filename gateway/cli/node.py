@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import ssl
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -538,6 +539,28 @@ def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:
         yield _tried("trạng thái chứng thư các bên", "status of the parties' certificates", look)
 
 
+def _files(call: CommandRun) -> Iterator[DoctorFinding]:
+    """The folder of files is there, writable, and ours alone."""
+    from gateway.wiring import file_folder
+
+    folder = file_folder(call.settings)
+    if folder is None:
+        return
+
+    def look() -> Iterator[Problem]:
+        try:
+            folder.check()
+            mode = stat.S_IMODE(folder.path.stat().st_mode)
+        except OSError as error:
+            facts = {"path": str(folder.path), "key": "files.folder", "file": CONFIG_NAME}
+            yield Problem("SYS-020", {**facts, "reason": system_reason(error)})
+            return
+        if mode & 0o077:
+            yield Problem("SYS-023", {"path": str(folder.path), "mode": f"{mode:03o}"})
+
+    yield _tried(f"thư mục tệp {folder.path}", f"folder of files {folder.path}", look)
+
+
 LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _configuration,
     _key,
@@ -546,5 +569,6 @@ LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _statuses,
     _declarations,
     _deadlines,
+    _files,
     _port,
 )

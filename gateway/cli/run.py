@@ -196,6 +196,7 @@ class Desk:
             self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
             self._loop("trust", work.trust_s, self._trust),
             self._loop("heads", min(work.log_head_s, HEADS_EVERY_S), self._seal),
+            *([self._loop("files", self.settings.files.sweep_s, self._sweep)] if self.settings.files.folder else []),
         ]
         ready(port.port if port is not None else None)
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -295,6 +296,18 @@ class Desk:
 
         if self.settings.reconcile.parties and self.gate.store is not None:
             await asyncio.to_thread(reconcile_due, self.gate, self.settings, _now, self.stop.is_set)
+
+    async def _sweep(self) -> None:
+        """Files whose time is over go; those that could not be scanned are scanned again."""
+        from gateway.wiring import file_desk
+
+        desk = file_desk(self.settings, self.gate.store)
+        if desk is None:
+            return
+        swept = await asyncio.to_thread(desk.sweep, _now())
+        if swept != type(swept)():
+            told = {"uploads": swept.uploads, "files": swept.files, "scanned": len(swept.scanned)}
+            log.info("the folder of files is swept", extra=told)
 
     async def _trust(self) -> None:
         """Certificates that are due are asked about; `renew` then takes over what was learnt."""

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from gateway.core.code_shapes import CodeShape
 from gateway.core.model import PartyId
 from gateway.core.severity import Severity
+from gateway.core.stored_files import UnscannedFiles
 from gateway.core.written import setting
 
 _K = TypeVar("_K")
@@ -315,6 +316,23 @@ class SoapFaultStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartyFiles:
+    """What is special about the files that a party brings."""
+
+    quota_mb: int | None = setting(
+        None,
+        at_least=0,
+        vi="Hạn mức tệp của bên này, MB; bỏ trống: theo files.quota_mb.",
+        en="How many megabytes of files count as this party's at most; empty: as files.quota_mb says.",
+    )
+    unscanned: UnscannedFiles | None = setting(
+        None,
+        vi="Tệp chưa quét được: hold (tạm giữ thông điệp) hay accept (nhận kèm lưu ý); bỏ trống: theo files.unscanned.",
+        en="A file that could not be scanned: hold (the message waits) or accept (with a remark); empty: as files.unscanned.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
     """One registered party. A party's file is its whole configuration."""
 
@@ -346,6 +364,7 @@ class Party:
         default_factory=PortalForm
     )  # whether at the door in the national portal's form, too
     soap_faults: SoapFaultStatus | None = None  # None: as the node says
+    files: PartyFiles = field(default_factory=PartyFiles)
     rate_per_s: float | None = None  # at our door
     allowance: PartyAllowance = field(default_factory=PartyAllowance)
     may_send_to: tuple[str, ...] | None = None  # party ids; None: any

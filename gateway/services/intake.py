@@ -37,9 +37,11 @@ from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.service_rules import ServiceDesk, of_message
+from gateway.core.stored_files import FileRules, FileScan, StoredFile, UnscannedFiles, named_file
 from gateway.documents import Attested, Canonical, Document, Kind, cut_short, header_claims, locate, parse, xpath_of
 from gateway.store import Store, StoreError, Tx
 from schemas import qcvn120, versions, write
+from schemas.attachments import Attachment, named_files
 from schemas.catalog import Catalog
 from schemas.check import check
 from schemas.digests import schemas_digest
@@ -58,6 +60,9 @@ T = TypeVar("T")
 log = logging.getLogger("lienthong.intake")
 
 SIG_HELD_TOO_LONG = "SIG-091"
+FILE_AWAITED = "FIL-010"
+FILE_HELD_TOO_LONG = "FIL-011"
+FILE_CODES = frozenset({"FIL-008", FILE_AWAITED})  # for which a message is held
 
 
 class Apart(Protocol):
@@ -88,6 +93,7 @@ class Gate:
     limits: DocumentLimits = field(default_factory=DocumentLimits)
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
+    files: FileRules | None = None  # None where this node keeps no files
     deadlines: DeadlineRules = field(default_factory=DeadlineRules)
     services: ServiceDesk = field(default_factory=ServiceDesk)  # what the catalogues say of services, and how strictly
     refused: str = ""  # the folder of declarations that was found no good, by its fingerprint; it is told of once
@@ -237,14 +243,16 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         yield
         caller = gate.parties.get(envelope.caller.party)
         plain, severity = (caller.plain_references, caller.rules) if caller is not None else (False, {})
-        letter = read_letter(attested, gate.catalog, plain_references=plain, severity=severity)
+        stored = _stored(attested, gate)
+        letter = read_letter(attested, gate.catalog, plain_references=plain, severity=severity, stored=stored)
         thong_diep = letter.thong_diep
         services = _services(thong_diep, attested, caller, gate)
         authorised = _authorised(thong_diep, attested, gate)
         reports = signed_documents(letter, attested, gate)
         known["verdict"] = {**attested.verdict, **_told(reports)}
         documents = _document_problems(reports, attested, gate)
-        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *services, *documents)
+        files = _file_problems(letter, attested, caller, gate)
+        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *services, *documents, *files)
         finding = Finding(thong_diep=thong_diep, problems=problems, authorised=authorised, **known)
         if any(receiver.versions for receiver in authorised.receivers):
             finding = with_older_versions(finding, attested, authorised.receivers, gate)
@@ -258,6 +266,47 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         finding = Finding(problems=(Problem("SYS-001", {"id": envelope.id}),), **known)
     yield
     return sealed(finding, gate)
+
+
+def _stored(attested: Attested, gate: Gate) -> Mapping[str, StoredFile]:
+    """The files at the gateway that a message names and that its sender may name: brought by it, or given to it before."""
+    digests = named_files(attested.root)
+    if not digests or gate.files is None or gate.store is None:
+        return {}
+    with gate.store.read() as view:
+        return view.files_of_party(attested.envelope.caller.party, digests)
+
+
+def _file_problems(letter: Letter, attested: Attested, caller: Party | None, gate: Gate) -> tuple[Problem, ...]:
+    """What there is to say of the files at the gateway that a message names: seen, waited for, or not to be known.
+
+    Raises Stopped (FIL-007, FIL-015) where one was found infected, or where this gateway keeps none.
+    """
+    found = [_file_problem(file, caller, gate) for file in letter.attachments if named_file(file.row) is not None]
+    if not found:
+        return ()
+    placed = located(attested.root, attested.body, found)
+    if any(problem.outcome is ProblemOutcome.FAILED for problem in placed):
+        raise Stopped(*placed)
+    return placed
+
+
+def _file_problem(file: Attachment, caller: Party | None, gate: Gate) -> Problem:
+    at, facts = Location(xpath=xpath_of(file.element)), {"ma": file.row.id, "digest": file.row.sha256}
+    if gate.store is None:  # `lienthong check`: only the gateway knows which files it has
+        return Problem("XSD-250", {"ma": file.row.id}, at)
+    if gate.files is None:
+        return Problem("FIL-015", {}, at)
+    if file.stored is None:
+        hours = round(gate.files.wait.total_seconds() / 3600)
+        return Problem(FILE_AWAITED, {**facts, "hours": hours}, at)
+    if file.stored.scan is FileScan.INFECTED:
+        return Problem("FIL-007", {**facts, "found": file.stored.finding}, at)
+    if file.stored.scan is FileScan.UNKNOWN:
+        policy = (caller.files.unscanned if caller is not None else None) or gate.files.unscanned
+        code = "FIL-008" if policy is UnscannedFiles.HOLD else "FIL-009"
+        return Problem(code, {**facts, "why": file.stored.finding}, at)
+    return Problem("FIL-013", {**facts, "size": file.stored.size}, at)
 
 
 def _services(thong_diep: ThongDiep, attested: Attested, caller: Party | None, gate: Gate) -> tuple[Problem, ...]:
@@ -626,9 +675,23 @@ def recheck(
         if envelope is None:
             raise LookupError(f"message {message} is not on record, or its bytes were erased")
         finding = judge(envelope, gate)
-        overdue = expected(finding) is Fate.HELD and now - envelope.received_at > gate.hold_for
-        if overdue:
-            problem = Problem(SIG_HELD_TOO_LONG, {"hours": round(gate.hold_for.total_seconds() / 3600)})
-            finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, problem)), gate)
+        if expected(finding) is Fate.HELD:
+            over = _held_too_long(finding, now - envelope.received_at, gate)
+            if over is not None:
+                finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, over)), gate)
         answers += commit([finding], gate, now, recheck=True, also=also)
     return answers
+
+
+def _held_too_long(finding: Finding, held: timedelta, gate: Gate) -> Problem | None:
+    """Why a message is held no longer: each cause has an end of its own, and the first to come counts."""
+    codes = {problem.code for problem in finding.problems if problem.outcome is ProblemOutcome.UNDETERMINED}
+    ends = []
+    if codes - FILE_CODES:
+        ends.append((gate.hold_for, SIG_HELD_TOO_LONG))
+    if codes & FILE_CODES and gate.files is not None:
+        ends.append((gate.files.wait, FILE_HELD_TOO_LONG))
+    if not ends:
+        return None
+    longest, code = min(ends)
+    return Problem(code, {"hours": round(longest.total_seconds() / 3600)}) if held > longest else None

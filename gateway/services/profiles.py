@@ -31,6 +31,7 @@ from gateway.core.parties import (
     Parties,
     Party,
     PartyAllowance,
+    PartyFiles,
     PortalForm,
     Receives,
     RetryPolicy,
@@ -130,6 +131,11 @@ class PartyProfile:
         None,
         vi="Mã trạng thái HTTP của Fault trả cho bên này, như door.soap_faults; bỏ trống: theo thiết lập đó.",
         en="HTTP status of the faults this party is answered, like door.soap_faults; empty: as that says.",
+    )
+    files: PartyFiles = setting(
+        PartyFiles(),
+        vi="Tệp bên này gửi lên trục (POST /v1/files).",
+        en="Files that this party brings (POST /v1/files).",
     )
     rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
     allowance: PartyAllowance = setting(
@@ -429,6 +435,7 @@ def _party(
         portal_form=profile.portal_form,
         plain_references=profile.plain_references,
         soap_faults=profile.soap_faults,
+        files=profile.files,
         rate_per_s=profile.rate_per_s,
         allowance=profile.allowance,
         may_send_to=profile.may_send_to,
@@ -493,6 +500,8 @@ def _row(party: Party) -> dict[str, Any]:
         del row["plain_references"]
     if party.portal_form == PortalForm():
         del row["portal_form"]
+    if party.files == PartyFiles():
+        del row["files"]
     for name, (table, key) in _FLAT.items():
         inner = row.pop(table)
         if key in inner:

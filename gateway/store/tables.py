@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0014"
+REVISION = "0015"
 
 metadata = MetaData(
     naming_convention={
@@ -458,6 +458,51 @@ desk_plan = Table(  # an act that was planned in the console and waits for its p
     Column("act", String, nullable=False),
     Column("facts", Json, nullable=False),
     Column("made_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+file = Table(  # files that messages name by their SHA-256; their bytes lie in the folder of files (filefolder.py)
+    "file",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("size", Serial, autoincrement=False, nullable=False),  # -1: a digest that is only being held on to
+    Column("media_type", String, nullable=False),  # by its content
+    Column("macros", Boolean, nullable=False),
+    Column("scan", String, nullable=False),  # a FileScan of gateway.core.stored_files
+    Column("finding", String),  # what the scanner found, or why it could not tell
+    Column("kept", Boolean, nullable=False),  # whether its bytes are there: those of an infected file are not
+    Column("arrived_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),  # from then on it goes, where no message names it
+    Index(None, "due_at"),
+    **_CLUSTERED,
+)
+
+file_owner = Table(  # who has brought a file, and has thereby shown to have it
+    "file_owner",
+    metadata,
+    Column("digest", String, ForeignKey("file.digest"), primary_key=True),
+    Column("party", String, primary_key=True),
+    Column("brought_at", UtcDateTime, nullable=False),
+    Index(None, "party"),
+    **_CLUSTERED,
+)
+
+file_upload = Table(  # uploads that are not whole yet; what has come of one lies in the folder of files
+    "file_upload",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("party", String, nullable=False, index=True),
+    Column("size", Serial, autoincrement=False, nullable=False),
+    Column("digest", String),  # as its sender announced it
+    Column("ends_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+file_use = Table(  # which message names which file; the file of a held one may not be here yet
+    "file_use",
+    metadata,
+    Column("message", String, ForeignKey("message.id"), primary_key=True),
+    Column("digest", String, primary_key=True, index=True),
     **_CLUSTERED,
 )
 

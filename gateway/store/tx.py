@@ -42,6 +42,7 @@ from gateway.store import rows, statements, tables
 from gateway.store.batch_book import BatchTx
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
+from gateway.store.filing import FilesWrite
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
@@ -58,7 +59,6 @@ from gateway.store.view import (
     STATUSES,
     WAITING,
     Key,
-    View,
     confirmed,
     dossier_codes,
     failing,
@@ -95,7 +95,7 @@ class _Standing:
     problems: list[dict[str, Any]]
 
 
-class Tx(View, BatchTx):
+class Tx(FilesWrite, BatchTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
     def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
@@ -196,6 +196,7 @@ class Tx(View, BatchTx):
         self._settle_claims(ledger)
         self._write_dossiers(entries)
         self._write_deliveries(entries)
+        self._name_files(entries)
         for entry in entries:
             self._entries.extend(entry.inbox)
             sealed = self._sealed[entry.finding.envelope.id]
@@ -714,11 +715,13 @@ class Tx(View, BatchTx):
         wanted = sorted({digest for named in digests.values() for digest in named})
         there = update(_b).where(_b.c.digest.in_(wanted), _b.c.kept >= 0)
         gone = self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now)).rowcount
+        files = self._unname_files(digests, now)
         asked = select(_b.c.digest).where(_b.c.digest.in_(wanted), _b.c.kept < 0)
         erased = set(self._connection.execute(asked).scalars())
         self._connection.execute(insert(tables.counter).values(name=ERASING, value=1))  # see engine.erasable
         for message, named in sorted(digests.items()):
             facts: dict[str, Any] = {"digests": sorted(erased & set(named)), "reason": reason}
+            facts |= {"files": files[message]} if message in files else {}
             self._note(now, "message.erased", who, message, **facts, **self._take_words(message))
         self._connection.execute(delete(tables.counter).where(tables.counter.c.name == ERASING))
         return gone

@@ -50,8 +50,8 @@ from gateway.core.model import (
 from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.batch_book import BatchView
+from gateway.store.file_records import FilesRead
 from gateway.store.packing import Patterns
-from gateway.store.persons import PersonsRead
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -233,7 +233,7 @@ _OWNERS_OF = select(_c).where(
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 
 
-class View(PersonsRead, BatchView):
+class View(FilesRead, BatchView):
     """What is on record, read in one transaction. Made by Store.read()."""
 
     def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:

@@ -463,6 +463,20 @@ class BaoCaoStructure(AnswerType):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KetQuaGuiTepStructure(AnswerType):
+    """Tệp đã nhận, và cách thông điệp dẫn tới tệp. / A file that was taken, and how a message names it."""
+
+    BamSHA256: Annotated[Token, Meant("SHA-256 của tệp.", "SHA-256 of the file.")]
+    SoByte: Long
+    LoaiTep: Annotated[Token, Meant("Kiểu nội dung, xét theo các byte.", "Media type, by its bytes.")]
+    DuongDan: Annotated[Token, Meant("Ghi vào DinhKem/DuongDan.", "To be written into DinhKem/DuongDan.")]
+    KetQuaQuet: Annotated[
+        Token, Meant("Kết quả quét mã độc: clean, unknown, off.", "What the scanner said: clean, unknown, off.")
+    ]
+    ThoiDiemNhan: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Words(AnswerType):
     """Cùng một câu bằng hai ngôn ngữ. / The same words in both languages."""
 
@@ -561,6 +575,7 @@ BY_SOAP: tuple[type[AnswerType], ...] = (
 BY_REST: tuple[type[AnswerType], ...] = (
     *(one for one in BY_SOAP if one not in (NoiDungThongDiepStructure, LoiXuLyStructure)),
     BaoCaoStructure,
+    KetQuaGuiTepStructure,
     Words,
     ProblemRow,
     ProblemDocument,

@@ -21,7 +21,7 @@ from gateway.core.model import PartyId
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import Store, StoreError
-from gateway.web import check_page, docs, dvcqg, health, kit, rest, soap
+from gateway.web import check_page, docs, dvcqg, files, health, kit, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
@@ -31,7 +31,7 @@ from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
 
-_PARTS = (rest, soap, dvcqg, docs, kit, check_page, health)
+_PARTS = (rest, files, soap, dvcqg, docs, kit, check_page, health)
 _STRANGERS = frozenset(
     {"AUT-101", "AUT-102", "AUT-103", "AUT-107", "AUT-109", "SYS-142"}
 )  # nobody has proven who calls
@@ -115,7 +115,8 @@ class App:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        self.door.readers.shutdown(wait=True)
+        for threads in (self.door.readers, self.door.file_writers, self.door.file_keepers):
+            threads.shutdown(wait=True)
         self.door.rates.close()
 
     async def _know_spending(self) -> None:

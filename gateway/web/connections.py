@@ -74,6 +74,10 @@ class WatchedConnection(RequestHandler):
         self._body = request
         self._body_since, self._body_at = self._clock(), self._heard_bytes
 
+    def moves(self) -> None:
+        """An exchange that lasts for long is getting on: a file is on its way, in or out, or is looked at."""
+        self._exchange = self._clock()
+
     def inspect(self, now: float) -> None:
         """Close what took too long."""
         limits = self._door.settings.door

@@ -23,6 +23,7 @@ from gateway.web.recording import Recording
 from gateway.web.refusals import refuse
 from gateway.web.tray import Tray
 from gateway.web.waiters import Waiters, heads
+from gateway.wiring import file_desk
 
 _T = TypeVar("_T")
 
@@ -45,6 +46,10 @@ class Door:
         self.tray = Tray(lambda: self.gate, settings.door, self.clock, self.metrics, self.crashes, self.spending)
         self.rates = Rates(shared / "rates" if shared else None)
         self.doorkeeper = Doorkeeper(settings.door, self.rates, settings.allowance.strangers_per_s)
+        self.files = file_desk(settings, gate.store)
+        # Files have threads of their own: neither a slow disk nor a scanner holds up those who only ask.
+        self.file_writers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="files")
+        self.file_keepers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="keeps")
         self.readers = ThreadPoolExecutor(max_workers=settings.door.read_threads, thread_name_prefix="read")
         self.stopping = asyncio.Event()
         self.waiters = Waiters(lambda parties: self.read(heads, self.gate, parties), self.stopping, self._listen)

@@ -8,7 +8,8 @@ import re
 import secrets
 import ssl
 import urllib.parse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -36,6 +37,16 @@ _BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction")
 
 
+_BROKEN = (
+    RequestPayloadError,
+    ClientPayloadError,
+    ClientConnectionError,
+    ConnectionError,
+    asyncio.IncompleteReadError,
+    EOFError,
+)
+
+
 class BodyTooSlow(Exception):
     """The body of a request kept us waiting for too long."""
 
@@ -45,6 +56,9 @@ class BodyWatch(Protocol):
 
     def reads(self, request: web.BaseRequest | None) -> None:
         """A request's body is being read, or no longer."""
+
+    def moves(self) -> None:
+        """An exchange that lasts for long is getting on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,18 +223,13 @@ class Exchange:
 
         Over the cap the first :data:`HEAD_BYTES` are kept and hashed; the rest is neither counted nor waited for.
         """
-        watch = cast(BodyWatch, self.request.protocol)  # a door has connections of its own only: connections.py
-        watch.reads(self.request)
-        if self.request.headers.get("Expect"):
-            if (self.request.content_length or 0) > most:  # the sender asked first: it need not send what is not taken
-                watch.reads(None)
-                raise refuse("SYS-101", limit_bytes=most, close=True)
-            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.request.writer.output_size = 0
+        if self.request.headers.get("Expect") and (self.request.content_length or 0) > most:
+            raise refuse("SYS-101", limit_bytes=most, close=True)  # the sender asked first: it need not send it
         content = self.request.content
         chunks: list[bytes] = []
         total = 0
-        try:
+        with self.reading():
+            await self.go_ahead()
             while total <= most:
                 chunk = await content.readany()
                 chunks.append(chunk)
@@ -229,23 +238,48 @@ class Exchange:
                     known = None
                 if not chunk:
                     break
-        except BodyTooSlow as error:
-            raise refuse("SYS-110", close=True) from error
-        except (
-            RequestPayloadError,
-            ClientPayloadError,
-            ClientConnectionError,
-            ConnectionError,
-            asyncio.IncompleteReadError,
-            EOFError,
-        ) as error:
-            raise refuse("SYS-111", close=True) from error
-        finally:
-            watch.reads(None)
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         if total > most:
             data, total = data[: min(HEAD_BYTES, most)], most + 1
         return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
+
+    @property
+    def watch(self) -> BodyWatch:
+        """Who watches how long this takes."""
+        return cast(BodyWatch, self.request.protocol)  # a door has connections of its own only: connections.py
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While a body is read piece by piece. Raises Refusal when it stops on the way."""
+        self.watch.reads(self.request)
+        try:
+            yield
+        except BodyTooSlow as error:
+            raise refuse("SYS-110", close=True) from error
+        except _BROKEN as error:
+            raise refuse("SYS-111", close=True) from error
+        finally:
+            self.watch.reads(None)
+
+    async def go_ahead(self) -> None:
+        """Tells a sender who asked first that its body is welcome."""
+        if self.request.headers.get("Expect"):
+            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.request.writer.output_size = 0
+
+    async def blocks(self, size: int) -> AsyncGenerator[bytes, None]:
+        """The body in blocks of about this size, never held as a whole. Raises Refusal when it stops on the way."""
+        with self.reading():
+            await self.go_ahead()
+            gathered = bytearray()
+            while chunk := await self.request.content.readany():
+                gathered += chunk
+                if len(gathered) >= size:
+                    self.watch.moves()
+                    yield bytes(gathered)
+                    gathered.clear()
+            if gathered:
+                yield bytes(gathered)
 
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters. Raises Refusal (400) for an unknown, repeated or unreadable one."""

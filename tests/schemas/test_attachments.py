@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.severity import Severity
-from schemas.attachments import declared_fits, decode_base64, digest, nature
+from schemas.attachments import declared_fits, decode_base64, digest, nature, nature_of_file
 from schemas.strictness import RuleSettings
 from schemas.write import Tep, thong_diep
 
@@ -155,3 +155,48 @@ def test_content_and_address_together_are_refused_by_the_schema(codes, with_file
     assert codes(body.replace("</lt:NoiDung>", "</lt:NoiDung><lt:DuongDan>https://a.example/a</lt:DuongDan>")) == [
         "XSD-017"
     ]
+
+
+# -- files on disk --
+
+
+def on_disk(folder, content):
+    path = folder / "tep"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"%PDF-1.7\n" + bytes(200_000),
+        archive("word/document.xml", "[Content_Types].xml"),
+        archive("content.xml", mimetype=ODT),
+        ("ồ" * 70_000).encode(),
+        ("x" + "ồ" * 70_000).encode(),
+        ("xx" + "ồ" * 70_000).encode(),
+        b"x" * 65_536 + b"\xff",
+        b"",
+    ],
+    ids=["pdf", "docx", "odt", "text", "text+1", "text+2", "broken later", "empty"],
+)
+def test_a_file_on_disk_is_what_its_bytes_are(tmp_path, content):
+    expected = (
+        "text/plain" if content.endswith(b"\xff") else nature(content).media_type
+    )  # of a long one the beginning is read
+    assert nature_of_file(on_disk(tmp_path, content)).media_type == expected
+
+
+@pytest.mark.threat("T-FILE-BOMB")
+def test_a_zip_that_claims_a_huge_directory_is_not_read(tmp_path, monkeypatch):
+    """zipfile reads a directory of any size into memory, as large as the file says that it is."""
+    honest = archive("word/document.xml", "[Content_Types].xml")
+    end = honest.rindex(b"PK\x05\x06")
+    huge = (2**30).to_bytes(8, "little")
+    older = honest[: end + 12] + huge[:4] + honest[end + 16 :]
+    record = b"PK\x06\x06" + bytes(36) + huge + bytes(8)
+    newer = honest[:end] + record + b"PK\x06\x07" + bytes(16) + honest[end:]
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was read"))
+    for content in (older, newer, honest[:end]):
+        assert nature_of_file(on_disk(tmp_path, content)).media_type == "application/zip"
+        assert nature(content).media_type == "application/zip"

@@ -73,7 +73,9 @@ def open_door(gate, sample_settings):
         chosen = replace(chosen, door=replace(chosen.door, **changes))
         if limits:
             chosen = replace(chosen, limits=replace(chosen.limits, **limits))
-        its = replace(gate, limits=chosen.limits, deadlines=wiring.deadline_rules(chosen))
+        its = replace(
+            gate, limits=chosen.limits, deadlines=wiring.deadline_rules(chosen), files=wiring.file_rules(chosen)
+        )
         if parties is not None:
             its = replace(its, parties=parties)
         opened.append(doors.Door(its, chosen, tls=tls, client_tls=client_tls))

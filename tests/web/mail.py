@@ -1,5 +1,6 @@
 """Fresh messages for the tests of the doors: valid, signed, each with its own id. Built from the samples' recipes."""
 
+import hashlib
 import itertools
 import sys
 import uuid
@@ -40,14 +41,35 @@ def now(minutes=0):
     return (datetime.now(UTC).astimezone(VN).replace(microsecond=0) + timedelta(minutes=minutes)).isoformat()
 
 
-def nop(code=None, *, sender="cong-dvc", to="ubnd-xa-thu-nghiem", signer=None, ma_thong_diep=None, note=None, now=None):
+def nop(
+    code=None,
+    *,
+    sender="cong-dvc",
+    to="ubnd-xa-thu-nghiem",
+    signer=None,
+    ma_thong_diep=None,
+    note=None,
+    now=None,
+    files=(),
+):
     """HS01: a dossier filed online, signed by its portal. ``note`` makes it as long as one likes."""
     code = code or ma_ho_so(to)
     payload = payloads.nop_ho_so("small", code, "2026-01-15")
+    late = {"NgayNopHoSo": payload.pop("NgayNopHoSo")}
     if note is not None:
-        late = {"NgayNopHoSo": payload.pop("NgayNopHoSo")}
-        payload = {**payload, "GhiChu": note, **late}
-    return _signed("HS01", "NopHoSo", payload, code, sender, to, signer, ma_thong_diep, now)
+        payload = {**payload, "GhiChu": note}
+    if files:
+        papers = [{"TenTepDinhKem": "bản vẽ", "MaDinhKem": row["MaDinhKem"]} for row in files]
+        payload = {**payload, "DanhSachTaiLieuNop": {"TaiLieuNop": papers}}
+    payload = {**payload, **late}
+    return _signed("HS01", "NopHoSo", payload, code, sender, to, signer, ma_thong_diep, now, files)
+
+
+def named(content, ma="ban-ve", kind="application/pdf", **changes):
+    """A row of the manifest that names a file brought to the gateway."""
+    digest = hashlib.sha256(content).hexdigest()
+    row = {"MaDinhKem": ma, "TenTep": "bản vẽ.pdf", "LoaiTep": kind, "SoByte": str(len(content)), "BamSHA256": digest}
+    return {**row, "DuongDan": f"lienthong:sha256:{digest}", **changes}
 
 
 def tiep_nhan(code, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, now=None):
@@ -62,7 +84,7 @@ def tien_do(code, state, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=N
     return _signed("HS05", "CapNhatTienDo", payload, code, sender, to, signer, now=now)
 
 
-def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None, now=None):
+def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None, now=None, files=()):
     now = now or datetime.now(UTC)
     root = envelope(
         "x",
@@ -74,6 +96,7 @@ def _signed(loai, goc, payload, code, sender, to, signer, ma_thong_diep=None, no
         at=now.astimezone(VN).replace(microsecond=0).isoformat(),
         ma_ho_so=code,
         ma_thong_diep=ma_thong_diep or str(uuid.uuid4()),
+        dinh_kem=files,
     )
     body = write(root)
     body = body if isinstance(body, bytes) else body.encode("utf-8")

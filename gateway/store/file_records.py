@@ -1,0 +1,99 @@
+"""Reading what is on record of files that messages name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import and_, exists, func, or_, select
+
+from gateway.core.model import Fate, MessageId, PartyId
+from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile
+from gateway.store import rows, tables
+from gateway.store.persons import PersonsRead
+
+_f, _o, _u, _n = tables.file, tables.file_owner, tables.file_upload, tables.file_use
+_m, _x, _i, _d = tables.message, tables.dossier, tables.inbox, tables.delivery
+_LASTING = (Fate.ACCEPTED.value, Fate.HELD.value)
+
+
+class FilesRead(PersonsRead):
+    """What is on record of files."""
+
+    def file(self, digest: str) -> StoredFile | None:
+        """The file, whoever may have it."""
+        row = self._one(select(_f).where(_f.c.digest == digest, _f.c.size >= 0))
+        return stored_file_of(row) if row else None
+
+    def files_of_party(self, party: PartyId, digests: Collection[str]) -> dict[str, StoredFile]:
+        """Of these files those that the party has brought, or was given by a message: it may name and fetch them."""
+        found = select(_f).where(_f.c.digest.in_(sorted(digests)), _f.c.size >= 0)
+        return {row.digest: stored_file_of(row) for row in self._all(found) if self.may_have_file(party, row.digest)}
+
+    def may_have_file(self, party: PartyId, digest: str) -> bool:
+        """Whether the party has brought this file, or is one of those of a message or dossier that names it."""
+        brought = exists().where(_o.c.digest == digest, _o.c.party == party)
+        concerned = or_(
+            _m.c.party == party,
+            exists().where(_i.c.message == _m.c.id, _i.c.party == party),
+            exists().where(_d.c.message == _m.c.id, _d.c.party == party),
+            exists().where(_x.c.ma_ho_so == _m.c.ma_ho_so, or_(_x.c.portal == party, _x.c.agency == party)),
+        )
+        named = exists().where(
+            _n.c.digest == digest, _m.c.id == _n.c.message, _m.c.state == Fate.ACCEPTED.value, concerned
+        )
+        return bool(self._connection.execute(select(or_(brought, named))).scalar())
+
+    def files_of_message(self, message: MessageId | str) -> list[StoredFile]:
+        """The files that a message names and that are on record, by digest."""
+        found = select(_f).join(_n, _n.c.digest == _f.c.digest).where(_n.c.message == message, _f.c.size >= 0)
+        return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest))]
+
+    def file_bytes_of(self, party: PartyId, now: datetime) -> int:
+        """How many bytes of files count as this party's: those that it has brought, and those that it has announced."""
+        brought = select(func.coalesce(func.sum(_f.c.size), 0)).join(_o, _o.c.digest == _f.c.digest)
+        announced = select(func.coalesce(func.sum(_u.c.size), 0)).where(_u.c.party == party, _u.c.ends_at > now)
+        kept = self._connection.execute(brought.where(_o.c.party == party, _f.c.kept, _f.c.size >= 0)).scalar_one()
+        return int(kept) + int(self._connection.execute(announced).scalar_one())
+
+    def file_upload(self, name: str) -> UnfinishedFile | None:
+        """The upload of this id."""
+        row = self._one(select(_u).where(_u.c.id == name))
+        return UnfinishedFile(**row._mapping) if row else None  # noqa: SLF001 - the documented way to a row's names
+
+    def file_uploads_over(self, now: datetime, limit: int = 200) -> list[str]:
+        """Uploads whose time is over."""
+        return [row.id for row in self._all(select(_u.c.id).where(_u.c.ends_at <= now).limit(limit))]
+
+    def files_due(self, now: datetime, limit: int = 200, digest: str | None = None) -> list[str]:
+        """Files that nobody names and whose time is over; of this digest only, where one is given."""
+        lasting = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, _m.c.state.in_(_LASTING))
+        found = select(_f.c.digest).where(_f.c.due_at <= now, ~lasting).order_by(_f.c.due_at).limit(limit)
+        if digest is not None:
+            found = found.where(_f.c.digest == digest)
+        return [row.digest for row in self._all(found)]
+
+    def files_unscanned(self, limit: int = 20) -> list[str]:
+        """Files of which the scanner could not tell, the oldest first."""
+        found = select(_f.c.digest).where(_f.c.scan == FileScan.UNKNOWN.value, _f.c.kept)
+        return [row.digest for row in self._all(found.order_by(_f.c.arrived_at).limit(limit))]
+
+    def held_for_file(self, digest: str, limit: int = 200) -> list[MessageId]:
+        """Held messages that name this file, the oldest first."""
+        held = and_(_m.c.state == Fate.HELD.value, _n.c.digest == digest)
+        found = select(_m.c.id).join(_n, _n.c.message == _m.c.id).where(held).order_by(_m.c.id).limit(limit)
+        return [MessageId(row.id) for row in self._all(found)]
+
+
+def stored_file_of(row: rows.AnyRow) -> StoredFile:
+    """A row of table file."""
+    return StoredFile(
+        digest=row.digest,
+        size=row.size,
+        media_type=row.media_type,
+        macros=row.macros,
+        scan=FileScan(row.scan),
+        finding=row.finding,
+        kept=row.kept,
+        arrived_at=row.arrived_at,
+    )

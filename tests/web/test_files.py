@@ -1,0 +1,464 @@
+"""Files beside messages, as a party's system meets them: brought whole or in parts, named by a message, fetched again."""
+
+import base64
+import hashlib
+import os
+import random
+import socket
+from dataclasses import replace
+from datetime import timedelta
+
+import mail
+import pki
+import pytest
+from patience import PATIENCE_S, eventually
+
+from gateway.core.stored_files import UnscannedFiles
+from gateway.services import retention
+from gateway.services.intake import recheck
+
+PDF = b"%PDF-1.7\n"
+JSON = {"Accept": "application/json"}
+OFFSET = "application/offset+octet-stream"
+
+
+def pdf(size, seed=1):
+    """A file that looks like a PDF, of so many bytes."""
+    return PDF + random.Random(seed).randbytes(size - len(PDF))
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def repr_digest(content):
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+@pytest.fixture
+def with_files(open_door, sample_settings, tmp_path):
+    """Opens doors that take files; settings of [files] may be given."""
+
+    def open_(**files):
+        chosen = replace(sample_settings.files, folder=tmp_path / "tep", **files)
+        return open_door(settings=replace(sample_settings, files=chosen), linger_s=0.2)
+
+    return open_
+
+
+@pytest.fixture
+def door(with_files):
+    """A door that takes files of at most 3 MB."""
+    return with_files(most_bytes=3_000_000)
+
+
+def bring(door, content, by="cong-dvc", **headers):
+    return door.ask("POST", "/v1/files", content, by=by, headers={**JSON, "Content-Type": "application/pdf", **headers})
+
+
+def begin(door, size, by="cong-dvc", **headers):
+    sent = {**JSON, "Upload-Length": str(size), "Tus-Resumable": "1.0.0", **headers}
+    return door.ask("POST", "/v1/files", by=by, headers=sent)
+
+
+def go_on(door, where, offset, content, by="cong-dvc", **headers):
+    sent = {**JSON, "Content-Type": OFFSET, "Upload-Offset": str(offset), "Tus-Resumable": "1.0.0", **headers}
+    return door.ask("PATCH", where, content, by=by, headers=sent)
+
+
+def on_disk(door):
+    folder = door.settings.files.folder
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+
+
+# -- bringing one --
+
+
+def test_a_file_is_kept_once_under_its_digest_for_the_gateway_alone(door):
+    content = pdf(1_500_000)
+    first = bring(door, content, **{"Repr-Digest": repr_digest(content)})
+    again = bring(door, content, by="ubnd-xa-thu-nghiem")
+    assert (first.status, again.status) == (201, 201)
+    assert first.json["BamSHA256"] == sha256(content)
+    assert first.json["DuongDan"] == f"lienthong:sha256:{sha256(content)}"
+    assert (first.json["SoByte"], first.json["LoaiTep"]) == (len(content), "application/pdf")
+    assert first.headers["Location"] == f"/v1/files/{sha256(content)}"
+    (file,) = on_disk(door)
+    assert file.name == sha256(content)
+    assert file.read_bytes() == content
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert {folder.stat().st_mode & 0o777 for folder in file.parents[:2]} == {0o700}
+
+
+@pytest.mark.threat("T-FILE-PATH")
+def test_a_form_with_one_file_is_taken_too_whatever_the_file_is_called(door):
+    content = pdf(700_000)
+    parts = (
+        b'--x\r\nContent-Disposition: form-data; name="ghi-chu"\r\n\r\nh\xe1\xbb\x93 s\xc6\xa1\r\n--x\r\n'
+        b'Content-Disposition: form-data; name="tep"; filename="../../a.pdf"\r\nContent-Type: text/plain\r\n\r\n'
+        + content
+        + b"\r\n--x--\r\n"
+    )
+    kind = {**JSON, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = door.ask("POST", "/v1/files", parts, by="cong-dvc", headers=kind)
+    assert answer.status == 201, answer
+    assert (answer.json["BamSHA256"], answer.json["LoaiTep"]) == (sha256(content), "application/pdf")
+    none = door.ask("POST", "/v1/files", b"--x--\r\n", by="cong-dvc", headers=kind)
+    assert (none.status, none.codes) == (400, ["SYS-109"])
+    assert [file.name for file in on_disk(door)] == [sha256(content)]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (pdf(5000), {"Repr-Digest": repr_digest(b"other")}, 422, "FIL-001"),
+        (pdf(3_000_001), {}, 413, "FIL-002"),
+        (pdf(5000), {"Repr-Digest": "md5=:abc=:"}, 400, "SYS-109"),
+        (pdf(5000), {"Content-Encoding": "gzip"}, 415, "SYS-104"),
+        (b"", {"Upload-Length": "3000001"}, 413, "FIL-002"),
+        (b"", {"Upload-Length": "5", "Tus-Resumable": "0.2.2"}, 412, "FIL-018"),
+    ],
+)
+def test_what_is_no_good_is_refused_and_leaves_nothing_behind(door, content, headers, status, code):
+    answer = bring(door, content, **headers)
+    assert (answer.status, answer.codes) == (status, [code])
+    assert eventually(lambda: on_disk(door) == [])
+
+
+@pytest.mark.threat("T-FILE-FLOOD")
+def test_a_chunked_body_is_cut_at_the_limit(door):
+    head = f"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pki.token('cong-dvc')}\r\nAccept: application/json\r\n"
+    chunk = b"%x\r\n%s\r\n" % (1_000_000, pdf(1_000_000))
+    said, closed = door.raw(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n", chunk * 4)
+    assert said.startswith(b"HTTP/1.1 413 ") and b"FIL-002" in said and closed
+    assert eventually(lambda: on_disk(door) == [])
+
+
+@pytest.mark.threat("T-FILE-FLOOD")
+def test_a_party_keeps_no_more_than_its_quota_with_what_it_has_announced(with_files):
+    door = with_files(quota_mb=2)
+    assert bring(door, pdf(900_000, 1)).status == 201
+    assert begin(door, 900_000).status == 201
+    for refused in (bring(door, pdf(900_000, 2)), begin(door, 900_000)):
+        assert (refused.status, refused.codes) == (413, ["FIL-003"])
+    assert bring(door, pdf(900_000, 2), by="ubnd-xa-thu-nghiem").status == 201
+
+
+# -- in parts --
+
+
+def test_a_cut_upload_goes_on_where_it_was_cut(door):
+    content = pdf(2_900_000)
+    where = begin(door, len(content), **{"Repr-Digest": repr_digest(content)}).headers["Location"]
+    assert go_on(door, where, 0, content[:1_000_000]).headers["Upload-Offset"] == "1000000"
+    head = (
+        f"PATCH {where} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pki.token('cong-dvc')}\r\nContent-Type: {OFFSET}\r\n"
+        f"Upload-Offset: 1000000\r\nContent-Length: {len(content) - 1_000_000}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE_S) as wire:
+        wire.sendall(head.encode() + content[1_000_000:2_000_000])
+    came = 0
+
+    answer = None
+
+    def resumed():
+        nonlocal came, answer
+        came = int(door.ask("HEAD", where, by="cong-dvc").headers["Upload-Offset"])
+        answer = go_on(door, where, came, content[came:])
+        return answer.status == 204
+
+    assert eventually(resumed)
+    assert 1_000_000 <= came <= 2_000_000
+    assert answer.headers["Upload-Offset"] == str(len(content))
+    assert answer.headers["Location"] == f"/v1/files/{sha256(content)}"
+    assert door.get(answer.headers["Location"], "cong-dvc").body == content
+    assert door.ask("HEAD", where, by="cong-dvc").status == 404
+
+
+@pytest.mark.threat("T-FILE-PATH")
+def test_a_part_at_another_place_or_of_another_party_changes_nothing(door):
+    content = pdf(200_000)
+    where = begin(door, len(content)).headers["Location"]
+    assert go_on(door, where, 0, content[:50_000]).status == 204
+    wrong = go_on(door, where, 60_000, content[60_000:])
+    assert (wrong.status, wrong.codes, wrong.headers["Upload-Offset"]) == (409, ["FIL-004"], "50000")
+    more = go_on(door, where, 50_000, content[50_000:] + b"x")
+    assert (more.status, more.codes) == (400, ["SYS-109"])
+    other = go_on(door, where, 50_000, content[50_000:], by="ubnd-xa-thu-nghiem")
+    assert (other.status, other.codes) == (403, ["FIL-006"])
+    assert door.ask("PATCH", where, b"x", by="cong-dvc", headers={"Upload-Offset": "0"}).status == 415
+    for nowhere in (f"/v1/files/parts/{'0' * 32}", "/v1/files/parts/..%2F..%2Fetc"):
+        assert (found := go_on(door, nowhere, 0, b"x")).status == 404, nowhere
+        assert found.codes == ["FIL-005"]
+    assert go_on(door, where, 50_000, content[50_000:]).headers["Location"] == f"/v1/files/{sha256(content)}"
+
+
+def test_two_at_once_do_not_write_one_upload(door):
+    content = pdf(100_000)
+    where = begin(door, len(content)).headers["Location"]
+    with door.app.door.files.folder.part(where.rpartition("/")[2]):
+        busy = go_on(door, where, 0, content)
+    assert (busy.status, busy.codes, busy.headers["Retry-After"]) == (423, ["FIL-014"], "5")
+    assert go_on(door, where, 0, content).status == 204
+
+
+def test_a_disk_that_does_not_take_a_file_is_said_to_and_what_came_is_no_loss(door):
+    content = pdf(100_000)
+    where = begin(door, len(content)).headers["Location"]
+    assert go_on(door, where, 0, content[:60_000]).status == 204
+    folder = door.settings.files.folder
+    folder.joinpath(sha256(content)[:2]).write_text("in the way")
+    full = go_on(door, where, 60_000, content[60_000:])
+    assert (full.status, full.codes, full.headers["Retry-After"]) == (503, ["FIL-017"], "5")
+    folder.joinpath(sha256(content)[:2]).unlink()
+    assert go_on(door, where, len(content), b"").headers["Location"] == f"/v1/files/{sha256(content)}"
+
+
+# -- fetching one --
+
+
+@pytest.mark.threat("T-FILE-OTHERS")
+def test_a_file_is_for_its_bringer_and_for_the_parties_of_a_dossier_that_names_it(door):
+    content = pdf(300_000)
+    where = bring(door, content).headers["Location"]
+    assert door.get(where, "cong-dvc").body == content
+    stranger = door.get(where, "ubnd-xa-thu-nghiem")
+    nobodys = door.get(f"/v1/files/{'0' * 64}", "ubnd-xa-thu-nghiem")
+    assert (stranger.status, stranger.codes) == (nobodys.status, nobodys.codes) == (404, ["FIL-005"])
+    assert door.send(mail.nop(files=[mail.named(content)]), "cong-dvc").status == 201
+    received = door.get(where, "ubnd-xa-thu-nghiem")
+    assert (received.status, received.body) == (200, content)
+    assert received.headers["Content-Disposition"].startswith("attachment")
+    assert (received.headers["Content-Type"], received.headers["Repr-Digest"]) == (
+        "application/pdf",
+        repr_digest(content),
+    )
+    assert door.get(where, "so-tu-phap").status == 404
+    assert door.get(where).status == 401
+    assert door.get("/v1/files/..%2F..%2Flienthong.toml", "cong-dvc").codes == ["FIL-005"]
+
+
+def test_a_file_that_was_taken_out_of_its_folder_is_gone_and_comes_back_when_it_is_brought_again(door):
+    content = pdf(2000)
+    where = bring(door, content).headers["Location"]
+    on_disk(door)[0].unlink()
+    gone = door.get(where, "cong-dvc")
+    assert (gone.status, gone.codes) == (410, ["FIL-016"])
+    bring(door, content)
+    assert door.get(where, "cong-dvc").body == content
+
+
+def test_ranges_are_those_of_http(door):
+    content = pdf(600_000)
+    where = bring(door, content).headers["Location"]
+
+    def got(span, **more):
+        return door.get(where, "cong-dvc", Range=span, **more)
+
+    for span, said in (
+        ("bytes=0-9", slice(0, 10)),
+        ("bytes=500000-", slice(500_000, None)),
+        ("bytes=-7", slice(-7, None)),
+    ):
+        answer = got(span)
+        assert (answer.status, answer.body) == (206, content[said])
+        assert answer.headers["Content-Range"].endswith("/600000")
+    assert (past := got("bytes=600000-")).status == 416
+    assert (past.codes, past.headers["Content-Range"]) == (["FIL-012"], "bytes */600000")
+    for whole in (got("bytes=0-1,5-9"), got("lines=1-2"), got("bytes=0-9", **{"If-Range": '"other"'})):
+        assert (whole.status, whole.body) == (200, content)
+    etag = f'"{sha256(content)}"'
+    assert got("bytes=0-9", **{"If-Range": etag}).body == content[:10]
+    assert door.get(where, "cong-dvc", **{"If-None-Match": etag}).status == 304
+    head = door.ask("HEAD", where, by="cong-dvc")
+    assert (head.status, head.headers["Content-Length"], head.body) == (200, "600000", b"")
+
+
+# -- named by a message --
+
+
+def state_of(door, message):
+    with door.gate.store.read() as view:
+        return view.by_ma_thong_diep("cong-dvc", ma_of(message))
+
+
+def ma_of(message):
+    return message.split(b"MaThongDiep>")[1].partition(b"<")[0].decode()
+
+
+def remarks(answer):
+    return [one["MaChiTiet"] for one in answer.json.get("DanhSachLoi", [])]
+
+
+def test_a_message_whose_file_is_here_is_accepted_and_its_receipt_says_that_it_was_seen(door):
+    content = pdf(40_000)
+    bring(door, content)
+    message = mail.nop(files=[mail.named(content)])
+    answer = door.send(message, "cong-dvc")
+    assert answer.status == 201
+    receipt = base64.b64decode(answer.json["BienNhan"])
+    assert b"FIL-013" in receipt and b"XSD-250" not in receipt
+    assert remarks(answer) == ["FIL-013"]
+    assert door.send(message, "cong-dvc").json["LapLai"] is True
+
+
+@pytest.mark.threat("T-FILE-OTHERS")
+def test_a_message_waits_for_its_file_and_goes_on_when_that_has_come(door):
+    content = pdf(40_000)
+    message = mail.nop(files=[mail.named(content)])
+    held = door.send(message, "cong-dvc")
+    assert (held.status, remarks(held)) == (202, ["FIL-010"])
+    assert bring(door, content, by="ubnd-xa-thu-nghiem").status == 201  # another party's file is none of the sender's
+    assert state_of(door, message).state == "held"
+    assert bring(door, content).status == 201
+    assert state_of(door, message).state == "accepted"
+    assert [row["MaThongDiep"] for row in door.get("/v1/inbox", "ubnd-xa-thu-nghiem").json["DanhSachMuc"]] == [
+        ma_of(message)
+    ]
+    again = door.send(message, "cong-dvc")
+    assert (again.status, remarks(again)) == (200, ["FIL-013"])
+
+
+def test_a_file_that_never_comes_ends_the_waiting(door):
+    message = mail.nop(files=[mail.named(pdf(1000))])
+    assert door.send(message, "cong-dvc").status == 202
+    held = state_of(door, message)
+    recheck([held.id], door.gate, held.received_at + timedelta(hours=23))
+    assert state_of(door, message).state == "held"
+    recheck([held.id], door.gate, held.received_at + timedelta(hours=25))
+    rejected = state_of(door, message)
+    assert (rejected.state, rejected.codes) == ("rejected", ("FIL-010", "FIL-011"))
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "code"),
+    [
+        (pdf(2000), {"SoByte": "2001"}, "XSD-121"),
+        (pdf(2000), {"BamSHA256": "ab" * 32}, "XSD-122"),
+        (b"MZ" + bytes(2000), {}, "XSD-125"),
+        (b"PK\x03\x04" + bytes(2000), {"LoaiTep": "application/zip"}, "XSD-126"),
+        (pdf(2000), {"DuongDan": "lienthong:sha256:../../etc/passwd"}, "XSD-021"),
+    ],
+)
+def test_what_a_message_says_of_its_file_must_be_so(door, content, changes, code):
+    bring(door, content)
+    answer = door.send(mail.nop(files=[mail.named(content, **changes)]), "cong-dvc")
+    assert answer.status == 422
+    assert code in answer.codes
+
+
+def test_a_node_that_keeps_no_files_says_so(open_door):
+    door = open_door()
+    assert bring(door, pdf(1000)).codes == ["SYS-112"]
+    answer = door.send(mail.nop(files=[mail.named(pdf(1000))]), "cong-dvc")
+    assert (answer.status, answer.codes) == (422, ["FIL-015"])
+
+
+# -- scanned --
+
+
+@pytest.fixture
+def scanner(tmp_path):
+    """A scanner by command: what holds VIRUS is infected; while the file ``off`` is there it cannot tell."""
+    script = tmp_path / "quet"
+    script.write_text(
+        f'#!/bin/sh\n[ -e "{tmp_path}/off" ] && {{ echo "no engine"; exit 2; }}\n'
+        'grep -q VIRUS "$1" && { echo "$1: Thu.Nghiem FOUND"; exit 1; }\nexit 0\n'
+    )
+    script.chmod(0o755)
+    return (str(script),)
+
+
+@pytest.mark.threat("T-FILE-INFECTED")
+def test_an_infected_file_is_refused_wherever_it_turns_up(with_files, scanner):
+    door = with_files(scan_command=scanner)
+    content = pdf(3000) + b"VIRUS"
+    refused = bring(door, content)
+    assert (refused.status, refused.codes) == (422, ["FIL-007"])
+    assert b"Thu.Nghiem" in refused.body
+    assert on_disk(door) == []
+    named = door.send(mail.nop(files=[mail.named(content)]), "cong-dvc")
+    assert (named.status, named.codes) == (422, ["FIL-007"])
+    assert door.get(f"/v1/files/{sha256(content)}", "cong-dvc").codes == ["FIL-007"]
+    assert bring(door, pdf(3000)).json["KetQuaQuet"] == "clean"
+
+
+@pytest.mark.threat("T-FILE-INFECTED")
+def test_a_file_that_could_not_be_scanned_holds_its_message_until_it_can_be(with_files, scanner, tmp_path):
+    door = with_files(scan_command=scanner)
+    (tmp_path / "off").touch()
+    good, bad = pdf(3000), pdf(3000, 2) + b"VIRUS"
+    assert bring(door, good).json["KetQuaQuet"] == "unknown"
+    assert bring(door, bad).json["KetQuaQuet"] == "unknown"
+    messages = [mail.nop(files=[mail.named(content)]) for content in (good, bad)]
+    for message in messages:
+        held = door.send(message, "cong-dvc")
+        assert (held.status, remarks(held)) == (202, ["FIL-008"])
+    (tmp_path / "off").unlink()
+    desk, now = door.app.door.files, door.app.door.clock()
+    assert set(desk.sweep(now).scanned) == {sha256(good), sha256(bad)}
+    for message in messages:
+        recheck([state_of(door, message).id], door.gate, now)
+    assert [state_of(door, message).state for message in messages] == ["accepted", "rejected"]
+    assert [file.name for file in on_disk(door)] == [sha256(good)]
+
+
+def test_a_party_may_be_trusted_with_what_could_not_be_scanned(with_files, scanner, tmp_path):
+    (tmp_path / "off").touch()
+    door = with_files(scan_command=scanner, unscanned=UnscannedFiles.ACCEPT)
+    bring(door, pdf(3000))
+    answer = door.send(mail.nop(files=[mail.named(pdf(3000))]), "cong-dvc")
+    assert (answer.status, remarks(answer)) == (201, ["FIL-009"])
+
+
+# -- kept in order --
+
+
+@pytest.mark.threat("T-FILE-FLOOD")
+def test_what_nobody_names_goes_after_its_time_and_what_is_named_stays(door):
+    named, unnamed, waiting = pdf(1000, 1), pdf(1000, 2), pdf(1000, 3)
+    for content in (named, unnamed):
+        bring(door, content)
+    door.send(mail.nop(files=[mail.named(named)]), "cong-dvc")
+    begin(door, len(waiting))
+    desk, now = door.app.door.files, door.app.door.clock()
+    assert desk.sweep(now + timedelta(hours=23)).uploads == 0
+    later = desk.sweep(now + timedelta(days=31))
+    assert (later.uploads, later.files) == (1, 1)
+    assert [file.name for file in on_disk(door)] == [sha256(named)]
+    assert door.get(f"/v1/files/{sha256(unnamed)}", "cong-dvc").status == 404
+
+
+def test_whatever_a_killed_process_left_half_done_is_put_right(door):
+    kept, stray, half = pdf(1000, 1), pdf(1000, 2), pdf(1000, 3)
+    bring(door, kept)
+    desk, now = door.app.door.files, door.app.door.clock()
+    desk.folder.set_aside(sha256(kept))  # killed before the commit that takes it out of the records
+    for content, name in ((stray, None), (half, "0" * 32)):
+        part = desk.folder.part_of(name or "1" * 32)
+        part.write_bytes(content)
+        if name is None:
+            desk.folder.adopt(part, sha256(content))  # killed before the commit that puts it on record
+    for file in on_disk(door):
+        os.utime(file, (0, 0))
+    desk.sweep(now)
+    assert [file.name for file in on_disk(door)] == [sha256(kept)]
+    assert door.get(f"/v1/files/{sha256(kept)}", "cong-dvc").body == kept
+
+
+def test_an_erased_dossier_takes_its_files_along(door):
+    content, shared = pdf(1000, 1), pdf(1000, 2)
+    for one in (content, shared):
+        bring(door, one)
+    code = mail.ma_ho_so()
+    door.send(mail.nop(code, files=[mail.named(content), mail.named(shared, "chung")]), "cong-dvc")
+    door.send(mail.nop(files=[mail.named(shared)]), "cong-dvc")
+    door.get("/v1/inbox?after=2", "ubnd-xa-thu-nghiem")  # has read both
+    store, now = door.gate.store, door.app.door.clock()
+    rule = retention.RetentionRule(dossiers=(code,))
+    plan = retention.plan_erasure(store, door.gate.parties, rule)
+    retention.erase(store, plan, rule, who="operator:thu", reason="thu", now=now)
+    door.app.door.files.sweep(now)
+    assert [file.name for file in on_disk(door)] == [sha256(shared)]
+    with store.read() as view:
+        assert sorted(view.log(what="message.erased")[-1].facts["files"]) == sorted([sha256(content), sha256(shared)])
