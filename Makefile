@@ -63,6 +63,10 @@ newest:  ## what does not start processes, under the newest CPython that can be 
 	.venv-newest/bin/python --version
 	.venv-newest/bin/pytest -q $(WORKERS) tests/core tests/documents tests/schemas tests/signing/test_verify.py tests/signing/test_genuine.py tests/connectors
 
+.PHONY: drill
+drill: $(READY)  ## destroy a node and bring it back: backup, restore, what parties are told, moving to PostgreSQL
+	$(BIN)/pytest -q tests/cli/test_backup.py
+
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
 	$(BIN)/ruff check .

@@ -722,6 +722,24 @@ class ApprovalSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """Where `lienthong backup` writes."""
+
+    folder: Path = setting(
+        Path("backups"),
+        vi="Thư mục bản sao lưu, nên ở đĩa khác; mỗi bản có đủ dữ liệu cá nhân nên chỉ tài khoản của trục đọc được.",
+        en="Folder of the backups, better on another disk; each holds all personal data, so only the gateway's account reads it.",
+    )
+    keep: int = setting(
+        14,
+        at_least=0,
+        at_most=10_000,
+        vi="Giữ chừng này bản mới nhất trong thư mục; 0: giữ tất cả.",
+        en="So many of the newest are kept in the folder; 0: all.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaSettings:
     """Document schemas beside those in the package."""
 
@@ -847,6 +865,7 @@ class Settings:
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     parties: RegistrySettings = field(default_factory=RegistrySettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
         vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, approver, administrator). "
@@ -891,6 +910,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "deadlines": ("Cách đếm thời hạn.", "How time limits are counted."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
+        "backup": ("Nơi ghi bản sao lưu.", "Where backups are written."),
         "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
         "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
         "console": ("Bàn trực, các trang cho người trực.", "The console, pages for persons."),

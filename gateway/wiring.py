@@ -305,9 +305,13 @@ def store_at(
     url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, write_s: float | None = None, read_s: float | None = None
 ) -> Store:
     """The database at this address; how long is waited as of ``open_engine``. Raises Stopped as :func:`open_store`."""
+    engine = None
     try:
-        return Store(open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s))
+        engine = open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s)
+        return Store(engine)
     except SchemaMismatch as error:
+        if engine is not None:
+            engine.dispose()
         facts = {"found": error.found or "–", "expected": error.expected}
         raise Stopped(Problem("SYS-031", facts)) from error
     except (StoreError, ValueError) as error:

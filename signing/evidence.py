@@ -27,7 +27,8 @@ from gateway.core.problems import Problem, Stopped
 from gateway.documents import Attested, Checked, Document, Kind, parse_bytes, xpath_of
 from signing.certificates import Certificate, Unreadable, read_certificate
 from signing.engine import prove
-from signing.heads import HEAD, Heads, signer_of
+from signing.heads import HEAD, Heads
+from signing.jws import signer_of
 from signing.status import LASTS, judge_status
 from signing.structure import read_signature
 from signing.trust import CertificateStatus, TrustTree, TrustView

@@ -7,26 +7,19 @@ beginning, or cut at its end, no longer goes through the heads that others hold.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
-
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt import PyJWS, PyJWTError
-from jwt.algorithms import NoneAlgorithm
-from jwt.utils import base64url_decode, base64url_encode
+from typing import Final
 
 from gateway.core import chain
 from gateway.core.problems import Problem, Stopped
 from signing.certificates import Certificate
+from signing.jws import Jws, JwsFlaw, sign_jws
 from signing.sign import SigningKey
 
 HEAD: Final = "log.head"  # what a line of the log says that holds one
 TYPE: Final = "lienthong-log-head"
-_CURVES: Final = {ec.SECP256R1.name: "ES256", ec.SECP384R1.name: "ES384", ec.SECP521R1.name: "ES512"}
-_BITS: Final = {"ES256": 256, "ES384": 384, "ES512": 512, "RS256": 256}
 _LONGEST: Final = 8192
 _MOST_WRONG: Final = 100
 _REMEMBERED: Final = 65_536  # lines between a head and the line that holds it: as many as others wrote meanwhile
@@ -45,74 +38,34 @@ class SignedHead:
 
 def sign_head(head: chain.Head, key: SigningKey, *, gateway: str, at: datetime) -> str:
     """The head under the gateway's signature, as JWS in compact form."""
-    algorithm = _algorithm(key.certificate)
     payload = {
         "at": at.astimezone(UTC).isoformat(timespec="seconds"),
         "gateway": gateway,
         "hash": head.hash,
         "number": head.number,
     }
-    jws = PyJWS(algorithms=[])
-    jws.register_algorithm(algorithm, _InHand(key, algorithm))
-    return jws.encode(
-        json.dumps(payload, sort_keys=True, separators=(",", ":")).encode(),
-        "",
-        algorithm,
-        {"typ": TYPE, "x5t#S256": base64url_encode(bytes.fromhex(key.fingerprint)).decode()},
-    )
-
-
-class _InHand(NoneAlgorithm):
-    """A key of ours, which may lie in a token. Of the library's algorithms the one that brings nothing: it proves nothing."""
-
-    def __init__(self, key: SigningKey, algorithm: str) -> None:
-        self._key = key
-        self._family = "rsa" if algorithm == "RS256" else "ecdsa"
-        self._bits = _BITS[algorithm]
-
-    def sign(self, msg: bytes, key: Any) -> bytes:  # noqa: ARG002 - the library's signature; what it hands on is no key
-        return self._key.raw(msg, self._family, self._bits)
-
-
-def signer_of(jws: str) -> str | None:
-    """The fingerprint of the certificate that a head names; None where it names none."""
-    try:
-        return _named(PyJWS().get_unverified_header(jws))
-    except (PyJWTError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    return sign_jws(payload, TYPE, key)
 
 
 def read_head(jws: str, certificates: Iterable[Certificate]) -> SignedHead:
     """A head, by one of these certificates. Raises Stopped (SIG-134) saying what is wrong with it."""
-    known = {one.fingerprint: one for one in certificates}
     try:
-        if len(jws) > _LONGEST or not jws.isascii():
-            raise ValueError("length")
-        read = PyJWS().decode_complete(jws, options={"verify_signature": False})
-        header, payload = read["header"], json.loads(read["payload"])
-        algorithm, fingerprint = header["alg"], _named(header)
+        read = Jws.read(jws, TYPE, _LONGEST)
         found = SignedHead(
-            number=payload["number"],
-            hash=payload["hash"],
-            at=datetime.fromisoformat(payload["at"]),
-            gateway=payload["gateway"],
-            fingerprint=fingerprint,
+            number=read.payload["number"],
+            hash=read.payload["hash"],
+            at=datetime.fromisoformat(read.payload["at"]),
+            gateway=read.payload["gateway"],
+            fingerprint=read.fingerprint,
         )
-        if header["typ"] != TYPE or type(found.number) is not int or found.at.tzinfo is None:
+        if type(found.number) is not int or found.at.tzinfo is None:
             raise ValueError("type")
-    except (PyJWTError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise Stopped(Problem("SIG-134", {"number": "–", "reason": "unreadable"})) from error
-    certificate = known.get(fingerprint)
-    if certificate is None:
-        _wrong(found.number, "unknown-certificate")
-    if algorithm != _algorithm(certificate):
-        _wrong(found.number, "algorithm")
-    if not certificate.within(found.at):
-        _wrong(found.number, "outside-validity")
     try:
-        PyJWS().decode(jws, _public_key(certificate), [algorithm])
-    except PyJWTError as error:
-        raise Stopped(Problem("SIG-134", {"number": found.number, "reason": "signature"})) from error
+        read.by(certificates, found.at)
+    except JwsFlaw as flaw:
+        raise Stopped(Problem("SIG-134", {"number": found.number, "reason": str(flaw)})) from flaw
     return found
 
 
@@ -153,28 +106,3 @@ class Heads:
             reason = "another-chain"
         if len(self.wrong) < _MOST_WRONG:
             self.wrong.append((entry.number, reason))
-
-
-def _public_key(certificate: Certificate) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
-    key = certificate.x509.public_key()
-    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        return key
-    raise ValueError("a key that signs neither by RSA nor on a curve")
-
-
-def _algorithm(certificate: Certificate) -> str:
-    key = _public_key(certificate)
-    if isinstance(key, rsa.RSAPublicKey):
-        return "RS256"
-    if key.curve.name not in _CURVES:
-        raise ValueError("a curve that is none of NIST's")
-    return _CURVES[key.curve.name]
-
-
-def _named(header: dict[str, Any]) -> str:
-    """The fingerprint of the certificate that a header names."""
-    return base64url_decode(header["x5t#S256"]).hex()
-
-
-def _wrong(number: int, reason: str) -> NoReturn:
-    raise Stopped(Problem("SIG-134", {"number": number, "reason": reason}))

@@ -85,6 +85,7 @@ FAMILIES = {
     "FIL": ("Tệp đi kèm thông điệp", "Files beside messages"),
     "DLV": ("Chuyển giao tới bên nhận", "Delivery to the receiver"),
     "REC": ("Đối soát từ bàn trực", "Reconciliation from the desk"),
+    "BAK": ("Sao lưu, khôi phục, chuyển cơ sở dữ liệu", "Backup, restore, moving to another database"),
     "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),
 }
 OUTCOMES = {

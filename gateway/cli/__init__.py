@@ -155,6 +155,16 @@ COMMANDS: dict[str, LazyCommand] = {
     "operator": LazyCommand(
         "gateway.cli.persons:operator", "Người trực: thêm, khóa, mật khẩu.", "Persons: add, shut out, passwords."
     ),
+    "backup": LazyCommand(
+        "gateway.cli.backup:backup",
+        "Sao lưu cơ sở dữ liệu vào một tệp đã ký.",
+        "Back the database up into one signed file.",
+    ),
+    "restore": LazyCommand(
+        "gateway.cli.backup:restore",
+        "Khôi phục từ bản sao lưu; ai phải gửi lại gì.",
+        "Go back to a backup; who has to send what again.",
+    ),
     "db": LazyCommand("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
     "doctor": LazyCommand(
         "gateway.cli.node:doctor",

@@ -182,7 +182,10 @@ meaning = { Trang8LaTamDung = true }
 db = Group(
     "db",
     entries={
-        "upgrade": LazyCommand("gateway.cli.node:upgrade", "Tạo hoặc nâng cấp lược đồ.", "Make or upgrade the schema.")
+        "upgrade": LazyCommand("gateway.cli.node:upgrade", "Tạo hoặc nâng cấp lược đồ.", "Make or upgrade the schema."),
+        "copy": LazyCommand(
+            "gateway.cli.backup:copy", "Chép sang cơ sở dữ liệu khác.", "Copy it into another database."
+        ),
     },
     vi="Cơ sở dữ liệu của nút.",
     en="The node's database.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from operator import itemgetter
@@ -238,6 +239,44 @@ def _given_up(connection: Connection, line: Any) -> Iterator[None]:
 def reader_of(engine: Engine) -> Engine:
     """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
     return engine.execution_options(**{_READING: True})
+
+
+@contextmanager
+def still(engine: Engine, beside: Path) -> Iterator[Connection]:
+    """A connection that sees one moment for as long as it takes. SQLite's file is copied into the folder ``beside`` for it.
+
+    A reader of SQLite's own file would have its write-ahead log grow until it is done; a copy is made in one go, by SQLite's
+    online backup, and goes at the end.
+    """
+    if engine.dialect.name != "sqlite":
+        with reader_of(engine).begin() as connection:
+            yield connection
+        return
+    with tempfile.TemporaryDirectory(prefix=".lienthong-", dir=beside) as folder:
+        copied = Path(folder) / "picture.sqlite3"
+        with closing(sqlite3.connect(copied)) as target:
+            copied.chmod(0o600)
+            raw = engine.raw_connection()
+            try:
+                source: Any = raw.driver_connection
+                source.backup(target)
+            finally:
+                raw.close()
+        copy = create_engine(f"sqlite:///{copied}")
+        try:
+            with copy.connect() as connection:
+                yield connection
+        finally:
+            copy.dispose()
+
+
+def numbered_on(connection: Connection, table: str, column: str) -> None:
+    """A column that numbers its rows itself goes on behind its highest number. On SQLite it does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) "  # noqa: S608 - names of our own tables
+            f"FROM {table} HAVING max({column}) > 0"
+        )
 
 
 Insert = Callable[[Table], Any]

@@ -27,8 +27,6 @@ def upgrade(engine: Engine, waiting: Callable[[], object] | None = None) -> tupl
     Of several at once one does it; the others wait, and call ``waiting`` when they begin to. Raises SchemaMismatch for a
     database that is newer than this program, Busy where another one goes on for more than :data:`OTHERS_S`.
     """
-    from alembic import command  # noqa: PLC0415 - takes a while to load, and only `db upgrade` needs it
-
     until, told = time.monotonic() + OTHERS_S, False
     while True:
         try:
@@ -43,9 +41,7 @@ def upgrade(engine: Engine, waiting: Callable[[], object] | None = None) -> tupl
                 before = _revision(connection)  # somebody may have done it between the look and the lock
                 if before == tables.REVISION:
                     return before, before
-                config = config_of()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                migrate(connection, tables.REVISION)
         except Busy as busy:
             if busy.why != "lock" or time.monotonic() > until:
                 raise
@@ -55,6 +51,15 @@ def upgrade(engine: Engine, waiting: Callable[[], object] | None = None) -> tupl
             time.sleep(_AGAIN_S)
             continue
         return before, tables.REVISION
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Runs the migrations that are missing up to this revision, in the caller's transaction."""
+    from alembic import command  # noqa: PLC0415 - takes a while to load, and only `db upgrade` needs it
+
+    config = config_of()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def schema_revision(engine: Engine) -> str | None:

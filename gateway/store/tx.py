@@ -51,6 +51,7 @@ from gateway.store.types import decode_json, encode_json, encoded
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
+    GENERATION,
     HOLDING,
     MILESTONES,
     PARTIES,
@@ -59,11 +60,13 @@ from gateway.store.view import (
     STATUSES,
     WAITING,
     Key,
+    came_over,
     confirmed,
     dossier_codes,
     failing,
     feed,
     key_of,
+    same_up_to,
     spent,
     turn_at,
 )
@@ -83,6 +86,8 @@ SETTLED = frozenset(
     }
 )
 _AT_ONCE = 500  # rows of one statement
+#: What the line of the log says that a restore leaves.
+RESTORED = "restored"
 _UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
 
 
@@ -651,6 +656,36 @@ class Tx(FilesWrite, BatchTx):
             statements.CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now}
         )
         return self._count(confirmed(party))
+
+    def begin_generation(self, *, who: str, reason: str, now: datetime, **facts: Any) -> int:
+        """The database stands where a backup left it. Gives the number of its generation, the log says so.
+
+        Readers of inboxes are told when they ask with a position from before; what was being delivered, or waited for it, may
+        have arrived since, so receivers that can be asked are asked first.
+        """
+        names = select(tables.counter.c.name, tables.counter.c.value).where(
+            tables.counter.c.name.like("inbox/%") | tables.counter.c.name.like("same/%")
+        )
+        heads: dict[str, int] = {}
+        kept: dict[str, int] = {}
+        for row in self._all(names):
+            kind, _, party = row.name.partition("/")
+            (heads if kind == "inbox" else kept)[party] = row.value
+        generation = self._count(GENERATION) or 1
+        put = statements.SET(self._connection)
+        for party, head in sorted(heads.items()):
+            behind = party in kept and self._count(came_over(party)) < generation > 1
+            value = min(kept[party], head) if behind else head
+            self._connection.execute(put, {"name": same_up_to(party), "value": value, "at": now})
+        self._connection.execute(put, {"name": GENERATION, "value": generation + 1, "at": now})
+        self._connection.execute(update(_d).where(_d.c.state.in_(WAITING)).values(ask_first=True))
+        self._note(now, RESTORED, who, None, reason=reason, generation=generation + 1, **facts)
+        return generation + 1
+
+    def come_over(self, party: PartyId, generation: int, now: datetime) -> None:
+        """A party's reader knows of this generation: its positions count in it from now on."""
+        values = {"name": came_over(party), "value": generation, "at": now}
+        self._connection.execute(statements.CONFIRM(self._connection), values)
 
     # Dossiers
 

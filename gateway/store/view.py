@@ -94,6 +94,19 @@ def confirmed(party: str) -> str:
     return f"confirmed/{party}"
 
 
+GENERATION = "generation"  # of the database; the row's moment is when it was restored, and no row is the first
+
+
+def came_over(party: str) -> str:
+    """The newest generation that a party's reader has come over to."""
+    return f"generation/{party}"
+
+
+def same_up_to(party: str) -> str:
+    """Up to which position a party's inbox is the one that it knew before the restores that it has not come over to."""
+    return f"same/{party}"
+
+
 def failing(party: str) -> str:
     """Tries in a row that a party did not answer."""
     return f"failing/{party}"
@@ -767,13 +780,19 @@ class View(FilesRead, BatchView):
     def reader(self, party: PartyId) -> InboxReader:
         """How far a party has come with its inbox."""
         c = tables.counter
-        found = {row.name: row for row in self._all(select(c).where(c.c.name.in_([feed(party), confirmed(party)])))}
-        head, read = found.get(feed(party)), found.get(confirmed(party))
+        names = [feed(party), confirmed(party), GENERATION, came_over(party), same_up_to(party)]
+        found = {row.name: row for row in self._all(select(c).where(c.c.name.in_(names)))}
+        head, read, now, over, same = (found.get(name) for name in names)
+        generation = now.value if now else 1
         return InboxReader(
             party=party,
             head=head.value if head else 0,
             confirmed=read.value if read else 0,
             confirmed_at=read.at if read else None,
+            generation=generation,
+            restored_at=now.at if now else None,
+            came_over=(over.value if over else 1) >= generation,
+            same_up_to=same.value if same else 0,
         )
 
     # Deliveries

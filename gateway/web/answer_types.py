@@ -176,6 +176,16 @@ class DauNhatKyStructure(AnswerType):
         ]
         | None
     ) = None
+    TheHe: (
+        Annotated[
+            Whole,
+            Meant(
+                "Thế hệ của cơ sở dữ liệu, có từ lần khôi phục đầu tiên (2, 3, …).",
+                "The generation of the database, from its first restore on (2, 3, …).",
+            ),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

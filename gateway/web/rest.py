@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.core.allowances import Spent
 from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Role
-from gateway.core.problems import ProblemOutcome
+from gateway.core.problems import ProblemOutcome, Stopped
 from gateway.core.statistics import By
 from gateway.services import dossiers, feed, reports
 from gateway.services.intake import Gate, new_message_id
@@ -350,34 +350,46 @@ def _concerns(view: Any, who: ProvenParty, message: Message) -> bool:
 
 async def get_inbox(exchange: Exchange) -> web.Response:
     """What the caller was sent, in order and without a gap. Asking after N confirms everything up to N."""
-    query = exchange.query("after", "limit", "wait")
+    query = exchange.query("after", "limit", "wait", "generation")
     limits = exchange.door.settings.door
     after = number(query, "after", 0, 0, 2**53)
     limit = number(query, "limit", min(100, limits.page), 1, limits.page)
     wait = number(query, "wait", 0, 0, int(limits.wait_s))
-    return exchange.answer(200, "TrangCapNhat", await page_for(exchange, after, limit, wait))
+    generation = number(query, "generation", 0, 1, 2**31) if "generation" in query else None
+    return exchange.answer(200, "TrangCapNhat", await page_for(exchange, after, limit, wait, generation))
 
 
-async def page_for(exchange: Exchange, after: int, limit: int, wait_s: int) -> types.TrangCapNhatStructure:
-    """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty."""
+async def page_for(
+    exchange: Exchange, after: int, limit: int, wait_s: int, generation: int | None = None
+) -> types.TrangCapNhatStructure:
+    """A page of the caller's inbox, waited for up to ``wait_s`` seconds while it would be empty.
+
+    Raises Refusal (409) for a position that is not of this inbox: SYS-143, SYS-144.
+    """
     door, party = exchange.door, exchange.who.party.id
-    found, head = await door.read(_page, door.gate, party, after, limit, door.clock())
+    asked = (door.gate, party, after, limit, generation, door.clock)
+    found, head = await door.read(_page, *asked)
     if not found.entries and wait_s > 0 and not door.stopping.is_set():
         await door.waiters.wait(party, after, wait_s)
-        found, head = await door.read(_page, door.gate, party, after, limit, door.clock())
+        found, head = await door.read(_page, *asked)
     return answers.inbox(found, door.gate.parties, head)
 
 
 def _page(
-    gate: Gate, party: PartyId, after: int, limit: int, now: datetime
+    gate: Gate, party: PartyId, after: int, limit: int, generation: int | None, clock: Callable[[], datetime]
 ) -> tuple[feed.Page, types.DauNhatKyStructure]:
     """A page, and where the log stands, with its newest signed head: what readers keep are witnesses of the log."""
     store = store_of(gate)
-    found = feed.page(store, party, after, limit, now)
+    try:
+        found = feed.page(store, party, after, limit, clock(), generation=generation)
+    except Stopped as stop:
+        raise Refusal(stop.problems[0]) from stop
     with store.read() as view:
         head, signed = view.log_head(), view.last_act(HEAD)
     jws = signed.facts["jws"] if signed else None
-    return found, types.DauNhatKyStructure(SoThuTu=head.number, Bam=head.hash, DaKy=jws)
+    # A word that older clients do not know: only where it says something.
+    restored = found.generation if found.generation > 1 else None
+    return found, types.DauNhatKyStructure(SoThuTu=head.number, Bam=head.hash, DaKy=jws, TheHe=restored)
 
 
 async def get_dossier(exchange: Exchange) -> web.Response:

@@ -27,6 +27,8 @@ ACTS = {
     "skip": ["{delivery}"],
     "parties apply": [],
     "erase": ["--rejected-before", "2999-01-01"],
+    "restore": ["{backup}", "--config", "{empty}"],
+    "db copy": ["sqlite:///{folder}/copy.sqlite3"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
     "operator roles": ["lan", "--role", "viewer"],
@@ -56,6 +58,7 @@ NO_ACTS = [
         "sign",
         "verify",
         "doctor",
+        "backup",
     ),
     *(
         "messages",
@@ -127,7 +130,14 @@ def acts(cli, office, tmp_path):
         "delivery": delivery.id,
         "catalogue": str(file),
         "ma_ho_so": "H19.901-260115-0001",
+        "folder": str(tmp_path),
+        "backup": str(office.folder / "all.lienthong.zip"),
+        "empty": str(office.folder / "empty.toml"),
     }
+    (office.folder / "empty.toml").write_text(
+        (office.folder / "lienthong.toml").read_text("utf-8").replace("lienthong.sqlite3", "empty.sqlite3"), "utf-8"
+    )
+    assert cli("backup", facts["backup"]).code == 0
     return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
 
 
@@ -215,4 +225,7 @@ def test_a_person_is_asked_and_no_is_exit_1(office, acts, terminal, act, answer)
     code, said = terminal(answer, *acts(act), "--reason", "thử")
     assert "[y/N]" in said, said
     assert (code, "SYS-081" in said) == ((1, True) if answer == "n" else (0, False)), said
-    assert (head(office) == before) is (answer == "n")
+    if act == "restore":  # into another database than the office's
+        assert (office.folder / "empty.sqlite3").exists() is (answer == "y")
+    else:
+        assert (head(office) == before) is (answer == "n")

@@ -19,7 +19,7 @@ from gateway.services.profiles import PartyProfile
 from schemas.rules import RULES
 
 ROOT = Path(__file__).parents[2]
-CODE = re.compile(r"(?:XML|XSD|SIG|AUT|CAT|DUP|DOS|DLV|FIL|REC|SYS)-[0-9]{3}")
+CODE = re.compile(r"(?:XML|XSD|SIG|AUT|CAT|DUP|DOS|DLV|FIL|REC|BAK|SYS)-[0-9]{3}")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from patience import PATIENCE_S
 from gateway.core import chain
 from gateway.core.problems import Stopped
 from signing.certificates import read_certificate
-from signing.heads import HEAD, Heads, read_head, sign_head, signer_of
+from signing.heads import HEAD, Heads, read_head, sign_head
+from signing.jws import signer_of
 from signing.sign import SigningKey
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

@@ -282,8 +282,11 @@ def test_what_the_caller_has_already_is_not_sent_again(door):
 
 def test_a_position_that_does_not_exist_yet_confirms_nothing(door):
     door.send(mail.nop(), "cong-dvc")
-    page = door.get("/v1/inbox?after=1000", "ubnd-xa-thu-nghiem").json
-    assert (page["ViTriCuoi"], page["DanhSachMuc"]) == (1, [])  # the reader is told where it really stands
+    refused = door.get("/v1/inbox?after=1000", "ubnd-xa-thu-nghiem")
+    assert (refused.status, refused.codes) == (409, ["SYS-143"])
+    assert refused.json["problems"][0]["message"]["en"].endswith(
+        "its newest one is 1."
+    )  # the reader is told where it really stands
     with door.gate.store.read() as view:
         assert view.reader("ubnd-xa-thu-nghiem").confirmed == 0
 

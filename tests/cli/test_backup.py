@@ -1,0 +1,412 @@
+"""backup, restore, db copy: a node is destroyed and comes back, and nobody believes more than is true afterwards."""
+
+import json
+import shutil
+import sqlite3
+import zipfile
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.core.model import DeliveryState
+from gateway.core.problems import Stopped
+from gateway.services.backups import KIND
+from gateway.services.feed import page
+from gateway.settings import load
+from gateway.store.dumps import dump_line, dump_tables, picture
+from gateway.wiring import build, open_store, store_at
+from signing.jws import Jws, sign_jws
+
+HS01, HS03, HS11 = (
+    "accepted/HS01-nop-ho-so-toi-thieu",
+    "accepted/HS03-tiep-nhan-toi-thieu",
+    "accepted/HS11-tra-ket-qua-toi-thieu",
+)
+ACT = ("--yes", "--reason", "thử")
+
+
+def back_up(cli):
+    (row,) = cli("backup", "--json").rows
+    return row
+
+
+def destroyed(office):
+    """The database is gone, with its journal."""
+    office.store.dispose()
+    for file in office.folder.glob("lienthong.sqlite3*"):
+        file.unlink()
+
+
+def again(office):
+    """The node after a restore, as a process that starts finds it."""
+    loaded = load(office.folder / "lienthong.toml", {})
+    return replace(office, gate=build(loaded.settings, open_store(loaded)))
+
+
+def dumped(engine, folder):
+    """Every row of every table, as it travels, in one order."""
+    with picture(engine, folder) as now:
+        return {table.name: sorted(dump_line(row) for row in now.rows(table)) for table in dump_tables()}
+
+
+@pytest.fixture
+def restored(cli, office):
+    """A node that was backed up, went on, was destroyed and restored; the acknowledgements before and after the backup."""
+    before = [office.receive(HS01), office.receive(HS03, "so-tu-phap")]
+    made = back_up(cli)
+    after = office.receive(HS11, "so-tu-phap")
+    destroyed(office)
+    (row,) = cli("restore", made["file"], *ACT, "--json").rows
+    assert row["generation"] == 2
+    node = again(office)
+    yield node, before, after, made
+    node.store.dispose()
+
+
+def test_a_restored_node_has_everything_up_to_its_backup_and_its_log_holds(cli, restored):
+    node, before, after, made = restored
+    with node.store.read() as view:
+        assert [view.receipt(ack.message) for ack in before] == [ack.receipt for ack in before]
+        assert view.message(after.message) is None
+        line = view.last_act("restored")
+        assert (line.facts["number"], line.facts["reason"], line.facts["generation"]) == (made["number"], "thử", 2)
+    assert cli("log", "verify", "--store").code == 0
+    assert cli("doctor").out.count("SYS-031") == 0
+
+
+def test_a_message_that_was_lost_is_taken_again_and_one_on_record_is_a_repeat(restored):
+    node, before, after, _ = restored
+    lost, known = node.receive(HS11, "so-tu-phap"), node.receive(HS03, "so-tu-phap")
+    assert (lost.repeated, known.repeated, known.receipt) == (False, True, before[1].receipt)
+    assert lost.message != after.message
+
+
+def test_what_waits_is_asked_for_first_since_it_may_have_arrived_since(restored):
+    node, *_ = restored
+    with node.store.read() as view:
+        waiting = [one for one in view.deliveries(limit=10) if one.state is DeliveryState.QUEUED]
+    assert waiting
+    assert all(one.ask_first for one in waiting)
+
+
+def test_a_reader_with_a_position_from_before_is_told_and_nothing_is_skipped(restored):
+    node, *_ = restored
+    now = datetime.now(UTC)
+    with node.store.read() as view:
+        head = view.head("cong-dvc")
+    with pytest.raises(Stopped) as stop:  # it had read what came after the backup
+        page(node.store, "cong-dvc", head + 1, 10, now)
+    (problem,) = stop.value.problems
+    assert (problem.code, problem.facts["same"], problem.facts["generation"]) == ("SYS-144", head, 2)
+    node.receive(HS11, "so-tu-phap")  # the position exists now, and is another message's
+    with pytest.raises(Stopped) as stop:
+        page(node.store, "cong-dvc", head + 1, 10, now)
+    assert stop.value.problems[0].code == "SYS-144"
+    with node.store.read() as view:
+        assert view.reader("cong-dvc").confirmed <= head
+    found = page(node.store, "cong-dvc", head, 10, now)
+    assert (found.generation, [one.position for one in found.entries]) == (2, [head + 1])
+    assert page(node.store, "cong-dvc", head + 1, 10, now).entries == []  # it has come over: its positions count again
+
+
+def test_a_reader_that_names_its_generation_is_told_whatever_another_reader_of_its_party_knows(restored):
+    node, *_ = restored
+    now = datetime.now(UTC)
+    node.receive(HS11, "so-tu-phap")
+    with node.store.read() as view:
+        head = view.head("cong-dvc")
+    page(node.store, "cong-dvc", 0, 10, now)
+    with pytest.raises(Stopped) as stop:
+        page(node.store, "cong-dvc", head, 10, now, generation=1)
+    assert stop.value.problems[0].code == "SYS-144"
+    assert page(node.store, "cong-dvc", head, 10, now, generation=2).head == head
+
+
+def test_two_restores_in_a_row_do_not_forget_a_reader_that_was_away(cli, restored):
+    node, *_ = restored
+    with node.store.read() as view:
+        head = view.head("cong-dvc")
+    node.receive(HS11, "so-tu-phap")
+    made = back_up(cli)
+    destroyed(node)
+    assert cli("restore", made["file"], *ACT).code == 0
+    third = again(node)
+    with pytest.raises(Stopped) as stop:
+        page(third.store, "cong-dvc", head + 1, 10, datetime.now(UTC))
+    assert (stop.value.problems[0].facts["same"], stop.value.problems[0].facts["generation"]) == (head, 3)
+    third.store.dispose()
+
+
+def test_the_report_names_what_each_party_has_to_send_again(cli, restored, tmp_path):
+    _, before, after, made = restored
+    receipts = tmp_path / "bien-nhan"
+    receipts.mkdir()
+    (receipts / "a.xml").write_bytes(before[1].receipt)
+    (receipts / "b.xml").write_bytes(after.receipt)
+    (receipts / "c.xml").write_bytes(after.receipt.replace(b"CHAP_NHAN", b"TU_CHOI"))
+    (receipts / "d.xml").write_text("<a/>", "utf-8")
+    found = cli("restore", "--report", "--receipts", receipts, "--json")
+    assert found.code == 1
+    rows = found.rows
+    assert (rows[0]["generation"], rows[0]["log_up_to"]) == (2, made["number"])
+    party = next(row for row in rows if row.get("party") == "so-tu-phap" and "lost" in row)
+    assert party["send_again_from"] == rows[0]["backup_made_at"]
+    held = {row["receipt"].rsplit("/", 1)[-1]: row for row in rows if "receipt" in row}
+    assert (held["a.xml"]["on_record"], held["b.xml"]["on_record"]) == (True, False)
+    assert party["lost"] == [held["b.xml"]["ma_thong_diep"]]
+    assert held["c.xml"]["problem"]["code"].startswith("SIG-")
+    assert held["d.xml"]["problem"]["code"] == "BAK-011"
+    text = cli("restore", "--report", "--receipts", receipts, "--witness", f"{made['number'] + 3}:{'0' * 64}").out
+    assert "3 mục đã mất" in text
+    assert held["b.xml"]["ma_thong_diep"] in text
+
+
+def test_without_a_restore_there_is_nothing_to_report(cli, office):
+    found = cli("restore", "--report")
+    assert (found.code, "chưa khôi phục" in found.err) == (0, True)
+
+
+def test_a_backup_is_readable_by_its_owner_alone_signed_and_without_keys(cli, office):
+    office.receive(HS01)
+    made = back_up(cli)
+    path = office.folder / made["file"]
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    checked = cli("backup", made["file"], "--check", "--json").rows[0]
+    assert (checked["whole"], checked["tables"]["message"]) == (True, 1)
+    with zipfile.ZipFile(path) as zipped:
+        everything = b"".join(zipped.read(name) for name in zipped.namelist())
+    assert b"PRIVATE KEY" not in everything
+    assert "key.file" in made["files_apart"]
+    with office.store.read() as view:
+        assert view.last_act("backup").facts["file"] == path.name
+
+
+def test_only_the_newest_backups_stay_in_the_folder(cli, office):
+    folder = office.folder / "backups"
+    folder.mkdir()
+    old = [folder / f"H19.900-2026010{day}T000000Z.lienthong.zip" for day in range(1, 5)]
+    for file in [*old, folder / "other.zip"]:
+        file.write_bytes(b"")
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace("#keep = 14", "keep = 3"), "utf-8")
+    made = back_up(cli)
+    assert {one.rsplit("/", 1)[-1] for one in made["removed"]} == {old[0].name, old[1].name}
+    assert (folder / "other.zip").exists()
+    assert cli("backup", made["file"]).code == 1  # nothing is written over
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda data: data[: len(data) // 2], "BAK-002"),
+        (lambda data: data.replace(b"PK", b"XX"), "BAK-002"),
+        (lambda _: b"", "BAK-002"),
+    ],
+    ids=["cut", "no-zip", "empty"],
+)
+def test_what_is_no_backup_is_refused(cli, office, damage, code):
+    made = back_up(cli)
+    path = office.folder / made["file"]
+    path.write_bytes(damage(path.read_bytes()))
+    found = cli("backup", made["file"], "--check")
+    assert (found.code, code in found.err) == (1, True)
+
+
+def rewritten(path, change):
+    """The same backup with some member changed."""
+    with zipfile.ZipFile(path) as zipped:
+        members = {name: zipped.read(name) for name in zipped.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, data in members.items():
+            zipped.writestr(name, data)
+
+
+def one_row_less(members):
+    members["tables/claim.jsonl"] = b"\n".join(members["tables/claim.jsonl"].splitlines()[1:])
+
+
+def another_state(members):
+    members["tables/message.jsonl"] = members["tables/message.jsonl"].replace(b"accepted", b"rejected")
+
+
+def no_table(members):
+    del members["tables/dossier.jsonl"]
+
+
+def not_json(members):
+    members["tables/log.jsonl"] = b"{\n" + members["tables/log.jsonl"]
+
+
+@pytest.mark.parametrize("change", [one_row_less, another_state, no_table, not_json])
+def test_a_changed_backup_is_refused_and_restores_nothing(cli, office, change):
+    office.receive(HS01)
+    made = back_up(cli)
+    rewritten(office.folder / made["file"], change)
+    destroyed(office)
+    found = cli("restore", made["file"], *ACT)
+    assert (found.code, "BAK-004" in found.err) == (1, True)
+    assert cli("doctor").code == 1  # no database
+
+
+def test_a_manifest_that_another_key_signed_proves_nothing(cli, office, tmp_path):
+    made = back_up(cli)
+    shutil.copy(office.folder / made["file"], tmp_path / "b.zip")
+    assert cli("init", tmp_path / "other").code == 0
+    found = cli("backup", tmp_path / "b.zip", "--check", folder=tmp_path / "other")
+    assert (found.code, "BAK-003" in found.err) == (1, True)
+    signed = json.loads(cli("backup", "--json").out)
+
+    def of_another_one(members):
+        head, _, sign = members["manifest.jws"].rpartition(b".")
+        members["manifest.jws"] = head + b"." + (b"B" if sign[:1] == b"A" else b"A") + sign[1:]
+
+    rewritten(office.folder / signed["file"], of_another_one)
+    assert "BAK-003" in cli("backup", signed["file"], "--check").err
+
+
+def test_nothing_is_restored_over_what_is_there(cli, office):
+    office.receive(HS01)
+    made = back_up(cli)
+    found = cli("restore", made["file"], *ACT)
+    assert (found.code, "BAK-005" in found.err) == (1, True)
+    with office.store.read() as view:
+        assert view.last_act("restored") is None
+
+
+def test_a_log_that_was_not_whole_when_it_was_backed_up_is_not_brought_back(cli, office):
+    office.receive(HS01)
+    with closing(sqlite3.connect(office.folder / "lienthong.sqlite3")) as raw:
+        raw.execute("DROP TRIGGER log_no_update")
+        raw.execute("UPDATE log SET who = 'nobody' WHERE number = 2")
+        raw.commit()
+    made = back_up(cli)
+    destroyed(office)
+    found = cli("restore", made["file"], *ACT)
+    assert (found.code, "BAK-007" in found.err) == (1, True)
+    assert cli("db", "upgrade").code == 0  # nothing was left there
+
+
+def test_a_backup_of_a_newer_program_is_refused_by_its_revision(cli, office):
+    made = back_up(cli)
+
+    def of_a_newer_one(members):
+        said = Jws.read(members["manifest.jws"].decode(), KIND, 1 << 20).payload
+        members["manifest.jws"] = sign_jws({**said, "schema": "9999", "program": "9.0"}, KIND, office.gate.key).encode()
+
+    rewritten(office.folder / made["file"], of_a_newer_one)
+    destroyed(office)
+    found = cli("restore", made["file"], *ACT)
+    assert (found.code, "BAK-006" in found.err, "9.0" in found.err) == (1, True, True)
+
+
+def test_a_restore_asks_and_a_dry_run_only_looks(cli, office):
+    made = back_up(cli)
+    destroyed(office)
+    assert "SYS-080" in cli("restore", made["file"]).err
+    dry = cli("restore", made["file"], "--dry-run")
+    assert (dry.code, "Nhật ký tới mục" in dry.out) == (0, True)
+    assert not (office.folder / "lienthong.sqlite3").exists()
+
+
+# Another database ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_postgres(postgres):
+    """The address of a new database on a real server."""
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+def test_a_node_moves_to_postgresql_and_goes_on_there(cli, office, new_postgres, tmp_path):
+    first = office.receive(HS01)
+    (row,) = cli("db", "copy", new_postgres, *ACT, "--json").rows
+    assert (row["rows"]["message"], row["before"]) == (1, 0)
+    there = store_at(new_postgres)
+    assert dumped(office.store.engine, tmp_path) == dumped(there.engine, tmp_path)
+    there.dispose()
+    cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", new_postgres)
+    assert cli("log", "verify", "--store").code == 0
+    loaded = load(office.folder / "lienthong.toml", {"LIENTHONG_DATABASE_URL": new_postgres})
+    moved = replace(office, gate=build(loaded.settings, open_store(loaded)))
+    assert moved.receive(HS01).receipt == first.receipt
+    assert not moved.receive(HS03, "so-tu-phap").repeated  # its deliveries number on
+    made = back_up(cli)
+    moved.store.dispose()
+    cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", f"sqlite:///{tmp_path}/zurueck.sqlite3")
+    assert cli("restore", made["file"], *ACT).code == 0  # and back, by a backup
+    assert cli("log", "verify", "--store").code == 0
+
+
+def test_a_copy_that_was_broken_off_goes_on_and_is_nobodys_database_meanwhile(cli, office, new_postgres, monkeypatch):
+    office.receive(HS01)
+    from gateway.store import dumps
+
+    put, done = dumps.CopyTarget.put, []
+
+    def breaks_off(self, table, rows, tally):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(table.name)
+        put(self, table, rows, tally)
+
+    monkeypatch.setattr(dumps.CopyTarget, "put", breaks_off)
+    assert cli("db", "copy", new_postgres, *ACT).code == 130
+    monkeypatch.undo()
+    cli.monkeypatch.chdir(office.folder)
+    with pytest.raises(Stopped) as stop:
+        store_at(new_postgres)
+    assert stop.value.problems[0].code == "SYS-031"
+    (row,) = cli("db", "copy", new_postgres, *ACT, "--json").rows
+    assert row["before"] > 0
+    store_at(new_postgres).dispose()
+    assert "BAK-008" in cli("db", "copy", new_postgres, *ACT).err
+
+
+def test_a_copy_is_not_gone_on_with_from_another_state(cli, office, new_postgres, monkeypatch):
+    from gateway.store import dumps
+
+    def breaks_off(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dumps.CopyTarget, "put", breaks_off)
+    cli("db", "copy", new_postgres, *ACT)
+    monkeypatch.undo()
+    cli.monkeypatch.chdir(office.folder)
+    office.receive(HS01)
+    found = cli("db", "copy", new_postgres, *ACT)
+    assert (found.code, "BAK-009" in found.err) == (1, True)
+
+
+def test_a_target_that_another_program_writes_into_is_not_used(cli, office, new_postgres, monkeypatch):
+    office.receive(HS01)
+    from gateway.store import dumps
+
+    put = dumps.CopyTarget.put
+
+    def another_one_too(self, table, rows, tally):
+        put(self, table, rows, tally)
+        if table.name == "counter":
+            with self._engine.begin() as connection:
+                connection.exec_driver_sql("INSERT INTO counter (name, value) VALUES ('x', 1)")
+
+    monkeypatch.setattr(dumps.CopyTarget, "put", another_one_too)
+    found = cli("db", "copy", new_postgres, *ACT)
+    assert (found.code, "BAK-010" in found.err) == (1, True)
+    monkeypatch.undo()
+    with pytest.raises(Stopped):
+        store_at(new_postgres)
+
+
+def test_a_backup_that_cannot_be_written_says_why_and_leaves_nothing(cli, office, tmp_path):
+    (tmp_path / "datei").write_bytes(b"")
+    for place in (tmp_path / "datei" / "x.zip", tmp_path / "keine" / "x.zip"):
+        found = cli("backup", place)
+        assert (found.code, "BAK-001" in found.err) == (1, True)
+    assert "BAK-001" in cli("backup", tmp_path / "nichts.zip", "--check").err
+    with office.store.read() as view:
+        assert view.last_act("backup") is None
