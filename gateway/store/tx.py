@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from gateway.core import chain
+from gateway.core.batches import BatchState
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
 from gateway.core.ledger import Ledger, LedgerEntry, LogLine, Settlement
 from gateway.core.milestones import Milestone
@@ -679,6 +680,9 @@ class Tx(FilesWrite, BatchTx):
             self._connection.execute(put, {"name": same_up_to(party), "value": value, "at": now})
         self._connection.execute(put, {"name": GENERATION, "value": generation + 1, "at": now})
         self._connection.execute(update(_d).where(_d.c.state.in_(WAITING)).values(ask_first=True))
+        k = tables.batch.c
+        going = update(tables.batch).where(k.state == BatchState.RUNNING.value).values(state=BatchState.PAUSED.value)
+        facts["paused_batches"] = self._connection.execute(going).rowcount  # a person decides what of them still fits
         self._note(now, RESTORED, who, None, reason=reason, generation=generation + 1, **facts)
         return generation + 1
 

@@ -324,11 +324,15 @@ def new_postgres(postgres):
 
 def test_a_node_moves_to_postgresql_and_goes_on_there(cli, office, new_postgres, tmp_path):
     first = office.receive(HS01)
+    before = dumped(office.store.engine, tmp_path)
     (row,) = cli("db", "copy", new_postgres, *ACT, "--json").rows
     assert (row["rows"]["message"], row["before"]) == (1, 0)
     there = store_at(new_postgres)
-    assert dumped(office.store.engine, tmp_path) == dumped(there.engine, tmp_path)
+    found = dumped(there.engine, tmp_path)
     there.dispose()
+    assert found == before
+    with office.store.read() as view:
+        assert (view.last_act("copied").facts["reason"], view.last_act("copied").who[:9]) == ("thử", "operator:")
     cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", new_postgres)
     assert cli("log", "verify", "--store").code == 0
     loaded = load(office.folder / "lienthong.toml", {"LIENTHONG_DATABASE_URL": new_postgres})
