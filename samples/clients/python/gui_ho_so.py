@@ -33,8 +33,11 @@ def fill_in() -> bytes:
 
 def sign(body: bytes, key: bytes, certificate: str) -> bytes:
     """Chữ ký bao trùm cả phong bì, là phần tử con cuối cùng. / The signature covers the envelope, as its last child."""
-    rsa = isinstance(load_pem_private_key(key, None), RSAPrivateKey)
-    method = SignatureMethod.RSA_SHA256 if rsa else SignatureMethod.ECDSA_SHA256
+    private = load_pem_private_key(key, None)
+    bits = {384: 384, 521: 512}.get(
+        private.key_size, 256
+    )  # băm không ngắn hơn đường cong / no hash shorter than the curve
+    method = SignatureMethod[f"{'RSA' if isinstance(private, RSAPrivateKey) else 'ECDSA'}_SHA{bits}"]
     signer = XMLSigner(signature_algorithm=method, digest_algorithm="sha256", c14n_algorithm=EXCLUSIVE)
     return etree.tostring(signer.sign(etree.fromstring(body), key=key, cert=certificate), encoding="UTF-8")
 
