@@ -38,33 +38,35 @@ INTERRUPTED = 130  # as a shell says it
 COMMANDS: dict[str, LazyCommand] = {
     "demo": LazyCommand(
         "gateway.cli.demo:demo",
-        "Xem một hồ sơ đi trọn hai chiều, tự kết thúc.",
+        "Trình diễn một hồ sơ được chuyển trọn hai chiều rồi tự kết thúc.",
         "Watch a dossier travel both ways; ends by itself.",
     ),
     "sandbox": LazyCommand(
         "gateway.cli.sandbox:sandbox",
-        "Trục thử của riêng bạn, với cổng và cơ quan hư cấu.",
+        "Trục thử nghiệm riêng, với cổng dịch vụ công và cơ quan hư cấu.",
         "A gateway of your own to try against, with a fictional portal and agency.",
     ),
     "conformance": LazyCommand(
         "gateway.cli.conformance:conformance",
-        "Bộ kiểm hợp chuẩn cho bên kết nối.",
+        "Bộ kiểm tra hợp chuẩn cho đơn vị kết nối.",
         "The conformance kit for integrators.",
     ),
     "init": LazyCommand(
         "gateway.cli.node:init",
-        "Tạo một nút mới: cấu hình, khóa, thư mục các bên.",
+        "Thiết lập một máy mới: cấu hình, khóa, thư mục hồ sơ các bên.",
         "Make a new node: configuration, key, folder of parties.",
     ),
     "serve": LazyCommand(
         "gateway.cli.run:serve",
-        "Mở cửa: nhận thông điệp qua REST và SOAP.",
+        "Khởi động dịch vụ tiếp nhận thông điệp qua REST và SOAP.",
         "Open the door: take messages by REST and SOAP.",
     ),
-    "work": LazyCommand("gateway.cli.run:work", "Gửi đi, xét lại, canh hạn.", "Deliver, judge again, watch."),
+    "work": LazyCommand(
+        "gateway.cli.run:work", "Gửi thông điệp đi, xét lại, theo dõi thời hạn.", "Deliver, judge again, watch."
+    ),
     "check": LazyCommand(
         "gateway.cli.check:check",
-        "Xét các tệp như khi nhận, không cần máy chủ.",
+        "Kiểm tra các tệp như khi tiếp nhận, không cần máy chủ.",
         "Judge files as on arrival; needs no server.",
     ),
     "sample": LazyCommand(
@@ -73,37 +75,37 @@ COMMANDS: dict[str, LazyCommand] = {
     "sign": LazyCommand("gateway.cli.check:sign", "Ký một tệp.", "Sign a file."),
     "verify": LazyCommand(
         "gateway.cli.check:verify",
-        "Kiểm chữ ký một tệp và nói rõ ai ký, ký gì.",
+        "Kiểm tra chữ ký của một tệp, nêu rõ ai ký và ký nội dung gì.",
         "Verify a signature; say who signed and what.",
     ),
     "messages": LazyCommand("gateway.cli.find:messages", "Tìm thông điệp.", "Find messages."),
     "show": LazyCommand(
-        "gateway.cli.find:show", "Mọi điều đã biết về một thông điệp.", "Everything known about one message."
+        "gateway.cli.find:show", "Toàn bộ thông tin về một thông điệp.", "Everything known about one message."
     ),
     "evidence": LazyCommand(
         "gateway.cli.evidence:evidence",
-        "Bằng chứng của một thông điệp, một tệp ai cũng kiểm được.",
+        "Gói bằng chứng của một thông điệp, kiểm tra được ở mọi nơi.",
         "The evidence of one message, a file that anybody can check.",
     ),
     "dossier": LazyCommand(
         "gateway.cli.dossier:dossier",
-        "Dòng thời gian của một hồ sơ; trả lại mã bị chiếm.",
+        "Dòng thời gian của một hồ sơ; giải phóng mã hồ sơ bị dùng sai.",
         "The timeline of a dossier; give an occupied code back.",
     ),
-    "inbox": LazyCommand("gateway.cli.find:inbox", "Hộp thư mà một bên sẽ nhận.", "The inbox that a party would get."),
+    "inbox": LazyCommand("gateway.cli.find:inbox", "Hộp thư của một bên.", "The inbox that a party would get."),
     "lanes": LazyCommand(
         "gateway.cli.find:lanes",
-        "Các làn gửi, làn bị giữ, lỗi gom theo nguyên nhân.",
+        "Hàng đợi gửi theo hồ sơ, hàng đợi bị tạm giữ, lỗi tổng hợp theo nguyên nhân.",
         "Delivery lanes, held ones, failures by cause.",
     ),
     "replay": LazyCommand(
         "gateway.cli.act:replay",
-        "Gửi lại hoặc xét lại, có kế hoạch trước.",
+        "Gửi lại hoặc xét lại, lập kế hoạch trước.",
         "Deliver or judge again, with a plan first.",
     ),
     "skip": LazyCommand("gateway.cli.act:skip", "Bỏ qua một lượt gửi, có lý do.", "Skip a delivery, with a reason."),
     "batches": LazyCommand(
-        "gateway.cli.batch:batches", "Các đợt gửi lại, bỏ qua, chữa.", "Batches of replays, skips, repairs."
+        "gateway.cli.batch:batches", "Các đợt gửi lại, bỏ qua, khắc phục.", "Batches of replays, skips, repairs."
     ),
     "batch": LazyCommand(
         "gateway.cli.batch:batch",
@@ -114,21 +116,23 @@ COMMANDS: dict[str, LazyCommand] = {
         "gateway.cli.reports:deadlines", "Hồ sơ quá hạn, sắp đến hạn.", "Dossiers late, or due soon."
     ),
     "alerts": LazyCommand(
-        "gateway.cli.alerts:alerts", "Việc cần người xem, ai đã nhận.", "What needs a person, and who took it on."
+        "gateway.cli.alerts:alerts",
+        "Cảnh báo cần người vận hành xử lý, ai đã tiếp nhận.",
+        "What needs a person, and who took it on.",
     ),
     "drift": LazyCommand(
         "gateway.cli.drift:drift",
-        "Hồ sơ mà một bên chưa biết đúng, vì sao, tới lượt ai.",
+        "Hồ sơ có dữ liệu ở một bên chưa khớp, nguyên nhân, bên phải xử lý.",
         "Dossiers that a party does not know rightly, why, whose turn.",
     ),
     "lint": LazyCommand(
         "gateway.cli.lint:lint",
-        "Điều gì ở hồ sơ làm đơn vị mất điểm bộ chỉ số 766.",
+        "Nội dung của hồ sơ làm giảm điểm của đơn vị theo bộ chỉ số 766.",
         "What of the dossiers costs a unit points in the index 766.",
     ),
     "reconcile": LazyCommand(
         "gateway.cli.reconcile:reconcile",
-        "Đối soát sổ của trục với điều một bên đang tin.",
+        "Đối soát dữ liệu của trục với dữ liệu của một bên.",
         "Our record against what a party believes.",
     ),
     "report": LazyCommand("gateway.cli.reports:report", "Thống kê một kỳ.", "Count a period."),
@@ -146,7 +150,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "log": LazyCommand("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
     "erase": LazyCommand(
         "gateway.cli.erase:erase",
-        "Xóa nội dung hết hạn lưu trữ, có kế hoạch trước.",
+        "Xóa nội dung hết thời hạn lưu trữ, lập kế hoạch trước.",
         "Erase what retention no longer keeps, with a plan first.",
     ),
     "console": LazyCommand(
@@ -168,7 +172,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "db": LazyCommand("gateway.cli.node:db", "Cơ sở dữ liệu.", "The database."),
     "doctor": LazyCommand(
         "gateway.cli.node:doctor",
-        "Cái gì đang có hiệu lực, từ đâu, và có gì sai.",
+        "Thiết lập đang có hiệu lực, nguồn của từng thiết lập, các lỗi.",
         "What is in force, where from, and what is wrong.",
     ),
 }
@@ -200,7 +204,7 @@ lienthong.params.append(
         is_eager=True,
         expose_value=False,
         callback=_version,
-        vi="In phiên bản rồi thôi.",
+        vi="Hiển thị phiên bản.",
         en="Print the version and leave.",
     )
 )

@@ -26,9 +26,9 @@ SHOWN = 20  # of each list; the rest is counted
 
 @command(
     "replay",
-    vi="Gửi lại các lượt gửi bị từ chối hoặc quá hạn, xét lại các thông điệp bị từ chối hoặc đang giữ: theo mã, hoặc "
-    "theo bộ lọc. Trước hết in kế hoạch: bao nhiêu, cái nào bên nhận đã có, cái nào bây giờ vẫn sẽ hỏng. "
-    "Mã và nội dung giữ nguyên.",
+    vi="Gửi lại các lượt gửi bị từ chối hoặc quá hạn, xét lại các thông điệp bị từ chối hoặc đang giữ: theo mã, "
+    "hoặc theo bộ lọc. Trước hết hiển thị kế hoạch: số lượng, lượt nào bên nhận đã có, lượt nào hiện vẫn "
+    "không thành công. Mã và nội dung giữ nguyên.",
     en="Send refused or dead deliveries again, judge rejected or held messages again: by id, or by filter. First comes "
     "the plan: how many, which the receiver has already, which would fail even now. Ids and bytes stay what they are.",
 )
@@ -38,7 +38,8 @@ SHOWN = 20  # of each list; the rest is counted
     "states",
     multiple=True,
     type=click.Choice(["refused", "dead", "rejected", "held"]),
-    vi="Mọi lượt gửi refused/dead, hay mọi thông điệp rejected/held.",
+    vi="Mọi lượt gửi ở trạng thái refused (bị từ chối), dead (quá hạn gửi), hoặc mọi thông điệp ở "
+    "trạng thái rejected (bị từ chối), held (tạm giữ).",
     en="All deliveries refused/dead, or all messages rejected/held.",
 )
 @option(
@@ -47,11 +48,16 @@ SHOWN = 20  # of each list; the rest is counted
     vi="Bên nhận của lượt gửi, bên gửi của thông điệp.",
     en="Receiver of deliveries, sender of messages.",
 )
-@option("--code", metavar="DLV-020", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
-@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
-@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
+@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
 @option(
-    "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
+    "--limit",
+    type=click.IntRange(1, desk.MANY),
+    default=desk.MANY,
+    show_default=True,
+    vi="Số lượng tối đa.",
+    en="At most.",
 )
 @option(
     "--rate",
@@ -61,7 +67,7 @@ SHOWN = 20  # of each list; the rest is counted
     vi="Số việc mỗi giây, khi kế hoạch có hơn một việc.",
     en="Things a second, where the plan has more than one.",
 )
-@option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
+@option("--dry-run", is_flag=True, vi="Chỉ hiển thị kế hoạch.", en="Only print the plan.")
 @asking
 def replay(
     call: CommandRun,
@@ -136,13 +142,14 @@ def _print_plan(screen: Screen, plan: desk.ReplayPlan) -> None:
     screen.rest(max(0, len(plan.deliveries) - SHOWN) + max(0, len(plan.messages) - SHOWN))
     _print_counts(screen, plan)
     for doubt in plan.would_fail[:SHOWN]:
-        screen.line(f"Bây giờ vẫn sẽ hỏng: {doubt.subject}", f"Would fail even now: {doubt.subject}")
+        screen.line(f"Hiện vẫn không thành công: {doubt.subject}", f"Would fail even now: {doubt.subject}")
         for problem in doubt.problems:
             screen.problem(problem)
     screen.rest(len(plan.would_fail) - SHOWN)
     if plan.cut:
         screen.line(
-            "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
+            "Còn mục ngoài giới hạn; chạy lại lệnh sau lần này.",
+            "There is more beyond the limit; run again afterwards.",
         )
 
 
@@ -170,11 +177,11 @@ def _told(screen: Screen, delivery: Delivery) -> str:
 
 def _print_counts(screen: Screen, plan: desk.ReplayPlan) -> None:
     counts: Mapping[tuple[str, str], int] = {
-        ("bên nhận đã có rồi, không gửi nữa", "the receiver has already; not sent again"): len(plan.delivered),
-        ("đang tự đi, không cần làm gì", "on their way by themselves"): len(plan.waiting),
+        ("bên nhận đã có, không gửi lại", "the receiver has already; not sent again"): len(plan.delivered),
+        ("đang được gửi, không cần xử lý", "on their way by themselves"): len(plan.waiting),
         ("đã bỏ qua trước đây", "were skipped before"): len(plan.skipped),
-        ("đã xong, không còn gì để gửi", "done, nothing left to send"): len(plan.settled),
-        ("lượt đang chờ phía sau sẽ đi tiếp", "deliveries waiting behind will follow"): plan.behind,
+        ("đã hoàn thành, không còn lượt phải gửi", "done, nothing left to send"): len(plan.settled),
+        ("lượt đang chờ phía sau sẽ được gửi tiếp", "deliveries waiting behind will follow"): plan.behind,
     }
     for (vi, en), count in counts.items():
         if count:
@@ -192,7 +199,7 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
         return
     if queued:
         screen.line(
-            f"Đã xếp hàng lại {len(queued)} lượt gửi; “lienthong work” sẽ gửi.",
+            f"Đã đưa lại {len(queued)} lượt gửi vào hàng đợi; “lienthong work” sẽ gửi.",
             f"Queued {len(queued)} deliveries again; “lienthong work” sends them.",
         )
     for answer in answers:
@@ -204,8 +211,8 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
 
 @command(
     "skip",
-    vi="Bỏ hẳn các lượt gửi, để các lượt sau của hồ sơ đó đi tiếp: theo mã, hoặc theo bộ lọc như replay. Trước hết in kế hoạch. "
-    "Bên nhận sẽ không có các thông điệp này.",
+    vi="Bỏ qua các lượt gửi để các lượt sau của hồ sơ được gửi tiếp: theo mã, hoặc theo bộ lọc như lệnh replay. "
+    "Trước hết hiển thị kế hoạch. Bên nhận sẽ không nhận được các thông điệp này.",
     en="Give deliveries up for good, so that later ones of their dossiers go on: by id, or by the filters of replay. First comes "
     "the plan. The receiver will not have these messages.",
 )
@@ -218,12 +225,17 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
     vi="Mọi lượt gửi ở trạng thái này.",
     en="All deliveries in this state.",
 )
-@option("--party", metavar="PARTY", vi="Chỉ của bên nhận này.", en="Only to this receiver.")
-@option("--code", metavar="DLV-020", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
-@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
-@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
+@option("--party", metavar="PARTY", vi="Chỉ lượt gửi của bên nhận này.", en="Only to this receiver.")
+@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
 @option(
-    "--limit", type=click.IntRange(1, desk.MANY), default=desk.MANY, show_default=True, vi="Nhiều nhất.", en="At most."
+    "--limit",
+    type=click.IntRange(1, desk.MANY),
+    default=desk.MANY,
+    show_default=True,
+    vi="Số lượng tối đa.",
+    en="At most.",
 )
 @option(
     "--rate",
@@ -233,7 +245,7 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
     vi="Số việc mỗi giây, khi kế hoạch có hơn một việc.",
     en="Things a second, where the plan has more than one.",
 )
-@option("--dry-run", is_flag=True, vi="Chỉ in kế hoạch.", en="Only print the plan.")
+@option("--dry-run", is_flag=True, vi="Chỉ hiển thị kế hoạch.", en="Only print the plan.")
 @asking
 def skip(
     call: CommandRun,
@@ -275,7 +287,7 @@ def skip(
     why = call.agreed(
         "skip",
         reason,
-        f"Bỏ hẳn {number} lượt gửi?" if number > 1 else f"Bỏ hẳn lượt gửi {plan.deliveries[0].id}?",
+        f"Bỏ qua {number} lượt gửi?" if number > 1 else f"Bỏ qua lượt gửi {plan.deliveries[0].id}?",
         f"Give up {number} deliveries for good?"
         if number > 1
         else f"Give delivery {plan.deliveries[0].id} up for good?",
@@ -287,7 +299,7 @@ def skip(
     if screen.as_json:
         screen.row({"skipped": delivery_row(screen, one)})
     screen.line(
-        f"Đã bỏ qua {one.id}; làn {one.lane} tới {one.party} đi tiếp.",
+        f"Đã bỏ qua {one.id}; hàng đợi {one.lane} tới {one.party} được gửi tiếp.",
         f"Skipped {one.id}; lane {one.lane} to {one.party} goes on.",
     )
     return FINE
@@ -327,17 +339,18 @@ def _print_skip(screen: Screen, plan: desk.SkipPlan, *, dry_run: bool) -> None:
     if len(plan.deliveries) == 1 and not dry_run and not screen.interactive:
         return
     screen.line(
-        f"Kế hoạch: bỏ hẳn {len(plan.deliveries)} lượt gửi.", f"Plan: give up {len(plan.deliveries)} deliveries."
+        f"Kế hoạch: bỏ qua {len(plan.deliveries)} lượt gửi.", f"Plan: give up {len(plan.deliveries)} deliveries."
     )
     for delivery in plan.deliveries[:SHOWN]:
         screen.line(_told(screen, delivery))
     screen.rest(len(plan.deliveries) - SHOWN)
     if plan.behind:
         screen.line(
-            f"  {plan.behind} lượt đang chờ phía sau sẽ đi tiếp",
+            f"  {plan.behind} lượt đang chờ phía sau sẽ được gửi tiếp",
             f"  {plan.behind} deliveries waiting behind will follow",
         )
     if plan.cut:
         screen.line(
-            "Còn nữa ngoài giới hạn; chạy lại sau lần này.", "There is more beyond the limit; run again afterwards."
+            "Còn mục ngoài giới hạn; chạy lại lệnh sau lần này.",
+            "There is more beyond the limit; run again afterwards.",
         )

@@ -38,18 +38,21 @@ ENDS_SOON = timedelta(days=30)
 DRIFTS_FOR = timedelta(hours=1)  # so long a party may not know the newest of a dossier
 
 ALARMS = {
-    "lane-held": ("Làn bị giữ", "Lane held"),
-    "uncertain": ("Chưa rõ đã tới", "Outcome unknown"),
-    "party-silent": ("Bên nhận không trả lời", "Party silent"),
-    "inbox-unread": ("Hộp thư chưa đọc", "Inbox unread"),
+    "lane-held": ("Hàng đợi hồ sơ bị tạm giữ", "Lane held"),
+    "uncertain": ("Chưa rõ kết quả gửi", "Outcome unknown"),
+    "party-silent": ("Bên nhận không phản hồi", "Party silent"),
+    "inbox-unread": ("Hộp thư chưa được đọc", "Inbox unread"),
     "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
-    "message-held": ("Thông điệp đang giữ", "Message held"),
-    "drift": ("Bên nhận chưa biết hoặc tin khác", "Party not told yet, or believes otherwise"),
+    "message-held": ("Thông điệp đang tạm giữ", "Message held"),
+    "drift": ("Dữ liệu ở bên nhận chưa khớp", "Party not told yet, or believes otherwise"),
     "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
-    "registry-flawed": ("Hồ sơ không dựng được, bên bị đóng ngoài", "Profile cannot be built, its party is shut out"),
-    "status-missing": ("Thiếu trạng thái chứng thư", "Certificate status missing"),
-    "allowance": ("Sắp hoặc đã dùng hết mức được gửi trong ngày", "A day's allowance used up, or nearly"),
-    "receipt-unproven": ("Biên nhận của bên nhận không chứng minh được", "Receiver's receipts prove nothing"),
+    "registry-flawed": (
+        "Hồ sơ đăng ký không dùng được, bên không kết nối được",
+        "Profile cannot be built, its party is shut out",
+    ),
+    "status-missing": ("Chưa có trạng thái chứng thư", "Certificate status missing"),
+    "allowance": ("Sắp dùng hết hoặc đã dùng hết hạn mức gửi trong ngày", "A day's allowance used up, or nearly"),
+    "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),
 }
 SEVERITIES = {"now": ("NGAY", "NOW"), "today": ("hôm nay", "today"), "later": ("sau", "later")}
 #: The command that shows more of it; {party}, {subject} and {delivery} of the oldest.
@@ -73,13 +76,15 @@ alerts = Group(
     default="list",
     entries={
         "list": LazyCommand(
-            "gateway.cli.alerts:list_", "Việc cần người xem, gom nhóm.", "What needs a person, grouped."
+            "gateway.cli.alerts:list_", "Cảnh báo cần người vận hành xử lý, theo nhóm.", "What needs a person, grouped."
         ),
         "ack": LazyCommand(
-            "gateway.cli.alerts:ack", "Nhận việc: thôi báo tới một lúc.", "Take it on: no news until a time."
+            "gateway.cli.alerts:ack",
+            "Tiếp nhận cảnh báo: ngừng nhắc tới một thời điểm.",
+            "Take it on: no news until a time.",
         ),
     },
-    vi="Việc cần người xem. Không nêu lệnh con: liệt kê, gom theo bên và nguyên nhân.",
+    vi="Cảnh báo cần người vận hành xử lý. Không nêu lệnh con: liệt kê theo bên và nguyên nhân.",
     en="What needs a person. Without a command: the list, by party and cause.",
 )
 
@@ -156,24 +161,24 @@ def registry_flaws(settings: Settings, store: Store, now: datetime) -> list[Aler
 
 @command(
     "list",
-    vi="Những việc cần người xem, gom theo bên và nguyên nhân: làn bị giữ, chưa rõ đã tới, hộp thư chưa đọc, sự kiện đang "
-    "chờ, thông điệp đang giữ, biên nhận không chứng minh được, chứng thư chưa rõ "
-    "trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày. Mã "
-    "thoát 1 khi có việc chưa ai nhận.",
+    vi="Cảnh báo cần người vận hành xử lý, theo bên và nguyên nhân: hàng đợi bị tạm giữ, lượt gửi chưa rõ kết "
+    "quả, hộp thư chưa được đọc, sự kiện đang chờ, thông điệp đang tạm giữ, xác nhận tiếp nhận không chứng "
+    "minh được, chứng thư chưa rõ trạng thái, chứng thư và cây tin cậy hết hiệu lực trong 30 ngày. Mã thoát 1 "
+    "khi có cảnh báo chưa được tiếp nhận.",
     en="What needs a person, by party and cause: held lanes, unknown outcomes, unread inboxes, waiting events, held "
     "messages, receipts that prove nothing, certificates of unknown "
     "status, certificates and trust trees that end within 30 days. Exit 1 when there is "
     "something that nobody has taken on.",
 )
-@option("--each", is_flag=True, vi="Từng việc, không gom.", en="Each one, not grouped.")
-@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--each", is_flag=True, vi="Từng cảnh báo, không theo nhóm.", en="Each one, not grouped.")
+@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Số lượng tối đa.", en="At most.")
 def list_(call: CommandRun, each: bool, limit: int) -> int:
     """Prints groups, or their members."""
     call.need(OperatorRole.VIEWER, "alerts")
     screen, groups = call.screen, current(call)
     code = PROBLEMS if any(group.acknowledged is None for group in groups) else FINE
     if not groups and not screen.as_json:
-        screen.line("Không có gì cần xem.", "Nothing needs a person.")
+        screen.line("Không có cảnh báo nào.", "Nothing needs a person.")
     elif each:
         _print_each(screen, groups, limit)
     elif screen.as_json:
@@ -246,7 +251,7 @@ def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime, names
             seen = group.acknowledged
             until = screen.text(f" tới {when(seen.until)}", f" until {when(seen.until)}") if seen.until else ""
             screen.line(
-                f"    đã có {seen.who} nhận{until}: {seen.note}", f"    taken on by {seen.who}{until}: {seen.note}"
+                f"    {seen.who} đã tiếp nhận{until}: {seen.note}", f"    taken on by {seen.who}{until}: {seen.note}"
             )
             continue
         words = explained(group.cause, group.facts, screen.lang)
@@ -259,14 +264,24 @@ def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime, names
 
 @command(
     "ack",
-    vi="Nhận một nhóm việc: nó thôi là tin mới cho tới lúc nêu ở --until, hoặc tới khi hết. Ai nhận, ghi chú gì đều vào "
-    "nhật ký. ID là mã trong ngoặc vuông của “alerts”.",
+    vi="Tiếp nhận một nhóm cảnh báo: ngừng nhắc cho tới thời điểm nêu ở --until, hoặc tới khi kết thúc. Người "
+    "tiếp nhận và ghi chú được ghi vào nhật ký. ID là mã trong ngoặc vuông của “alerts”.",
     en="Take a group on: it is no news until --until, or until it is over. Who did, and the note, go into the log. ID is "
     "the one in square brackets of “alerts”.",
 )
 @argument("name", metavar="ID")
-@option("--note", metavar="…", vi="Ghi chú: ai làm gì, bao giờ xong.", en="The note: who does what, and by when.")
-@option("--until", type=Moment(), vi="Báo lại từ lúc này nếu vẫn còn.", en="News again from this time, if it lasts.")
+@option(
+    "--note",
+    metavar="…",
+    vi="Ghi chú: ai xử lý, xử lý gì, khi nào hoàn thành.",
+    en="The note: who does what, and by when.",
+)
+@option(
+    "--until",
+    type=Moment(),
+    vi="Nhắc lại từ thời điểm này nếu chưa kết thúc.",
+    en="News again from this time, if it lasts.",
+)
 @acting
 def ack(call: CommandRun, name: str, note: str | None, until: datetime | None, reason: str | None) -> int:
     """Records the acknowledgement."""
@@ -279,5 +294,7 @@ def ack(call: CommandRun, name: str, note: str | None, until: datetime | None, r
     if call.screen.as_json:
         call.screen.row({"acknowledged": group.id, "count": len(group.alerts), "until": until})
     else:
-        call.screen.line(f"Đã nhận {group.id} ({len(group.alerts)}).", f"Took on {group.id} ({len(group.alerts)}).")
+        call.screen.line(
+            f"Đã tiếp nhận {group.id} ({len(group.alerts)}).", f"Took on {group.id} ({len(group.alerts)})."
+        )
     return FINE

@@ -32,7 +32,7 @@ WATCH_S = 0.5  # how often a bar is looked after
 KINDS = {
     BatchKind.REPLAY: ("gửi lại, xét lại", "replay"),
     BatchKind.SKIP: ("bỏ qua", "skip"),
-    BatchKind.REPAIR: ("chữa sau đối soát", "repair"),
+    BatchKind.REPAIR: ("khắc phục sau đối soát", "repair"),
 }
 STATES = {
     BatchState.WAITING: ("chờ duyệt", "waiting"),
@@ -43,11 +43,11 @@ STATES = {
 }
 ITEM_STATES = {
     BatchItemState.PLANNED: ("chưa tới lượt", "planned"),
-    BatchItemState.QUEUED: ("đang trên đường", "queued"),
+    BatchItemState.QUEUED: ("đang được gửi", "queued"),
     BatchItemState.DONE: ("xong", "done"),
-    BatchItemState.FAILED: ("hỏng", "failed"),
+    BatchItemState.FAILED: ("không thành công", "failed"),
     BatchItemState.CHANGED: ("người khác đã thay đổi", "changed by others"),
-    BatchItemState.LEFT: ("không làm (đã hủy)", "left"),
+    BatchItemState.LEFT: ("không thực hiện (đã hủy)", "left"),
 }
 ITEM_KINDS = {
     BatchItemKind.DELIVERY: ("lượt gửi", "delivery"),
@@ -59,19 +59,21 @@ batch = Group(
     "batch",
     entries={
         "show": LazyCommand(
-            "gateway.cli.batch:show", "Một đợt: tới đâu, hỏng gì, vì sao.", "One batch: how far, what failed, why."
+            "gateway.cli.batch:show",
+            "Một đợt: tiến độ, việc không thành công, nguyên nhân.",
+            "One batch: how far, what failed, why.",
         ),
         "pause": LazyCommand("gateway.cli.batch:pause", "Tạm dừng một đợt.", "Pause a batch."),
-        "resume": LazyCommand("gateway.cli.batch:resume", "Cho đợt chạy tiếp.", "Let a batch go on."),
-        "cancel": LazyCommand("gateway.cli.batch:cancel", "Hủy phần chưa làm.", "Leave the rest undone."),
+        "resume": LazyCommand("gateway.cli.batch:resume", "Chạy tiếp một đợt.", "Let a batch go on."),
+        "cancel": LazyCommand("gateway.cli.batch:cancel", "Hủy phần chưa thực hiện.", "Leave the rest undone."),
         "approve": LazyCommand(
             "gateway.cli.batch:approve", "Duyệt đợt do người khác bắt đầu.", "Approve what somebody else started."
         ),
         "again": LazyCommand(
-            "gateway.cli.batch:again", "Đợt mới gồm những việc đã hỏng.", "A new batch of what failed."
+            "gateway.cli.batch:again", "Đợt mới gồm các việc không thành công.", "A new batch of what failed."
         ),
     },
-    vi="Một đợt: việc trên nhiều lượt gửi, thông điệp hay hồ sơ, do “lienthong work” làm dần theo nhịp.",
+    vi="Một đợt: việc trên nhiều lượt gửi, thông điệp hay hồ sơ, do “lienthong work” thực hiện dần theo tốc độ đã đặt.",
     en="A batch: an act over many deliveries, messages or dossiers, carried out by “lienthong work” at a rate.",
 )
 
@@ -89,7 +91,7 @@ def started(call: CommandRun, made: Batch) -> None:
         )
         return
     screen.line(
-        f"Đợt {made.number}: {made.size} việc, {made.per_second:g} việc mỗi giây; “lienthong work” sẽ làm.",
+        f"Đợt {made.number}: {made.size} việc, {made.per_second:g} việc mỗi giây; “lienthong work” sẽ thực hiện.",
         f"Batch {made.number}: {made.size} things, {made.per_second:g} a second; “lienthong work” carries it out.",
     )
     screen.line(
@@ -112,7 +114,7 @@ def _word(screen: Screen, pair: tuple[str, str]) -> str:
 
 @command(
     "batches",
-    vi="Các đợt, mới nhất trước: ai bắt đầu, vì sao, tới đâu. Một đợt: “lienthong batch show N”.",
+    vi="Các đợt, mới nhất trước: người bắt đầu, lý do, tiến độ. Một đợt: “lienthong batch show N”.",
     en="Batches, the newest first: who started them, why, how far. One of them: “lienthong batch show N”.",
 )
 @option(
@@ -120,11 +122,11 @@ def _word(screen: Screen, pair: tuple[str, str]) -> str:
     "states",
     multiple=True,
     type=click.Choice([state.value for state in BatchState]),
-    vi="Chỉ trạng thái này.",
+    vi="Chỉ các mục ở trạng thái này.",
     en="Only in this state.",
 )
-@option("--before", type=click.IntRange(1), metavar="N", vi="Trang tiếp, trước đợt này.", en="The next page.")
-@option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--before", type=click.IntRange(1), metavar="N", vi="Trang tiếp theo, trước đợt này.", en="The next page.")
+@option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, vi="Số lượng tối đa.", en="At most.")
 def batches(call: CommandRun, states: tuple[str, ...], before: int | None, limit: int) -> int:
     """Lists batches."""
     call.need(OperatorRole.VIEWER, "batches")
@@ -140,7 +142,7 @@ def batches(call: CommandRun, states: tuple[str, ...], before: int | None, limit
     if not shown:
         screen.line("Không có đợt nào.", "No batches.")
         return FINE
-    heads = ("Đợt", "Việc", "Trạng thái", "Xong", "Hỏng", "Số việc", "Bắt đầu", "Ai", "Lý do")
+    heads = ("Đợt", "Việc", "Trạng thái", "Xong", "Không thành công", "Số việc", "Bắt đầu", "Ai", "Lý do")
     heads_en = ("Batch", "Act", "State", "Done", "Failed", "Size", "Started", "By", "Reason")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
@@ -166,8 +168,8 @@ def batches(call: CommandRun, states: tuple[str, ...], before: int | None, limit
 
 @command(
     "show",
-    vi="Một đợt: ai bắt đầu, kế hoạch lấy từ đâu, nhịp, bao nhiêu việc đang ở đâu, việc nào hỏng và vì sao, việc nào đã có "
-    "người khác thay đổi. --watch: thanh tiến độ tới khi đợt hết việc.",
+    vi="Một đợt: người bắt đầu, nguồn của kế hoạch, tốc độ, số việc theo trạng thái, việc không thành công và "
+    "nguyên nhân, việc đã có người khác thay đổi. --watch: thanh tiến độ tới khi đợt hết việc.",
     en="One batch: who started it, where the plan is from, its rate, how many things stand where, what failed and why, what "
     "others changed. --watch: a bar until there is nothing left to do.",
 )
@@ -184,7 +186,7 @@ def batches(call: CommandRun, states: tuple[str, ...], before: int | None, limit
 @option(
     "--after", type=click.IntRange(0), default=0, metavar="K", vi="Từ sau việc thứ K.", en="From behind thing K on."
 )
-@option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, vi="Số lượng tối đa.", en="At most.")
 def show(call: CommandRun, number: int, watch: bool, states: tuple[str, ...], after: int, limit: int) -> int:
     """Prints one batch; exit 1 where something failed."""
     from gateway.services.batches import batch_known, why_failed
@@ -227,11 +229,11 @@ def _print_batch(screen: Screen, one: Batch, causes: dict[str, int]) -> None:
     rows: list[tuple[str, object]] = [
         (screen.text("Lý do", "Reason"), one.reason),
         (screen.text("Bắt đầu", "Started"), f"{when(one.started_at)} · {one.started_by}"),
-        (screen.text("Nhịp", "Rate"), screen.text(f"{one.per_second:g} việc/giây", f"{one.per_second:g} a second")),
+        (screen.text("Tốc độ", "Rate"), screen.text(f"{one.per_second:g} việc/giây", f"{one.per_second:g} a second")),
     ]
     if one.asked:
         said = ", ".join(f"{name}={_said(value)}" for name, value in one.asked.items())
-        rows.append((screen.text("Kế hoạch từ", "Plan from"), said))
+        rows.append((screen.text("Nguồn của kế hoạch", "Plan from"), said))
     if one.approved_by is not None:
         rows.append((screen.text("Duyệt", "Approved"), f"{when(one.approved_at)} · {one.approved_by}"))
     if one.ended_at is not None:
@@ -243,7 +245,7 @@ def _print_batch(screen: Screen, one: Batch, causes: dict[str, int]) -> None:
         screen.line(f"  {number} × {code}")
     if causes:
         screen.line(
-            f"  Gửi lại những việc hỏng: lienthong batch again {one.number} --reason “…”",
+            f"  Gửi lại các việc không thành công: lienthong batch again {one.number} --reason “…”",
             f"  Replay what failed: lienthong batch again {one.number} --reason “…”",
         )
     if one.state is BatchState.WAITING:
@@ -265,7 +267,7 @@ def _print_items(call: CommandRun, items: Sequence[BatchItem], why: dict[int, Pr
     for item in items:
         state = _word(screen, ITEM_STATES[item.state])
         kind = _word(screen, ITEM_KINDS[item.step.kind])
-        found = screen.text(f" (lúc ấy: {item.found})", f" (found: {item.found})") if item.found else ""
+        found = screen.text(f" (lúc đó: {item.found})", f" (found: {item.found})") if item.found else ""
         code = f" {item.code}" if item.code else ""
         screen.line(
             f"  {item.number}. {kind} {item.step.subject} · {called(item.step.party, names)} · {state}{code}{found}"
@@ -297,7 +299,7 @@ def _item_row(screen: Screen, item: BatchItem, problem: Problem | None) -> dict[
 
 @command(
     "pause",
-    vi="Tạm dừng: không làm thêm việc nào của đợt cho tới “batch resume”. Những gì đã xếp hàng vẫn được gửi.",
+    vi="Tạm dừng: không thực hiện thêm việc nào của đợt cho tới “batch resume”. Các việc đã đưa vào hàng đợi vẫn được gửi.",
     en="Pause: nothing more of it is done until “batch resume”. What was queued already is still delivered.",
 )
 @argument("number", type=click.IntRange(1), metavar="N")
@@ -312,21 +314,21 @@ def pause(call: CommandRun, number: int, reason: str | None) -> int:
     return FINE
 
 
-@command("resume", vi="Cho đợt đang tạm dừng chạy tiếp.", en="Let a paused batch go on.")
+@command("resume", vi="Chạy tiếp đợt đang tạm dừng.", en="Let a paused batch go on.")
 @argument("number", type=click.IntRange(1), metavar="N")
 @asking
 def resume(call: CommandRun, number: int, reason: str | None) -> int:
     """Asks, and resumes."""
     from gateway.services.batches import resume_batch
 
-    one, why = _asked(call, number, "resume", reason, "Cho chạy tiếp", "Go on with")
+    one, why = _asked(call, number, "resume", reason, "Chạy tiếp", "Go on with")
     _told(call, resume_batch(call.store, one.number, who=f"operator:{call.person}", reason=why, now=call.now))
     return FINE
 
 
 @command(
     "cancel",
-    vi="Hủy: những việc chưa tới lượt không làm nữa; những gì đã làm giữ nguyên.",
+    vi="Hủy: các việc chưa tới lượt không được thực hiện; các việc đã thực hiện giữ nguyên.",
     en="Cancel: what has not had its turn is left undone for good; what was done stays done.",
 )
 @argument("number", type=click.IntRange(1), metavar="N")
@@ -358,7 +360,7 @@ def approve(call: CommandRun, number: int, reason: str | None) -> int:
 
 @command(
     "again",
-    vi="Một đợt mới gồm những việc đã hỏng của đợt này mà lúc này còn hỏng: gửi lại lượt gửi, xét lại thông điệp.",
+    vi="Một đợt mới gồm các việc không thành công của đợt này mà hiện vẫn chưa thành công: gửi lại lượt gửi, xét lại thông điệp.",
     en="A new batch of what failed in this one and still does: deliveries are queued, messages judged again.",
 )
 @argument("number", type=click.IntRange(1), metavar="N")
@@ -378,7 +380,7 @@ def again(call: CommandRun, number: int, rate: float | None, reason: str | None)
     why = call.agreed(
         "batch again",
         reason,
-        f"Gửi lại, xét lại {count} việc hỏng của đợt {number}?",
+        f"Gửi lại, xét lại {count} việc không thành công của đợt {number}?",
         f"Replay {count} of batch {number}?",
     )
     made = batch_of_failed(
@@ -414,6 +416,6 @@ def _told(call: CommandRun, one: Batch) -> None:
         return
     vi, en = STATES[one.state]
     call.screen.line(
-        f"Đợt {one.number}: {vi}; {one.settled}/{one.size} việc đã xong phần mình.",
+        f"Đợt {one.number}: {vi}; {one.settled}/{one.size} việc đã hoàn thành.",
         f"Batch {one.number}: {en}; {one.settled} of {one.size} through.",
     )

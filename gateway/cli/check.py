@@ -65,9 +65,9 @@ def _how_to_write(ctx: click.Context | None, value: str) -> str:
 
 @command(
     "check",
-    vi="Xét các tệp đúng như khi trục nhận chúng: đọc được không, đúng lược đồ không, chữ ký và quyền của bên gửi. "
-    "Không cần máy chủ, không cần cơ sở dữ liệu; sổ đăng ký lấy từ thư mục hồ sơ các bên. “-” là đầu vào chuẩn, "
-    "thư mục là mọi tệp .xml trong đó.",
+    vi="Kiểm tra các tệp như khi trục tiếp nhận: khả năng đọc, lược đồ, chữ ký và quyền của bên gửi. Không cần "
+    "máy chủ, không cần cơ sở dữ liệu; sổ đăng ký lấy từ thư mục hồ sơ các bên. “-” là đầu vào chuẩn, thư mục "
+    "là mọi tệp .xml trong đó.",
     en="Judge files just as the gateway would on arrival: readable, right by schema, by whom signed, allowed or not. "
     "Needs no server and no database; the registry is that of the party profiles. “-” is standard input, "
     "a folder is every .xml file in it.",
@@ -76,19 +76,19 @@ def _how_to_write(ctx: click.Context | None, value: str) -> str:
 @option(
     "--party",
     metavar="PARTY",
-    vi="Bên gửi tới cửa. Mặc định: “sender” trong tệp .toml cùng tên đi kèm, nếu có; không thì bên mà NoiGui nêu.",
+    vi="Bên gửi đã xác thực. Mặc định: “sender” trong tệp .toml cùng tên đi kèm, nếu có; nếu không, bên ghi ở NoiGui.",
     en="The party at the door. Default: “sender” of the side-car .toml of the same name, or else the one NoiGui names.",
 )
 @option(
     "--expect",
     is_flag=True,
-    vi="So kết quả với tệp .toml đi kèm (outcome, problems): mã thoát 0 khi đúng hết. Bộ mẫu dùng cách này.",
+    vi="So kết quả với tệp .toml đi kèm (outcome, problems): mã thoát 0 khi tất cả đều đúng. Bộ mẫu dùng cách này.",
     en="Compare with the side-car .toml (outcome, problems): exit 0 when all is as it says. The samples do so.",
 )
 @option(
     "--at",
     type=Moment(),
-    vi="Xét như nhận vào lúc này (mặc định: bây giờ).",
+    vi="Kiểm tra như khi tiếp nhận tại thời điểm này (mặc định: hiện tại).",
     en="Judge as of this time (default: now).",
 )
 @option(
@@ -96,7 +96,7 @@ def _how_to_write(ctx: click.Context | None, value: str) -> str:
     "hints",
     is_flag=True,
     vi="Với mỗi lỗi, đề xuất thay đổi nhỏ nhất: sửa ở dòng và cột nào, thay gì bằng gì. Không đoán điều chỉ người lập "
-    "biết. Sửa xong phải ký lại.",
+    "biết. Sau khi sửa phải ký lại.",
     en="For each problem propose the smallest change: at which line and column, what to replace by what. What only the "
     "author can know is not guessed. Sign again after mending.",
 )
@@ -329,14 +329,14 @@ def _print_text(
     if fixes is not None:
         _print_left(screen, sum(problem.outcome is ProblemOutcome.FAILED for problem in problems) - len(fixes))
     if fixes:
-        screen.line("    Sửa xong phải ký lại.", "    Sign again after mending.")
+        screen.line("    Sau khi sửa phải ký lại.", "    Sign again after mending.")
 
 
 def _print_left(screen: Screen, left: int) -> None:
     """How many failures are left without a proposal."""
     if left > 0:
         screen.line(
-            f"    {left} lỗi không tự đề xuất thay đổi được: làm theo dòng →.",
+            f"    {left} lỗi không đề xuất được thay đổi: thực hiện theo dòng →.",
             f"    {left} without an edit that could be proposed: follow the → line.",
         )
 
@@ -378,7 +378,7 @@ def _print_fix(screen: Screen, shown: str, fix: Proposal) -> None:
         screen.line(where + vi, where + en)
     if fix.example:
         screen.line(
-            "      Giá trị thêm vào chỉ là ví dụ đúng dạng: ghi giá trị thật.",
+            "      Giá trị thêm vào chỉ là ví dụ đúng dạng: thay bằng giá trị thật.",
             "      What is put in only shows the form: write the real value.",
         )
 
@@ -404,8 +404,8 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
 
 @command(
     "sign",
-    vi="Ký một ThongDiep bằng khóa của mình (tệp PEM, DER, PKCS#12 hoặc thiết bị PKCS#11), ra đầu ra chuẩn hoặc "
-    "--output. Mặc định: XAdES B-B, exclusive C14N; mọi dạng mà trục nhận đều ký được.",
+    vi="Ký một ThongDiep bằng khóa của đơn vị (tệp PEM, DER, PKCS#12 hoặc thiết bị PKCS#11), ghi ra đầu ra chuẩn "
+    "hoặc --output. Mặc định: XAdES B-B, exclusive C14N; ký được mọi dạng mà trục chấp nhận.",
     en="Sign a ThongDiep with your key (a PEM, DER or PKCS#12 file, or a PKCS#11 token), to standard output or "
     "--output. Default: XAdES B-B, exclusive C14N; every form that the gateway takes can be made.",
 )
@@ -434,7 +434,11 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
 @option("--token", metavar="LABEL", vi="Nhãn của thiết bị.", en="The token's label.")
 @option("--label", metavar="LABEL", vi="Nhãn của khóa trong thiết bị.", en="The key's label in the token.")
 @option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), vi="Ghi vào tệp này.", en="Write to this file."
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    vi="Tệp để ghi kết quả.",
+    en="Write to this file.",
 )
 @option(
     "--form",
@@ -456,7 +460,7 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
     "--implied-c14n",
     "implied",
     is_flag=True,
-    vi="Không ghi phép chuẩn hóa vào tham chiếu tới gốc: mặc nhiên là C14N 1.0, như .NET có thể làm.",
+    vi="Không ghi phép chuẩn hóa vào tham chiếu tới gốc: mặc nhiên là C14N 1.0, như .NET.",
     en="Name no canonicalisation in the reference to the root: C14N 1.0 is implied, as .NET may do.",
 )
 @option(
@@ -471,7 +475,7 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
     vi="RSASSA-PSS thay cho PKCS#1 v1.5 (khóa RSA).",
     en="RSASSA-PSS instead of PKCS#1 v1.5 (RSA keys).",
 )
-@option("--hash", "bits", type=click.Choice(["256", "384", "512"]), vi="SHA-2 bao nhiêu bit.", en="Bits of SHA-2.")
+@option("--hash", "bits", type=click.Choice(["256", "384", "512"]), vi="Số bit của SHA-2.", en="Bits of SHA-2.")
 @option(
     "--prefix",
     default="ds",
@@ -489,10 +493,10 @@ def _sum_up(call: CommandRun, fates: list[Fate]) -> None:
 @option(
     "--tsa",
     metavar="URL",
-    vi="Xin dấu thời gian RFC 3161 ở đây: XAdES B-T.",
+    vi="Địa chỉ dịch vụ cấp dấu thời gian RFC 3161: XAdES B-T.",
     en="Ask for an RFC 3161 time-stamp here: XAdES B-T.",
 )
-@option("--at", type=Moment(), vi="SigningTime (mặc định: bây giờ).", en="SigningTime (default: now).")
+@option("--at", type=Moment(), vi="SigningTime (mặc định: hiện tại).", en="SigningTime (default: now).")
 def sign(
     call: CommandRun,
     file: str,
@@ -583,12 +587,16 @@ def _signing_key(
         raise click.UsageError(text("Nêu --key, hoặc --module.", "Name --key, or --module."))
     if module is not None:
         if token is None or label is None:
-            raise click.UsageError(text("--module cần --token và --label.", "--module needs --token and --label."))
+            raise click.UsageError(
+                text("--module phải đi cùng --token và --label.", "--module needs --token and --label.")
+            )
         from signing.token import load_token_key
 
         return load_token_key(module, token, label, (password or b"").decode(), certificate)
     if file is None or token or label:
-        raise click.UsageError(text("--token và --label đi với --module.", "--token and --label go with --module."))
+        raise click.UsageError(
+            text("--token và --label phải đi cùng --module.", "--token and --label go with --module.")
+        )
     _warn_of_readers(call.screen, file)
     return SigningKey.load(file, certificate, password, private_mode=False)
 
@@ -601,7 +609,7 @@ def _warn_of_readers(screen: Screen, file: Path) -> None:
         return  # loading it says why
     if open_to_others:
         screen.note(
-            f"Lưu ý: {file} cho người khác đọc; với khóa thật hãy chạy chmod 600.",
+            f"Lưu ý: {file} cho phép người khác đọc; với khóa thật phải chạy chmod 600.",
             f"Note: others can read {file}; for a real key run chmod 600.",
         )
 
@@ -632,9 +640,10 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
 
 @command(
     "verify",
-    vi="Kiểm chữ ký của một tệp: ai ký, bằng chứng thư nào, ký đúng những gì; từng mục của Phụ lục II TT 15/2025. "
-    "Không xét lược đồ và quyền; dùng “check” cho việc đó. --bundle: kiểm gói bằng chứng của “lienthong evidence”, "
-    "không cần mạng, cơ sở dữ liệu hay cấu hình, và nêu tên thứ đầu tiên không khớp.",
+    vi="Kiểm tra chữ ký của một tệp: ai ký, bằng chứng thư nào, ký nội dung nào; từng mục của Phụ lục II TT "
+    "15/2025. Không kiểm tra lược đồ và quyền; dùng “check” cho việc đó. --bundle: kiểm tra gói bằng chứng "
+    "của “lienthong evidence”, không cần mạng, cơ sở dữ liệu hay cấu hình, và nêu thành phần đầu tiên không "
+    "khớp.",
     en="Verify a file's signature: who signed, with which certificate, and exactly what; item by item of Annex II of "
     "Circular 15/2025. Schema and permissions are not looked at; “check” does that. --bundle: check a bundle of "
     "“lienthong evidence”, without network, database or configuration, and name the first thing that does not fit.",
@@ -652,8 +661,8 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
     "certificates",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chỉ tin chứng thư này (PEM hoặc DER), không cần sổ đăng ký: để bên nhận kiểm biên nhận của trục. Nêu nhiều "
-    "lần được. Với --bundle: chứng thư của trục, đã nhận qua kênh khác.",
+    vi="Chỉ tin cậy chứng thư này (PEM hoặc DER), không cần sổ đăng ký: dùng khi bên nhận kiểm tra xác nhận tiếp "
+    "nhận của trục. Có thể nêu nhiều lần. Với --bundle: chứng thư của trục, đã nhận qua kênh khác.",
     en="Believe only this certificate (PEM or DER), without a registry: for parties that check the gateway's receipts. "
     "May be given again. With --bundle: the gateway's certificate, received by another way.",
 )
@@ -662,7 +671,7 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
     "trees",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Với --bundle: chứng thư gốc mà bạn tin (PEM, có thể nhiều chứng thư), thay cho gốc nằm trong gói.",
+    vi="Với --bundle: chứng thư gốc được tin cậy (PEM, có thể nhiều chứng thư), thay cho gốc nằm trong gói.",
     en="With --bundle: roots that you trust (PEM, several if you like), instead of those that lie in the bundle.",
 )
 @option(
@@ -670,16 +679,19 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
     "witnesses",
     multiple=True,
     metavar="NUMBER:HASH|JWS",
-    vi="Với --bundle: đầu chuỗi nhật ký mà bạn giữ.",
+    vi="Với --bundle: đầu chuỗi nhật ký đang được lưu giữ.",
     en="With --bundle: a head of the log that you keep.",
 )
 @option(
-    "--at", type=Moment(), vi="Xét như vào lúc này (mặc định: bây giờ).", en="Judge as of this time (default: now)."
+    "--at",
+    type=Moment(),
+    vi="Kiểm tra tại thời điểm này (mặc định: hiện tại).",
+    en="Judge as of this time (default: now).",
 )
 @option(
     "--signed",
     is_flag=True,
-    vi="In đúng những byte đã được ký (dạng chuẩn hóa); ra lỗi chuẩn thì nêu những gì nằm ngoài.",
+    vi="Hiển thị đúng các byte đã được ký (dạng chuẩn hóa); phần nằm ngoài được nêu ở đầu ra lỗi.",
     en="Print exactly the bytes that were signed (canonical); on standard error, what lies outside.",
 )
 def verify(
@@ -698,7 +710,9 @@ def verify(
     if bundle is not None:
         if at is not None:
             raise click.UsageError(
-                call.screen.text("Gói được xét theo lúc nhận ghi trong nó.", "A bundle is judged as of its own time.")
+                call.screen.text(
+                    "Gói được kiểm tra theo thời điểm nhận ghi trong gói.", "A bundle is judged as of its own time."
+                )
             )
         from gateway.cli.evidence import check_bundle
 

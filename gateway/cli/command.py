@@ -179,7 +179,7 @@ class Helped:
         """The option as click makes it, with our words."""
         made = super().get_help_option(ctx)  # type: ignore[misc]
         if made is not None:
-            made.help = say(ctx, "In trang này rồi thôi.", "Show this page and leave.")
+            made.help = say(ctx, "Hiển thị trợ giúp này.", "Show this page and leave.")
         return cast("click.Option | None", made)
 
 
@@ -321,7 +321,7 @@ def common_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_keep,
             is_eager=True,
-            vi="Tệp cấu hình; không ghi thì tìm lienthong.toml từ thư mục hiện tại trở lên.",
+            vi="Tệp cấu hình; nếu không nêu, tìm lienthong.toml từ thư mục hiện tại trở lên.",
             en="The configuration file; otherwise lienthong.toml of this folder or one above it.",
         ),
         Option(
@@ -331,7 +331,7 @@ def common_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_keep,
             is_eager=True,
-            vi="Ngôn ngữ; không ghi thì theo locale, rồi theo cấu hình.",
+            vi="Ngôn ngữ; nếu không nêu, theo thiết lập của hệ điều hành (locale), sau đó theo cấu hình.",
             en="The language; otherwise by locale, then by configuration.",
         ),
         Option(
@@ -342,7 +342,7 @@ def common_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_keep,
             is_eager=True,
-            vi="In JSON, mỗi dòng một đối tượng.",
+            vi="Hiển thị dạng JSON, mỗi dòng một đối tượng.",
             en="Print JSON, one object a line.",
         ),
         Option(
@@ -453,7 +453,7 @@ def asking(function: _F) -> _F:
         is_flag=True,
         expose_value=False,
         callback=_agree,
-        vi="Đồng ý trước, không hỏi lại; bắt buộc khi không có người ở màn hình.",
+        vi="Đồng ý trước, không hỏi lại; bắt buộc khi không có người vận hành ở màn hình.",
         en="Agree beforehand, do not ask; needed where nobody sits at a terminal.",
     )
     return agreed(acting(function))

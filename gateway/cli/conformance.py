@@ -33,34 +33,43 @@ LETTERS = 6  # put into the inbox of a client that pulls
 
 @command(
     "conformance",
-    vi="Bộ kiểm hợp chuẩn cho bên kết nối: đóng vai trục trước địa chỉ nhận của bạn (--url, hoặc --party lấy từ hồ "
-    "sơ) hay trước "
-    "chương trình lấy hộp thư của bạn (--inbox), chạy từng ca, viết báo cáo HTML và JSON để nộp. --list in các ca.",
+    vi="Bộ kiểm tra hợp chuẩn cho đơn vị kết nối: thực hiện vai trò của trục đối với địa chỉ nhận của đơn vị "
+    "(--url, hoặc --party lấy từ hồ sơ) hoặc đối với chương trình lấy hộp thư của đơn vị (--inbox), chạy từng "
+    "trường hợp, lập báo cáo HTML và JSON để nộp. --list liệt kê các trường hợp.",
     en="The conformance kit for integrators: plays the gateway before your endpoint (--url, or --party from its "
     "profile) or before "
     "your inbox client (--inbox), runs named cases, writes a report as HTML and JSON to hand in. --list prints the "
     "cases.",
 )
-@option("--url", metavar="URL", vi="Địa chỉ nhận của bạn (REST).", en="Your endpoint (REST).")
+@option("--url", metavar="URL", vi="Địa chỉ nhận của đơn vị (REST).", en="Your endpoint (REST).")
 @option(
     "--party",
     metavar="PARTY",
-    vi="Bên có hồ sơ trong parties/: kiểm theo đúng bộ kết nối của nó.",
+    vi="Bên có hồ sơ trong parties/: kiểm tra theo bộ kết nối của bên đó.",
     en="A party with a profile: tried by its own connector.",
 )
 @option(
     "--inbox",
     is_flag=True,
-    vi="Kiểm chương trình lấy hộp thư: nó phải gọi địa chỉ được in ra.",
+    vi="Kiểm tra chương trình lấy hộp thư: chương trình phải gọi địa chỉ được hiển thị.",
     en="Try an inbox client: it has to call the address that is printed.",
 )
-@option("--role", type=click.Choice(ROLES), default=ROLES[0], show_default=True, vi="Bạn là gì.", en="What you are.")
-@option("--identifier", default="H19.990", show_default=True, vi="Mã định danh của bạn.", en="Your agency identifier.")
+@option(
+    "--role",
+    type=click.Choice(ROLES),
+    default=ROLES[0],
+    show_default=True,
+    vi="Vai trò của đơn vị.",
+    en="What you are.",
+)
+@option(
+    "--identifier", default="H19.990", show_default=True, vi="Mã định danh của đơn vị.", en="Your agency identifier."
+)
 @option(
     "--ho-so",
     "ma_ho_so",
     metavar="MAHOSO",
-    vi="Hồ sơ mà cổng của bạn đã biết (--role portal).",
+    vi="Hồ sơ đã có ở cổng của đơn vị (--role portal).",
     en="A dossier that your portal knows (--role portal).",
 )
 @option(
@@ -69,28 +78,34 @@ LETTERS = 6  # put into the inbox of a client that pulls
     vi="Nơi để giá trị tiêu đề Authorization.",
     en="Where the value of the Authorization header lies.",
 )
-@option("--from", "sender", metavar="H19.909", vi="Mã định danh bên gửi thử.", en="The identifier of the test sender.")
+@option(
+    "--from",
+    "sender",
+    metavar="H19.909",
+    vi="Mã định danh của bên gửi thử nghiệm.",
+    en="The identifier of the test sender.",
+)
 @option(
     "--key",
     "key_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Khóa của bên gửi thử.",
+    vi="Khóa của bên gửi thử nghiệm.",
     en="The test sender's key.",
 )
 @option(
     "--cert",
     "certificate",
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư của nó, bạn phải đăng ký; mặc định là chứng thư nằm trong tệp khóa.",
+    vi="Chứng thư của bên gửi thử nghiệm, đơn vị phải đăng ký trước; mặc định là chứng thư nằm trong tệp khóa.",
     en="Its certificate; register it on your side. By default the one in the key's file.",
 )
 @password_options
 @option(
     "--system", metavar="TEXT", vi="Phần mềm được kiểm và phiên bản.", en="The software under test, and its version."
 )
-@option("--by", metavar="TEXT", vi="Ai thực hiện: đơn vị, người.", en="Who carries it out: unit, person.")
-@option("--case", "cases", multiple=True, metavar="NAME", vi="Chỉ ca này.", en="Only this case.")
-@option("--list", "listing", is_flag=True, vi="In các ca.", en="Print the cases.")
+@option("--by", metavar="TEXT", vi="Người thực hiện: đơn vị, họ tên.", en="Who carries it out: unit, person.")
+@option("--case", "cases", multiple=True, metavar="NAME", vi="Chỉ trường hợp này.", en="Only this case.")
+@option("--list", "listing", is_flag=True, vi="Liệt kê các trường hợp.", en="Print the cases.")
 @option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -104,7 +119,7 @@ LETTERS = 6  # put into the inbox of a client that pulls
     type=click.FloatRange(min=1),
     default=60.0,
     show_default=True,
-    vi="Chờ chương trình của bạn chừng này giây im lặng.",
+    vi="Số giây chờ khi chương trình của đơn vị không gửi yêu cầu.",
     en="Wait for your client through so many seconds of silence.",
 )
 @option(
@@ -172,7 +187,7 @@ def _report(screen: Screen, output: Path, made: ConformanceReport) -> None:
     if screen.as_json:
         screen.row({"passed": made.passed, "complete": made.complete, "report": str(page), "json": str(as_json)})
     else:
-        part = screen.text(" (chưa đủ ca)", " (not every case)") if not made.complete else ""
+        part = screen.text(" (chưa đủ các trường hợp)", " (not every case)") if not made.complete else ""
         fine = ("ĐẠT", "PASSED") if made.passed else ("KHÔNG ĐẠT", "FAILED")
         screen.line(f"{fine[0]}{part}. Báo cáo: {page}", f"{fine[1]}{part}. Report: {page}")
 
@@ -261,13 +276,14 @@ def _key(
     from signing.sign import SigningKey
 
     if key_file is None and certificate is not None:
-        raise click.UsageError(call.screen.text("--cert cần --key.", "--cert needs --key."))
+        raise click.UsageError(call.screen.text("--cert phải đi cùng --key.", "--cert needs --key."))
     if key_file is not None:
         return SigningKey.load(key_file, certificate, password, private_mode=False), certificate or key_file
     private, public = output / "ben-gui.key.pem", output / "ben-gui.cert.pem"
     if make_key(output, private.name, public.name, "Ben gui thu", sender):
         call.screen.note(
-            f"Đã tạo chứng thư bên gửi thử: {public}. Đăng ký nó cho {sender} ở hệ thống của bạn rồi chạy lại.",
+            f"Đã tạo chứng thư của bên gửi thử nghiệm: {public}. Đăng ký chứng thư này cho {sender} ở "
+            f"hệ thống của đơn vị rồi chạy lại.",
             f"Made the test sender's certificate: {public}. Register it for {sender} on your side, then run again.",
         )
     return SigningKey.load(private, public), public
@@ -380,8 +396,8 @@ async def _watch(call: CommandRun, ground: Any, open_: ExitStack, port: int, wai
             screen.row({"ready": address, "token": ground.token, "letters": LETTERS})
         else:
             screen.line(
-                f"Chạy chương trình của bạn với địa chỉ {address} và thẻ {ground.token}: lấy /v1/inbox từ after=0, lấy nguyên "
-                f"văn, xác nhận. Sẽ có lúc trả lời hỏng, và thêm thông điệp giữa chừng.",
+                f"Chạy chương trình của đơn vị với địa chỉ {address} và mã truy cập {ground.token}: lấy /v1/inbox từ after=0, "
+                f"lấy nguyên văn, xác nhận. Trong khi chạy có trả lời lỗi và có thêm thông điệp.",
                 f"Run your client against {address} with the token {ground.token}: pull /v1/inbox from after=0, fetch originals, "
                 f"confirm. Some answers will be broken, and more messages come on the way.",
             )

@@ -21,13 +21,14 @@ declarations = Group(
         ),
         "check": LazyCommand(
             "gateway.cli.declarations:check",
-            "Xét một lược đồ, hay cả thư mục, trước khi đặt vào chỗ.",
+            "Kiểm tra một lược đồ hoặc cả thư mục trước khi đưa vào sử dụng.",
             "Check a schema, or a whole folder, before it is put in its place.",
         ),
     },
     default="list",
-    vi="Tờ khai theo thủ tục: đặt tệp XSD mang mã thủ tục (1.001193.xsd) vào thư mục schemas.declarations, có hiệu lực "
-    "ngay ở trục đang chạy. Tệp .toml cùng tên nói thêm: procedures, root, version, valid_from, valid_to, required.",
+    vi="Tờ khai theo thủ tục: đặt tệp XSD mang mã thủ tục (1.001193.xsd) vào thư mục schemas.declarations, có "
+    "hiệu lực ngay ở trục đang chạy. Tệp .toml cùng tên khai thêm: procedures, root, version, valid_from, "
+    "valid_to, required.",
     en="Declarations (ToKhai) by procedure: an XSD named by its procedure (1.001193.xsd) in the folder "
     "schemas.declarations is enforced by the running gateway at once. A .toml of the same name may say procedures, root, "
     "version, valid_from, valid_to, required.",
@@ -39,7 +40,9 @@ declarations = Group(
     vi="Lược đồ tờ khai nào phục vụ thủ tục nào, phiên bản, hiệu lực.",
     en="Which schema serves which procedure, in which version, from when to when.",
 )
-@option("--at", type=Moment(), vi="Chỉ những gì có hiệu lực lúc này.", en="Only what is in force at this time.")
+@option(
+    "--at", type=Moment(), vi="Chỉ các lược đồ có hiệu lực tại thời điểm này.", en="Only what is in force at this time."
+)
 def list_(call: CommandRun, at: datetime | None) -> int:
     """Exit code 1 when the folder has a file that is no good."""
     from schemas.declarations import Declarations
@@ -49,7 +52,7 @@ def list_(call: CommandRun, at: datetime | None) -> int:
     folder, screen = call.settings.schemas.declarations, call.screen
     if folder is None:
         screen.line(
-            "Chưa cấu hình thư mục tờ khai (schemas.declarations): tờ khai được nhận mà không kiểm tra.",
+            "Chưa cấu hình thư mục tờ khai (schemas.declarations): tờ khai được nhận nhưng không được kiểm tra.",
             "No declarations folder is configured (schemas.declarations): declarations are taken unchecked.",
         )
         return FINE
@@ -100,8 +103,8 @@ def list_(call: CommandRun, at: datetime | None) -> int:
 
 @command(
     "check",
-    vi="Xét lược đồ tờ khai như khi trục nạp nó: hợp lệ với libxml2 và xmlschema, phục vụ thủ tục nào, không lấy gì từ "
-    "mạng, không có mẫu nổ. Chỉ một thư mục thì xét cả những tệp trùng nhau.",
+    vi="Kiểm tra lược đồ tờ khai như khi trục nạp lược đồ: hợp lệ với libxml2 và xmlschema, phục vụ thủ tục nào, "
+    "không tải từ mạng, không có mẫu lặp lồng nhau. Khi nêu thư mục, kiểm tra cả các tệp trùng nhau.",
     en="Check declaration schemas as the gateway does when it loads them: valid for libxml2 and xmlschema, for which "
     "procedure, nothing from the network, no exploding pattern. Of a folder, files that contradict each other, too.",
 )

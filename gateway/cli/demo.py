@@ -60,9 +60,9 @@ class NotAsTold(Exception):
 
 @command(
     "demo",
-    vi="Xem một hồ sơ có chữ ký đi trọn hai chiều: cổng nộp, trục kiểm và ghi, giao cho cơ quan; cơ quan trả trạng "
-    "thái, cổng "
-    "lấy về; một lượt gửi hỏng được tìm ra, giải thích và gửi lại. Mọi thứ chạy thật trên máy này, tự kết thúc.",
+    vi="Trình diễn một hồ sơ có chữ ký được chuyển trọn hai chiều: cổng nộp, trục kiểm tra và ghi, chuyển cho cơ "
+    "quan; cơ quan trả trạng thái, cổng lấy về; một lượt gửi không thành công được phát hiện, giải thích và "
+    "gửi lại. Mọi bước chạy thật trên máy này và tự kết thúc.",
     en="Watch one signed dossier travel both ways: a portal files it, the gateway judges and records it and delivers "
     "it to "
     "an agency; the agency answers with statuses, the portal pulls them; one failed delivery is found, explained and "
@@ -74,7 +74,7 @@ class NotAsTold(Exception):
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("var/demo"),
     show_default=True,
-    vi="Thư mục của nút thử; lần chạy sau dọn và tạo lại.",
+    vi="Thư mục của máy thử nghiệm; lần chạy sau xóa và tạo lại.",
     en="The folder of the demonstration's node; the next run clears it.",
 )
 @option(
@@ -83,7 +83,9 @@ class NotAsTold(Exception):
     vi="Thư mục bộ mẫu (mặc định: samples của bản mã nguồn).",
     en="The folder of the samples (default: that of the source checkout).",
 )
-@option("--keep", is_flag=True, vi="Để trục chạy tiếp tới khi Ctrl-C.", en="Keep the gateway running until Ctrl-C.")
+@option(
+    "--keep", is_flag=True, vi="Tiếp tục chạy trục tới khi nhấn Ctrl-C.", en="Keep the gateway running until Ctrl-C."
+)
 @option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -102,13 +104,13 @@ def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port:
             if keep:
                 stage.keep_open()
             stage.close()
-            stage.tell("Mọi tiến trình đã dừng gọn.", "Every process has stopped cleanly.")
+            stage.tell("Mọi tiến trình đã dừng.", "Every process has stopped cleanly.")
     except NotAsTold as error:
         stage.tell(f"DỪNG: {in_vietnamese(str(error))}", f"STOP: {error}")
         stage.tell(f"Nhật ký các tiến trình: {stage.folder}/*.log", f"The processes' logs: {stage.folder}/*.log")
         return PROBLEMS
     except subprocess.TimeoutExpired as error:
-        stage.tell(f"DỪNG: quá lâu: {error.cmd}", f"STOP: took too long: {error.cmd}")
+        stage.tell(f"DỪNG: quá thời gian: {error.cmd}", f"STOP: took too long: {error.cmd}")
         return OURS
     return FINE
 
@@ -257,7 +259,7 @@ class DemoStage:
 
     def keep_open(self) -> None:
         """Goes on until Ctrl-C."""
-        self.tell("Trục đang chạy; Ctrl-C để dừng.", "The gateway is running; Ctrl-C stops it.")
+        self.tell("Trục đang chạy; nhấn Ctrl-C để dừng.", "The gateway is running; Ctrl-C stops it.")
         with suppress(KeyboardInterrupt):
             while all(process.poll() is None for process in self.processes.values()):
                 time.sleep(0.5)
@@ -347,7 +349,7 @@ def story(stage: DemoStage) -> None:
         _timeline,
     )
     stage.tell(
-        "Liên Thông: một hồ sơ đi từ cổng dịch vụ công tới cơ quan và trở lại. Mọi lệnh dưới đây chạy thật.",
+        "Liên Thông: một hồ sơ được chuyển từ cổng dịch vụ công tới cơ quan và ngược lại. Mọi lệnh dưới đây được chạy thật.",
         "Liên Thông: a dossier travels from a portal to an agency and back. Every command below is really run.",
     )
     for chapter in chapters:
@@ -356,7 +358,7 @@ def story(stage: DemoStage) -> None:
 
 
 def _a_node(stage: DemoStage) -> None:
-    stage.begin("Dựng một nút từ chỗ trống", "A node from nothing")
+    stage.begin("Thiết lập một máy mới", "A node from nothing")
     stage.tell(
         "Cấu hình có chú giải, khóa ký mới (ECDSA P-256), cơ sở dữ liệu SQLite.",
         "An annotated configuration, a fresh signing key (ECDSA P-256), a SQLite database.",
@@ -371,7 +373,7 @@ def _a_node(stage: DemoStage) -> None:
     _furnish(stage)
     stage.run("db", "upgrade")
     stage.tell(
-        "Hồ sơ các bên là tệp do người viết; chỉ “apply” mới đưa vào hiệu lực, có người làm và lý do.",
+        "Hồ sơ các bên là tệp do người vận hành lập; chỉ lệnh “apply” mới đưa vào hiệu lực, có người thực hiện và lý do.",
         "Party profiles are files that people write; only “apply” puts them into force, with author and reason.",
     )
     stage.run("parties", "apply", "--yes", "--reason", "Trình diễn: bốn bên thử nghiệm", quiet=True)
@@ -437,10 +439,10 @@ def _furnish_national(stage: DemoStage) -> None:
 
 
 def _opening(stage: DemoStage) -> None:
-    stage.begin("Mở trục", "The gateway opens")
+    stage.begin("Khởi động trục", "The gateway opens")
     stage.gateway = stage.start("serve", "serve", "--port", str(stage.port), "--json")
     stage.start("work", "work", "--json")
-    stage.tell(f"Trục nhận tại {stage.gateway}.", f"The gateway takes messages at {stage.gateway}.")
+    stage.tell(f"Trục tiếp nhận tại {stage.gateway}.", f"The gateway takes messages at {stage.gateway}.")
 
 
 def _sample(stage: DemoStage, name: str) -> tuple[Path, bytes]:
@@ -477,7 +479,7 @@ def _filing(stage: DemoStage) -> None:
     stage.begin("Công dân nộp hồ sơ", "A citizen files a dossier")
     file, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
     stage.tell(
-        "Cổng ký một NopHoSo (HS01). Trước khi gửi, ai cũng có thể xét thử, không cần máy chủ:",
+        "Cổng ký một NopHoSo (HS01). Trước khi gửi, có thể kiểm tra thử, không cần máy chủ:",
         "The portal signs a NopHoSo (HS01). Before it is sent, anybody can have it judged, without a server:",
     )
     stage.run("check", str(file))
@@ -487,19 +489,20 @@ def _filing(stage: DemoStage) -> None:
     receipt.write_bytes(first.body)
     stage.shows(f"HTTP 201 · BienNhan {len(first.body)} byte · {first.headers.get('Location', '')}")
     stage.tell(
-        "Câu trả lời là biên nhận do trục ký, chỉ gửi ra sau khi mọi thứ đã ghi vào cơ sở dữ liệu. Cổng kiểm nó:",
+        "Trả lời là xác nhận tiếp nhận thông điệp do trục ký, chỉ gửi đi sau khi đã ghi vào cơ sở dữ "
+        "liệu. Cổng kiểm tra xác nhận này:",
         "The answer is a receipt signed by the gateway, sent only after all is in the database. The portal verifies "
         "it:",
     )
     stage.run("verify", "bien-nhan.xml", "--cert", "keys/truc.cert.pem")
     again = _send(stage, "HS01-nop-ho-so-toi-thieu", "cong-dvc")
     stage.sees(again.status == 200 and again.body == first.body, "the same message did not get the same receipt")
-    stage.shows("HTTP 200 · cùng biên nhận, từng byte / the same receipt, byte for byte")
+    stage.shows("HTTP 200 · cùng xác nhận tiếp nhận, từng byte / the same receipt, byte for byte")
     stage.sees(hashlib.sha256(body).hexdigest() in first.body.decode(), "the receipt does not name what was received")
 
 
 def _delivery(stage: DemoStage) -> None:
-    stage.begin("Trục giao cho cơ quan", "The gateway delivers to the agency")
+    stage.begin("Trục chuyển cho cơ quan", "The gateway delivers to the agency")
     taken = stage.until("the agency got nothing", lambda: _taken(stage, 1))
     _, body = _sample(stage, "HS01-nop-ho-so-toi-thieu")
     stage.sees(taken[0]["digest"] == hashlib.sha256(body).hexdigest(), "the agency got other bytes")
@@ -551,7 +554,7 @@ def _inbox(stage: DemoStage) -> None:
     kinds = [_field(entry, "loai", "LoaiThongDiep") for entry in entries]
     stage.sees(kinds == ["HS03", "HS05", "HS11"], f"the inbox holds {kinds}")
     stage.tell(
-        "Vị trí 1, 2, 3, không thiếu số nào: cổng tự thấy là không mất gì.",
+        "Vị trí 1, 2, 3, không thiếu số nào: cổng xác định được là không mất thông điệp nào.",
         "Positions 1, 2, 3 without a gap: the portal sees for itself that nothing is missing.",
     )
     stage.run("inbox", "cong-dvc")
@@ -570,7 +573,7 @@ def _field(row: Mapping[str, Any], *names: str) -> Any:
 
 
 def _failure(stage: DemoStage) -> None:
-    stage.begin("Một lượt gửi hỏng", "A delivery fails")
+    stage.begin("Một lượt gửi không thành công", "A delivery fails")
     stage.tell(
         "Hồ sơ thứ hai: hệ thống của Sở chưa cấu hình thủ tục này nên từ chối dứt khoát.",
         "A second dossier: the agency's system does not know this procedure yet, and says its final no.",
@@ -582,7 +585,7 @@ def _failure(stage: DemoStage) -> None:
     stage.shows("HTTP 201")
     held = stage.until("the refusal did not show", lambda: _held(stage))
     stage.tell(
-        "Làn của hồ sơ đó bị giữ; hồ sơ khác vẫn đi. Người trực tìm và xem vì sao:",
+        "Hàng đợi của hồ sơ đó bị tạm giữ; hồ sơ khác vẫn được chuyển. Người trực tra cứu nguyên nhân:",
         "That dossier's lane is held; every other flows. The operator finds it and sees why:",
     )
     stage.run("lanes", "--held", exits=PROBLEMS)
@@ -595,10 +598,10 @@ def _held(stage: DemoStage) -> Lane | None:
 
 
 def _mending(stage: DemoStage) -> None:
-    stage.begin("Sửa, rồi gửi lại", "Mended, and replayed")
+    stage.begin("Khắc phục và gửi lại", "Mended, and replayed")
     delivery = stage.until("no lane is held", lambda: _held(stage)).first.id
     stage.tell(
-        "Sở bổ sung cấu hình thủ tục. Người trực xem kế hoạch trước, rồi gửi lại: cùng mã, cùng nội dung.",
+        "Sở bổ sung cấu hình thủ tục. Người trực xem kế hoạch trước, sau đó gửi lại: cùng mã, cùng nội dung.",
         "The agency adds the procedure. The operator looks at the plan first, then replays: same id, same bytes.",
     )
     stage.sees(stage.post("/nut", b'{"fault": "none"}', "none", stage.agency).status == 200, "the agency's knob")
@@ -644,8 +647,8 @@ def _national(stage: DemoStage) -> None:
 
     stage.begin("Một cổng không đọc thông điệp", "A portal that reads no messages")
     stage.tell(
-        "Cổng kiểu quốc gia chỉ nhận gói DongBoHoSoMC và dòng tiến độ. Sở báo một hồ sơ có bổ sung, lệ phí và hẹn lại; sau mỗi "
-        "sự kiện, trục báo cổng đúng như sổ đang ghi.",
+        "Cổng kiểu quốc gia chỉ nhận gói DongBoHoSoMC và dòng tiến độ. Sở báo một hồ sơ có bổ sung, lệ phí và "
+        "hẹn lại; sau mỗi sự kiện, trục báo cho cổng đúng theo dữ liệu đang lưu.",
         "A portal of the national kind takes DongBoHoSoMC and rows of progress only. The agency tells of a dossier with a "
         "supplement, a fee and a new appointment; after each event the gateway tells the portal what is on record.",
     )
@@ -700,11 +703,13 @@ def _same_as_on_record(stage: DemoStage) -> None:
 
 
 def _behind_our_back(stage: DemoStage) -> None:
-    stage.begin("Bị đổi sau lưng: tìm ra, rồi chữa", "Changed behind our back: found, and mended")
+    stage.begin(
+        "Dữ liệu bị thay đổi ngoài quy trình: phát hiện và khắc phục", "Changed behind our back: found, and mended"
+    )
     assert stage.national is not None
     stage.national.change(HO_SO_QUOC_GIA, TrangThaiHoSo="4")
     stage.tell(
-        "Ai đó ở cổng đổi trạng thái 10 thành 4. Trục hỏi, và thấy cổng nói khác điều đã xác nhận:",
+        "Trạng thái 10 ở cổng bị sửa thành 4. Trục tra cứu và phát hiện cổng trả lời khác thông tin đã xác nhận:",
         "Somebody at the portal changes state 10 to 4. The gateway asks, and finds that it says other than it confirmed:",
     )
     since = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -712,10 +717,19 @@ def _behind_our_back(stage: DemoStage) -> None:
     stage.sees("DLV-046" in stage.run("drift", *which, "--ask", exits=PROBLEMS), "drift did not find it")
     stage.run("reconcile", *which, "--from", since, exits=PROBLEMS)
     stage.tell(
-        "Chữa: kế hoạch nói sẽ báo lại gì; mỗi lượt gửi mới có dấu trong nhật ký.",
+        "Khắc phục: kế hoạch nêu thông tin sẽ báo lại; mỗi lượt gửi mới có giá trị băm trong nhật ký.",
         "Mended: the plan says what will be told again; each new delivery is sealed in the log.",
     )
-    stage.run("reconcile", *which, "--from", since, "--repair", "--yes", "--reason", "Cổng bị đổi tay, báo lại theo sổ")
+    stage.run(
+        "reconcile",
+        *which,
+        "--from",
+        since,
+        "--repair",
+        "--yes",
+        "--reason",
+        "Cổng bị sửa thủ công, báo lại theo dữ liệu của trục",
+    )
     stage.until("the portal was not told again", lambda: _at_the_portal(stage, "10"))
     _same_as_on_record(stage)
 
@@ -730,14 +744,14 @@ def _timeline(stage: DemoStage) -> None:
 
 
 def _farewell(stage: DemoStage) -> None:
-    stage.begin("Hết. Muốn tự tay thử:", "The end. To try by hand:")
+    stage.begin("Kết thúc. Để tự thử:", "The end. To try by hand:")
     port = 8310
     if stage.keep:
         url = stage.gateway
-        stage.tell("Trục còn chạy. Ở cửa sổ khác:", "The gateway still runs. In another window:")
+        stage.tell("Trục đang chạy. Ở cửa sổ khác:", "The gateway still runs. In another window:")
     else:
         url = f"http://127.0.0.1:{port}"
-        stage.tell("Giữ trục chạy, rồi mở cửa sổ khác:", "Keep the gateway running, then open another window:")
+        stage.tell("Tiếp tục chạy trục, sau đó mở cửa sổ khác:", "Keep the gateway running, then open another window:")
         stage.shows(f'make demo ARGS="--keep --port {port}"      # lienthong demo --keep --port {port}')
     file = _short(stage.samples / "accepted" / "HS01-nop-ho-so-bien.xml")
     stage.shows(

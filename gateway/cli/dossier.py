@@ -42,10 +42,10 @@ dossier = _Dossiers(
             "The timeline (what a bare MAHOSO means).",
         ),
         "release": LazyCommand(
-            "gateway.cli.dossier:release", "Trả lại mã hồ sơ bị chiếm.", "Give an occupied dossier code back."
+            "gateway.cli.dossier:release", "Giải phóng mã hồ sơ bị dùng sai.", "Give an occupied dossier code back."
         ),
     },
-    vi="Hồ sơ: dòng thời gian; trả lại mã bị chiếm. “lienthong dossier MAHOSO” là “lienthong dossier show MAHOSO”.",
+    vi="Hồ sơ: dòng thời gian; giải phóng mã hồ sơ bị dùng sai. “lienthong dossier MAHOSO” là “lienthong dossier show MAHOSO”.",
     en="Dossiers: the timeline; an occupied code given back. “lienthong dossier MAHOSO” is “lienthong dossier show MAHOSO”.",
     no_args_is_help=True,
 )
@@ -53,8 +53,9 @@ dossier = _Dossiers(
 
 @command(
     "show",
-    vi="Mọi điều về một hồ sơ ở một chỗ: sự kiện, trạng thái, thời hạn; thông điệp bị từ chối hay đang giữ; từng lượt gửi và lần "
-    "thử cuối, làn bị giữ; hộp thư; bên nhận được báo gì, tin gì; và lệnh tiếp theo.",
+    vi="Toàn bộ thông tin về một hồ sơ: sự kiện, trạng thái, thời hạn; thông điệp bị từ chối hoặc đang tạm giữ; "
+    "từng lượt gửi và lần thử cuối, hàng đợi bị tạm giữ; hộp thư; thông tin đã báo cho bên nhận và dữ liệu ở "
+    "bên nhận; lệnh tiếp theo.",
     en="All about a dossier in one place: events, states, time limits; messages rejected or held; every delivery with its last "
     "try, the held lane; inboxes; what parties were told and believe; and the next command.",
 )
@@ -86,7 +87,7 @@ def show(call: CommandRun, ma_ho_so: str) -> int:
         _print_timeline(screen, row, names)
     else:
         screen.line(
-            f"Hồ sơ {code} chưa được mở: chưa thông điệp nào về nó được chấp nhận.",
+            f"Hồ sơ {code} chưa được mở: chưa có thông điệp nào về hồ sơ này được chấp nhận.",
             f"Dossier {code} was never opened: no message about it was accepted.",
         )
     _print_story(screen, told, names)
@@ -123,12 +124,15 @@ def _story_row(told: Story) -> dict[str, Any]:
 
 
 WHY = {
-    "lane-held": ("Bên nhận từ chối hoặc hết kiên nhẫn: làn bị giữ", "Refused or given up: the lane is held"),
-    "held": ("Thông điệp đang giữ", "A message is held"),
+    "lane-held": (
+        "Bên nhận từ chối hoặc hết thời hạn thử lại: hàng đợi bị tạm giữ",
+        "Refused or given up: the lane is held",
+    ),
+    "held": ("Thông điệp đang tạm giữ", "A message is held"),
     "rejected": ("Thông điệp bị từ chối", "A message was rejected"),
     "waiting": ("Sự kiện chờ sự kiện trước", "An event waits for an earlier one"),
-    "uncertain": ("Chưa rõ bên nhận đã có chưa", "Whether it arrived is not known"),
-    "believes": ("Bên nhận nói khác điều đã nhận", "The party says other than what it took"),
+    "uncertain": ("Chưa rõ bên nhận đã nhận hay chưa", "Whether it arrived is not known"),
+    "believes": ("Dữ liệu ở bên nhận khác thông tin đã nhận", "The party says other than what it took"),
     "unread": ("Bên nhận chưa xác nhận đã đọc", "The party has not confirmed that it read"),
 }
 
@@ -145,7 +149,11 @@ def _print_story(screen: Screen, told: Story, names: Mapping[Any, str]) -> None:
             else f"{when(last.ended_at)} {outcome_word(screen, last)}"
             + (f" {last.problem.code}" if last.problem is not None else "")
         )
-        held = screen.text(" · GIỮ LÀN", " · HOLDS ITS LANE") if delivery.state.holds_lane and delivery.blocking else ""
+        held = (
+            screen.text(" · TẠM GIỮ HÀNG ĐỢI", " · HOLDS ITS LANE")
+            if delivery.state.holds_lane and delivery.blocking
+            else ""
+        )
         party = called(delivery.party, names)
         screen.line(f"  {delivery.id} {delivery.loai} → {party}: {state_word(screen, delivery.state)} · {tried}{held}")
     for party, (entries, confirmed) in told.inboxes.items():
@@ -160,7 +168,7 @@ def _print_story(screen: Screen, told: Story, names: Mapping[Any, str]) -> None:
     for step in listed:
         screen.line(f"→ {screen.text(*WHY[step.why])}: {step.command}")
     if not listed:
-        screen.line("→ Không có việc gì chờ người.", "→ Nothing waits for a person.")
+        screen.line("→ Không có việc cần người vận hành xử lý.", "→ Nothing waits for a person.")
 
 
 def _print_apart(screen: Screen, told: Story) -> None:
@@ -188,7 +196,7 @@ def _print_told(screen: Screen, one: Told, names: Mapping[Any, str]) -> None:
         says = says or screen.text("không có hồ sơ này", "no such dossier")
         mark = screen.text(" · KHÁC", " · DIFFERS") if one.differs else ""
         screen.line(
-            f"  và tự nói, lúc {when(one.believed_at)}: {says}{mark}",
+            f"  và tự báo, lúc {when(one.believed_at)}: {says}{mark}",
             f"  and says itself, at {when(one.believed_at)}: {says}{mark}",
         )
 
@@ -228,14 +236,15 @@ def _print_timeline(screen: Screen, row: Mapping[str, Any], names: Mapping[Any, 
         ),
     )
     for deadline in row["ThoiHan"]:
-        late = screen.text("TRỄ", "LATE") if deadline["tre"] else screen.text("đúng hạn", "on time")
+        late = screen.text("QUÁ HẠN", "LATE") if deadline["tre"] else screen.text("đúng hạn", "on time")
         screen.line(f"  {deadline['ten']}: {_local(deadline['han'])} · {late}")
 
 
 @command(
     "release",
-    vi="Trả lại mã của một hồ sơ không đáng được mở (mã bị chiếm hay dùng nhầm), để bên có mã mở lại. Sự kiện cũ, thông "
-    "điệp và nhật ký còn nguyên, nhưng không còn là lịch sử của mã này; có lý do và người làm trong nhật ký.",
+    vi="Giải phóng mã của một hồ sơ được mở sai (mã bị dùng trái quyền hoặc nhầm), để bên có mã mở lại. Sự kiện "
+    "cũ, thông điệp và nhật ký còn nguyên, nhưng không còn là lịch sử của mã này; lý do và người thực hiện "
+    "được ghi vào nhật ký.",
     en="Give back the code of a dossier that should not have been opened (taken or used by mistake), so that whoever bears "
     "it can open it anew. Its events, the messages and the log stay, but are no longer this code's history; reason and "
     "person are in the log.",
@@ -264,7 +273,7 @@ def release(call: CommandRun, ma_ho_so: str, reason: str | None) -> int:
         screen.row({"released": found.ma_ho_so, "events": events, "portal": found.portal, "agency": found.agency})
     else:
         screen.line(
-            f"Đã trả lại mã {found.ma_ho_so}; {events} sự kiện cũ còn trong nhật ký. Bên có mã mở lại được.",
+            f"Đã giải phóng mã {found.ma_ho_so}; {events} sự kiện cũ còn trong nhật ký. Bên có mã được mở lại hồ sơ.",
             f"Gave back {found.ma_ho_so}; its {events} events stay on record. Whoever bears the code can open it anew.",
         )
     return FINE

@@ -23,44 +23,44 @@ if TYPE_CHECKING:
     from gateway.services.drift import AskedParty, Drift
 
 CAUSES = {
-    "waiting": ("chờ tới lượt, hoặc bên nhận không trả lời", "waits for its turn, or the party does not answer"),
-    "uncertain": ("đã gửi, chưa rõ đã tới chưa", "sent, outcome unknown"),
-    "held": ("bị từ chối hoặc hết kiên nhẫn: làn bị giữ", "refused or given up: the lane is held"),
+    "waiting": ("chờ tới lượt, hoặc bên nhận không phản hồi", "waits for its turn, or the party does not answer"),
+    "uncertain": ("đã gửi, chưa rõ kết quả", "sent, outcome unknown"),
+    "held": ("bị từ chối hoặc hết thời hạn thử lại: hàng đợi bị tạm giữ", "refused or given up: the lane is held"),
     "locked": ("bên đang bị khóa", "the party is locked"),
-    "let-go": ("bị từ chối rồi bỏ qua", "refused, then skipped"),
+    "let-go": ("bị từ chối, đã bỏ qua", "refused, then skipped"),
     "not-addressed": (
         "thay đổi đến trong thông điệp không gửi cho bên này",
         "changed by messages that did not name it",
     ),
-    "missing-there": ("bên nhận nói không có hồ sơ", "the party says that it has no such dossier"),
-    "changed-there": ("bên nhận nói khác điều đã nhận", "the party says other than what it took"),
-    "unread": ("tin nằm trong hộp thư, bên ấy chưa đọc", "the news lie in its inbox, unread"),
-    "event-waiting": ("tin của bên ấy chờ tin trước (ThuTu)", "its news wait for an earlier one (ThuTu)"),
+    "missing-there": ("bên nhận trả lời không có hồ sơ", "the party says that it has no such dossier"),
+    "changed-there": ("dữ liệu ở bên nhận khác thông tin đã nhận", "the party says other than what it took"),
+    "unread": ("thông tin nằm trong hộp thư, bên đó chưa đọc", "the news lie in its inbox, unread"),
+    "event-waiting": ("thông tin của bên đó chờ thông tin trước (ThuTu)", "its news wait for an earlier one (ThuTu)"),
     "refused-here": ("thông điệp về hồ sơ bị trục từ chối", "a message about it was refused here"),
-    "held-here": ("thông điệp về hồ sơ đang được giữ", "a message about it is held here"),
-    "not-its-own": ("trục có, nhưng bên ấy không có phần trong hồ sơ", "here, but the party has no part in it"),
-    "given-back": ("mã hồ sơ đã trả lại ở trục", "its code was given back here"),
-    "never-sent": ("bên ấy chưa hề báo cho trục", "the party never told us"),
+    "held-here": ("thông điệp về hồ sơ đang được tạm giữ", "a message about it is held here"),
+    "not-its-own": ("trục có, nhưng bên đó không tham gia hồ sơ", "here, but the party has no part in it"),
+    "given-back": ("mã hồ sơ đã được giải phóng ở trục", "its code was given back here"),
+    "never-sent": ("bên đó chưa báo cho trục", "the party never told us"),
 }
 TURNS = {"gateway": ("trục", "gateway"), "operator": ("người vận hành", "operator"), "party": ("bên nhận", "party")}
 
 
 @command(
     "drift",
-    vi="Hồ sơ mà một bên chưa được báo đúng, hoặc tin khác sự thật: trường nào khác, vì sao, tới lượt ai. Chỉ các bên "
-    "không đọc ThongDiep (qcvn120, edxml, http). Mã thoát 1 khi có việc cho người hoặc cho bên nhận, 3 khi chỉ còn trục "
-    "đang gửi.",
+    vi="Hồ sơ mà dữ liệu ở một bên chưa khớp với dữ liệu của trục: trường nào khác, nguyên nhân, bên phải xử lý. "
+    "Chỉ các bên không đọc ThongDiep (qcvn120, edxml, http). Mã thoát 1 khi có việc cho người vận hành hoặc "
+    "bên nhận, 3 khi trục đang gửi.",
     en="Dossiers of which a party was not told the truth yet, or believes something else: which fields, why, whose turn. "
     "Only parties that do not read ThongDiep (qcvn120, edxml, http). Exit 1 where a person or the party must move, 3 while "
     "only the gateway is at it.",
 )
 @option("--party", metavar="PARTY", vi="Chỉ bên này.", en="Only this party.")
-@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Số lượng tối đa.", en="At most.")
 @option(
     "--ask",
     is_flag=True,
-    vi="Trước hết hỏi bên này (--party) đang có gì về nhiều nhất --limit hồ sơ, hồ sơ lâu chưa hỏi trước; chỉ hỏi, không đổi "
-    "gì ở bên ấy.",
+    vi="Trước hết tra cứu dữ liệu ở bên này (--party) về tối đa --limit hồ sơ, ưu tiên hồ sơ lâu chưa tra cứu; "
+    "chỉ tra cứu, không thay đổi dữ liệu ở bên đó.",
     en="First ask this party (--party) what it has of at most --limit dossiers, the longest unheard of first; it is only "
     "asked, nothing changes over there.",
 )
@@ -69,7 +69,7 @@ TURNS = {"gateway": ("trục", "gateway"), "operator": ("người vận hành", 
     type=click.FloatRange(0.1, 100),
     default=5.0,
     show_default=True,
-    vi="Hỏi nhiều nhất mỗi giây.",
+    vi="Số lần tra cứu tối đa mỗi giây.",
     en="Questions a second, at most.",
 )
 def drift(call: CommandRun, party: str | None, limit: int, ask: bool, per_second: float) -> int:
@@ -100,12 +100,13 @@ def drift(call: CommandRun, party: str | None, limit: int, ask: bool, per_second
         for one in shown:
             screen.row(_row(one))
     elif not shown:
-        screen.line("Không bên nào biết sai hay tin khác.", "No party knows or believes anything else.")
+        screen.line("Không có hồ sơ nào chưa khớp.", "No party knows or believes anything else.")
     else:
         _print(screen, shown, {party.id: party.name for party in parties})
         if len(found) > limit:
             screen.line(
-                f"Chỉ in {limit} dòng đầu; tăng --limit để xem thêm.", f"The first {limit}; raise --limit for more."
+                f"Chỉ hiển thị {limit} dòng đầu; tăng --limit để xem thêm.",
+                f"The first {limit}; raise --limit for more.",
             )
     if not found:
         return FINE
@@ -136,7 +137,7 @@ def _ask(call: CommandRun, party: Party, limit: int, per_second: float) -> None:
 
     came = asyncio.run(asked())
     call.screen.note(
-        f"{party.id}: đã hỏi {came.answers} hồ sơ, {came.otherwise} hồ sơ bên ấy nói khác.",
+        f"{party.id}: đã tra cứu {came.answers} hồ sơ, {came.otherwise} hồ sơ có dữ liệu khác ở bên đó.",
         f"{party.id}: asked about {came.answers} dossiers; of {came.otherwise} it says otherwise.",
     )
     if came.problem is not None:
@@ -161,10 +162,10 @@ def _print(screen: Screen, found: list[Drift], names: Mapping[PartyId, str]) -> 
     causes = Counter((one.party, one.cause.value, one.turn.value) for one in found)
     for (party, cause, turn), number in causes.most_common():
         screen.line(
-            f"{called(party, names)}: {number} hồ sơ {CAUSES[cause][0]}; tới lượt {TURNS[turn][0]}.",
+            f"{called(party, names)}: {number} hồ sơ {CAUSES[cause][0]}; bên phải xử lý: {TURNS[turn][0]}.",
             f"{called(party, names)}: {number} dossiers, {CAUSES[cause][1]}; {TURNS[turn][1]}'s turn.",
         )
-    heads = ("Bên nhận", "Hồ sơ", "Khác ở (họ có → đúng)", "Vì sao", "Từ lúc", "Mã", "Lượt gửi")
+    heads = ("Bên nhận", "Hồ sơ", "Khác ở (bên nhận → trục)", "Vì sao", "Từ lúc", "Mã", "Lượt gửi")
     heads_en = ("Party", "Dossier", "Differs in (theirs → true)", "Why", "Since", "Code", "Delivery")
     screen.table(
         heads if of == 0 else heads_en,

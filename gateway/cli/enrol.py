@@ -40,9 +40,9 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 
 @command(
     "add",
-    vi="Thêm một bên: hỏi những gì cần (hoặc lấy từ tùy chọn), tạo thẻ truy cập, chép chứng thư, viết "
-    "parties/<id>.toml và "
-    "kiểm ngay. Thẻ chỉ hiện một lần; tệp chỉ giữ băm. “parties apply” mới đưa vào hiệu lực.",
+    vi="Thêm một bên: nhập thông tin cần thiết (hoặc lấy từ tùy chọn), tạo mã truy cập, sao chép chứng thư, ghi "
+    "parties/<id>.toml và kiểm tra ngay. Mã truy cập chỉ hiển thị một lần; tệp chỉ giữ giá trị băm. Lệnh "
+    "“parties apply” mới đưa vào hiệu lực.",
     en="Add a party: asks what is needed (or takes it from options), makes a token, copies the certificate, writes "
     "parties/<id>.toml and checks it. The token is shown once; the file keeps its hash. “parties apply” puts it into "
     "force.",
@@ -55,19 +55,19 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
     "identifiers",
     multiple=True,
     metavar="H19.901",
-    vi="Mã định danh; ghi nhiều lần cho bí danh.",
+    vi="Mã định danh; nêu nhiều lần để khai bí danh.",
     en="Agency identifier; again for aliases.",
 )
 @option(
     "--endpoint",
     metavar="URL",
-    vi="Địa chỉ để trục đẩy tới bằng REST; không có, cũng không có --connector, thì bên tự lấy hộp thư.",
+    vi="Địa chỉ để trục gửi tới bằng REST; nếu không có cả --connector, bên tự lấy hộp thư.",
     en="Address to be pushed to by REST; without it and without --connector the party pulls.",
 )
 @option(
     "--connector",
     metavar="NAME",
-    vi="Bộ kết nối để trục đẩy tới: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
+    vi="Bộ kết nối để trục gửi tới: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
     en="The connector by which it is pushed to: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
 )
 @option(
@@ -83,7 +83,7 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
     "certificates",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư ký (PEM, DER; của PKCS#12 chỉ chép chứng thư, không chép khóa).",
+    vi="Chứng thư ký (PEM, DER; với PKCS#12 chỉ sao chép chứng thư, không sao chép khóa).",
     en="Signing certificate (PEM, DER; of PKCS#12 the certificate is copied, and no key).",
 )
 @password_options
@@ -102,8 +102,8 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
     "--portal-form",
     "account",
     metavar="USER",
-    vi="Mở cửa /dvcqg (khuôn dạng Cổng Dịch vụ công quốc gia) cho bên này, với tài khoản này; mật khẩu được tạo và chỉ hiện "
-    "một lần.",
+    vi="Cấp quyền dùng giao diện /dvcqg (khuôn dạng Cổng Dịch vụ công quốc gia) cho bên này, với tài khoản này; "
+    "mật khẩu được tạo và chỉ hiển thị một lần.",
     en="Open the door /dvcqg (the national portal's own form) to the party, with this account; a password is made and shown "
     "once.",
 )
@@ -148,7 +148,7 @@ def add(
     if screen.interactive and endpoint is None and connector is None and role != Role.OVERSIGHT.value:
         among = ", ".join(sorted(installed()))
         vi, en = (
-            f"Bộ kết nối để trục đẩy tới: {among} (trống: bên tự lấy hộp thư)",
+            f"Bộ kết nối để trục gửi tới: {among} (trống: bên tự lấy hộp thư)",
             f"Connector by which it is pushed to: {among} (empty: the party pulls)",
         )
         connector = _asked(screen, vi, en, "--connector", default="") or None
@@ -319,11 +319,11 @@ def _told(
         more = {"user": entry[0], "password": entry[1]} if entry is not None else {}
         screen.row({"file": str(file), "party": party, "token": token, **more})
         return
-    screen.line(f"Đã viết {file}.", f"Wrote {file}.")
-    screen.line(f"Thẻ truy cập, chỉ hiện lần này: {token}", f"The bearer token, shown this once: {token}")
+    screen.line(f"Đã ghi {file}.", f"Wrote {file}.")
+    screen.line(f"Mã truy cập, chỉ hiển thị lần này: {token}", f"The bearer token, shown this once: {token}")
     if entry is not None:
         screen.line(
-            f"Cửa /dvcqg: tài khoản {entry[0]}, mật khẩu, chỉ hiện lần này: {entry[1]}",
+            f"Giao diện /dvcqg: tài khoản {entry[0]}, mật khẩu, chỉ hiển thị lần này: {entry[1]}",
             f"The door /dvcqg: account {entry[0]}, password, shown this once: {entry[1]}",
         )
     if not has_certificate:
@@ -422,7 +422,7 @@ def print_tried(screen: Screen, results: Sequence[Tried]) -> None:
 def _met(screen: Screen, found: str | None) -> str:
     """What was met, in words."""
     words = {
-        "NotThere": ("đã hỏi, trả lời đúng", "asked, and answered rightly"),
+        "NotThere": ("đã tra cứu, trả lời đúng", "asked, and answered rightly"),
         "secret": ("đọc được", "can be read"),
         "folder": ("thư mục", "folder"),
         "file": ("tệp", "file"),

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from gateway.services.retention import ErasurePlan
 
 WHY = {
-    "held": ("đang giữ chờ xét, của", "held, of"),
+    "held": ("đang tạm giữ chờ xét, của", "held, of"),
     "unread": ("chưa được lấy về bởi", "not fetched yet by"),
     "queued": ("chờ gửi tới", "waiting for delivery to"),
     "sending": ("đang gửi tới", "being delivered to"),
-    "unknown": ("chưa rõ đã tới", "of unknown outcome at"),
+    "unknown": ("chưa rõ kết quả gửi", "of unknown outcome at"),
     "refused": ("bị từ chối bởi", "refused by"),
     "dead": ("không gửi được tới", "undeliverable to"),
 }
@@ -30,10 +30,11 @@ WHY = {
 
 @command(
     "erase",
-    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: cho xem trước sẽ xóa gì, rồi hỏi lại và hỏi lý do. Giá trị mà kết "
-    "quả xét trích lại, trả lời của bên nhận và điều hệ thống của họ báo về hồ sơ cũng xóa, cả trong tệp của cơ sở dữ liệu. Mã "
-    "băm, mã lỗi, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm được. Thứ còn phải giao hay còn chờ lấy "
-    "thì không xóa. Thời hạn do cơ quan quyết định; trục không có mặc định nào.",
+    vi="Xóa nội dung thông điệp khi hết thời hạn lưu trữ: hiển thị trước nội dung sẽ xóa, yêu cầu xác nhận và lý "
+    "do. Giá trị được trích trong kết quả xét, trả lời của bên nhận và thông tin bên nhận báo về hồ sơ cũng "
+    "bị xóa, cả trong tệp của cơ sở dữ liệu. Mã băm, mã lỗi, sự kiện và nhật ký còn nguyên, chuỗi vẫn kiểm "
+    "tra được. Nội dung còn phải gửi hoặc chờ lấy không bị xóa. Thời hạn do cơ quan quyết định; trục không "
+    "đặt mặc định.",
     en="Erase the bytes of messages when their retention has ended: shows first what would go, then asks, "
     "and asks for a reason. Values that verdicts quote, receivers' answers and what their systems told of a dossier go too, from "
     "the database's files as well. Digests, codes, events and the log stay, and the chain still verifies. What is still to "
@@ -43,7 +44,7 @@ WHY = {
 @option(
     "--ended-before",
     type=Moment(),
-    vi="Mọi hồ sơ đã kết thúc (3, 8, 9, 10) mà việc cuối cùng xảy ra trước ngày này.",
+    vi="Mọi hồ sơ đã kết thúc (3, 8, 9, 10) có sự kiện cuối cùng trước ngày này.",
     en="Every dossier that has ended (3, 8, 9, 10) and whose last event was before this day.",
 )
 @option(
@@ -55,10 +56,10 @@ WHY = {
 @option(
     "--vacuum",
     is_flag=True,
-    vi="Viết lại tệp hoặc bảng của cơ sở dữ liệu để chỗ trống không còn gì; mọi việc khác đợi. Nêu một mình được.",
+    vi="Ghi lại tệp hoặc bảng của cơ sở dữ liệu để vùng trống không còn dữ liệu; các việc khác phải chờ. Có thể dùng riêng.",
     en="Write the database's file or tables anew, so that nothing is left in free space; all else waits. May stand alone.",
 )
-@option("--dry-run", is_flag=True, vi="Chỉ cho xem sẽ xóa gì.", en="Only show what would go.")
+@option("--dry-run", is_flag=True, vi="Chỉ hiển thị nội dung sẽ xóa.", en="Only show what would go.")
 @asking
 def erase(
     call: CommandRun,
@@ -78,7 +79,7 @@ def erase(
     screen = call.screen
     if not ma_ho_so and ended_before is None and rejected_before is None:
         if vacuum and not dry_run:
-            call.agreed("erase", reason, "Viết lại cơ sở dữ liệu ngay bây giờ?", "Write the database anew now?")
+            call.agreed("erase", reason, "Ghi lại cơ sở dữ liệu ngay?", "Write the database anew now?")
             return _cleared(call, vacuum=True)
         raise click.UsageError(
             screen.text(
@@ -96,7 +97,7 @@ def erase(
         _print_plan(screen, planned)
     gone = None
     if planned.messages and not dry_run:
-        why = call.agreed("erase", reason, "Xóa thật? Không lấy lại được.", "Really erase? It cannot be undone.")
+        why = call.agreed("erase", reason, "Xác nhận xóa? Không khôi phục được.", "Really erase? It cannot be undone.")
         who = f"operator:{call.person}"
         gone = retention.erase(call.store, planned, rule, who=who, reason=why, now=call.now)
     if screen.as_json:
@@ -122,27 +123,27 @@ def _cleared(call: CommandRun, *, vacuum: bool) -> int:
         raise Stopped(Problem("SYS-059"))
     if traces.kind == "postgresql" and not traces.rewritten:
         screen.note(
-            "PostgreSQL: dòng cũ còn nằm trong tệp cho tới khi VACUUM, và trong chỗ trống cho tới khi bị ghi đè. “lienthong "
-            "erase --vacuum” viết lại các bảng có nội dung (khóa chúng trong lúc đó).",
+            "PostgreSQL: dòng cũ còn trong tệp cho tới khi chạy VACUUM, và trong vùng trống cho tới khi bị ghi "
+            "đè. “lienthong erase --vacuum” ghi lại các bảng có nội dung (các bảng bị khóa trong thời gian đó).",
             "PostgreSQL: old rows are in its files until VACUUM, and in free space until it is written over. “lienthong "
             "erase --vacuum” writes the tables with content anew (and locks them meanwhile).",
         )
     elif traces.kind == "postgresql":
         screen.note(
-            "PostgreSQL: các bảng có nội dung đã được viết lại. WAL và máy chủ dự phòng còn giữ tới hạn của chúng.",
+            "PostgreSQL: các bảng có nội dung đã được ghi lại. WAL và máy chủ dự phòng còn lưu tới thời hạn riêng.",
             "PostgreSQL: the tables with content were written anew. Its WAL and standby servers keep what they keep.",
         )
     else:
         screen.note(
-            "SQLite: chỗ đã xóa được ghi đè, tệp WAL đã cắt. Chỗ trống có từ phiên bản 0.1.0 trở về trước: --vacuum."
+            "SQLite: vùng đã xóa được ghi đè, tệp WAL đã thu gọn. Vùng trống có từ phiên bản 0.1.0 trở về trước: --vacuum."
             if not traces.rewritten
-            else "SQLite: tệp đã được viết lại, tệp WAL đã cắt.",
+            else "SQLite: tệp đã được ghi lại, tệp WAL đã thu gọn.",
             "SQLite: what was erased is written over, the WAL file is truncated. Free space of version 0.1.0 or before: --vacuum."
             if not traces.rewritten
             else "SQLite: the file was written anew, the WAL file is truncated.",
         )
     screen.note(
-        "Bản sao lưu, gói bằng chứng và bản xuất đã làm trước đây, và những gì các bên đã nhận thì lệnh này không chạm tới.",
+        "Bản sao lưu, gói bằng chứng và bản xuất đã làm trước đây, và nội dung các bên đã nhận không thuộc phạm vi của lệnh này.",
         "Backups, bundles of evidence and exports made before, and what parties have received, are not touched.",
     )
     return FINE

@@ -29,16 +29,19 @@ STEPS = {
         "chứng thư, CRL, OCSP đọc được và đúng tên",
         "certificates, CRLs, OCSP answers are what they are called",
     ),
-    "anchors": ("những gì gói dựa vào là thứ bạn tin", "what the bundle rests on is what you trust"),
+    "anchors": ("căn cứ của gói được người kiểm tra tin cậy", "what the bundle rests on is what you trust"),
     "status": ("tình trạng chứng thư suy ra được từ CRL, OCSP", "the certificate's status follows from CRLs and OCSP"),
     "signature": ("xét lại chữ ký ra đúng kết luận đã ghi", "judging the signature again leads to the verdict"),
     "documents": (
         "xét lại PDF đã ký kèm theo ra đúng kết luận đã ghi",
         "judging the signed PDFs inside again leads to theirs",
     ),
-    "receipt": ("biên nhận của trục, cho đúng nội dung này", "the receipt is the gateway's, for these bytes"),
-    "log": ("nhật ký liền mạch và nói đúng như gói", "the log is unbroken and says what the bundle says"),
-    "head": ("đầu chuỗi đã ký che cả mục này", "a signed head of the log covers it"),
+    "receipt": (
+        "xác nhận tiếp nhận thông điệp của trục, cho đúng nội dung này",
+        "the receipt is the gateway's, for these bytes",
+    ),
+    "log": ("nhật ký liên tục và đúng như gói", "the log is unbroken and says what the bundle says"),
+    "head": ("đầu chuỗi đã ký bao gồm cả mục này", "a signed head of the log covers it"),
     "schemas": ("lược đồ tại đây là lược đồ đã dùng", "the schemas here are those that were used"),
 }
 KINDS = {
@@ -50,9 +53,10 @@ KINDS = {
 
 @command(
     "evidence",
-    vi="Đóng gói bằng chứng của một thông điệp thành một tệp zip: bản gốc, phần đã được ký, chứng thư, CRL/OCSP đã dùng, "
-    "băm của lược đồ, kết luận, biên nhận, các mục nhật ký liền mạch. “lienthong verify --bundle” kiểm được ở máy khác, "
-    "nhiều năm sau, không cần cơ sở dữ liệu. Có nội dung (dữ liệu cá nhân): cần --reason, và nhật ký ghi ai đã lấy.",
+    vi="Đóng gói bằng chứng của một thông điệp thành một tệp zip: bản gốc, phần đã được ký, chứng thư, CRL/OCSP "
+    "đã dùng, băm của lược đồ, kết luận, xác nhận tiếp nhận thông điệp, các mục nhật ký liên tục. “lienthong "
+    "verify --bundle” kiểm tra được ở máy khác, nhiều năm sau, không cần cơ sở dữ liệu. Gói có nội dung (dữ "
+    "liệu cá nhân): phải nêu --reason, và nhật ký ghi người đã lấy.",
     en="Pack the evidence of one message into a zip: the original, the signed part, certificates, the CRLs and OCSP answers "
     "used, digests of the schemas, verdict, receipt, an unbroken piece of the log. “lienthong verify --bundle” checks it "
     "on another machine, years later, without a database. It holds the content (personal data): it needs --reason, and "
@@ -213,7 +217,10 @@ def _headline(shown: str, report: BundleReport, size: int, *, own: bool) -> tupl
     if own:
         return f"Đã viết {shown} ({size} byte): {about}", f"Wrote {shown} ({size} bytes): {about}"
     if report.undetermined:
-        return f"{shown}: KHỚP, CÒN ĐIỀU CHƯA CHỨNG MINH ({about})", f"{shown}: FITS, NOT ALL OF IT PROVEN ({about})"
+        return (
+            f"{shown}: KHỚP, CÒN NỘI DUNG CHƯA ĐƯỢC CHỨNG MINH ({about})",
+            f"{shown}: FITS, NOT ALL OF IT PROVEN ({about})",
+        )
     return f"{shown}: KHỚP ({about})", f"{shown}: FITS ({about})"
 
 
@@ -223,8 +230,8 @@ def _print_taken(call: CommandRun, parts: Parts) -> None:
 
     screen = call.screen
     screen.line(
-        "Các chứng thư sau lấy từ chính gói, nên gói mới chỉ tự khớp với mình. Đối chiếu vân tay qua kênh khác, rồi kiểm "
-        "lại với --cert (trục, bên gửi) và --tree (gốc):",
+        "Các chứng thư sau lấy từ chính gói, nên kết quả chỉ cho thấy các phần trong gói khớp với nhau. Đối "
+        "chiếu vân tay qua kênh khác, sau đó kiểm tra lại với --cert (trục, bên gửi) và --tree (gốc):",
         "These certificates come from the bundle itself, so it only agrees with itself so far. Compare the fingerprints by "
         "another way, then check again with --cert (gateway, sender) and --tree (roots):",
     )

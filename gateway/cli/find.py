@@ -35,22 +35,22 @@ BEHIND = 10_000  # messages that are counted behind a page
 STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
     DeliveryState.QUEUED: ("chờ gửi", "queued"),
     DeliveryState.SENDING: ("đang gửi", "sending"),
-    DeliveryState.UNKNOWN: ("chưa rõ đã tới chưa", "outcome unknown"),
+    DeliveryState.UNKNOWN: ("chưa rõ kết quả gửi", "outcome unknown"),
     DeliveryState.DELIVERED: ("đã giao", "delivered"),
     DeliveryState.REFUSED: ("bị từ chối", "refused"),
-    DeliveryState.DEAD: ("quá hạn kiên nhẫn", "dead"),
+    DeliveryState.DEAD: ("quá hạn gửi", "dead"),
     DeliveryState.SKIPPED: ("đã bỏ qua", "skipped"),
-    DeliveryState.NOTHING: ("không có gì để báo", "nothing to tell"),
+    DeliveryState.NOTHING: ("không có thông tin phải báo", "nothing to tell"),
 }
 
 
 OUTCOME_WORDS: Mapping[AttemptOutcome, tuple[str, str]] = {
     AttemptOutcome.DELIVERED: ("đã nhận", "delivered"),
     AttemptOutcome.REFUSED: ("từ chối", "refused"),
-    AttemptOutcome.UNREACHABLE: ("không tới được", "unreachable"),
-    AttemptOutcome.UNCERTAIN: ("không rõ đã tới chưa", "uncertain"),
-    AttemptOutcome.NOT_THERE: ("hỏi thì bên nhận chưa có", "not_there"),
-    AttemptOutcome.NOTHING: ("không có gì để báo", "nothing"),
+    AttemptOutcome.UNREACHABLE: ("không kết nối được", "unreachable"),
+    AttemptOutcome.UNCERTAIN: ("không rõ kết quả gửi", "uncertain"),
+    AttemptOutcome.NOT_THERE: ("tra cứu: bên nhận chưa có", "not_there"),
+    AttemptOutcome.NOTHING: ("không có thông tin phải báo", "nothing"),
 }
 KIND_WORDS = {"send": "gửi", "query": "hỏi"}
 
@@ -112,26 +112,31 @@ def one_party(call: CommandRun, name: str) -> PartyId:
 
 @command(
     "messages",
-    vi="Tìm thông điệp, mới nhất trước. --causes gom các thông điệp bị từ chối hoặc đang giữ theo nguyên nhân.",
+    vi="Tìm thông điệp, mới nhất trước. --causes tổng hợp theo nguyên nhân các thông điệp bị từ chối hoặc đang tạm giữ.",
     en="Find messages, the newest first. --causes groups those rejected or held by what is wrong.",
 )
-@option("--state", type=click.Choice([fate.value for fate in Fate]), vi="Chỉ trạng thái này.", en="Only this state.")
-@option("--party", metavar="PARTY", vi="Chỉ của bên gửi này.", en="Only from this sender.")
-@option("--receiver", metavar="PARTY", vi="Chỉ gửi tới bên này.", en="Only those owed to this receiver.")
+@option(
+    "--state",
+    type=click.Choice([fate.value for fate in Fate]),
+    vi="Chỉ các mục ở trạng thái này.",
+    en="Only this state.",
+)
+@option("--party", metavar="PARTY", vi="Chỉ thông điệp của bên gửi này.", en="Only from this sender.")
+@option("--receiver", metavar="PARTY", vi="Chỉ thông điệp gửi tới bên này.", en="Only those owed to this receiver.")
 @option(
     "--text",
     metavar="…",
-    vi="Chỉ những cái mà vấn đề, của thông điệp hay của lượt gửi, có đoạn chữ này: mã, vị trí, giá trị.",
+    vi="Chỉ thông điệp mà vấn đề của thông điệp hoặc của lượt gửi có đoạn văn bản này: mã, vị trí, giá trị.",
     en="Only those of which a problem, of the message or of a delivery, contains this: a code, a place, a value.",
 )
 @option("--type", "loai", metavar="HSnn", vi="Chỉ loại này.", en="Only this type.")
-@option("--code", metavar="XSD-021", vi="Chỉ có mã vấn đề này.", en="Only with this problem code.")
-@option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ của hồ sơ này.", en="Only of this dossier.")
-@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
-@option("--until", type=Moment(), vi="Trước lúc này.", en="Before this time.")
-@option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
-@option("--before", metavar="ID", vi="Trang tiếp, sau thông điệp này.", en="The next page, after this message.")
-@option("--causes", is_flag=True, vi="Gom theo nguyên nhân.", en="Group by cause.")
+@option("--code", metavar="XSD-021", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ thông điệp của hồ sơ này.", en="Only of this dossier.")
+@option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
+@option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Số lượng tối đa.", en="At most.")
+@option("--before", metavar="ID", vi="Trang tiếp theo, sau thông điệp này.", en="The next page, after this message.")
+@option("--causes", is_flag=True, vi="Tổng hợp theo nguyên nhân.", en="Group by cause.")
 def messages(
     call: CommandRun,
     state: str | None,
@@ -252,9 +257,10 @@ def explained(code: str, facts: Mapping[str, Any], lang: Lang) -> dict[str, str]
 
 @command(
     "show",
-    vi="Mọi điều đã biết về một thông điệp: trạng thái, vấn đề và cách sửa, các lần xét, các lượt gửi và từng lần thử. "
-    "ID là MaThongDiep, mã nhận của trục, hoặc mã lượt gửi; phần đầu của mã cũng được nếu không lẫn. "
-    "Nội dung (dữ liệu cá nhân) không hiện; --content in nguyên văn và ghi vào nhật ký ai đã xem, vì sao.",
+    vi="Toàn bộ thông tin về một thông điệp: trạng thái, vấn đề và cách khắc phục, các lần xét, các lượt gửi và "
+    "từng lần thử. ID là MaThongDiep, mã nhận của trục, hoặc mã lượt gửi; có thể chỉ nêu phần đầu của mã nếu "
+    "không trùng. Nội dung (dữ liệu cá nhân) không được hiển thị; --content hiển thị nguyên văn, người xem và "
+    "lý do được ghi vào nhật ký.",
     en="Everything known about one message: state, problems and remedies, judgements, deliveries and each try. ID is a "
     "MaThongDiep, our own id, or a delivery's id; its beginning is enough when it is unique. "
     "The content (personal data) is not shown; --content prints it, and the log says who looked and why.",
@@ -263,20 +269,20 @@ def explained(code: str, facts: Mapping[str, Any], lang: Lang) -> dict[str, str]
 @option(
     "--content",
     is_flag=True,
-    vi="In nguyên văn thông điệp (cần --reason).",
+    vi="Hiển thị nguyên văn thông điệp (phải nêu --reason).",
     en="Print the original bytes (needs --reason).",
 )
-@option("--receipt", is_flag=True, vi="In biên nhận đã ký.", en="Print the signed receipt.")
+@option("--receipt", is_flag=True, vi="Hiển thị xác nhận tiếp nhận thông điệp đã ký.", en="Print the signed receipt.")
 @option(
     "--signed",
     is_flag=True,
-    vi="In đúng phần đã được ký, dạng chuẩn hóa (cần --reason); ra lỗi chuẩn thì nêu những gì nằm ngoài.",
+    vi="Hiển thị đúng phần đã được ký, dạng chuẩn hóa (phải nêu --reason); phần nằm ngoài được nêu ở đầu ra lỗi.",
     en="Print exactly what was signed, canonical (needs --reason); on standard error, what lies outside.",
 )
 @option(
     "--answer",
     is_flag=True,
-    vi="In câu trả lời của bên nhận ở lần thử cuối có trả lời (cần --reason: nó có thể nhắc lại nội dung).",
+    vi="Hiển thị trả lời của bên nhận ở lần thử cuối có trả lời (phải nêu --reason: trả lời có thể chứa nội dung thông điệp).",
     en="Print what the receiver answered the last time it did (needs --reason: it may repeat the content).",
 )
 @acting
@@ -452,10 +458,13 @@ def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
             (screen.text("Hồ sơ", "Dossier"), message.ma_ho_so),
             (screen.text("Bên gửi", "Sender"), f"{message.party} ({message.caller_by}, {message.channel})"),
             (screen.text("Lúc nhận", "Received"), when(message.received_at)),
-            (screen.text("Căn cứ tin", "Believed on"), message.basis),
+            (screen.text("Căn cứ tin cậy", "Believed on"), message.basis),
             (screen.text("Độ dài", "Length"), _length(screen, everything)),
             ("SHA-256", message.digest),
-            (screen.text("Biên nhận", "Receipt"), screen.text("có", "yes") if everything.has_receipt else "–"),
+            (
+                screen.text("Xác nhận tiếp nhận thông điệp", "Receipt"),
+                screen.text("có", "yes") if everything.has_receipt else "–",
+            ),
         ]
     )
     if everything.erased_at is not None:
@@ -477,7 +486,7 @@ def _show_text(screen: Screen, everything: Any, others: Sequence[Any]) -> None:
         )
     if others:
         screen.line(
-            "Các lần tới khác cùng MaThongDiep: " + ", ".join(other.id for other in others),
+            "Các lần nhận khác cùng MaThongDiep: " + ", ".join(other.id for other in others),
             "Other arrivals with this MaThongDiep: " + ", ".join(other.id for other in others),
         )
 
@@ -499,10 +508,11 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
         screen.problem(delivery.problem)
         if any(attempt.receipt for attempt in attempts):
             see = f"lienthong show {delivery.id} --answer --reason “…”"
-            screen.line(f"    Bên nhận đã trả lời gì: {see}", f"    What the receiver answered: {see}")
+            screen.line(f"    Nội dung trả lời của bên nhận: {see}", f"    What the receiver answered: {see}")
     if delivery.state.holds_lane and delivery.blocking:
         screen.line(
-            f"    Làn {delivery.lane} đang bị giữ. Sửa nguyên nhân rồi: lienthong replay {delivery.id} --reason “…”; "
+            f"    Hàng đợi {delivery.lane} đang bị tạm giữ. Khắc phục nguyên nhân rồi chạy: lienthong "
+            f"replay {delivery.id} --reason “…”; "
             f"hoặc: lienthong skip {delivery.id} --reason “…”",
             f"    Lane {delivery.lane} is held. Mend the cause, then: lienthong replay {delivery.id} --reason “…”; "
             f"or: lienthong skip {delivery.id} --reason “…”",
@@ -513,7 +523,7 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
 
 @command(
     "inbox",
-    vi="Hộp thư của một bên, đúng như bên đó sẽ nhận; xem không làm đổi điều bên đó đã xác nhận.",
+    vi="Hộp thư của một bên, đúng như bên đó sẽ nhận; việc xem không làm thay đổi vị trí bên đó đã xác nhận.",
     en="A party's inbox, just as it would get it; looking does not change what the party has confirmed.",
 )
 @argument("party", metavar="PARTY")
@@ -525,7 +535,7 @@ def _show_delivery(screen: Screen, delivery: Delivery, attempts: Sequence[Attemp
     vi="Sau vị trí này.",
     en="After this position.",
 )
-@option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, vi="Số lượng tối đa.", en="At most.")
 def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
     """Lists the feed of one party."""
     screen = call.screen
@@ -581,19 +591,22 @@ def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
 
 @command(
     "lanes",
-    vi="Đường gửi: từng bên còn nợ gì, làn nào bị giữ, lỗi gom theo nguyên nhân. Mã thoát 1 khi có làn bị giữ.",
+    vi="Tình hình gửi: số lượt còn phải gửi của từng bên, hàng đợi theo hồ sơ bị tạm giữ, lỗi tổng "
+    "hợp theo nguyên nhân. Mã thoát 1 khi có hàng đợi bị tạm giữ.",
     en="The way out: what each party is owed, which lanes are held, failures by cause. Exit 1 when a lane is held.",
 )
-@option("--held", is_flag=True, vi="Chỉ các làn bị giữ.", en="Only held lanes.")
+@option("--held", is_flag=True, vi="Chỉ các hàng đợi bị tạm giữ.", en="Only held lanes.")
 @option(
     "--unknown",
     "unsure",
     is_flag=True,
-    vi="Chỉ các lượt đã gửi mà chưa rõ bên nhận đã có hay chưa, và khi nào trục hỏi hoặc gửi lại. Mã thoát 3 khi có.",
+    vi="Chỉ các lượt đã gửi mà chưa rõ bên nhận đã nhận hay chưa, và thời điểm trục tra cứu hoặc gửi lại. Mã thoát 3 khi có.",
     en="Only what was sent and may or may not have arrived, and when it is asked about or sent again. Exit 3 when there is any.",
 )
 @option("--party", metavar="PARTY", vi="Chỉ bên nhận này.", en="Only this receiver.")
-@option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option(
+    "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, vi="Số lượng tối đa.", en="At most."
+)
 def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: int) -> int:
     """Lists lanes, queues and causes."""
     from gateway.services import desk
@@ -620,14 +633,14 @@ def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: 
         return code
     if not found.lanes:
         screen.line(
-            "Không có làn nào bị giữ." if held else "Không còn gì phải gửi.",
+            "Không có hàng đợi nào bị tạm giữ." if held else "Không còn lượt nào phải gửi.",
             "No lane is held." if held else "Nothing is left to send.",
         )
         return code
     names = party_names(call)
     if not held and found.queues:
         _print_queues(screen, found.queues, names)
-    heads = ("Bên nhận", "Làn", "Giữ", "Còn", "Lượt gửi đầu", "Trạng thái", "Mã", "Từ lúc")
+    heads = ("Bên nhận", "Hàng đợi", "Giữ", "Còn", "Lượt gửi đầu", "Trạng thái", "Mã", "Từ lúc")
     heads_en = ("Receiver", "Lane", "Held", "Open", "First delivery", "State", "Code", "Since")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
@@ -667,7 +680,7 @@ def _print_unknown(call: CommandRun, party: PartyId | None, limit: int) -> int:
     elif not found:
         screen.line("Không có lượt nào chưa rõ kết quả.", "Nothing whose outcome is not known.")
     else:
-        heads = ("Lượt gửi", "Bên nhận", "Làn", "Đã thử", "Lần đầu", "Hỏi hoặc gửi lại lúc", "Mã")
+        heads = ("Lượt gửi", "Bên nhận", "Hàng đợi", "Đã thử", "Lần đầu", "Tra cứu hoặc gửi lại lúc", "Mã")
         heads_en = ("Delivery", "Receiver", "Lane", "Tries", "First", "Asked or sent again at", "Code")
         screen.table(
             heads if screen.lang is Lang.VI else heads_en,

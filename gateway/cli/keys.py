@@ -29,7 +29,7 @@ key = Group(
 @command(
     "new",
     vi="Tạo khóa ký ECDSA P-256 mới (quyền 600), một yêu cầu cấp chứng thư (CSR) và một chứng thư tự ký để dùng tạm. "
-    "Khóa đang dùng không bị động đến; không tệp nào bị ghi đè.",
+    "Khóa đang dùng không thay đổi; không tệp nào bị ghi đè.",
     en="Make a new ECDSA P-256 signing key (mode 600), a request for its certificate (CSR), and a self-signed certificate to "
     "use meanwhile. The key in use is not touched; no file is overwritten.",
 )
@@ -84,7 +84,7 @@ def _next(request: str, secret: str, own: str, old: str, lang: Lang) -> list[str
     if lang is Lang.VI:
         return [
             f"1. Gửi {request} cho tổ chức cung cấp dịch vụ chứng thực; hoặc dùng tạm chứng thư tự ký {own}.",
-            "2. Gửi chứng thư mới cho các bên, chờ các bên khai nó.",
+            "2. Gửi chứng thư mới cho các bên, chờ các bên khai chứng thư.",
             f'3. Trong lienthong.toml, mục [key]: file = "{secret}", certificate = "{own}", thêm "{old}" vào previous.',
             "4. lienthong doctor, rồi gửi SIGHUP cho serve và khởi động lại work.",
         ]

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @command(
     "lint",
-    vi="Soi hồ sơ như sẽ báo cho Cổng Dịch vụ công quốc gia: điều gì làm đơn vị mất điểm của bộ chỉ số 766, theo cơ quan và "
-    "tuần. Chỉ nhắc, không sửa dữ liệu; công thức của Quyết định chưa tìm được (docs/lint.md).",
+    vi="Rà soát hồ sơ như sẽ báo cho Cổng Dịch vụ công quốc gia: nội dung làm giảm điểm của đơn vị theo bộ chỉ "
+    "số 766, theo cơ quan và tuần. Chỉ lưu ý, không sửa dữ liệu; công thức của Quyết định chưa tìm được "
+    "(docs/lint.md).",
     en="Look at the dossiers as the national portal is told of them: what costs a unit points in the index 766, by agency and "
     "week. Only tells, changes nothing; the Decision's formula was not found (docs/lint.md).",
 )
@@ -32,19 +33,19 @@ if TYPE_CHECKING:
     "--from",
     "since",
     type=Moment(),
-    vi="Tiếp nhận từ ngày (kể cả); không ghi thì từ thứ hai tuần trước.",
+    vi="Tiếp nhận từ ngày (kể cả); nếu không nêu, từ thứ hai tuần trước.",
     en="Received from this day on; default Monday of last week.",
 )
 @option(
     "--to",
     "until",
     type=Moment(),
-    vi="Đến ngày (không kể); không ghi thì đến bây giờ.",
+    vi="Đến ngày (không kể); nếu không nêu, đến hiện tại.",
     en="Up to, not including; default now.",
 )
 @option("--agency", vi="Chỉ hồ sơ của cơ quan này.", en="Only this agency's dossiers.")
 @option(
-    "--rule", "rules", multiple=True, vi="Chỉ quy tắc này; ghi nhiều lần được.", en="Only this rule; may be repeated."
+    "--rule", "rules", multiple=True, vi="Chỉ quy tắc này; có thể nêu nhiều lần.", en="Only this rule; may be repeated."
 )
 @option(
     "--limit",
@@ -58,15 +59,20 @@ if TYPE_CHECKING:
     "--csv",
     "as_csv",
     is_flag=True,
-    vi="In CSV: một dòng cho mỗi cơ quan, tuần, quy tắc.",
+    vi="Hiển thị dạng CSV: một dòng cho mỗi cơ quan, tuần, quy tắc.",
     en="Print CSV: a line for each agency, week and rule.",
 )
-@option("--bom", is_flag=True, vi="CSV mà Excel mở đúng dấu.", en="CSV that Excel opens with the right letters.")
+@option(
+    "--bom",
+    is_flag=True,
+    vi="CSV để Excel hiển thị đúng dấu tiếng Việt.",
+    en="CSV that Excel opens with the right letters.",
+)
 @option(
     "--xlsx",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    vi="Viết tệp XLSX này (- là ra chuẩn).",
+    vi="Ghi tệp XLSX này (“-” là đầu ra chuẩn).",
     en="Write this XLSX file (- is standard output).",
 )
 def lint(
@@ -100,7 +106,7 @@ def lint(
             param_hint="--rule",
         )
     parties = registry_of(call.store)
-    with call.screen.progress("Soi hồ sơ", "Looking at dossiers") as tell:
+    with call.screen.progress("Rà soát hồ sơ", "Looking at dossiers") as tell:
         report = looked(
             call.store,
             parties,
@@ -180,7 +186,7 @@ def _print(screen: Screen, report: LintReport, parties: Parties) -> None:
 
     if report.unread:
         screen.line(
-            f"{report.unread} hồ sơ không còn đọc được thư, không soi được.",
+            f"{report.unread} hồ sơ không còn đọc được thông điệp, không rà soát được.",
             f"{report.unread} dossiers could not be looked at: their letters cannot be read any more.",
         )
     if not report.dossiers:
@@ -194,13 +200,13 @@ def _print(screen: Screen, report: LintReport, parties: Parties) -> None:
                 ("Tên", "Name"),
                 ("Tuần", "Week"),
                 ("Hồ sơ", "Dossiers"),
-                ("Bị nhắc", "Weak"),
+                ("Bị lưu ý", "Weak"),
             )
         ],
         [[one.agency or "–", _name(parties, one.agency), one.week, one.dossiers, one.weak] for one in report.weeks],
     )
     if not report.weak:
-        screen.line("Không có điều gì phải nhắc.", "Nothing to tell.")
+        screen.line("Không có nội dung phải lưu ý.", "Nothing to tell.")
         return
     meaning = {rule.id: screen.text(rule.vi, rule.en) for rule in LINT}
     screen.table(

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 log = Group(
     "log",
     entries={
-        "show": LazyCommand("gateway.cli.who:show", "Ai đã làm gì, ai đã xem.", "Who did what, and who looked."),
+        "show": LazyCommand("gateway.cli.who:show", "Nhật ký thao tác: người thực hiện, người xem.", "Who did what, and who looked."),
         "verify": LazyCommand("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
         "export": LazyCommand(
             "gateway.cli.log:export", "Xuất nhật ký, mỗi dòng một mục.", "Export the log, one entry a line."
         ),
     },
-    vi="Nhật ký móc xích: mỗi mục chứa băm của mục trước, nên không sửa, xóa hay chèn mà không lộ.",
+    vi="Nhật ký móc xích: mỗi mục chứa giá trị băm của mục trước, nên mọi việc sửa, xóa hay chèn đều bị phát hiện.",
     en="The chained log: each entry holds the hash of the one before, so no change, cut or insertion goes unseen.",
     no_args_is_help=True,
 )
@@ -46,8 +46,8 @@ LESS_LOGGED: Final = "0.1.0"
 FLAWS = {
     chain.Flaw.GAP: ("thiếu hoặc trùng mục", "an entry is missing, or stands twice"),
     chain.Flaw.CHANGED: ("nội dung không khớp băm", "the entry is not what was hashed"),
-    chain.Flaw.REWRITTEN: ("khác với đầu chuỗi mà người làm chứng giữ", "not the chain that a witness saw"),
-    chain.Flaw.CUT: ("bị cắt cuối: người làm chứng đã thấy mục này", "cut at its end: a witness has seen this entry"),
+    chain.Flaw.REWRITTEN: ("khác với đầu chuỗi mà bên đối chứng lưu giữ", "not the chain that a witness saw"),
+    chain.Flaw.CUT: ("bị cắt ở cuối: bên đối chứng đã có mục này", "cut at its end: a witness has seen this entry"),
 }
 
 
@@ -55,7 +55,7 @@ FLAWS = {
     "verify",
     vi="Kiểm chuỗi nhật ký và mọi đầu chuỗi đã ký trong đó: phần tiếp theo đầu chuỗi đã ký mà lần kiểm trước đã tới, hoặc "
     "cả chuỗi (--all); hoặc một tệp đã xuất (--file, không cần cơ sở dữ liệu; chứng thư của trục thì nêu bằng --cert). "
-    "--witness đối chiếu với đầu chuỗi mà người khác giữ.",
+    "--witness đối chiếu với đầu chuỗi do bên khác lưu giữ.",
     en="Verify the chain and the signed heads in it: what follows the signed head that an earlier verification came to, or "
     "all of it (--all); or an exported file (--file, which needs no database; name the gateway's certificate by --cert). "
     "--witness compares with heads that others keep.",
@@ -66,7 +66,7 @@ FLAWS = {
     "certificates",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    vi="Chứng thư của trục (PEM hoặc DER) để kiểm đầu chuỗi đã ký; nêu nhiều lần được. Mặc định: theo cấu hình.",
+    vi="Chứng thư của trục (PEM hoặc DER) để kiểm tra đầu chuỗi đã ký; có thể nêu nhiều lần. Mặc định: theo cấu hình.",
     en="The gateway's certificate (PEM or DER) for the signed heads; may be given again. Default: the configured ones.",
 )
 @option(
@@ -109,7 +109,7 @@ FLAWS = {
     type=click.IntRange(1, 10_000),
     default=20,
     show_default=True,
-    vi="Nêu nhiều nhất chừng này chỗ khác nhau.",
+    vi="Số chỗ khác nhau tối đa được nêu.",
     en="Name at most this many differences.",
 )
 def verify(
@@ -175,7 +175,7 @@ def verify(
         )
     elif newest is not None:
         screen.line(
-            f"{heads.seen} đầu chuỗi đã ký, đúng cả; mới nhất tới mục {newest.number}, lúc {when(newest.at)}.",
+            f"{heads.seen} đầu chuỗi đã ký, tất cả đều đúng; mới nhất tới mục {newest.number}, lúc {when(newest.at)}.",
             f"Signed heads: {heads.seen}, all good; the newest covers entry {newest.number}, {when(newest.at)}.",
         )
     if compared is not None:
@@ -255,7 +255,7 @@ def _print_compared(screen: Screen, compared: Comparison) -> int:
     if compared.older:
         older = ", ".join(f"{table} {number}" for table, number in sorted(compared.older.items()))
         screen.line(
-            f"Nhật ký không nói hết về: {older}; các dòng này do phiên bản {LESS_LOGGED} trở về trước ghi, chỉ đối chiếu được "
+            f"Nhật ký không ghi đủ về: {older}; các dòng này do phiên bản {LESS_LOGGED} trở về trước ghi, chỉ đối chiếu được "
             "những gì nhật ký khi đó có.",
             f"Not in the log, or not all of it: {older}. They were written by version {LESS_LOGGED} or before; what the log of "
             "that time says was compared.",

@@ -5,12 +5,12 @@ from __future__ import annotations
 _PLACES = (
     (
         ("status", "health", "config", "settings", "diagnose", "info", "tinh-trang", "cau-hinh"),
-        "Tình trạng của nút: lienthong doctor.",
+        "Tình trạng của máy: lienthong doctor.",
         "The state of the node: lienthong doctor.",
     ),
     (
         ("users", "user", "operators", "accounts", "roles", "nguoi-dung", "tai-khoan", "phan-quyen", "nguoi-truc"),
-        "Người của bàn trực: lienthong operator. Ai được làm gì ở dòng lệnh: mục [operators] của lienthong.toml.",
+        "Người của bàn trực: lienthong operator. Quyền ở dòng lệnh: mục [operators] của lienthong.toml.",
         "Persons of the console: lienthong operator. Who may do what at the command line: [operators] in lienthong.toml.",
     ),
     (
@@ -45,7 +45,7 @@ _PLACES = (
     ),
     (
         ("errors", "failures", "problems", "causes", "loi", "nguyen-nhan"),
-        "Lỗi gom theo nguyên nhân: lienthong messages --causes; của việc gửi: lienthong lanes.",
+        "Lỗi theo nguyên nhân: lienthong messages --causes; của việc gửi: lienthong lanes.",
         "Failures by cause: lienthong messages --causes; of deliveries: lienthong lanes.",
     ),
     (
@@ -55,7 +55,7 @@ _PLACES = (
     ),
     (
         ("start", "run", "up", "server", "chay"),
-        "Hai tiến trình của nút: lienthong serve và lienthong work.",
+        "Hai tiến trình của máy: lienthong serve và lienthong work.",
         "The two processes of a node: lienthong serve and lienthong work.",
     ),
     (
@@ -71,7 +71,7 @@ _PLACES = (
     (("audit", "who", "journal", "nhat-ky"), "Nhật ký móc xích: lienthong log.", "The chained log: lienthong log."),
     (
         ("delete", "remove", "purge", "forget", "xoa"),
-        "Xóa nội dung hết hạn lưu trữ: lienthong erase. Trả lại một mã bị chiếm: lienthong dossier release.",
+        "Xóa nội dung hết hạn lưu trữ: lienthong erase. Giải phóng một mã hồ sơ: lienthong dossier release.",
         "To erase what retention no longer keeps: lienthong erase. An occupied code: lienthong dossier release.",
     ),
     (
@@ -89,15 +89,15 @@ _PLACES = (
         "Các bên: lienthong parties list.",
         "The parties: lienthong parties list.",
     ),
-    (("late", "overdue", "qua-han", "tre-han"), "Hồ sơ trễ hạn: lienthong deadlines.", "Late dossiers: lienthong deadlines."),
+    (("late", "overdue", "qua-han", "tre-han"), "Hồ sơ quá hạn: lienthong deadlines.", "Late dossiers: lienthong deadlines."),
     (
         ("validate", "kiem-tra", "kiem"),
-        "Xét một tệp như khi nhận: lienthong check. Kiểm hồ sơ các bên: lienthong parties check.",
+        "Kiểm tra một tệp như khi tiếp nhận: lienthong check. Kiểm tra hồ sơ các bên: lienthong parties check.",
         "To judge a file as on arrival: lienthong check. The parties' profiles: lienthong parties check.",
     ),
     (
         ("test", "try", "playground", "thu"),
-        "Trục thử của riêng bạn: lienthong sandbox. Bộ kiểm hợp chuẩn: lienthong conformance.",
+        "Trục thử nghiệm: lienthong sandbox. Bộ kiểm tra hợp chuẩn: lienthong conformance.",
         "A gateway of your own to try: lienthong sandbox. The conformance kit: lienthong conformance.",
     ),
 )  # fmt: skip

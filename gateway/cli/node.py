@@ -36,7 +36,7 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 
 @command(
     "init",
-    vi="Tạo một nút mới trong thư mục trống: tệp cấu hình có chú giải, khóa ký ECDSA P-256 (quyền 600) với chứng thư "
+    vi="Thiết lập một máy mới trong thư mục trống: tệp cấu hình có chú giải, khóa ký ECDSA P-256 (quyền 600) với chứng thư "
     "tự "
     "ký, hồ sơ mẫu của bên, và các bước tiếp theo. Không ghi đè.",
     en="Make a new node in an empty folder: an annotated configuration, an ECDSA P-256 signing key (mode 600) with a "
@@ -88,7 +88,7 @@ def init(call: CommandRun, folder: Path, identifier: str, name: str, port: int, 
     for path in written:
         screen.line(f"  {path}")
     screen.line(
-        f"Đã tạo nút mới. Tiếp theo, trong thư mục {folder}:", f"The node is made. Next, in the folder {folder}:"
+        f"Đã thiết lập máy mới. Tiếp theo, trong thư mục {folder}:", f"The node is made. Next, in the folder {folder}:"
     )
     for step in next_steps(call.lang):
         screen.line(f"  {step}")
@@ -127,8 +127,8 @@ def next_steps(lang: Lang) -> list[str]:
             "2. lienthong db upgrade                       # tạo cơ sở dữ liệu",
             "3. lienthong parties check                    # kiểm hồ sơ các bên",
             "4. lienthong parties apply --reason “lần đầu” # đưa vào hiệu lực",
-            "5. lienthong doctor                           # mọi thứ ổn chưa",
-            "6. lienthong serve  và  lienthong work        # hai tiến trình của nút",
+            "5. lienthong doctor                           # kiểm tra tình trạng",
+            "6. lienthong serve  và  lienthong work        # hai tiến trình của máy",
         ]
     return [
         "1. Copy parties/vi-du.toml.example to parties/<name>.toml and change it, one file for each party.",
@@ -141,11 +141,10 @@ def next_steps(lang: Lang) -> list[str]:
 
 
 def _readme(lang: Lang) -> str:
-    title = "# Nút Liên Thông" if lang is Lang.VI else "# A Liên Thông node"
+    title = "# Máy Liên Thông" if lang is Lang.VI else "# A Liên Thông node"
     keys = (
-        "`keys/truc.key.pem` là khóa ký của trục: giữ kín, sao lưu riêng. Gửi `keys/truc.cert.pem` cho các bên để họ "
-        "kiểm "
-        "biên nhận (`lienthong verify BIENNHAN.xml --cert truc.cert.pem`)."
+        "`keys/truc.key.pem` là khóa ký của trục: giữ bí mật, sao lưu riêng. Gửi `keys/truc.cert.pem` cho các "
+        "bên để kiểm tra xác nhận tiếp nhận thông điệp (`lienthong verify BIENNHAN.xml --cert truc.cert.pem`)."
         if lang is Lang.VI
         else "`keys/truc.key.pem` is the gateway's signing key: keep it secret, back it up apart. Give "
         "`keys/truc.cert.pem` to "
@@ -160,14 +159,14 @@ EXAMPLE_PARTY = """\
 id = "vi-du"                                # trùng tên tệp / the same as the file's name
 name = "Đơn vị ví dụ"
 role = "one-stop"                           # portal | one-stop | oversight
-identifiers = ["H19.901", "000.99.01.H19"]  # mã đầu là mã ta ghi / the first is what we write
+identifiers = ["H19.901", "000.99.01.H19"]  # mã đầu là mã trục ghi / the first is what we write
 receives = "pull"                           # pull: tự lấy hộp thư | push: trục gửi tới
 
-# SHA-256 của thẻ truy cập; tạo thẻ: openssl rand -base64 32 ; băm: printf %s "$THE" | sha256sum
+# SHA-256 của mã truy cập; tạo mã: openssl rand -base64 32 ; băm: printf %s "$THE" | sha256sum
 # SHA-256 of the bearer token; a token: openssl rand -base64 32 ; its hash: printf %s "$TOKEN" | sha256sum
 credentials = { token_sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
 
-# Chứng thư ký đã đăng ký; hai cái cùng lúc khi thay khóa. / Registered for signing; two at once for roll-over.
+# Chứng thư ký đã đăng ký; hai chứng thư cùng lúc khi thay khóa. / Registered for signing; two at once for roll-over.
 # certificates = [{ file = "vi-du.cert.pem", tree = "chinh-phu" }]
 signature = { default = "required", status_unknown = "hold" }
 
@@ -187,7 +186,7 @@ db = Group(
             "gateway.cli.backup:copy", "Chép sang cơ sở dữ liệu khác.", "Copy it into another database."
         ),
     },
-    vi="Cơ sở dữ liệu của nút.",
+    vi="Cơ sở dữ liệu của máy.",
     en="The node's database.",
     no_args_is_help=True,
 )
@@ -240,14 +239,13 @@ class DoctorFinding:
 
 @command(
     "doctor",
-    vi="Mọi thiết lập đang có hiệu lực và từ đâu tới; kiểm khóa, chứng thư, cơ sở dữ liệu, hồ sơ các bên, cổng. Mã "
-    "thoát 1 "
-    "khi có gì sai.",
+    vi="Mọi thiết lập đang có hiệu lực và nguồn của từng thiết lập; kiểm tra khóa, chứng thư, cơ sở dữ liệu, hồ "
+    "sơ các bên, cổng. Mã thoát 1 khi có lỗi.",
     en="Every setting in force and where it came from; checks keys, certificates, database, parties, ports. Exit 1 "
     "when "
     "something is wrong.",
 )
-@option("--all", "everything", is_flag=True, vi="Cả các giá trị mặc định.", en="Default values too.")
+@option("--all", "everything", is_flag=True, vi="Hiển thị cả các giá trị mặc định.", en="Default values too.")
 def doctor(call: CommandRun, everything: bool) -> int:
     """Prints settings and findings."""
     _print_settings(call, everything=everything)
@@ -396,7 +394,7 @@ def _database(call: CommandRun) -> Iterator[DoctorFinding]:
     if file is not None:
         free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
         problems = (Problem("SYS-055", {"path": file, "free_mb": free_mb}),) if free_mb < LEAST_FREE_MB else ()
-        yield DoctorFinding("đĩa của cơ sở dữ liệu còn chỗ", "the database's disk has room", problems)
+        yield DoctorFinding("đĩa của cơ sở dữ liệu còn dung lượng", "the database's disk has room", problems)
 
 
 def _clock(call: CommandRun) -> Iterable[Problem]:
@@ -444,7 +442,7 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
         prove_registry(rows, settings)
 
     if _there(call):
-        yield _tried("mọi hồ sơ đang có hiệu lực dựng được", "every profile in force can be built", built)
+        yield _tried("mọi hồ sơ đang có hiệu lực đều dùng được", "every profile in force can be built", built)
 
     with suppress(Stopped):  # without a database there is none to look at: that was said above
         empty = not len(registry_of(call.store))

@@ -22,7 +22,7 @@ STATUS_WORDS = {
 OUTSIDE = {
     "signature": ("chính chữ ký", "the signature itself"),
     "key-info": (
-        "chứng thư đi kèm, chỉ để tham khảo: thứ được tin là bản đã đăng ký",
+        "chứng thư đi kèm, chỉ để tham khảo: bản được tin cậy là bản đã đăng ký",
         "a hint: the registered one counts",
     ),
     "unsigned": ("thuộc tính không ký, như dấu thời gian", "properties that are not signed, such as a time-stamp"),

@@ -50,16 +50,16 @@ parties = Group(
         "list": LazyCommand("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
         "try": LazyCommand(
             "gateway.cli.trying:try_",
-            "Xem đúng các yêu cầu sẽ gửi tới một bên.",
+            "Xem các yêu cầu sẽ gửi tới một bên.",
             "Show exactly the requests that a party would be sent.",
         ),
         "versions": LazyCommand(
             "gateway.cli.parties:versions",
-            "Bên nào nói phiên bản nào của thông điệp nào.",
+            "Phiên bản thông điệp mà mỗi bên sử dụng.",
             "Which party speaks which version of which message.",
         ),
     },
-    vi="Sổ đăng ký các bên. Sửa tệp chưa có tác dụng gì; “apply” mới đưa vào hiệu lực, kèm người làm và lý do.",
+    vi="Sổ đăng ký các bên. Việc sửa tệp chưa có hiệu lực; lệnh “apply” mới đưa vào hiệu lực, kèm người thực hiện và lý do.",
     en="The registry of parties. Editing a file changes nothing; “apply” puts it into force, with author and reason.",
     no_args_is_help=True,
 )
@@ -150,16 +150,16 @@ def _in_force(call: CommandRun) -> Parties | None:
 
 @command(
     "check",
-    vi="Kiểm mọi tệp hồ sơ (khóa lạ, kiểu, chứng thư, cây tin cậy, bộ kết nối, trùng nhau) và cho biết khác gì với sổ "
-    "đăng ký đang có hiệu lực. Không đổi gì.",
+    vi="Kiểm mọi tệp hồ sơ (khóa lạ, kiểu, chứng thư, cây tin cậy, bộ kết nối, trùng nhau) và nêu khác biệt với "
+    "sổ đăng ký đang có hiệu lực. Không thay đổi dữ liệu.",
     en="Check every profile file (unknown keys, types, certificates, trees, connectors, duplicates) and say how "
     "they differ from the registry in force. Changes nothing.",
 )
 @option(
     "--connect",
     is_flag=True,
-    vi="Thử đường tới từng bên: bí mật, chứng thư, địa chỉ, TLS, WSDL và thao tác, đăng nhập, hỏi lại, thư mục; không gửi thông "
-    "điệp nào.",
+    vi="Kiểm tra kết nối tới từng bên: bí mật, chứng thư, địa chỉ, TLS, WSDL và thao tác, đăng nhập, tra cứu, "
+    "thư mục; không gửi thông điệp nào.",
     en="Try the way to each party: secrets, certificates, address, TLS, WSDL and operations, log-in, asking, folders; sends "
     "no message.",
 )
@@ -215,15 +215,15 @@ def print_differences(screen: Screen, differences: Sequence[profiles.ProfileDiff
 
 @command(
     "apply",
-    vi="Đưa các tệp hồ sơ vào hiệu lực: kiểm, cho xem khác biệt, hỏi lại, ghi phiên bản mới kèm người làm và lý do. "
-    "Các tiến trình đang chạy tự nhận phiên bản mới.",
+    vi="Đưa các tệp hồ sơ vào hiệu lực: kiểm tra, hiển thị khác biệt, yêu cầu xác nhận, ghi phiên bản mới kèm "
+    "người thực hiện và lý do. Các tiến trình đang chạy tự nhận phiên bản mới.",
     en="Put the profile files into force: check, show the difference, ask, write a new version with author and reason. "
     "Running processes take it over by themselves.",
 )
 @option(
     "--remove-missing", is_flag=True, vi="Bỏ các bên không còn tệp.", en="Remove parties that have no file any more."
 )
-@option("--dry-run", is_flag=True, vi="Chỉ cho xem khác biệt.", en="Only show the difference.")
+@option("--dry-run", is_flag=True, vi="Chỉ hiển thị khác biệt.", en="Only show the difference.")
 @asking
 def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | None) -> int:
     """Validates, compares, asks, writes."""
@@ -257,7 +257,7 @@ def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | N
 @option(
     "--history",
     metavar="PARTY",
-    vi="Mọi phiên bản của một bên: ai, lúc nào, vì sao.",
+    vi="Mọi phiên bản của một bên: người thực hiện, thời điểm, lý do.",
     en="Every version of one party: who, when, why.",
 )
 def list_(call: CommandRun, history: str | None) -> int:
@@ -364,8 +364,8 @@ def spoken_by(registry: Parties, seen: Sequence[Spoken], catalog: Catalog) -> It
 
 @command(
     "versions",
-    vi="Bên nào nói phiên bản nào của thông điệp nào: đọc được những phiên bản nào (theo hồ sơ; không ghi là mọi phiên bản), đã "
-    "gửi những phiên bản nào (theo các thông điệp được nhận), và trục có những phiên bản nào.",
+    vi="Phiên bản thông điệp mà mỗi bên sử dụng: phiên bản đọc được (theo hồ sơ; nếu không ghi là mọi phiên "
+    "bản), phiên bản đã gửi (theo các thông điệp được nhận), và phiên bản trục có.",
     en="Which party speaks which version of which message: what it reads (by its profile; not stated means every version), "
     "what it has sent (by the messages that were accepted), and what the gateway has.",
 )
@@ -373,7 +373,7 @@ def spoken_by(registry: Parties, seen: Sequence[Spoken], catalog: Catalog) -> It
 @option(
     "--since",
     type=Moment(),
-    vi="Xét thông điệp từ lúc này (mặc định: 365 ngày qua).",
+    vi="Tính thông điệp từ thời điểm này (mặc định: 365 ngày qua).",
     en="Look at messages from this time on (default: the last 365 days).",
 )
 def versions(call: CommandRun, party: str | None, since: datetime | None) -> int:

@@ -27,14 +27,14 @@ operator = Group(
     "operator",
     entries={
         "add": LazyCommand("gateway.cli.persons:add", "Thêm một người trực.", "Add a person."),
-        "list": LazyCommand("gateway.cli.persons:list_", "Những người trực.", "The persons."),
-        "roles": LazyCommand("gateway.cli.persons:roles", "Đổi vai.", "Change what a person may do."),
+        "list": LazyCommand("gateway.cli.persons:list_", "Danh sách người trực.", "The persons."),
+        "roles": LazyCommand("gateway.cli.persons:roles", "Thay đổi vai trò.", "Change what a person may do."),
         "password": LazyCommand("gateway.cli.persons:password", "Đặt mật khẩu mới.", "Set a new password."),
         "disable": LazyCommand("gateway.cli.persons:disable", "Khóa một người.", "Shut a person out."),
         "enable": LazyCommand("gateway.cli.persons:enable", "Mở khóa.", "Let a person in again."),
     },
-    vi="Người trực: ai được đăng nhập bàn trực (lienthong console), với vai gì. Dòng lệnh thì theo tài khoản hệ điều hành, "
-    "[operators] trong lienthong.toml.",
+    vi="Người trực: người được đăng nhập bàn trực (lienthong console) và vai trò. Ở dòng lệnh, quyền theo tài "
+    "khoản hệ điều hành, [operators] trong lienthong.toml.",
     en="Persons: who may log in to the console (lienthong console), and as what. The command line goes by accounts of the "
     "operating system, [operators] in lienthong.toml.",
     no_args_is_help=True,
@@ -46,7 +46,7 @@ _ROLES = option(
     multiple=True,
     required=True,
     type=click.Choice([role.value for role in OperatorRole]),
-    vi="Vai; nêu nhiều lần nếu có nhiều vai.",
+    vi="Vai trò; nêu nhiều lần nếu có nhiều vai trò.",
     en="The role; once for each where there are several.",
 )
 _BY_FILE = option(
@@ -62,7 +62,7 @@ _BY_ENV = option(
     en="Environment variable with the password.",
 )
 _GENERATE = option(
-    "--generate", is_flag=True, vi="Tự đặt một mật khẩu và in ra một lần.", en="Make a password, and print it once."
+    "--generate", is_flag=True, vi="Tự tạo một mật khẩu và hiển thị một lần.", en="Make a password, and print it once."
 )
 
 
@@ -78,14 +78,15 @@ def _password(call: CommandRun, file: Path | None, env: str | None, generate: bo
     if not call.screen.interactive:
         raise Stopped(Problem("SYS-163"))
     asked = call.screen.text("Mật khẩu", "Password")
-    again = call.screen.text("Lần nữa", "Again")
+    again = call.screen.text("Nhập lại mật khẩu", "Again")
     return str(click.prompt(asked, hide_input=True, confirmation_prompt=again, err=True))
 
 
 @command(
     "add",
-    vi="Thêm một người được đăng nhập bàn trực. Mật khẩu hỏi hai lần ở màn hình, hoặc từ tệp, biến môi trường, hoặc tự đặt "
-    "(--generate); --by-proxy: không có mật khẩu, chỉ vào qua proxy nhận danh (console.identity_header).",
+    vi="Thêm một người được đăng nhập bàn trực. Mật khẩu nhập hai lần ở màn hình, hoặc lấy từ tệp, biến môi "
+    "trường, hoặc tự tạo (--generate); --by-proxy: không có mật khẩu, chỉ đăng nhập qua máy chủ ủy nhiệm xác "
+    "thực (console.identity_header).",
     en="Add a person who may log in to the console. The password is asked for twice at a terminal, or comes from a file, the "
     "environment, or is made (--generate); --by-proxy: none, they come only through the proxy (console.identity_header).",
 )
@@ -94,7 +95,12 @@ def _password(call: CommandRun, file: Path | None, env: str | None, generate: bo
 @_BY_FILE
 @_BY_ENV
 @_GENERATE
-@option("--by-proxy", is_flag=True, vi="Không mật khẩu, chỉ qua proxy.", en="No password, only through the proxy.")
+@option(
+    "--by-proxy",
+    is_flag=True,
+    vi="Không có mật khẩu, chỉ đăng nhập qua máy chủ ủy nhiệm.",
+    en="No password, only through the proxy.",
+)
 @acting
 def add(
     call: CommandRun,
@@ -128,7 +134,7 @@ def add(
         f"Đã thêm {added.name}: {joined_roles(added.roles)}.", f"Added {added.name}: {joined_roles(added.roles)}."
     )
     if generate and secret:
-        call.screen.line(f"Mật khẩu, chỉ in lần này: {secret}", f"The password, printed this once: {secret}")
+        call.screen.line(f"Mật khẩu, chỉ hiển thị lần này: {secret}", f"The password, printed this once: {secret}")
     return FINE
 
 
@@ -144,7 +150,9 @@ def _row(person: Operator) -> dict[str, object]:
 
 
 @command(
-    "list", vi="Những người trực: vai, lần cuối vào, bị khóa từ lúc nào.", en="The persons: roles, last seen, disabled."
+    "list",
+    vi="Danh sách người trực: vai trò, lần đăng nhập cuối, thời điểm bị khóa.",
+    en="The persons: roles, last seen, disabled.",
 )
 def list_(call: CommandRun) -> int:
     """Lists them."""
@@ -164,7 +172,7 @@ def list_(call: CommandRun) -> int:
     heads = (
         ("Tên", "Name"),
         ("Vai", "Roles"),
-        ("Vào bằng", "By"),
+        ("Cách đăng nhập", "By"),
         ("Lần cuối", "Last seen"),
         ("Khóa từ", "Disabled since"),
     )
@@ -187,7 +195,7 @@ def list_(call: CommandRun) -> int:
 
 @command(
     "roles",
-    vi="Đổi vai của một người; các phiên đang mở của người ấy hết ngay.",
+    vi="Thay đổi vai trò của một người; các phiên đang mở của người đó kết thúc ngay.",
     en="Change what a person may do; their open sessions end at once.",
 )
 @argument("name", metavar="TÊN|NAME")
@@ -200,9 +208,9 @@ def roles(call: CommandRun, name: str, roles: tuple[str, ...], reason: str | Non
     call.need(OperatorRole.ADMINISTRATOR, "operator roles")
     wanted = [OperatorRole(role) for role in roles]
     said = joined_roles(wanted)
-    why = call.agreed("operator roles", reason, f"{name} có vai: {said}?", f"{name} becomes: {said}?")
+    why = call.agreed("operator roles", reason, f"{name} có vai trò: {said}?", f"{name} becomes: {said}?")
     changed = change_roles(call.store, name, wanted, who=f"operator:{call.person}", reason=why, now=call.now)
-    return _said(call, changed, f"{changed.name} có vai: {said}.", f"{changed.name} is now: {said}.")
+    return _said(call, changed, f"{changed.name} có vai trò: {said}.", f"{changed.name} is now: {said}.")
 
 
 def _said(call: CommandRun, person: Operator, vi: str, en: str) -> int:
@@ -215,7 +223,7 @@ def _said(call: CommandRun, person: Operator, vi: str, en: str) -> int:
 
 @command(
     "password",
-    vi="Đặt mật khẩu mới cho một người; các phiên đang mở của người ấy hết ngay.",
+    vi="Đặt mật khẩu mới cho một người; các phiên đang mở của người đó kết thúc ngay.",
     en="Set a new password for a person; their open sessions end at once.",
 )
 @argument("name", metavar="TÊN|NAME")
@@ -242,13 +250,13 @@ def password(
         call.screen.row(_row(changed) | ({"password": secret} if generate else {}))
         return FINE
     if generate:
-        call.screen.line(f"Mật khẩu, chỉ in lần này: {secret}", f"The password, printed this once: {secret}")
+        call.screen.line(f"Mật khẩu, chỉ hiển thị lần này: {secret}", f"The password, printed this once: {secret}")
     return _said(call, changed, f"{changed.name} có mật khẩu mới.", f"{changed.name} has a new password.")
 
 
 @command(
     "disable",
-    vi="Khóa một người: không đăng nhập được nữa, các phiên đang mở hết ngay. Những gì người ấy đã làm vẫn ở nhật ký.",
+    vi="Khóa một người: không đăng nhập được, các phiên đang mở kết thúc ngay. Các việc người đó đã thực hiện vẫn ở nhật ký.",
     en="Shut a person out: no log-in any more, open sessions end at once. What they did stays in the log.",
 )
 @argument("name", metavar="TÊN|NAME")

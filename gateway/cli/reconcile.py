@@ -41,7 +41,7 @@ BAD_SHOWN = 20  # rows of a file that are none
 
 KINDS = {
     "missing-here": ("thiếu ở trục", "missing here"),
-    "missing-there": ("thiếu ở bên ấy", "missing there"),
+    "missing-there": ("thiếu ở bên đó", "missing there"),
     "state": ("khác trạng thái", "another state"),
     "dates": ("khác ngày", "other dates"),
 }
@@ -49,10 +49,11 @@ KINDS = {
 
 @command(
     "reconcile",
-    vi="Đối soát: sổ của trục so với điều một bên đang tin, về các hồ sơ mở trong kỳ. So số lượng và dấu, rồi từng hồ sơ: "
-    "thiếu ở trục, thiếu ở bên ấy, khác trạng thái, khác ngày; vì sao, tới lượt ai. Điều bên ấy tin: tệp CSV hoặc XLSX bên ấy "
-    "xuất (--file, --columns); không có tệp thì trục hỏi: bằng tra cứu của bộ kết nối (qcvn120, http), hoặc bằng thư HS19 cho "
-    "bên đọc ThongDiep. Chỉ hỏi, không đổi gì ở bên ấy. Mã thoát 1 khi có chỗ khác hoặc dòng hỏng, 3 khi chưa có câu trả lời.",
+    vi="Đối soát dữ liệu của trục với dữ liệu của một bên, về các hồ sơ mở trong kỳ. So sánh số lượng và giá trị "
+    "băm, sau đó từng hồ sơ: thiếu ở trục, thiếu ở bên đó, khác trạng thái, khác ngày; nguyên nhân, bên phải "
+    "xử lý. Dữ liệu của bên đó: tệp CSV hoặc XLSX do bên đó xuất (--file, --columns); nếu không có tệp, trục "
+    "tra cứu bằng bộ kết nối (qcvn120, http), hoặc bằng thông điệp HS19 với bên đọc ThongDiep. Chỉ tra cứu, "
+    "không thay đổi dữ liệu ở bên đó. Mã thoát 1 khi có chỗ khác nhau hoặc dòng lỗi, 3 khi chưa có trả lời.",
     en="Reconcile: our record against what a party believes, of the dossiers opened in a period. By count and digest, then "
     "dossier by dossier: missing here, missing there, another state, other dates; why, and whose turn. What the party believes: "
     "a CSV or XLSX that it exported (--file, --columns); without a file it is asked: by its connector's look-up (qcvn120, http), "
@@ -60,19 +61,23 @@ KINDS = {
     "differs or a row is bad, 3 while no answer has come.",
 )
 @option("--party", metavar="PARTY", required=True, vi="Bên được đối soát.", en="The party.")
-@option("--from", "since", type=Moment(), required=True, vi="Hồ sơ mở từ lúc này.", en="Dossiers opened from here on.")
-@option("--to", "until", type=Moment(), vi="Tới trước lúc này (mặc định: bây giờ).", en="Before this (default: now).")
+@option(
+    "--from", "since", type=Moment(), required=True, vi="Hồ sơ mở từ thời điểm này.", en="Dossiers opened from here on."
+)
+@option(
+    "--to", "until", type=Moment(), vi="Đến trước thời điểm này (mặc định: hiện tại).", en="Before this (default: now)."
+)
 @option(
     "--file",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    vi="Tệp CSV hoặc XLSX do bên ấy xuất.",
+    vi="Tệp CSV hoặc XLSX do bên đó xuất.",
     en="A CSV or XLSX that the party exported.",
 )
 @option(
     "--columns",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    vi="Tệp TOML nói cột nào là trường nào (mẫu: samples/reconcile).",
+    vi="Tệp TOML khai cột nào là trường nào (mẫu: samples/reconcile).",
     en="A TOML file that says which column is which field (a sample: samples/reconcile).",
 )
 @option(
@@ -80,7 +85,7 @@ KINDS = {
     type=click.FloatRange(0.1, 1000),
     default=5.0,
     show_default=True,
-    vi="Tra cứu nhiều nhất mỗi giây.",
+    vi="Số lần tra cứu tối đa mỗi giây.",
     en="Look-ups a second, at most.",
 )
 @option(
@@ -89,7 +94,7 @@ KINDS = {
     type=click.FloatRange(0, 86_400),
     default=60.0,
     show_default=True,
-    vi="Chờ trả lời HS19 chừng này giây; sau đó chạy lại với đúng --from và --to ấy.",
+    vi="Số giây chờ trả lời HS19; sau đó chạy lại với đúng --from và --to đó.",
     en="Wait so many seconds for answers to HS19; after that run it again with just the same --from and --to.",
 )
 @option(
@@ -101,7 +106,7 @@ KINDS = {
 @option(
     "--limit",
     type=click.IntRange(1, 10_000_000),
-    vi=f"Nhiều nhất chừng này hồ sơ (mặc định: {SHOWN} trên màn hình, tất cả ở --json và --csv).",
+    vi=f"Số hồ sơ tối đa (mặc định: {SHOWN} trên màn hình, tất cả ở --json và --csv).",
     en=f"At most so many dossiers (default: {SHOWN} on a screen, all with --json and --csv).",
 )
 @option("--csv", "as_csv", is_flag=True, vi="In CSV.", en="Print CSV.")
@@ -109,16 +114,17 @@ KINDS = {
     "--repair",
     "mend",
     is_flag=True,
-    vi="Chữa chỗ khác: in kế hoạch, rồi báo lại theo sổ, giao lại, hoặc gửi lại lượt bị giữ.",
+    vi="Khắc phục chỗ khác nhau: hiển thị kế hoạch, sau đó báo lại theo dữ liệu của trục, chuyển "
+    "lại, hoặc gửi lại lượt bị tạm giữ.",
     en="Mend what differs: print the plan, then tell again from our record, deliver again, or replay what is held.",
 )
-@option("--dry-run", is_flag=True, vi="Với --repair: chỉ in kế hoạch.", en="With --repair: only print the plan.")
+@option("--dry-run", is_flag=True, vi="Với --repair: chỉ hiển thị kế hoạch.", en="With --repair: only print the plan.")
 @option(
     "--rate",
     type=click.FloatRange(0.01, 1000),
     default=5.0,
     show_default=True,
-    vi="Với --repair: nhiều nhất chừng này hồ sơ mỗi giây tới hạn gửi.",
+    vi="Với --repair: số hồ sơ tối đa tới hạn gửi mỗi giây.",
     en="With --repair: at most so many dossiers a second fall due.",
 )
 @asking
@@ -147,10 +153,10 @@ def reconcile(
 
     if (file is None) != (columns is None):
         raise click.UsageError(
-            call.screen.text("--file và --columns đi cùng nhau.", "--file and --columns go together.")
+            call.screen.text("--file và --columns phải đi cùng nhau.", "--file and --columns go together.")
         )
     if mend and as_csv:
-        raise click.UsageError(call.screen.text("--repair không in CSV.", "--repair prints no CSV."))
+        raise click.UsageError(call.screen.text("--repair không dùng cùng --csv.", "--repair prints no CSV."))
     if mend and not dry_run:
         call.need(OperatorRole.OPERATOR, "reconcile --repair")
     period = ReconcilePeriod(since=since, until=until or call.now)
@@ -242,7 +248,7 @@ class _Desk:
 
         call = self.call
         call.need(OperatorRole.OPERATOR, "reconcile")
-        with call.screen.progress("Đang hỏi", "Asking") as tell:
+        with call.screen.progress("Đang tra cứu", "Asking") as tell:
             return asyncio.run(
                 compare_by_look_up(
                     call.store,
@@ -271,7 +277,7 @@ class _Desk:
                 inquirer(build(call.settings, call.store)), party, period.since, period.until, call.now
             )
             call.screen.note(
-                f"Đã gửi {len(inquiry.letters)} thư HS19 cho {party.id}; “lienthong work” chuyển đi.",
+                f"Đã gửi {len(inquiry.letters)} thông điệp HS19 cho {party.id}; “lienthong work” chuyển đi.",
                 f"Sent {len(inquiry.letters)} letters (HS19) to {party.id}; “lienthong work” delivers them.",
             )
         end = time.monotonic() + wait_s
@@ -317,7 +323,7 @@ class _Mending:
         if dry_run or not acts:
             return PROBLEMS if counts else FINE
         why = call.agreed(
-            "reconcile --repair", reason, f"Chữa {acts} hồ sơ ở {self.desk.party.id}?", f"Mend {acts} dossiers?"
+            "reconcile --repair", reason, f"Khắc phục {acts} hồ sơ ở {self.desk.party.id}?", f"Mend {acts} dossiers?"
         )
         who = f"operator:{call.person}"
         if len(steps) > 1:
@@ -399,14 +405,14 @@ class _Mending:
         screen = self.desk.call.screen
         of = 0 if screen.lang is Lang.VI else 1
         said = ", ".join(f"{ACTS[act.value][of]} {number}" for act, number in sorted(counts.items()))
-        screen.line(f"Kế hoạch: {said or 'không có gì'}.", f"Plan: {said or 'nothing'}.")
+        screen.line(f"Kế hoạch: {said or 'không có việc nào'}.", f"Plan: {said or 'nothing'}.")
 
 
 ACTS = {
-    "project": ("báo lại theo sổ", "tell again from our record"),
-    "deliver": ("giao lại thông điệp", "deliver the messages again"),
-    "replay": ("gửi lại lượt bị giữ", "replay what is held"),
-    "nothing": ("không chữa từ đây", "not mended from here"),
+    "project": ("báo lại theo dữ liệu của trục", "tell again from our record"),
+    "deliver": ("chuyển lại thông điệp", "deliver the messages again"),
+    "replay": ("gửi lại lượt bị tạm giữ", "replay what is held"),
+    "nothing": ("không khắc phục từ phía trục", "not mended from here"),
 }
 
 
@@ -437,7 +443,7 @@ class _BadRows:
         """Says how many more there were."""
         if self.count > BAD_SHOWN:
             more = self.count - BAD_SHOWN
-            self.screen.line(f"… còn {more} dòng không so được nữa.", f"… {more} more that cannot be compared.")
+            self.screen.line(f"… còn {more} dòng không so sánh được.", f"… {more} more that cannot be compared.")
 
 
 def _row(one: Disagreement) -> dict[str, object]:
@@ -478,7 +484,10 @@ def _print(screen: Screen, compared: Compared, shown: list[Disagreement], bad: _
     if not compared.count:
         return
     of = 0 if screen.lang is Lang.VI else 1
-    heads = (("Hồ sơ", "Khác (họ → ta)", "Vì sao", "Tới lượt"), ("Dossier", "Differs (theirs → ours)", "Why", "Turn"))
+    heads = (
+        ("Hồ sơ", "Khác (bên đó → trục)", "Vì sao", "Bên phải xử lý"),
+        ("Dossier", "Differs (theirs → ours)", "Why", "Turn"),
+    )
     screen.table(
         heads[of],
         ((one.ma_ho_so, "; ".join(_differs(one, of)), _why(one, of), TURNS[one.turn.value][of]) for one in shown),
@@ -490,24 +499,25 @@ def _print_counts(screen: Screen, compared: Compared, bad: _BadRows) -> None:
     bad.rest()
     period = f"{when(compared.period.since)} – {when(compared.period.until)}"
     screen.line(
-        f"{compared.party}, {period}: trục có {compared.ours} hồ sơ, bên ấy {compared.theirs}, khớp {compared.agree}.",
+        f"{compared.party}, {period}: trục có {compared.ours} hồ sơ, bên đó {compared.theirs}, khớp {compared.agree}.",
         f"{compared.party}, {period}: {compared.ours} dossiers here, {compared.theirs} there, {compared.agree} agree.",
     )
     screen.line(
-        f"Dấu: {compared.digest_ours} ở trục, {compared.digest_theirs} ở bên ấy ({', '.join(compared.fields)}).",
+        f"Giá trị băm: {compared.digest_ours} ở trục, {compared.digest_theirs} ở bên đó ({', '.join(compared.fields)}).",
         f"Digest: {compared.digest_ours} here, {compared.digest_theirs} there ({', '.join(compared.fields)}).",
     )
     if compared.ended is not None:
         screen.line(
-            "Dừng giữa chừng: chỉ các hồ sơ đã hỏi được so.", "Ended early: only the dossiers asked about are compared."
+            "Dừng khi chưa hoàn thành: chỉ so sánh các hồ sơ đã tra cứu.",
+            "Ended early: only the dossiers asked about are compared.",
         )
     if compared.source == "look-up":
         screen.line(
-            "Tra cứu từng hồ sơ không cho thấy hồ sơ chỉ bên ấy có; muốn thấy, dùng --file.",
+            "Tra cứu từng hồ sơ không phát hiện được hồ sơ chỉ có ở bên đó; để phát hiện, dùng --file.",
             "Look-ups of single dossiers do not show what only the party has; for that, use --file.",
         )
     if not compared.count:
-        screen.line("Không hồ sơ nào khác.", "No dossier differs.")
+        screen.line("Không có hồ sơ nào khác nhau.", "No dossier differs.")
         return
     of = 0 if screen.lang is Lang.VI else 1
     counted = (f"{KINDS[kind.value][of]} {number}" for kind, number in sorted(compared.kinds.items()) if number)
@@ -543,7 +553,7 @@ def _print_csv(screen: Screen, found: Iterable[Disagreement], count: int, limit:
         row = (each.party, each.ma_ho_so, each.kind.value, each.cause.value, each.turn.value, *said)
         _write(screen, (*row, each.line or "", each.delivery or "", each.code or ""))
     if limit is not None and count > limit:
-        screen.note(f"Còn {count - limit} hồ sơ không in.", f"{count - limit} more are not printed.")
+        screen.note(f"Còn {count - limit} hồ sơ không hiển thị.", f"{count - limit} more are not printed.")
 
 
 def _write(screen: Screen, cells: Iterable[object]) -> None:

@@ -46,8 +46,9 @@ SOON = ("sắp đến hạn", "due soon")
 
 @command(
     "report",
-    vi="Báo cáo một kỳ: nhận, xong trước hạn, đúng hạn, quá hạn, chưa có hẹn, đang xử lý, bổ sung, trễ, so với kỳ trước; thông "
-    "điệp bị từ chối và lệch trạng thái theo cơ quan. In ra, hoặc CSV, XLSX theo --lang. Mẫu 06 (một hồ sơ), 07 (sổ theo dõi).",
+    vi="Báo cáo một kỳ: nhận, xong trước hạn, đúng hạn, quá hạn, chưa có hẹn, đang xử lý, bổ sung, quá hạn, so "
+    "với kỳ trước; thông điệp bị từ chối và lệch trạng thái theo cơ quan. Hiển thị, hoặc CSV, XLSX theo "
+    "--lang. Mẫu 06 (một hồ sơ), 07 (sổ theo dõi).",
     en="Report on a period: received, finished early, on time, late, without an appointment, open, supplements, lateness, "
     "against the period before; rejected messages and drift by agency. Printed, or CSV or XLSX in the language of --lang. "
     "Forms 06 (one dossier), 07 (register).",
@@ -57,7 +58,7 @@ SOON = ("sắp đến hạn", "due soon")
     "--to",
     "until",
     type=Moment(),
-    vi="Đến ngày (không kể); không ghi thì đến bây giờ.",
+    vi="Đến ngày (không kể); nếu không nêu, đến hiện tại.",
     en="Up to, not including; default now.",
 )
 @option(
@@ -66,32 +67,37 @@ SOON = ("sắp đến hạn", "due soon")
     multiple=True,
     type=click.Choice([key.value for key in By]),
     default=(By.SERVICE.value,),
-    vi="Gom theo: dịch vụ, cơ quan, kênh, tháng; ghi nhiều lần được.",
+    vi="Tổng hợp theo: dịch vụ, cơ quan, kênh, tháng; có thể nêu nhiều lần.",
     en="Group by service, agency, channel, month; may be repeated.",
 )
 @option("--agency", vi="Chỉ hồ sơ của cơ quan này.", en="Only this agency's dossiers.")
 @option("--form", type=click.Choice(["06", "07"]), vi="Lập mẫu này thay cho báo cáo.", en="Make this form instead.")
 @option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Hồ sơ của mẫu 06.", en="The dossier of form 06.")
 @option("--csv", "as_csv", is_flag=True, vi="In CSV (UTF-8).", en="Print CSV (UTF-8).")
-@option("--bom", is_flag=True, vi="CSV mà Excel mở đúng dấu.", en="CSV that Excel opens with the right letters.")
+@option(
+    "--bom",
+    is_flag=True,
+    vi="CSV để Excel hiển thị đúng dấu tiếng Việt.",
+    en="CSV that Excel opens with the right letters.",
+)
 @option(
     "--xlsx",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    vi="Viết tệp XLSX này (- là ra chuẩn).",
+    vi="Ghi tệp XLSX này (“-” là đầu ra chuẩn).",
     en="Write this XLSX file (- is standard output).",
 )
 @option(
     "--lint",
     "linted",
     is_flag=True,
-    vi="Thêm số hồ sơ mất điểm chỉ số 766 theo cơ quan, như lệnh lint (đọc từng hồ sơ của kỳ).",
+    vi="Thêm số hồ sơ bị giảm điểm chỉ số 766 theo cơ quan, như lệnh lint (đọc từng hồ sơ của kỳ).",
     en="Add the dossiers that cost points in the index 766, by agency, as lint does (reads each dossier of the period).",
 )
 @option(
     "--anew",
     is_flag=True,
-    vi="Đọc lại mọi hồ sơ trước khi đếm, ví dụ khi đã đổi cách đọc trạng thái trong hồ sơ một cơ quan.",
+    vi="Đọc lại mọi hồ sơ trước khi tổng hợp, ví dụ khi đã đổi cách đọc trạng thái trong hồ sơ một cơ quan.",
     en="Read every dossier again before counting, as when an agency's profile has come to read its states otherwise.",
 )
 def report(
@@ -145,15 +151,20 @@ def _lint_sheet(call: CommandRun, parties: Parties, since: datetime, until: date
     from schemas.scoring import LINT
 
     screen = call.screen
-    with screen.progress("Soi hồ sơ", "Looking at dossiers") as tell:
+    with screen.progress("Rà soát hồ sơ", "Looking at dossiers") as tell:
         found = lint(call.store, parties, since, until, agency=only, seen=lambda number: tell(number, number))
     broken = [rule for rule in LINT if found.by_rule().get(rule.id)]
-    heads = (("Mã cơ quan", "Agency code"), ("Cơ quan", "Agency"), ("Hồ sơ đã soi", "Looked at"), ("Mất điểm", "Weak"))
-    unread = screen.text(f"{found.unread} hồ sơ không đọc được nữa.", f"{found.unread} dossiers can be read no more.")
+    heads = (
+        ("Mã cơ quan", "Agency code"),
+        ("Cơ quan", "Agency"),
+        ("Hồ sơ đã rà soát", "Looked at"),
+        ("Bị giảm điểm", "Weak"),
+    )
+    unread = screen.text(f"{found.unread} hồ sơ không còn đọc được.", f"{found.unread} dossiers can be read no more.")
     return Sheet(
         name=screen.text("Soi 766", "Lint 766"),
         title=screen.text(
-            "Hồ sơ mất điểm chỉ số 766 theo cơ quan", "Dossiers that cost points in the index 766, by agency"
+            "Hồ sơ bị giảm điểm chỉ số 766 theo cơ quan", "Dossiers that cost points in the index 766, by agency"
         ),
         notes=(
             screen.text(
@@ -185,9 +196,9 @@ def _lint_sheet(call: CommandRun, parties: Parties, since: datetime, until: date
 
 def _check_report(call: CommandRun, since: datetime | None, form: str | None, ma_ho_so: str | None) -> None:
     if form == "06" and ma_ho_so is None:
-        raise click.UsageError(call.screen.text("Mẫu 06 cần --dossier.", "Form 06 needs --dossier."))
+        raise click.UsageError(call.screen.text("Mẫu 06 phải đi cùng --dossier.", "Form 06 needs --dossier."))
     if form != "06" and ma_ho_so is not None:
-        raise click.UsageError(call.screen.text("--dossier đi với --form 06.", "--dossier goes with --form 06."))
+        raise click.UsageError(call.screen.text("--dossier phải đi cùng --form 06.", "--dossier goes with --form 06."))
     if form != "06" and since is None:
         raise click.UsageError(call.screen.text("Thiếu --from.", "--from is missing."))
 
@@ -218,7 +229,7 @@ def write_file(call: CommandRun, file: Path, content: bytes) -> None:
         file.write_bytes(content)
     except OSError as error:
         raise Stopped(Problem("SYS-038", {"path": str(file), "reason": system_reason(error)})) from error
-    call.screen.note(f"Đã viết {file} ({len(content)} byte).", f"Wrote {file} ({len(content)} bytes).")
+    call.screen.note(f"Đã ghi {file} ({len(content)} byte).", f"Wrote {file} ({len(content)} bytes).")
 
 
 def _print_sheet(screen: Screen, sheet: Sheet) -> None:
@@ -248,8 +259,8 @@ def _print_report(screen: Screen, made: PeriodReport) -> None:
 
 @command(
     "deadlines",
-    vi="Hồ sơ quá hạn, hoặc đến hạn trong số giờ tới, theo cơ quan. --forecast: mỗi ngày tới, cơ quan nào sẽ trễ bao nhiêu hồ "
-    "sơ.",
+    vi="Hồ sơ quá hạn, hoặc đến hạn trong số giờ tới, theo cơ quan. --forecast: số hồ sơ sẽ quá hạn của từng cơ "
+    "quan trong từng ngày tới.",
     en="Dossiers that are late, or will be within so many hours, by agency. --forecast: how many will be late at which agency "
     "on each of the next days.",
 )
@@ -259,14 +270,14 @@ def _print_report(screen: Screen, made: PeriodReport) -> None:
     type=click.FloatRange(min=0),
     default=24.0,
     show_default=True,
-    vi="Số giờ tới.",
+    vi="Số giờ tiếp theo.",
     en="Hours ahead.",
 )
 @option(
     "--forecast",
     "ahead",
     is_flag=True,
-    vi="Dự báo ngày hẹn trả sẽ trễ, theo ngày; hồ sơ đang chờ người dân không tính.",
+    vi="Dự báo hồ sơ sẽ quá hạn trả, theo ngày; không tính hồ sơ đang chờ người dân.",
     en="Forecast the appointments that will be missed, by day; what waits for the applicant is not counted.",
 )
 @option(
@@ -276,11 +287,11 @@ def _print_report(screen: Screen, made: PeriodReport) -> None:
     en="Days of the forecast, today included; 3 by default.",
 )
 @option("--agency", vi="Chỉ cơ quan này.", en="Only this agency.")
-@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+@option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, vi="Số lượng tối đa.", en="At most.")
 def deadlines(call: CommandRun, hours: float, ahead: bool, days: int | None, agency: str | None, limit: int) -> int:
     """Exit code 1 when something is late."""
     if days is not None and not ahead:
-        raise click.UsageError(call.screen.text("--days cần --forecast.", "--days needs --forecast."))
+        raise click.UsageError(call.screen.text("--days phải đi cùng --forecast.", "--days needs --forecast."))
     if ahead:
         return _forecast(call, days or 3, agency, limit)
     from gateway.services import watch
@@ -406,7 +417,9 @@ catalogue = Group(
     "catalogue",
     entries={
         "check": LazyCommand(
-            "gateway.cli.reports:check_catalogue", "Xét một tệp danh mục, không ghi gì.", "Check a catalogue's file."
+            "gateway.cli.reports:check_catalogue",
+            "Kiểm tra một tệp danh mục, không ghi dữ liệu.",
+            "Check a catalogue's file.",
         ),
         "import": LazyCommand(
             "gateway.cli.reports:import_", "Nạp một phiên bản danh mục từ CSV hoặc XML.", "Import a version."
@@ -422,8 +435,8 @@ catalogue = Group(
 
 @command(
     "check",
-    vi="Xét tệp danh mục (CSV hoặc XML) như khi nạp, không cần cơ sở dữ liệu: mỗi lỗi có tệp, dòng, tên gần nhất. Nhắc cả những "
-    "dịch vụ có thời hạn mà không quy tắc nào đọc được.",
+    vi="Kiểm tra tệp danh mục (CSV hoặc XML) như khi nạp, không cần cơ sở dữ liệu: mỗi lỗi có tệp, dòng, tên gần "
+    "nhất. Nêu cả các dịch vụ có thời hạn mà không quy tắc nào đọc được.",
     en="Check a catalogue's file (CSV or XML) as on import, without a database: each mistake with file, line and nearest name. "
     "Tells as well of services whose time limit no rule can read.",
 )
@@ -464,13 +477,13 @@ def check_catalogue(call: CommandRun, danh_muc: str, files: tuple[Path, ...]) ->
 
 @command(
     "import",
-    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Cho xem trước cái gì sẽ đổi, rồi hỏi lại.",
+    vi="Nạp một phiên bản danh mục từ tệp CSV hoặc XML. Hiển thị trước các thay đổi và yêu cầu xác nhận.",
     en="Import a version of a catalogue from CSV or XML. Shows first what would change, then asks.",
 )
 @argument("danh_muc")
 @argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @option("--version", "phien_ban", required=True, vi="Số phiên bản.", en="The version.")
-@option("--dry-run", is_flag=True, vi="Chỉ cho xem cái gì sẽ đổi.", en="Only show what would change.")
+@option("--dry-run", is_flag=True, vi="Chỉ hiển thị các thay đổi.", en="Only show what would change.")
 @asking
 def import_(
     call: CommandRun, danh_muc: str, file: Path, phien_ban: str, dry_run: bool, reason: str | None = None
@@ -540,7 +553,7 @@ def _leads_to(call: CommandRun, muc: Sequence[Muc]) -> dict[str, str]:
 
 @command(
     "show",
-    vi="Xem một phiên bản danh mục; không ghi thì bản mới nhất.",
+    vi="Xem một phiên bản danh mục; nếu không nêu, xem bản mới nhất.",
     en="Show a version of a catalogue; the newest by default.",
 )
 @argument("danh_muc")

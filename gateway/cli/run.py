@@ -36,7 +36,8 @@ HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be sig
 
 @command(
     "serve",
-    vi="Mở cửa HTTP: nhận thông điệp, trả biên nhận, cho các bên lấy hộp thư. Chạy cùng một “lienthong work”.",
+    vi="Khởi động dịch vụ tiếp nhận qua HTTP: nhận thông điệp, trả xác nhận tiếp nhận, cung cấp hộp "
+    "thư cho các bên. Chạy cùng một “lienthong work”.",
     en="Open the HTTP door: take messages, answer with receipts, let parties read their inboxes. Run one “lienthong "
     "work” "
     "beside it.",
@@ -78,7 +79,7 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
             call.screen.row({"ready": address, "workers": loaded.settings.web.workers})
         else:
             call.screen.line(
-                f"Đang nhận tại {address} (Ctrl-C để dừng).", f"Taking messages at {address} (Ctrl-C stops)."
+                f"Đang tiếp nhận tại {address} (nhấn Ctrl-C để dừng).", f"Taking messages at {address} (Ctrl-C stops)."
             )
 
     return serve_front(loaded, given=call.given, on_ready=ready)
@@ -86,8 +87,8 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 
 @command(
     "work",
-    vi="Gửi cho các bên nhận đẩy, xét lại thông điệp đang giữ, hỏi tình trạng chứng thư, ký đầu nhật ký. Chạy mấy "
-    "cái cũng được.",
+    vi="Gửi tới các bên nhận theo cách đẩy, xét lại thông điệp đang tạm giữ, tra cứu tình trạng chứng thư, ký "
+    "đầu nhật ký. Có thể chạy nhiều tiến trình.",
     en="Deliver to parties that are pushed to, judge held messages again, ask for certificate status, sign the log's "
     "head. "
     "Any number may run beside each other.",
@@ -107,7 +108,7 @@ def work(call: CommandRun) -> int:
         if call.screen.as_json:
             call.screen.row({"ready": "work"} | ({} if at is None else {"port": at}))
             return
-        call.screen.line("Đang làm việc (Ctrl-C để dừng).", "Working (Ctrl-C stops).")
+        call.screen.line("Đang hoạt động (nhấn Ctrl-C để dừng).", "Working (Ctrl-C stops).")
         if at is not None:
             call.screen.line(f"Xem tình trạng tại {at}/metrics.", f"How it is doing: {at}/metrics.")
 

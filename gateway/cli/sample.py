@@ -20,9 +20,8 @@ SIZES = ("small", "random", "full", "boundary")
 
 @command(
     "sample",
-    vi="Tạo thông điệp mới, hợp lệ, nội dung hư cấu: HS01…HS21. Có --key và --cert thì ký luôn. Cùng --seed và --at "
-    "thì cùng "
-    "nội dung.",
+    vi="Tạo thông điệp mới, hợp lệ, nội dung hư cấu: HS01…HS21. Khi có --key và --cert, thông điệp được ký. Cùng "
+    "--seed và --at cho cùng nội dung.",
     en="Make fresh, valid messages with invented content: HS01…HS21. With --key and --cert they are signed. The same "
     "--seed "
     "and --at give the same content.",
@@ -39,9 +38,9 @@ SIZES = ("small", "random", "full", "boundary")
     "--version", "phien_ban", metavar="1.0", vi="Phiên bản (mặc định mới nhất).", en="The version (default the newest)."
 )
 @option("--ho-so", "ma_ho_so", metavar="MAHOSO", vi="Mã hồ sơ.", en="The dossier's code.")
-@option("--from", "sender", metavar="H19.901", vi="Mã định danh nơi gửi.", en="The sender's identifier.")
+@option("--from", "sender", metavar="H19.901", vi="Mã định danh bên gửi.", en="The sender's identifier.")
 @option(
-    "--to", "receivers", metavar="H19.909", multiple=True, vi="Mã định danh nơi nhận.", en="A receiver's identifier."
+    "--to", "receivers", metavar="H19.909", multiple=True, vi="Mã định danh bên nhận.", en="A receiver's identifier."
 )
 @option("--thu-tu", type=click.IntRange(min=1), vi="Số thứ tự trong hồ sơ.", en="Sequence number within the dossier.")
 @option(
@@ -57,17 +56,17 @@ SIZES = ("small", "random", "full", "boundary")
     type=click.Choice(SIZES),
     default="random",
     show_default=True,
-    vi="Bao nhiêu phần không bắt buộc.",
+    vi="Mức độ các phần không bắt buộc.",
     en="How much of what is optional.",
 )
-@option("--seed", type=int, vi="Hạt giống.", en="The seed.")
-@option("--at", type=Moment(), vi="Lúc tạo (mặc định bây giờ).", en="When it was made (default now).")
+@option("--seed", type=int, vi="Giá trị khởi tạo ngẫu nhiên.", en="The seed.")
+@option("--at", type=Moment(), vi="Thời điểm tạo (mặc định hiện tại).", en="When it was made (default now).")
 @option(
     "--count",
     type=click.IntRange(1, 1_000_000),
     default=1,
     show_default=True,
-    vi="Bao nhiêu thông điệp.",
+    vi="Số thông điệp.",
     en="How many.",
 )
 @option(
@@ -98,10 +97,10 @@ def sample(call: CommandRun, loai: str, count: int, output: Path | None, **asked
 
     key_file, certificate = asked.pop("key_file"), asked.pop("certificate")
     if key_file is None and certificate is not None:
-        raise click.UsageError(call.screen.text("--cert cần --key.", "--cert needs --key."))
+        raise click.UsageError(call.screen.text("--cert phải đi cùng --key.", "--cert needs --key."))
     password = password_asked(asked.pop("password_env"), asked.pop("password_file"), key_file)
     if count > 1 and output is None:
-        raise click.UsageError(call.screen.text("--count cần --output.", "--count needs --output."))
+        raise click.UsageError(call.screen.text("--count phải đi cùng --output.", "--count needs --output."))
     key = SigningKey.load(key_file, certificate, password, private_mode=False) if key_file is not None else None
     at: datetime = asked.pop("at") or call.now
     seed = asked.pop("seed")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gateway.cli.play.world import Member, World
 
 MARK = ".lienthong-sandbox"
-YOU = {"one-stop": ("H19.990", "Đơn vị của bạn"), "portal": ("H19.991", "Cổng của bạn")}
+YOU = {"one-stop": ("H19.990", "Đơn vị kết nối"), "portal": ("H19.991", "Cổng của đơn vị kết nối")}
 OLD, OLD_UNIT, OLD_ROWS = (
     "ban-cu",
     "H19.992",
@@ -56,16 +56,15 @@ OLD_ROW = {
     "NgayHenTra": "20260120170000",
     "TrangThaiHoSo": "2",
     "HinhThuc": "0",
-    "DonViXuLy": "Phần mềm cũ của bạn",
+    "DonViXuLy": "Phần mềm cũ của đơn vị",
 }
 
 
 @command(
     "sandbox",
-    vi="Trục của riêng bạn để nối thử: cổng thử và cơ quan thử tự nộp hồ sơ, tự trả trạng thái, và hỏng theo ý bạn "
-    "(--fault, "
-    "hoặc HTTP khi đang chạy). Bạn nhận khóa, chứng thư, thẻ và các thông điệp đầu tiên đã ký trong thư mục ban/. Xem "
-    "docs/integrate.md.",
+    vi="Trục thử nghiệm riêng để kết nối thử: cổng thử nghiệm và cơ quan thử nghiệm tự nộp hồ sơ, tự trả trạng "
+    "thái, và mô phỏng lỗi theo yêu cầu (--fault, hoặc qua HTTP khi đang chạy). Khóa, chứng thư, mã truy cập "
+    "và các thông điệp đầu tiên đã ký nằm trong thư mục ban/. Xem docs/integrate.md.",
     en="A gateway of your own to integrate against: a fictional portal and agency that file and answer by "
     "themselves, and "
     "misbehave as you wish (--fault, or by HTTP while it runs). You get a key, a certificate, a token and signed first "
@@ -85,13 +84,13 @@ OLD_ROW = {
     type=click.Choice(sorted(YOU)),
     default="one-stop",
     show_default=True,
-    vi="Bạn là hệ thống một cửa hay cổng.",
+    vi="Vai trò của đơn vị: hệ thống một cửa hoặc cổng dịch vụ công.",
     en="Whether you are a one-stop system or a portal.",
 )
 @option(
     "--endpoint",
     metavar="URL",
-    vi="Địa chỉ của bạn: trục sẽ đẩy tới; không ghi thì bạn tự lấy hộp thư.",
+    vi="Địa chỉ của đơn vị để trục gửi tới; nếu không nêu, đơn vị tự lấy hộp thư.",
     en="Your address, to be pushed to; without it you pull your inbox.",
 )
 @option(
@@ -115,7 +114,7 @@ OLD_ROW = {
     "faults",
     multiple=True,
     metavar="WHO=FAULT",
-    vi="Vặn nút: so-thu=refuse:times=1, cong-thu=duplicate, ban=cut…",
+    vi="Bật lỗi mô phỏng: so-thu=refuse:times=1, cong-thu=duplicate, ban=cut…",
     en="Turn a knob: so-thu=refuse:times=1, cong-thu=duplicate, ban=cut…",
 )
 @option(
@@ -123,7 +122,7 @@ OLD_ROW = {
     type=click.FloatRange(min=0),
     default=2.0,
     show_default=True,
-    vi="Giây giữa các trạng thái của cơ quan thử.",
+    vi="Số giây giữa các trạng thái của cơ quan thử nghiệm.",
     en="Seconds between the agency's statuses.",
 )
 def sandbox(
@@ -252,7 +251,7 @@ def _make_node(ground: Ground) -> None:
     account = pwd.getpwuid(os.getuid()).pw_name
     values: dict[str, Any] = {
         "node.identifier": "H19.900",
-        "node.name": "Trục thử",
+        "node.name": "Trục thử nghiệm",
         "node.lang": "vi",
         "database.url": "sqlite:///lienthong.sqlite3",
         "key.file": "keys/truc.key.pem",
@@ -264,7 +263,7 @@ def _make_node(ground: Ground) -> None:
         "operators": {account: OperatorRole.ADMINISTRATOR.value},
     }
     write_node(ground.node, values, Lang.VI, datetime.now(UTC))
-    for name, identifier, title in (("cong-thu", "H19.909", "Cổng thử"), ("so-thu", "H19.901", "Sở thử")):
+    for name, identifier, title in (("cong-thu", "H19.909", "Cổng thử nghiệm"), ("so-thu", "H19.901", "Sở thử nghiệm")):
         _make_member(ground.node / "keys", f"{name}.key.pem", f"{name}.cert.pem", f"{name}.token", identifier, title)
         make_key(ground.node / "keys", f"{name}-cu.key.pem", f"{name}-cu.cert.pem", title, identifier, ended=True)
 
@@ -302,7 +301,7 @@ def write_profiles(ground: Ground, control: str, endpoint: str | None) -> None:
         "cong-thu",
         "portal",
         "H19.909",
-        "Cổng thử",
+        "Cổng thử nghiệm",
         (keys / "cong-thu.token"),
         ["cong-thu", "cong-thu-cu"],
         None,
@@ -312,7 +311,7 @@ def write_profiles(ground: Ground, control: str, endpoint: str | None) -> None:
         "so-thu",
         "one-stop",
         "H19.901",
-        "Sở thử",
+        "Sở thử nghiệm",
         (keys / "so-thu.token"),
         ["so-thu", "so-thu-cu"],
         f"{control}/so-thu/lienthong",
@@ -328,7 +327,7 @@ def _old_client(ground: Ground) -> None:
     digest = hashlib.sha256(f"{OLD}:{ground.password}".encode()).hexdigest()
     lines = [
         f'id = "{OLD}"',
-        'name = "Phần mềm cũ của bạn"',
+        'name = "Phần mềm cũ của đơn vị"',
         'role = "one-stop"',
         f'identifiers = ["{OLD_UNIT}"]',
         f'credentials = {{ basic = {{ {OLD} = "{digest}" }} }}',
@@ -460,7 +459,7 @@ async def _play(play: Play, open_: ExitStack) -> int:
             screen.row({**ready, "files": [str(file) for file in files], "knobs": all_knobs(), "ma_ho_so": ma_ho_so})
         else:
             screen.line(text)
-            screen.line("Ctrl-C để dừng. Chuyện đang xảy ra:", "Ctrl-C stops. What happens:")
+            screen.line("Nhấn Ctrl-C để dừng. Diễn biến:", "Ctrl-C stops. What happens:")
         await stop.wait()
     finally:
         await world.stop()
@@ -474,8 +473,8 @@ def world_of(ground: Ground, tell: Callable[[str, str], None]) -> World:
 
     return World(
         gateway="",
-        portal=_member(ground, "cong-thu", "H19.909", "Cổng thử"),
-        agency=_member(ground, "so-thu", "H19.901", "Sở thử"),
+        portal=_member(ground, "cong-thu", "H19.909", "Cổng thử nghiệm"),
+        agency=_member(ground, "so-thu", "H19.901", "Sở thử nghiệm"),
         catalog=bundled(),
         tell=tell,
     )
@@ -574,7 +573,7 @@ def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoin
         for file in files
     )
     receives = (
-        f"Trục đẩy tới {endpoint} qua trạm {control}/tram. / The gateway pushes to {endpoint} through the relay.\n"
+        f"Trục gửi tới {endpoint} qua điểm trung chuyển {control}/tram. / The gateway pushes to {endpoint} through the relay.\n"
         if endpoint
         else f'curl -H "Authorization: Bearer $(cat {yours}/the.txt)" "{gateway}/v1/inbox?after=0&wait=20"\n'
     )
@@ -585,10 +584,10 @@ def guide(ground: Ground, gateway: str, control: str, files: list[Path], endpoin
         else f"HS05 --ho-so {ma_ho_so} --from {ground.identifier} --to H19.909"
     )
     knob = f'curl -X POST -d \'{{"who": "ban", "fault": "cut", "times": 1}}\' {control}/nut\n' if endpoint else ""
-    return f"""# Trục thử của bạn / Your sandbox
+    return f"""# Trục thử nghiệm / Your sandbox
 
 Trục / gateway: {gateway}   ·   điều khiển / control: {control}
-Bạn là / you are: {ground.identifier} ({ground.role})
+Đơn vị là / you are: {ground.identifier} ({ground.role})
 Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, mat-khau.txt, {OLD_ROWS}, {", ".join(file.name for file in files)}
 
 1. Nhận / receive:
@@ -598,13 +597,13 @@ Trong {yours}/: khoa.pem, chung-thu.pem, the.txt, mat-khau.txt, {OLD_ROWS}, {", 
 
 {sends}
 
-3. Ký thông điệp của mình / sign a message of your own:
+3. Ký thông điệp của đơn vị / sign a message of your own:
 
 lienthong sample {mine} \\
     --key {yours}/khoa.pem --cert {yours}/chung-thu.pem -o moi.xml
 lienthong --config {_short(ground.node)}/lienthong.toml check moi.xml
 
-4. Làm hỏng thử / break things (refuse, 5xx, 429, slow, garbage, cut, cut-before, duplicate, reorder, expired, down):
+4. Mô phỏng lỗi / break things (refuse, 5xx, 429, slow, garbage, cut, cut-before, duplicate, reorder, expired, down):
 
 curl -X POST -d '{{"who": "so-thu", "fault": "refuse", "times": 1}}' {control}/nut
 curl -X POST -d '{{"who": "cong-thu", "fault": "duplicate"}}' {control}/nut
@@ -619,7 +618,7 @@ curl -s -d session=$PHIEN -d madonvi={OLD_UNIT} -d service=DongBoHoSoMC -d isUpd
      --data-urlencode data@{yours}/{OLD_ROWS} {gateway}/dvcqg
 curl -s -d session=$PHIEN -d madonvi={OLD_UNIT} -d service=TraCuuHoSo -d mahoso={OLD_UNIT}-260115-0001 {gateway}/dvcqg
 
-6. Xem bên trong / look inside:
+6. Xem dữ liệu của trục / look inside:
 
 lienthong --config {_short(ground.node)}/lienthong.toml messages
 """

@@ -23,16 +23,18 @@ trust = Group(
     default="forecast",
     entries={
         "forecast": LazyCommand(
-            "gateway.cli.trust:forecast", "Cái gì hết hiệu lực ngày nào.", "What stops working on which day."
+            "gateway.cli.trust:forecast",
+            "Dự báo ngày hết hiệu lực của các thành phần.",
+            "What stops working on which day.",
         ),
         "show": LazyCommand(
             "gateway.cli.trust:show", "Tình trạng từng chứng thư đã đăng ký.", "The status of each certificate."
         ),
         "refresh": LazyCommand(
-            "gateway.cli.trust:refresh", "Hỏi lại mọi chứng thư ngay.", "Ask about every certificate now."
+            "gateway.cli.trust:refresh", "Tra cứu lại mọi chứng thư ngay.", "Ask about every certificate now."
         ),
     },
-    vi="Chứng thư và cây tin cậy. Không nêu lệnh con: dự báo cái gì hết hiệu lực ngày nào.",
+    vi="Chứng thư và cây tin cậy. Không nêu lệnh con: dự báo ngày hết hiệu lực của các thành phần.",
     en="Certificates and trust trees. Without a command: the forecast of what stops working on which day.",
 )
 
@@ -49,9 +51,8 @@ KINDS = {
 
 @command(
     "forecast",
-    vi="Cái gì hết hiệu lực ngày nào, theo từng bên, kể cả chứng thư gốc và CRL; gần nhất trước. Mã thoát 1 khi có "
-    "thứ đã "
-    "hết hiệu lực mà không còn gì thay.",
+    vi="Ngày hết hiệu lực của các thành phần, theo từng bên, kể cả chứng thư gốc và CRL; gần nhất trước. Mã "
+    "thoát 1 khi có thành phần đã hết hiệu lực mà không có thành phần thay thế.",
     en="What stops working on which day, by party, roots and CRLs included; the nearest first. Exit 1 when something "
     "is "
     "over and nothing stands in for it.",
@@ -60,7 +61,7 @@ KINDS = {
     "--within",
     type=click.IntRange(min=0),
     metavar="DAYS",
-    vi="Chỉ trong chừng này ngày tới.",
+    vi="Số ngày tới.",
     en="Only within so many days.",
 )
 def forecast(call: CommandRun, within: int | None) -> int:
@@ -88,9 +89,9 @@ def forecast(call: CommandRun, within: int | None) -> int:
             )
         return PROBLEMS if over else FINE
     if not ends:
-        screen.line("Không có gì hết hiệu lực trong khoảng đó.", "Nothing ends in that time.")
+        screen.line("Không có thành phần nào hết hiệu lực trong thời gian đó.", "Nothing ends in that time.")
         return FINE
-    heads = ("Lúc", "Còn (ngày)", "Thứ gì", "Bên", "Cây", "Chủ thể", "Cái cuối cùng")
+    heads = ("Lúc", "Còn (ngày)", "Thành phần", "Bên", "Cây", "Chủ thể", "Không có thay thế")
     heads_en = ("At", "Days left", "What", "Party", "Tree", "Subject", "Last one")
     yes = screen.text("có", "yes")
     screen.table(
@@ -113,8 +114,9 @@ def forecast(call: CommandRun, within: int | None) -> int:
 
 @command(
     "show",
-    vi="Tình trạng từng chứng thư đã đăng ký: tốt, hỏng, chưa biết; theo bằng chứng nào, tới khi nào. Chưa biết thì thiếu bằng "
-    "chứng của chứng thư nào trong chuỗi, từ đâu, từ bao giờ, và phải làm gì.",
+    vi="Tình trạng từng chứng thư đã đăng ký: tốt, không hợp lệ, chưa xác định; theo bằng chứng nào, có giá trị "
+    "tới khi nào. Nếu chưa xác định: thiếu bằng chứng của chứng thư nào trong chuỗi, từ nguồn nào, từ thời "
+    "điểm nào, và việc phải làm.",
     en="The status of each registered certificate: good, bad, unknown; on what evidence, until when. Where it is not known: "
     "for want of evidence of which certificate of the chain, from where, since when, and what to do.",
 )
@@ -169,8 +171,8 @@ def _standing_cells(registered: SigningCertificate, standing: CertificateStandin
 
 @command(
     "refresh",
-    vi="Hỏi CRL và OCSP của mọi chứng thư ngay bây giờ, ghi kết quả. “work” tự làm việc này theo hạn của bằng chứng. "
-    "Mã thoát 1 khi có nguồn không trả lời, hoặc còn chứng thư chưa rõ tình trạng.",
+    vi="Tra cứu ngay CRL và OCSP của mọi chứng thư, ghi kết quả. “work” tự thực hiện việc này theo thời hạn của "
+    "bằng chứng. Mã thoát 1 khi có nguồn không trả lời, hoặc còn chứng thư chưa rõ tình trạng.",
     en="Ask CRL and OCSP for every certificate now, and record the answers. “work” does this by itself, by how long "
     "evidence lasts. Exit 1 when a source did not answer, or a status stays unknown.",
 )
@@ -199,6 +201,6 @@ def refresh(call: CommandRun) -> int:
             screen.line(f"  ✗ {address}: {reason}")
         for one in done.unknown:
             for gap in one.gaps:
-                asked = ", ".join(gap.sources) or screen.text("không biết hỏi ở đâu", "there is nowhere to ask")
+                asked = ", ".join(gap.sources) or screen.text("không có địa chỉ tra cứu", "there is nowhere to ask")
                 screen.line(f"  ? {one.fingerprint[:16]}… {gap.subject}: {gap.why} ({asked})")
     return PROBLEMS if done.failures or done.unknown else FINE

@@ -31,8 +31,8 @@ SHOWN_CHARS = 20_000  # of one body on a screen; --json has all of it
 
 @command(
     "try",
-    vi="In đúng các yêu cầu mà một thông điệp sẽ thành khi gửi tới một bên, theo tệp hồ sơ của bên đó; bí mật được che, "
-    "không gửi gì. Với --send: gửi một lần tới địa chỉ thử, kèm bí mật thật.",
+    vi="Hiển thị đúng các yêu cầu được tạo từ một thông điệp khi gửi tới một bên, theo tệp hồ sơ của bên đó; bí "
+    "mật được che, không gửi. Với --send: gửi một lần tới địa chỉ thử nghiệm, kèm bí mật thật.",
     en="Print exactly the requests that a message would become at a party, by that party's profile file; secrets are masked and "
     "nothing is sent. With --send: deliver it once to a test address, with the real secrets.",
 )
@@ -49,7 +49,7 @@ SHOWN_CHARS = 20_000  # of one body on a screen; --json has all of it
     "--send",
     "to",
     metavar="URL",
-    vi="Gửi tới địa chỉ thử này (https://máy:cổng), thay máy chủ trong hồ sơ.",
+    vi="Gửi tới địa chỉ thử nghiệm này (https://máy:cổng), thay máy chủ trong hồ sơ.",
     en="Send it to this test address (https://host:port) in place of the party's host.",
 )
 def try_(call: CommandRun, party: str, file: Path | None, dossier: str | None, to: str | None) -> int:
@@ -110,7 +110,8 @@ def _nothing(screen: Screen) -> None:
         screen.row({"outcome": "nothing"})
         return
     screen.line(
-        "Không có gì để báo: dạng của bên nhận không có từ cho thông điệp này, hoặc bên nhận đã biết cả.",
+        "Không có thông tin phải báo: khuôn dạng của bên nhận không thể hiện được thông điệp này, "
+        "hoặc bên nhận đã có đủ thông tin.",
         "Nothing to tell: the party's form has no word for this message, or it knows all of it.",
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ACTS: Final = {
     "message.accepted": ("nhận", "accepted"),
     "message.rejected": ("từ chối nhận", "rejected"),
-    "message.held": ("giữ chờ xét", "held"),
+    "message.held": ("tạm giữ chờ xét", "held"),
     "message.read": ("xem nội dung", "looked at the content"),
     "message.evidence": ("lấy bằng chứng", "took the evidence"),
     "message.replayed": ("cho xét lại", "had it judged again"),
@@ -34,21 +34,21 @@ ACTS: Final = {
     "file.gone": ("xóa tệp quá hạn", "took an unused file away"),
     "delivery.delivered": ("đã giao", "delivered"),
     "delivery.refused": ("bên nhận từ chối", "refused by the receiver"),
-    "delivery.unknown": ("chưa rõ đã tới chưa", "outcome unknown"),
-    "delivery.dead": ("quá hạn kiên nhẫn", "given up"),
-    "delivery.rescued": ("lượt gửi đứt giữa chừng", "a try was cut off"),
+    "delivery.unknown": ("chưa rõ kết quả gửi", "outcome unknown"),
+    "delivery.dead": ("quá hạn gửi", "given up"),
+    "delivery.rescued": ("lượt gửi bị ngắt", "a try was cut off"),
     "delivery.recalled": ("thu hồi", "recalled"),
     "delivery.replayed": ("cho gửi lại", "queued again"),
     "delivery.skipped": ("bỏ qua", "skipped"),
-    "dossier.released": ("trả lại mã hồ sơ", "gave a code back"),
+    "dossier.released": ("giải phóng mã hồ sơ", "gave a code back"),
     "retention.applied": ("xóa theo thời hạn", "applied retention"),
     "party.applied": ("áp dụng hồ sơ bên", "applied a profile"),
     "party.removed": ("bỏ một bên", "removed a party"),
     "catalogue.published": ("ghi danh mục", "recorded a catalogue"),
     "catalogue.imported": ("nạp danh mục", "imported a catalogue"),
-    "alert.acknowledged": ("nhận cảnh báo", "took on an alert"),
+    "alert.acknowledged": ("tiếp nhận cảnh báo", "took on an alert"),
     "operator.added": ("thêm người trực", "added an operator"),
-    "operator.roles": ("đổi vai", "changed roles"),
+    "operator.roles": ("thay đổi vai trò", "changed roles"),
     "operator.password": ("đặt mật khẩu", "set a password"),
     "operator.disabled": ("khóa người trực", "shut an operator out"),
     "operator.enabled": ("mở khóa người trực", "let an operator in again"),
@@ -83,8 +83,8 @@ _TOLD: Final = (
 
 @command(
     "show",
-    vi="Ai đã làm gì và ai đã xem: các mục nhật ký mới nhất, lọc theo người, việc, hồ sơ, thời gian. Ai đã xem một hồ sơ: "
-    "--dossier MAHOSO --what message.read. Mọi việc của con người: --who operator:",
+    vi="Nhật ký thao tác: các mục mới nhất, lọc theo người thực hiện, việc, hồ sơ, thời gian. Người đã xem một "
+    "hồ sơ: --dossier MAHOSO --what message.read. Mọi việc do người vận hành thực hiện: --who operator:",
     en="Who did what and who looked: the newest entries of the log by person, act, dossier and time. Who looked at a dossier: "
     "--dossier MAHOSO --what message.read. All that persons did: --who operator:",
 )
@@ -94,10 +94,15 @@ _TOLD: Final = (
 )
 @option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Về hồ sơ này.", en="About this dossier.")
 @option("--message", "name", metavar="ID", vi="Về thông điệp này.", en="About this message.")
-@option("--since", type=Moment(), vi="Từ lúc này.", en="From this time on.")
-@option("--until", type=Moment(), vi="Tới trước lúc này.", en="Before this time.")
+@option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
+@option("--until", type=Moment(), vi="Đến trước thời điểm này.", en="Before this time.")
 @option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most this many."
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    vi="Số lượng tối đa.",
+    en="At most this many.",
 )
 def show(
     call: CommandRun,

@@ -25,7 +25,7 @@ def test_a_replay_is_planned_then_done_and_logged(cli, office, delivery):
     result = cli("replay", delivery.id, "--yes", "--reason", "Sở đã sửa", "--as", "An")
     assert result.code == 0, result.err
     assert "gửi lại 1 lượt" in result.out
-    assert "Đã xếp hàng lại 1" in result.out
+    assert "Đã đưa lại 1 lượt gửi vào hàng đợi" in result.out
     assert state(office, delivery) is DeliveryState.QUEUED
     line = next(row for row in cli("log", "export", "--json").rows if row["what"] == "delivery.replayed")
     assert (line["facts"]["reason"], line["who"].startswith("operator:An (")) == ("Sở đã sửa", True)

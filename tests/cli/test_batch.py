@@ -40,7 +40,7 @@ def test_a_replay_of_several_is_a_batch_that_is_watched_and_tells_what_failed(cl
         "Lý do",
         "Sở đã sửa",
         "states=refused",
-        "hỏng 1",
+        "không thành công 1",
         "1 × DLV-032",
         "lienthong batch again 1",
         failed[0].id,

@@ -237,7 +237,10 @@ def test_without_any_output_a_command_still_does_its_work(office):
 
 
 def test_help_and_version_are_explained_in_the_language_of_the_run(cli):
-    for lang, words in (("vi", ("In phiên bản", "In trang này")), ("en", ("Print the version", "Show this page"))):
+    for lang, words in (
+        ("vi", ("Hiển thị phiên bản", "Hiển thị trợ giúp này")),
+        ("en", ("Print the version", "Show this page")),
+    ):
         shown = cli("--lang", lang, "--help").out
         assert all(word in shown for word in words)
         assert words[1] in cli("--lang", lang, "log", "verify", "--help").out

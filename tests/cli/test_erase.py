@@ -164,7 +164,7 @@ def test_what_was_erased_is_in_no_file_of_the_node(cli, marked):
     assert len(packed) == 2
     assert all(any(part in content for content in files(marked.folder)) for one in packed for part in parts(one)[:1])
     result = cli("erase", DAY_DU, "--yes", "--reason", "theo yêu cầu")
-    assert (result.code, "WAL đã cắt" in result.err) == (0, True)
+    assert (result.code, "WAL đã thu gọn" in result.err) == (0, True)
     assert found(marked.folder) == set()
     assert not [
         part for one in packed for part in parts(one) if any(part in content for content in files(marked.folder))

@@ -92,7 +92,7 @@ def test_a_bundle_is_checked_on_another_machine_without_a_configuration(cli, bun
 def test_what_a_bundle_takes_as_given_is_said_and_is_not_called_proven(cli, bundle, elsewhere):
     result = cli("verify", "--bundle", bundle, folder=elsewhere)
     assert result.code == 3
-    assert "CÒN ĐIỀU CHƯA CHỨNG MINH" in result.out
+    assert "CÒN NỘI DUNG CHƯA ĐƯỢC CHỨNG MINH" in result.out
     assert "chứng thư của trục H19.900" in result.out
     english = cli("--lang", "en", "verify", "--bundle", bundle, folder=elsewhere)
     assert "it only agrees with itself so far" in english.out

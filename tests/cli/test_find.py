@@ -207,7 +207,7 @@ def test_what_was_sent_and_may_or_may_not_have_arrived_is_listed(cli, office, do
 
 
 def test_nothing_left_to_send_is_said(cli, office):
-    assert "Không còn gì phải gửi" in cli("lanes").out
+    assert "Không còn lượt nào phải gửi" in cli("lanes").out
 
 
 def test_a_message_without_a_valid_signature_is_not_said_to_be_erased(cli, office):

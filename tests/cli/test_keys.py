@@ -17,7 +17,7 @@ from gateway.wiring import load_key
 
 def test_a_new_key_comes_with_a_request_and_a_certificate_and_touches_nothing(cli, node):
     before = {path: path.read_bytes() for path in node.joinpath("keys").iterdir()}
-    (row,) = cli("--json", "key", "new", "--name", "Trục thử", "--days", "30").rows
+    (row,) = cli("--json", "key", "new", "--name", "Trục thử nghiệm", "--days", "30").rows
     key = load_pem_private_key(node.joinpath(row["key"]).read_bytes(), None)
     request = x509.load_pem_x509_csr(node.joinpath(row["request"]).read_bytes())
     certificate = x509.load_pem_x509_certificate(node.joinpath(row["certificate"]).read_bytes())

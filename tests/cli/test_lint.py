@@ -58,7 +58,7 @@ def test_a_table_has_a_line_for_each_agency_week_and_rule_and_no_form_tells_a_pe
     table, told = cli(*SINCE, "--csv").out, cli(*SINCE, "--json").out + cli(*SINCE).out
     assert (len(theirs) > 3, [one for one in theirs if one in table + told]) == (True, [])
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert [(row["Cơ quan"], row["Tuần"], row["Hồ sơ bị nhắc"], row["Trong số"]) for row in rows
+    assert [(row["Cơ quan"], row["Tuần"], row["Hồ sơ bị lưu ý"], row["Trong số"]) for row in rows
             if row["Quy tắc"] == "cham-diem-so-hoa"] == [("so-tu-phap", WEEK, "2", "2")]  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_workbook_has_the_counts_and_the_dossiers(cli, dossiers, tmp_path):
     file = tmp_path / "soi.xlsx"
     assert cli(*SINCE, "--xlsx", file).code == 1
     counts, listed = openpyxl.load_workbook(file).worksheets
-    assert (counts.title, listed.title) == ("Soi 766", "Soi 766 - hồ sơ")
+    assert (counts.title, listed.title) == ("Soi 766", "Rà soát 766 - hồ sơ")
     assert any("chưa tìm được công thức" in str(row[0].value) for row in counts.iter_rows())
     assert FIRST in {cell.value for row in listed.iter_rows() for cell in row}
 

@@ -51,7 +51,7 @@ def export(office):
 
 def test_sides_that_are_at_one_are_said_to_be_and_end_with_0(cli, export):
     done = cli(*export(f"{CODE},2,02/02/2026"))
-    assert (done.code, "khớp 1" in done.out, "Không hồ sơ nào khác" in done.out) == (0, True, True), done.out
+    assert (done.code, "khớp 1" in done.out, "Không có hồ sơ nào khác nhau" in done.out) == (0, True, True), done.out
 
 
 def test_what_differs_is_a_table_in_80_columns_json_and_csv(cli, export, monkeypatch):
@@ -62,7 +62,7 @@ def test_what_differs_is_a_table_in_80_columns_json_and_csv(cli, export, monkeyp
     table = shown.out.splitlines()
     table = table[next(n for n, line in enumerate(table) if line.startswith("Hồ sơ")) :]
     assert max(map(len, table)) <= 80, shown.out
-    for said in ("xuat.csv:5 REC-004", "xuat.csv:6 REC-005", CODE, "chưa hề báo", "bên nhận"):
+    for said in ("xuat.csv:5 REC-004", "xuat.csv:6 REC-005", CODE, "chưa báo cho trục", "bên nhận"):
         assert said in shown.out, shown.out
 
     rows = cli(*command, "--json").rows
@@ -86,7 +86,7 @@ def test_what_differs_is_a_table_in_80_columns_json_and_csv(cli, export, monkeyp
         (CODE, "state"),
         ("H19.901-260202-7777", "missing-here"),
     ]
-    assert ("1 hồ sơ không in" in cut.err, "REC-004" in cut.err) == (True, True)
+    assert ("1 hồ sơ không hiển thị" in cut.err, "REC-004" in cut.err) == (True, True)
     assert "1 nữa" in cli(*command, "--limit", "2").out
 
 
@@ -196,7 +196,9 @@ def test_a_party_that_reads_messages_and_lost_a_dossier_is_handed_it_again(cli, 
 def test_what_is_not_ours_to_mend_is_said_and_left_alone(cli, export):
     command = [*export(f"{CODE},1,02/02/2026", "H19.901-260202-7777,2,"), "--repair", "--dry-run"]
     shown = cli(*command)
-    assert (shown.code, "REC-030" in shown.out, "không chữa từ đây 2" in shown.out) == (1, True, True), shown.out
+    assert (shown.code, "REC-030" in shown.out, "không khắc phục từ phía trục 2" in shown.out) == (1, True, True), (
+        shown.out
+    )
     assert cli(*command[:-1], "--yes", "--reason", "thử").code == 1
     assert cli(*command, "--csv").code == 2
 

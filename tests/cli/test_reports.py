@@ -112,7 +112,7 @@ def test_dossiers_that_cost_points_are_counted_by_agency_in_the_report(cli, offi
     cells, _ = pages(exported(cli, "--lint"))["Soi 766"]
     assert (wanted.dossiers, cells[cells.index("so-tu-phap") + 2 :][:2]) == (1, [1, wanted.weak])
     *_, row = cli("report", "--from", "2026-01-01", "--lint", "--json").rows
-    assert (row["Mã cơ quan"], row["Mất điểm"]) == ("so-tu-phap", wanted.weak)
+    assert (row["Mã cơ quan"], row["Bị giảm điểm"]) == ("so-tu-phap", wanted.weak)
     assert "công thức của Quyết định chưa tìm được" in cli("report", "--from", "2026-01-01", "--lint").out
 
 
@@ -155,7 +155,7 @@ def test_forms_say_what_is_not_known_and_quote_nothing(cli, office, dossier):
     for form in (["--form", "07", "--from", "2026-01-01"], ["--form", "06", "--dossier", HO_SO]):
         out = cli("report", *form).out
         assert "Chưa có văn bản của mẫu" in out
-        assert "không giữ ngoài thông điệp" in out
+        assert "không lưu ngoài thông điệp" in out
     (_, received) = cli("report", "--form", "06", "--dossier", HO_SO, "--json").rows
     assert (received["Việc"], received["Trạng thái sau đó"]) == ("HS03 TiepNhanHoSo", "2 Được tiếp nhận")
     assert "Sở Tư pháp (thử nghiệm)" in received["Cơ quan, đơn vị"]

@@ -34,10 +34,10 @@ def test_a_dossier_tells_what_was_refused_what_was_sent_and_what_to_do_now(cli, 
         "command": f"lienthong replay {delivery.id} --reason “…”",
     }
     out = cli("dossier", HO_SO).out
-    assert "GIỮ LÀN" in out
+    assert "TẠM GIỮ HÀNG ĐỢI" in out
     assert "gửi: từ chối DLV-031" in out
     assert "(Sở Tư pháp (thử nghiệm))" in out  # names beside codes
-    assert f"→ Bên nhận từ chối hoặc hết kiên nhẫn: làn bị giữ: lienthong replay {delivery.id}" in out
+    assert f"→ Bên nhận từ chối hoặc hết thời hạn thử lại: hàng đợi bị tạm giữ: lienthong replay {delivery.id}" in out
 
 
 def test_a_message_that_was_refused_is_part_of_the_story_even_of_a_dossier_that_was_never_opened(cli, office):
@@ -63,7 +63,7 @@ def test_a_dossier_tells_what_a_party_was_told_and_what_it_says_itself(cli, offi
     (told,) = row["DaBao"]
     assert (told["told"], told["believes"], told["differs"]) == ({"TrangThaiHoSo": "1"}, {"TrangThaiHoSo": "4"}, True)
     assert [one["command"] for one in row["TiepTheo"]] == ["lienthong drift --party so-tu-phap"]
-    assert "và tự nói" in cli("dossier", HO_SO).out
+    assert "và tự báo" in cli("dossier", HO_SO).out
 
 
 def test_a_dossier_tells_what_stands_in_an_inbox_and_was_not_confirmed(cli, office):
@@ -76,7 +76,7 @@ def test_a_dossier_tells_what_stands_in_an_inbox_and_was_not_confirmed(cli, offi
     with office.store.begin() as tx:
         tx.confirm("cong-dvc", 1, datetime.now(UTC))
     assert story(cli)["TiepTheo"] == []
-    assert "Không có việc gì chờ người" in cli("dossier", HO_SO).out
+    assert "Không có việc cần người vận hành xử lý" in cli("dossier", HO_SO).out
 
 
 def test_messages_are_found_by_receiver_and_by_what_a_problem_says_and_the_rest_is_counted(cli, office):
@@ -110,8 +110,8 @@ def test_many_deliveries_are_given_up_by_the_filters_of_a_replay(cli, office):
     done = cli("skip", "--state", "refused", "--code", "dlv-031", "--yes", "--reason", "trùng", "--json").rows
     assert [row["skipped"]["id"] for row in done] == refused[:1]
     out = cli("skip", "--state", "refused", "--state", "queued", "--party", "so-tu-phap", "--yes", "--reason", "x").out
-    assert "Kế hoạch: bỏ hẳn 2 lượt gửi." in out
-    assert cli("skip", "--state", "refused", "--yes", "--reason", "x").out.startswith("Kế hoạch: bỏ hẳn 0")
+    assert "Kế hoạch: bỏ qua 2 lượt gửi." in out
+    assert "lienthong batch show 1" in out  # more than one is a batch
     assert cli("skip").code == 2
     reasons = [
         row["facts"]["reason"] for row in cli("log", "export", "--json").rows if row["what"] == "delivery.skipped"

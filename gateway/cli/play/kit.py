@@ -231,9 +231,9 @@ class TrialBench:
             return None
         parcel = self.parcel(body)
         at, began = datetime.now(UTC), time.monotonic()
-        way = f"thân gửi trong {trickle_s:g} s / body within {trickle_s:g} s"
-        way = "ngắt trước trả lời / hung up before the answer" if hang_up else way
-        way = "không có thẻ / no credentials" if bare else way
+        way = f"nội dung gửi trong {trickle_s:g} s / body within {trickle_s:g} s"
+        way = "ngắt kết nối trước khi có trả lời / hung up before the answer" if hang_up else way
+        way = "không có mã truy cập / no credentials" if bare else way
         status, answer = None, b""
         try:
             status, answer = await self._posted(parcel, trickle_s, hang_up=hang_up, bare=bare)
@@ -333,7 +333,7 @@ async def run_all(
         try:
             mark, vi, en, seen = await one.run(bench)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            mark, vi, en, seen = Mark.FAILED, "kết nối đứt", "the connection broke", type(error).__name__
+            mark, vi, en, seen = Mark.FAILED, "kết nối bị ngắt", "the connection broke", type(error).__name__
         result = Result(one.name, mark, vi, en, round((time.monotonic() - began) * 1000), seen, (*bench.exchanges,))
         results.append(result)
         if told is not None:
@@ -344,13 +344,13 @@ async def run_all(
 def _taken(outcome: TrialOutcome, vi: str = "đã nhận", en: str = "taken") -> Verdict:
     if outcome.came is TrialReading.TAKEN:
         return Mark.PASSED, vi, en, outcome.seen
-    return Mark.FAILED, "lẽ ra phải nhận", "should have been taken", f"{outcome.came}: {outcome.seen}"
+    return Mark.FAILED, "kết quả đúng là nhận", "should have been taken", f"{outcome.came}: {outcome.seen}"
 
 
 def _refused(outcome: TrialOutcome) -> Verdict:
     if outcome.came is TrialReading.REFUSED:
         return Mark.PASSED, "đã từ chối", "refused", outcome.seen
-    vi = "lẽ ra phải từ chối dứt khoát (4xx, hoặc BienNhan TU_CHOI)"
+    vi = "kết quả đúng là từ chối (4xx, hoặc BienNhan TU_CHOI)"
     return (
         Mark.FAILED,
         vi,
@@ -379,11 +379,11 @@ async def _receipt(bench: TrialBench) -> Verdict:
         with suppress(Stopped):
             found = in_xml(parse_bytes(outcome.answer, CEILING))
     if found is None:
-        vi = "nhận mà không có biên nhận: sau này không chứng minh được gì"
+        vi = "nhận nhưng không có xác nhận tiếp nhận: sau này không chứng minh được"
         return Mark.WARNED, vi, "taken without a receipt: nothing can be proved later", outcome.seen
     if found.bam_noi_dung is None:
-        return Mark.WARNED, "biên nhận thiếu BamNoiDung", "the receipt lacks BamNoiDung", outcome.seen
-    return Mark.PASSED, "biên nhận đầy đủ", "the receipt is complete", outcome.seen
+        return Mark.WARNED, "BienNhan thiếu BamNoiDung", "the receipt lacks BamNoiDung", outcome.seen
+    return Mark.PASSED, "BienNhan đầy đủ", "the receipt is complete", outcome.seen
 
 
 @case("repeat", "gửi lại đúng byte: trả lời như lần đầu", "the same bytes again: answered as the first time")
@@ -395,7 +395,12 @@ async def _repeat(bench: TrialBench) -> Verdict:
     if again.came is not TrialReading.TAKEN:
         return _taken(again)
     if first.answer != again.answer:
-        return Mark.WARNED, "nhận, nhưng biên nhận khác lần đầu", "taken, but the receipt is another one", again.seen
+        return (
+            Mark.WARNED,
+            "nhận, nhưng xác nhận tiếp nhận khác lần đầu",
+            "taken, but the receipt is another one",
+            again.seen,
+        )
     return Mark.PASSED, "cùng một trả lời", "the same answer", again.seen
 
 
@@ -417,7 +422,7 @@ async def _conflict(bench: TrialBench) -> Verdict:
 
 @case(
     "lost-answer",
-    "mất trả lời giữa chừng, gửi lại: nhận một lần",
+    "mất trả lời, gửi lại: nhận một lần",
     "the answer is lost on its way, the message comes again: taken once",
 )
 async def _lost_answer(bench: TrialBench) -> Verdict:
@@ -513,17 +518,17 @@ def _with_file(bench: TrialBench) -> bytes:
     return sign(body, bench.key, at=now)
 
 
-@case("slow", "thân gửi chậm 5 giây: nhận", "a body that takes 5 seconds to come is taken")
+@case("slow", "nội dung gửi chậm 5 giây: nhận", "a body that takes 5 seconds to come is taken")
 async def _slow(bench: TrialBench) -> Verdict:
     if bench.url is None:
         return Mark.SKIPPED, "chỉ với REST", "REST only", ""
     status = await bench.raw(bench.message(), trickle_s=SLOW_S)
     if status is not None and 200 <= status < 300:
         return Mark.PASSED, "đã nhận", "taken", f"HTTP {status}"
-    return Mark.FAILED, "không chờ hết thân", "did not wait for the body", f"HTTP {status}"
+    return Mark.FAILED, "không chờ hết nội dung", "did not wait for the body", f"HTTP {status}"
 
 
-@case("burst", "mười thông điệp cùng lúc: nhận hết", "ten messages at once are all taken")
+@case("burst", "mười thông điệp cùng lúc: nhận tất cả", "ten messages at once are all taken")
 async def _burst(bench: TrialBench) -> Verdict:
     bodies = [bench.message() for _ in range(BURST)]
     outcomes = await asyncio.gather(*(bench.deliver(body) for body in bodies))
@@ -531,22 +536,22 @@ async def _burst(bench: TrialBench) -> Verdict:
     if not lost:
         return Mark.PASSED, "nhận cả mười", "all ten taken", ""
     if all(outcome.came is TrialReading.UNREACHABLE for outcome in lost):
-        vi = f"{len(lost)} bị hẹn lại; trục sẽ gửi chậm hơn"
+        vi = f"{len(lost)} thông điệp bị đề nghị gửi sau; trục sẽ gửi chậm hơn"
         return Mark.WARNED, vi, f"{len(lost)} were put off; the gateway will go slower", lost[0].seen
     return _taken(lost[0])
 
 
-@case("credentials", "không có thẻ: từ chối 401 hoặc 403", "without credentials: 401 or 403")
+@case("credentials", "không có mã truy cập: từ chối 401 hoặc 403", "without credentials: 401 or 403")
 async def _credentials(bench: TrialBench) -> Verdict:
     if bench.url is None:
         return Mark.SKIPPED, "chỉ với REST", "REST only", ""
     if bench.configured.common.authorization is None:
-        vi = "không khai thẻ (connector.authorization): ai gọi cũng được?"
+        vi = "không khai mã truy cập (connector.authorization): địa chỉ có yêu cầu xác thực không?"
         return Mark.WARNED, vi, "no credentials are declared: may anybody call?", ""
     status = await bench.raw(bench.message(), bare=True)
     if status in {401, 403}:
         return Mark.PASSED, "đã từ chối", "refused", f"HTTP {status}"
-    return Mark.FAILED, "nhận mà không cần thẻ", "taken without credentials", f"HTTP {status}"
+    return Mark.FAILED, "nhận mà không cần mã truy cập", "taken without credentials", f"HTTP {status}"
 
 
 @case("quick", "mọi trả lời dưới 30 giây", "every answer within 30 seconds")

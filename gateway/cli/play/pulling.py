@@ -140,7 +140,7 @@ class Watch:
             return Result(
                 "pulls",
                 Mark.FAILED,
-                "không thấy ai lấy hộp thư",
+                "không có yêu cầu lấy hộp thư",
                 "nobody asked for the inbox",
                 seen=f"401 × {self.strangers}",
             )
@@ -164,7 +164,7 @@ class Watch:
                 return Result(
                     "skips-nothing",
                     Mark.FAILED,
-                    "nhảy qua vị trí chưa nhận",
+                    "bỏ qua vị trí chưa nhận",
                     "stepped over what it was not served",
                     seen=seen,
                 )
@@ -180,17 +180,17 @@ class Watch:
                 return Result(
                     "asks-again",
                     Mark.FAILED,
-                    "coi trả lời hỏng là đã nhận",
+                    "coi trả lời lỗi là đã nhận",
                     "took a broken answer for a whole one",
                     seen=seen,
                 )
         disturbed = [one for one in self.asked[:-1] if one.disturbed is not None]
         if not disturbed:
-            return Result("asks-again", Mark.SKIPPED, "chưa tới lượt bị quấy", "too few questions to disturb one")
+            return Result("asks-again", Mark.SKIPPED, "chưa tới bước mô phỏng lỗi", "too few questions to disturb one")
         return Result(
             "asks-again",
             Mark.PASSED,
-            "hỏi lại sau trả lời hỏng",
+            "yêu cầu lại sau trả lời lỗi",
             "asked again after a broken answer",
             seen=f"{len(disturbed)} ×",
         )
@@ -215,18 +215,18 @@ class Watch:
                 if position <= one.after and fetched is not None and fetched > one.at:
                     vi, en = "xác nhận trước khi lấy nguyên văn", "confirmed before it fetched the original"
                     return Result("stores-first", Mark.FAILED, vi, en, seen=f"{position}")
-        return Result("stores-first", Mark.PASSED, "lấy rồi mới xác nhận", "fetched, then confirmed")
+        return Result("stores-first", Mark.PASSED, "xác nhận sau khi lấy", "fetched, then confirmed")
 
     def _manners(self) -> Result:
         empty = [one for one in self.asked if one.disturbed is None and one.served == one.after and not one.waits]
         hurried = sum(1 for before, after in pairwise(empty) if after.at - before.at < HURRIED_S)
         if hurried > 3:
             vi, en = (
-                "hỏi dồn khi hộp thư trống; dùng wait= hoặc chờ lâu hơn",
+                "yêu cầu liên tục khi hộp thư trống; dùng wait= hoặc chờ lâu hơn",
                 "asks too often while the inbox is empty; use wait=",
             )
             return Result("manners", Mark.WARNED, vi, en, seen=f"{hurried} ×")
-        return Result("manners", Mark.PASSED, "hỏi vừa phải", "asks at a fair pace")
+        return Result("manners", Mark.PASSED, "tần suất yêu cầu phù hợp", "asks at a fair pace")
 
 
 def _entries(body: bytes, kind: str) -> list[tuple[int, str]]:

@@ -23,13 +23,13 @@ WORDS = {
 }
 COLOURS = {Mark.PASSED: "#1a7f37", Mark.WARNED: "#9a6700", Mark.FAILED: "#cf222e", Mark.SKIPPED: "#656d76"}
 PULLING = {
-    "pulls": ("lấy hộp thư bằng thẻ của mình", "asks for the inbox with its own token"),
+    "pulls": ("lấy hộp thư bằng mã truy cập của đơn vị", "asks for the inbox with its own token"),
     "confirms": ("xác nhận tới vị trí cuối", "confirms up to the last position"),
     "skips-nothing": ("không bỏ sót vị trí nào", "steps over no position"),
-    "asks-again": ("hỏi lại sau 503 hoặc trả lời đứt", "asks again after a 503 or a broken answer"),
+    "asks-again": ("yêu cầu lại sau HTTP 503 hoặc trả lời bị ngắt", "asks again after a 503 or a broken answer"),
     "originals": ("lấy nguyên văn từng thông điệp", "fetches the original of each message"),
-    "stores-first": ("lấy rồi mới xác nhận", "fetches before it confirms"),
-    "manners": ("không hỏi dồn", "asks at a fair pace"),
+    "stores-first": ("xác nhận sau khi lấy", "fetches before it confirms"),
+    "manners": ("không yêu cầu liên tục", "asks at a fair pace"),
 }
 
 
@@ -59,10 +59,10 @@ FACTS = {
     "by": ("Người thực hiện", "Carried out by"),
     "began": ("Bắt đầu", "Began"),
     "ended": ("Kết thúc", "Ended"),
-    "kit": ("Bộ kiểm", "The kit"),
+    "kit": ("Bộ kiểm tra", "The kit"),
     "messages": ("Phiên bản thông điệp", "Message versions"),
-    "sender": ("Bên gửi thử", "Test sender"),
-    "certificate_sha256": ("SHA-256 chứng thư bên gửi thử", "SHA-256 of its certificate"),
+    "sender": ("Bên gửi thử nghiệm", "Test sender"),
+    "certificate_sha256": ("SHA-256 chứng thư của bên gửi thử nghiệm", "SHA-256 of its certificate"),
     "certificate": ("Tệp chứng thư", "Certificate file"),
 }
 SHOWN = 400  # characters of an answer on the page; the JSON has more
@@ -141,7 +141,7 @@ def as_html(report: ConformanceReport, digest: str) -> str:
     partial = (
         ""
         if report.complete
-        else f"<p><b>Chỉ chạy {len(report.results)} trong {len(report.demanded)} ca: không thay cho báo cáo đầy đủ.</b> "
+        else f"<p><b>Chỉ chạy {len(report.results)} trong {len(report.demanded)} trường hợp: không thay cho báo cáo đầy đủ.</b> "
         f"<i>Only {len(report.results)} of {len(report.demanded)} cases were run: no substitute for the whole report.</i></p>"
     )
     facts = "".join(
@@ -169,8 +169,8 @@ code, .sent {{ overflow-wrap: anywhere }}
 <p style="font-size:1.5rem;color:{colour}"><b>{verdict[0]} / {verdict[1]}</b></p>
 <p>{sums}</p>{partial}
 <table class="facts">{facts}</table>
-<table><thead><tr><th></th><th>Ca<br><i>Case</i></th><th>Phải thế nào<br><i>Expected</i></th>
-<th>Đã thế nào<br><i>What happened</i></th><th>Kết quả<br><i>Verdict</i></th></tr></thead>
+<table><thead><tr><th></th><th>Trường hợp<br><i>Case</i></th><th>Kết quả đúng<br><i>Expected</i></th>
+<th>Kết quả thực tế<br><i>What happened</i></th><th>Kết luận<br><i>Verdict</i></th></tr></thead>
 <tbody>{cases}</tbody></table>
 <p>Dữ liệu của báo cáo / <i>data of this report</i>: <code>bao-cao.json</code>, SHA-256 <code>{digest}</code></p>
 <div class="signed"><div>Đơn vị kết nối<br><i>The integrator</i></div>

@@ -168,7 +168,7 @@ class World:
         )
         status, said = await self.send(self.portal, KnobOwner.PORTAL, body, now)
         self.happened(
-            f"cổng thử nộp {ma_ho_so} cho {to}: HTTP {status}{said}",
+            f"cổng thử nghiệm nộp {ma_ho_so} cho {to}: HTTP {status}{said}",
             f"the portal filed {ma_ho_so} with {to}: HTTP {status}{said}",
             ma_ho_so=ma_ho_so,
             status=status,
@@ -199,7 +199,7 @@ class World:
                 about = " ".join(str(entry.get(name) or "") for name in ("LoaiThongDiep", "MaHoSo"))
                 state = entry.get("TrangThai")
                 self.happened(
-                    f"cổng thử nhận {about} từ {entry.get('NoiGui')}, trạng thái {state}",
+                    f"cổng thử nghiệm nhận {about} từ {entry.get('NoiGui')}, trạng thái {state}",
                     f"the portal got {about} from {entry.get('NoiGui')}, state {state}",
                     entry=entry,
                 )
@@ -216,7 +216,7 @@ class World:
                 taken = self.system.taken[done]
                 done += 1
                 self.happened(
-                    f"cơ quan thử nhận {taken.loai} {taken.ma_ho_so}",
+                    f"cơ quan thử nghiệm nhận {taken.loai} {taken.ma_ho_so}",
                     f"the agency took in {taken.loai} {taken.ma_ho_so}",
                 )
                 if taken.loai == "HS01":
@@ -243,7 +243,7 @@ class World:
             )
             status, said = await self.send(self.agency, KnobOwner.AGENCY, body, at, taken.ma_ho_so)
             self.happened(
-                f"cơ quan thử gửi {loai} {taken.ma_ho_so}: HTTP {status}{said}",
+                f"cơ quan thử nghiệm gửi {loai} {taken.ma_ho_so}: HTTP {status}{said}",
                 f"the agency sent {loai} {taken.ma_ho_so}: HTTP {status}{said}",
             )
 
@@ -294,13 +294,14 @@ class World:
             except (aiohttp.ClientError, TimeoutError) as error:
                 why = system_reason(error)
                 self.happened(
-                    f"không gọi được {self.endpoint}: {in_vietnamese(why)}", f"{self.endpoint} cannot be reached: {why}"
+                    f"không kết nối được {self.endpoint}: {in_vietnamese(why)}",
+                    f"{self.endpoint} cannot be reached: {why}",
                 )
                 return web.Response(status=503, headers={"Retry-After": "2"})
         what = f"{request.headers.get('LoaiThongDiep', '')} {request.headers.get('MaThongDiep', '')}".strip()
         twist = f" ({fault})" if knob is not None else ""
         self.happened(
-            f"trục giao {what} cho bạn{twist}: HTTP {reply}",
+            f"trục gửi {what} cho đơn vị{twist}: HTTP {reply}",
             f"the gateway delivered {what} to you{twist}: HTTP {reply}",
         )
         if fault is Fault.CUT:
