@@ -37,7 +37,9 @@ class PartnerLogin:
     grant: Grant = setting(
         vi="client_credentials, password hoặc session.", en="client_credentials, password or session."
     )
-    url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ lấy thẻ hoặc đăng nhập.", en="Where the token is got.")
+    url: str = setting(
+        pattern=r"https?://\S+", vi="Địa chỉ lấy mã truy cập hoặc đăng nhập.", en="Where the token is got."
+    )
     client_id: str | None = setting(None, vi="client_id.", en="client_id.")
     client_secret: str | None = setting(None, vi="Tên của bí mật trong secrets.", en="Its name among secrets.")
     client_in: ClientIn = setting(
@@ -54,19 +56,27 @@ class PartnerLogin:
         None, vi="Tên mẫu của nội dung đăng nhập (session).", en="The template of the log-in's body (session)."
     )
     reads: Reads = setting(Reads.JSON, vi="Dạng trả lời: json, xml, text.", en="The answer's form: json, xml, text.")
-    token: str = setting("access_token", vi="Đường dẫn tới thẻ trong trả lời.", en="Path to the token in the answer.")
+    token: str = setting(
+        "access_token", vi="Đường dẫn tới mã truy cập trong trả lời.", en="Path to the token in the answer."
+    )
     lasts: str = setting(
-        "expires_in", vi="Đường dẫn tới thời hạn (giây); không có thì lasts_s.", en="Path to its life, in seconds."
+        "expires_in",
+        vi="Đường dẫn tới thời hạn (giây); nếu không có, dùng lasts_s.",
+        en="Path to its life, in seconds.",
     )
     lasts_s: float = setting(
-        3600.0, at_least=1, at_most=864_000, vi="Thời hạn khi trả lời không nói.", en="Its life where none is told."
+        3600.0, at_least=1, at_most=864_000, vi="Thời hạn khi trả lời không ghi.", en="Its life where none is told."
     )
     early_s: float = setting(
-        60.0, at_least=0, at_most=86_400, vi="Lấy thẻ mới sớm hơn chừng này giây.", en="Renewed so many seconds early."
+        60.0,
+        at_least=0,
+        at_most=86_400,
+        vi="Số giây lấy mã truy cập mới trước khi hết hạn.",
+        en="Renewed so many seconds early.",
     )
     then: str | None = setting(
         None,
-        vi="Lần gọi làm ngay sau khi có thẻ (lấy phiên); got.… của nó dùng cùng thẻ.",
+        vi="Lời gọi thực hiện ngay sau khi có mã truy cập (lấy phiên); giá trị got.… của lời gọi này dùng cùng mã truy cập.",
         en="A call made with each new token (to get a session); its got.… are kept with the token.",
     )
     bearer: bool = setting(
@@ -98,7 +108,7 @@ class AnswerRules:
     delivered: tuple[str, ...] = setting((), vi="Các mã nghĩa là đã nhận.", en="Codes that mean: taken.")
     passing: tuple[str, ...] = setting((), vi="Lỗi tạm thời, chưa nhận.", en="A passing fault, not taken.")
     refused: tuple[str, ...] = setting((), vi="Từ chối; bỏ trống: mọi mã khác.", en="Refused; empty: every other code.")
-    expired: tuple[str, ...] = setting((), vi="Thẻ hoặc phiên đã hết hạn.", en="The token or session is over.")
+    expired: tuple[str, ...] = setting((), vi="Mã truy cập hoặc phiên đã hết hạn.", en="The token or session is over.")
     exists: tuple[str, ...] = setting((), vi="Hồ sơ đã có.", en="The dossier is there already.")
     missing: tuple[str, ...] = setting((), vi="Hồ sơ không có.", en="The dossier is not there.")
     rows: str | None = setting(
@@ -167,7 +177,7 @@ class PartnerCall:
         {}, vi="Giá trị lấy cho các lần gọi sau: got.<tên>.", en="Values for the calls after it: got.<name>."
     )
     remember: Mapping[str, str] = setting(
-        {}, vi="Giá trị nhớ theo hồ sơ: remembered.<tên>.", en="Values remembered for the dossier: remembered.<name>."
+        {}, vi="Giá trị lưu theo hồ sơ: remembered.<tên>.", en="Values remembered for the dossier: remembered.<name>."
     )
     if_exists: str | None = setting(
         None, vi="Lần gọi thay khi trả lời “đã có”.", en="The call to make instead where the answer is “exists”."
@@ -185,13 +195,13 @@ class PartnerLookUp:
         vi="Tên lần gọi tra cứu; answer.missing nghĩa là không có.", en="The call; its codes missing: not there."
     )
     agrees: str = setting(
-        vi="Biểu thức: điều bên nhận có cho thấy đã nhận thông điệp này.",
+        vi="Biểu thức: dữ liệu của bên nhận cho thấy đã nhận thông điệp này.",
         en="TemplateExpression: what they have shows that they took this message.",
     )
     believes: Mapping[str, str] = setting(
         {},
-        vi="Điều bên nhận đang có, cho drift --ask và reconcile: trường (TrangThaiHoSo, …) -> biểu thức trên answer. "
-        "Chỉ mã hồ sơ và điều đã nhớ được dùng để hỏi.",
+        vi="Dữ liệu bên nhận đang có, dùng cho drift --ask và reconcile: trường (TrangThaiHoSo, …) -> biểu thức trên answer. "
+        "Chỉ dùng mã hồ sơ và giá trị đã lưu để tra cứu.",
         en="What they have, for drift --ask and reconcile: field (TrangThaiHoSo, …) -> expression on answer. Only the "
         "dossier's code and what is remembered of it go into the question.",
     )
@@ -210,7 +220,7 @@ class PartnerFetch:
     )
     body: str | None = setting(
         None,
-        vi="Mẫu làm ra gói từ mỗi phần tử (row); không có thì message.",
+        vi="Mẫu làm ra gói từ mỗi phần tử (row); nếu không có, dùng message.",
         en="The template that makes the packet of each item (row); without it, message.",
     )
     message: str = setting(
@@ -237,7 +247,7 @@ class HttpTable:
         {}, vi="Tiêu đề của mọi lần gọi (mẫu).", en="Headers of every call (templates)."
     )
     login: PartnerLogin | None = setting(
-        None, vi="Cách lấy thẻ hoặc phiên (token).", en="How a token or session is got."
+        None, vi="Cách lấy mã truy cập hoặc phiên.", en="How a token or session is got."
     )
     calls: Mapping[str, PartnerCall] = setting(vi="Các lần gọi theo tên.", en="Calls by name.")
     send: Mapping[str, tuple[str, ...]] = setting(

@@ -86,7 +86,9 @@ class AxisCodes:
 
     delivered: tuple[str, ...] = setting(("0",), vi="Đã nhận.", en="Taken.")
     passing: tuple[str, ...] = setting(("20",), vi="Lỗi tạm thời, chưa nhận.", en="A passing fault, not taken.")
-    credentials: tuple[str, ...] = setting(("15",), vi="Sai tài khoản của ta.", en="Our credentials are wrong.")
+    credentials: tuple[str, ...] = setting(
+        ("15",), vi="Tài khoản của trục không đúng.", en="Our credentials are wrong."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,8 @@ class EdxmlSettings:
     url: str = setting(
         pattern=r"https?://\S+", vi="Địa chỉ nhận gói trạng thái.", en="Where status packets are posted."
     )
-    organ_id: str = setting(vi="Mã định danh của ta trên trục.", en="Our identifier on the axis.")
-    organ_name: str = setting(vi="Tên của ta trên trục.", en="Our name on the axis.")
+    organ_id: str = setting(vi="Mã định danh của trục này trên trục đối tác.", en="Our identifier on the axis.")
+    organ_name: str = setting(vi="Tên của trục này trên trục đối tác.", en="Our name on the axis.")
     system_id: str | None = setting(None, vi="Mã hệ thống (X-SystemId).", en="System id (X-SystemId).")
     secret_key: Secret | None = setting(
         None, pattern=SECRET, vi="Nơi để khóa bí mật (X-SecretKey).", en="Where the secret lies (X-SecretKey)."

@@ -39,17 +39,19 @@ class FolderSettings:
     )
     inbox: Path | None = setting(
         None,
-        vi="Thư mục bên này đặt thông điệp gửi ta (*.xml); ghi nhận xong, tệp được chuyển vào inbox/da-nhan.",
+        vi="Thư mục bên này đặt thông điệp gửi trục (*.xml); sau khi ghi nhận, tệp được chuyển vào inbox/da-nhan.",
         en="Where this party puts messages for us (*.xml); once on record a file is moved into inbox/da-nhan.",
     )
     receipts: Path | None = setting(
-        None, vi="Thư mục đặt biên nhận của ta cho các tệp đã lấy.", en="Where our receipts for those files are put."
+        None,
+        vi="Thư mục đặt xác nhận tiếp nhận của trục cho các tệp đã lấy.",
+        en="Where our receipts for those files are put.",
     )
     quiet_s: float = setting(
         2.0,
         at_least=0,
         at_most=3600,
-        vi="Chỉ lấy tệp đã không thay đổi chừng này giây (phòng khi bên kia đang chép dở).",
+        vi="Số giây không thay đổi mà tệp được lấy (phòng khi bên đó đang sao chép).",
         en="Only files that have not changed for so many seconds are taken (somebody may still be copying).",
     )
 

@@ -93,17 +93,17 @@ class Qcvn120Settings:
     )
     username: str = setting(vi="Tên đăng nhập.", en="User name.")
     password: Secret = setting(pattern=SECRET, vi="Nơi để mật khẩu.", en="Where the password lies.")
-    madonvi: str = setting(vi="Mã đơn vị của ta ở bên nhận.", en="Our unit's code at the party.")
+    madonvi: str = setting(vi="Mã đơn vị của trục ở bên nhận.", en="Our unit's code at the party.")
     dong_bo: str = setting("DongBoHoSoMC", vi="Tên dịch vụ đồng bộ hồ sơ.", en="The service for dossiers.")
     tien_do: str = setting("CapNhatTienDoHoSoMC", vi="Tên dịch vụ cập nhật tiến độ.", en="The service for progress.")
     tra_cuu: str | None = setting(
         None,
-        vi="Tên dịch vụ tra cứu (TraCuuHoSo); có thì trục hỏi trước khi tạo mới và khi chưa rõ kết quả.",
+        vi="Tên dịch vụ tra cứu (TraCuuHoSo); khi khai, trục tra cứu trước khi tạo mới và khi chưa rõ kết quả.",
         en="The service for look-up (TraCuuHoSo); with it the gateway asks before creating and in doubt.",
     )
     look_first: bool = setting(
         True,
-        vi="Khi chưa nhớ gì về hồ sơ: tra cứu trước khi tạo (cần tra_cuu).",
+        vi="Khi chưa có thông tin về hồ sơ: tra cứu trước khi tạo (cần tra_cuu).",
         en="Where nothing is remembered of a dossier: look it up before creating it (needs tra_cuu).",
     )
     chunk: int = setting(

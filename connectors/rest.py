@@ -37,14 +37,14 @@ class RestSettings:
     query_url: str | None = setting(
         None,
         pattern=r"https?://\S+",
-        vi="Địa chỉ hỏi lại: trục gọi GET {query_url}/{MaThongDiep}; bỏ trống thì không hỏi mà gửi lại.",
+        vi="Địa chỉ tra cứu lại: trục gọi GET {query_url}/{MaThongDiep}; bỏ trống: không tra cứu mà gửi lại.",
         en="Where to ask: the gateway calls GET {query_url}/{MaThongDiep}; without it, it sends again instead.",
     )
     fetch_url: str | None = setting(
         None,
         pattern=r"https?://\S+",
-        vi="Nơi bên này để thông điệp gửi ta: GET trả thông điệp cũ nhất (200) hoặc hết (204); trục ghi nhận xong thì "
-        "POST biên nhận vào {fetch_url}/{MaThongDiep}.",
+        vi="Địa chỉ bên này cung cấp thông điệp gửi trục: GET trả thông điệp cũ nhất (200) hoặc hết (204); sau "
+        "khi ghi nhận, trục POST xác nhận tiếp nhận vào {fetch_url}/{MaThongDiep}.",
         en="Where this party keeps its messages for us: GET gives the oldest (200) or none (204); once it is on record "
         "the gateway posts the receipt to {fetch_url}/{MaThongDiep}.",
     )

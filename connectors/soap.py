@@ -81,11 +81,11 @@ class Meaning:
 class Query:
     """How the party is asked whether it has a message."""
 
-    operation: str = setting(vi="Thao tác hỏi.", en="The operation.")
+    operation: str = setting(vi="Thao tác tra cứu.", en="The operation.")
     parameters: Mapping[str, str] = setting(
         {"MaThongDiep": "ma_thong_diep"}, vi="Tham số, như parameters.", en="Its parameters, as under parameters."
     )
-    field: str = setting(vi="Đường dẫn tới phần tử mang câu trả lời.", en="Path to the element with the answer.")
+    field: str = setting(vi="Đường dẫn tới phần tử mang trả lời.", en="Path to the element with the answer.")
     there: tuple[str, ...] = setting(vi="Các mã nghĩa là đã có.", en="Codes that mean: it is there.")
     not_there: tuple[str, ...] = setting((), vi="Các mã nghĩa là không có.", en="Codes that mean: it is not there.")
     not_there_faults: tuple[str, ...] = setting(
@@ -101,7 +101,7 @@ class SoapSettings:
     url: str = setting(pattern=r"https?://\S+", vi="Địa chỉ dịch vụ.", en="The service's address.")
     wsdl: Path | None = setting(
         None,
-        vi="Tệp WSDL lưu trên nút này; bỏ trống: WSDL của trục.",
+        vi="Tệp WSDL lưu trên máy này; bỏ trống: WSDL của trục.",
         en="The WSDL, a file on this node; without it the gateway's own.",
     )
     service: str | None = setting(None, vi="Tên service trong WSDL.", en="Service, where the WSDL has several.")
@@ -110,7 +110,7 @@ class SoapSettings:
     parameters: Mapping[str, str] = setting(
         OURS,
         vi="Tham số = nguồn: body (byte), text, ma_thong_diep, loai, ma_ho_so, delivery, message, sha256; "
-        "“=chữ” là giá trị cố định; file:… hoặc env:… là bí mật. Tham số lồng nhau viết bằng dấu chấm.",
+        "“=giá-trị” là giá trị cố định; file:… hoặc env:… là bí mật. Tham số lồng nhau viết bằng dấu chấm.",
         en="Parameter = source: body (bytes), text, ma_thong_diep, loai, ma_ho_so, delivery, message, sha256; “=text” "
         "is fixed; file:… or env:… is a secret. Nested parameters are written with dots.",
     )
@@ -127,7 +127,7 @@ class SoapSettings:
     )
     query: Query | None = setting(
         None,
-        vi="Cách hỏi lại; với WSDL của trục: TrangThaiThongDiep.",
+        vi="Cách tra cứu lại; với WSDL của trục: TrangThaiThongDiep.",
         en="How to ask about an earlier try; with the gateway's own WSDL: TrangThaiThongDiep.",
     )
     username: str | None = setting(None, vi="Tên trong UsernameToken.", en="User of a WS-Security UsernameToken.")

@@ -48,7 +48,7 @@ class Common:
         10.0,
         at_least=0.01,
         at_most=3600,
-        vi="Thời gian để nối được (kể cả TLS), giây.",
+        vi="Thời gian để kết nối (kể cả TLS), giây.",
         en="Until a connection stands, TLS included, seconds.",
     )
     send_timeout_s: float = setting(
@@ -60,7 +60,7 @@ class Common:
     )
     ca: Path | None = setting(
         None,
-        vi="Tệp PEM, DER: chỉ tin các tổ chức chứng thực này; bỏ trống thì dùng danh sách của hệ điều hành.",
+        vi="Tệp PEM, DER: chỉ tin cậy các tổ chức chứng thực này; bỏ trống: dùng danh sách của hệ điều hành.",
         en="PEM or DER: the only authorities believed for this party; without it the system's.",
     )
     client_certificate: Path | None = setting(
@@ -104,7 +104,7 @@ class Common:
         None,
         at_least=1,
         at_most=1000,
-        vi="Số lượt gửi đồng thời tới bên này; bỏ trống thì theo cấu hình nút.",
+        vi="Số lượt gửi đồng thời tới bên này; bỏ trống: theo cấu hình của máy.",
         en="Deliveries under way to this party at once; without it the node's.",
     )
     per_second: float | None = setting(
@@ -118,14 +118,14 @@ class Common:
         60.0,
         at_least=0.1,
         at_most=86_400,
-        vi="Nếu ta phải tự lấy thông điệp từ bên này: lấy sau mỗi chừng này giây.",
+        vi="Khi trục phải tự lấy thông điệp từ bên này: chu kỳ lấy, giây.",
         en="Where we fetch messages from this party: this often, seconds.",
     )
     receipt_later_h: float | None = setting(
         None,
         at_least=0.001,
         at_most=8760,
-        vi="Bên này trả BienNhan (HS02) sau, bằng thông điệp riêng: chờ chừng này giờ rồi mới hỏi hoặc gửi lại.",
+        vi="Bên này trả BienNhan (HS02) sau, bằng thông điệp riêng: số giờ chờ trước khi tra cứu hoặc gửi lại.",
         en="This party acknowledges by an HS02 of its own: it is asked, or sent to again, only after these hours.",
     )
 

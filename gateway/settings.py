@@ -55,17 +55,17 @@ class NodeSettings:
     identifier: str = setting(
         "H19.900",
         pattern=r"[0-9A-Za-z.]{1,35}",
-        vi="Mã định danh của trục, ghi vào NoiGui của biên nhận.",
+        vi="Mã định danh của trục, ghi vào NoiGui của xác nhận tiếp nhận thông điệp.",
         en="The gateway's own agency identifier; it stands in NoiGui of receipts.",
     )
     name: str = setting(
         "Trục liên thông thành phố Đồng Nai (thử nghiệm)",
-        vi="Tên của trục, ghi vào biên nhận.",
+        vi="Tên của trục, ghi vào xác nhận tiếp nhận thông điệp.",
         en="The gateway's name; it stands in receipts.",
     )
     system: str = setting(
         "lienthong",
-        vi="Tên hệ thống (HeThong) trong biên nhận.",
+        vi="Tên hệ thống (HeThong) trong xác nhận tiếp nhận thông điệp.",
         en="The system name (HeThong) in receipts.",
     )
     lang: Lang = setting(
@@ -95,21 +95,21 @@ class DatabaseSettings:
         4.0,
         at_least=0.1,
         at_most=60,
-        vi="serve, work chờ khóa mà bên khác đang giữ trong cơ sở dữ liệu tối đa chừng này giây; hết thì trả lời 503.",
+        vi="Số giây tối đa serve, work chờ khóa mà bên khác đang giữ trong cơ sở dữ liệu; hết thời gian, trục trả lời HTTP 503.",
         en="`serve` and `work` wait this many seconds for locks that others hold in the database; then the answer is 503.",
     )
     silence_s: float = setting(
         15.0,
         at_least=0.5,
         at_most=600,
-        vi="Máy chủ cơ sở dữ liệu không trả lời một câu lệnh ghi trong chừng này giây thì kết nối bị bỏ, mở kết nối mới.",
+        vi="Số giây máy chủ cơ sở dữ liệu không trả lời một câu lệnh ghi mà kết nối bị bỏ và mở kết nối mới.",
         en="A database server that leaves a writing statement unanswered for this many seconds is dropped and called anew.",
     )
     wait_s: float = setting(
         60.0,
         at_least=0,
         at_most=86_400,
-        vi="Khi khởi động, serve và work chờ cơ sở dữ liệu chưa trả lời tối đa chừng này giây.",
+        vi="Số giây tối đa serve và work chờ cơ sở dữ liệu trả lời khi khởi động.",
         en="When they start, `serve` and `work` wait this many seconds for a database that is away.",
     )
 
@@ -155,7 +155,7 @@ class KeySettings:
     )
     previous: tuple[Path, ...] = setting(
         (),
-        vi="Chứng thư của các khóa trước (PEM, DER): biên nhận và đầu nhật ký chúng đã ký vẫn kiểm được sau khi thay khóa.",
+        vi="Chứng thư của các khóa trước (PEM, DER): xác nhận tiếp nhận và đầu nhật ký đã ký bằng các khóa đó vẫn kiểm tra được sau khi thay khóa.",
         en="Certificates of earlier keys (PEM, DER): what they signed (receipts, log heads) is still believed afterwards.",
     )
 
@@ -212,14 +212,14 @@ class WebSettings:
     )
     client_ca: Path | None = setting(
         None,
-        vi="Gốc tin cậy của chứng thư khách (PEM, DER); có nó thì bên gọi được dùng chứng thư khách thay thẻ.",
+        vi="Gốc tin cậy của chứng thư khách (PEM, DER); khi khai, bên gọi được dùng chứng thư khách thay mã truy cập.",
         en="Trust roots for client certificates (PEM, DER); callers may then use one instead of a token.",
     )
     drain_s: float = setting(
         20.0,
         at_least=0,
         at_most=600,
-        vi="Khi dừng: chờ chừng này giây cho các yêu cầu dở dang.",
+        vi="Khi dừng: số giây chờ các yêu cầu chưa hoàn thành.",
         en="When stopping: wait this many seconds for requests under way.",
     )
     memory_mb: int | None = setting(
@@ -231,21 +231,21 @@ class WebSettings:
     growth_mb: int = setting(
         512,
         at_least=8,
-        vi="Tiến trình nhận nào đã lớn thêm chừng này MB từ lúc bắt đầu thì được thay bằng tiến trình mới, không gián đoạn.",
+        vi="Số MB bộ nhớ tăng thêm từ lúc bắt đầu mà khi đạt tới, tiến trình nhận được thay bằng tiến trình mới, không gián đoạn.",
         en="A worker that has grown by this many MB since it began is replaced by a fresh one, without a gap.",
     )
     boot_s: float = setting(
         120.0,
         at_least=1,
         at_most=3600,
-        vi="Một tiến trình được chừng này giây để bắt đầu làm việc; dài hơn database.wait_s.",
+        vi="Số giây để một tiến trình bắt đầu hoạt động; dài hơn database.wait_s.",
         en="How long a process may take to come up, seconds; longer than database.wait_s.",
     )
     stall_s: float = setting(
         60.0,
         at_least=5,
         at_most=3600,
-        vi="Tiến trình nhận không báo sống trong chừng này giây thì bị thay.",
+        vi="Số giây không có tín hiệu hoạt động mà khi đạt tới, tiến trình nhận bị thay.",
         en="A worker that shows no life for this many seconds is replaced.",
     )
 
@@ -272,7 +272,7 @@ class DoorSettings:
     connections: int = setting(
         2000,
         at_least=1,
-        vi="Số kết nối mở cùng lúc, mỗi tiến trình; kết nối rảnh lâu nhất phải nhường chỗ.",
+        vi="Số kết nối mở cùng lúc, mỗi tiến trình; khi hết, kết nối không hoạt động lâu nhất bị đóng.",
         en="Connections open at once, per worker; the one that idles longest makes room.",
     )
     header_s: float = setting(
@@ -284,13 +284,13 @@ class DoorSettings:
     idle_s: float = setting(
         75.0,
         at_least=1,
-        vi="Kết nối im lặng bị đóng sau chừng này giây; nên dài hơn proxy phía trước.",
+        vi="Số giây mà kết nối không hoạt động bị đóng; nên dài hơn của máy chủ ủy nhiệm phía trước.",
         en="A silent connection is closed after this many seconds; longer than the proxy in front.",
     )
     body_grace_s: float = setting(
         20.0,
         at_least=0.1,
-        vi="Thân yêu cầu được nhận thong thả chừng này giây, sau đó phải giữ tốc độ body_bytes_per_s.",
+        vi="Số giây đầu không xét tốc độ của thân yêu cầu; sau đó phải đạt tốc độ body_bytes_per_s.",
         en="A body may take this many seconds; beyond, it must keep body_bytes_per_s on average.",
     )
     body_bytes_per_s: int = setting(
@@ -308,7 +308,7 @@ class DoorSettings:
     linger_s: float = setting(
         5.0,
         at_least=0,
-        vi="Đọc bỏ phần còn lại của yêu cầu bị từ chối tối đa chừng này giây, để bên gửi thấy trả lời.",
+        vi="Số giây tối đa để đọc bỏ phần còn lại của yêu cầu bị từ chối, để bên gửi nhận được trả lời.",
         en="The rest of a refused body is read away for at most this long, so that the sender sees the answer.",
     )
     wait_s: float = setting(
@@ -326,45 +326,45 @@ class DoorSettings:
     queue: int = setting(
         512,
         at_least=1,
-        vi="Số thông điệp chờ nhiều nhất, mỗi tiến trình; hơn nữa thì trả lời SYS-003.",
+        vi="Số thông điệp chờ nhiều nhất, mỗi tiến trình; vượt mức, trục trả lời SYS-003.",
         en="The most messages waiting, per worker; more are answered SYS-003.",
     )
     tray_documents: int = setting(
         64,
         at_least=1,
-        vi="Số thông điệp nhiều nhất trong một mẻ ghi.",
+        vi="Số thông điệp tối đa trong một đợt ghi.",
         en="The most messages in one tray.",
     )
     big_bytes: int = setting(
         100_000,
         at_least=1000,
-        vi="Thông điệp lớn hơn chừng này byte được xét ở luồng riêng.",
+        vi="Số byte mà thông điệp lớn hơn được xét ở luồng riêng.",
         en="Messages over this many bytes are judged in threads, beside the trays.",
     )
     session_h: float = setting(
         8.0,
         at_least=0.01,
         at_most=168,
-        vi="Phiên làm việc ở cửa /dvcqg dài nhất chừng này giờ.",
+        vi="Số giờ tối đa của một phiên làm việc ở giao diện /dvcqg.",
         en="A session at the door /dvcqg lasts this many hours at most.",
     )
     session_idle_min: float = setting(
         30.0,
         at_least=1,
-        vi="Phiên không được dùng trong chừng này phút thì hết.",
+        vi="Số phút không sử dụng mà phiên hết hạn.",
         en="A session that is not used for this many minutes is over.",
     )
     sessions: int = setting(
         200,
         at_least=1,
         at_most=10_000,
-        vi="Số phiên nhiều nhất của một tài khoản; phiên lâu không dùng nhất nhường chỗ.",
+        vi="Số phiên nhiều nhất của một tài khoản; khi hết, phiên lâu không dùng nhất bị đóng.",
         en="The most sessions of one account; the one that was not used for the longest makes room.",
     )
     rate_per_s: float | None = setting(
         None,
         at_least=0.01,
-        vi="Số yêu cầu mỗi giây của một bên khi hồ sơ bên không nói; bỏ trống: không giới hạn.",
+        vi="Số yêu cầu mỗi giây của một bên khi hồ sơ của bên không khai; bỏ trống: không giới hạn.",
         en="Requests a second of one party, where its profile says nothing; empty: no limit.",
     )
     soap_faults: SoapFaultStatus = setting(
@@ -384,17 +384,17 @@ class DoorSettings:
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        vi="Địa chỉ hay dải mạng của proxy được tin khi chuyển chứng thư khách.",
+        vi="Địa chỉ hoặc dải mạng của máy chủ ủy nhiệm được tin cậy khi chuyển chứng thư khách.",
         en="Addresses or networks of proxies that are believed when they hand on a client certificate.",
     )
     client_certificate_header: str | None = setting(
         None,
-        vi="Trường phần đầu mà proxy ghi chứng thư khách (PEM mã hóa URL, DER base64 hoặc SHA-256).",
+        vi="Trường phần đầu mà máy chủ ủy nhiệm ghi chứng thư khách (PEM mã hóa URL, DER base64 hoặc SHA-256).",
         en="The header in which the proxy hands on the client certificate (URL-encoded PEM, base64 DER or SHA-256).",
     )
     operator_tokens_sha256: tuple[str, ...] = setting(
         (),
-        vi="SHA-256 của thẻ được đọc /metrics và chi tiết tình trạng.",
+        vi="SHA-256 của mã truy cập được đọc /metrics và chi tiết tình trạng.",
         en="SHA-256 of the tokens that may read /metrics and probe details.",
         pattern="[0-9a-fA-F]{64}",
     )
@@ -416,13 +416,13 @@ class WorkSettings:
     """The process that delivers, checks certificates and watches."""
 
     host: str = setting(
-        "127.0.0.1", vi="Địa chỉ để xem “work” còn chạy không.", en="The address at which `work` says how it is doing."
+        "127.0.0.1", vi="Địa chỉ để kiểm tra “work” có đang chạy.", en="The address at which `work` says how it is doing."
     )
     port: int | None = setting(
         None,
         at_least=0,
         at_most=65535,
-        vi="Cổng để xem “work”: /healthz, /readyz, /metrics (cần thẻ quản trị); bỏ trống: không mở; 0: cổng trống bất kỳ.",
+        vi="Cổng để kiểm tra “work”: /healthz, /readyz, /metrics (cần mã truy cập quản trị); bỏ trống: không mở; 0: cổng trống bất kỳ.",
         en="The port of `work` for /healthz, /readyz and /metrics (an operator's token); empty: none; 0: any free one.",
     )
     deliveries: int = setting(
@@ -436,7 +436,7 @@ class WorkSettings:
         en="Deliveries under way at once to one party.",
     )
     claim: int = setting(
-        10, at_least=1, at_most=1000, vi="Mỗi lần nhận việc lấy chừng này lượt gửi.", en="Deliveries leased in one go."
+        10, at_least=1, at_most=1000, vi="Số lượt gửi mỗi lần nhận việc.", en="Deliveries leased in one go."
     )
     lease_s: float = setting(
         120.0,
@@ -449,56 +449,56 @@ class WorkSettings:
         0.5,
         at_least=0.01,
         at_most=60,
-        vi="Khi không có việc, xem lại sau chừng này giây.",
+        vi="Số giây chờ trước khi kiểm tra lại, khi không có việc.",
         en="When there is nothing to do, look again after this many seconds.",
     )
     first_s: float = setting(
         60.0,
         at_least=0.05,
         at_most=3600,
-        vi="Chờ chừng này giây sau lần gửi hỏng đầu tiên; các lần sau tăng theo bình phương.",
+        vi="Số giây chờ sau lần gửi không thành công đầu tiên; các lần sau tăng theo bình phương.",
         en="The wait after a first failed try, seconds; later ones grow with its square.",
     )
     grace_s: float = setting(
         20.0,
         at_least=0,
         at_most=600,
-        vi="Khi dừng: chờ chừng này giây cho các lượt gửi dở dang.",
+        vi="Khi dừng: số giây chờ các lượt gửi chưa hoàn thành.",
         en="When stopping: wait this many seconds for deliveries under way.",
     )
     answer_s: float = setting(
         1.0,
         at_least=0.1,
         at_most=3600,
-        vi="Tìm yêu cầu gửi cho chính trục (HS17, HS18, HS19) để trả lời sau mỗi chừng này giây.",
+        vi="Tìm yêu cầu gửi cho chính trục (HS17, HS18, HS19) để trả lời: chu kỳ, giây.",
         en="Queries addressed to the gateway itself (HS17, HS18, HS19) are looked for this often, seconds.",
     )
     recheck_s: float = setting(
         300.0,
         at_least=1,
         at_most=86_400,
-        vi="Xét lại thông điệp đang giữ sau mỗi chừng này giây.",
+        vi="Chu kỳ xét lại thông điệp đang tạm giữ, giây.",
         en="Held messages are judged again this often, seconds.",
     )
     hold_for_h: float = setting(
         72.0,
         at_least=0.01,
         at_most=8760,
-        vi="Giữ một thông điệp chưa xác định tối đa chừng này giờ, rồi từ chối.",
+        vi="Số giờ tạm giữ tối đa một thông điệp chưa xác định; hết thời hạn, thông điệp bị từ chối.",
         en="An undetermined message is held for at most this many hours, then rejected.",
     )
     trust_s: float = setting(
         60.0,
         at_least=1,
         at_most=86_400,
-        vi="Sau mỗi chừng này giây xem chứng thư nào đến lúc phải hỏi lại tình trạng (tùy hạn của bằng chứng).",
+        vi="Chu kỳ kiểm tra chứng thư đến lúc phải tra cứu lại tình trạng (tùy thời hạn của bằng chứng), giây.",
         en="This often, seconds, certificates are looked through for those to ask about (by how long evidence lasts).",
     )
     log_head_s: float = setting(
         3600.0,
         at_least=1,
         at_most=86_400,
-        vi="Ký đầu chuỗi nhật ký sau mỗi chừng này giây.",
+        vi="Chu kỳ ký đầu chuỗi nhật ký, giây.",
         en="The log's head is signed this often, seconds.",
     )
     private_addresses: bool = setting(
@@ -616,8 +616,8 @@ class TreeSettings:
         vi="Hỏi các địa chỉ CRL, OCSP ghi trong chứng thư.",
         en="Whether the CRL and OCSP addresses in certificates are asked.",
     )
-    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
-    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
+    valid_from: datetime | None = setting(None, vi="Được dùng từ thời điểm này.", en="In use from this moment.")
+    valid_to: datetime | None = setting(None, vi="Được dùng tới thời điểm này.", en="In use until this moment.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -631,14 +631,14 @@ class TrustSettings:
         24.0,
         at_least=0,
         at_most=720,
-        vi="Khi nguồn thu hồi mất, tin câu trả lời tốt gần nhất thêm chừng này giờ.",
+        vi="Khi mất nguồn thu hồi: số giờ tiếp tục tin cậy trả lời tốt gần nhất.",
         en="While a revocation source is down, the last good answer counts this many hours more.",
     )
     evidence_h: float = setting(
         24.0,
         at_least=1,
         at_most=720,
-        vi="CRL hay câu trả lời OCSP không ghi hạn (nextUpdate) chỉ tin chừng này giờ từ lúc lập; nửa chừng thì hỏi lại.",
+        vi="Số giờ tin cậy CRL hoặc trả lời OCSP không ghi thời hạn (nextUpdate), tính từ lúc lập; được nửa thời gian thì tra cứu lại.",
         en="A CRL or OCSP answer without an end (nextUpdate) counts this many hours from when it was made; asked again at half.",
     )
 
@@ -663,7 +663,7 @@ class DeadlineSettings:
     )
     hand_over_in: DeadlineHours = setting(
         DeadlineHours.ELAPSED,
-        vi="Đếm giờ trôi qua (elapsed) hay giờ làm việc (working); văn bản không nói rõ.",
+        vi="Đếm giờ trôi qua (elapsed) hay giờ làm việc (working); văn bản không quy định rõ.",
         en="Whether they are hours of the clock (elapsed) or working hours (working); the text does not say.",
     )
     hours: tuple[str, ...] = setting(
@@ -701,11 +701,11 @@ class ReconcileSettings:
         30,
         at_least=1,
         at_most=3660,
-        vi="Hồ sơ mở trong chừng này ngày trước hôm nay.",
+        vi="Số ngày trước hôm nay: đối soát hồ sơ mở trong thời gian đó.",
         en="Dossiers opened within so many days before today.",
     )
     per_second: float = setting(
-        5.0, at_least=0.01, at_most=1000, vi="Tra cứu nhiều nhất mỗi giây.", en="Look-ups a second, at most."
+        5.0, at_least=0.01, at_most=1000, vi="Số lần tra cứu tối đa mỗi giây.", en="Look-ups a second, at most."
     )
 
 
@@ -761,7 +761,7 @@ class RegistrySettings:
         5.0,
         at_least=0.1,
         at_most=3600,
-        vi="Tiến trình nhận xem lại sổ đăng ký sau mỗi chừng này giây.",
+        vi="Chu kỳ tiến trình nhận kiểm tra lại sổ đăng ký, giây.",
         en="Workers look for a new registry version this often, seconds.",
     )
 
@@ -795,14 +795,14 @@ class ConsoleSettings:
         10.0,
         at_least=0.1,
         at_most=168,
-        vi="Phiên đăng nhập dài nhất chừng này giờ.",
+        vi="Số giờ tối đa của một phiên đăng nhập.",
         en="A session lasts this many hours at most.",
     )
     session_idle_min: float = setting(
         30.0,
         at_least=1,
         at_most=1440,
-        vi="Phiên không được dùng trong chừng này phút thì hết.",
+        vi="Số phút không sử dụng mà phiên hết hạn.",
         en="A session that is not used for this many minutes is over.",
     )
     identity_header: str | None = setting(
@@ -868,7 +868,7 @@ class Settings:
     backup: BackupSettings = field(default_factory=BackupSettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
-        vi="Tài khoản hệ điều hành = vai (viewer, auditor, operator, approver, administrator). "
+        vi="Tài khoản hệ điều hành = vai trò (viewer, auditor, operator, approver, administrator). "
         "Để trống: chủ của tệp cấu hình là administrator.",
         en="Account of the operating system = role (viewer, auditor, operator, approver, administrator). "
         "Empty: whoever owns the configuration file is administrator.",
@@ -895,23 +895,23 @@ class LoadedSettings:
 
 SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "node": ("Nút này là ai.", "Who this node is."),
-        "database": ("Nơi ghi mọi thứ.", "Where everything is recorded."),
-        "key": ("Khóa ký của trục: biên nhận, thông điệp lập thay, đầu nhật ký.", "The gateway's signing key."),
+        "node": ("Thông tin nhận biết máy này.", "Who this node is."),
+        "database": ("Nơi lưu dữ liệu.", "Where everything is recorded."),
+        "key": ("Khóa ký của trục: xác nhận tiếp nhận thông điệp, thông điệp lập thay, đầu nhật ký.", "The gateway's signing key."),
         "web": ("Máy chủ HTTP nhận REST và SOAP.", "The HTTP server for REST and SOAP."),
-        "door": ("Giới hạn và độ kiên nhẫn tại cửa.", "Limits and patience at the door."),
-        "limits": ("Ngân sách của một tài liệu XML.", "The budgets of one XML document."),
-        "allowance": ("Mỗi bên được gửi bao nhiêu.", "How much each party may send."),
-        "work": ("Tiến trình gửi đi, xét lại, canh hạn.", "The process that delivers, judges again and watches."),
+        "door": ("Giới hạn và thời gian chờ khi tiếp nhận.", "Limits and patience at the door."),
+        "limits": ("Giới hạn của một tài liệu XML.", "The budgets of one XML document."),
+        "allowance": ("Hạn mức gửi của mỗi bên.", "How much each party may send."),
+        "work": ("Tiến trình gửi thông điệp đi, xét lại, theo dõi thời hạn.", "The process that delivers, judges again and watches."),
         "files": ("Tệp gửi kèm ngoài thông điệp.", "Files beside messages."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
-        "schemas": ("Lược đồ ngoài gói.", "Schemas beside those in the package."),
+        "schemas": ("Lược đồ bổ sung ngoài chương trình.", "Schemas beside those in the package."),
         "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
         "deadlines": ("Cách đếm thời hạn.", "How time limits are counted."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
         "backup": ("Nơi ghi bản sao lưu.", "Where backups are written."),
-        "operators": ("Ai được làm gì ở dòng lệnh.", "Who may do what at the command line."),
+        "operators": ("Quyền của người dùng ở dòng lệnh.", "Who may do what at the command line."),
         "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
         "console": ("Bàn trực, các trang cho người trực.", "The console, pages for persons."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
@@ -1080,7 +1080,7 @@ _CLASHES: Final = (
         "limits.text_bytes",
         "limits.body_bytes",
         lambda s: s.limits.text_bytes > s.limits.body_bytes,
-        "một đoạn chữ không dài hơn cả thông điệp",
+        "một đoạn văn bản không dài hơn cả thông điệp",
         "a text is not longer than its message",
     ),
     _Clash(
@@ -1122,7 +1122,7 @@ _CLASHES: Final = (
         "work.recheck_s",
         "work.hold_for_h",
         lambda s: s.work.recheck_s >= s.work.hold_for_h * 3600,
-        "phải xét lại ít nhất một lần trước khi hết hạn giữ",
+        "phải xét lại ít nhất một lần trước khi hết thời hạn tạm giữ",
         "a held message is judged again at least once before its time is up",
     ),
     _Clash(

@@ -84,11 +84,11 @@ REASONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "outside-validity": ("ngoài thời hạn của chứng thư", "outside the certificate's period"),
     "not-registered": (
-        "chứng thư không được đăng ký cho nơi gửi này",
+        "chứng thư không được đăng ký cho bên gửi này",
         "the certificate is not registered for this sender",
     ),
     "registered-for-sender": (
-        "chứng thư được đăng ký cho nơi gửi, đúng mục đích, đúng thời hạn",
+        "chứng thư được đăng ký cho bên gửi, đúng mục đích, đúng thời hạn",
         "registered for the sender, for this use, at this time",
     ),
     "own-key": ("trục ký thay cho bên gửi đã xác thực", "signed by the gateway on behalf of the authenticated sender"),

@@ -46,7 +46,7 @@ sys.path[:0] = [str(ROOT / "tools")]
 from codes import ATTACKS_TEST, proofs  # noqa: E402 - of this folder; the path is set above
 
 DOCS = ROOT / "docs"
-MADE = "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; đừng sửa tay. / Made from the code; do not edit. -->"
+MADE = "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; không sửa trực tiếp. / Made from the code; do not edit. -->"
 
 
 def page(title_vi: str, title_en: str, *parts: str) -> str:
@@ -75,7 +75,7 @@ def prose(text: str) -> str:
 # --- problems ---------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
-    "XML": ("Đọc thông điệp: kích thước, mã hoá, cú pháp", "Reading a message: size, encoding, syntax"),
+    "XML": ("Đọc thông điệp: kích thước, mã hóa, cú pháp", "Reading a message: size, encoding, syntax"),
     "XSD": ("Cấu trúc và quy tắc của nội dung", "Structure, and the rules of content"),
     "SIG": ("Chữ ký và chứng thư", "Signatures and certificates"),
     "AUT": ("Ai được gửi gì, về hồ sơ nào", "Who may send what, about which dossier"),
@@ -86,7 +86,7 @@ FAMILIES = {
     "DLV": ("Chuyển giao tới bên nhận", "Delivery to the receiver"),
     "REC": ("Đối soát từ bàn trực", "Reconciliation from the desk"),
     "BAK": ("Sao lưu, khôi phục, chuyển cơ sở dữ liệu", "Backup, restore, moving to another database"),
-    "SYS": ("Cửa nhận, cấu hình, vận hành", "The door, configuration, operation"),
+    "SYS": ("Tiếp nhận, cấu hình, vận hành", "The door, configuration, operation"),
 }
 OUTCOMES = {
     ProblemOutcome.FAILED: ("từ chối", "refused"),
@@ -103,7 +103,7 @@ SIDES = {
 def problems() -> str:
     """Every code: what it says, what to do, whose turn it is, where the rule comes from."""
     parts = [
-        "Mỗi lỗi có một mã để tra ở đây, một từ khoá ổn định cho chương trình (`token`), vị trí, cách sửa, và bên phải hành động. Chữ trong `{ngoặc}` được thay bằng dữ kiện của từng trường hợp.",
+        "Mỗi lỗi có một mã để tra ở đây, một từ khóa ổn định cho chương trình (`token`), vị trí, cách sửa, và bên phải xử lý. Nội dung trong `{ngoặc}` được thay bằng dữ kiện của từng trường hợp.",
         "Every problem has a code to look up here, a stable word for programs (`token`), a place, a remedy, and a side whose turn it is. Words in `{braces}` are filled in for each case.",
     ]
     by_family: dict[str, list[ProblemEntry]] = {}
@@ -120,14 +120,14 @@ def _problem(entry: ProblemEntry) -> str:
     facts = [
         f"`{entry.token}`",
         " / ".join(OUTCOMES[entry.outcome]),
-        "đến lượt " + SIDES[entry.side][0] + " / turn of the " + SIDES[entry.side][1],
-        "gửi lại nguyên văn có thể được / the same bytes may succeed later" if entry.retry else "",
+        "bên phải xử lý: " + SIDES[entry.side][0] + " / turn of the " + SIDES[entry.side][1],
+        "có thể gửi lại nguyên văn / the same bytes may succeed later" if entry.retry else "",
         f"HTTP {entry.status}" if entry.status else "",
     ]
     return (
         f"### {entry.code}\n\n{' · '.join(fact for fact in facts if fact)}\n\n"
         f"{prose(entry.message[Lang.VI])}<br>*{prose(entry.message[Lang.EN])}*\n\n"
-        f"**Cách sửa:** {prose(entry.remedy[Lang.VI])}<br>**Remedy:** *{prose(entry.remedy[Lang.EN])}*\n\n"
+        f"**Cách khắc phục:** {prose(entry.remedy[Lang.VI])}<br>**Remedy:** *{prose(entry.remedy[Lang.EN])}*\n\n"
         f"Nguồn / source: {prose(entry.source)}"
     )
 
@@ -150,9 +150,9 @@ def codes() -> str:
     return page(
         "Mã lỗi và kiểm thử",
         "Codes and their tests",
-        "Mỗi mã là một lời hứa: ít nhất một kiểm thử đòi đúng mã ấy và sẽ hỏng nếu mã khác, hoặc không mã nào, được trả về. Bảng nêu nơi dễ đọc nhất; `python tools/codes.py SIG-011` liệt kê tất cả. Mã không có kiểm thử làm hỏng `tests/docs/test_codes.py`.",
+        "Mỗi mã được bảo đảm bằng ít nhất một kiểm thử yêu cầu đúng mã đó; kiểm thử không đạt nếu trả về mã khác hoặc không trả về mã. Bảng nêu nơi dễ đọc nhất; `python tools/codes.py SIG-011` liệt kê tất cả. Mã không có kiểm thử làm `tests/docs/test_codes.py` không đạt.",
         "A code is a promise: at least one test asks for exactly it, and fails where another one comes or none. The table names the place that is plainest to read; `python tools/codes.py SIG-011` lists all. A code without a test fails `tests/docs/test_codes.py`.",
-        f"Tệp mẫu: kết quả phải đúng và đủ như tệp đi kèm (`tests/samples/test_verdicts.py`). Hành trình: `tests/journeys`. Tài liệu tấn công: đúng và đủ các mã mà `tests/signing/attacks.py` ghi cho nó (`{ATTACKS_TEST}`). / Samples are judged exactly as their side-cars say; attack documents get exactly the codes that they carry.",
+        f"Tệp mẫu: kết quả phải đúng và đủ như tệp đi kèm (`tests/samples/test_verdicts.py`). Hành trình: `tests/journeys`. Tài liệu tấn công: đúng và đủ các mã mà `tests/signing/attacks.py` ghi cho tài liệu (`{ATTACKS_TEST}`). / Samples are judged exactly as their side-cars say; attack documents get exactly the codes that they carry.",
         table(("Mã / code", "Bằng / by", "Ở / where"), rows),
     )
 
@@ -163,8 +163,8 @@ def codes() -> str:
 def settings_page() -> str:
     """Every setting of a node, of a party's profile and of a connector."""
     parts = [
-        "## Nút / Node: `lienthong.toml`",
-        "Thứ tự ưu tiên: dòng lệnh, biến môi trường, tệp, mặc định. `lienthong doctor` cho biết giá trị đang có hiệu lực và nguồn của nó. Đường dẫn tính từ thư mục của tệp. Bí mật không nằm trong tệp.",
+        "## Máy / Node: `lienthong.toml`",
+        "Thứ tự ưu tiên: dòng lệnh, biến môi trường, tệp, mặc định. `lienthong doctor` cho biết giá trị đang có hiệu lực và nguồn của giá trị. Đường dẫn tính từ thư mục của tệp. Bí mật không nằm trong tệp.",
         "Precedence: command line, environment, file, default. `lienthong doctor` shows what is in force and where it came from. Paths are relative to the file. No secret stands in it.",
     ]
     for f in dataclasses.fields(settings.Settings):
@@ -176,15 +176,15 @@ def settings_page() -> str:
         parts.append(_settings_table(rows, env=dataclasses.is_dataclass(kind)))
     parts += [
         "## Hồ sơ của một bên / A party's profile: `parties/*.toml`",
-        "Mỗi bên một tệp. `lienthong parties apply` kiểm tra, cho xem khác biệt, rồi ghi phiên bản mới kèm người và lý do; chỉ sửa tệp thì chưa có gì thay đổi.",
+        "Mỗi bên một tệp. `lienthong parties apply` kiểm tra, hiển thị khác biệt, sau đó ghi phiên bản mới kèm người thực hiện và lý do; việc sửa tệp chưa có hiệu lực.",
         "One file for each party. `lienthong parties apply` checks it, shows the difference, and records a new version with author and reason; editing a file alone changes nothing.",
         _settings_table(_rows(PartyProfile, ()), env=False),
-        "## Đầu nối / Connectors: `[connector]`",
-        "Khoá chung cho mọi đầu nối. / Keys that every connector has.",
+        "## Bộ kết nối / Connectors: `[connector]`",
+        "Khóa chung cho mọi bộ kết nối. / Keys that every connector has.",
         _settings_table(_rows(Common, ("connector",)), env=False),
     ]
     for name, connector in sorted(installed().items()):
-        parts.append(f"### Đầu nối / Connector `{name}`")
+        parts.append(f"### Bộ kết nối / Connector `{name}`")
         parts.append(_settings_table(_rows(connector.settings, ("connector",)), env=False))
     return page("Cấu hình", "Settings", *parts)
 
@@ -193,7 +193,7 @@ Row = tuple[str, str, str, str, str, str]
 
 
 def _settings_table(rows: Iterable[Row], *, env: bool) -> str:
-    head = ("Khoá / key", "Kiểu / type", "Mặc định / default", "Biến / variable", "Ý nghĩa", "Meaning")
+    head = ("Khóa / key", "Kiểu / type", "Mặc định / default", "Biến / variable", "Ý nghĩa", "Meaning")
     keep = [i for i, name in enumerate(head) if env or not name.startswith("Biến")]
     return table([head[i] for i in keep], ([row[i] for i in keep] for row in rows))
 
@@ -286,7 +286,7 @@ def _default(f: dataclasses.Field[Any]) -> str:
 GUARDS = {
     Guard.NONE: ("", ""),
     Guard.REASON: ("phải có LyDo", "needs LyDo"),
-    Guard.REMEMBERED: ("chỉ về trạng thái đã nhớ", "only to the remembered state"),
+    Guard.REMEMBERED: ("chỉ về trạng thái trước đó", "only to the remembered state"),
     Guard.DECREE: ("chỉ khi thời hạn được tính lại từ đầu", "only where the limit is counted anew"),
     Guard.TOO_LATE: ("chỉ khi đã quá hạn bổ sung", "only after the time limit of the supplement"),
     Guard.RETURNED: ("chỉ với loại kết quả “trả lại / xin rút”", "only with the result kind “returned or withdrawn”"),
@@ -297,26 +297,26 @@ DELIVERIES = {
     DeliveryState.QUEUED: (
         "chờ gửi, hoặc chờ thử lại",
         "waiting for its turn or for the next try",
-        "`work`: đến giờ và làn không bị giữ → sending; `skip` → skipped",
+        "`work`: đến giờ và hàng đợi không bị tạm giữ → sending; `skip` → skipped",
     ),
     DeliveryState.SENDING: (
-        "đang gửi hoặc đang hỏi; có hạn thuê",
+        "đang gửi hoặc đang tra cứu; giữ chỗ có thời hạn",
         "being sent or asked about, under a lease",
-        "kết quả của lượt thử → delivered, refused, queued, unknown, dead; hết hạn thuê → unknown",
+        "kết quả của lượt thử → delivered, refused, queued, unknown, dead; hết thời hạn giữ chỗ → unknown",
     ),
     DeliveryState.UNKNOWN: (
         "đã gửi mà không rõ kết quả: không phải thất bại, cũng không phải thành công",
         "sent, outcome not known: neither a failure nor a success",
-        "`work`: hỏi bên nhận nếu hỏi được, không thì gửi lại đúng mã và byte cũ → sending; `skip` → skipped",
+        "`work`: tra cứu ở bên nhận nếu có thể, nếu không thì gửi lại đúng mã và byte cũ → sending; `skip` → skipped",
     ),
     DeliveryState.DELIVERED: ("bên nhận đã nhận", "the receiver has it", "cuối cùng / final"),
     DeliveryState.REFUSED: (
-        "bên nhận từ chối hẳn; giữ làn",
+        "bên nhận từ chối; tạm giữ hàng đợi của hồ sơ",
         "the receiver's final no; holds its lane",
         "`replay` → queued; `skip` → skipped",
     ),
     DeliveryState.DEAD: (
-        "đã hết kiên nhẫn; giữ làn, cần người xem",
+        "đã hết thời hạn thử lại; tạm giữ hàng đợi của hồ sơ, cần người vận hành xử lý",
         "patience is exhausted; holds its lane, a person must look",
         "`replay` → queued; `skip` → skipped",
     ),
@@ -326,18 +326,18 @@ DELIVERIES = {
         "cuối cùng / final",
     ),
     DeliveryState.NOTHING: (
-        "không có gì để báo: dạng của bên nhận không có từ cho thông điệp này, hoặc bên nhận đã biết cả; không giữ ai",
+        "không có thông tin phải báo: khuôn dạng của bên nhận không thể hiện được thông điệp này, hoặc bên nhận đã có đủ thông tin; không tạm giữ hàng đợi",
         "nothing to tell: the receiver's form has no word for this message, or it knows all of it; holds nobody",
         "cuối cùng / final",
     ),
 }
 ATTEMPTS = {
     AttemptOutcome.DELIVERED: ("nhận", "taken"),
-    AttemptOutcome.REFUSED: ("từ chối hẳn", "refused for good"),
+    AttemptOutcome.REFUSED: ("từ chối", "refused for good"),
     AttemptOutcome.UNREACHABLE: ("chắc chắn chưa nhận", "certainly not taken"),
-    AttemptOutcome.UNCERTAIN: ("đã gửi, không có câu trả lời rõ", "sent, no clear answer"),
-    AttemptOutcome.NOT_THERE: ("đã hỏi, bên nhận không có", "asked; they do not have it"),
-    AttemptOutcome.NOTHING: ("không có gì để báo, không gửi gì", "nothing to tell, nothing left"),
+    AttemptOutcome.UNCERTAIN: ("đã gửi, không có trả lời rõ ràng", "sent, no clear answer"),
+    AttemptOutcome.NOT_THERE: ("đã tra cứu, bên nhận không có", "asked; they do not have it"),
+    AttemptOutcome.NOTHING: ("không có thông tin phải báo, không gửi", "nothing to tell, nothing left"),
 }
 BATCHES = {
     BatchState.WAITING: (
@@ -346,31 +346,31 @@ BATCHES = {
         "`batch approve` → running; `batch cancel` → cancelled",
     ),
     BatchState.RUNNING: (
-        "`work` làm dần theo nhịp, rồi theo dõi những gì đã xếp hàng",
+        "`work` thực hiện dần theo tốc độ đã đặt, sau đó theo dõi các việc đã đưa vào hàng đợi",
         "`work` does the next things at its rate, then follows what was queued",
-        "không còn việc nào dở dang → done; `batch pause` → paused; `batch cancel` → cancelled",
+        "không còn việc nào chưa hoàn thành → done; `batch pause` → paused; `batch cancel` → cancelled",
     ),
     BatchState.PAUSED: (
-        "không làm thêm; những gì đã xếp hàng vẫn đi",
+        "không thực hiện thêm; các việc đã đưa vào hàng đợi vẫn được gửi",
         "nothing more is done; what was queued goes on",
         "`batch resume` → running; `batch cancel` → cancelled",
     ),
     BatchState.DONE: ("mọi việc đã rõ kết quả", "it is known what became of everything", "cuối cùng / final"),
-    BatchState.CANCELLED: ("phần chưa làm được để nguyên", "what was not done is left as it was", "cuối cùng / final"),
+    BatchState.CANCELLED: ("phần chưa thực hiện giữ nguyên", "what was not done is left as it was", "cuối cùng / final"),
 }
 FATES = {
     Fate.ACCEPTED: (
-        "đã nhận, ghi, xếp hàng chuyển; biên nhận CHAP_NHAN",
+        "đã nhận, ghi, đưa vào hàng đợi chuyển; xác nhận tiếp nhận thông điệp CHAP_NHAN",
         "taken, recorded, queued for its receivers; receipt CHAP_NHAN",
         "cuối cùng / final",
     ),
     Fate.REJECTED: (
-        "từ chối nhưng vẫn ghi; mã thông điệp được trả lại cho bên gửi; biên nhận TU_CHOI hoặc TRUNG_LAP",
+        "từ chối nhưng vẫn ghi; bên gửi được dùng lại mã thông điệp; xác nhận tiếp nhận thông điệp TU_CHOI hoặc TRUNG_LAP",
         "refused, and recorded all the same; its id is free again; receipt TU_CHOI or TRUNG_LAP",
         "cuối cùng; `replay --message` xét lại / final; `replay` judges it again",
     ),
     Fate.HELD: (
-        "chưa biết đủ để trả lời, ví dụ chưa kiểm tra được chứng thư; giữ mã thông điệp",
+        "chưa đủ thông tin để kết luận, ví dụ chưa kiểm tra được chứng thư; giữ mã thông điệp",
         "not enough is known to answer, for example about a certificate; it owns its id",
         "`work` xét lại → accepted, rejected / judged again",
     ),
@@ -404,18 +404,18 @@ def states() -> str:
         "Trạng thái",
         "States",
         "## Hồ sơ / Dossier",
-        "Trạng thái của hồ sơ không được lưu như một sự thật riêng: nó được suy ra từ các sự kiện mà các bên đã gửi, xếp theo lúc xảy ra. Bước không có trong bảng được ghi lại, được trả lời bằng các bước có thể, và không được áp dụng.",
+        "Trạng thái của hồ sơ không được lưu riêng mà được suy ra từ các sự kiện do các bên gửi, xếp theo thời điểm xảy ra. Bước không có trong bảng được ghi lại, được trả lời bằng các bước có thể, và không được áp dụng.",
         "A dossier's state is not stored as a truth of its own: it follows from the events that the parties sent, in the order in which they happened. A move that is not in the table is recorded, answered with those that are possible, and not applied.",
         table(("Mã / code", "Trạng thái", "State"), codes),
         _diagram(),
         table(("Từ / from", "Sang / to", "Điều kiện / guard", "Effect", "Nguồn / source"), moves),
         "## Thông điệp / Message",
-        table(("Số phận / fate", "Nghĩa", "Meaning", "Đi tiếp / moves on"), ((f"`{k}`", *v) for k, v in FATES.items())),
+        table(("Kết quả xử lý / fate", "Nghĩa", "Meaning", "Đi tiếp / moves on"), ((f"`{k}`", *v) for k, v in FATES.items())),
         "## Chuyển giao / Delivery",
-        "Mỗi bên nhận một làn cho mỗi hồ sơ; trong một làn, thứ tự luôn được giữ.",
+        "Mỗi bên nhận có một hàng đợi cho mỗi hồ sơ; trong một hàng đợi, thứ tự luôn được giữ.",
         "Each receiver has a lane for each dossier; within a lane the order is always kept.",
         table(
-            ("Trạng thái / state", "Nghĩa", "Meaning", "Ai chuyển tiếp / who moves it on"),
+            ("Trạng thái / state", "Nghĩa", "Meaning", "Bước tiếp theo / who moves it on"),
             ((f"`{k}`", *v) for k, v in DELIVERIES.items()),
         ),
         "Một lượt thử kết thúc bằng / A try ends as:",
@@ -424,7 +424,7 @@ def states() -> str:
         "Việc trên hơn một lượt gửi, thông điệp hay hồ sơ là một đợt (docs/decisions/0112).",
         "An act over more than one delivery, message or dossier is a batch (docs/decisions/0112).",
         table(
-            ("Trạng thái / state", "Nghĩa", "Meaning", "Ai chuyển tiếp / who moves it on"),
+            ("Trạng thái / state", "Nghĩa", "Meaning", "Bước tiếp theo / who moves it on"),
             ((f"`{k}`", *v) for k, v in BATCHES.items()),
         ),
     )
@@ -450,7 +450,7 @@ def messages() -> str:
     kinds = sorted(catalog.kinds(), key=lambda k: (k.loai, k.goc, _numbers(k.phien_ban)))
     simple: dict[str, Simple] = {}
     parts = [
-        "Phong bì `ThongDiep` mang đúng một thân. Lược đồ XSD 1.0 nằm trong `schemas/xsd`; bảng dưới đây lấy từ chính chúng.",
+        "Phong bì `ThongDiep` mang đúng một thân. Lược đồ XSD 1.0 nằm trong `schemas/xsd`; bảng dưới đây được lấy từ các lược đồ đó.",
         "The envelope `ThongDiep` carries exactly one payload. The XSD 1.0 schemas are in `schemas/xsd`; these tables are made from them.",
         table(
             ("Loại / type", "Thân / payload", "PhienBan", "Từ / from", "Đến / to", "Nghĩa", "Meaning"),
@@ -482,7 +482,7 @@ STANDINGS: dict[Standing, tuple[str, str]] = {
     Standing.PORTAL: ("cổng mà hồ sơ được nộp, hoặc được đồng bộ tới", "the portal it was filed at or synchronised to"),
     Standing.HANDLER: ("cơ quan giải quyết", "the agency that handles it"),
     Standing.COPY: ("cơ quan đã nhận bản sao (HS14)", "an agency that a copy went to (HS14)"),
-    Standing.STRANGER: ("không có phần nào trong hồ sơ", "has no part in it"),
+    Standing.STRANGER: ("không tham gia hồ sơ", "has no part in it"),
 }
 
 
@@ -523,8 +523,8 @@ def _rights() -> list[str]:
             (
                 "Loại / type",
                 "Từ → đến / from → to",
-                "Ai nói, chuyển sang / who says it, to which states",
-                "Ai mở / who opens",
+                "Bên gửi, chuyển sang / who says it, to which states",
+                "Bên mở / who opens",
             ),
             rows,
         ),
@@ -545,9 +545,9 @@ def _writing(simple: dict[str, Simple]) -> list[str]:
     return [
         "## Cách viết / How to write it",
         (
-            f"Phong bì và mọi phần tử của nó ở không gian tên `{names.PHONG_BI}`; thân và mọi phần tử trong thân ở `{names.HO_SO}` (cả"
+            f"Phong bì và mọi phần tử của phong bì ở không gian tên `{names.PHONG_BI}`; thân và mọi phần tử trong thân ở `{names.HO_SO}` (cả"
             f" bản 1.1); chữ ký ở `{names.DS}`. Tiền tố tùy ý. Thuộc tính không có tiền tố, trừ `xsi:…`. Thứ tự phần tử là thứ tự"
-            " trong bảng. Gốc có thể mang thuộc tính `Id`, để chữ ký trỏ tới nó. Chữ ký là phần tử con cuối cùng của gốc:"
+            " trong bảng. Gốc có thể mang thuộc tính `Id`, để chữ ký trỏ tới. Chữ ký là phần tử con cuối cùng của gốc:"
             " [integrate.md](integrate.md)."
         ),
         (
@@ -573,7 +573,7 @@ def _writing(simple: dict[str, Simple]) -> list[str]:
         ),
         (
             "Chú thích và lệnh xử lý không được có trong thông điệp thật (XML-111, XML-112). Phần tử ghi `nil` được để trống có lý do:"
-            f' `xsi:nil="true"` cùng thuộc tính `LyDoTrong`, một trong {named}; không có lý do thì bỏ hẳn phần tử.'
+            f' `xsi:nil="true"` cùng thuộc tính `LyDoTrong`, một trong {named}; nếu không có lý do thì bỏ phần tử.'
         ),
         (
             "*A real message holds no comments or processing instructions (XML-111, XML-112). An element marked `nil` may be left"
@@ -667,7 +667,7 @@ def _rules() -> str:
 def cli() -> str:
     """Every command as its own --help shows it, in Vietnamese and in English."""
     parts = [
-        "Mã thoát: 0 ổn, 1 có vấn đề, 2 dùng sai hoặc cấu hình sai, 3 chưa xác định được, 70 lỗi của trục.",
+        "Mã thoát: 0 bình thường, 1 có vấn đề, 2 dùng sai hoặc cấu hình sai, 3 chưa xác định được, 70 lỗi của trục.",
         "Exit codes: 0 fine, 1 problems found, 2 wrong usage or configuration, 3 undetermined, 70 our own fault.",
     ]
     for path, command in commands():
@@ -747,10 +747,10 @@ def lint() -> str:
         for one in LINT
     ]
     return page(
-        "Soi hồ sơ theo bộ chỉ số 766",
+        "Rà soát hồ sơ theo bộ chỉ số 766",
         "The lint by the index 766",
-        "`lienthong lint --from 2026-01-05 --to 2026-01-12` soi từng hồ sơ **như sẽ báo cho Cổng Dịch vụ công quốc gia** (gói "
-        "DongBoHoSoMC lập từ sổ của trục) và đếm theo cơ quan, tuần ISO và quy tắc. Tuần là tuần của NgayTiepNhan; hồ sơ chưa tiếp nhận: "
+        "`lienthong lint --from 2026-01-05 --to 2026-01-12` rà soát từng hồ sơ **như sẽ báo cho Cổng Dịch vụ công quốc gia** (gói "
+        "DongBoHoSoMC lập từ dữ liệu của trục) và tổng hợp theo cơ quan, tuần ISO và quy tắc. Tuần là tuần của NgayTiepNhan; hồ sơ chưa tiếp nhận: "
         "tuần mà trục biết tới hồ sơ lần đầu. / The command looks at each dossier as the national portal is told of it and counts by "
         "agency, ISO week and rule; the week is that of NgayTiepNhan, or of the day on which the gateway first heard of a dossier that "
         "is not received.",
@@ -759,12 +759,12 @@ def lint() -> str:
         "rule was *seen in public integration code* that reproduces the index, not in the text; the real score may be counted otherwise.",
         "**Chỉ nhắc / it only tells.** Không quy tắc nào tự từ chối hay nhắc ở cửa nhận, và trục không sửa dữ liệu cho đẹp. Muốn hỏi "
         'ngay khi thông điệp đến thì đặt mức, ví dụ `rules.severity = { "cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ '
-        "chối; mã là số ấy trừ 100). Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
+        "chối; mã là số đó trừ 100). Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
         "refuses or remarks at the door by itself, and data are never made prettier. A setting asks it of messages as they arrive; the code of "
         "the refusal is the one below minus 100. What is told are codes of dossiers, names of fields, dates, states and counts, no "
         "personal data.",
         table(
-            ("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Câu báo", "Ở cửa / at the door", "Nguồn / source"), rows
+            ("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Nội dung thông báo", "Khi tiếp nhận / at the door", "Nguồn / source"), rows
         ),
     )
 

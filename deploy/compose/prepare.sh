@@ -56,4 +56,4 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 cat etc/proxy/cert.pem etc/proxy/key.pem >etc/proxy/haproxy.pem
 sed -e 's/bind :443 ssl crt .*/bind :8443 ssl crt \/usr\/local\/etc\/haproxy\/haproxy.pem/' \
   -e 's/10\.0\.0\.11:8310/serve-1:8310/; s/10\.0\.0\.12:8310/serve-2:8310/' ../proxy/haproxy.cfg >etc/proxy/haproxy.cfg
-echo "Thẻ quản trị, chỉ hiện một lần / the operator's token, shown once: $token"
+echo "Mã truy cập quản trị, chỉ hiện một lần / the operator's token, shown once: $token"

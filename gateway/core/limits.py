@@ -53,7 +53,7 @@ class DocumentLimits:
         3 * 2**20,
         at_least=1024,
         at_most=LONGEST_TEXT,
-        vi="Độ dài tối đa của một đoạn chữ (kể cả base64), byte.",
+        vi="Độ dài tối đa của một đoạn văn bản (kể cả base64), byte.",
         en="The longest single text (base64 included), bytes.",
     )
 

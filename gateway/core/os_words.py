@@ -68,7 +68,7 @@ ERRNO_WORDS: Final = {
     errno.EHOSTDOWN: "máy kia không hoạt động",
     errno.EHOSTUNREACH: "không có đường tới máy kia",
     errno.EALREADY: "việc đó đang được làm",
-    errno.EINPROGRESS: "việc đó đang được làm dở",
+    errno.EINPROGRESS: "việc đó đang được thực hiện",
     errno.ESTALE: "tệp trên ổ mạng không còn",
     errno.EDQUOT: "hết hạn mức đĩa",
     errno.ECANCELED: "việc bị hủy",

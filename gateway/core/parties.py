@@ -60,7 +60,7 @@ class Credentials:
     token_sha256: tuple[str, ...] = setting(
         (),
         pattern=SHA256,
-        vi="SHA-256 của thẻ truy cập (Bearer); hai thẻ cùng lúc khi thay.",
+        vi="SHA-256 của mã truy cập (Bearer); hai mã cùng lúc khi thay.",
         en="SHA-256 of the bearer token; two at once for roll-over.",
     )
     client_certificate_sha256: tuple[str, ...] = setting(
@@ -85,8 +85,8 @@ class CertificateUse:
         vi="Cây tin cậy phải bảo đảm cho chứng thư; bỏ trống: việc đăng ký là đủ.",
         en="The trust tree that must vouch for it; empty: the registration is enough.",
     )
-    valid_from: datetime | None = setting(None, vi="Được dùng từ lúc này.", en="In use from this moment.")
-    valid_to: datetime | None = setting(None, vi="Được dùng tới lúc này.", en="In use until this moment.")
+    valid_from: datetime | None = setting(None, vi="Được dùng từ thời điểm này.", en="In use from this moment.")
+    valid_to: datetime | None = setting(None, vi="Được dùng tới thời điểm này.", en="In use until this moment.")
     purposes: frozenset[str] = setting(
         frozenset({"message"}),
         among=("message", "document", "seal"),
@@ -117,7 +117,7 @@ class SignaturePolicy:
     )
     status_unknown: WhenUnknown = setting(
         WhenUnknown.HOLD,
-        vi="Khi chưa biết tình trạng chứng thư: hold (giữ) hay warn (nhận, có cảnh báo).",
+        vi="Khi chưa biết tình trạng chứng thư: hold (tạm giữ) hay warn (nhận, có cảnh báo).",
         en="While a certificate's status is unknown: hold, or warn (accept with a warning).",
     )
     algorithms: frozenset[str] = setting(
@@ -190,7 +190,7 @@ class RetryPolicy:
         168.0,
         at_least=0.001,
         at_most=8760,
-        vi="Sau lần gửi đầu chừng này giờ thì gọi người.",
+        vi="Số giờ sau lần gửi đầu mà trục ngừng gửi lại và báo người vận hành.",
         en="This many hours after the first try a person is called.",
     )
 
@@ -218,7 +218,7 @@ class LanePolicy:
 
     after_failure: AfterFailure = setting(
         AfterFailure.HOLD,
-        vi="Khi một lượt gửi bị từ chối: hold (giữ các lượt sau của hồ sơ đó) hay continue.",
+        vi="Khi một lượt gửi bị từ chối: hold (tạm giữ các lượt sau của hồ sơ đó) hay continue.",
         en="After a refused delivery: hold the later ones of that dossier, or continue.",
     )
 
@@ -241,7 +241,7 @@ class NodeAllowance:
     messages_per_s: float = setting(
         1000.0,
         at_least=0.01,
-        vi="Số thông điệp mỗi giây của một bên, tính lâu dài; hơn nữa thì trả lời SYS-117.",
+        vi="Số thông điệp mỗi giây của một bên, tính lâu dài; vượt mức, trục trả lời SYS-117.",
         en="Messages a second of one party, in the long run; more are answered SYS-117.",
     )
     burst: int = setting(
@@ -253,7 +253,7 @@ class NodeAllowance:
     bytes_per_day: int = setting(
         50 * 2**30,
         at_least=1,
-        vi="Số byte mỗi ngày (giờ Việt Nam) của một bên; hơn nữa thì trả lời SYS-118 tới hết ngày.",
+        vi="Số byte mỗi ngày (giờ Việt Nam) của một bên; vượt mức, trục trả lời SYS-118 tới hết ngày.",
         en="Bytes a day (Vietnamese time) of one party; more are answered SYS-118 until the day is over.",
     )
     refused_bytes_per_day: int = setting(
@@ -265,7 +265,8 @@ class NodeAllowance:
     strangers_per_s: float = setting(
         50.0,
         at_least=0.01,
-        vi="Số lần mỗi giây một địa chỉ được trả lời là không nhận ra bên gọi; hơn nữa thì trả lời SYS-128, không ghi nhật ký.",
+        vi="Số lần mỗi giây một địa chỉ được trả lời là không xác thực được bên gọi; vượt mức, trục "
+        "trả lời SYS-128, không ghi nhật ký.",
         en="Times a second one address is told that nobody knows the caller; beyond, SYS-128 is answered and nothing logged.",
     )
 
@@ -297,13 +298,13 @@ class PortalForm:
 
     allowed: bool = setting(
         False,
-        vi="Được dùng cửa /dvcqg: đăng nhập bằng tài khoản ở credentials.basic, gửi các dòng không ký.",
+        vi="Được dùng giao diện /dvcqg: đăng nhập bằng tài khoản ở credentials.basic, gửi các dòng không ký.",
         en="Whether it may use the door /dvcqg: it logs in with an account of credentials.basic and sends unsigned rows.",
     )
     success: str = setting(
         "00",
         among=("00", "0"),
-        vi="error_code khi thành công, theo điều máy khách của bên này so sánh: 00 hoặc 0.",
+        vi="error_code khi thành công, theo giá trị máy khách của bên này so sánh: 00 hoặc 0.",
         en="error_code of success, as this party's client compares it: 00 or 0.",
     )
 

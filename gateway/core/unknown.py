@@ -8,7 +8,7 @@ _LISTED = {
     "message": ("thông điệp", "message", "lienthong messages"),
     "delivery": ("lượt gửi", "delivery", "lienthong lanes"),
     "dossier": ("hồ sơ", "dossier", "lienthong messages"),
-    "alert": ("nhóm việc", "group of alerts", "lienthong alerts"),
+    "alert": ("nhóm cảnh báo", "group of alerts", "lienthong alerts"),
     "operator": ("người trực", "operator", "lienthong operator list"),
     "party": ("bên", "party", "lienthong parties list"),
     "batch": ("đợt", "batch", "lienthong batches"),

@@ -41,7 +41,7 @@ class ColumnMap:
     """Which column of an export is which field; a small TOML file."""
 
     columns: Mapping[str, str] = setting(
-        vi="Trường của ta -> tên cột trong tệp: MaHoSo, TrangThaiHoSo, NgayTiepNhan, NgayHenTra, NgayTra, NgayTuChoi, "
+        vi="Trường của trục -> tên cột trong tệp: MaHoSo, TrangThaiHoSo, NgayTiepNhan, NgayHenTra, NgayTra, NgayTuChoi, "
         "NgayKetThucXuLy.",
         en="Our field -> the column's name in the file.",
     )
@@ -49,7 +49,7 @@ class ColumnMap:
         {}, vi="Dạng ngày giờ của từng trường (mặc định: như hồ sơ bên).", en="Date form of single fields."
     )
     maps: Mapping[str, Mapping[str, str]] = setting(
-        {}, vi="Bảng mã: trường -> chữ của họ -> mã của ta.", en="Code tables: field -> theirs -> ours."
+        {}, vi="Bảng mã: trường -> giá trị của bên đó -> mã của trục.", en="Code tables: field -> theirs -> ours."
     )
     encoding: str | None = setting(None, vi="Bảng mã ký tự của CSV (mặc định UTF-8).", en="The CSV's encoding.")
     delimiter: str | None = setting(

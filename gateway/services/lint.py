@@ -166,13 +166,16 @@ def lint_sheets(report: LintReport, parties: Parties, lang: Lang) -> list[Sheet]
     english = lang is Lang.EN
     notes = [f"{'Source' if english else 'Nguồn'}: {SOURCE_EN if english else SOURCE_VI}."]
     if report.unread:
-        told = (f"{report.unread} hồ sơ không còn đọc được thư.", f"{report.unread} dossiers cannot be read any more.")
+        told = (
+            f"{report.unread} hồ sơ không còn đọc được thông điệp.",
+            f"{report.unread} dossiers cannot be read any more.",
+        )
         notes.append(told[english])
     cut = (f"Còn {report.left_out} dòng nữa.", f"{report.left_out} more lines.")
     names = {one.agency: party.name if (party := parties.get(one.agency)) else "" for one in report.weeks}
     counts = Sheet(
         name=("Soi 766", "Lint 766")[english],
-        title=("Soi hồ sơ theo bộ chỉ số 766", "The lint by the index 766")[english],
+        title=("Rà soát hồ sơ theo bộ chỉ số 766", "The lint by the index 766")[english],
         notes=notes,
         header=[head[english] for head in _COUNTS],
         rows=[
@@ -183,8 +186,8 @@ def lint_sheets(report: LintReport, parties: Parties, lang: Lang) -> list[Sheet]
         ],
     )
     dossiers = Sheet(
-        name=("Soi 766 - hồ sơ", "Lint 766 - dossiers")[english],
-        title=("Hồ sơ bị nhắc", "Dossiers told of")[english],
+        name=("Rà soát 766 - hồ sơ", "Lint 766 - dossiers")[english],
+        title=("Hồ sơ bị lưu ý", "Dossiers told of")[english],
         header=[head[english] for head in _DOSSIERS],
         rows=[
             [one.agency, names[one.agency], one.ma_ho_so, one.week, one.rule.id, one.problem.message(lang)]
@@ -196,9 +199,9 @@ def lint_sheets(report: LintReport, parties: Parties, lang: Lang) -> list[Sheet]
 
 
 _COUNTS = (("Cơ quan", "Agency"), ("Tên", "Name"), ("Tuần", "Week"), ("Quy tắc", "Rule"), ("Nghĩa", "Meaning"),
-           ("Hồ sơ bị nhắc", "Dossiers told of"), ("Trong số", "Of"))  # fmt: skip
+           ("Hồ sơ bị lưu ý", "Dossiers told of"), ("Trong số", "Of"))  # fmt: skip
 _DOSSIERS = (("Cơ quan", "Agency"), ("Tên", "Name"), ("Mã hồ sơ", "Dossier"), ("Tuần", "Week"), ("Quy tắc", "Rule"),
-             ("Điều bị nhắc", "What"))  # fmt: skip
+             ("Nội dung bị lưu ý", "What"))  # fmt: skip
 
 
 def lint_of(store: Store, parties: Parties, ma_ho_so: MaHoSo) -> tuple[LintFinding, ...]:

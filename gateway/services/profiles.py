@@ -61,7 +61,7 @@ class CertificateFile(CertificateUse):
 
     file: Path = setting(vi="Tệp PEM, DER hoặc PKCS#12.", en="PEM, DER or PKCS#12 file.")
     password_file: Path | None = setting(
-        None, vi="Tệp có mật khẩu của tệp PKCS#12.", en="A file with the password of the PKCS#12 file."
+        None, vi="Tệp chứa mật khẩu của tệp PKCS#12.", en="A file with the password of the PKCS#12 file."
     )
 
 
@@ -78,7 +78,7 @@ class PartyProfile:
     role: Role = setting(vi="portal, one-stop hoặc oversight.", en="portal, one-stop or oversight.")
     identifiers: tuple[str, ...] = setting(
         pattern=AGENCY,
-        vi="Mã định danh; mã đầu là mã ta ghi, các mã sau là bí danh.",
+        vi="Mã định danh; mã đầu là mã trục ghi, các mã sau là bí danh.",
         en="Agency identifiers; the first is what we write, the others are aliases.",
     )
     receives: Receives = setting(
@@ -94,17 +94,17 @@ class PartyProfile:
     )
     signature: SignaturePolicy = setting(SignaturePolicy(), vi="Yêu cầu về chữ ký.", en="What signatures must be.")
     connector: Mapping[str, Any] = setting(
-        {}, vi="Bộ kết nối: name và các thiết lập của nó.", en="The connector: its name and settings."
+        {}, vi="Bộ kết nối: name và các thiết lập của bộ kết nối.", en="The connector: its name and settings."
     )
     maps: Mapping[str, Mapping[str, Any]] = setting(
-        {}, vi="Bảng mã: trường -> mã của họ -> mã của ta.", en="Code tables: field -> theirs -> ours."
+        {}, vi="Bảng mã: trường -> mã của bên đó -> mã của trục.", en="Code tables: field -> theirs -> ours."
     )
     formats: Mapping[str, str] = setting({}, vi="Dạng ngày giờ của từng trường.", en="Date form of single fields.")
     limits: Mapping[str, int] = setting(
         {}, vi="Độ dài tối đa của từng trường, ký tự.", en="The longest text of single fields, characters."
     )
     meaning: CodeMeaning = setting(CodeMeaning(), vi="Nghĩa của mã.", en="What codes mean.")
-    retry: RetryPolicy = setting(RetryPolicy(), vi="Độ kiên nhẫn khi gửi lại.", en="Patience with retries.")
+    retry: RetryPolicy = setting(RetryPolicy(), vi="Thời hạn gửi lại.", en="Patience with retries.")
     lane: LanePolicy = setting(LanePolicy(), vi="Thứ tự theo hồ sơ.", en="Order per dossier.")
     versions: Mapping[str, tuple[str, ...]] = setting(
         {}, vi='Phiên bản mà bên này đọc được: HS05 = ["1.0"].', en='Versions it can read: HS05 = ["1.0"].'
@@ -119,7 +119,7 @@ class PartyProfile:
     )
     portal_form: PortalForm = setting(
         PortalForm(),
-        vi="Cửa theo khuôn dạng Cổng Dịch vụ công quốc gia.",
+        vi="Giao diện theo khuôn dạng Cổng Dịch vụ công quốc gia.",
         en="The door in the national portal's own form.",
     )
     plain_references: bool = setting(
@@ -140,7 +140,7 @@ class PartyProfile:
     rate_per_s: float | None = setting(None, at_least=0.01, vi="Số yêu cầu mỗi giây.", en="Requests a second.")
     allowance: PartyAllowance = setting(
         PartyAllowance(),
-        vi="Được gửi bao nhiêu; bỏ trống: như bảng allowance của nút.",
+        vi="Hạn mức gửi; bỏ trống: như bảng allowance của máy.",
         en="How much it may send; empty: as the node's table allowance says.",
     )
     may_send_to: tuple[str, ...] | None = setting(

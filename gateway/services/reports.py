@@ -53,8 +53,8 @@ COUNTS: Mapping[str, Words] = {
     "open_undated": ("Đang xử lý, chưa có hẹn", "Open, no appointment"),
     "supplemented": ("Yêu cầu bổ sung", "Supplement asked for"),
     "supplemented_twice": ("Yêu cầu bổ sung lần hai", "Second supplement asked for"),
-    "hand_over_late": ("Chuyển xử lý trễ (6 giờ)", "Handed over late (6 hours)"),
-    "transfers_late": ("Trả lời hồ sơ chuyển trễ", "Transfers answered late"),
+    "hand_over_late": ("Chuyển xử lý quá hạn (6 giờ)", "Handed over late (6 hours)"),
+    "transfers_late": ("Trả lời hồ sơ chuyển quá hạn", "Transfers answered late"),
     "events": ("Sự kiện", "Events"),
     "asked": ("Lượt tra cứu", "Queries"),
     "recalled": ("Thu hồi", "Recalls"),
@@ -73,8 +73,11 @@ PUNCTUALITIES: Mapping[Punctuality, Words] = {
 }
 SENDERS: Mapping[str, Words] = {
     "rejected": ("Thông điệp bị từ chối", "Messages rejected"),
-    "held": ("Thông điệp đang giữ", "Messages held"),
-    "drift": ("Hồ sơ mà bên nhận chưa biết đúng (lúc lập)", "Dossiers that a receiver does not know rightly (now)"),
+    "held": ("Thông điệp đang tạm giữ", "Messages held"),
+    "drift": (
+        "Hồ sơ có dữ liệu ở bên nhận chưa khớp (lúc lập)",
+        "Dossiers that a receiver does not know rightly (now)",
+    ),
 }
 _CODES: Words = ("Mã lỗi hay gặp", "Commonest codes")
 _SHOWN_CODES = 5
@@ -82,7 +85,7 @@ _EXPLAINED: Sequence[Words] = (
     (
         (
             "Trước hạn: xong vào một ngày trước ngày hẹn. Đúng hạn: trong ngày hẹn, không sau giờ hẹn. Quá hạn: sau giờ hẹn. "
-            "Chưa có hẹn: không ai nêu ngày hẹn; không tính là đúng hạn."
+            "Chưa có hẹn: không có ngày hẹn; không tính là đúng hạn."
         ),
         (
             "Early: finished on a day before the appointment. On time: on its day, not after its hour. Late: after it. "
@@ -98,8 +101,8 @@ _EXPLAINED: Sequence[Words] = (
     ),
     (
         (
-            "“Đang xử lý” và các cột về hồ sơ còn mở: lúc hết kỳ. Các cột khác: trong kỳ. Tin đến sau mà nói về trong kỳ thì "
-            "được tính khi lập lại."
+            "“Đang xử lý” và các cột về hồ sơ còn mở: lúc hết kỳ. Các cột khác: trong kỳ. Thông tin đến sau về "
+            "sự việc trong kỳ được tính khi lập lại."
         ),
         (
             "“Open” and the columns about open dossiers: at the end of the period. All else: in the period. Later news that "
@@ -437,11 +440,11 @@ def _names(view: View, parties: Parties) -> dict[tuple[By, str], str]:
 # Forms. Their texts were not found: what is known of them is a list of names from a secondary source (docs/law.md).
 
 _UNSEEN: Words = (
-    "Chưa có văn bản của mẫu: bố cục là của trục, không trích từ mẫu. Trục chỉ ghi cái nó biết.",
+    "Chưa có văn bản của mẫu: bố cục do trục đặt, không trích từ mẫu. Trục chỉ ghi thông tin trục có.",
     "The form's text was not at hand: the layout is the gateway's own and quotes nothing. It states only what the gateway knows.",
 )
 _WITHOUT: Words = (
-    "Không có ở đây vì trục không giữ ngoài thông điệp: tên, địa chỉ, điện thoại của người nộp, số bộ hồ sơ, chữ ký nhận.",
+    "Không thể hiện vì trục không lưu ngoài thông điệp: tên, địa chỉ, điện thoại của người nộp, số bộ hồ sơ, chữ ký nhận.",
     "Not here, as the gateway keeps it in no table: the applicant's name, address and telephone, number of copies, signatures.",
 )
 _REGISTER: Sequence[Words] = (

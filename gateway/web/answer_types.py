@@ -120,7 +120,7 @@ class LoiStructure(AnswerType):
     KetLuan: KetLuanType
     BenXuLy: BenXuLyType
     GuiLaiDuoc: Annotated[
-        Flag, Meant("Gửi lại đúng các byte đó về sau có thể được.", "The same bytes may succeed later.")
+        Flag, Meant("Có thể thành công khi gửi lại đúng các byte đó.", "The same bytes may succeed later.")
     ]
 
 
@@ -142,7 +142,11 @@ class KetQuaGuiThongDiepStructure(AnswerType):
     ]
     BienNhan: (
         Annotated[
-            Octets, Meant("Biên nhận HS02 có chữ ký của trục, từng byte.", "The signed receipt HS02, byte for byte.")
+            Octets,
+            Meant(
+                "Xác nhận tiếp nhận thông điệp HS02 có chữ ký của trục, từng byte.",
+                "The signed receipt HS02, byte for byte.",
+            ),
         ]
         | None
     ) = None
@@ -151,7 +155,7 @@ class KetQuaGuiThongDiepStructure(AnswerType):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KetQuaKiemTraStructure(AnswerType):
-    """Thông điệp sẽ được kết luận thế nào nếu gửi bây giờ. / What a message would come to if it were sent now."""
+    """Thông điệp sẽ được kết luận thế nào nếu gửi hiện tại. / What a message would come to if it were sent now."""
 
     KetQua: KetQuaXuLyType
     MaThongDiep: Token | None = None
@@ -279,7 +283,7 @@ class GiaoNhanStructure(AnswerType):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThongTinThongDiepStructure(AnswerType):
-    """Số phận của một thông điệp. / The fate of a message."""
+    """Kết quả xử lý một thông điệp. / The fate of a message."""
 
     KetQua: KetQuaXuLyType
     SoTiepNhan: Token
@@ -502,7 +506,9 @@ class ProblemRow(AnswerType):
     token: Annotated[Token, Meant("Lớp lỗi ổn định cho chương trình.", "What a program switches on.")]
     outcome: KetLuanType
     side: BenXuLyType
-    retry: Annotated[Flag, Meant("Gửi lại đúng các byte đó về sau có thể được.", "The same bytes may succeed later.")]
+    retry: Annotated[
+        Flag, Meant("Có thể thành công khi gửi lại đúng các byte đó.", "The same bytes may succeed later.")
+    ]
     message: Words
     remedy: Words
     line: Whole | None = None

@@ -37,7 +37,7 @@ _TITLES = {
     404: ("Không tìm thấy", "Not found"),
     405: ("Phương thức không dùng được", "Method not usable"),
     408: ("Hết thời gian chờ nội dung", "The body took too long"),
-    409: ("Xung đột với điều đã ghi nhận", "In conflict with what is on record"),
+    409: ("Xung đột với nội dung đã ghi nhận", "In conflict with what is on record"),
     410: ("Không còn lưu", "No longer kept"),
     413: ("Nội dung quá lớn", "The body is too large"),
     415: ("Kiểu nội dung không dùng được", "Media type not usable"),

@@ -201,7 +201,7 @@ class DatDai(Shape):
             self.takes(code, said)
             return json_({"Code": 1, "Data": {"SoBienNhan": key}})
         if said["SoBienNhan"] != key:
-            return json_({"Code": 9, "Message": "sai số biên nhận"})
+            return json_({"Code": 9, "Message": "sai số xác nhận tiếp nhận thông điệp"})
         if "TrangThai" in said:
             self.states[code] = {"DangXuLy": "4", "ChoBoSung": "5", "DaCoKetQua": "9", "DaTra": "10"}.get(
                 said["TrangThai"], said["TrangThai"]
