@@ -155,7 +155,8 @@ class KeySettings:
     )
     previous: tuple[Path, ...] = setting(
         (),
-        vi="Chứng thư của các khóa trước (PEM, DER): xác nhận tiếp nhận và đầu nhật ký đã ký bằng các khóa đó vẫn kiểm tra được sau khi thay khóa.",
+        vi="Chứng thư của các khóa trước (PEM, DER): xác nhận tiếp nhận và đầu nhật ký đã ký bằng "
+        "các khóa đó vẫn kiểm tra được sau khi thay khóa.",
         en="Certificates of earlier keys (PEM, DER): what they signed (receipts, log heads) is still believed afterwards.",
     )
 
@@ -231,7 +232,8 @@ class WebSettings:
     growth_mb: int = setting(
         512,
         at_least=8,
-        vi="Số MB bộ nhớ tăng thêm từ lúc bắt đầu mà khi đạt tới, tiến trình nhận được thay bằng tiến trình mới, không gián đoạn.",
+        vi="Số MB bộ nhớ tăng thêm từ lúc bắt đầu mà khi đạt tới, tiến trình nhận được thay bằng "
+        "tiến trình mới, không gián đoạn.",
         en="A worker that has grown by this many MB since it began is replaced by a fresh one, without a gap.",
     )
     boot_s: float = setting(
@@ -416,13 +418,16 @@ class WorkSettings:
     """The process that delivers, checks certificates and watches."""
 
     host: str = setting(
-        "127.0.0.1", vi="Địa chỉ để kiểm tra “work” có đang chạy.", en="The address at which `work` says how it is doing."
+        "127.0.0.1",
+        vi="Địa chỉ để kiểm tra “work” có đang chạy.",
+        en="The address at which `work` says how it is doing.",
     )
     port: int | None = setting(
         None,
         at_least=0,
         at_most=65535,
-        vi="Cổng để kiểm tra “work”: /healthz, /readyz, /metrics (cần mã truy cập quản trị); bỏ trống: không mở; 0: cổng trống bất kỳ.",
+        vi="Cổng để kiểm tra “work”: /healthz, /readyz, /metrics (cần mã truy cập quản trị); bỏ "
+        "trống: không mở; 0: cổng trống bất kỳ.",
         en="The port of `work` for /healthz, /readyz and /metrics (an operator's token); empty: none; 0: any free one.",
     )
     deliveries: int = setting(
@@ -638,7 +643,8 @@ class TrustSettings:
         24.0,
         at_least=1,
         at_most=720,
-        vi="Số giờ tin cậy CRL hoặc trả lời OCSP không ghi thời hạn (nextUpdate), tính từ lúc lập; được nửa thời gian thì tra cứu lại.",
+        vi="Số giờ tin cậy CRL hoặc trả lời OCSP không ghi thời hạn (nextUpdate), tính từ lúc lập; "
+        "được nửa thời gian thì tra cứu lại.",
         en="A CRL or OCSP answer without an end (nextUpdate) counts this many hours from when it was made; asked again at half.",
     )
 
@@ -897,12 +903,18 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "node": ("Thông tin nhận biết máy này.", "Who this node is."),
         "database": ("Nơi lưu dữ liệu.", "Where everything is recorded."),
-        "key": ("Khóa ký của trục: xác nhận tiếp nhận thông điệp, thông điệp lập thay, đầu nhật ký.", "The gateway's signing key."),
+        "key": (
+            "Khóa ký của trục: xác nhận tiếp nhận thông điệp, thông điệp lập thay, đầu nhật ký.",
+            "The gateway's signing key.",
+        ),
         "web": ("Máy chủ HTTP nhận REST và SOAP.", "The HTTP server for REST and SOAP."),
         "door": ("Giới hạn và thời gian chờ khi tiếp nhận.", "Limits and patience at the door."),
         "limits": ("Giới hạn của một tài liệu XML.", "The budgets of one XML document."),
         "allowance": ("Hạn mức gửi của mỗi bên.", "How much each party may send."),
-        "work": ("Tiến trình gửi thông điệp đi, xét lại, theo dõi thời hạn.", "The process that delivers, judges again and watches."),
+        "work": (
+            "Tiến trình gửi thông điệp đi, xét lại, theo dõi thời hạn.",
+            "The process that delivers, judges again and watches.",
+        ),
         "files": ("Tệp gửi kèm ngoài thông điệp.", "Files beside messages."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ bổ sung ngoài chương trình.", "Schemas beside those in the package."),

@@ -46,7 +46,9 @@ sys.path[:0] = [str(ROOT / "tools")]
 from codes import ATTACKS_TEST, proofs  # noqa: E402 - of this folder; the path is set above
 
 DOCS = ROOT / "docs"
-MADE = "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; không sửa trực tiếp. / Made from the code; do not edit. -->"
+MADE = (
+    "<!-- Trang này được sinh từ mã nguồn bằng `make docs`; không sửa trực tiếp. / Made from the code; do not edit. -->"
+)
 
 
 def page(title_vi: str, title_en: str, *parts: str) -> str:
@@ -356,7 +358,11 @@ BATCHES = {
         "`batch resume` → running; `batch cancel` → cancelled",
     ),
     BatchState.DONE: ("mọi việc đã rõ kết quả", "it is known what became of everything", "cuối cùng / final"),
-    BatchState.CANCELLED: ("phần chưa thực hiện giữ nguyên", "what was not done is left as it was", "cuối cùng / final"),
+    BatchState.CANCELLED: (
+        "phần chưa thực hiện giữ nguyên",
+        "what was not done is left as it was",
+        "cuối cùng / final",
+    ),
 }
 FATES = {
     Fate.ACCEPTED: (
@@ -410,7 +416,10 @@ def states() -> str:
         _diagram(),
         table(("Từ / from", "Sang / to", "Điều kiện / guard", "Effect", "Nguồn / source"), moves),
         "## Thông điệp / Message",
-        table(("Kết quả xử lý / fate", "Nghĩa", "Meaning", "Đi tiếp / moves on"), ((f"`{k}`", *v) for k, v in FATES.items())),
+        table(
+            ("Kết quả xử lý / fate", "Nghĩa", "Meaning", "Đi tiếp / moves on"),
+            ((f"`{k}`", *v) for k, v in FATES.items()),
+        ),
         "## Chuyển giao / Delivery",
         "Mỗi bên nhận có một hàng đợi cho mỗi hồ sơ; trong một hàng đợi, thứ tự luôn được giữ.",
         "Each receiver has a lane for each dossier; within a lane the order is always kept.",
@@ -505,11 +514,12 @@ def _rights() -> list[str]:
     return [
         "## Bên nào được gửi thông điệp nào / Who may say what",
         (
-            "Bảng này là chính bảng mà trục áp dụng (`gateway/core/rights.py`): điều không có trong bảng thì không được nói. Tư cách của"
-            " bên gửi trong hồ sơ quyết định được nói hay không, và được chuyển hồ sơ sang trạng thái nào (trong ngoặc; không ngoặc: không"
-            " chuyển). Hồ sơ chưa có chỉ được mở bởi bên nêu ở cột cuối: cơ quan có mã trong mã hồ sơ, hoặc cổng. Hồ sơ nhận ở cơ quan A,"
-            " giải quyết ở cơ quan B đi dưới mã của A, không bao giờ dưới mã của B. Với bên ngoài cuộc, hồ sơ chưa có và hồ sơ của bên khác"
-            " được trả lời như nhau (AUT-020, AUT-021)."
+            "Bảng này là chính bảng mà trục áp dụng (`gateway/core/rights.py`): thông điệp không có trong bảng "
+            "không được gửi. Tư cách của bên gửi trong hồ sơ quyết định được gửi hay không, và được chuyển hồ sơ "
+            "sang trạng thái nào (trong ngoặc; không ngoặc: không chuyển). Hồ sơ chưa có chỉ được mở bởi bên nêu "
+            "ở cột cuối: cơ quan có mã trong mã hồ sơ, hoặc cổng. Hồ sơ nhận ở cơ quan A, giải quyết ở cơ quan B "
+            "đi dưới mã của A, không bao giờ dưới mã của B. Với bên ngoài cuộc, hồ sơ chưa có và hồ sơ của bên "
+            "khác được trả lời như nhau (AUT-020, AUT-021)."
         ),
         (
             "*This is the very table that the gateway applies (`gateway/core/rights.py`): what is not in it may not be said. The sender's"
@@ -757,14 +767,23 @@ def lint() -> str:
         "**Nguồn / source.** Không tìm được công thức của Quyết định 766/QĐ-TTg. Mỗi quy tắc dưới đây được *thấy trong mã tích hợp* công "
         "khai dựng lại bộ chỉ số, không phải trong văn bản; điểm thật có thể tính khác. / The formula of the Decision was not found. Each "
         "rule was *seen in public integration code* that reproduces the index, not in the text; the real score may be counted otherwise.",
-        "**Chỉ nhắc / it only tells.** Không quy tắc nào tự từ chối hay nhắc ở cửa nhận, và trục không sửa dữ liệu cho đẹp. Muốn hỏi "
-        'ngay khi thông điệp đến thì đặt mức, ví dụ `rules.severity = { "cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ '
-        "chối; mã là số đó trừ 100). Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
-        "refuses or remarks at the door by itself, and data are never made prettier. A setting asks it of messages as they arrive; the code of "
-        "the refusal is the one below minus 100. What is told are codes of dossiers, names of fields, dates, states and counts, no "
-        "personal data.",
+        "**Chỉ lưu ý / it only tells.** Không quy tắc nào tự từ chối hay lưu ý khi tiếp nhận, và trục không sửa "
+        "dữ liệu để cải thiện điểm số. Để kiểm tra ngay khi thông điệp đến, đặt mức, ví dụ `rules.severity = { "
+        '"cham-diem-hen-tra" = "warn" }` (nhận, kèm mã dưới đây) hoặc `"reject"` (từ chối; mã là số đó trừ 100). '
+        "Kết quả chỉ nêu mã hồ sơ, tên trường, ngày, trạng thái và số đếm, không nêu dữ liệu cá nhân. / No rule "
+        "refuses or remarks at the door by itself, and data are never made prettier. A setting asks it of "
+        "messages as they arrive; the code of the refusal is the one below minus 100. What is told are codes of "
+        "dossiers, names of fields, dates, states and counts, no personal data.",
         table(
-            ("Quy tắc / rule", "Mã / code", "Nghĩa / meaning", "Nội dung thông báo", "Khi tiếp nhận / at the door", "Nguồn / source"), rows
+            (
+                "Quy tắc / rule",
+                "Mã / code",
+                "Nghĩa / meaning",
+                "Nội dung thông báo",
+                "Khi tiếp nhận / at the door",
+                "Nguồn / source",
+            ),
+            rows,
         ),
     )
 

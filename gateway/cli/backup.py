@@ -243,7 +243,7 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
         generation = None
         if not dry_run:
             place = shown_url(url)
-            why = call.agreed("restore", reason, f"Khôi phục vào {place} ngay bây giờ?", f"Restore into {place} now?")
+            why = call.agreed("restore", reason, f"Khôi phục vào {place} ngay?", f"Restore into {place} now?")
             who = f"operator:{call.person}"
             with screen.progress("Khôi phục", "Restoring") as tell:
                 generation = restore_backup(found, database, who=who, reason=why, now=call.now, tell=tell)
@@ -421,7 +421,7 @@ def _print_report(call: CommandRun, found: Restored, held: Sequence[HeldReceipt]
 @command(
     "copy",
     vi="Chép toàn bộ cơ sở dữ liệu của nút sang cơ sở dữ liệu mới (thường từ SQLite sang PostgreSQL), đọc lại, so từng bảng và "
-    "kiểm chuỗi nhật ký. Dừng giữa chừng thì chạy lại lệnh để đi tiếp. Trong lúc chép, máy không ghi được: nên dừng serve "
+    "kiểm chuỗi nhật ký. Dừng giữa chừng thì chạy lại lệnh để được gửi tiếp. Trong lúc chép, máy không ghi được: nên dừng serve "
     "và work.",
     en="Copy the node's whole database into a new one (from SQLite to PostgreSQL, mostly), read it again, compare table by "
     "table, and verify the log's chain. Broken off, it goes on when it is run again. The node cannot write meanwhile: "
@@ -439,7 +439,7 @@ def copy(call: CommandRun, url: str, *, reason: str | None = None) -> int:
     call.need(OperatorRole.ADMINISTRATOR, "db copy")
     screen, place = call.screen, shown_url(url)
     source = file_of(call.store.engine)
-    why = call.agreed("db copy", reason, f"Chép sang {place} ngay bây giờ?", f"Copy to {place} now?")
+    why = call.agreed("db copy", reason, f"Chép sang {place} ngay?", f"Copy to {place} now?")
     try:
         with screen.progress("Chép và so", "Copying and comparing") as tell:
             done = copy_database(

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 log = Group(
     "log",
     entries={
-        "show": LazyCommand("gateway.cli.who:show", "Nhật ký thao tác: người thực hiện, người xem.", "Who did what, and who looked."),
+        "show": LazyCommand(
+            "gateway.cli.who:show", "Nhật ký thao tác: người thực hiện, người xem.", "Who did what, and who looked."
+        ),
         "verify": LazyCommand("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
         "export": LazyCommand(
             "gateway.cli.log:export", "Xuất nhật ký, mỗi dòng một mục.", "Export the log, one entry a line."

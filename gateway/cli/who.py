@@ -58,7 +58,7 @@ ACTS: Final = {
     "batch.started": ("bắt đầu đợt", "started a batch"),
     "batch.approved": ("duyệt đợt", "approved a batch"),
     "batch.paused": ("tạm dừng đợt", "paused a batch"),
-    "batch.resumed": ("cho đợt chạy tiếp", "resumed a batch"),
+    "batch.resumed": ("chạy tiếp đợt", "resumed a batch"),
     "batch.cancelled": ("hủy đợt", "cancelled a batch"),
     "batch.ended": ("đợt kết thúc", "a batch ended"),
     "log.head": ("ký đầu chuỗi", "signed the head"),

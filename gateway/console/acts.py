@@ -87,7 +87,7 @@ def _planned(call: DeskCall, act: DeskAct) -> Answer:
     parts: list[Part] = [Lines(lines=plan.says), *plan.shown]
     if plan.problems:
         parts += [
-            Heading(text=call.text("Bây giờ vẫn sẽ hỏng", "Would fail even now")),
+            Heading(text=call.text("Hiện vẫn không thành công", "Would fail even now")),
             ToldProblems(problems=plan.problems),
         ]
     if plan.count:
@@ -100,7 +100,7 @@ def _planned(call: DeskCall, act: DeskAct) -> Answer:
         parts.append(
             Act(
                 to=f"{act.to}/lam",
-                button=call.text("Làm", "Do it"),
+                button=call.text("Thực hiện", "Do it"),
                 hidden=[("ke-hoach", kept.id)],
                 fields=[why],
                 title=call.text("Đồng ý?", "Agreed?"),
@@ -108,7 +108,7 @@ def _planned(call: DeskCall, act: DeskAct) -> Answer:
             )
         )
     else:
-        parts.append(Lines(lines=[call.text("Không có gì để làm.", "There is nothing to do.")]))
+        parts.append(Lines(lines=[call.text("Không có việc phải thực hiện.", "There is nothing to do.")]))
     return Shown(title=call.text(f"Kế hoạch: {title}", f"Plan: {title}"), parts=parts)
 
 
@@ -134,4 +134,4 @@ def _done(call: DeskCall, act: DeskAct) -> Answer:
                 rows=[[link] for link in done.links],
             )
         )
-    return Shown(title=call.text(f"Đã làm: {title}", f"Done: {title}"), parts=parts)
+    return Shown(title=call.text(f"Đã thực hiện: {title}", f"Done: {title}"), parts=parts)

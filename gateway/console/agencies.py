@@ -54,7 +54,7 @@ def agencies(call: DeskCall) -> Answer:
         ("Tình trạng", "Standing"),
         ("Còn phải gửi", "Owed"),
         ("Quá giờ gửi", "Due since"),
-        ("Hộp thư chưa đọc", "Unread"),
+        ("Hộp thư chưa được đọc", "Unread"),
     )
     caption = call.text("Các bên trong sổ đăng ký", "The parties of the registry")
     return Shown(
@@ -67,7 +67,7 @@ def _standing(call: DeskCall, enabled: bool, queue: Queue | None) -> Glance:
     if not enabled:
         return Glance(call.text("bị khóa", "locked"), "bad")
     if queue is not None and queue.failures:
-        said = (f"{queue.failures} lần liền không trả lời", f"{queue.failures} times in a row no answer")
+        said = (f"{queue.failures} lần liên tiếp không trả lời", f"{queue.failures} times in a row no answer")
         return Glance(call.text(*said), "bad")
     return Glance(call.text("bình thường", "fine"), "good")
 
@@ -118,7 +118,7 @@ def agency(call: DeskCall) -> Answer:
     parts: list[Part] = [Facts(rows=facts)]
     parts.append(
         Table(
-            caption=call.text("Hàng đợi theo hồ sơ đang bị giữ", "Lanes that are held"),
+            caption=call.text("Hàng đợi theo hồ sơ đang bị tạm giữ", "Lanes that are held"),
             heads=[
                 call.text("Hồ sơ", "Dossier"),
                 call.text("Lượt gửi đầu", "First delivery"),
@@ -155,7 +155,7 @@ def agency(call: DeskCall) -> Answer:
             rows=[[one.loai, one.phien_ban, one.count, words.when(one.last)] for one in spoken],
         )
     )
-    heads = (("Phiên bản sổ", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
+    heads = (("Phiên bản sổ đăng ký", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
     parts.append(
         Table(
             caption=call.text("Các lần áp dụng hồ sơ bên", "Versions of the profile"),

@@ -306,4 +306,4 @@ def _problem_page(call: DeskCall, error: Exception) -> Shown:
         log.error("a page failed", exc_info=error)
         problems, status = (Problem("SYS-172", {"error": type(error).__name__}),), 500
     parts: list[Part] = [ToldProblems(problems=problems)]
-    return Shown(title=call.text("Chưa làm được", "This was not done"), parts=parts, status=status)
+    return Shown(title=call.text("Chưa thực hiện được", "This was not done"), parts=parts, status=status)

@@ -24,11 +24,11 @@ def causes_page(call: DeskCall) -> Answer:
     with call.store.read() as view:
         owed = view.delivery_failures(MOST)
     refused = desk.causes(call.store, since=since, until=until)[:MOST]
-    parts: list[Part] = [Heading(text=call.text("Chưa tới được bên nhận", "Not through to the receiver"))]
+    parts: list[Part] = [Heading(text=call.text("Chưa gửi được tới bên nhận", "Not through to the receiver"))]
     for cause in owed:
         parts += _group(call, cause, names, sent=True)
     if not owed:
-        parts.append(Lines(lines=[call.text("Không có lượt gửi nào hỏng.", "No delivery fails.")]))
+        parts.append(Lines(lines=[call.text("Không có lượt gửi nào không thành công.", "No delivery fails.")]))
     parts.append(Heading(text=call.text("Bị từ chối nhận, hoặc tạm giữ", "Rejected, or held")))
     parts.append(
         Search(to=words.desk_address("/nguyen-nhan"), button=call.text("Lọc", "Filter"), fields=words.days_fields(call))

@@ -19,7 +19,8 @@ from gateway.wiring import start_logging
 
 @command(
     "console",
-    vi="Mở bàn trực: các trang cho người trực, ở cổng riêng (console.host, console.port). Ai được vào: lienthong operator.",
+    vi="Khởi động bàn trực: các trang cho người trực, ở cổng riêng (console.host, console.port). "
+    "Người được đăng nhập: lienthong operator.",
     en="Open the console: pages for persons at a port of its own (console.host, console.port). Who may come: lienthong operator.",
 )
 @option("--host", vi="Địa chỉ (mặc định console.host).", en="Address (default console.host).")
@@ -45,7 +46,7 @@ def console(call: CommandRun, host: str | None, port: int | None) -> int:
             call.screen.row({"ready": address})
         else:
             call.screen.line(
-                f"Bàn trực tại {address} (Ctrl-C để dừng).", f"The console is at {address} (Ctrl-C stops)."
+                f"Bàn trực tại {address} (nhấn Ctrl-C để dừng).", f"The console is at {address} (Ctrl-C stops)."
             )
 
     asyncio.run(_until_stopped(room, tls, ready))

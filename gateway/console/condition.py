@@ -55,7 +55,13 @@ def condition(call: DeskCall) -> Answer:
     ]
     ends = forecast(trust, parties, call.now, AHEAD)
     names = call.names()
-    heads = (("Cái gì", "What"), ("Của", "Of"), ("Hết lúc", "Ends at"), ("Còn", "In"), ("Có cái thay", "Replaced"))
+    heads = (
+        ("Thành phần", "What"),
+        ("Của", "Of"),
+        ("Hết hiệu lực", "Ends at"),
+        ("Còn", "In"),
+        ("Có thay thế", "Replaced"),
+    )
     rows: list[Sequence[Cell]] = [
         [
             call.text(*KINDS[end.kind]),
@@ -97,7 +103,7 @@ def condition(call: DeskCall) -> Answer:
         ),
         ToldProblems(problems=doubts),
         Table(
-            caption=call.text("Danh mục trên sổ", "Catalogues on record"),
+            caption=call.text("Danh mục đang lưu", "Catalogues on record"),
             heads=[
                 call.text("Danh mục", "Catalogue"),
                 call.text("Phiên bản mới nhất", "Newest version"),

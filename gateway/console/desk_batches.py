@@ -38,7 +38,7 @@ def desk_batches(call: DeskCall) -> Answer:
         ("Việc", "Act"),
         ("Trạng thái", "State"),
         ("Xong", "Done"),
-        ("Hỏng", "Failed"),
+        ("Không thành công", "Failed"),
         ("Số việc", "Size"),
         ("Bắt đầu", "Started"),
         ("Ai", "By"),
@@ -92,7 +92,7 @@ def desk_batch(call: DeskCall) -> Answer:
             call.text("Bắt đầu", "Started"),
             f"{words.when(known.started_at)} · {known.started_by.removeprefix('operator:')}",
         ),
-        (call.text("Nhịp", "Rate"), call.text(f"{known.per_second:g} việc/giây", f"{known.per_second:g} a second")),
+        (call.text("Tốc độ", "Rate"), call.text(f"{known.per_second:g} việc/giây", f"{known.per_second:g} a second")),
     ]
     if known.approved_by is not None:
         approved = f"{words.when(known.approved_at)} · {known.approved_by.removeprefix('operator:')}"
@@ -107,12 +107,12 @@ def desk_batch(call: DeskCall) -> Answer:
     parts: list[Part] = [
         Facts(rows=facts),
         Table(
-            caption=call.text("Các việc đang ở đâu", "Where its things stand"),
+            caption=call.text("Số việc theo trạng thái", "Where its things stand"),
             heads=[call.text("Trạng thái", "State"), call.text("Số", "Count")],
             rows=counted,
         ),
         Table(
-            caption=call.text("Hỏng vì", "Failed for"),
+            caption=call.text("Nguyên nhân không thành công", "Failed for"),
             heads=[call.text("Mã vấn đề", "Code"), call.text("Nghĩa là", "Meaning"), call.text("Số", "Count")],
             rows=[[code, words.explained(code, {}, call.lang)["message"], count] for code, count in causes.items()],
         ),
@@ -126,7 +126,7 @@ def desk_batch(call: DeskCall) -> Answer:
                     name="trang_thai",
                     label=call.text("Các việc ở trạng thái", "Things in state"),
                     value=state,
-                    choices=[("", call.text("hỏng, đã đổi", "failed, changed"))]
+                    choices=[("", call.text("không thành công, đã thay đổi", "failed, changed"))]
                     + [(state.value, call.text(*pair)) for state, pair in ITEM_STATES.items()],
                 )
             ],
@@ -162,7 +162,7 @@ def _items(
         words.desk_address(f"/dot/{number}", trang_thai=state, sau=items[PAGE - 1].number) if len(items) > PAGE else ""
     )
     return Table(
-        caption=call.text("Những việc hỏng, những việc người khác đã đổi", "What failed, what others changed")
+        caption=call.text("Việc không thành công, việc đã có người khác thay đổi", "What failed, what others changed")
         if not state
         else call.text(*ITEM_STATES[BatchItemState(state)]),
         heads=[call.text(*head) for head in heads],
@@ -243,14 +243,14 @@ PAUSE = DeskAct(
     command="batch pause",
     role=OperatorRole.OPERATOR,
     title=("tạm dừng đợt", "pause the batch"),
-    plan=_moving("không làm thêm việc nào cho tới khi chạy tiếp", "nothing more is done until it goes on"),
+    plan=_moving("không thực hiện thêm việc nào cho tới khi chạy tiếp", "nothing more is done until it goes on"),
     do=_moved(batches.pause_batch),
 )
 RESUME = DeskAct(
     name="dot-chay-tiep",
     command="batch resume",
     role=OperatorRole.OPERATOR,
-    title=("cho đợt chạy tiếp", "let the batch go on"),
+    title=("chạy tiếp đợt", "let the batch go on"),
     plan=_moving("chạy tiếp từ chỗ đã dừng", "goes on where it stood"),
     do=_moved(batches.resume_batch),
 )
@@ -258,8 +258,8 @@ CANCEL = DeskAct(
     name="dot-huy",
     command="batch cancel",
     role=OperatorRole.OPERATOR,
-    title=("hủy phần chưa làm của đợt", "cancel the rest of the batch"),
-    plan=_moving("những việc chưa tới lượt không làm nữa", "what has not had its turn is left undone for good"),
+    title=("hủy phần chưa thực hiện của đợt", "cancel the rest of the batch"),
+    plan=_moving("các việc chưa tới lượt không được thực hiện", "what has not had its turn is left undone for good"),
     do=_moved(batches.cancel_batch),
     grave=True,
 )
@@ -275,8 +275,8 @@ AGAIN = DeskAct(
     name="dot-lam-lai",
     command="batch again",
     role=OperatorRole.OPERATOR,
-    title=("gửi lại những việc hỏng của đợt", "replay what failed in the batch"),
-    plan=_moving("những việc hỏng thành một đợt mới", "what failed becomes a new batch"),
+    title=("gửi lại các việc không thành công của đợt", "replay what failed in the batch"),
+    plan=_moving("các việc không thành công lập thành một đợt mới", "what failed becomes a new batch"),
     do=_do_again,
 )
 ACTS = [PAUSE, RESUME, CANCEL, APPROVE, AGAIN]

@@ -95,7 +95,7 @@ def found_dossiers(call: DeskCall) -> Answer:
                 caption=call.text("Hồ sơ theo mã", "Dossiers by code"),
                 heads=[call.text(*head) for head in heads],
                 rows=rows,
-                empty=call.text("không có hồ sơ nào như vậy.", "none like that."),
+                empty=call.text("không có hồ sơ phù hợp.", "none like that."),
                 following=Link(call.text("Trang sau", "Next page"), following) if following else None,
             ),
         ],
@@ -126,7 +126,7 @@ def one_dossier(call: DeskCall) -> Answer:
         parts += _head(call, found.as_dict(call.lang), names)
     else:
         never = (
-            "Hồ sơ chưa được mở: chưa thông điệp nào về hồ sơ được chấp nhận.",
+            "Hồ sơ chưa được mở: chưa có thông điệp nào về hồ sơ được chấp nhận.",
             "Never opened: no message about it was accepted.",
         )
         parts.append(Lines(lines=[call.text(*never)]))
@@ -138,9 +138,9 @@ def one_dossier(call: DeskCall) -> Answer:
         parts.append(
             Act(
                 to=ACTS[0].to,
-                button=call.text("Trả lại mã hồ sơ", "Give the code back"),
+                button=call.text("Giải phóng mã hồ sơ", "Give the code back"),
                 hidden=[("ma", str(code))],
-                title=call.text("Mã bị dùng nhầm", "The code was used by mistake"),
+                title=call.text("Mã bị dùng sai", "The code was used by mistake"),
                 grave=True,
             )
         )
@@ -200,10 +200,10 @@ def _next(call: DeskCall, told: Story) -> Part:
             to = Link(step.about, words.desk_address(f"/co-quan/{step.about}"))
         rows.append([call.text(*WHY[step.why]), to])
     return Table(
-        caption=call.text("Việc chờ người", "What waits for a person"),
+        caption=call.text("Việc cần người vận hành", "What waits for a person"),
         heads=[call.text("Việc", "What"), call.text("Xem ở", "Look at")],
         rows=rows,
-        empty=call.text("không có việc gì.", "nothing."),
+        empty=call.text("không có việc nào.", "nothing."),
     )
 
 
@@ -266,7 +266,13 @@ def _life(call: DeskCall, found: Timeline, names: Mapping[Any, str]) -> list[Par
 
 
 def _told(call: DeskCall, told: Story, names: Mapping[Any, str]) -> list[Part]:
-    heads = (("Bên", "Party"), ("Được báo", "Was told"), ("Lúc", "At"), ("Tự nói", "Says itself"), ("Khớp", "Agrees"))
+    heads = (
+        ("Bên", "Party"),
+        ("Được báo", "Was told"),
+        ("Lúc", "At"),
+        ("Bên nhận tự báo", "Says itself"),
+        ("Khớp", "Agrees"),
+    )
     rows: list[Sequence[Cell]] = []
     for one in told.told:
         says = None if one.believed is None else ", ".join(f"{name} {value}" for name, value in one.believed.items())
@@ -282,7 +288,7 @@ def _told(call: DeskCall, told: Story, names: Mapping[Any, str]) -> list[Part]:
                 None if one.believed is None else agrees,
             ]
         )
-    caption = call.text("Bên nhận được báo gì, tin gì", "What parties were told, and believe")
+    caption = call.text("Thông tin đã báo và dữ liệu ở bên nhận", "What parties were told, and believe")
     return [Table(caption=caption, heads=[call.text(*head) for head in heads], rows=rows)]
 
 
@@ -302,10 +308,10 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
     heads = (("Lúc", "Time"), ("Ai", "Who"), ("Việc", "Act"), ("Lý do", "Reason"))
     return [
         Table(
-            caption=call.text("Ai đã xem, đã làm gì", "Who looked, and acted"),
+            caption=call.text("Người đã xem, đã thực hiện", "Who looked, and acted"),
             heads=[call.text(*head) for head in heads],
             rows=rows,
-            empty=call.text("chưa ai.", "nobody yet."),
+            empty=call.text("chưa có.", "nobody yet."),
             more=call.text("Còn nữa: trang Nhật ký.", "There are more: the page Journal.")
             if len(entries) > LOOKS
             else "",
@@ -322,7 +328,7 @@ def _plan_release(call: DeskCall) -> ActPlan:
     names = call.names()
     portal, agency = (names.get(party, party or "–") if party else "–" for party in (found.portal, found.agency))
     says = call.text(
-        f"Trả lại mã {found.ma_ho_so}: cổng {portal}, cơ quan {agency}, {len(found.changes)} sự kiện. "
+        f"Giải phóng mã {found.ma_ho_so}: cổng {portal}, cơ quan {agency}, {len(found.changes)} sự kiện. "
         "Sự kiện cũ, thông điệp và nhật ký còn nguyên, nhưng không còn là lịch sử của mã này.",
         f"Give {found.ma_ho_so} back: portal {portal}, agency {agency}, {len(found.changes)} events. "
         "Events, messages and log stay, but are no longer this code's history.",
@@ -335,7 +341,7 @@ def _do_release(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDon
     with call.store.begin() as tx:
         events = tx.release(code, who=call.at_desk.who, reason=reason, now=call.now)
     says = call.text(
-        f"Đã trả lại mã {code}; {events} sự kiện cũ còn trong nhật ký.",
+        f"Đã giải phóng mã {code}; {events} sự kiện cũ còn trong nhật ký.",
         f"Gave back {code}; its {events} events stay on record.",
     )
     return ActDone(says=[says], links=[Link(code, words.desk_address("/ho-so/xem", ma=code))])
@@ -346,7 +352,7 @@ ACTS = [
         name="tra-ma",
         command="dossier release",
         role=OperatorRole.OPERATOR,
-        title=("trả lại mã hồ sơ", "give a dossier's code back"),
+        title=("giải phóng mã hồ sơ", "give a dossier's code back"),
         plan=_plan_release,
         do=_do_release,
         grave=True,

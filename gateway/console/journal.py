@@ -57,7 +57,7 @@ def journal(call: DeskCall) -> Answer:
             call.text("Ký lần cuối", "Signed last"),
             words.when(signed.at) if signed is not None else call.text("chưa", "never"),
         ),
-        (call.text("Kiểm cả chuỗi", "Verify the chain"), "lienthong log verify"),
+        (call.text("Kiểm tra toàn chuỗi", "Verify the chain"), "lienthong log verify"),
     ]
     query = {name: call.query.get(name, "") for name in ("ai", "viec", "ho_so", "tu", "den")}
     parts: list[Part] = [
@@ -66,7 +66,11 @@ def journal(call: DeskCall) -> Answer:
             to=words.desk_address("/nhat-ky"),
             button=call.text("Lọc", "Filter"),
             fields=[
-                FormField(name="ai", label=call.text("Ai (một phần tên)", "Who (a part)"), value=asked["who"] or ""),
+                FormField(
+                    name="ai",
+                    label=call.text("Người thực hiện (một phần tên)", "Who (a part)"),
+                    value=asked["who"] or "",
+                ),
                 FormField(name="viec", label=call.text("Việc", "Act"), value=asked["what"] or "", choices=choices),
                 FormField(name="ho_so", label=call.text("Mã hồ sơ", "Dossier"), value=asked["ma_ho_so"] or ""),
                 *words.days_fields(call),
@@ -76,7 +80,7 @@ def journal(call: DeskCall) -> Answer:
             caption=call.text("Mục mới nhất trước", "The newest entries first"),
             heads=_heads(call),
             rows=[_row(call, entry) for entry in reversed(entries)],
-            empty=call.text("không có mục nào như vậy.", "none like that."),
+            empty=call.text("không có mục phù hợp.", "none like that."),
             more=call.text(
                 f"Còn {words.bounded(call, older, 10_000)} mục trước đó: thu hẹp bộ lọc, hoặc tải tệp.",
                 f"{words.bounded(call, older, 10_000)} older entries: narrow the filter, or take the file.",

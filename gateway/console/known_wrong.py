@@ -44,10 +44,12 @@ def drift_standing(call: DeskCall) -> Answer:
     heads = (("Bên", "Party"), ("Lúc", "At"), ("Nguồn", "Source"), ("Khác", "Different"))
     parts: list[Part] = [
         Table(
-            caption=call.text("Hồ sơ mà bên nhận chưa biết đúng", "Dossiers that a receiver does not know rightly"),
+            caption=call.text(
+                "Hồ sơ có dữ liệu ở bên nhận chưa khớp", "Dossiers that a receiver does not know rightly"
+            ),
             heads=[call.text("Bên", "Party"), call.text("Hồ sơ", "Dossiers")],
             rows=rows,
-            empty=call.text("không bên nào được báo theo cách này.", "no party is told in this way."),
+            empty=call.text("không có bên nào được báo theo cách này.", "no party is told in this way."),
         ),
         Table(
             caption=call.text("Đối soát gần đây", "Reconciled of late"),
@@ -58,15 +60,15 @@ def drift_standing(call: DeskCall) -> Answer:
         Lines(
             lines=[
                 call.text(
-                    "Đối soát bằng tệp hay bằng hỏi, và chữa: lienthong reconcile.",
+                    "Đối soát bằng tệp hoặc tra cứu, và khắc phục: lienthong reconcile.",
                     "To reconcile by a file or by asking, and to repair: lienthong reconcile.",
                 )
             ]
         ),
-        Heading(text=call.text("Soi theo bộ chỉ số 766", "Lint by the index 766")),
+        Heading(text=call.text("Rà soát theo bộ chỉ số 766", "Lint by the index 766")),
         Search(
             to=words.desk_address("/lech/766"),
-            button=call.text("Soi hồ sơ tiếp nhận trong kỳ", "Look at dossiers received in a period"),
+            button=call.text("Rà soát hồ sơ tiếp nhận trong kỳ", "Look at dossiers received in a period"),
             fields=[
                 *words.days_fields(call),
                 words.party_field(call, "co_quan", call.text("Cơ quan giải quyết", "Agency"), ""),
@@ -102,7 +104,7 @@ def drift_of(call: DeskCall) -> Answer:
         ("Từ lúc", "Since"),
     )
     table = Table(
-        caption=call.text("Hồ sơ chưa biết đúng", "Dossiers not known rightly"),
+        caption=call.text("Hồ sơ chưa khớp", "Dossiers not known rightly"),
         heads=[call.text(*head) for head in heads],
         rows=rows,
         empty=call.text("không có.", "none."),
@@ -142,7 +144,7 @@ def linted(call: DeskCall) -> Answer:
         empty = call.text("không có.", "none.")
         parts.append(Table(caption=sheet.title, heads=sheet.header, rows=rows, empty=empty, more=" ".join(sheet.more)))
     parts.append(downloads(call, "/lech/766/tep", query))
-    return Shown(title=call.text("Soi theo bộ chỉ số 766", "Lint by the index 766"), parts=parts)
+    return Shown(title=call.text("Rà soát theo bộ chỉ số 766", "Lint by the index 766"), parts=parts)
 
 
 def lint_file(call: DeskCall) -> Answer:

@@ -40,7 +40,7 @@ PAGES: Final[list[DeskPage]] = [
 ]
 PUBLIC: Final[list[DeskPage]] = public.PAGES
 MENU: Final = [
-    MenuEntry(path=BASE, vi="Sáng nay", en="This morning"),
+    MenuEntry(path=BASE, vi="Tổng quan", en="This morning"),
     MenuEntry(path=f"{BASE}/ho-so", vi="Hồ sơ", en="Dossiers"),
     MenuEntry(path=f"{BASE}/thong-diep", vi="Thông điệp", en="Messages"),
     MenuEntry(path=f"{BASE}/co-quan", vi="Cơ quan", en="Parties"),

@@ -74,7 +74,9 @@ def found_messages(call: DeskCall) -> Answer:
                     FormField(name="loai", label=call.text("Loại (HS05)", "Type (HS05)"), value=chosen["loai"] or ""),
                     FormField(name="ma_loi", label=call.text("Mã vấn đề", "Problem code"), value=chosen["code"] or ""),
                     FormField(
-                        name="chu", label=call.text("Vấn đề có chữ", "Problem contains"), value=chosen["text"] or ""
+                        name="chu",
+                        label=call.text("Vấn đề có đoạn văn bản", "Problem contains"),
+                        value=chosen["text"] or "",
                     ),
                     FormField(name="ho_so", label=call.text("Mã hồ sơ", "Dossier"), value=chosen["ma_ho_so"] or ""),
                     *words.days_fields(call),
@@ -84,7 +86,7 @@ def found_messages(call: DeskCall) -> Answer:
                 caption=call.text("Thông điệp, mới nhất trước", "Messages, the newest first"),
                 heads=words.message_heads(call),
                 rows=[words.message_row(call, message, names) for message in found],
-                empty=call.text("không có thông điệp nào như vậy.", "none like that."),
+                empty=call.text("không có thông điệp phù hợp.", "none like that."),
                 following=Link(
                     call.text(f"Trang sau (còn {left})", f"Next page ({left} more)"),
                     words.desk_address("/thong-diep", **{**query, "truoc": found[-1].id}),
@@ -123,7 +125,7 @@ def one_message(call: DeskCall) -> Answer:
         (call.text("Hồ sơ", "Dossier"), words.to_dossier(message.ma_ho_so)),
         (call.text("Bên gửi", "Sender"), words.named(message.party, names)),
         (call.text("Lúc nhận", "Received"), words.when(message.received_at)),
-        (call.text("Căn cứ tin", "Believed on"), message.basis),
+        (call.text("Căn cứ tin cậy", "Believed on"), message.basis),
         (call.text("Độ dài", "Length"), f"{message.total_bytes:,} byte".replace(",", ".")),
         ("SHA-256", message.digest),
         (call.text("Xác nhận tiếp nhận", "Receipt"), call.text("có", "yes") if known.has_receipt else None),
@@ -157,7 +159,7 @@ def one_message(call: DeskCall) -> Answer:
     others = desk.others_of(call.store, message)
     parts.append(
         Table(
-            caption=call.text("Lần tới khác cùng MaThongDiep", "Other arrivals with this MaThongDiep"),
+            caption=call.text("Lần nhận khác cùng MaThongDiep", "Other arrivals with this MaThongDiep"),
             heads=words.message_heads(call),
             rows=[words.message_row(call, other, names) for other in others],
         )
@@ -198,7 +200,7 @@ def _acts(call: DeskCall, message: Message) -> list[Part]:
             to=f"{here}/bang-chung",
             button=call.text("Tải gói bằng chứng", "Download the evidence"),
             fields=[why],
-            title=call.text("Bằng chứng, một tệp ai cũng kiểm được", "The evidence, a file that anybody can check"),
+            title=call.text("Gói bằng chứng, kiểm tra được ở mọi nơi", "The evidence, a file that anybody can check"),
         ),
     ]
 
@@ -307,7 +309,7 @@ def _about(call: DeskCall, known: Delivery) -> list[Part]:
         parts.append(
             Act(
                 to=SKIP.to,
-                button=call.text("Bỏ qua, không gửi nữa", "Skip for good"),
+                button=call.text("Bỏ qua, không gửi lại", "Skip for good"),
                 hidden=[("id", known.id)],
                 grave=True,
             )

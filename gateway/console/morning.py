@@ -31,7 +31,8 @@ _SORTS: Mapping[Urgency, str] = {Urgency.NOW: "bad", Urgency.TODAY: "wait", Urge
 def morning(call: DeskCall) -> Answer:
     """The first page of the day."""
     return Shown(
-        title=call.text("Sáng nay", "This morning"), parts=[_numbers(call), _alerts(call), _oldest(call), *_drift(call)]
+        title=call.text("Tổng quan", "This morning"),
+        parts=[_numbers(call), _alerts(call), _oldest(call), *_drift(call)],
     )
 
 
@@ -78,7 +79,7 @@ def _numbers(call: DeskCall) -> Part:
                 address("/co-quan"),
             ),
             (
-                text("hàng đợi theo hồ sơ đang bị giữ", "lanes that are held"),
+                text("hàng đợi theo hồ sơ đang bị tạm giữ", "lanes that are held"),
                 _said(call, lanes),
                 "",
                 address("/nguyen-nhan"),
@@ -124,7 +125,7 @@ def _alerts(call: DeskCall) -> Part:
         ("Nguyên nhân", "Cause"),
         ("Số", "Count"),
         ("Lâu nhất", "Oldest"),
-        ("Đã nhận", "Taken on"),
+        ("Đã tiếp nhận", "Taken on"),
     )
     rows: list[list[Cell]] = []
     for group in groups[:_GROUPS]:
@@ -146,10 +147,10 @@ def _alerts(call: DeskCall) -> Part:
         )
     left = len(groups) - _GROUPS
     return Table(
-        caption=call.text("Việc cần người xem", "What needs a person"),
+        caption=call.text("Cảnh báo cần người vận hành xử lý", "What needs a person"),
         heads=[call.text(*head) for head in heads],
         rows=rows,
-        empty=call.text("không có gì.", "nothing."),
+        empty=call.text("không có.", "nothing."),
         more=call.text(f"Còn {left} nhóm nữa.", f"{left} more groups.") if left > 0 else "",
     )
 
@@ -160,7 +161,7 @@ def _oldest(call: DeskCall) -> Part:
     with call.store.read() as view:
         for queue in view.queues():
             if queue.oldest_due is not None and queue.oldest_due <= call.now:
-                what = call.text("lượt gửi đến hạn mà chưa gửi", "a delivery is due and not sent")
+                what = call.text("lượt gửi đến hạn chưa gửi", "a delivery is due and not sent")
                 rows.append([what, words.named(queue.party, names), words.since(call, queue.oldest_due)])
         for message in view.held(call.now, 1):
             what = call.text("thông điệp tạm giữ", "a held message")
@@ -169,14 +170,14 @@ def _oldest(call: DeskCall) -> Part:
             reader = view.reader(party.id)
             first = view.inbox_after(party.id, reader.confirmed, 1) if reader.head > reader.confirmed else []
             if first:
-                what = call.text("hộp thư chưa đọc", "an unread inbox")
+                what = call.text("hộp thư chưa được đọc", "an unread inbox")
                 rows.append([what, words.named(party.id, names), words.since(call, first[0].recorded_at)])
     heads = (("Việc", "What"), ("Bên", "Party"), ("Đã chờ", "Has waited"))
     return Table(
         caption=call.text("Chờ lâu nhất", "What has waited the longest"),
         heads=[call.text(*head) for head in heads],
         rows=rows[:_GROUPS],
-        empty=call.text("không có gì chờ.", "nothing waits."),
+        empty=call.text("không có việc chờ.", "nothing waits."),
     )
 
 
@@ -186,7 +187,7 @@ def _drift(call: DeskCall) -> list[Part]:
         counts = drift_counts(view, projected(call.parties))
     rows: list[list[Cell]] = [[words.named(party, names), number] for party, number in counts.items() if number]
     heads = [call.text("Bên", "Party"), call.text("Hồ sơ", "Dossiers")]
-    caption = call.text("Hồ sơ mà bên nhận chưa biết đúng", "Dossiers that a receiver does not know rightly")
+    caption = call.text("Hồ sơ có dữ liệu ở bên nhận chưa khớp", "Dossiers that a receiver does not know rightly")
     return [Table(caption=caption, heads=heads, rows=rows)] if rows else []
 
 
@@ -208,7 +209,7 @@ def alert(call: DeskCall) -> Answer:
                 (call.text("Nguyên nhân", "Cause"), group.cause or None),
                 (call.text("Số", "Count"), len(group.alerts)),
                 (
-                    call.text("Đã nhận", "Taken on"),
+                    call.text("Đã tiếp nhận", "Taken on"),
                     None if seen is None else f"{seen.who.removeprefix('operator:')}: {seen.note}",
                 ),
                 (call.text("Tới lúc", "Until"), None if seen is None else words.when(seen.until)),
@@ -216,7 +217,7 @@ def alert(call: DeskCall) -> Answer:
         ),
         Lines(lines=lines),
         Table(
-            caption=call.text("Từng việc, lâu nhất trước", "Each of them, the oldest first"),
+            caption=call.text("Từng cảnh báo, lâu nhất trước", "Each of them, the oldest first"),
             heads=[call.text("Đối tượng", "Subject"), call.text("Từ lúc", "Since")],
             rows=[[_subject(one.subject), words.when(one.since)] for one in group.alerts[:_GROUPS]],
             more=call.text(f"Còn {len(group.alerts) - _GROUPS} nữa.", f"{len(group.alerts) - _GROUPS} more.")
@@ -225,11 +226,11 @@ def alert(call: DeskCall) -> Answer:
         ),
     ]
     if call.can(OperatorRole.OPERATOR):
-        until = FormField(name="den", label=call.text("Báo lại sau ngày", "News again after"), sort="date")
+        until = FormField(name="den", label=call.text("Nhắc lại sau ngày", "News again after"), sort="date")
         parts.append(
             Act(
                 to=ACTS[0].to,
-                button=call.text("Nhận việc này", "Take it on"),
+                button=call.text("Tiếp nhận cảnh báo này", "Take it on"),
                 hidden=[("id", group.id)],
                 fields=[until],
             )
@@ -249,7 +250,7 @@ def _plan_ack(call: DeskCall) -> ActPlan:
         raise Stopped(unknown("alert", name))
     when = words.when(until) if until else call.text("khi hết", "it is over")
     says = call.text(
-        f"Nhận nhóm {group.id} ({len(group.alerts)}): thôi báo tới {when}.",
+        f"Tiếp nhận nhóm {group.id} ({len(group.alerts)}): ngừng nhắc tới {when}.",
         f"Take on group {group.id} ({len(group.alerts)}): no news until {when}.",
     )
     return ActPlan(says=[says], facts={"id": name, "until": until.isoformat() if until else None})
@@ -260,8 +261,8 @@ def _do_ack(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
     group = acknowledge_alert(
         call.store, groups_now(call), facts["id"], who=call.at_desk.who, note=reason, until=until, now=call.now
     )
-    back = Link(call.text("Sáng nay", "This morning"), words.desk_address(""))
-    return ActDone(says=[call.text(f"Đã nhận {group.id}.", f"Took on {group.id}.")], links=[back])
+    back = Link(call.text("Tổng quan", "This morning"), words.desk_address(""))
+    return ActDone(says=[call.text(f"Đã tiếp nhận {group.id}.", f"Took on {group.id}.")], links=[back])
 
 
 ACTS = [
@@ -269,7 +270,7 @@ ACTS = [
         name="nhan-canh-bao",
         command="alerts ack",
         role=OperatorRole.OPERATOR,
-        title=("nhận việc", "take on"),
+        title=("tiếp nhận cảnh báo", "take on"),
         plan=_plan_ack,
         do=_do_ack,
     )

@@ -57,7 +57,7 @@ def overdue(call: DeskCall) -> Answer:
         ),
         Table(
             caption=call.text(
-                "Theo cơ quan: đã quá hạn, và sẽ quá hạn nếu không xong",
+                "Theo cơ quan: đã quá hạn, và sẽ quá hạn nếu chưa xong",
                 "By agency: overdue, and what will be unless it is finished",
             ),
             heads=heads,

@@ -46,17 +46,17 @@ def _plan_replay(call: DeskCall) -> ActPlan:
         )
     ]
     counts = {
-        ("bên nhận đã có rồi, không gửi nữa", "the receiver has already; not sent again"): len(plan.delivered),
-        ("đang tự đi, không cần làm gì", "on their way by themselves"): len(plan.waiting),
+        ("bên nhận đã có, không gửi lại", "the receiver has already; not sent again"): len(plan.delivered),
+        ("đang được gửi, không cần xử lý", "on their way by themselves"): len(plan.waiting),
         ("đã bỏ qua trước đây", "were skipped before"): len(plan.skipped),
-        ("đã xong, không còn gì để gửi", "done, nothing left to send"): len(plan.settled),
-        ("lượt đang chờ phía sau sẽ đi tiếp", "deliveries waiting behind will follow"): plan.behind,
+        ("đã hoàn thành, không còn lượt phải gửi", "done, nothing left to send"): len(plan.settled),
+        ("lượt đang chờ phía sau sẽ được gửi tiếp", "deliveries waiting behind will follow"): plan.behind,
     }
     says += [f"{count} {call.text(vi, en)}." for (vi, en), count in counts.items() if count]
     if plan.cut:
         says.append(
             call.text(
-                "Còn nữa ngoài giới hạn; làm lại sau lần này.",
+                "Còn mục ngoài giới hạn; thực hiện lại sau lần này.",
                 "There is more beyond the limit; do it again afterwards.",
             )
         )
@@ -107,7 +107,10 @@ def _batch_says(call: DeskCall, count: int) -> list[str]:
     if count <= 1:
         return []
     says = [
-        call.text("Thành một đợt, “lienthong work” làm dần.", "It becomes a batch that “lienthong work” carries out.")
+        call.text(
+            "Lập thành một đợt, “lienthong work” thực hiện dần.",
+            "It becomes a batch that “lienthong work” carries out.",
+        )
     ]
     if above is not None and count > above:
         says.append(
@@ -187,9 +190,11 @@ def _do_replay(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone
     if plan.deliveries:
         queued = desk.replay_deliveries(call.store, plan, who=who, reason=reason, now=call.now)
         said = (
-            call.text("Đã xếp hàng lại; “lienthong work” sẽ gửi.", "Queued again; “lienthong work” sends it.")
+            call.text("Đã đưa lại vào hàng đợi; “lienthong work” sẽ gửi.", "Queued again; “lienthong work” sends it.")
             if queued
-            else call.text("Đã đổi trạng thái trong lúc đó, để nguyên.", "It had moved meanwhile and was left alone.")
+            else call.text(
+                "Đã đổi trạng thái trong thời gian đó, giữ nguyên.", "It had moved meanwhile and was left alone."
+            )
         )
         return ActDone(says=[said], links=[Link(step.subject, words.desk_address(f"/luot-gui/{step.subject}"))])
     desk.note_rechecks(call.store, plan, who=who, reason=reason, now=call.now)
@@ -204,14 +209,14 @@ def _plan_skip(call: DeskCall) -> ActPlan:
     number = len(plan.deliveries)
     says = [
         call.text(
-            f"Bỏ hẳn {number} lượt gửi; bên nhận sẽ không có các thông điệp này.",
+            f"Bỏ qua {number} lượt gửi; bên nhận sẽ không có các thông điệp này.",
             f"Give up {number} deliveries; the receiver will not have these messages.",
         )
     ]
     if plan.behind:
         says.append(
             call.text(
-                f"{plan.behind} lượt đang chờ phía sau sẽ đi tiếp.",
+                f"{plan.behind} lượt đang chờ phía sau sẽ được gửi tiếp.",
                 f"{plan.behind} deliveries waiting behind will follow.",
             )
         )
@@ -229,7 +234,7 @@ def _do_skip(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
     skipped = desk.skip(call.store, steps[0].subject, who=call.at_desk.who, reason=reason, now=call.now)
     names = call.names()
     says = call.text(
-        f"Đã bỏ qua; các lượt sau của {skipped.lane} tới {names.get(skipped.party, skipped.party)} đi tiếp.",
+        f"Đã bỏ qua; các lượt sau của {skipped.lane} tới {names.get(skipped.party, skipped.party)} được gửi tiếp.",
         f"Skipped; later deliveries of {skipped.lane} to {names.get(skipped.party, skipped.party)} go on.",
     )
     return ActDone(says=[says], links=[Link(skipped.id, words.desk_address(f"/luot-gui/{skipped.id}"))])

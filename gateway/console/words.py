@@ -147,7 +147,7 @@ def delivery_row(
     call: DeskCall, delivery: Delivery, last: Attempt | None, names: Mapping[PartyId, str]
 ) -> Sequence[Cell]:
     """A delivery in a list."""
-    held = call.text(" · đang giữ các lượt sau", " · holds those behind it")
+    held = call.text(" · đang tạm giữ các lượt sau", " · holds those behind it")
     return [
         Link(delivery.id, desk_address(f"/luot-gui/{delivery.id}")),
         delivery.loai,

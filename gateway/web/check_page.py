@@ -121,7 +121,8 @@ def _page(exchange: Exchange, status: int, verdict: str) -> web.Response:
         '<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>Kiểm tra thông điệp / Check a message</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         "<h1>Kiểm tra thông điệp <small>Check a message</small></h1>"
-        "<p>Trục xét tệp như khi gửi, không ghi nhận và không lưu gì. Mã truy cập cho biết bạn là bên nào; không được lưu.<br>"
+        "<p>Trục xét tệp như khi gửi, không ghi nhận và không lưu tệp. Mã truy cập cho biết bên gọi "
+        "là bên nào; không được lưu.<br>"
         "The file is judged as if it were sent; nothing is recorded or kept. The token says which party you are.</p>"
         '<form method="post" action="/docs/check" enctype="multipart/form-data">'
         '<p><label>Mã truy cập / token<br><input type="password" name="ma-truy-cap" autocomplete="off"></label></p>'

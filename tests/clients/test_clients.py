@@ -106,7 +106,7 @@ def test_a_client_signs_submits_by_both_doors_pulls_and_acknowledges(
     assert done.returncode == 0 or aborted, out + err
     lines = out.splitlines()
     assert lines[0] == "REST 201 CHAP_NHAN", out + err
-    assert lines[1] == "SOAP cùng biên nhận / same receipt", out + err
+    assert lines[1] == "SOAP cùng xác nhận tiếp nhận thông điệp / same receipt", out + err
     assert re.fullmatch(r"HOP THU 1 HS03 [0-9]{4,5} byte", lines[2]), out + err
     assert lines[-1] == "XAC NHAN 1", out + err
     engine = open_engine(f"sqlite:///{node.folder / 'node.sqlite3'}")

@@ -29,5 +29,5 @@ def logged_in(browser, office, name, width=1280):
     page.get_by_label("Tên").fill(name)
     page.get_by_label("Mật khẩu").fill(SECRET)
     page.get_by_role("button", name="Đăng nhập").click()
-    page.get_by_role("heading", name="Sáng nay", level=1).wait_for()
+    page.get_by_role("heading", name="Tổng quan", level=1).wait_for()
     return page

@@ -16,7 +16,7 @@ def test_why_a_dossier_did_not_arrive_is_one_search_away_and_it_is_sent_again(of
     plan = operator.plan(delivery, "gui-lai")
     assert "Gửi lại 1 lượt, xét lại 0 thông điệp." in plan.text
     done = operator.do(plan, "gui-lai", reason="bên nhận đã sửa")
-    assert (done.status, "Đã xếp hàng lại" in done.text) == (200, True)
+    assert (done.status, "Đã đưa lại vào hàng đợi" in done.text) == (200, True)
     with office.store.read() as view:
         assert view.delivery(held).state is DeliveryState.QUEUED
     assert ("operator:ban-truc (truc)", "bên nhận đã sửa") in [
@@ -39,7 +39,7 @@ def test_two_tabs_do_not_do_one_plan_twice_and_another_session_does_not_do_it_at
     assert other.send("/viec/gui-lai/lam", stolen).codes == ["SYS-168"]
     assert operator.do(first, "gui-lai").status == 200
     late = operator.do(second, "gui-lai")  # it is on its way by now: the second tab is told, and nothing more happens
-    assert "Đã đổi trạng thái trong lúc đó" in late.text
+    assert "Đã đổi trạng thái trong thời gian đó" in late.text
     office.fail()
 
 
@@ -86,7 +86,7 @@ def test_a_rejected_message_tells_place_and_remedy_and_is_judged_again(office, o
     page = operator.get(f"/thong-diep/{message.id}")
     assert page.codes[0].startswith("SIG-")
     plan = operator.plan(page, "gui-lai")
-    assert "Bây giờ vẫn sẽ hỏng" in plan.text
+    assert "Hiện vẫn không thành công" in plan.text
     done = operator.do(plan, "gui-lai")
     assert "từ chối" in done.text
     assert office.log("message.replayed")[-1][0] == "operator:ban-truc (truc)"
@@ -99,14 +99,14 @@ def test_an_alert_is_taken_on_by_a_person_and_shows_it(office, operator, viewer)
     ]
     alert = operator.get(f"/canh-bao/{name}")
     done = operator.do(operator.plan(alert, "nhan-canh-bao"), "nhan-canh-bao", reason="gọi sở rồi")
-    assert f"Đã nhận {name}." in done.text
+    assert f"Đã tiếp nhận {name}." in done.text
     assert "ban-truc (truc)" in viewer.get("").text
 
 
 def test_a_code_given_back_is_told_and_in_the_log(office, operator):
     page = operator.get(f"/ho-so/xem?ma={NOT_ARRIVED}")
     done = operator.do(operator.plan(page, "tra-ma"), "tra-ma", reason="nhập nhầm")
-    assert (done.status, f"Đã trả lại mã {NOT_ARRIVED}" in done.text) == (200, True)
+    assert (done.status, f"Đã giải phóng mã {NOT_ARRIVED}" in done.text) == (200, True)
     assert [who for who, _ in office.log("dossier.released")] == ["operator:ban-truc (truc)"]
     with office.store.read() as view:
         told = [line.what for line in view.persons_about(NOT_ARRIVED, 100)]

@@ -62,7 +62,7 @@ def test_an_operator_finds_why_a_dossier_did_not_arrive(desk):
     desk.get_by_label("Mã hồ sơ hoặc phần đầu").fill(NOT_ARRIVED)
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("heading", level=1)).to_have_text(f"Hồ sơ {NOT_ARRIVED}")
-    waits = desk.get_by_role("table", name="Việc chờ người")
+    waits = desk.get_by_role("table", name="Việc cần người vận hành")
     waits.get_by_role("link").first.focus()
     desk.keyboard.press("Enter")
     expect(desk.get_by_text("DLV-031").first).to_be_visible()
@@ -101,7 +101,7 @@ def test_it_is_paused_goes_on_and_what_failed_is_seen_to_come_without_a_touch(de
     go(desk, f"Đợt {desk.number}")
     office.work(turns=2)
     expect(desk.get_by_text("chưa tới lượt").first).to_be_visible()
-    press(desk, "Cho đợt chạy tiếp")
+    press(desk, "Chạy tiếp đợt")
     agree(desk, "xong rồi")
     go(desk, f"Đợt {desk.number}")
     expect(desk.locator("main[data-fresh]")).to_be_visible()
@@ -109,7 +109,7 @@ def test_it_is_paused_goes_on_and_what_failed_is_seen_to_come_without_a_touch(de
     office.deliver(most=5)
     office.fail("DLV-031")
     office.work(turns=3, seconds=5)
-    failed = desk.get_by_role("table", name="Những việc hỏng, những việc người khác đã đổi")
+    failed = desk.get_by_role("table", name="Việc không thành công, việc đã có người khác thay đổi")
     expect(failed.get_by_role("row")).to_have_count(
         3, timeout=1000 * PATIENCE_S
     )  # its head and two that failed; the page asks again by itself

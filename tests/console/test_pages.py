@@ -69,7 +69,7 @@ def test_a_list_goes_on_where_its_page_ended_and_a_filter_keeps_to_what_it_says(
     (onward,) = re.findall(r'rel="next" href="/ban-truc([^"]*)"', viewer.get("/thong-diep?gui=cong-dvc").source)
     assert viewer.get(html.unescape(onward)).status == 200
     assert "SIG-001" in viewer.get("/thong-diep?trang_thai=rejected").text
-    assert "không có thông điệp nào như vậy" in viewer.get("/thong-diep?nhan=so-tu-phap&ma_loi=SIG-001").text
+    assert "không có thông điệp phù hợp" in viewer.get("/thong-diep?nhan=so-tu-phap&ma_loi=SIG-001").text
 
 
 def test_the_numbers_of_the_morning_are_those_of_the_record(office, viewer):
@@ -77,7 +77,7 @@ def test_the_numbers_of_the_morning_are_those_of_the_record(office, viewer):
     text = viewer.get("").text
     assert f"{2 + 3} thông điệp nhận trong 24 giờ" in text
     assert "1 bị từ chối trong 24 giờ" in text
-    assert "1 hàng đợi theo hồ sơ đang bị giữ" in text
+    assert "1 hàng đợi theo hồ sơ đang bị tạm giữ" in text
 
 
 def test_files_hold_what_the_page_shows_and_no_formula(office, persons):

@@ -98,7 +98,7 @@ def test_what_a_transaction_learnt_that_failed_is_learnt_by_the_next(store, desk
 
 
 def test_the_same_bytes_again_get_the_first_receipt_byte_for_byte(store, desk, code):
-    receipt = letter("biên nhận")
+    receipt = letter("xác nhận tiếp nhận thông điệp")
     first = desk.filing(code, body=letter("một"), receipt=receipt)
     again = desk.filing(code, body=letter("một"), ma=first.ma_thong_diep)
     assert desk.one(first).receipt == receipt

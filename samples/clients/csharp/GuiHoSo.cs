@@ -38,16 +38,16 @@ public static class GuiHoSo
             .Replace("@MaHoSo@", $"H19.901-{now:yyMMdd}-{number:D7}");
         var signed = Sign(filled, certificate);
 
-        // 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+        // 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
         var receipt = Call("/v1/messages", "application/xml", signed, "application/xml", null, out var status);
         Console.WriteLine($"REST {status} {Regex.Match(Encoding.UTF8.GetString(receipt), "KetQua>([A-Z_]+)").Groups[1].Value}");
 
-        // 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+        // 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
         var envelope = $"<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><GuiThongDiep xmlns=\"{Dv}\">"
             + $"<NoiDung>{Convert.ToBase64String(signed)}</NoiDung></GuiThongDiep></s:Body></s:Envelope>";
         var answer = Call("/soap", "text/xml", Encoding.UTF8.GetBytes(envelope), "text/xml", $"\"{Dv}/GuiThongDiep\"", out status);
         var again = Regex.Match(Encoding.UTF8.GetString(answer), "<BienNhan>([^<]+)").Groups[1].Value;
-        if (Convert.FromBase64String(again).SequenceEqual(receipt)) Console.WriteLine("SOAP cùng biên nhận / same receipt");
+        if (Convert.FromBase64String(again).SequenceEqual(receipt)) Console.WriteLine("SOAP cùng xác nhận tiếp nhận thông điệp / same receipt");
 
         // 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.
         var after = "0";

@@ -24,18 +24,18 @@ sed -i "s|</lt:ThongDiep>|$signature</lt:ThongDiep>|" "$work/ho-so.xml"
 lax=$(xmlsec1 --version | grep -q ' 1\.[3-9]' && echo --lax-key-search || true)
 xmlsec1 --sign $lax --privkey-pem "$key,$cert" --output "$work/da-ky.xml" "$work/ho-so.xml"
 
-# 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+# 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
 call() { curl -sS --fail-with-body --max-time 60 -H "Authorization: Bearer $token" "$@"; }
 status=$(call -H 'Content-Type: application/xml' -H 'Accept: application/xml' --data-binary "@$work/da-ky.xml" \
     -o "$work/bien-nhan.xml" -w '%{http_code}' "$url/v1/messages") || { cat "$work/bien-nhan.xml"; exit 1; }
 echo "REST $status $(grep -o '<[a-z]*:KetQua>[A-Z_]*' "$work/bien-nhan.xml" | sed 's/.*>//')"
 
-# 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+# 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
 { printf '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GuiThongDiep xmlns="%s"><NoiDung>' $dv
   base64 -w0 "$work/da-ky.xml"; printf '</NoiDung></GuiThongDiep></s:Body></s:Envelope>'; } > "$work/soap.xml"
 call -H 'Content-Type: text/xml; charset=utf-8' -H "SOAPAction: \"$dv/GuiThongDiep\"" --data-binary "@$work/soap.xml" \
     "$url/soap" | grep -o '<BienNhan>[^<]*' | sed 's/<BienNhan>//' | base64 -d > "$work/bien-nhan-soap.xml"
-cmp -s "$work/bien-nhan.xml" "$work/bien-nhan-soap.xml" && echo 'SOAP cùng biên nhận / same receipt'
+cmp -s "$work/bien-nhan.xml" "$work/bien-nhan-soap.xml" && echo 'SOAP cùng xác nhận tiếp nhận thông điệp / same receipt'
 
 # 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.
 after=0

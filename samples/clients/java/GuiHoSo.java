@@ -48,18 +48,18 @@ public class GuiHoSo {
         token = args[1];
         byte[] signed = sign(fillIn(args.length > 4 ? Path.of(args[4]) : Path.of("ho-so.xml")), args[2], args[3]);
 
-        // 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+        // 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
         HttpResponse<byte[]> rest = call("/v1/messages", "application/xml", signed, "Content-Type", "application/xml");
         byte[] receipt = rest.body();
         System.out.println("REST " + rest.statusCode() + " " + first("KetQua>([A-Z_]+)", receipt));
 
-        // 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+        // 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
         String soap = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><GuiThongDiep xmlns=\"" + DV
             + "\"><NoiDung>" + Base64.getEncoder().encodeToString(signed) + "</NoiDung></GuiThongDiep></s:Body></s:Envelope>";
         byte[] answer = call("/soap", "text/xml", soap.getBytes("UTF-8"), "Content-Type", "text/xml; charset=utf-8",
             "SOAPAction", "\"" + DV + "/GuiThongDiep\"").body();
         if (Arrays.equals(Base64.getDecoder().decode(first("<BienNhan>([^<]+)", answer)), receipt))
-            System.out.println("SOAP cùng biên nhận / same receipt");
+            System.out.println("SOAP cùng xác nhận tiếp nhận thông điệp / same receipt");
 
         // 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.
         String after = "0";

@@ -56,19 +56,19 @@ async function call(path, accept, body, headers = { "Content-Type": "application
   return [answer.status, bytes];
 }
 
-// 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+// 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
 const message = signed(canonical);
 const [status, receipt] = await call("/v1/messages", "application/xml", message);
 console.log("REST", status, /KetQua>([A-Z_]+)/.exec(receipt)[1]);
 
-// 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+// 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
 const envelope =
   `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GuiThongDiep xmlns="${DV}"><NoiDung>` +
   `${message.toString("base64")}</NoiDung></GuiThongDiep></s:Body></s:Envelope>`;
 const action = { "Content-Type": "text/xml; charset=utf-8", SOAPAction: `"${DV}/GuiThongDiep"` };
 const [, answer] = await call("/soap", "text/xml", envelope, action);
 const same = Buffer.from(/<BienNhan>([^<]+)/.exec(answer)[1], "base64");
-if (same.equals(receipt)) console.log("SOAP cùng biên nhận / same receipt");
+if (same.equals(receipt)) console.log("SOAP cùng xác nhận tiếp nhận thông điệp / same receipt");
 
 // 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.
 let after = 0;

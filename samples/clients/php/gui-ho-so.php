@@ -64,17 +64,17 @@ function call(string $url, string $token, string $accept, ?string $body = null):
     return [(int) explode(' ', $http_response_header[0])[1], $answer];
 }
 
-// 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+// 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
 $signed = sign($body, file_get_contents($keyFile), file_get_contents($certificateFile));
 [$status, $receipt] = call("$url/v1/messages", $token, 'application/xml', $signed);
 preg_match('/KetQua>([A-Z_]+)/', $receipt, $ketQua);
 echo "REST $status $ketQua[1]\n";
 
-// 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+// 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
 $context = stream_context_create(['http' => ['header' => "Authorization: Bearer $token"]]);
 $soap = new SoapClient("$url/soap?wsdl", ['stream_context' => $context, 'cache_wsdl' => WSDL_CACHE_NONE]);
 if ($soap->GuiThongDiep(['NoiDung' => $signed])->TraLoi->BienNhan === $receipt) {
-    echo "SOAP cùng biên nhận / same receipt\n";
+    echo "SOAP cùng xác nhận tiếp nhận thông điệp / same receipt\n";
 }
 
 // 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.

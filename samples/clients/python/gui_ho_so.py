@@ -52,16 +52,16 @@ def call(url: str, token: str, body: bytes | None = None, accept: str = "applica
 def main(url: str, token: str, key_file: str, certificate_file: str) -> None:
     signed = sign(fill_in(), Path(key_file).read_bytes(), Path(certificate_file).read_text())
 
-    # 2. REST: 201 và biên nhận có chữ ký. / 201 and a signed receipt.
+    # 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
     status, receipt = call(f"{url}/v1/messages", token, signed)
     print("REST", status, etree.fromstring(receipt).findtext(".//{*}KetQua"))
 
-    # 3. SOAP: đúng các byte ấy, nên đúng biên nhận ấy. / The same bytes, so the same receipt.
+    # 3. SOAP: đúng các byte đó, nên đúng xác nhận tiếp nhận thông điệp đó. / The same bytes, so the same receipt.
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
     service = zeep.Client(f"{url}/soap?wsdl", transport=zeep.Transport(session=session)).service
     if service.GuiThongDiep(NoiDung=signed).BienNhan == receipt:
-        print("SOAP cùng biên nhận / same receipt")
+        print("SOAP cùng xác nhận tiếp nhận thông điệp / same receipt")
 
     # 4. Hộp thư: hỏi sau vị trí N là xác nhận đã nhận tới N. / Asking after N acknowledges up to N.
     after = 0

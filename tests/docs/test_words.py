@@ -1,0 +1,117 @@
+"""What a person reads is the language of an office: docs/tu-ngu.md says which words are not used, and instead of which."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.core.problems import Lang, catalogue
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "tu-ngu.md"
+VIETNAMESE = re.compile("[àáảãạăắằẳẵặâấầẩẫậèéẻẽẹêếềểễệìíỉĩịòóỏõọôốồổỗộơớờởỡợùúủũụưứừửữựỳýỷỹỵđ]", re.IGNORECASE)
+NOT_PROSE = re.compile(r"`[^`\n]*`|\]\([^)\s]*\)|https?://\S+|\{[^{}]*\}|--[a-z][a-z-]*")
+PACKAGES = ("gateway", "connectors", "schemas", "signing")
+# Published schemas are not reworded: their digest is part of the evidence of every message that was judged by them.
+FROM_SCHEMAS = {"messages.md"}
+
+
+def words():
+    """Each word that is not used, with what stands instead and the phrases in which it may stand."""
+    for line in PAGE.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 4 and cells[0] not in ("Không dùng", "---"):
+            may = [phrase.strip() for phrase in cells[2].split(",") if phrase.strip() != "–"]
+            for word in cells[0].split(","):
+                yield word.strip(), cells[1], may
+
+
+def bounded(phrase):
+    """The phrase as words of their own."""
+    return rf"(?<!\w){re.escape(phrase)}(?!\w)"
+
+
+WORDS = list(words())
+BEGINNINGS = {word.split()[0] for word, _, _ in WORDS}
+RULES = [
+    (
+        re.compile(bounded(word), re.IGNORECASE),
+        re.compile("|".join(bounded(phrase) for phrase in may) or r"(?!)", re.IGNORECASE),
+        instead,
+    )
+    for word, instead, may in WORDS
+]
+
+
+def faults(where, text):
+    """Every place of the text with a word that is not used, as a sentence for whoever wrote it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if BEGINNINGS.isdisjoint(re.findall(r"\w+", line.lower())) or not VIETNAMESE.search(line):
+            continue
+        prose = NOT_PROSE.sub(" ", line)
+        for rule, may, instead in RULES:
+            for found in rule.finditer(may.sub(" ", prose)):
+                yield f"{where}, line {number}: “{found.group()}” → {instead}: {line.strip()[:160]}"
+
+
+def texts_of(file):
+    """The strings of a module that are no docstrings, with their lines; a formatted one with its gaps."""
+    source = file.read_text("utf-8")
+    tree = ast.parse(source if VIETNAMESE.search(source) else "")
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+            yield node.lineno, "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (inside | docstrings):
+            yield node.lineno, node.value
+
+
+def told_by_the_program():
+    """Every text in the code: problems, help, settings, alerts, answers of the console and of the web."""
+    for code, entry in catalogue().items():
+        said = [text[Lang.VI] for table in entry.words.values() for text in table.values()]
+        yield code, "\n".join((entry.message[Lang.VI], entry.remedy[Lang.VI], *said))
+    for file in [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]:
+        for line, text in texts_of(file):
+            yield f"{file.relative_to(ROOT)}:{line}", text
+
+
+def told_by_the_pages():
+    """Pages of the web, the interface's description, the words beside the deployment, and the documents."""
+    documents = [file for file in (ROOT / "docs").glob("*.md") if file != PAGE and file.name not in FROM_SCHEMAS]
+    documents += [ROOT / "README.md", *(ROOT / "samples").rglob("README.md")]
+    for pattern in ("*.html", "*.json", "*.js", "*.toml", "*.wsdl"):
+        documents += (ROOT / "gateway").rglob(pattern)
+    documents += [file for suffix in ("yml", "json") for file in (ROOT / "deploy").rglob(f"*.{suffix}")]
+    for file in documents:
+        yield str(file.relative_to(ROOT)), file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("told", [told_by_the_program, told_by_the_pages])
+def test_what_a_person_reads_is_the_language_of_an_office(told):
+    found = [fault for where, text in told() for fault in faults(where, text)]
+
+    assert not found, f"{len(found)} places; docs/tu-ngu.md says what to write:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nội dung đã bị xoá.", ["xoá"]),
+        ("Bên đó không vào cửa được.", ["cửa"]),
+        ("Hệ thống một cửa điện tử; đóng cửa sổ này.", []),
+        ("Ký bằng `thẻ`, thẻ đóng của XML.", []),
+        ("Gửi biên nhận cho nó.", ["biên nhận", "nó"]),
+        ("In the tables of ta and token there is nothing.", []),
+    ],
+)
+def test_a_word_is_found_where_it_is_not_used_and_let_stand_where_it_may(text, found):
+    assert sorted(re.findall("“(.+?)”", "".join(faults("x", text)))) == found
+
+
+def test_the_page_has_words_of_every_kind():
+    assert len(WORDS) > 50  # an empty list would prove nothing
+    assert {"khoá", "cửa", "nó", "biên nhận"} <= {word for word, _, _ in WORDS}
