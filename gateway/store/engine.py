@@ -564,7 +564,7 @@ _HINDRANCES: Final = {
 }
 
 
-def prove(connection: Connection, tables: Collection[str], own: str, head: str) -> None:
+def prove_written(connection: Connection, tables: Collection[str], own: str, head: str) -> None:
     """Writes something small by the same locks that messages take: rows ``own`` and ``head`` of table counter."""
     if connection.dialect.name == "postgresql":
         named = ", ".join(f'"{table}"' for table in tables)

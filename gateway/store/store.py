@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from gateway.core.chain import LogEntry
 from gateway.store import tables
-from gateway.store.engine import Traces, clear_traces, prove, reader_of, waits_for_standby
+from gateway.store.engine import Traces, clear_traces, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
@@ -72,7 +72,7 @@ class Store:
     def prove(self) -> None:
         """Writes something small, the way messages are written, and commits it. Raises StoreError where that cannot be."""
         with translated(), self.engine.begin() as connection:
-            prove(connection, tables.metadata.tables, PROOF, LOG)
+            prove_written(connection, tables.metadata.tables, PROOF, LOG)
 
     def waits_for_standby(self) -> bool:
         """Whether commits wait for a synchronous standby just now. Raises StoreError."""
