@@ -62,7 +62,7 @@ def test_a_person_without_the_role_sees_no_button_and_is_refused_at_its_address(
 
 def test_the_original_is_shown_with_a_reason_alone_and_the_log_says_who_looked(office, operator, viewer):
     with office.store.read() as view:
-        message = view.messages(limit=1)[0].id
+        message = view.messages(ma_ho_so=NOT_ARRIVED, limit=1)[0].id
     page = operator.get(f"/thong-diep/{message}")
     (fields,) = page.forms(f"/thong-diep/{message}/nguyen-van")
     assert "NguoiNop" not in page.source
