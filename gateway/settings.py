@@ -539,21 +539,21 @@ class FileSettings:
         30,
         at_least=1,
         at_most=3660,
-        vi="Tệp không thông điệp nào dẫn tới được giữ chừng này ngày kể từ lần gửi lên sau cùng.",
+        vi="Số ngày lưu tệp không có thông điệp nào dẫn tới, kể từ lần gửi lên sau cùng.",
         en="A file that no message names is kept for so many days after it was last brought.",
     )
     unfinished_h: int = setting(
         24,
         at_least=1,
         at_most=720,
-        vi="Lượt gửi tệp chưa xong được giữ để gửi tiếp chừng này giờ.",
+        vi="Số giờ lưu lượt gửi tệp chưa hoàn thành để gửi tiếp.",
         en="How long an upload that is not whole can be resumed, hours.",
     )
     wait_h: int = setting(
         24,
         at_least=1,
         at_most=720,
-        vi="Thông điệp dẫn tới tệp chưa có, hoặc chưa quét được, được tạm giữ chừng này giờ rồi bị từ chối.",
+        vi="Số giờ tạm giữ thông điệp dẫn tới tệp chưa có hoặc chưa quét được; hết thời hạn, thông điệp bị từ chối.",
         en="How long a message is held for its file, or until that can be scanned, before it is refused, hours.",
     )
     clamd: str | None = setting(
@@ -583,7 +583,7 @@ class FileSettings:
         600.0,
         at_least=1,
         at_most=86_400,
-        vi="“work” dọn tệp quá hạn và quét lại tệp chưa quét được sau mỗi chừng này giây.",
+        vi="Chu kỳ “work” xóa tệp quá hạn và quét lại tệp chưa quét được, giây.",
         en="How often `work` takes away what is over and scans again what could not be scanned, seconds.",
     )
 
@@ -740,7 +740,7 @@ class BackupSettings:
         14,
         at_least=0,
         at_most=10_000,
-        vi="Giữ chừng này bản mới nhất trong thư mục; 0: giữ tất cả.",
+        vi="Số bản mới nhất được giữ trong thư mục; 0: giữ tất cả.",
         en="So many of the newest are kept in the folder; 0: all.",
     )
 

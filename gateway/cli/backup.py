@@ -420,7 +420,7 @@ def _print_report(call: CommandRun, found: Restored, held: Sequence[HeldReceipt]
 
 @command(
     "copy",
-    vi="Chép toàn bộ cơ sở dữ liệu của nút sang cơ sở dữ liệu mới (thường từ SQLite sang PostgreSQL), đọc lại, so từng bảng và "
+    vi="Chép toàn bộ cơ sở dữ liệu của máy sang cơ sở dữ liệu mới (thường từ SQLite sang PostgreSQL), đọc lại, so từng bảng và "
     "kiểm chuỗi nhật ký. Dừng giữa chừng thì chạy lại lệnh để được gửi tiếp. Trong lúc chép, máy không ghi được: nên dừng serve "
     "và work.",
     en="Copy the node's whole database into a new one (from SQLite to PostgreSQL, mostly), read it again, compare table by "
