@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote
 
+from gateway.core.alerts import Alarm, Urgency
 from gateway.core.limits import DocumentLimits
 from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
@@ -727,6 +728,93 @@ class ApprovalSettings:
     )
 
 
+_HOUR = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """One channel of notices: e-mail (host, sender, to), a signed webhook (url) or a command (command)."""
+
+    name: str = setting(
+        pattern=r"[a-z0-9][a-z0-9-]{0,39}",
+        vi="Tên kênh.",
+        en="The channel's name.",
+    )
+    severity: Urgency = setting(
+        Urgency.TODAY,
+        vi="Báo từ mức này trở lên: now (ngay), today (hôm nay), later (sau).",
+        en="The least urgent that is told: now, today, later.",
+    )
+    alarms: tuple[Alarm, ...] = setting(
+        (), vi="Chỉ các loại việc này; bỏ trống: mọi loại.", en="Only these kinds of alerts; empty: all."
+    )
+    quiet: str | None = setting(
+        None,
+        pattern=rf"{_HOUR}-{_HOUR}",
+        vi="Giờ yên lặng, giờ Việt Nam, ví dụ 22:00-06:00: tin chờ tới khi hết giờ này.",
+        en="Quiet hours, Vietnamese time, for example 22:00-06:00: notices wait until they are over.",
+    )
+    quiet_urgent: bool = setting(
+        True,
+        vi="Trong giờ yên lặng vẫn báo việc gấp (now).",
+        en="Whether what is urgent (now) is told in quiet hours too.",
+    )
+    summary_at: str | None = setting(
+        None,
+        pattern=_HOUR,
+        vi="Mỗi ngày báo tình hình vào giờ này, giờ Việt Nam; bỏ trống: không.",
+        en="The time of the daily summary, Vietnamese time; empty: none.",
+    )
+    timeout_s: float = setting(
+        30.0, at_least=0.1, at_most=600, vi="Thời gian cho một lần gửi, giây.", en="One sending, seconds."
+    )
+    secret_file: Path | None = setting(
+        None,
+        vi="Tệp chứa mật khẩu thư hoặc khóa ký webhook (quyền 600).",
+        en="A file that holds the mail password or the webhook's signing secret (mode 600).",
+    )
+    secret_env: str | None = setting(
+        None,
+        vi="Tên biến môi trường chứa mật khẩu thư hoặc khóa ký webhook.",
+        en="The environment variable that holds the mail password or the webhook's signing secret.",
+    )
+    host: str | None = setting(None, vi="Máy chủ thư.", en="The mail server.")
+    port: int = setting(587, at_least=1, at_most=65535, vi="Cổng của máy chủ thư.", en="Its port.")
+    tls: str = setting(
+        "starttls",
+        among=("starttls", "tls", "none"),
+        vi="starttls (bắt buộc, không có thì không gửi), tls (ngay từ đầu) hoặc none (không mã hóa, không mật khẩu).",
+        en="starttls (demanded: without it nothing is sent), tls (from the beginning) or none (in the clear, no password).",
+    )
+    user: str | None = setting(None, vi="Tài khoản ở máy chủ thư.", en="The account at the mail server.")
+    sender: str | None = setting(
+        None, pattern=r"[^\s@<>]+@[^\s@<>]+", vi="Địa chỉ người gửi.", en="The sender's address."
+    )
+    to: tuple[str, ...] = setting(
+        (), pattern=r"[^\s@<>]+@[^\s@<>]+", vi="Các địa chỉ người nhận.", en="The addresses of those it is to."
+    )
+    ca: Path | None = setting(
+        None,
+        vi="Chỉ tin các tổ chức chứng thực trong tệp này (thư, webhook); bỏ trống: theo hệ điều hành.",
+        en="The only authorities believed (mail, webhook), PEM or DER; empty: the system's.",
+    )
+    url: str | None = setting(None, pattern=r"https?://\S+", vi="Địa chỉ webhook.", en="The webhook's address.")
+    command: tuple[str, ...] = setting(
+        (),
+        vi="Lệnh và tham số, chạy không qua shell; tin là JSON ở đầu vào chuẩn.",
+        en="A command and its arguments, run without a shell; the notice is JSON on its standard input.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """How persons are told who are not looking."""
+
+    channels: tuple[ChannelSettings, ...] = setting(
+        (), vi="Các kênh báo tin ([[notify.channels]]).", en="The channels of notices ([[notify.channels]])."
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings:
     """Where `lienthong backup` writes."""
@@ -881,6 +969,7 @@ class Settings:
     )
     approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     log: LogSettings = field(default_factory=LogSettings)
 
 
@@ -926,9 +1015,13 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "operators": ("Quyền của người dùng ở dòng lệnh.", "Who may do what at the command line."),
         "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
         "console": ("Bàn trực, các trang cho người trực.", "The console, pages for persons."),
+        "notify": ("Báo tin cho người không ngồi trước màn hình.", "Telling persons who are not looking."),
         "log": ("Nhật ký kỹ thuật.", "The technical log."),
     }
 )
+
+
+_TABLES: Final = frozenset({"trust.trees", "notify.channels"})  # written as tables of their own
 
 
 def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
@@ -946,7 +1039,7 @@ def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
             lines += [f"{name} = {_toml(item)}" for name, item in values.get(key, {}).items()]
         elif key in values:
             lines.append(f"{name} = {_toml(values[key])}")
-        elif key != "trust.trees":
+        elif key not in _TABLES:
             lines.append(f"#{name} = {'…' if value is None else _toml(value)}")
     return "\n".join(lines).lstrip("\n") + "\n"
 
@@ -1156,7 +1249,8 @@ def validate(settings: Settings, written: Written) -> Iterable[Problem]:
     yield from _endings(settings, written)
     yield from _working_hours(settings, written)
     yield from _severities(settings, written)
-    yield from _twice_named_trees(settings, written)
+    yield from _twice_named(written, "trust", "trees", "trust tree", [tree.name for tree in settings.trust.trees])
+    yield from _channels(settings, written)
     if _has_password(str(_in(written.data, "database").get("url", ""))):  # one from the environment is allowed
         yield written.problem("SYS-024", ("database", "url"))
 
@@ -1212,18 +1306,72 @@ def _severities(settings: Settings, written: Written) -> Iterable[Problem]:
         yield written.problem("SYS-012", ("rules", "severity", name), nearest=meant or "–", known=known)
 
 
-def _twice_named_trees(settings: Settings, written: Written) -> Iterable[Problem]:
-    names = [tree.name for tree in settings.trust.trees]
+def _twice_named(written: Written, section: str, table: str, what: str, names: list[str]) -> Iterable[Problem]:
     for number, name in enumerate(names):
         if name in names[:number]:
             yield written.problem(
                 "SYS-025",
-                ("trust", "trees", number, "name"),
-                what="trust tree",
+                (section, table, number, "name"),
+                what=what,
                 value=name,
-                first=f"trees[{names.index(name) + 1}]",
-                second=f"trees[{number + 1}]",
+                first=f"{table}[{names.index(name) + 1}]",
+                second=f"{table}[{number + 1}]",
             )
+
+
+def _channels(settings: Settings, written: Written) -> Iterable[Problem]:
+    """Each channel is one of the three ways, and has what that way needs."""
+    listed = settings.notify.channels
+    yield from _twice_named(written, "notify", "channels", "notice channel", [one.name for one in listed])
+    for number, one in enumerate(listed):
+        wrong = _of_channel(one)
+        if wrong is not None:
+            name, other, vi, en = wrong
+            at = ("notify", "channels", number, name)
+            yield written.problem("SYS-018", at, other=f"notify.channels.{other}", rule_vi=vi, rule_en=en)
+
+
+def _of_channel(one: ChannelSettings) -> tuple[str, str, str, str] | None:
+    """The setting that clashes, with which other, and the rule."""
+    has_secret = one.secret_file is not None or one.secret_env is not None
+    rules = (
+        (
+            (one.host is not None) + (one.url is not None) + bool(one.command) != 1,
+            ("host", "url", "một kênh có đúng một trong host, url, command", "a channel has one of host, url, command"),
+        ),
+        (
+            one.secret_file is not None and one.secret_env is not None,
+            ("secret_file", "secret_env", "chỉ dùng một nguồn bí mật", "only one source of the secret"),
+        ),
+        (
+            one.host is not None and (one.sender is None or not one.to),
+            ("sender", "to", "thư cần người gửi và người nhận", "a letter needs a sender and somebody it is to"),
+        ),
+        (
+            one.url is not None and not has_secret,
+            ("url", "secret_file", "webhook phải có khóa ký", "a webhook needs its signing secret"),
+        ),
+        (
+            one.host is not None and (one.user is None) == has_secret,
+            ("user", "secret_file", "tài khoản và mật khẩu đi cùng nhau", "an account and its password go together"),
+        ),
+        (
+            one.tls == "none" and one.user is not None,
+            (
+                "tls",
+                "user",
+                "không đưa mật khẩu qua kết nối không mã hóa",
+                "no password goes over a connection in the clear",
+            ),
+        ),
+    )
+    return next((clash for broken, clash in rules if broken), None)
+
+
+def channel_secret(one: ChannelSettings) -> str | None:
+    """A channel's password or signing secret, read now. Raises Stopped (SYS-020, SYS-022, SYS-023)."""
+    found = key_password(one.secret_file, one.secret_env, "notify.channels.secret_file", one.secret_file)
+    return None if found is None else found.decode()
 
 
 def in_environment() -> frozenset[KeyPath]:

@@ -73,6 +73,7 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     f"{CORE}/model.py": ("tests/core/test_model.py",),
     f"{CORE}/batches.py": ("tests/core/test_batches.py",),
     f"{CORE}/stored_files.py": ("tests/core/test_files.py",),
+    f"{CORE}/notices.py": ("tests/core/test_notices.py",),
     f"{CORE}/unknown.py": ("tests/core/test_problems.py",),
     f"{CORE}/addresses.py": ("tests/core/test_addresses.py",),
     f"{CORE}/os_words.py": ("tests/core/test_os_words.py",),

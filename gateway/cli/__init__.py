@@ -120,6 +120,12 @@ COMMANDS: dict[str, LazyCommand] = {
         "Cảnh báo cần người vận hành xử lý, ai đã tiếp nhận.",
         "What needs a person, and who took it on.",
     ),
+    "top": LazyCommand(
+        "gateway.cli.top:top", "Tình hình ngay lúc này, tự làm mới.", "How everything stands just now, refreshed."
+    ),
+    "notify": LazyCommand(
+        "gateway.cli.notify:notify", "Các kênh báo tin, gửi thử.", "Channels of notices, and a test of them."
+    ),
     "drift": LazyCommand(
         "gateway.cli.drift:drift",
         "Hồ sơ có dữ liệu ở một bên chưa khớp, nguyên nhân, bên phải xử lý.",

@@ -23,6 +23,7 @@ from gateway.cli.command import (
 )
 from gateway.cli.find import called, explained, party_names
 from gateway.cli.show import Screen, when
+from gateway.core.alert_words import ALARMS, SEVERITIES
 from gateway.core.model import PartyId
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Stopped
@@ -37,24 +38,6 @@ if TYPE_CHECKING:
 ENDS_SOON = timedelta(days=30)
 DRIFTS_FOR = timedelta(hours=1)  # so long a party may not know the newest of a dossier
 
-ALARMS = {
-    "lane-held": ("Hàng đợi hồ sơ bị tạm giữ", "Lane held"),
-    "uncertain": ("Chưa rõ kết quả gửi", "Outcome unknown"),
-    "party-silent": ("Bên nhận không phản hồi", "Party silent"),
-    "inbox-unread": ("Hộp thư chưa được đọc", "Inbox unread"),
-    "event-waiting": ("Sự kiện chờ sự kiện trước", "Event waiting"),
-    "message-held": ("Thông điệp đang tạm giữ", "Message held"),
-    "drift": ("Dữ liệu ở bên nhận chưa khớp", "Party not told yet, or believes otherwise"),
-    "ending": ("Sắp hoặc đã hết hiệu lực", "Ends, or has ended"),
-    "registry-flawed": (
-        "Hồ sơ đăng ký không dùng được, bên không kết nối được",
-        "Profile cannot be built, its party is shut out",
-    ),
-    "status-missing": ("Chưa có trạng thái chứng thư", "Certificate status missing"),
-    "allowance": ("Sắp dùng hết hoặc đã dùng hết hạn mức gửi trong ngày", "A day's allowance used up, or nearly"),
-    "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),
-}
-SEVERITIES = {"now": ("NGAY", "NOW"), "today": ("hôm nay", "today"), "later": ("sau", "later")}
 #: The command that shows more of it; {party}, {subject} and {delivery} of the oldest.
 NEXT = {
     "lane-held": "lienthong lanes --held --party {party}",
@@ -69,6 +52,8 @@ NEXT = {
     "status-missing": "lienthong trust show",
     "allowance": "lienthong messages --party {party}",
     "receipt-unproven": "lienthong show {delivery}",
+    "approval": "lienthong batch show {subject}",
+    "channel-dead": "lienthong notify test {subject}",
 }
 
 alerts = Group(
@@ -102,13 +87,17 @@ def current_alerts(
 ) -> list[AlertGroup]:
     """Everything that somebody should look at now, grouped; the most urgent and then the most numerous first."""
     from gateway.core.alerts import Alarm, Alert, group_alerts
+    from gateway.services.batches import waiting_batches
     from gateway.services.certificate_status import endangered, unproven
     from gateway.services.drift import drift_alerts, projected
+    from gateway.services.notices import dead_channels
     from gateway.services.reconciling import reconcile_alerts
     from gateway.services.watch import alerts as watched
     from gateway.wiring import OURSELVES
 
     found = [*watched(store, parties, now, allowance=settings.allowance), *registry_flaws(settings, store, now)]
+    found += waiting_batches(store, OURSELVES)
+    found += dead_channels(store, [one.name for one in settings.notify.channels], OURSELVES)
     found += [*drift_alerts(store, projected(parties), now, DRIFTS_FOR), *reconcile_alerts(store, now)]
     found += [
         Alert(

@@ -348,7 +348,24 @@ class Desk:
                     "over: %s", group.alarm, extra={"alarm": str(group.alarm), "alert": name, "party": group.party}
                 )
         self.alerted = news
+        await self._notify(groups)
         await asyncio.to_thread(forget_recovered, gate.store, groups)
+
+    async def _notify(self, groups: Sequence[AlertGroup]) -> None:
+        """Each channel of the settings is told what is news for it, side by side."""
+        from gateway.cli.notify import channels_of, names_beside
+        from gateway.services.notices import tell_channel
+
+        store = self.gate.store
+        if store is None or not self.settings.notify.channels:
+            return
+        channels = channels_of(self.settings, names_beside(self.gate.parties), _now)
+        told = await asyncio.gather(
+            *(tell_channel(store, channel, groups, _now) for channel in channels), return_exceptions=True
+        )
+        for channel, came in zip(channels, told, strict=True):
+            if isinstance(came, BaseException):
+                log.error("notice channel %s was not told", channel.rules.channel, exc_info=came)
 
 
 async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) -> Refreshed:

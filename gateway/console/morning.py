@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.cli.alerts import ALARMS, SEVERITIES, current_alerts
+from gateway.cli.alerts import current_alerts
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
 from gateway.console.fields import day_of_field, text_of
 from gateway.console.parts import Act, Cell, Facts, FormField, Glance, Lines, Link, Numbers, Part, Table
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
+from gateway.core.alert_words import ALARMS, SEVERITIES
 from gateway.core.alerts import AlertGroup, Urgency
 from gateway.core.model import Fate
 from gateway.core.operators import OperatorRole

@@ -32,6 +32,8 @@ class Alarm(StrEnum):
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )
+    APPROVAL = "approval"  # a batch waits for a second person
+    CHANNEL_DEAD = "channel-dead"  # a channel of notices cannot send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,8 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
     Alarm.DRIFT: Urgency.TODAY,
     Alarm.ALLOWANCE: Urgency.TODAY,
+    Alarm.APPROVAL: Urgency.TODAY,
+    Alarm.CHANNEL_DEAD: Urgency.TODAY,
     Alarm.ENDING: Urgency.TODAY,  # what has ended already: now
     Alarm.EVENT_WAITING: Urgency.LATER,
 }

@@ -12,11 +12,12 @@ _LISTED = {
     "operator": ("người trực", "operator", "lienthong operator list"),
     "party": ("bên", "party", "lienthong parties list"),
     "batch": ("đợt", "batch", "lienthong batches"),
+    "channel": ("kênh báo tin", "notice channel", "lienthong notify list"),
     "samples": ("bộ mẫu", "folder of samples", "lienthong demo --help"),
 }
 
 
 def unknown(what: str, value: str) -> Problem:
-    """SYS-042 for a kind of thing (message, delivery, dossier, party, batch, samples) and the name it was asked for by."""
+    """SYS-042 for a kind of thing (message, delivery, dossier, party, …) and the name it was asked for by."""
     vi, en, listing = _LISTED[what]
     return Problem("SYS-042", {"what": what, "what_vi": vi, "what_en": en, "value": value[:200], "listing": listing})

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
+from gateway.core.alerts import Alarm, Alert
 from gateway.core.batches import (
     Batch,
     BatchItem,
@@ -25,7 +26,7 @@ from gateway.core.batches import (
     person_of,
 )
 from gateway.core.ledger import LogLine
-from gateway.core.model import Acknowledgement, Delivery, DeliveryState, Fate, MessageId
+from gateway.core.model import Acknowledgement, Delivery, DeliveryState, Fate, MessageId, PartyId
 from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
 from gateway.store import Conflict, Message, Store, StoreError, Tx, View
@@ -228,6 +229,15 @@ def why_failed(view: View, item: BatchItem) -> Problem | None:
         ids = _deliveries_of(item)
         problems = [one.problem for one in view.deliveries(ids=ids, states=HELD, limit=len(ids))]
     return next((problem for problem in problems if problem is not None and problem.code == item.code), None)
+
+
+def waiting_batches(store: Store, ourselves: PartyId) -> Iterator[Alert]:
+    """An alert for each batch that waits for a second person."""
+    with store.read() as view:
+        waiting = view.batches(states=[BatchState.WAITING])
+    for one in waiting:
+        facts = {"size": one.size, "kind": one.kind.value}
+        yield Alert(alarm=Alarm.APPROVAL, party=ourselves, subject=str(one.number), since=one.started_at, facts=facts)
 
 
 # Carried out by `work`

@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0015"
+REVISION = "0016"
 
 metadata = MetaData(
     naming_convention={
@@ -569,5 +569,32 @@ batch_item = Table(  # the things of a batch as they were planned, and what beca
     Column("at", UtcDateTime),
     _among("state", BatchItemState),
     Index(None, "batch", "state", "number"),
+    **_CLUSTERED,
+)
+
+notified = Table(  # groups of alerts that a channel was told of; a row goes when it was told that they are over
+    "notified",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("alert", String, primary_key=True),
+    Column("alarm", String, nullable=False),
+    Column("party", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("told_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+notice_channel = Table(  # how each channel of notices stands
+    "notice_channel",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", UtcDateTime),
+    Column("problem", Json),
+    Column("due_at", UtcDateTime),
+    Column("sent_at", UtcDateTime),
+    Column("summed_at", UtcDateTime, nullable=False),
     **_CLUSTERED,
 )

@@ -44,6 +44,7 @@ from gateway.store.batch_book import BatchTx
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.filing import FilesWrite
+from gateway.store.notice_book import NoticeTx
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
@@ -101,7 +102,7 @@ class _Standing:
     problems: list[dict[str, Any]]
 
 
-class Tx(FilesWrite, BatchTx):
+class Tx(FilesWrite, BatchTx, NoticeTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
     def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:

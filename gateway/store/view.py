@@ -51,6 +51,7 @@ from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.batch_book import BatchView
 from gateway.store.file_records import FilesRead
+from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Patterns
 from gateway.store.records import (
     CatalogueRow,
@@ -246,7 +247,7 @@ _OWNERS_OF = select(_c).where(
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 
 
-class View(FilesRead, BatchView):
+class View(FilesRead, BatchView, NoticeView):
     """What is on record, read in one transaction. Made by Store.read()."""
 
     def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
@@ -1047,6 +1048,17 @@ class View(FilesRead, BatchView):
             )
             for party in sorted(counts.keys() | streak.keys())
         ]
+
+    def delivered_lately(self, most: int) -> dict[PartyId, list[float]]:
+        """How long it took from owed to taken, seconds, for those of the newest deliveries that were taken; by party."""
+        newest = select(func.max(_d.c.seq)).scalar_subquery()
+        found = select(_d.c.party, _d.c.created_at, _d.c.settled_at).where(
+            _d.c.seq > newest - most, _d.c.state == DeliveryState.DELIVERED.value, _d.c.settled_at.is_not(None)
+        )
+        took: dict[PartyId, list[float]] = {}
+        for row in self._all(found):
+            took.setdefault(row.party, []).append(max(0.0, (row.settled_at - row.created_at).total_seconds()))
+        return took
 
     def spent(self, kinds: Collection[str], day: datetime) -> dict[tuple[str, PartyId], int]:
         """What the parties have used up of their allowances since the day began, by kind and party."""

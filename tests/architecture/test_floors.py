@@ -36,6 +36,7 @@ LIBRARIES = {
     "signing": {"lxml", "signxml", "cryptography", "pyhanko", "pyhanko_certvalidator", "asn1crypto", "pkcs11", "jwt"},
     "connectors": {"aiohttp", "zeep", "lxml", "yarl"},
     "gateway.workbook": {"openpyxl"},
+    "connectors.channels": {"aiosmtplib"},  # notices by e-mail
     "connectors.templates": {"jinja2"},  # requests of the connector http; nothing else is written by templates
     "connectors.pki": {"aiohttp", "cryptography", "asn1crypto"},  # speaks the protocols of certification authorities
 }

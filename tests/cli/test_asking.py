@@ -85,6 +85,7 @@ NO_ACTS = [
         "db upgrade",
     ),
     *("batches", "batch show", "batch pause"),  # whoever wants to stop is not asked twice, and nothing is lost by it
+    *("notify list", "notify test", "top"),
     *("trust forecast", "trust show", "trust refresh", "key new"),
     *("operator add", "operator list", "operator password"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),

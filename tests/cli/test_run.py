@@ -226,7 +226,16 @@ def test_a_database_that_goes_away_under_a_worker_is_a_sentence_and_the_next_tur
     assert not [record for record in caplog.records if record.exc_info]
 
 
+def told_of(store, channel):
+    with store.read() as view:
+        return view.notified(channel)
+
+
 def test_a_batch_goes_on_after_work_was_killed_and_does_nothing_twice(cli, office):
+    """The alert of what is held goes out by the channel of the settings, once, though `work` starts twice."""
+    config, notices = office.folder / "lienthong.toml", office.folder / "tin"
+    channel = f'\n[[notify.channels]]\nname = "lenh"\nalarms = ["lane-held"]\ncommand = ["tee", "-a", "{notices}"]\n'
+    config.write_text(config.read_text("utf-8") + channel, "utf-8")
     for name in ("toi-thieu", "day-du", "bien"):
         office.receive(f"accepted/HS01-nop-ho-so-{name}")
     with office.store.read() as view:
@@ -242,9 +251,14 @@ def test_a_batch_goes_on_after_work_was_killed_and_does_nothing_twice(cli, offic
 
     with running(office.folder, "work") as (process, _):
         assert eventually(replayed)
+        assert eventually(lambda: notices.exists() and notices.stat().st_size)
+        assert eventually(lambda: told_of(office.store, "lenh"))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     with running(office.folder, "work"):
         assert eventually(lambda: len(replayed()) == len(owed))
         assert eventually(lambda: batch_known(office.store, told["batch"]["number"]).count(BatchItemState.PLANNED) == 0)
     assert sorted(replayed()) == sorted(owed)
+    news = json.JSONDecoder().raw_decode(notices.read_text("utf-8"))[0]
+    assert [(one["alarm"], one["cause"]) for one in news["new"]] == [("lane-held", "DLV-031")]
+    assert notices.read_text("utf-8").count('"new": [{') == 1

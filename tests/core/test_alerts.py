@@ -68,6 +68,7 @@ def test_how_soon_a_person_should_look_at_each_kind():
     assert {alarm.value: urgency.value for alarm, urgency in SEVERITIES.items()} == {
         **dict.fromkeys(["lane-held", "party-silent", "message-held", "status-missing", "registry-flawed"], "now"),
         **dict.fromkeys(["uncertain", "inbox-unread", "receipt-unproven", "ending", "drift", "allowance"], "today"),
+        **dict.fromkeys(["approval", "channel-dead"], "today"),
         "event-waiting": "later",
     }
     assert set(SEVERITIES) == set(Alarm)
