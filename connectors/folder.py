@@ -1,5 +1,7 @@
 """For air gaps and tests: each message is a file in a folder, whole or not there at all.
 
+The files that a message names are put there before it, each as ``<SHA-256>.tep``.
+
 The other side takes a file by moving it into the folder for taken files, or by leaving a file of the same name there;
 when asked, the gateway looks in both. A file that vanished without trace counts as not there.
 """
@@ -12,6 +14,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
@@ -21,7 +24,17 @@ from pathlib import Path
 from connectors import probing
 from connectors.base import connector
 from connectors.http import Http
-from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import (
+    Fetched,
+    NotThere,
+    Parcel,
+    ParcelFile,
+    ProbeStep,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
@@ -168,6 +181,8 @@ def _put(parcel: Parcel, settings: FolderSettings) -> Receipt:
         there = _look(parcel, settings)
         if isinstance(there, Receipt):
             return there
+        for named in parcel.files:
+            _put_file(named, settings.path)
         # A left-over of a try that died is ours alone (one delivery, one worker at a time): write over it.
         with part.open("wb") as file:
             file.write(parcel.body)
@@ -183,6 +198,19 @@ def _put(parcel: Parcel, settings: FolderSettings) -> Receipt:
     except OSError as error:
         raise Uncertain(_cannot(error).problem) from error
     return Receipt(reference=name)
+
+
+def _put_file(file: ParcelFile, folder: Path) -> None:
+    """A file that the message names, before it and under its SHA-256; one that is there whole stays."""
+    target, part = folder / f"{file.digest}.tep", folder / f".{file.digest}.part"
+    with suppress(FileNotFoundError):
+        if target.stat().st_size == file.size:
+            return
+    with file.path.open("rb") as source, part.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 18)
+        copy.flush()
+        os.fsync(copy.fileno())
+    part.rename(target)
 
 
 def _look(parcel: Parcel, settings: FolderSettings) -> Receipt | NotThere:

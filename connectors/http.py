@@ -22,8 +22,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import IntEnum
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -43,6 +44,7 @@ log = logging.getLogger("lienthong.connectors.http")
 
 IDLE_S = 15.0  # a kept connection is dropped after this; longer, and the far side drops it just as we write
 CHUNK = 64 * 1024
+SLOWEST_FILE = 256 * 1024  # bytes a second: a file that leaves slower than that is given up, and tried again
 
 # What an HTTP status says about a message that was posted, unless the party's profile says otherwise. Not taken are
 # those that speak of the way (who we are, where we knocked, how busy they are) and not of the message; a person mends
@@ -322,6 +324,7 @@ class _Trip:
     body_bytes: int
     timer: asyncio.Timeout
     end: float  # of the whole exchange, on the loop's clock
+    longer_s: float = 0.0  # than a message may take to send: it is a file
     stage: ExchangeStage = ExchangeStage.CONNECTING
     written: int = 0
 
@@ -333,7 +336,7 @@ class _Trip:
         limit = {ExchangeStage.SENDING: self.common.send_timeout_s}.get(stage)
         now = asyncio.get_running_loop().time()
         if not self.timer.expired():
-            self.timer.reschedule(self.end if limit is None else min(self.end, now + limit))
+            self.timer.reschedule(self.end if limit is None else min(self.end, now + limit + self.longer_s))
 
 
 def _tracing() -> aiohttp.TraceConfig:
@@ -421,6 +424,31 @@ class Http:
         del about, rows
         return await self._exchange(method, url, body, headers)
 
+    async def post_file(
+        self, url: str, path: Path, *, size: int, content_type: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Reply:
+        """Post a file of this machine, read block by block as it leaves; the answer that says "taken", every other is raised.
+
+        It may take longer than a message: by a second for each :data:`SLOWEST_FILE` bytes.
+        """
+        try:
+            stream = await asyncio.to_thread(path.open, "rb")
+        except OSError as error:
+            raise Unreachable(Problem("DLV-008", {"why": errno.errorcode.get(error.errno or 0, "–")})) from error
+        try:
+            return self.judge(
+                await self._exchange(
+                    "POST",
+                    url,
+                    stream,
+                    {**headers, "Content-Type": content_type},
+                    size=size,
+                    longer_s=size / SLOWEST_FILE,
+                )
+            )
+        finally:
+            stream.close()
+
     async def options(self, url: str, *, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
         """Ask what may be asked for there. Raises Unreachable when there is no answer."""
         try:
@@ -485,9 +513,17 @@ class Http:
                 )
 
     async def _exchange(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str], answer_bytes: int | None = None
+        self,
+        method: str,
+        url: str,
+        body: bytes | BinaryIO,
+        headers: Mapping[str, str],
+        answer_bytes: int | None = None,
+        *,
+        size: int = 0,
+        longer_s: float = 0.0,
     ) -> Reply:
-        """One request and its answer, whatever its status."""
+        """One request and its answer, whatever its status. ``size``: of a body that is a file."""
         common = self.common
         target = self._target(url)
         sent = dict(headers)
@@ -495,16 +531,19 @@ class Http:
         if common.authorization is not None and "Authorization" not in sent:
             sent["Authorization"] = _authorization(common.authorization)
         now = asyncio.get_running_loop().time()
-        end = now + common.timeout_s
+        end = now + common.timeout_s + longer_s
+        if isinstance(body, bytes):
+            size = len(body)
         trip: _Trip | None = None
         try:
             async with asyncio.timeout_at(min(end, now + common.connect_timeout_s)) as timer:
-                trip = _Trip(common, len(body), timer, end)
+                trip = _Trip(common, size, timer, end, longer_s)
                 async with self._line.session(common.private_addresses).request(
                     method,
                     target,
-                    data=io.BytesIO(body) if body else None,  # in pieces, so that we see how far it came
-                    headers={**sent, "Content-Length": str(len(body))} if body or method == "POST" else sent,
+                    # In pieces, so that we see how far it came.
+                    data=(io.BytesIO(body) if isinstance(body, bytes) else body) if size else None,
+                    headers={**sent, "Content-Length": str(size)} if size or method == "POST" else sent,
                     ssl=tls if tls is not None else True,
                     allow_redirects=False,
                     trace_request_ctx=trip,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -17,6 +18,16 @@ RECEIPT_BYTES = 64 * 1024  # what is kept of an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelFile:
+    """A file that a message names, on this node's disk."""
+
+    digest: str  # SHA-256, lower-case hex
+    size: int
+    media_type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """A delivery with its bytes, ready to go out. The bytes are the original's, never changed on the way."""
 
@@ -26,6 +37,7 @@ class Parcel:
     remarks: tuple[
         str, ...
     ] = ()  # codes of what the gateway remarked on, so that the receiver knows what was not proven
+    files: tuple[ParcelFile, ...] = ()  # those that the message names; they are handed over before it
     # What went before, for connectors that remember:
     attempts: tuple[Attempt, ...] = ()  # earlier tries of this delivery, oldest first
     before: Attempt | None = None  # the last try that this party took of the same lane: what it knows of the dossier
@@ -129,6 +141,14 @@ class Unreachable(Answered):
 
 class Uncertain(Answered):
     """It left, and nobody knows whether it arrived."""
+
+
+def file_not_taken(answer: Answered, digest: str) -> Refused | Unreachable:
+    """What becomes of a delivery whose file was not taken. The message has not left, so nothing about it is uncertain."""
+    facts = {"digest": digest, "last": answer.problem.code}
+    if isinstance(answer, Refused):
+        return Refused(Problem("DLV-073", facts), answer=answer.answer)
+    return Unreachable(Problem("DLV-072", facts), answer=answer.answer, retry_after_s=answer.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,19 @@ from enum import StrEnum
 from connectors import probing, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply, ShownRequest, segment
-from connectors.outcomes import Fetched, NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import (
+    Answered,
+    Fetched,
+    NotThere,
+    Parcel,
+    ParcelFile,
+    ProbeStep,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+    file_not_taken,
+)
 from gateway.core.parties import Party
 from gateway.core.problems import Problem
 from gateway.core.written import setting
@@ -48,6 +60,14 @@ class RestSettings:
         en="Where this party keeps its messages for us: GET gives the oldest (200) or none (204); once it is on record "
         "the gateway posts the receipt to {fetch_url}/{MaThongDiep}.",
     )
+    files_url: str | None = setting(
+        None,
+        pattern=r"https?://\S+",
+        vi="Nơi nhận tệp mà thông điệp dẫn tới: trước thông điệp, trục POST từng tệp, kèm Repr-Digest, trừ khi "
+        "HEAD {files_url}/{SHA-256} trả 200. Bỏ trống: bên nhận tự tải bằng GET /v1/files/{SHA-256}.",
+        en="Where the files that a message names are posted before it, each with Repr-Digest, unless HEAD "
+        "{files_url}/{SHA-256} answers 200. Without it the party fetches them by GET /v1/files/{SHA-256}.",
+    )
     receipt: ReceiptDemand = setting(
         ReceiptDemand.OPTIONAL,
         vi="optional: mã 2xx là đủ; required: phải có BienNhan trong trả lời.",
@@ -60,7 +80,10 @@ rest = connector("rest", RestSettings)
 
 @rest.send
 async def send(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
-    """Post the original bytes once."""
+    """Post the files that the party does not have yet, then the original bytes once."""
+    if settings.files_url is not None:
+        for file in parcel.files:
+            await _hand_over(file, settings.files_url, http)
     reply = await http.post(
         settings.url,
         body=parcel.body,
@@ -77,6 +100,17 @@ async def send(parcel: Parcel, settings: RestSettings, http: Http) -> Receipt:
             raise Refused(Problem("DLV-031", {"codes": list(codes)}), answer=reply.body) from refused
         raise
     return _receipt(reply, parcel, settings, http)
+
+
+async def _hand_over(file: ParcelFile, files_url: str, http: Http) -> None:
+    """One file, streamed. Raises Unreachable or Refused; a second try does not send what has arrived."""
+    try:
+        there = await http.exchange("HEAD", f"{files_url.rstrip('/')}/{file.digest}")
+        if there.status != 200:
+            sent = {"Repr-Digest": content_digest(file.digest), "Accept": "application/json, */*;q=0.5"}
+            await http.post_file(files_url, file.path, size=file.size, content_type=file.media_type, headers=sent)
+    except Answered as answer:
+        raise file_not_taken(answer, file.digest) from answer
 
 
 @rest.played

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from yarl import URL
 
@@ -47,9 +47,18 @@ class _ShownHttp(Http):
         return await super().exchange(method, url, body=body, headers=headers)
 
     async def _exchange(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str], answer_bytes: int | None = None
+        self,
+        method: str,
+        url: str,
+        body: bytes | BinaryIO,
+        headers: Mapping[str, str],
+        answer_bytes: int | None = None,
+        *,
+        size: int = 0,
+        longer_s: float = 0.0,
     ) -> Reply:
-        del answer_bytes
+        del answer_bytes, size, longer_s
+        body = body if isinstance(body, bytes) else b""  # a file is not shown
         sent = dict(headers)
         if self.common.authorization is not None and "Authorization" not in sent:
             sent["Authorization"] = MASK

@@ -149,6 +149,7 @@ class Desk:
         from gateway.services import fetch, outbox
         from gateway.services.certificate_status import doubt
         from gateway.services.intake import new_message_id
+        from gateway.wiring import file_folder
 
         work, connectors = self.settings.work, installed()
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
@@ -173,6 +174,7 @@ class Desk:
                     ),
                     watch=self.figures,
                     limits=self.gate.limits,
+                    files=file_folder(self.settings),
                 ),
                 name="outbox",
             ),

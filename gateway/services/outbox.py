@@ -19,13 +19,14 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from connectors.base import Configured, Connector
-from connectors.http import HttpLine
+from connectors.http import SLOWEST_FILE, HttpLine
 from connectors.outcomes import (
     RECEIPT_BYTES,
     Answered,
     NothingToTell,
     NotThere,
     Parcel,
+    ParcelFile,
     Receipt,
     Refused,
     Uncertain,
@@ -40,8 +41,10 @@ from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState,
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
 from gateway.core.patience import Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.stored_files import StoredFile
 from gateway.core.told import ToldNews
 from gateway.store import Queue, Store, StoreError, Tx, View
+from gateway.store.filefolder import FileFolder
 from schemas.record import WORDS
 
 T = TypeVar("T")
@@ -217,7 +220,9 @@ class Outbox:
         pace: Pace | None = None,
         doubt: Doubt | None = None,
         watch: OutboxWatch | None = None,
+        files: FileFolder | None = None,
     ) -> None:
+        self._files = files
         self._doubt = doubt
         self._watch = watch
         self._store = store
@@ -426,7 +431,16 @@ class Outbox:
             if len(claimed) >= total:
                 break
             claimed += tx.claim_due(party, now, min(room.get(party, 1), total - len(claimed)), self._pace.lease_s)
-        return claimed
+        return claimed if self._files is None else [self._with_time_for_files(tx, delivery) for delivery in claimed]
+
+    def _with_time_for_files(self, tx: Tx, delivery: Delivery) -> Delivery:
+        """The delivery, leased for as much longer as the files of its message may take to send."""
+        size = sum(file.size for file in tx.files_of_message(delivery.message))
+        if not size or delivery.lease_until is None:
+            return delivery
+        until = delivery.lease_until + timedelta(seconds=size / SLOWEST_FILE)
+        tx.lengthen_lease(delivery, until)
+        return replace(delivery, lease_until=until)
 
     def _parcel(self, delivery: Delivery, view: View) -> Parcel | Problem:
         """The delivery with its bytes and what went before, or why it cannot be sent at all."""
@@ -441,6 +455,11 @@ class Outbox:
         parcel = Parcel(
             delivery=delivery, body=body, party=plan.party, remarks=message.codes if message is not None else ()
         )
+        if self._files is not None:
+            files = _files(view.files_of_message(delivery.message), self._files)
+            if isinstance(files, Problem):
+                return files
+            parcel = replace(parcel, files=files)
         if plan.connector.remembers:
             attempts, before, remembered = view.before(delivery)
             parcel = replace(parcel, attempts=attempts, before=before, remembered=remembered)
@@ -498,7 +517,8 @@ class Outbox:
         http = self._line.http(configured.common)
         kind = _kind(parcel.delivery, plan)
         try:
-            async with asyncio.timeout(self._pace.lease_s * 0.9):
+            longer_s = sum(file.size for file in parcel.files) / SLOWEST_FILE
+            async with asyncio.timeout((self._pace.lease_s + longer_s) * 0.9):
                 if kind == "query":
                     found = await connector.ask(parcel, configured.settings, http)
                     if isinstance(found, NotThere):
@@ -622,15 +642,16 @@ async def keep_delivering(
     doubt: Doubt | None = None,
     watch: OutboxWatch | None = None,
     limits: DocumentLimits = DEFAULT_LIMITS,
+    files: FileFolder | None = None,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
     ``parties`` may be a function: a new view of the registry is taken over between two turns. ``doubt`` judges the
-    receipts that receivers send; ``watch`` keeps figures.
+    receipts that receivers send; ``watch`` keeps figures; ``files`` is where the files that messages name lie.
     """
     pace = pace or Pace()
     async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
-        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch)
+        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch, files)
         loop = asyncio.get_running_loop()
         news = store.news(lambda: loop.call_soon_threadsafe(outbox.hint))
         try:
@@ -681,9 +702,20 @@ def _kind(delivery: Delivery, plan: _Plan | Problem) -> str:
     return "query" if delivery.ask_first and isinstance(plan, _Plan) and plan.connector.queries else "send"
 
 
+def _files(found: Iterable[StoredFile], folder: FileFolder) -> tuple[ParcelFile, ...] | Problem:
+    """The files of a message where they lie; the problem where one is not there any more."""
+    files: list[ParcelFile] = []
+    for file in found:
+        path = folder.place_of(file.digest)
+        if not file.kept or not path.exists():
+            return Problem("DLV-074", {"digest": file.digest})
+        files.append(ParcelFile(digest=file.digest, size=file.size, media_type=file.media_type, path=path))
+    return tuple(files)
+
+
 def _hindered(problem: Problem) -> TryResult:
     """A delivery that did not get as far as a connector."""
-    outcome = AttemptOutcome.REFUSED if problem.code == "DLV-061" else AttemptOutcome.UNREACHABLE
+    outcome = AttemptOutcome.REFUSED if problem.code in ("DLV-061", "DLV-074") else AttemptOutcome.UNREACHABLE
     return TryResult(kind="send", outcome=outcome, problem=problem)
 
 

@@ -450,6 +450,10 @@ class Tx(FilesWrite, BatchTx, NoticeTx):
         found = sorted(self._connection.execute(statements.LEASE, values), key=lambda row: (row.due_at, row.seq))
         return [rows.delivery_of(row) for row in found]
 
+    def lengthen_lease(self, delivery: Delivery, until: datetime) -> None:
+        """A delivery that was leased just now may take until then."""
+        self._connection.execute(update(_d).where(_d.c.id == delivery.id).values(lease_until=until))
+
     def settle(
         self,
         delivery: Delivery,

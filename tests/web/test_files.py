@@ -1,5 +1,6 @@
 """Files beside messages, as a party's system meets them: brought whole or in parts, named by a message, fetched again."""
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -13,9 +14,13 @@ import pki
 import pytest
 from patience import PATIENCE_S, eventually
 
+from connectors.http import HttpLine
+from connectors.registry import installed
+from gateway.core.parties import Receives
 from gateway.core.stored_files import UnscannedFiles
 from gateway.services import retention
 from gateway.services.intake import recheck
+from gateway.services.outbox import Outbox
 
 PDF = b"%PDF-1.7\n"
 JSON = {"Accept": "application/json"}
@@ -39,9 +44,9 @@ def repr_digest(content):
 def with_files(open_door, sample_settings, tmp_path):
     """Opens doors that take files; settings of [files] may be given."""
 
-    def open_(**files):
+    def open_(parties=None, **files):
         chosen = replace(sample_settings.files, folder=tmp_path / "tep", **files)
-        return open_door(settings=replace(sample_settings, files=chosen), linger_s=0.2)
+        return open_door(parties=parties, settings=replace(sample_settings, files=chosen), linger_s=0.2)
 
     return open_
 
@@ -352,6 +357,33 @@ def test_a_node_that_keeps_no_files_says_so(open_door):
     assert bring(door, pdf(1000)).codes == ["SYS-112"]
     answer = door.send(mail.nop(files=[mail.named(pdf(1000))]), "cong-dvc")
     assert (answer.status, answer.codes) == (422, ["FIL-015"])
+
+
+def test_a_receiver_that_is_pushed_to_gets_the_file_before_its_message(with_files, with_party, tmp_path):
+    place = tmp_path / "giao"
+    place.mkdir()
+    pushed = {"receives": Receives.PUSH, "connector": "folder", "connector_settings": {"path": str(place)}}
+    parties = with_party("ubnd-xa-thu-nghiem", **pushed)
+    door = with_files(parties=parties)
+    here, gone = pdf(3000, 1), pdf(3000, 2)
+    for content in (here, gone):
+        bring(door, content)
+        assert door.send(mail.nop(files=[mail.named(content)]), "cong-dvc").status == 201
+    folder = door.app.door.files.folder
+    folder.place_of(sha256(gone)).unlink()
+
+    async def deliver():
+        async with HttpLine() as line:
+            box = Outbox(door.gate.store, parties, installed(), door.app.door.clock, line, files=folder)
+            while await box.turn():
+                await box.settled()
+
+    asyncio.run(deliver())
+    assert (place / f"{sha256(here)}.tep").read_bytes() == here
+    assert len(list(place.iterdir())) == 2
+    with door.gate.store.read() as view:
+        states = [(d.state, d.problem and d.problem.code) for d in view.deliveries(party="ubnd-xa-thu-nghiem")]
+    assert sorted(states, key=str) == [("delivered", None), ("refused", "DLV-074")]
 
 
 # -- scanned --
