@@ -63,7 +63,7 @@ class RestSettings:
     files_url: str | None = setting(
         None,
         pattern=r"https?://\S+",
-        vi="Nơi nhận tệp mà thông điệp dẫn tới: trước thông điệp, trục POST từng tệp, kèm Repr-Digest, trừ khi "
+        vi="Địa chỉ nhận tệp mà thông điệp dẫn tới: trước thông điệp, trục POST từng tệp, kèm Repr-Digest, trừ khi "
         "HEAD {files_url}/{SHA-256} trả 200. Bỏ trống: bên nhận tự tải bằng GET /v1/files/{SHA-256}.",
         en="Where the files that a message names are posted before it, each with Repr-Digest, unless HEAD "
         "{files_url}/{SHA-256} answers 200. Without it the party fetches them by GET /v1/files/{SHA-256}.",
