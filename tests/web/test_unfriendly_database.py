@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -69,7 +68,7 @@ def test_a_lock_that_somebody_else_holds_stops_only_messages_and_all_of_a_tray_a
     assert door.send(mail.nop(), "cong-dvc").status == 201
     with locked(database_url), ThreadPoolExecutor(4) as senders:
         turns = door.app.door.tray.turns
-        before, began = turns.trays, time.monotonic()
+        before = turns.trays
         first = senders.submit(door.send, mail.nop(), "cong-dvc")
         assert eventually(lambda: door.app.door.tray.recording_since is not None)
         rest = [senders.submit(door.send, mail.nop(), "cong-dvc") for _ in range(3)]
@@ -82,7 +81,6 @@ def test_a_lock_that_somebody_else_holds_stops_only_messages_and_all_of_a_tray_a
         assert (turns.alone, turns.lost) == (0, 4)
         assert turns.trays - before <= 3
         assert recording(door) == (503, "lock")
-        assert time.monotonic() - began < PATIENCE_S
     assert eventually(lambda: recording(door) == (200, None))
     assert door.send(mail.nop(), "cong-dvc").status == 201
 
