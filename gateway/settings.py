@@ -717,6 +717,24 @@ class ReconcileSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    """Months that are over, in files of their own."""
+
+    folder: Path | None = setting(
+        None,
+        vi="Thư mục chứa tệp lưu trữ từng tháng; bỏ trống: không lưu trữ. Mọi nút phải thấy cùng một thư mục.",
+        en="The folder of the months' archives; empty: none. Every node has to see the same folder.",
+    )
+    after_months: int | None = setting(
+        None,
+        at_least=1,
+        at_most=1200,
+        vi="“work” tự lưu trữ các tháng đã qua chừng này tháng; bỏ trống: chỉ khi có lệnh.",
+        en="`work` archives months that have been over for so many months; empty: only when it is told to.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalSettings:
     """Acts that need a second person."""
 
@@ -960,6 +978,7 @@ class Settings:
     parties: RegistrySettings = field(default_factory=RegistrySettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     operators: Mapping[str, OperatorRole] = setting(
         {},
         vi="Tài khoản hệ điều hành = vai trò (viewer, auditor, operator, approver, administrator). "
@@ -1012,6 +1031,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),
         "backup": ("Nơi ghi bản sao lưu.", "Where backups are written."),
+        "archive": ("Lưu trữ từng tháng thành tệp.", "Months that are over, in files."),
         "operators": ("Quyền của người dùng ở dòng lệnh.", "Who may do what at the command line."),
         "approval": ("Đợt nào cần người thứ hai duyệt.", "Which batches need a second person."),
         "console": ("Bàn trực, các trang cho người trực.", "The console, pages for persons."),

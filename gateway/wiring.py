@@ -21,10 +21,12 @@ from gateway.services import profiles
 from gateway.services.lines import LineWriter, Wording
 from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
 from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
+from gateway.store.archives import Archives
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
     from connectors.scanning import FileScanner
     from gateway.core.deadlines import DeadlineRules
+    from gateway.services.archiving import ArchiveKeeper
     from gateway.services.certificate_status import Sources
     from gateway.services.file_desk import FileDesk
     from gateway.services.inquiries import Inquirer
@@ -263,7 +265,27 @@ def file_desk(settings: Settings, store: Store | None) -> FileDesk | None:
 
 def open_store(loaded: LoadedSettings) -> Store:
     """The database of this node, for a person. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
-    return store_at(database_url(loaded.settings))
+    store = store_at(database_url(loaded.settings))
+    store.archives = Archives(loaded.settings.archive.folder)
+    return store
+
+
+def archive_keeper(settings: Settings, store: Store) -> ArchiveKeeper:
+    """Who makes this node's archives. Raises Stopped: SYS-037 no key, SYS-198 no folder."""
+    from gateway.services.archiving import ArchiveKeeper
+
+    key = load_key(settings)
+    if key is None:
+        raise Stopped(Problem("SYS-037"))
+    if settings.archive.folder is None:
+        raise Stopped(Problem("SYS-198", {"archive": "–", "reason": "archive.folder"}))
+    return ArchiveKeeper(
+        store=store,
+        archives=Archives(settings.archive.folder),
+        key=key,
+        certificates=tuple(own_certificates(settings)),
+        gateway=settings.node.identifier,
+    )
 
 
 READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
@@ -278,12 +300,14 @@ def await_store(loaded: LoadedSettings, *, at_door: bool) -> Store:
     until, told = monotonic() + database.wait_s, -AWAY_TOLD_S
     while True:
         try:
-            return store_at(
+            store = store_at(
                 database_url(loaded.settings),
                 busy_timeout_s=database.lock_s,
                 write_s=database.silence_s,
                 read_s=database.silence_s if at_door else database.silence_s * READS_S,
             )
+            store.archives = Archives(loaded.settings.archive.folder)
+            return store
         except Stopped as stop:
             away = isinstance(stop.__cause__, StoreError) and stop.__cause__.why in AWAY
             if not away or monotonic() >= until:

@@ -154,6 +154,11 @@ COMMANDS: dict[str, LazyCommand] = {
     "key": LazyCommand("gateway.cli.keys:key", "Khóa ký của trục.", "The gateway's signing key."),
     "parties": LazyCommand("gateway.cli.parties:parties", "Sổ đăng ký các bên.", "The registry of parties."),
     "log": LazyCommand("gateway.cli.log:log", "Nhật ký móc xích.", "The chained log."),
+    "archive": LazyCommand(
+        "gateway.cli.archive:archive",
+        "Lưu trữ các tháng đã qua thành tệp.",
+        "Months that are over, in files of their own.",
+    ),
     "erase": LazyCommand(
         "gateway.cli.erase:erase",
         "Xóa nội dung hết thời hạn lưu trữ, lập kế hoạch trước.",

@@ -51,6 +51,7 @@ NEXT = {
     "registry-flawed": "lienthong doctor",
     "status-missing": "lienthong trust show",
     "allowance": "lienthong messages --party {party}",
+    "archive-broken": "lienthong archive verify",
     "receipt-unproven": "lienthong show {delivery}",
     "approval": "lienthong batch show {subject}",
     "channel-dead": "lienthong notify test {subject}",

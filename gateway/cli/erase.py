@@ -113,7 +113,25 @@ def erase(
         )
     elif gone is not None:
         screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
+    if gone is not None:
+        _out_of_archives(call)
     return FINE if gone is None else _cleared(call, vacuum=vacuum)
+
+
+def _out_of_archives(call: CommandRun) -> None:
+    """What was erased goes out of the months' files, too. Raises Stopped as make_archive(), with the erasure itself on record."""
+    from gateway.services.archiving import rewrite_erased
+    from gateway.wiring import archive_keeper
+
+    with call.store.read() as view:
+        pending = view.archives_to_rewrite()
+    if not pending:
+        return
+    names = rewrite_erased(archive_keeper(call.settings, call.store), call.now, who=f"operator:{call.person}")
+    call.screen.note(
+        f"Đã viết lại các tệp lưu trữ không còn nội dung đã xóa: {', '.join(names)}.",
+        f"Written anew without what was erased: archives {', '.join(names)}.",
+    )
 
 
 def _cleared(call: CommandRun, *, vacuum: bool) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
     from gateway.settings import Settings
+    from gateway.store import Store
     from gateway.web.worker import WorkPort
 
 log = logging.getLogger("lienthong.work")
@@ -31,6 +32,7 @@ log = logging.getLogger("lienthong.work")
 ALERTS_EVERY_S = 60.0
 BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
+ARCHIVE_EVERY_S = 3600.0  # how often it is seen whether a month is to be archived, or an archive written anew
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
@@ -198,6 +200,7 @@ class Desk:
             self._loop("alerts", ALERTS_EVERY_S, self._alert),
             self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
             self._loop("trust", work.trust_s, self._trust),
+            self._loop("archive", ARCHIVE_EVERY_S, self._archive),
             self._loop("heads", min(work.log_head_s, HEADS_EVERY_S), self._seal),
             *([self._loop("files", self.settings.files.sweep_s, self._sweep)] if self.settings.files.folder else []),
         ]
@@ -316,6 +319,13 @@ class Desk:
         """Certificates that are due are asked about; `renew` then takes over what was learnt."""
         await refresh_trust(self.gate, self.settings)
 
+    async def _archive(self) -> None:
+        """Months that have been over for long enough go into their files; what was erased goes out of those."""
+        if self.gate.store is not None and self.settings.archive.folder is not None:
+            made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, _now())
+            for name in made:
+                log.info("a month is archived", extra={"archive": name})
+
     async def _seal(self) -> None:
         """The log's head is signed when work.log_head_s have passed, or very much has been written."""
         from gateway.services.bundles import seal_log
@@ -399,6 +409,19 @@ def batch_acts(gate: Gate) -> BatchActs:
     from gateway.services.repairing import mend_dossier
 
     return BatchActs(rejudge=lambda message, now, also: recheck([message], gate, now, also=also), mend=mend_dossier)
+
+
+def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:
+    """Archives what is due by archive.after_months, and rewrites what was erased from; the months that were made."""
+    from gateway.services.archiving import make_archive, months_back, months_due, rewrite_erased
+    from gateway.wiring import archive_keeper
+
+    keeper, months = archive_keeper(settings, store), settings.archive.after_months
+    rewrite_erased(keeper, now)
+    due = [] if months is None else months_due(store, months_back(now, months))
+    for name in due:
+        make_archive(keeper, name, now)
+    return due
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:

@@ -29,6 +29,7 @@ class Alarm(StrEnum):
         "status-missing"  # a certificate whose status is not known; its party's messages are held, or will be
     )
     ALLOWANCE = "allowance"  # a party has used up most of what it may send today
+    ARCHIVE_BROKEN = "archive-broken"  # a month's file is not there, not what it was, or holds what was erased
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )
@@ -75,6 +76,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.UNCERTAIN: Urgency.TODAY,
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
+    Alarm.ARCHIVE_BROKEN: Urgency.NOW,
     Alarm.DRIFT: Urgency.TODAY,
     Alarm.ALLOWANCE: Urgency.TODAY,
     Alarm.APPROVAL: Urgency.TODAY,

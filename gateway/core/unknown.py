@@ -8,6 +8,8 @@ _LISTED = {
     "message": ("thông điệp", "message", "lienthong messages"),
     "delivery": ("lượt gửi", "delivery", "lienthong lanes"),
     "dossier": ("hồ sơ", "dossier", "lienthong messages"),
+    "archive": ("tệp lưu trữ", "archive", "lienthong archive list"),
+    "body": ("nội dung", "body", "lienthong messages --json"),
     "alert": ("nhóm cảnh báo", "group of alerts", "lienthong alerts"),
     "operator": ("người trực", "operator", "lienthong operator list"),
     "party": ("bên", "party", "lienthong parties list"),

@@ -25,6 +25,7 @@ LIMITS: Mapping[MilestoneKind, Due] = {
     MilestoneKind.TRANSFER: Due.CHUYEN_HO_SO,
     MilestoneKind.SUPPLEMENT: Due.BO_SUNG,
 }
+GATEWAY = PartyId("gateway")  # what concerns the node itself
 MOST = 100_000  # held lanes and uncertain deliveries that are looked at
 
 
@@ -94,6 +95,7 @@ def alerts(
         *_inboxes(store, parties, now, patience),
         *_waiting(store, parties, now, patience),
         *_receipts(store, now),
+        *_archives(store, now),
     ]
 
 
@@ -157,6 +159,17 @@ def _receipts(store: Store, now: datetime) -> Iterator[Alert]:
         own = [line for line in lines if line.who == party]
         facts = {"receipts": len(own), "reason": own[-1].facts["reason"], "delivery": own[-1].facts["delivery"]}
         yield Alert(alarm=Alarm.RECEIPT_UNPROVEN, party=PartyId(party), subject=party, since=own[0].at, facts=facts)
+
+
+def _archives(store: Store, now: datetime) -> Iterator[Alert]:
+    """Archives whose files are not there or not as long as they were, and those in which something erased still lies."""
+    with store.read() as view:
+        records, pending = view.archives(), view.archives_to_rewrite()
+    for one in records:
+        reason = store.archives.ailing(one) or ("erased" if one.name in pending else None)
+        if reason is not None:
+            facts = {"code": "SYS-197", "problem": {"archive": one.name, "reason": reason}}
+            yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=one.name, since=now, facts=facts)
 
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:

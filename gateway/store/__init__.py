@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gateway.store.engine import BUSY_TIMEOUT_S, Traces, open_engine
-from gateway.store.errors import Busy, Conflict, SchemaMismatch, StoreError, Unavailable, Unstorable
+from gateway.store.errors import Busy, Conflict, NotAtHand, SchemaMismatch, StoreError, Unavailable, Unstorable
 from gateway.store.figures import Groups, OpenLimit, RegisterRow, Unaccepted
 from gateway.store.records import (
     CatalogueRow,
@@ -57,6 +57,7 @@ __all__ = [
     "Lane",
     "Message",
     "News",
+    "NotAtHand",
     "OpenLimit",
     "PartyVersion",
     "PaymentLine",

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select, tuple_
 
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store import rows, tables
+from gateway.store.archives import Archives
 from gateway.store.engine import reader_of
-from gateway.store.errors import translated
+from gateway.store.errors import NotAtHand, translated
 from gateway.store.packing import Patterns
 from gateway.store.seals import COLUMNS, list_seal, row_seal
 from gateway.store.store import Store
@@ -101,6 +102,7 @@ def compare_with_log(
 class _Comparing:
     def __init__(self, store: Store, most: int, tell: Callable[[int, int], None]) -> None:
         self.engine = reader_of(store.engine)
+        self.archives = store.archives
         self.patterns = Patterns()
         self.found = Comparison(most=most)
         self.tell = tell
@@ -233,7 +235,7 @@ class _Comparing:
     # From the tables to the log
 
     def _messages(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
-        page = _MessagePage(connection, batch, self.patterns)
+        page = _MessagePage(connection, batch, self.patterns, self.archives)
         for row in batch:
             yield from _Told(row, page, self).differences()
 
@@ -287,8 +289,8 @@ class _Comparing:
             self.found.rows["body"] += 1
             if row.kept < 0:
                 continue  # erased: each message that they were of says so, or does not
-            stored: bytes | None = connection.execute(select(_b.c.bytes).where(_b.c.digest == row.digest)).scalar()
-            content = self.patterns.body(connection, stored, row.kept)
+            asked = select(_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive).where(_b.c.digest == row.digest)
+            content = _content(connection, connection.execute(asked).one(), self.patterns, self.archives)
             found: dict[str, Any] = {"kept": None if content is None else len(content)}
             said: dict[str, Any] = {"kept": row.kept}
             if content is not None and row.kept == row.total:
@@ -311,7 +313,9 @@ class _Comparing:
 class _MessagePage:
     """What the tables and the log hold on a page of messages."""
 
-    def __init__(self, connection: Connection, batch: Sequence[rows.AnyRow], patterns: Patterns) -> None:
+    def __init__(
+        self, connection: Connection, batch: Sequence[rows.AnyRow], patterns: Patterns, archives: Archives
+    ) -> None:
         ids = [row.id for row in batch]
         lines = select(_log).where(_log.c.message.in_(ids)).order_by(_log.c.number)
         verdicts = select(_v).where(_v.c.message.in_(ids)).order_by(_v.c.number)
@@ -327,9 +331,9 @@ class _MessagePage:
         bodies = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests)))
         self.bodies = {row.digest: row for row in connection.execute(bodies)}
         cut = [row.digest for row in self.bodies.values() if 0 <= row.kept < row.total]
-        kept = select(_b.c.digest, _b.c.bytes, _b.c.kept).where(_b.c.digest.in_(cut))
+        kept = select(_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive).where(_b.c.digest.in_(cut))
         beginnings = {
-            row.digest: patterns.body(connection, row.bytes, row.kept) for row in connection.execute(kept).all()
+            row.digest: _content(connection, row, patterns, archives) for row in connection.execute(kept).all()
         }
         self.cut = {digest: hashlib.sha256(content or b"").hexdigest() for digest, content in beginnings.items()}
 
@@ -556,6 +560,18 @@ class _Told:
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
+
+
+def _content(
+    connection: Connection, row: Row[*tuple[Any, ...]], patterns: Patterns, archives: Archives
+) -> bytes | None:
+    """The bytes of a body, here or in its archive; None where that is not at hand, or does not hold them."""
+    if row.bytes is not None or row.archive is None:
+        return patterns.body(connection, row.bytes, row.kept)
+    try:
+        return archives.body(row.archive, row.digest)
+    except NotAtHand:
+        return None
 
 
 def _in_pages(ids: Sequence[str]) -> Iterator[Sequence[str]]:

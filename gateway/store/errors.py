@@ -30,6 +30,10 @@ class Unavailable(StoreError):
     """No connection, no disk, no permission: nothing will succeed until that is mended."""
 
 
+class NotAtHand(StoreError):
+    """Bytes that lie in an archive whose file is not there, or broken: it concerns whoever asks for them, and nobody beside."""
+
+
 class Conflict(StoreError):
     """What is asked for contradicts what is on record: it was moved on by somebody else, or exists already."""
 

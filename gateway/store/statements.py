@@ -45,7 +45,7 @@ def _more_of_the_same(insert: Insert) -> Any:
     put = insert(_b)
     return put.on_conflict_do_update(
         index_elements=[_b.c.digest],
-        set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null()},
+        set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null(), "archive": null()},
         where=_b.c.kept < put.excluded.kept,
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from gateway.core.chain import LogEntry
 from gateway.store import tables
+from gateway.store.archives import Archives
 from gateway.store.engine import Traces, clear_traces, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
@@ -33,6 +34,7 @@ class Store:
         self.engine = engine
         self._reader = reader_of(engine)
         self._patterns = Patterns()
+        self.archives = Archives(None)  # where the files of months are; wiring says
         #: Told of each transaction ("write" or "read") how long it waited for a connection and, to write, for its turn, seconds.
         self.waited: Callable[[str, float], None] | None = None
         demand(engine)
@@ -50,7 +52,7 @@ class Store:
         with translated(), self.engine.begin() as connection:
             if self.waited is not None:
                 self.waited("write", time.perf_counter() - asked)
-            tx = Tx(connection, self._patterns)
+            tx = Tx(connection, self._patterns, self.archives)
             yield tx
             tx.close()
         self._patterns.learn(tx.learnt)
@@ -62,7 +64,7 @@ class Store:
         with translated(), self._reader.begin() as connection:
             if self.waited is not None:
                 self.waited("read", time.perf_counter() - asked)
-            yield View(connection, self._patterns)
+            yield View(connection, self._patterns, self.archives)
 
     @property
     def statements_wait(self) -> bool:

@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0016"
+REVISION = "0017"
 
 metadata = MetaData(
     naming_convention={
@@ -71,6 +71,24 @@ body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evide
     ),  # bytes kept; fewer than total when it was over the limit, -1 when erased
     Column("total", Serial, autoincrement=False, nullable=False),  # bytes that arrived
     Column("erased_at", UtcDateTime),
+    Column("archive", String),  # where the bytes are, or of an erased one were, when they are not here
+)
+
+archive = Table(  # months whose bytes lie in files of their own (archives.py)
+    "archive",
+    metadata,
+    Column("name", String, primary_key=True),  # the month: 2026-01
+    Column("digest", String, nullable=False),  # of the file
+    Column("size", Serial, autoincrement=False, nullable=False),
+    Column("bodies", Serial, autoincrement=False, nullable=False),
+    Column("bytes", Serial, autoincrement=False, nullable=False),  # of the bodies
+    Column("first_line", Serial, autoincrement=False, nullable=False),  # of the log
+    Column("last_line", Serial, autoincrement=False, nullable=False),
+    Column("last_hash", String, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("manifest", Text, nullable=False),  # JWS
+    Column("rewrite", Boolean, nullable=False),  # something that lies in it was erased
+    **_CLUSTERED,
 )
 
 pattern = Table(  # what bodies, verdicts and lines of the log are packed against; only ever added

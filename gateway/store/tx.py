@@ -40,6 +40,7 @@ from gateway.core.operators import Operator, joined_roles
 from gateway.core.problems import Problem
 from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
+from gateway.store.archives import ArchiveRecord, Archives
 from gateway.store.batch_book import BatchTx
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
@@ -105,9 +106,11 @@ class _Standing:
 class Tx(FilesWrite, BatchTx, NoticeTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
-    def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
-        """The transaction is the caller's. ``patterns``: what is known of this database's already."""
-        super().__init__(connection, patterns)
+    def __init__(
+        self, connection: Connection, patterns: Patterns | None = None, archives: Archives | None = None
+    ) -> None:
+        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files."""
+        super().__init__(connection, patterns, archives)
         self._packer = Packer(connection, self._patterns)
         self._lines: list[tuple[datetime, LogLine]] = []
         self._entries: list[InboxEntry] = []
@@ -750,6 +753,30 @@ class Tx(FilesWrite, BatchTx, NoticeTx):
         self._put({digest: {"bytes": self._packer.body(content), "kept": len(content), "total": len(content)}})
         return digest
 
+    def put_archive(self, record: ArchiveRecord) -> None:
+        """A month's file is there, and proven."""
+        self._connection.execute(insert(tables.archive), {**asdict(record), "rewrite": False})
+
+    def archive_bodies(self, name: str, digests: Collection[str]) -> None:
+        """These bytes are in that file, and here no longer. What was erased meanwhile is to go out of the file."""
+        here = update(_b).where(_b.c.digest.in_(digests), _b.c.bytes.is_not(None), _b.c.archive.is_(None))
+        self._connection.execute(here.values(bytes=None, archive=name))
+        gone = select(_b.c.digest).where(_b.c.digest.in_(digests), _b.c.kept < 0).limit(1)
+        if self._one(gone) is not None:
+            self._connection.execute(update(tables.archive).where(tables.archive.c.name == name).values(rewrite=True))
+
+    def rewrite_archive(
+        self, name: str, digest: str, size: int, bodies: int, total: int, manifest: str, erased: Collection[str]
+    ) -> None:
+        """A month's file was written anew without bodies that were erased."""
+        values = {"digest": digest, "size": size, "bodies": bodies, "bytes": total, "manifest": manifest}
+        self._connection.execute(
+            update(tables.archive).where(tables.archive.c.name == name).values(**values, rewrite=False)
+        )
+        for first in range(0, len(erased), _AT_ONCE):
+            those = [*erased][first : first + _AT_ONCE]
+            self._connection.execute(update(_b).where(_b.c.digest.in_(those), _b.c.kept < 0).values(archive=None))
+
     def erase(self, digests: Mapping[MessageId, Collection[str]], *, who: str, reason: str, now: datetime) -> int:
         """Erases these bodies of messages, and what was quoted of them or answered to them; gives how many bodies were there.
 
@@ -758,6 +785,8 @@ class Tx(FilesWrite, BatchTx, NoticeTx):
         """
         wanted = sorted({digest for named in digests.values() for digest in named})
         there = update(_b).where(_b.c.digest.in_(wanted), _b.c.kept >= 0)
+        months = select(_b.c.archive).where(_b.c.digest.in_(wanted), _b.c.archive.is_not(None)).distinct()
+        self._connection.execute(update(tables.archive).where(tables.archive.c.name.in_(months)).values(rewrite=True))
         gone = self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now)).rowcount
         files = self._unname_files(digests, now)
         asked = select(_b.c.digest).where(_b.c.digest.in_(wanted), _b.c.kept < 0)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     type_coerce,
 )
 
@@ -49,6 +50,7 @@ from gateway.core.model import (
 )
 from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
+from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
 from gateway.store.batch_book import BatchView
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
@@ -217,7 +219,8 @@ _waiting = _parties_waiting()
 _PARTIES_WAITING = select(_waiting.c.party).where(_waiting.c.party.is_not(None))
 _TO_PARK = _to_park()
 
-_BODY = select(_b.c.bytes, _b.c.kept).where(_b.c.digest == bindparam("digest"))
+_STORED = (_b.c.bytes, _b.c.kept, _b.c.archive, _b.c.digest.label("body"))  # what View._bytes() needs of a body
+_BODY = select(*_STORED).where(_b.c.digest == bindparam("digest"))
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
 _OWNERS = (
     select(
@@ -227,8 +230,7 @@ _OWNERS = (
         _m.c.digest,
         _m.c.state,
         _m.c.recorded_at,
-        _b.c.bytes,
-        _b.c.kept,
+        *_STORED,
         tables.verdict.c.problems,
     )
     .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
@@ -250,14 +252,21 @@ _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True))
 class View(FilesRead, BatchView, NoticeView):
     """What is on record, read in one transaction. Made by Store.read()."""
 
-    def __init__(self, connection: Connection, patterns: Patterns | None = None) -> None:
-        """The transaction is the caller's. ``patterns``: what is known of this database's already."""
+    def __init__(
+        self, connection: Connection, patterns: Patterns | None = None, archives: Archives | None = None
+    ) -> None:
+        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files."""
         super().__init__(connection)
         self._patterns = patterns or Patterns()
+        self._archives = archives or Archives(None)
 
     def _bytes(self, row: rows.AnyRow | None) -> bytes | None:
-        """The bytes of a row that has them, and how many there are."""
-        return None if row is None else self._patterns.body(self._connection, row.bytes, row.kept)
+        """The bytes of a row that has them, or says in which archive they are. Raises NotAtHand where that is missing."""
+        if row is None:
+            return None
+        if row.bytes is None and row.archive is not None and row.kept >= 0:
+            return self._archives.body(row.archive, row.body)
+        return self._patterns.body(self._connection, row.bytes, row.kept)
 
     def _line(self, row: rows.AnyRow) -> LogEntry:
         return rows.line_of(row, self._patterns.facts(self._connection, row))
@@ -439,6 +448,63 @@ class View(FilesRead, BatchView, NoticeView):
         """
         return self._bytes(self._one(_BODY, digest=digest))
 
+    # Archives
+
+    def archives(self) -> list[ArchiveRecord]:
+        """The months whose bytes lie in files, in order."""
+        t = tables.archive
+        names = [column for column in t.c if column.name != "rewrite"]
+        return [ArchiveRecord(**row._mapping) for row in self._all(select(*names).order_by(t.c.name))]  # noqa: SLF001 - one to one
+
+    def archives_to_rewrite(self) -> list[str]:
+        """Those in which something lies that was erased."""
+        t = tables.archive
+        return [row.name for row in self._all(select(t.c.name).where(t.c.rewrite).order_by(t.c.name))]
+
+    def first_received(self) -> datetime | None:
+        """When the first message of all came."""
+        return self._connection.execute(select(func.min(_m.c.received_at))).scalar()
+
+    def received_between(
+        self, since: datetime, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Message]:
+        """Messages of this time in order, those behind the place of another one."""
+        found = select(_m).where(_m.c.received_at >= since, _m.c.received_at < until)
+        if after is not None:
+            found = found.where(tuple_(_m.c.received_at, _m.c.id) > after)
+        found = found.order_by(_m.c.received_at, _m.c.id).limit(limit)
+        return [rows.message_of(row) for row in self._all(found)]
+
+    def stored_bodies(self, messages: Collection[MessageId]) -> list[ArchivedBody]:
+        """What these messages came as, were made into, were handed on as and were answered with, as far as it is here."""
+        i, digests = tables.inbox, set[str | None]()
+        for column, of in (
+            (_m.c.digest, _m.c.id), (_m.c.composed, _m.c.id), (_m.c.receipt, _m.c.id), (_v.c.receipt, _v.c.message),
+            (_d.c.digest, _d.c.message), (i.c.digest, i.c.message),
+        ):  # fmt: skip
+            digests |= set(self._connection.execute(select(column).where(of.in_(messages))).scalars())
+        found = select(_b).where(_b.c.digest.in_(sorted(digests - {None})), _b.c.bytes.is_not(None))
+        return [
+            ArchivedBody(digest=row.digest, stored=row.bytes, kept=row.kept, total=row.total)
+            for row in self._all(found.order_by(_b.c.digest))
+        ]
+
+    def patterns(self, numbers: Collection[int]) -> dict[int, bytes]:
+        """These patterns."""
+        p = tables.pattern
+        return {row.id: row.bytes for row in self._all(select(p.c.id, p.c.bytes).where(p.c.id.in_(sorted(numbers))))}
+
+    def erased_of(self, digests: Collection[str]) -> list[str]:
+        """Those of these bodies that were erased."""
+        return [row.digest for row in self._all(select(_b.c.digest).where(_b.c.digest.in_(digests), _b.c.kept < 0))]
+
+    def last_line_before(self, until: datetime, first: int) -> int:
+        """The last line of the log, from this one on, before lines of that time begin; lines of several nodes mix a little."""
+        head = self.log_head().number
+        last = self._first_since(until, head) - 1
+        row = self._one(select(tables.log.c.at).where(tables.log.c.number == head))
+        return max(head if row is not None and row.at < until else last, first - 1)
+
     def keeps(self, digest: str) -> bool:
         """Whether the bytes of this SHA-256 are here."""
         return self._one(select(_b.c.digest).where(_b.c.digest == digest, _b.c.kept >= 0)) is not None
@@ -453,9 +519,7 @@ class View(FilesRead, BatchView, NoticeView):
 
     def envelope(self, message: MessageId | str) -> Envelope | None:
         """The message as it arrived, to be judged again. None when it is not on record or its bytes were erased."""
-        row = self._one(
-            select(_m, _b.c.bytes, _b.c.kept).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message)
-        )
+        row = self._one(select(_m, *_STORED).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message))
         body = self._bytes(row)
         if row is None or body is None:
             return None
@@ -475,7 +539,7 @@ class View(FilesRead, BatchView, NoticeView):
 
     def receipt(self, message: MessageId | str) -> bytes | None:
         """The signed BienNhan that its sender got; None while it is held, or when it was erased."""
-        found = select(_b.c.bytes, _b.c.kept).join(_m, _m.c.receipt == _b.c.digest)
+        found = select(*_STORED).join(_m, _m.c.receipt == _b.c.digest)
         return self._bytes(self._one(found.where(_m.c.id == message)))
 
     def verdicts(self, message: MessageId | str) -> list[VerdictRecord]:
@@ -929,9 +993,7 @@ class View(FilesRead, BatchView, NoticeView):
     def _letters(self, dossier: Dossier, rules: LifeRulesOf, upto: int, of: Collection[str]) -> DossierLetters:
         changes = [change for change in dossier.changes if change.number <= upto]
         wanted = sorted({change.message for change in changes if change.goc in of})
-        found = select(_m.c.id, _b.c.bytes, _b.c.kept).join(
-            _b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest)
-        )
+        found = select(_m.c.id, *_STORED).join(_b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest))
         bodies = {row.id: self._bytes(row) for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
         return DossierLetters(
             dossier=dossier,

@@ -25,7 +25,7 @@ from gateway.core.problems import Problem
 from gateway.services import intake
 from gateway.services.intake import Gate
 from gateway.settings import DoorSettings
-from gateway.store import Busy, StoreError, Unavailable, Unstorable
+from gateway.store import Busy, NotAtHand, StoreError, Unavailable, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.refusals import not_kept, store_of
@@ -280,7 +280,7 @@ class Tray:
         self._count_lost()
         if isinstance(error, StoreError):
             log.error("not recorded: %s", error)
-            if not isinstance(error, Unstorable):  # that is the message's fault
+            if not isinstance(error, (Unstorable, NotAtHand)):  # that is the message's fault, or an old file's
                 self.refused_at = time.monotonic()
             _settle(answer, NotRecorded(Problem("SYS-002")))
         else:

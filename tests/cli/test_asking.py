@@ -29,6 +29,7 @@ ACTS = {
     "erase": ["--rejected-before", "2999-01-01"],
     "restore": ["{backup}", "--config", "{empty}"],
     "db copy": ["sqlite:///{folder}/copy.sqlite3"],
+    "archive make": ["--before", "2016-01"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
     "operator roles": ["lan", "--role", "viewer"],
@@ -88,6 +89,7 @@ NO_ACTS = [
     *("notify list", "notify test", "top"),
     *("trust forecast", "trust show", "trust refresh", "key new"),
     *("operator add", "operator list", "operator password"),
+    *("archive verify", "archive list", "archive get", "archive search"),
     *("parties add", "parties check", "parties list", "parties try", "parties versions"),
 ]
 

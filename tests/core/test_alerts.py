@@ -66,7 +66,9 @@ def test_the_order_is_urgency_then_number_then_age():
 
 def test_how_soon_a_person_should_look_at_each_kind():
     assert {alarm.value: urgency.value for alarm, urgency in SEVERITIES.items()} == {
-        **dict.fromkeys(["lane-held", "party-silent", "message-held", "status-missing", "registry-flawed"], "now"),
+        **dict.fromkeys(
+            ["lane-held", "party-silent", "message-held", "status-missing", "registry-flawed", "archive-broken"], "now"
+        ),
         **dict.fromkeys(["uncertain", "inbox-unread", "receipt-unproven", "ending", "drift", "allowance"], "today"),
         **dict.fromkeys(["approval", "channel-dead"], "today"),
         "event-waiting": "later",

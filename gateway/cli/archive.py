@@ -1,0 +1,190 @@
+"""archive make | verify | list | get | search: months that are over, in files of their own."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from gateway.cli.command import (
+    FINE,
+    PROBLEMS,
+    CommandRun,
+    Group,
+    LazyCommand,
+    acting,
+    argument,
+    asking,
+    command,
+    option,
+    reason_of,
+)
+from gateway.cli.show import when
+from gateway.core.operators import OperatorRole
+from gateway.core.problems import Problem, Stopped
+from gateway.core.unknown import unknown
+
+archive = Group(
+    "archive",
+    entries={
+        "make": LazyCommand("gateway.cli.archive:make", "Lưu trữ các tháng đã qua.", "Archive months that are over."),
+        "verify": LazyCommand("gateway.cli.archive:verify", "Kiểm các tệp lưu trữ.", "Verify archives."),
+        "list": LazyCommand("gateway.cli.archive:list_", "Các tháng đã lưu trữ.", "The archives."),
+        "get": LazyCommand("gateway.cli.archive:get", "Lấy một nội dung ra.", "Get bytes out."),
+        "search": LazyCommand("gateway.cli.archive:search", "Tìm trong các tệp lưu trữ.", "Search the archives."),
+    },
+    vi="Lưu trữ: nội dung của các tháng đã qua rời cơ sở dữ liệu vào tệp của từng tháng (archive.folder), được nén, ký và kiểm "
+    "trước khi lấy ra. Dòng của thông điệp, hồ sơ và nhật ký ở lại, nên mọi lệnh dùng được như trước.",
+    en="Archives: the bytes of months that are over leave the database for a file of each month (archive.folder), packed, "
+    "signed, and verified before anything is taken out. The rows of messages, dossiers and the log stay, so all works as "
+    "before.",
+    no_args_is_help=True,
+)
+
+
+@command(
+    "make",
+    vi="Lưu trữ mọi tháng kết thúc trước tháng nêu ở --before (mặc định: theo archive.after_months), tháng cũ nhất trước.",
+    en="Archive every month that was over before the one named by --before (default: by archive.after_months), the oldest first.",
+)
+@option("--before", metavar="YYYY-MM", vi="Các tháng trước tháng này.", en="Months before this one.")
+@asking
+def make(call: CommandRun, before: str | None, reason: str | None) -> int:
+    """Makes what is due."""
+    from gateway.services.archiving import bounds_of, make_archive, month_of, months_back, months_due
+    from gateway.wiring import archive_keeper
+
+    call.need(OperatorRole.ADMINISTRATOR, "archive make")
+    screen, now, months = call.screen, call.now, call.settings.archive.after_months
+    try:
+        until = (
+            months_back(now, months) if before is None and months is not None else bounds_of(before or month_of(now))[0]
+        )
+    except ValueError as error:
+        raise click.BadParameter(str(before), param_hint="--before") from error
+    keeper = archive_keeper(call.settings, call.store)
+    due = months_due(call.store, min(until, bounds_of(month_of(now))[0]))
+    call.agreed("archive make", reason, f"Lưu trữ {len(due)} tháng?", f"Archive {len(due)} months?")
+    for name in due:
+        made = make_archive(keeper, name, now, who=f"operator:{call.person}")
+        if screen.as_json:
+            screen.row(asdict(made))
+        else:
+            screen.line(
+                f"{name}: {made.bodies} nội dung, {made.bytes} byte, tệp {made.size} byte.",
+                f"{name}: {made.bodies} bodies, {made.bytes} bytes, a file of {made.size} bytes.",
+            )
+    if not due:
+        screen.note("Không có tháng nào cần lưu trữ.", "No month is to be archived.")
+    return FINE
+
+
+@command(
+    "verify",
+    vi="Kiểm từng tệp: chữ ký, mã băm của mọi nội dung, chuỗi nhật ký của tháng.",
+    en="Verify each file: its signature, the digest of every body, the month's chain.",
+)
+@argument("names", nargs=-1, metavar="[YYYY-MM]…")
+def verify(call: CommandRun, names: tuple[str, ...]) -> int:
+    """Verifies the archives that are named, or all."""
+    from gateway.services.archiving import verify_archive
+    from gateway.wiring import archive_keeper
+
+    call.need(OperatorRole.VIEWER, "archive verify")
+    keeper, screen, wrong = archive_keeper(call.settings, call.store), call.screen, []
+    with call.store.read() as view:
+        records = view.archives()
+    for name in set(names) - {one.name for one in records}:
+        raise Stopped(unknown("archive", name))
+    for one in records:
+        if names and one.name not in names:
+            continue
+        flaws = verify_archive(keeper, one)
+        wrong += [Problem("SYS-197", {"archive": one.name, "reason": ", ".join(flaws[:5])})] if flaws else []
+        if screen.as_json:
+            screen.row({"archive": one.name, "whole": not flaws, "flaws": flaws})
+        elif not flaws:
+            screen.line(f"{one.name}: nguyên vẹn.", f"{one.name}: whole.")
+    if wrong and not screen.as_json:
+        raise Stopped(*wrong)
+    return PROBLEMS if wrong else FINE
+
+
+@command(
+    "list",
+    vi="Các tháng đã lưu trữ, và tệp nào có điều bất thường.",
+    en="The archives, and which file is not as it should be.",
+)
+def list_(call: CommandRun) -> int:
+    """Lists them."""
+    call.need(OperatorRole.VIEWER, "archive list")
+    with call.store.read() as view:
+        records = view.archives()
+    for one in records:
+        ailing = call.store.archives.ailing(one)
+        if call.screen.as_json:
+            call.screen.row({**asdict(one), "ailing": ailing})
+            continue
+        note = "" if ailing is None else call.screen.text(f", BẤT THƯỜNG: {ailing}", f", WRONG: {ailing}")
+        call.screen.line(
+            f"{one.name}: {one.bodies} nội dung, {one.bytes} byte trong tệp {one.size} byte, làm lúc {when(one.made_at)}{note}",
+            f"{one.name}: {one.bodies} bodies, {one.bytes} bytes in a file of {one.size} bytes, made {when(one.made_at)}{note}",
+        )
+    return FINE
+
+
+@command(
+    "get",
+    vi="Đưa ra đầu ra chuẩn nội dung có mã băm SHA-256 này, từ cơ sở dữ liệu hoặc tệp lưu trữ; ghi vào nhật ký ai lấy.",
+    en="Write the bytes of this SHA-256 to standard output, from the database or an archive; the log says who got them.",
+)
+@argument("digest", metavar="SHA256")
+@acting
+def get(call: CommandRun, digest: str, reason: str | None) -> int:
+    """Gets the bytes."""
+    from gateway.core.ledger import LogLine
+
+    call.need(OperatorRole.AUDITOR, "archive get")
+    why = reason_of(call, reason, "archive get")
+    with call.store.read() as view:
+        content = view.body(digest)
+    if content is None:
+        raise Stopped(unknown("body", digest))
+    with call.store.begin() as tx:
+        tx.note(
+            LogLine(what="body.read", who=f"operator:{call.person}", facts={"digest": digest, "reason": why}), call.now
+        )
+    sys.stdout.buffer.write(content)
+    return FINE
+
+
+@command(
+    "search",
+    vi="Tìm thông điệp trong các tệp lưu trữ theo mã thông điệp, mã hồ sơ, bên gửi, loại hoặc mã băm.",
+    en="Search the archives for messages by message id, dossier, sender, type or digest.",
+)
+@argument("text")
+@option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
+def search(call: CommandRun, text: str, limit: int) -> int:
+    """Searches the files themselves, so that it works where only those are left."""
+    from gateway.store.archives import ArchiveReader, opened
+
+    call.need(OperatorRole.AUDITOR, "archive search")
+    with call.store.read() as view:
+        records = view.archives()
+    found = 0
+    for one in records:
+        with opened(call.store.archives.path(one.name)) as file:
+            for row in ArchiveReader(file).search(text, limit - found):
+                found += 1
+                if call.screen.as_json:
+                    call.screen.row({"archive": one.name, **row})
+                else:
+                    told = ("received_at", "id", "loai", "ma_ho_so", "state", "digest")
+                    call.screen.line("  ".join([one.name, *(str(row[name] or "–") for name in told)]))
+        if found >= limit:
+            break
+    if not found:
+        call.screen.note("Không thấy.", "Nothing found.")
+    return FINE

@@ -1,0 +1,283 @@
+"""Archives: months that are over leave the database as bytes, and stay readable, provable and erasable.
+
+A month is written into a file, the file is proven (its signature, each body by its digest, the lines of the log by their
+chain), and only then are the bytes taken out of the database, page by page; whoever is interrupted goes on where it was. What an
+erasure takes out of the database is taken out of the month's file by writing that anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gateway.core import chain
+from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.ledger import LogLine
+from gateway.core.problems import Problem, Stopped
+from gateway.store import NotAtHand, Store
+from gateway.store.archives import (
+    BLOCK,
+    ArchiveReader,
+    ArchiveRecord,
+    Archives,
+    ArchiveWriter,
+    archive_digest,
+    opened,
+    pattern_of,
+    without,
+)
+from signing.certificates import Certificate
+from signing.jws import Jws, JwsFlaw, sign_jws
+from signing.sign import SigningKey
+
+KIND: Final = "lienthong-archive"
+MADE: Final = "archive.made"  # what lines of the log say
+REWRITTEN: Final = "archive.rewritten"
+PAGE: Final = 200
+_LONGEST: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveKeeper:
+    """Who makes archives: where they lie, and in whose name they are signed."""
+
+    store: Store
+    archives: Archives
+    key: SigningKey
+    certificates: tuple[Certificate, ...]  # by which the gateway signs and has signed
+    gateway: str
+
+
+def month_of(at: datetime) -> str:
+    """The month of a moment, at home."""
+    return f"{at.astimezone(GIO_VIET_NAM):%Y-%m}"
+
+
+def bounds_of(name: str) -> tuple[datetime, datetime]:
+    """When a month begins and ends. Raises ValueError for what is no month."""
+    begins = datetime.strptime(name, "%Y-%m").replace(tzinfo=GIO_VIET_NAM)
+    ends = begins.replace(year=begins.year + begins.month // 12, month=begins.month % 12 + 1)
+    return begins.astimezone(UTC), ends.astimezone(UTC)
+
+
+def months_back(now: datetime, months: int) -> datetime:
+    """The beginning of the month that lies so many months before this one."""
+    here = now.astimezone(GIO_VIET_NAM)
+    number = here.year * 12 + here.month - 1 - months
+    return bounds_of(f"{number // 12:04}-{number % 12 + 1:02}")[0]
+
+
+def months_due(store: Store, before: datetime) -> list[str]:
+    """The months that were over before then, hold messages or follow one that does, and are in no archive; in order."""
+    with store.read() as view:
+        first, made = view.first_received(), view.archives()
+    if first is None:
+        return []
+    name = month_of(first) if not made else month_of(bounds_of(made[-1].name)[1])
+    found = []
+    while bounds_of(name)[1] <= before:
+        found.append(name)
+        name = month_of(bounds_of(name)[1])
+    return found
+
+
+def make_archive(keeper: ArchiveKeeper, name: str, now: datetime, *, who: str = "gateway") -> ArchiveRecord:
+    """Writes a month's archive, proves it, and takes its bytes out of the database.
+
+    An archive that is on record already is proven again, and what is left of its bytes goes. Raises Stopped: SYS-197 the file
+    does not hold what it should, nothing was taken out; SYS-198 no folder, or it cannot be written.
+    """
+    with keeper.store.read() as view:
+        known = next((one for one in view.archives() if one.name == name), None)
+    if known is None:
+        known = _written(keeper, name, now, who)
+    elif flaws := verify_archive(keeper, known):
+        raise Stopped(Problem("SYS-197", {"archive": name, "reason": flaws[0]}))
+    _take_out(keeper, known)
+    return known
+
+
+def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str) -> ArchiveRecord:
+    path, store = _path(keeper, name), keeper.store
+    since, until = bounds_of(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = ArchiveWriter(path)
+    except OSError as error:
+        raise Stopped(Problem("SYS-198", {"archive": name, "reason": error.strerror or "?"})) from error
+    try:
+        _fill(store, writer, since, until)
+        with store.read() as view:
+            made = view.archives()
+            first = made[-1].last_line + 1 if made else 1
+            start, last = view.line_before(first), view.last_line_before(until, first)
+        head = start
+        block: list[chain.LogEntry] = []
+        for entry in store.log_entries(after=first - 1, upto=last):
+            head = chain.Head(entry.number, entry.hash)
+            block.append(entry)
+            if len(block) == BLOCK:
+                writer.lines(block)
+                block = []
+        writer.lines(block)
+        facts = _facts(ArchiveReader(writer.file))
+        payload = {
+            **facts, "month": name, "gateway": keeper.gateway, "at": now.astimezone(UTC).isoformat(timespec="seconds"),
+            "first": first, "before": start.hash, "number": head.number, "hash": head.hash,
+        }  # fmt: skip
+        jws = sign_jws(payload, KIND, keeper.key)
+        writer.close(jws)
+        flaws = _flaws(keeper, writer.path, jws)
+        if flaws:
+            raise Stopped(Problem("SYS-197", {"archive": name, "reason": flaws[0]}))
+        digest, size = archive_digest(writer.path)
+        writer.publish(path)
+    except BaseException:
+        writer.abandon()
+        raise
+    record = ArchiveRecord(
+        name=name, digest=digest, size=size, bodies=facts["bodies"], bytes=facts["bytes"], first_line=first,
+        last_line=head.number, last_hash=head.hash, made_at=now, manifest=jws,
+    )  # fmt: skip
+    with store.begin() as tx:
+        tx.put_archive(record)
+        told = {"archive": name, "digest": digest, "bodies": record.bodies, "number": head.number, "hash": head.hash}
+        tx.note(LogLine(what=MADE, who=who, facts=told), now)
+    return record
+
+
+def _facts(reader: ArchiveReader) -> dict[str, Any]:
+    listed, number, size = reader.of_bodies()
+    return {"list": listed, "bodies": number, "bytes": size, "messages": reader.of_messages()}
+
+
+def _fill(store: Store, writer: ArchiveWriter, since: datetime, until: datetime) -> None:
+    """The month's messages, and whatever bytes of theirs the database holds."""
+    after: tuple[datetime, str] | None = None
+    while True:
+        with store.read() as view:
+            page = view.received_between(since, until, after, PAGE)
+            if not page:
+                return
+            bodies = view.stored_bodies([one.id for one in page])
+            numbers = {n for one in bodies if (n := pattern_of(one.stored, one.kept)) is not None}
+            writer.patterns(view.patterns(numbers))
+        writer.bodies(bodies)
+        writer.messages(
+            (one.id, one.party, one.ma_thong_diep, one.loai, one.ma_ho_so, one.received_at.isoformat(), str(one.state),
+             one.digest, one.receipt)
+            for one in page
+        )  # fmt: skip
+        after = page[-1].received_at, page[-1].id
+
+
+def verify_archive(keeper: ArchiveKeeper, record: ArchiveRecord) -> list[str]:
+    """What is wrong with an archive, in words; nothing where it is what was signed and recorded."""
+    try:
+        path = keeper.archives.path(record.name)
+        if archive_digest(path)[0] != record.digest:
+            return ["file", *_flaws(keeper, path, record.manifest)]
+        return _flaws(keeper, path, record.manifest)
+    except (OSError, NotAtHand):
+        return ["missing"]
+
+
+def _flaws(keeper: ArchiveKeeper, path: Any, manifest: str) -> list[str]:
+    try:
+        with opened(path) as file:
+            return list(_read_flaws(keeper, ArchiveReader(file), manifest))
+    except NotAtHand:
+        return ["unreadable"]
+
+
+def _read_flaws(keeper: ArchiveKeeper, reader: ArchiveReader, manifest: str) -> Iterator[str]:
+    if reader.manifest() != manifest:
+        yield "manifest"
+    try:
+        read = Jws.read(manifest, KIND, _LONGEST)
+        read.by(keeper.certificates, datetime.fromisoformat(read.payload["at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        yield f"signature: {error}" if isinstance(error, JwsFlaw) else "signature"
+        return
+    said = read.payload
+    yield from (name for name, found in _facts(reader).items() if said.get(name) != found)
+    yield from (f"body {digest}" for digest in reader.wrong_bodies())
+    try:
+        start = chain.Head(said["first"] - 1, said["before"])
+        checked = chain.verify_chain(reader.lines(), start=start, witnesses={})
+    except (ValueError, TypeError, KeyError):
+        yield "lines"
+        return
+    if not checked.whole or (checked.head.number, checked.head.hash) != (said["number"], said["hash"]):
+        yield "lines"
+
+
+def _take_out(keeper: ArchiveKeeper, record: ArchiveRecord) -> None:
+    """The bytes that are in the file, out of the database. What was erased meanwhile goes out of the file, later."""
+    with opened(keeper.archives.path(record.name)) as file:
+        for digests in _in_pages(digest for digest, _, _ in ArchiveReader(file).digests()):
+            with keeper.store.begin() as tx:
+                tx.archive_bodies(record.name, digests)
+
+
+def _in_pages(digests: Iterable[str]) -> Iterator[list[str]]:
+    page: list[str] = []
+    for digest in digests:
+        page.append(digest)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def rewrite_erased(keeper: ArchiveKeeper, now: datetime, *, who: str = "gateway") -> list[str]:
+    """Writes archives anew in which bytes lie that were erased; which ones. Raises Stopped as :func:`make_archive`."""
+    with keeper.store.read() as view:
+        pending, records = view.archives_to_rewrite(), {one.name: one for one in view.archives()}
+    for name in pending:
+        _rewrite(keeper, records[name], now, who)
+    return pending
+
+
+def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: str) -> None:
+    path, store, erased = _path(keeper, record.name), keeper.store, []
+    with opened(path) as file:
+        own = ArchiveReader(file).manifest()
+    # Its own manifest, not the one on record: whoever was interrupted has put the new file in its place already.
+    if flaws := _flaws(keeper, path, own):
+        raise Stopped(Problem("SYS-197", {"archive": record.name, "reason": flaws[0]}))
+    with opened(path) as file:
+        for digests in _in_pages(digest for digest, _, _ in ArchiveReader(file).digests()):
+            with store.read() as view:
+                erased += view.erased_of(digests)
+    try:
+        writer = without(path, erased)
+    except OSError as error:
+        raise Stopped(Problem("SYS-198", {"archive": record.name, "reason": error.strerror or "?"})) from error
+    try:
+        facts = _facts(ArchiveReader(writer.file))
+        said = dict(Jws.read(own, KIND, _LONGEST).payload)
+        payload = {**said, **facts, "at": now.astimezone(UTC).isoformat(timespec="seconds")}
+        jws = sign_jws(payload, KIND, keeper.key)
+        writer.close(jws)
+        if flaws := _flaws(keeper, writer.path, jws):
+            raise Stopped(Problem("SYS-197", {"archive": record.name, "reason": flaws[0]}))
+        digest, size = archive_digest(writer.path)
+        writer.publish(path)
+    except BaseException:
+        writer.abandon()
+        raise
+    with store.begin() as tx:
+        tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, erased)
+        told = {"archive": record.name, "digest": digest, "erased": len(erased), "bodies": facts["bodies"]}
+        tx.note(LogLine(what=REWRITTEN, who=who, facts=told), now)
+
+
+def _path(keeper: ArchiveKeeper, name: str) -> Any:
+    try:
+        return keeper.archives.path(name)
+    except NotAtHand as error:
+        raise Stopped(Problem("SYS-198", {"archive": name, "reason": "archive.folder"})) from error

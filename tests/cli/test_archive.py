@@ -1,0 +1,94 @@
+"""archive make | verify | list | get | search: everything is asked as before when the bytes lie in files."""
+
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.cli.run import archive_due
+from gateway.settings import load
+
+HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
+HO_SO = "H19.901-260115-0001"
+SAID = ("--yes", "--reason", "hết quý")
+
+
+@pytest.fixture
+def years(office):
+    """An office with a message of January, told where archives lie."""
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace("[archive]\n", '[archive]\nfolder = "luu-tru"\n'), "utf-8")
+    office.ack = office.receive(HS01, at=datetime(2026, 1, 15, 2, tzinfo=UTC))
+    return office
+
+
+def told(cli, name):
+    """What commands say of a message and its dossier."""
+    seen = cli("show", name), cli("dossier", HO_SO), cli("log", "verify", "--store", "--all")
+    assert [one.code for one in seen] == [0, 0, 0]
+    return [one.out for one in seen[:2]]
+
+
+def evidence(cli, years, name):
+    """What a bundle proves, and the members that are the message's own."""
+    made = cli("evidence", years.ack.message, "--output", years.folder / name, "--reason", "thanh tra")
+    with zipfile.ZipFile(years.folder / name) as bundle:
+        bodies = {one: bundle.read(one) for one in bundle.namelist() if one.endswith(".xml")}
+    assert bodies
+    return made.code, made.out.replace(name, ""), bodies
+
+
+def test_show_dossier_evidence_and_the_comparison_say_the_same_when_the_bytes_lie_in_a_file(cli, years):
+    name = years.ack.message
+    before, proof = told(cli, name), evidence(cli, years, "truoc.zip")
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    assert (years.folder / "luu-tru" / "2026-01.luutru").exists()
+    assert told(cli, name) == before
+    assert evidence(cli, years, "sau.zip") == proof
+    got = cli("archive", "get", years.ack.digest, "--reason", "thanh tra")
+    assert "ThongDiep" in got.out
+    (row,) = cli("archive", "search", HO_SO, "--json").rows
+    assert (row["archive"], row["id"], row["digest"]) == ("2026-01", name, years.ack.digest)
+    assert "Không thấy" in cli("archive", "search", "H19.901-260115-9999").err
+    (line,) = cli("log", "show", "--what", "body.read", "--json").rows
+    assert line["facts"] == {"digest": years.ack.digest, "reason": "thanh tra"}
+
+
+def test_archives_are_listed_and_verified_and_one_that_is_broken_is_named(cli, years):
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    assert "2026-01: nguyên vẹn." in cli("archive", "verify").out
+    assert cli("archive", "verify", "2020-01").code == 1
+    file = years.folder / "luu-tru" / "2026-01.luutru"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert "BẤT THƯỜNG: size" in cli("archive", "list").out
+    assert "SYS-197" in cli("archive", "verify").err
+    file.unlink()
+    (row,) = cli("archive", "verify", "--json").rows
+    assert row == {"archive": "2026-01", "whole": False, "flaws": ["missing"]}
+    assert "archive-broken" in cli("alerts", "--json").out
+    assert cli("archive", "make", "--before", "x", *SAID).code == 2
+
+
+def test_what_is_erased_goes_out_of_the_file_by_the_same_command(cli, years):
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    file = years.folder / "luu-tru" / "2026-01.luutru"
+    assert bytes.fromhex(years.ack.digest) in file.read_bytes()
+    with years.store.read() as view:
+        (delivery,) = view.deliveries(message=years.ack.message)
+    assert cli("skip", delivery.id, *SAID).code == 0
+    erased = cli("erase", HO_SO, *SAID)
+    assert (erased.code, "2026-01" in erased.err) == (0, True)
+    assert bytes.fromhex(years.ack.digest) not in file.read_bytes()
+    assert cli("archive", "verify").code == 0
+    assert cli("archive", "get", years.ack.digest, "--reason", "x").code == 1
+
+
+def test_work_archives_what_its_settings_say_and_nothing_without_them(years):
+    settings = load(years.folder / "lienthong.toml", given={}).settings
+    now = datetime.now(UTC)
+    assert archive_due(settings, years.store, now) == []
+    begun = (now.year - 2026) * 12 + now.month - 2  # months between January and this one
+    later = replace(settings, archive=replace(settings.archive, after_months=begun - 1))
+    assert archive_due(later, years.store, now) == ["2026-01", "2026-02"]
+    assert archive_due(later, years.store, now) == []

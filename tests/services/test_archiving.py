@@ -1,0 +1,156 @@
+"""Months in files: what goes out of the database stays readable, provable and erasable, and nothing goes before it is proven."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sampling
+from arrivals import arrival
+from sqlalchemy import text
+
+from gateway import wiring
+from gateway.core.alerts import Alarm
+from gateway.core.model import Fate
+from gateway.core.problems import Stopped
+from gateway.services import retention
+from gateway.services.archiving import (
+    ArchiveKeeper,
+    make_archive,
+    months_back,
+    months_due,
+    rewrite_erased,
+    verify_archive,
+)
+from gateway.services.intake import receive
+from gateway.services.watch import alerts
+from gateway.store import Busy, NotAtHand, Unavailable
+from gateway.store.archives import ArchiveReader, Archives, opened
+from gateway.store.compare import compare_with_log
+
+NOW = datetime(2026, 4, 2, 3, tzinfo=UTC)
+SAMPLES = ("accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu", "rejected/SIG-001-sua-noi-dung")
+
+
+@pytest.fixture
+def keeper(gate, sample_settings, tmp_path):
+    """A node that has taken two months' messages; its archives lie in a folder of the test."""
+    gate.store.archives = Archives(tmp_path / "luu-tru")
+    at = datetime(2026, 1, 20, 2, tzinfo=UTC)
+    for number, name in enumerate(SAMPLES):
+        sample, when = sampling.sample(name), at + timedelta(days=number)
+        receive([arrival(sample.body, sample.sender, when)], gate, when)
+    return ArchiveKeeper(
+        store=gate.store,
+        archives=gate.store.archives,
+        key=gate.key,
+        certificates=tuple(wiring.own_certificates(sample_settings)),
+        gateway="H19.900",
+    )
+
+
+def january(view):
+    """The digests of what January's messages came as and were answered with."""
+    return sorted({digest for one in view.messages() for digest in (one.digest, one.receipt) if digest})
+
+
+def held_here(store):
+    """How many bodies the database itself holds."""
+    with store.engine.connect() as connection:
+        return connection.execute(text("SELECT count(*) FROM body WHERE bytes IS NOT NULL")).scalar_one()
+
+
+def test_a_month_goes_into_a_file_and_everything_that_is_asked_is_answered_as_before(keeper, gate):
+    store = keeper.store
+    with store.read() as view:
+        before = {digest: view.body(digest) for digest in january(view)}
+        receipts = {one.id: view.receipt(one.id) for one in view.messages()}
+    assert months_due(store, months_back(NOW, 1)) == ["2026-01", "2026-02"]
+    made = make_archive(keeper, "2026-01", NOW)
+    assert (made.bodies, verify_archive(keeper, made)) == (len(before), [])
+    assert held_here(store) == 0
+    with store.read() as view:
+        assert {digest: view.body(digest) for digest in before} == before
+        assert {message: view.receipt(message) for message in receipts} == receipts
+        assert [entry.what for entry in view.log()][-1] == "archive.made"
+    sample = sampling.sample(SAMPLES[0])
+    (again,) = receive([arrival(sample.body, sample.sender, NOW)], gate, NOW)
+    assert (again.repeated, again.receipt) == (True, receipts[again.message])
+    found = compare_with_log(store)
+    assert (found.differences, found.rows["body"]) == ([], len(before))
+    with opened(keeper.archives.path("2026-01")) as file:
+        assert [row["id"] for row in ArchiveReader(file).search(again.ma_thong_diep, 5)] == [again.message]
+        assert sum(1 for _ in ArchiveReader(file).lines()) == made.last_line
+    assert months_due(store, months_back(NOW, 1)) == ["2026-02"]
+    empty = make_archive(keeper, "2026-02", NOW)
+    assert (empty.bodies, verify_archive(keeper, empty), months_due(store, months_back(NOW, 1))) == (0, [], [])
+
+
+def test_nothing_is_taken_out_before_the_file_is_proven_and_an_interrupted_one_goes_on(keeper):
+    here, name = held_here(keeper.store), "2026-01"
+    with pytest.raises(Stopped) as stopped:
+        make_archive(replace(keeper, certificates=()), name, NOW)
+    assert stopped.value.problems[0].code == "SYS-197"
+    assert (held_here(keeper.store), [*keeper.archives.folder.iterdir()]) == (here, [])
+    with pytest.raises(Stopped) as stopped:
+        make_archive(replace(keeper, archives=Archives(None)), name, NOW)
+    assert stopped.value.problems[0].code == "SYS-198"
+    with keeper.store.engine.connect() as connection:
+        kept = connection.execute(text("SELECT digest, bytes FROM body ORDER BY digest LIMIT 1")).one()
+    made = make_archive(keeper, name, NOW)
+    with keeper.store.engine.begin() as connection:  # as if it had died before the last page
+        back = text("UPDATE body SET bytes = :bytes, archive = NULL WHERE digest = :digest")
+        connection.execute(back, {"bytes": kept.bytes, "digest": kept.digest})
+    assert (held_here(keeper.store), make_archive(keeper, name, NOW), held_here(keeper.store)) == (1, made, 0)
+
+
+def test_a_file_that_is_not_what_it_was_is_found_told_and_never_believed(keeper, gate):
+    made = make_archive(keeper, "2026-01", NOW)
+    path = keeper.archives.path("2026-01")
+    whole = path.read_bytes()
+    with keeper.store.read() as view:
+        digest = january(view)[0]
+    with opened(path) as file:
+        (stored,) = file.execute("SELECT bytes FROM body WHERE digest = ?", [bytes.fromhex(digest)]).fetchone()
+    at = whole.index(stored[-40:]) + 20
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    assert verify_archive(keeper, made) == ["file", f"body {digest}"]
+    with keeper.store.read() as view, pytest.raises(NotAtHand):
+        view.body(digest)
+    assert compare_with_log(keeper.store).count > 0
+    with pytest.raises(Stopped) as stopped:
+        make_archive(keeper, "2026-01", NOW)
+    assert stopped.value.problems[0].code == "SYS-197"
+    for harm in (lambda: path.write_bytes(whole[:-1]), path.unlink):
+        harm()
+        told = [one for one in alerts(keeper.store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN]
+        assert [one.subject for one in told] == ["2026-01"]
+    sample = sampling.sample(SAMPLES[0])
+    with pytest.raises(NotAtHand) as missing:  # a tray that meets it goes on message by message
+        receive([arrival(sample.body, sample.sender, NOW)], gate, NOW)
+    assert not isinstance(missing.value, (Busy, Unavailable))
+    path.write_bytes(whole)
+    assert not [one for one in alerts(keeper.store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN]
+
+
+def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):
+    store = keeper.store
+    make_archive(keeper, "2026-01", NOW)
+    path = keeper.archives.path("2026-01")
+    with store.read() as view:
+        rejected = next(one for one in view.messages() if one.state is Fate.REJECTED)
+        others = [digest for digest in january(view) if digest not in (rejected.digest, rejected.receipt)]
+    assert bytes.fromhex(rejected.digest) in path.read_bytes()
+    rule = retention.RetentionRule(rejected_before=NOW)
+    planned = retention.plan_erasure(store, gate.parties, rule)
+    retention.erase(store, planned, rule, who="operator:binh", reason="hết hạn", now=NOW)
+    assert [
+        one.facts["problem"]["reason"] for one in alerts(store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN
+    ] == ["erased"]
+    assert rewrite_erased(keeper, NOW) == ["2026-01"]
+    assert (rewrite_erased(keeper, NOW), bytes.fromhex(rejected.digest) in path.read_bytes()) == ([], False)
+    with store.read() as view:
+        (record,) = view.archives()
+        assert (verify_archive(keeper, record), view.body(rejected.digest)) == ([], None)
+        assert all(view.body(digest) for digest in others)
+        assert view.log()[-1].facts["erased"] >= 1
+    assert compare_with_log(store).differences == []
