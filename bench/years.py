@@ -249,15 +249,8 @@ class Copier:
         for digest, content in self.bodies.items():
             copy = content.replace(TOKEN.encode(), self.token.encode())
             self.digests[digest] = hashlib.sha256(copy).hexdigest()
-            bodies.append(
-                {
-                    "digest": self.digests[digest],
-                    "bytes": copy,
-                    "kept": len(copy),
-                    "total": len(copy),
-                    "erased_at": None,
-                }
-            )
+            sizes = {"kept": len(copy), "total": len(copy), "erased_at": None, "archive": None}
+            bodies.append({"digest": self.digests[digest], "bytes": copy, **sizes})
         made: dict[str, list[Row]] = {t.name: [self._row(t.name, row) for row in self.rows[t.name]] for t in _COPIED}
         for row in made["delivery"]:
             row["seq"] += number * self.seqs
