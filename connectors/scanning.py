@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,16 +41,17 @@ class Clamd:
 
     def scan(self, path: Path) -> ScanResult:
         """What it says of this file."""
+        until = time.monotonic() + self.timeout_s
         try:
             with self._connected() as wire, path.open("rb") as stream:
-                wire.sendall(b"zINSTREAM\0")
                 try:
+                    _send(wire, b"zINSTREAM\0", until)
                     while block := stream.read(_BLOCK):
-                        wire.sendall(struct.pack("!L", len(block)) + block)
-                    wire.sendall(struct.pack("!L", 0))
+                        _send(wire, struct.pack("!L", len(block)) + block, until)
+                    _send(wire, struct.pack("!L", 0), until)
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # it has heard enough: StreamMaxLength, or it has found something; its answer says which
-                return _said(_answer(wire))
+                return _said(_answer(wire, until))
         except (OSError, ValueError) as error:
             return ScanResult(FileScan.UNKNOWN, f"clamd: {type(error).__name__}")
 
@@ -67,10 +69,24 @@ class Clamd:
         return socket.create_connection((host.strip("[]"), int(port)), self.timeout_s)
 
 
-def _answer(wire: socket.socket) -> str:
+def _send(wire: socket.socket, data: bytes, until: float) -> None:
+    wire.settimeout(_left(until))
+    wire.sendall(data)
+
+
+def _left(until: float) -> float:
+    """How long there is to wait. Raises TimeoutError: one that takes a byte a minute does not take for ever."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _answer(wire: socket.socket, until: float) -> str:
     """The line that it answers, without its end."""
     found = b""
     while b"\0" not in found and len(found) < _MOST_ANSWER:
+        wire.settimeout(_left(until))
         piece = wire.recv(_MOST_ANSWER)
         if not piece:
             break
