@@ -133,7 +133,7 @@ def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compar
     export()
     command = ["reconcile", "--party", "cong-dvc", "--from", "2026-01-01", "--to", "2027-01-01"]
     waits = cli(*command, "--wait", "0")
-    assert (waits.code, "REC-023" in waits.out, "Đã gửi 1 thư" in waits.err) == (3, True, True), waits
+    assert (waits.code, "REC-023" in waits.out, "Đã gửi 1 thông điệp HS19" in waits.err) == (3, True, True), waits
     again = cli(*command, "--wait", "0")
     assert (again.code, "Đã gửi" in again.err) == (3, False)
     with office.store.read() as view:
@@ -177,7 +177,7 @@ def test_a_party_that_reads_messages_and_lost_a_dossier_is_handed_it_again(cli, 
     command = ["reconcile", "--party", "so-tu-phap", *export()[3:], "--repair"]
 
     plan = cli(*command, "--dry-run")
-    assert (plan.code, "giao lại thông điệp (HS01)" in plan.out, "Kế hoạch" in plan.out) == (1, True, True), plan.out
+    assert (plan.code, "chuyển lại thông điệp (HS01)" in plan.out, "Kế hoạch" in plan.out) == (1, True, True), plan.out
     (row,) = cli(*command, "--dry-run", "--json").rows
     assert (row["plan"]["act"], row["plan"]["cause"], row["plan"]["code"]) == ("deliver", "missing-there", "DLV-046")
     with office.store.read() as view:
