@@ -31,7 +31,7 @@ def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
         "9 Đã xử lý xong",
         "A portal that reads no messages",
         "DLV-046",
-        "báo lại theo sổ (HS11): TrangThaiHoSo 10",
+        "báo lại theo dữ liệu của trục (HS11): TrangThaiHoSo 10",
         "Chuỗi nguyên vẹn",
         "curl -i -H",
         "--keep",

@@ -25,7 +25,7 @@ def test_what_a_party_was_not_told_yet_is_listed_with_the_fields_that_differ(cli
     people = cli("drift")
     assert people.code == 3
     assert row["ma_ho_so"] in people.out
-    assert "tới lượt trục" in people.out
+    assert "bên phải xử lý: trục" in people.out
 
     reads = cli("drift", "--party", "so-tu-phap")
     assert reads.code == 0

@@ -206,7 +206,7 @@ def test_alerts_are_grouped_by_party_and_cause_with_what_the_party_said(cli, off
     assert row["facts"] == {"codes": ["TTHC"]}
     assert [r["id"] for r in cli("alerts", "list", "--each", "--json").rows].count(row["id"]) == 3
     told = cli("alerts").out
-    assert "NGAY 3 × Làn bị giữ · so-tu-phap (Sở Tư pháp (thử nghiệm)) · DLV-031" in told
+    assert "NGAY 3 × Hàng đợi hồ sơ bị tạm giữ · so-tu-phap (Sở Tư pháp (thử nghiệm)) · DLV-031" in told
     assert "TTHC" in told  # the commonest fact, and no “…”
     assert "lienthong lanes --held --party so-tu-phap" in told
     assert "TTHC" in cli("lanes").out
