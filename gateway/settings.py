@@ -722,14 +722,14 @@ class ArchiveSettings:
 
     folder: Path | None = setting(
         None,
-        vi="Thư mục chứa tệp lưu trữ từng tháng; bỏ trống: không lưu trữ. Mọi nút phải thấy cùng một thư mục.",
+        vi="Thư mục chứa tệp lưu trữ từng tháng; bỏ trống: không lưu trữ. Mọi máy phải truy cập cùng một thư mục.",
         en="The folder of the months' archives; empty: none. Every node has to see the same folder.",
     )
     after_months: int | None = setting(
         None,
         at_least=1,
         at_most=1200,
-        vi="“work” tự lưu trữ các tháng đã qua chừng này tháng; bỏ trống: chỉ khi có lệnh.",
+        vi="Số tháng đã qua mà “work” tự lưu trữ; bỏ trống: chỉ lưu trữ khi có lệnh.",
         en="`work` archives months that have been over for so many months; empty: only when it is told to.",
     )
 
