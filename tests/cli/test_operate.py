@@ -59,7 +59,7 @@ def test_every_role_is_explained():
 
 
 def test_every_code_that_is_named_is_in_the_catalogue():
-    for code in set(re.findall(r"\b[A-Z]{3}-\d{3}\b", TEXT)):
+    for code in set(re.findall(r"\b(?!SHA-)[A-Z]{3}-\d{3}\b", TEXT)):
         assert code in catalogue(), code
 
 

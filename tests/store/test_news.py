@@ -39,7 +39,7 @@ def test_what_a_person_queues_again_is_told_of(listening, store, desk, code):
     desk.one(desk.filing(code))
     with store.begin() as tx:
         (delivery,) = tx.claim_due("so-tu-phap", desk.clock.forward(seconds=1), 1, 60.0)
-        tx._move(delivery.id, DeliveryState.DEAD, desk.clock.now)
+        tx._move(delivery, DeliveryState.DEAD, desk.clock.now)
     assert listening.wait(PATIENCE_S)
     assert eventually(lambda: not listening.clear() and not listening.wait(0.05))  # what was said before is over
     with store.begin() as tx:

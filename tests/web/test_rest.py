@@ -417,6 +417,7 @@ def every_call(door):
             mien="hoso",
             phien_ban="1.0",
             tep="NopHoSo.xsd",
+            digest="ab" * 32,
         )
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
             yield route, method, address
@@ -429,10 +430,10 @@ def test_without_credentials_nothing_but_what_is_open_answers(door):
     for route, method, address in every_call(door):
         answer = door.ask(method, address, b"<a/>" if method in ("POST", "PUT", "PATCH") else None)
         methods = {r.method for r in door.app.routes if r.address == route.address}
-        effective = "GET" if method == "HEAD" else method
+        effective = "GET" if method == "HEAD" and "HEAD" not in methods else method
         if effective not in methods:
             assert answer.status == 405, (method, address)
-            assert "GET" in answer.headers["Allow"] or "POST" in answer.headers["Allow"]
+            assert set(answer.headers["Allow"].split(", ")) & {"GET", "POST", "PATCH"}
         elif route.address.startswith("/dvcqg"):  # says no in its own form
             assert answer.json["error_code"] == "1", (method, address)
         elif (effective, route.address) not in open_:

@@ -82,6 +82,9 @@ class Watch:
             self.strangers += 1
         if request.path == "/v1/inbox" and status == 200:
             return await self._inbox(request, body, kind)
+        if request.path == "/v1/inbox" and status == 409:  # a position beyond what it was given: it has skipped
+            after = int(request.query.get("after") or 0)
+            self.asked.append(Asked(after, time.monotonic(), after, None, "wait" in request.query))
         self._note(request, f"HTTP {status}", body)
         original = re.fullmatch(r"/v1/messages/([^/]+)/original", request.path)
         if original is not None and status == 200:
