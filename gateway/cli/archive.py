@@ -65,9 +65,9 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
         raise click.BadParameter(str(before), param_hint="--before") from error
     keeper = archive_keeper(call.settings, call.store)
     due = months_due(call.store, min(until, bounds_of(month_of(now))[0]))
-    call.agreed("archive make", reason, f"Lưu trữ {len(due)} tháng?", f"Archive {len(due)} months?")
+    why = call.agreed("archive make", reason, f"Lưu trữ {len(due)} tháng?", f"Archive {len(due)} months?")
     for name in due:
-        made = make_archive(keeper, name, now, who=f"operator:{call.person}")
+        made = make_archive(keeper, name, now, who=f"operator:{call.person}", reason=why)
         if screen.as_json:
             screen.row(asdict(made))
         else:

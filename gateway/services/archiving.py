@@ -83,7 +83,9 @@ def months_due(store: Store, before: datetime) -> list[str]:
     return found
 
 
-def make_archive(keeper: ArchiveKeeper, name: str, now: datetime, *, who: str = "gateway") -> ArchiveRecord:
+def make_archive(
+    keeper: ArchiveKeeper, name: str, now: datetime, *, who: str = "gateway", reason: str | None = None
+) -> ArchiveRecord:
     """Writes a month's archive, proves it, and takes its bytes out of the database.
 
     An archive that is on record already is proven again, and what is left of its bytes goes. Raises Stopped: SYS-197 the file
@@ -92,14 +94,14 @@ def make_archive(keeper: ArchiveKeeper, name: str, now: datetime, *, who: str = 
     with keeper.store.read() as view:
         known = next((one for one in view.archives() if one.name == name), None)
     if known is None:
-        known = _written(keeper, name, now, who)
+        known = _written(keeper, name, now, who, reason)
     elif flaws := verify_archive(keeper, known):
         raise Stopped(Problem("SYS-197", {"archive": name, "reason": flaws[0]}))
     _take_out(keeper, known)
     return known
 
 
-def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str) -> ArchiveRecord:
+def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str, reason: str | None) -> ArchiveRecord:
     path, store = _path(keeper, name), keeper.store
     since, until = bounds_of(name)
     try:
@@ -144,7 +146,7 @@ def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str) -> Archi
     with store.begin() as tx:
         tx.put_archive(record)
         told = {"archive": name, "digest": digest, "bodies": record.bodies, "number": head.number, "hash": head.hash}
-        tx.note(LogLine(what=MADE, who=who, facts=told), now)
+        tx.note(LogLine(what=MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now)
     return record
 
 

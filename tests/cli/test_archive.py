@@ -44,6 +44,8 @@ def test_show_dossier_evidence_and_the_comparison_say_the_same_when_the_bytes_li
     before, proof = told(cli, name), evidence(cli, years, "truoc.zip")
     assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
     assert (years.folder / "luu-tru" / "2026-01.luutru").exists()
+    with years.store.read() as view:
+        assert view.last_act("archive.made").facts["reason"] == "hết quý"
     assert told(cli, name) == before
     assert evidence(cli, years, "sau.zip") == proof
     got = cli("archive", "get", years.ack.digest, "--reason", "thanh tra")

@@ -29,7 +29,7 @@ ACTS = {
     "erase": ["--rejected-before", "2999-01-01"],
     "restore": ["{backup}", "--config", "{empty}"],
     "db copy": ["sqlite:///{folder}/copy.sqlite3"],
-    "archive make": ["--before", "2016-01"],
+    "archive make": ["--before", "2026-02"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
     "operator roles": ["lan", "--role", "viewer"],
@@ -113,7 +113,9 @@ def test_every_command_is_an_act_that_asks_or_is_known_to_change_nothing_for_oth
 @pytest.fixture
 def acts(cli, office, tmp_path):
     """An office where each act has something to do; gives the arguments of an act."""
-    office.receive(HS01)
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace("[archive]\n", '[archive]\nfolder = "luu-tru"\n'), "utf-8")
+    office.receive(HS01, at=datetime(2026, 1, 15, 2, tzinfo=UTC))
     delivery = office.refused()
     numbers = standing_batches(office, delivery.id)
     office.receive(BAD)

@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 import pytest
+from patience import PATIENCE_S
 
 from connectors.scanning import Clamd
 from gateway.core.stored_files import FileScan
@@ -51,7 +52,7 @@ def dribbles(wire):
 
 
 def waits(wire):
-    gone.wait(30)
+    gone.wait(PATIENCE_S)
 
 
 def closes(wire):
