@@ -15,6 +15,7 @@ from typing import Any, Final
 from gateway.core import chain
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import LogLine
+from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.store import NotAtHand, Store
 from gateway.store.archives import (
@@ -108,7 +109,7 @@ def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str, reason: 
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = ArchiveWriter(path)
     except OSError as error:
-        raise Stopped(Problem("SYS-198", {"archive": name, "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-198", {"archive": name, "reason": system_reason(error)})) from error
     try:
         _fill(store, writer, since, until)
         with store.read() as view:
@@ -258,7 +259,7 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
     try:
         writer = without(path, erased)
     except OSError as error:
-        raise Stopped(Problem("SYS-198", {"archive": record.name, "reason": error.strerror or "?"})) from error
+        raise Stopped(Problem("SYS-198", {"archive": record.name, "reason": system_reason(error)})) from error
     try:
         facts = _facts(ArchiveReader(writer.file))
         said = dict(Jws.read(own, KIND, _LONGEST).payload)
