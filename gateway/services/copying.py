@@ -43,16 +43,16 @@ def copy_database(
 ) -> Copied:
     """Copies every row, then reads them all there again and compares, then walks through the log.
 
-    Whoever would write into the source waits meanwhile. A copy that was broken off is gone on with, as long as the source's log
-    has not grown since; no program uses a database that is not copied to its end. ``beside``: a folder with room for as much as
-    the source has; ``to``: the address as it may be written into the log. Raises Stopped: BAK-008 it is no new database, BAK-009
-    it was begun from another state of the source, BAK-010 what is there is not what is here; ValueError for an address that is
-    none of a database.
+    Whoever would write into a file of SQLite waits meanwhile; a copy of a server whose log has grown by the end is refused. One
+    that was broken off is gone on with, as long as the source's log has not grown since; no program uses a database that is not
+    copied to its end. ``beside``: a folder with room for as much as the source has; ``to``: the address as it may be written
+    into the log. Raises Stopped: BAK-008 it is no new database, BAK-009 the source is not as it was when the copy was begun,
+    BAK-010 what is there is not what is here; ValueError for an address that is none of a database.
     """
     target = CopyTarget(url)
     try:
         with source.begin(), picture(source.engine, beside) as here:
-            done = _copied(here, target, tell)
+            done = _copied(source, here, target, tell)
     finally:
         target.dispose()
     facts = {"to": to, "reason": reason, "number": done.head.number, "rows": sum(done.rows.values())}
@@ -61,7 +61,11 @@ def copy_database(
     return done
 
 
-def _copied(here: Picture, target: CopyTarget, tell: Tell) -> Copied:
+def _from(done: int, of: int, tell: Tell) -> Callable[[int], None]:
+    return lambda more: tell(done + more, of)
+
+
+def _copied(source: Store, here: Picture, target: CopyTarget, tell: Tell) -> Copied:
     head = here.head
     try:
         if not target.begin(head):
@@ -91,10 +95,14 @@ def _copied(here: Picture, target: CopyTarget, tell: Tell) -> Copied:
         done += tally.rows
         tallies[table] = tally
     for table, tally in tallies.items():
-        found = target.tally(table, lambda more, before=done: tell(before + more, of))  # type: ignore[misc]  # it cannot infer defaults
+        found = target.tally(table, _from(done, of, tell))
         if (found.rows, found.digest) != (tally.rows, tally.digest):
             raise Stopped(Problem("BAK-010", {"table": table.name, "here": tally.rows, "there": found.rows}))
         done += found.rows
+    with source.read() as view:
+        now = view.log_head()
+    if now != head:
+        raise Stopped(Problem("BAK-009", {"begun": head.number, "now": now.number}))
     checked = target.finish(head)
     if not checked.whole:
         raise Stopped(Problem("BAK-010", {"table": "log", "here": head.number, "there": checked.head.number}))

@@ -20,11 +20,10 @@ from gateway.core.problems import Problem, Stopped
 from gateway.documents import Checked, Document, Kind, header_claims, parse_bytes
 from gateway.store import Store
 from gateway.store.records import InboxReader
+from gateway.store.tx import RESTORED
 from signing.certificates import Certificate
 from signing.trust import TrustView
 from signing.verify import verify
-
-RESTORED = "restored"  # what the line of the log says that a restore leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -386,6 +386,29 @@ def test_a_copy_is_not_gone_on_with_from_another_state(cli, office, new_postgres
     assert (found.code, "BAK-009" in found.err) == (1, True)
 
 
+def test_a_copy_of_a_server_that_went_on_meanwhile_is_not_used(cli, office, new_postgres, monkeypatch, tmp_path):
+    from gateway.core.ledger import LogLine
+    from gateway.store import dumps
+
+    assert cli("db", "copy", new_postgres, *ACT).code == 0
+    cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", new_postgres)
+    tally = dumps.CopyTarget.tally
+
+    def while_it_goes_on(self, table, tell):
+        if table.name == "log":
+            going_on = store_at(new_postgres)
+            with going_on.begin() as tx:
+                tx.note(LogLine(what="thử", who="operator:lan"), datetime.now(UTC))
+            going_on.dispose()
+        return tally(self, table, tell)
+
+    monkeypatch.setattr(dumps.CopyTarget, "tally", while_it_goes_on)
+    found = cli("db", "copy", f"sqlite:///{tmp_path}/there.sqlite3", *ACT)
+    assert (found.code, "BAK-009" in found.err) == (1, True)
+    with pytest.raises(Stopped):
+        store_at(f"sqlite:///{tmp_path}/there.sqlite3")
+
+
 def test_a_target_that_another_program_writes_into_is_not_used(cli, office, new_postgres, monkeypatch):
     office.receive(HS01)
     from gateway.store import dumps
