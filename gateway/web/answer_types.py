@@ -572,6 +572,7 @@ BY_SOAP: tuple[type[AnswerType], ...] = (
     MucStructure,
     TrangCapNhatStructure,
     NoiDungThongDiepStructure,
+    KetQuaGuiTepStructure,
     HopThuStructure,
     MucKiemStructure,
     LanThuStructure,
@@ -591,7 +592,6 @@ BY_SOAP: tuple[type[AnswerType], ...] = (
 BY_REST: tuple[type[AnswerType], ...] = (
     *(one for one in BY_SOAP if one not in (NoiDungThongDiepStructure, LoiXuLyStructure)),
     BaoCaoStructure,
-    KetQuaGuiTepStructure,
     Words,
     ProblemRow,
     ProblemDocument,

@@ -1,6 +1,7 @@
 """MTOM packages (multipart/related, RFC 2387): the SOAP envelope and its parts, cut out of the bytes without copying lore.
 
-Part names are ids of ours to look up, never paths; a part is decoded by its Content-Transfer-Encoding.
+A package with a message is taken apart as a whole; one with a file as it comes (:class:`PackageStream`). Part names are
+ids of ours to look up, never paths; a part is decoded by its Content-Transfer-Encoding.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from gateway.web.refusals import refuse
 
 _MOST_PARTS = 64
-_MOST_HEADER = 8192
+MOST_HEADER = 8192
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _AS_IT_IS = ("", "binary", "8bit", "7bit")
 
@@ -134,7 +135,7 @@ def _parted(part: bytes) -> tuple[bytes, bytes]:
     """A part's headers, of which there may be none, and its content. Raises Refusal."""
     if part.startswith(b"\r\n"):
         return b"", part[2:]
-    split = part.find(b"\r\n\r\n", 0, _MOST_HEADER)
+    split = part.find(b"\r\n\r\n", 0, MOST_HEADER)
     if split < 0:
         raise refuse("SYS-137", reason="headers")
     return part[:split], part[split + 4 :]
@@ -151,3 +152,143 @@ def _headers(head: bytes) -> dict[str, str]:
             raise refuse("SYS-137", reason="headers")
         found[key] = value.strip().decode("utf-8", "replace")
     return found
+
+
+# -- as it comes ------------------------------------------------------------------------------------------------------
+
+
+class PackageStream:
+    """A package that is still on its way: its envelope first, then one part in blocks, never held as a whole."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], content_type: str) -> None:
+        """Raises Refusal (SYS-137) for a package of another kind."""
+        _, self._given = parameters(content_type)
+        self._mark = b"\r\n--" + _boundary(self._given)
+        self._chunks = chunks
+        self._held = bytearray(b"\r\n")  # the first mark may stand at the very beginning
+        self.came = 0  # bytes so far
+
+    async def envelope(self, most: int) -> Package:
+        """The package's first part, without what follows. Raises Refusal (SYS-137) where that is no envelope, or too long."""
+        if len(await self._read(most)) > 2 or not await self._another():
+            raise refuse("SYS-137", reason="boundary")
+        headers = await self._head()
+        start = _id(self._given.get("start", ""))
+        if start and _id(headers.get("content-id", "")) != start:
+            raise refuse("SYS-137", reason="start")
+        encoding = headers.get("content-transfer-encoding", "").strip().lower()
+        return _package(_decoded(await self._read(most), encoding), headers, self._given, {})
+
+    async def part(self, name: str, size: int) -> AsyncGenerator[bytes, None]:
+        """What the one part of this name holds, in blocks of about this size.
+
+        Raises Refusal: SYS-138 where another comes, none, or one more after it; SYS-137 where it is not written as it should be.
+        """
+        if not await self._another():
+            raise refuse("SYS-138", reason="href")
+        headers = await self._head()
+        if _id(headers.get("content-id", "")) != name:
+            raise refuse("SYS-138", reason="href")
+        if headers.get("content-type", "").strip().lower().startswith("multipart/"):
+            raise refuse("SYS-137", reason="Content-Type")
+        encoding = headers.get("content-transfer-encoding", "").strip().lower()
+        if encoding not in (*_AS_IT_IS, "base64"):
+            raise refuse("SYS-137", reason="Content-Transfer-Encoding")
+        undo = _Base64Pieces() if encoding == "base64" else None
+        gathered = bytearray()
+        while piece := await self._piece():
+            gathered += piece if undo is None else undo.take(piece)
+            if len(gathered) >= size:
+                yield bytes(gathered)
+                gathered.clear()
+        if undo is not None:
+            undo.end()
+        if gathered:
+            yield bytes(gathered)
+        await self.end()
+
+    async def _read(self, most: int) -> bytes:
+        """All that comes before the next mark. Raises Refusal (SYS-137) where that is more."""
+        found = bytearray()
+        while piece := await self._piece():
+            found += piece
+            if len(found) > most:
+                raise refuse("SYS-137", reason=f"> {most}")
+        return bytes(found)
+
+    async def _piece(self) -> bytes:
+        """Some of what comes before the next mark; nothing once the mark has come, which is passed by."""
+        while True:
+            at = self._held.find(self._mark)
+            if at == 0:
+                del self._held[: len(self._mark)]
+                return b""
+            size = at if at > 0 else len(self._held) - len(self._mark) + 1
+            if size > 0:
+                piece = bytes(self._held[:size])
+                del self._held[:size]
+                return piece
+            await self._more()
+
+    async def _another(self) -> bool:
+        """Whether a part follows the mark that has just come. Raises Refusal (SYS-137) where what follows is no end of a mark."""
+        while len(self._held) < 2:
+            await self._more()
+        if self._held.startswith(b"--"):
+            return False
+        while (at := self._held.find(b"\r\n", 0, 100)) < 0 and len(self._held) < 100:
+            await self._more()
+        if at < 0 or self._held[:at].strip(b" \t"):
+            raise refuse("SYS-137", reason="boundary")
+        del self._held[:at]
+        return True
+
+    async def _head(self) -> dict[str, str]:
+        """A part's headers, which come after the end of the mark's line. Raises Refusal (SYS-137)."""
+        while (at := self._held.find(b"\r\n\r\n", 0, MOST_HEADER)) < 0:
+            if len(self._held) >= MOST_HEADER:
+                raise refuse("SYS-137", reason="headers")
+            await self._more()
+        head = bytes(self._held[2:at])
+        del self._held[: at + 4]
+        return _headers(head)
+
+    async def end(self) -> None:
+        """Reads to the end. Raises Refusal: SYS-138 where another part comes; SYS-137 where it does not end."""
+        if await self._another():
+            raise refuse("SYS-138", reason="1 × Content-ID")
+        left = len(self._held)
+        async for chunk in self._chunks:
+            left += len(chunk)
+            if left > MOST_HEADER:
+                raise refuse("SYS-137", reason="parts")
+
+    async def _more(self) -> None:
+        chunk = await anext(self._chunks, b"")
+        if not chunk:
+            raise refuse("SYS-137", reason="parts")
+        self.came += len(chunk)
+        self._held += chunk
+
+
+class _Base64Pieces:
+    """Base64 that comes in pieces of any length."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self._padded = False
+
+    def take(self, piece: bytes) -> bytes:
+        """The octets that are whole by now. Raises Refusal (SYS-137)."""
+        text = self._left + b"".join(piece.split())
+        whole = len(text) // 4 * 4
+        self._left = text[whole:]
+        if text and self._padded:  # something after the end
+            raise refuse("SYS-137", reason="Content-Transfer-Encoding")
+        self._padded = text[:whole].endswith(b"=")
+        return _decoded(text[:whole], "base64")
+
+    def end(self) -> None:
+        """Raises Refusal (SYS-137) where a piece is missing."""
+        if self._left:
+            raise refuse("SYS-137", reason="Content-Transfer-Encoding")

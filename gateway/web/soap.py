@@ -1,8 +1,9 @@
 """The SOAP door: the same trays, readers and refusals as REST, in envelopes of SOAP 1.1 and 1.2 (schemas/wsdl).
 
 A ThongDiep travels as base64Binary or as an MTOM part: bytes, digest and receipt are those of REST, and its signature
-stays clear of the SOAP namespaces. Faults carry the same problems in both languages. Every fault is HTTP 500, whatever it
-is about: clients of either version of SOAP take nothing else for a fault (docs/decisions/0111).
+stays clear of the SOAP namespaces. A file (GuiTep) goes from its MTOM part to the disk as it comes. Faults carry the same
+problems in both languages. Every fault is HTTP 500, whatever it is about: clients of either version of SOAP take nothing
+else for a fault (docs/decisions/0111).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import binascii
 import hashlib
 import re
 import urllib.parse
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -24,9 +25,11 @@ from gateway.core.limits import DocumentLimits
 from gateway.core.model import Acknowledgement, BodyForm, Caller, Channel, Envelope, Fate, MaHoSo
 from gateway.core.parties import Party, SoapFaultStatus
 from gateway.core.problems import Problem, Side, Stopped
+from gateway.core.stored_files import is_digest
 from gateway.documents import parse_bytes
 from gateway.services.intake import new_message_id
-from gateway.web import answers, mime, rest, wsse
+from gateway.store.filefolder import BLOCK
+from gateway.web import answers, files, mime, rest, wsse
 from gateway.web import problems as rendering
 from gateway.web.answer_types import AnswerType, LoiXuLyStructure, NoiDungThongDiepStructure
 from gateway.web.answers import NAMESPACE
@@ -70,6 +73,7 @@ class SoapCall:
     operation: str
     arguments: etree._Element
     parts: Mapping[str, bytes]
+    package: mime.PackageStream | None = None  # what is still on its way: the envelope has come, its part has not
     relates_to: str | None = None
     used: set[str] = field(default_factory=set)
 
@@ -126,18 +130,40 @@ class SoapCall:
         if left := set(self.parts) - self.used:
             raise refuse("SYS-138", reason=f"{len(left)} × Content-ID")
 
+    def blocks(self, found: Mapping[str, etree._Element], name: str) -> tuple[AsyncGenerator[bytes, None], int]:
+        """A base64Binary in blocks, as its part comes where it is still on its way; and how long it is at least."""
+        element = found.get(name)
+        if self.package is None or element is None or not len(element):
+            content = self.octets(found, name)
+            self.check_parts()
+            return self._inline(content), len(content)
+        announced = (self.exchange.request.content_length or 0) - self.package.came - mime.MOST_HEADER
+        return self.package.part(self._cid(element, name), BLOCK), max(announced, 0)
+
+    async def _inline(self, content: bytes) -> AsyncGenerator[bytes, None]:
+        """What stands in the envelope itself: the smallest files of toolkits that send others as parts."""
+        yield content
+        if self.package is not None:
+            await self.package.end()
+
     def _included(self, element: etree._Element, name: str) -> bytes:
-        include = element[0]
-        if include.tag != _INCLUDE or len(element) > 1 or (element.text or "").strip() or (include.tail or "").strip():
-            raise self.wrong(name, "phải là base64 hoặc một xop:Include", "must be base64 or one xop:Include")
-        href = include.get("href", "")
-        cid = urllib.parse.unquote(href[4:]) if href.startswith("cid:") else None
-        if cid is None or cid not in self.parts:
+        cid = self._cid(element, name)
+        if cid not in self.parts:
             raise refuse("SYS-138", reason="href")
         if cid in self.used:
             raise refuse("SYS-138", reason="cid × 2")
         self.used.add(cid)
         return self.parts[cid]
+
+    def _cid(self, element: etree._Element, name: str) -> str:
+        """The Content-ID of the part that an xop:Include stands for. Raises Refusal."""
+        include = element[0]
+        if include.tag != _INCLUDE or len(element) > 1 or (element.text or "").strip() or (include.tail or "").strip():
+            raise self.wrong(name, "phải là base64 hoặc một xop:Include", "must be base64 or one xop:Include")
+        href = include.get("href", "")
+        if not href.startswith("cid:"):
+            raise refuse("SYS-138", reason="href")
+        return urllib.parse.unquote(href[4:])
 
 
 Operation = Callable[[SoapCall], Awaitable[AnswerType]]
@@ -157,6 +183,8 @@ async def post_soap(exchange: Exchange) -> web.Response:
         exchange.check_content(_TYPES)
     except Refusal as refusal:
         raise nobody or refusal from refusal  # a stranger is told no more than that
+    if kind == "multipart/related" and _named(exchange, _action_of(given)) in _actions("GuiTep"):
+        return await _streamed(exchange, nobody)
     data, head_user = await _arrived(exchange, nobody)
     who = exchange.who
     body = data.data
@@ -180,12 +208,55 @@ async def post_soap(exchange: Exchange) -> web.Response:
         return fault(exchange, stop.problems, status=401 if who.caller.by == "x509" else None)
     if who.caller.by == "x509" and not exchange.proven:
         raise refuse("AUT-101", headers=challenge())
-    named = exchange.request.headers.get("SOAPAction", "").strip().strip('"') or action
-    if named and named not in _actions(call.operation):
-        raise refuse("SYS-134", found=named[:100], operation=call.operation)
+    _check_action(call, action)
     answer = await _OPERATIONS[call.operation](call)
     call.check_parts()
     return _answered(call, answer)
+
+
+async def _streamed(exchange: Exchange, nobody: Refusal | None) -> web.Response:
+    """A file in a package: its envelope is read and judged first, then its part goes to the disk as it comes."""
+    chunks = exchange.blocks(1)
+    try:
+        package = mime.PackageStream(chunks, exchange.request.headers["Content-Type"])
+        envelope = await package.envelope(_HEAD_BYTES)
+        user = None if nobody is None else _caller_in(envelope.root, True, exchange)
+        if isinstance(user, Party) or _SIGNED in envelope.root:  # it would have to cover a part that is still to come
+            exchange.identity = None if isinstance(user, Party) else exchange.identity
+            raise refuse("SYS-139", reason="Signature + xop:Include")
+        try:
+            root = _read_once(exchange, envelope.root, packed=True)
+        except Stopped as stop:
+            return _closing(fault(exchange, stop.problems, readable=False))
+        call = _opened(exchange, root, envelope.root_type, {})
+        call.package = package
+        _headers_of(call, root, exchange.who, user)
+        _check_action(call, envelope.action)
+        return _answered(call, await _OPERATIONS[call.operation](call))
+    finally:
+        await chunks.aclose()
+
+
+def _closing(response: web.Response) -> web.Response:
+    response.force_close()
+    return response
+
+
+def _action_of(given: Mapping[str, str]) -> str:
+    """The action that a package's Content-Type names: SOAP 1.2 has it there, some within start-info."""
+    return given.get("action", "") or mime.parameters(given.get("start-info", ""))[1].get("action", "")
+
+
+def _named(exchange: Exchange, action: str) -> str:
+    """The action that is named, by a header or by the Content-Type."""
+    return exchange.request.headers.get("SOAPAction", "").strip().strip('"') or action
+
+
+def _check_action(call: SoapCall, action: str) -> None:
+    """Raises Refusal (SYS-134) where another operation is named than stands in the envelope."""
+    named = _named(call.exchange, action)
+    if named and named not in _actions(call.operation):
+        raise refuse("SYS-134", found=named[:100], operation=call.operation)
 
 
 def _read_once(exchange: Exchange, body: bytes, *, packed: bool) -> etree._Element:
@@ -225,8 +296,6 @@ async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, ws
     """The body of a caller who is known before it is read: by HTTP, or by the SOAP header at its beginning."""
     door = exchange.door
     limit = _most(door.settings.limits.body_bytes)
-    parties = door.gate.parties
-    peer = door.doorkeeper.address(exchange.request.headers, exchange.peer)
     if nobody is None:
         if (exchange.request.content_length or limit) > _HEAD_BYTES:  # no question is as long as that
             door.check_allowance(exchange.who.party, messages=0, size=exchange.request.content_length or 1)
@@ -234,24 +303,31 @@ async def _arrived(exchange: Exchange, nobody: Refusal | None) -> tuple[Body, ws
     seen: list[wsse.UserName] = []
 
     def known(start: bytes, at_end: bool) -> bool:
-        """Whether the beginning of the body says who calls. Raises Refusal when it is nobody."""
-        end = re.search(rb"</(?:[A-Za-z_][\w.-]*:)?Header\s*>", start)
-        if end is None:
-            if at_end or re.search(rb"<(?:[A-Za-z_][\w.-]*:)?Body[\s>/]", start):
-                raise refuse("AUT-101", headers=challenge())
-            if len(start) > _HEAD_BYTES:
-                raise refuse("SYS-142", limit_bytes=_HEAD_BYTES, close=True)
-            return False
-        who = _claimed_at(start, end.end(), exchange)
+        who = _caller_in(start, at_end, exchange)
         if isinstance(who, wsse.UserName):
             seen.append(who)
-            identity = door.doorkeeper.by_user(who.user, who.password, peer, parties, "username-token")
-            exchange.identity = door.doorkeeper.admit(identity)
-        else:  # anybody can show a certificate: believed, and counted, once the signature is verified
-            exchange.identity = ProvenParty(who, Caller(party=who.id, by="x509"))
-        return True
+        return who is not None
 
     return await exchange.body(limit, known=known), seen[0] if seen else None
+
+
+def _caller_in(start: bytes, at_end: bool, exchange: Exchange) -> wsse.UserName | Party | None:
+    """Who the header at the beginning of a body says calls; None while too little has come. Raises Refusal when it is nobody."""
+    end = re.search(rb"</(?:[A-Za-z_][\w.-]*:)?Header\s*>", start)
+    if end is None:
+        if at_end or re.search(rb"<(?:[A-Za-z_][\w.-]*:)?Body[\s>/]", start):
+            raise refuse("AUT-101", headers=challenge())
+        if len(start) > _HEAD_BYTES:
+            raise refuse("SYS-142", limit_bytes=_HEAD_BYTES, close=True)
+        return None
+    door, who = exchange.door, _claimed_at(start, end.end(), exchange)
+    if isinstance(who, wsse.UserName):
+        peer = door.doorkeeper.address(exchange.request.headers, exchange.peer)
+        identity = door.doorkeeper.by_user(who.user, who.password, peer, door.gate.parties, "username-token")
+        exchange.identity = door.doorkeeper.admit(identity)
+    else:  # anybody can show a certificate: believed, and counted, once the signature is verified
+        exchange.identity = ProvenParty(who, Caller(party=who.id, by="x509"))
+    return who
 
 
 def _claimed_at(start: bytes, end: int, exchange: Exchange) -> wsse.UserName | Party:
@@ -456,6 +532,16 @@ async def gui_thong_diep(call: SoapCall) -> AnswerType:
     return answers.acknowledgement(ack)
 
 
+async def gui_tep(call: SoapCall) -> AnswerType:
+    """Takes a file beside messages; what is told of it says how a message names it."""
+    desk, found = files.desk_of(call.exchange), call.values("NoiDung", "BamSHA256")
+    digest = _text(found["BamSHA256"]).lower() if "BamSHA256" in found else None
+    if digest is not None and not is_digest(digest):
+        raise call.wrong("BamSHA256", "phải là SHA-256, 64 chữ số hệ 16", "must be a SHA-256, 64 hex digits")
+    blocks, size = call.blocks(found, "NoiDung")
+    return files.file_answer(await files.taken(call.exchange, desk, blocks, size, digest))
+
+
 async def kiem_tra_thong_diep(call: SoapCall) -> AnswerType:
     """What a message would come to; a refusal is an answer here, not a fault, since nothing was asked to happen."""
     body = call.octets(call.values("NoiDung"), "NoiDung")
@@ -540,6 +626,7 @@ def _copied(element: etree._Element, parts: list[str]) -> None:
 
 _OPERATIONS: Mapping[str, Operation] = {
     "GuiThongDiep": gui_thong_diep,
+    "GuiTep": gui_tep,
     "KiemTraThongDiep": kiem_tra_thong_diep,
     "LayCapNhat": lay_cap_nhat,
     "LayThongDiep": lay_thong_diep,

@@ -1,5 +1,6 @@
 """Gates and doors for the tests of gateway/web: the parties, keys and trust of the samples over a real database."""
 
+import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from gateway import wiring
 from gateway.core.parties import Parties
 from gateway.services.intake import Gate, GatewayIdentity
 from gateway.settings import load
+from gateway.store import Store, open_engine
 from schemas.catalog import bundled
 from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
 
@@ -100,3 +102,28 @@ def with_party(gate):
         return Parties([replace(p, **changes) if p.id == name else p for p in gate.parties])
 
     return changed
+
+
+@pytest.fixture(scope="session")
+def file_settings(sample_settings):
+    """Makes settings of a node that takes files: ``file_settings(folder, most_bytes=…)``."""
+
+    def settings(folder, **files):
+        chosen = replace(sample_settings, files=replace(sample_settings.files, folder=folder, **files))
+        return replace(chosen, door=replace(chosen.door, linger_s=0.2))
+
+    return settings
+
+
+@pytest.fixture(scope="module")
+def file_door(bare_gate, file_settings, sqlite_template, tmp_path_factory):
+    """A door that takes files of at most 3 MB, for all tests of a module that leave each other alone."""
+    folder = tmp_path_factory.mktemp("tep")
+    shutil.copyfile(sqlite_template, folder / "store.db")
+    engine = open_engine(f"sqlite:///{folder / 'store.db'}")
+    settings = file_settings(folder / "tep", most_bytes=3_000_000)
+    files = wiring.file_rules(settings)
+    door = doors.Door(replace(bare_gate, store=Store(engine), limits=settings.limits, files=files), settings)
+    yield door
+    door.stop()
+    engine.dispose()

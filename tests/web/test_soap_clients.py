@@ -67,6 +67,12 @@ needs_jaxws = needs(shutil.which("wsimport") and shutil.which("javac") and JAXWS
 
 
 @pytest.fixture
+def door(open_door, file_settings, tmp_path):
+    """A door that takes files too."""
+    return open_door(settings=file_settings(tmp_path / "tep"))
+
+
+@pytest.fixture
 def letter(tmp_path):
     code = mail.ma_ho_so()
     message = mail.nop(code)
@@ -247,6 +253,7 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later
     expected = {
         "sent": "accepted",
         "receipt": receipt_by_rest(door, message),
+        "file": "300000 application/pdf",
         "checked": "XSD-001",
         "newest": "0",
         "original": "true",

@@ -3,6 +3,7 @@
 // Further arguments are walls, "name url token": what is thrown there is told as it would stand in a log.
 import java.net.URL;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -10,6 +11,8 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import javax.activation.DataHandler;
+import javax.activation.FileDataSource;
 import javax.xml.ws.BindingProvider;
 import javax.xml.ws.WebServiceException;
 import javax.xml.ws.WebServiceFeature;
@@ -36,6 +39,10 @@ public class Client {
             StringBuilder digest = new StringBuilder();
             for (byte b : MessageDigest.getInstance("SHA-256").digest(sent.getBienNhan())) digest.append(String.format("%02x", b));
             told(way, "receipt", digest);
+            Path file = Paths.get(arguments[2]).resolveSibling("tep-" + way);
+            Files.write(file, Arrays.copyOf(("%PDF-1.7 " + way).getBytes(), 300_000));
+            KetQuaGuiTepStructure kept = port.guiTep(new DataHandler(new FileDataSource(file.toFile())), null);
+            told(way, "file", kept.getSoByte() + " " + kept.getLoaiTep());
             KetQuaKiemTraStructure checked = port.kiemTraThongDiep("<a/>".getBytes());
             told(way, "checked", checked.getDanhSachLoi().getLoi().get(0).getMaChiTiet());
             told(way, "newest", port.layCapNhat(0L, null, null).getMoiNhat());
