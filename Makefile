@@ -200,3 +200,8 @@ fuzz: $(READY)  ## mutated signed messages against the judgement; MINUTES=10 ARG
 vectors: $(READY)  ## our verdict on public signature vectors beside xmlsec1's; VECTORS=folder, ARGS="--write docs/vectors.md"
 	@[ -n "$(VECTORS)" ] || { echo "make vectors VECTORS=thư-mục / folder"; exit 2; }
 	$(BIN)/python tools/vectors.py "$(VECTORS)" $(ARGS)
+
+MONTH ?= var/thang
+.PHONY: play-month
+play-month: $(READY)  ## a node with a month behind it, a hundred thousand messages of fifteen parties, to try the desk on; ARGS="--messages 5000"
+	$(BIN)/python tools/month.py $(MONTH) $(ARGS)
