@@ -558,7 +558,7 @@ def _writing(simple: dict[str, Simple]) -> list[str]:
             f"Phong bì và mọi phần tử của phong bì ở không gian tên `{names.PHONG_BI}`; thân và mọi phần tử trong thân ở `{names.HO_SO}` (cả"
             f" bản 1.1); chữ ký ở `{names.DS}`. Tiền tố tùy ý. Thuộc tính không có tiền tố, trừ `xsi:…`. Thứ tự phần tử là thứ tự"
             " trong bảng. Gốc có thể mang thuộc tính `Id`, để chữ ký trỏ tới. Chữ ký là phần tử con cuối cùng của gốc:"
-            " [integrate.md](integrate.md)."
+            " [integrate.md](vi/integrate.md)."
         ),
         (
             f"*The envelope and its elements are in the namespace `{names.PHONG_BI}`; the payload and all inside it in"

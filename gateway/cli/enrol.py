@@ -67,8 +67,8 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 @option(
     "--connector",
     metavar="NAME",
-    vi="Bộ kết nối để trục gửi tới: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
-    en="The connector by which it is pushed to: rest, soap, folder, qcvn120, edxml… (docs/connectors.md).",
+    vi="Bộ kết nối để trục gửi tới: rest, soap, folder, qcvn120, edxml… (docs/vi/connectors.md).",
+    en="The connector by which it is pushed to: rest, soap, folder, qcvn120, edxml… (docs/en/connectors.md).",
 )
 @option(
     "--set",

@@ -155,7 +155,7 @@ def _readme(lang: Lang) -> str:
 
 EXAMPLE_PARTY = """\
 # Hồ sơ của một bên. Chép thành parties/<id>.toml rồi sửa. / The profile of one party. Copy to parties/<id>.toml.
-# Mỗi thiết lập: docs/operate.md. / Every setting: docs/operate.md.
+# Mỗi thiết lập: docs/vi/operate.md. / Every setting: docs/en/operate.md.
 id = "vi-du"                                # trùng tên tệp / the same as the file's name
 name = "Đơn vị ví dụ"
 role = "one-stop"                           # portal | one-stop | oversight

@@ -64,11 +64,11 @@ OLD_ROW = {
     "sandbox",
     vi="Trục thử nghiệm riêng để kết nối thử: cổng thử nghiệm và cơ quan thử nghiệm tự nộp hồ sơ, tự trả trạng "
     "thái, và mô phỏng lỗi theo yêu cầu (--fault, hoặc qua HTTP khi đang chạy). Khóa, chứng thư, mã truy cập "
-    "và các thông điệp đầu tiên đã ký nằm trong thư mục ban/. Xem docs/integrate.md.",
+    "và các thông điệp đầu tiên đã ký nằm trong thư mục ban/. Xem docs/vi/integrate.md.",
     en="A gateway of your own to integrate against: a fictional portal and agency that file and answer by "
     "themselves, and "
     "misbehave as you wish (--fault, or by HTTP while it runs). You get a key, a certificate, a token and signed first "
-    "messages in the folder ban/. See docs/integrate.md.",
+    "messages in the folder ban/. See docs/en/integrate.md.",
 )
 @option(
     "--dir",

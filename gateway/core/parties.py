@@ -1,4 +1,4 @@
-"""Registered parties and their profiles (a file of settings for each; docs/operate.md explains every key)."""
+"""Registered parties and their profiles (a file of settings for each; docs/en/operate.md explains every key)."""
 # ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ class PartyAllowance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalForm:
-    """Whether a party may use the door in the national portal's own form, and how that answers it (docs/integrate.md)."""
+    """Whether a party may use the door in the national portal's own form, and how that answers it (docs/en/integrate.md)."""
 
     allowed: bool = setting(
         False,

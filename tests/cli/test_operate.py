@@ -13,8 +13,8 @@ from gateway.core.problems import catalogue
 from gateway.settings import Settings, leaves
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "docs" / name for name in ("operate.md", "integrate.md") if (ROOT / "docs" / name).exists()]
-TEXT = (ROOT / "docs" / "operate.md").read_text("utf-8")
+PAGES = [ROOT / "docs" / lang / name for lang in ("vi", "en") for name in ("operate.md", "integrate.md")]
+TEXTS = [(ROOT / "docs" / lang / "operate.md").read_text("utf-8") for lang in ("vi", "en")]
 
 
 def commands(text):
@@ -43,8 +43,9 @@ def test_a_command_shown_to_people_is_one(line, tmp_path, monkeypatch):
     assert not isinstance(group, click.Group)
 
 
-def test_every_command_is_on_the_operator_s_page_or_the_integrator_s():
-    whole = "\n".join(page.read_text("utf-8") for page in PAGES)
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_every_command_is_on_the_operator_s_page_or_the_integrator_s(lang):
+    whole = "\n".join(page.read_text("utf-8") for page in PAGES if page.parent.name == lang)
     missing = [
         name
         for name in COMMANDS
@@ -53,19 +54,22 @@ def test_every_command_is_on_the_operator_s_page_or_the_integrator_s():
     assert missing == []
 
 
-def test_every_role_is_explained():
+@pytest.mark.parametrize("text", TEXTS, ids=["vi", "en"])
+def test_every_role_is_explained(text):
     for role in OperatorRole:
-        assert f"| `{role}` |" in TEXT
+        assert f"| `{role}` |" in text
 
 
-def test_every_code_that_is_named_is_in_the_catalogue():
-    for code in set(re.findall(r"\b(?!SHA-)[A-Z]{3}-\d{3}\b", TEXT)):
+@pytest.mark.parametrize("text", TEXTS, ids=["vi", "en"])
+def test_every_code_that_is_named_is_in_the_catalogue(text):
+    for code in set(re.findall(r"\b(?!SHA-)[A-Z]{3}-\d{3}\b", text)):
         assert code in catalogue(), code
 
 
-def test_every_setting_that_is_named_exists():
+@pytest.mark.parametrize("text", TEXTS, ids=["vi", "en"])
+def test_every_setting_that_is_named_exists(text):
     known = {key for key, _, _ in leaves(Settings())}
     sections = {key.partition(".")[0] for key in known}
-    for key in set(re.findall(r"`([a-z]+\.[a-z_]+)`", TEXT)):
+    for key in set(re.findall(r"`([a-z]+\.[a-z_]+)`", text)):
         if key.partition(".")[0] in sections:
             assert key in known, key

@@ -79,15 +79,29 @@ def told_by_the_program():
             yield f"{file.relative_to(ROOT)}:{line}", text
 
 
+def unwrapped(text):
+    """The text of a page with each paragraph on its first line, so that no phrase is cut in two; the other lines are empty."""
+    lines, start, code = text.splitlines(), 0, False
+    for number, line in enumerate(lines):
+        code ^= line.lstrip().startswith("```")
+        if code or not number or not lines[number - 1] or re.match(r"\s*([-*|#`]|\d+\.)", line):
+            start = number
+        if line and start != number:
+            lines[start], lines[number] = f"{lines[start]} {line.strip()}", " "
+    return "\n".join(lines)
+
+
 def told_by_the_pages():
     """Pages of the web, the interface's description, the words beside the deployment, and the documents."""
-    documents = [file for file in (ROOT / "docs").glob("*.md") if file != PAGE and file.name not in FROM_SCHEMAS]
+    documents = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "vi").glob("*.md")]
+    documents = [file for file in documents if file != PAGE and file.name not in FROM_SCHEMAS]
     documents += [ROOT / "README.md", *(ROOT / "samples").rglob("README.md")]
     for pattern in ("*.html", "*.json", "*.js", "*.toml", "*.wsdl"):
         documents += (ROOT / "gateway").rglob(pattern)
     documents += [file for suffix in ("yml", "json") for file in (ROOT / "deploy").rglob(f"*.{suffix}")]
     for file in documents:
-        yield str(file.relative_to(ROOT)), file.read_text("utf-8")
+        text = file.read_text("utf-8")
+        yield str(file.relative_to(ROOT)), unwrapped(text) if file.suffix == ".md" else text
 
 
 @pytest.mark.parametrize("told", [told_by_the_program, told_by_the_pages])
@@ -110,6 +124,12 @@ def test_what_a_person_reads_is_the_language_of_an_office(told):
 )
 def test_a_word_is_found_where_it_is_not_used_and_let_stand_where_it_may(text, found):
     assert sorted(re.findall("“(.+?)”", "".join(faults("x", text)))) == found
+
+
+def test_a_phrase_that_is_wrapped_is_read_as_one():
+    page = unwrapped("Đặt trong sổ\nđăng ký\ncủa trục.\n- Một\n  cửa\n\nHết.")
+    assert page.splitlines() == ["Đặt trong sổ đăng ký của trục.", " ", " ", "- Một cửa", " ", "", "Hết."]
+    assert list(faults("x", page)) == []
 
 
 def test_the_page_has_words_of_every_kind():
