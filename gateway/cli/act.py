@@ -51,6 +51,17 @@ SHOWN = 20  # of each list; the rest is counted
 @option("--code", metavar="DLV-020", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
 @option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
 @option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
+@option("--receiver", metavar="PARTY", vi="Chỉ thông điệp gửi tới bên này.", en="Only messages owed to this receiver.")
+@option("--type", "loai", metavar="HSnn", vi="Chỉ thông điệp loại này.", en="Only messages of this type.")
+@option(
+    "--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ thông điệp của hồ sơ này.", en="Only messages of this dossier."
+)
+@option(
+    "--text",
+    metavar="…",
+    vi="Chỉ thông điệp mà vấn đề có đoạn văn bản này, như ở lệnh messages.",
+    en="Only messages of which a problem contains this, as in messages.",
+)
 @option(
     "--limit",
     type=click.IntRange(1, desk.MANY),
@@ -77,6 +88,10 @@ def replay(
     code: str | None,
     since: datetime | None,
     until: datetime | None,
+    receiver: str | None,
+    loai: str | None,
+    ma_ho_so: str | None,
+    text: str | None,
     limit: int,
     rate: float,
     dry_run: bool,
@@ -95,6 +110,13 @@ def replay(
             )
         )
     check_period(call, since, until)
+    if (receiver or loai or ma_ho_so or text) and not {*states} <= {"rejected", "held"}:
+        raise click.UsageError(
+            screen.text(
+                "--receiver, --type, --dossier, --text chỉ dùng cho thông điệp: --state rejected, held.",
+                "--receiver, --type, --dossier, --text are of messages alone: --state rejected, held.",
+            )
+        )
     if not dry_run:
         call.need(OperatorRole.OPERATOR, "replay")
     store = call.store
@@ -103,9 +125,13 @@ def replay(
         ids=ids,
         states=frozenset(states),
         party=one_party(call, party) if party else None,
-        code=code,
+        code=code.upper() if code is not None else None,
         since=since,
         until=until,
+        receiver=one_party(call, receiver) if receiver else None,
+        loai=loai.upper() if loai is not None else None,
+        ma_ho_so=ma_ho_so,
+        text=text,
         limit=limit,
     )
     plan = desk.plan_replay(store, choice, lambda envelope: judge(envelope, gate))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.console import words
@@ -21,7 +22,7 @@ from gateway.console.parts import (
     Table,
     ToldProblems,
 )
-from gateway.console.replay import REPLAY, SKIP
+from gateway.console.replay import REPLAY, SKIP, judging_again
 from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Elsewhere, Sent, Shown
 from gateway.core.ledger import LogLine
 from gateway.core.model import Delivery, DeliveryState, Fate
@@ -94,8 +95,26 @@ def found_messages(call: DeskCall) -> Answer:
                 if more
                 else None,
             ),
+            *_judge_these_again(call, found, state),
         ],
     )
+
+
+def _judge_these_again(call: DeskCall, found: Sequence[Message], state: str) -> list[Part]:
+    """The act on exactly what the filter finds, as far as it is not accepted."""
+    if not call.can(OperatorRole.OPERATOR) or all(message.state is Fate.ACCEPTED for message in found):
+        return []
+    return [
+        Act(
+            to=REPLAY.to,
+            button=call.text("Xét lại đúng nhóm này", "Judge exactly this group again"),
+            hidden=judging_again(state, call.query),
+            title=call.text(
+                "Xét lại các thông điệp bị từ chối, đang tạm giữ theo bộ lọc trên",
+                "Judge those again that are rejected or held, by the filter above",
+            ),
+        )
+    ]
 
 
 def found_by_any(call: DeskCall) -> Answer:

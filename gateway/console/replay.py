@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
-from gateway.console.fields import choice_of, text_of
+from gateway.console.fields import choice_of, period_of, text_of
 from gateway.console.parts import Cell, Link, Part, Table
 from gateway.console.room import DeskCall
 from gateway.core.batches import Batch, BatchItemKind, BatchKind, BatchState, BatchStep
@@ -23,22 +23,40 @@ SHOWN: Final = 20  # of each list; the rest is counted
 _STATES: Final = ("refused", "dead", "rejected", "held")
 
 
+TRIED: Final = 200  # of a plan are judged anew for it; somebody waits for the page
+
+
+def judging_again(state: str, query: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The fields of a form by which exactly the messages of a filter of the page Thông điệp are judged again."""
+    named = {name: name for name in ("nhan", "loai", "chu", "tu", "den")}
+    named |= {"ben": "gui", "ma-loi": "ma_loi", "ho-so": "ho_so"}
+    states = [state] if state else ["rejected", "held"]
+    return [*(("trang-thai", one) for one in states), *((n, query[q]) for n, q in named.items() if query.get(q))]
+
+
 def _choice(call: DeskCall, states: Sequence[str]) -> desk.Choice:
     """What the form asks for: ids, or a filter."""
-    state = choice_of(call.form, "trang-thai", states)
+    asked = [choice_of({"trang-thai": one}, "trang-thai", states) for one in call.chosen.get("trang-thai", ())]
     ids = tuple(name for name in (text_of({"id": one}, "id", 100) for one in call.chosen.get("id", ())) if name)
-    wanted = [state] if state else [] if ids else ["refused", "dead"]
+    wanted = [state for state in asked if state] or ([] if ids else ["refused", "dead"])
+    since, until = period_of(call.form)
     return desk.Choice(
         ids=ids,
         states=frozenset(wanted),
         party=call.party(text_of(call.form, "ben")),
         code=text_of(call.form, "ma-loi", 10).upper() or None,
+        since=since,
+        until=until,
+        receiver=call.party(text_of(call.form, "nhan")),
+        loai=text_of(call.form, "loai", 10).upper() or None,
+        ma_ho_so=text_of(call.form, "ho-so", 100) or None,
+        text=text_of(call.form, "chu", 100) or None,
     )
 
 
 def _plan_replay(call: DeskCall) -> ActPlan:
     gate, choice = call.room.gate(), _choice(call, _STATES)
-    plan = desk.plan_replay(call.store, choice, lambda envelope: judge(envelope, gate))
+    plan = desk.plan_replay(call.store, choice, lambda envelope: judge(envelope, gate), tried=TRIED)
     says = [
         call.text(
             f"Gửi lại {len(plan.deliveries)} lượt, xét lại {len(plan.messages)} thông điệp.",
@@ -53,6 +71,13 @@ def _plan_replay(call: DeskCall) -> ActPlan:
         ("lượt đang chờ phía sau sẽ được gửi tiếp", "deliveries waiting behind will follow"): plan.behind,
     }
     says += [f"{count} {call.text(vi, en)}." for (vi, en), count in counts.items() if count]
+    if plan.untried:
+        says.append(
+            call.text(
+                f"Kế hoạch đã xét thử {TRIED} mục đầu; {plan.untried} mục còn lại được xét khi thực hiện.",
+                f"The first {TRIED} were judged for this plan; the other {plan.untried} are when it is carried out.",
+            )
+        )
     if plan.cut:
         says.append(
             call.text(
@@ -62,13 +87,14 @@ def _plan_replay(call: DeskCall) -> ActPlan:
         )
     steps = replay_steps(plan.deliveries, plan.messages)
     says += _batch_says(call, len(steps))
-    names = call.names()
+    names, left = call.names(), len(plan.messages) - SHOWN
     shown: list[Part] = [
         _deliveries(call, plan.deliveries, names),
         Table(
             caption=call.text("Thông điệp", "Messages"),
             heads=words.message_heads(call),
             rows=[words.message_row(call, message, names) for message in plan.messages[:SHOWN]],
+            more=call.text(f"Còn {left} nữa.", f"{left} more.") if left > 0 else "",
         ),
     ]
     doubts: list[Problem] = [problem for doubt in plan.would_fail[:SHOWN] for problem in doubt.problems]

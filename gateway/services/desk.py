@@ -78,6 +78,7 @@ class ReplayPlan:
     skipped: Sequence[Delivery] = ()  # asked for, but given up for good
     settled: Sequence[Message] = ()  # asked for, but accepted, with nothing left to send
     would_fail: Sequence[Doubtful] = ()  # of `messages` and `deliveries`: what would be refused or held as things stand
+    untried: int = 0  # of those: how many were not judged for this plan
     behind: int = 0  # deliveries that wait in the lanes of those above and will follow them
     cut: bool = False  # there is more than one replay takes
 
@@ -97,7 +98,16 @@ class Choice:
     code: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    receiver: PartyId | None = None  # this and what follows: of messages alone, no delivery is chosen by them
+    loai: str | None = None
+    ma_ho_so: str | None = None
+    text: str | None = None  # what a problem contains
     limit: int = MANY
+
+    @property
+    def means_messages(self) -> bool:
+        """Whether it is narrowed by what is asked of messages alone."""
+        return any((self.receiver, self.loai, self.ma_ho_so, self.text))
 
 
 def one(store: Store, name: str) -> Message:
@@ -194,9 +204,10 @@ def causes(store: Store, *, since: datetime | None = None, until: datetime | Non
         return view.failures(since=since, until=until)
 
 
-def plan_replay(store: Store, choice: Choice, judge: Judge) -> ReplayPlan:
+def plan_replay(store: Store, choice: Choice, judge: Judge, *, tried: int | None = None) -> ReplayPlan:
     """What a replay would do, with a fresh judgement of everything it would touch. Changes nothing.
 
+    ``tried``: no more than so many are judged for it, the first of them; a page does not wait for thousands.
     Raises Stopped (SYS-042, SYS-043) for an id that names nothing, or several things.
     """
     gathered = _Gathered()
@@ -210,6 +221,7 @@ def plan_replay(store: Store, choice: Choice, judge: Judge) -> ReplayPlan:
     messages = list(gathered.messages.values())[: max(0, choice.limit - len(deliveries))]
     with store.read() as view:
         behind = _behind(view, deliveries)
+    touched = list(dict.fromkeys([*(d.message for d in deliveries), *(m.id for m in messages)]))
     return ReplayPlan(
         deliveries=deliveries,
         messages=messages,
@@ -217,7 +229,8 @@ def plan_replay(store: Store, choice: Choice, judge: Judge) -> ReplayPlan:
         waiting=list(gathered.waiting.values()),
         skipped=list(gathered.skipped.values()),
         settled=list(gathered.settled.values()),
-        would_fail=_would_fail(store, [*(d.message for d in deliveries), *(m.id for m in messages)], judge),
+        would_fail=_would_fail(store, touched[:tried], judge),
+        untried=len(touched[tried:]) if tried is not None else 0,
         behind=behind,
         cut=cut,
     )
@@ -265,7 +278,7 @@ def _by_id(view: View, name: str, gathered: _Gathered) -> None:
 def _filtered(view: View, choice: Choice, among: Iterable[DeliveryState]) -> list[Delivery]:
     """The deliveries that the filter means, of these states; one more than asked for where there are more."""
     states = [state for state in among if state.value in choice.states]
-    if not states:
+    if not states or choice.means_messages:
         return []
     return view.deliveries(
         party=choice.party,
@@ -287,6 +300,10 @@ def _by_filter(view: View, choice: Choice, gathered: _Gathered) -> None:
                 code=choice.code,
                 since=choice.since,
                 until=choice.until,
+                receiver=choice.receiver,
+                loai=choice.loai,
+                ma_ho_so=choice.ma_ho_so,
+                text=choice.text,
                 limit=choice.limit + 1,
             ):
                 gathered.messages[message.id] = message
@@ -305,7 +322,7 @@ def _behind(view: View, deliveries: Collection[Delivery]) -> int:
 
 def _would_fail(store: Store, messages: Iterable[MessageId], judge: Judge) -> list[Doubtful]:
     found: list[Doubtful] = []
-    for message in dict.fromkeys(messages):
+    for message in messages:
         with store.read() as view:
             envelope = view.envelope(message)
         if envelope is None:

@@ -69,6 +69,17 @@ def test_a_rejected_message_is_judged_again_as_of_its_arrival(cli, office):
     assert [verdict["number"] for verdict in row["judgements"]] == [1, 2]
 
 
+def test_messages_are_chosen_for_another_judgement_by_what_their_problems_say(cli, office):
+    mine = office.receive(BAD).message
+    office.receive("rejected/SIG-002-khong-ky")
+    chosen = ("replay", "--state", "rejected", "--dry-run", "--json")
+    (row,) = cli(*chosen, "--text", "sig-001", "--type", "hs01", "--party", "cong-dvc").rows
+    assert [one["id"] for one in row["plan"]["messages"]] == [mine]
+    assert cli(*chosen, "--dossier", "H19.901-000000-0000").rows[0]["plan"]["messages"] == []
+    wrong = cli("replay", "--state", "dead", "--text", "x", "--dry-run")
+    assert (wrong.code, "--text chỉ dùng cho thông điệp" in wrong.err) == (2, True)
+
+
 def test_a_rejected_message_is_accepted_after_the_trust_was_mended(cli, office):
     """The receiver was locked when the message came; it is opened, and the kept bytes are judged again."""
     file = office.folder / "parties" / "so-tu-phap.toml"

@@ -1,5 +1,8 @@
 """Acts: a plan, a reason, a yes; done once, by who may, and told in the log with the person's name."""
 
+import re
+
+import pki
 import pytest
 from desks import NOT_ARRIVED
 
@@ -90,6 +93,24 @@ def test_a_rejected_message_tells_place_and_remedy_and_is_judged_again(office, o
     done = operator.do(plan, "gui-lai")
     assert "từ chối" in done.text
     assert office.log("message.replayed")[-1][0] == "operator:ban-truc (truc)"
+
+
+def test_exactly_the_messages_of_a_filter_are_judged_again_as_a_batch(office, operator, viewer):
+    unsigned = (pki.SAMPLES / "rejected" / "SIG-002-khong-ky.xml").read_bytes()
+    mine = {office.receive(None, body=unsigned + b" " * number).message for number in range(3)}
+    asked = "/thong-diep?trang_thai=rejected&ma_loi=sig-002&gui=cong-dvc"
+    page = operator.get(asked)
+    assert viewer.get(asked).forms("/viec/gui-lai") == []
+    plan = operator.plan(page, "gui-lai")
+    assert "xét lại 3 thông điệp" in plan.text
+    assert mine == set(re.findall(r"/thong-diep/([^\"?]+)\"", plan.source))
+    done = operator.do(plan, "gui-lai", reason="đơn vị báo đã ký lại")
+    number = int(re.search(r"/dot/(\d+)", done.source)[1])
+    office.work(turns=3)
+    assert {who for who, _ in office.log("message.replayed")[-3:]} == {"operator:ban-truc (truc)"}
+    with office.store.read() as view:
+        assert view.batch(number).asked["code"] == "SIG-002"
+        assert {view.message(message).verdicts for message in mine} == {2}
 
 
 def test_an_alert_is_taken_on_by_a_person_and_shows_it(office, operator, viewer):
