@@ -16,7 +16,7 @@ from connectors.http import Reply
 from connectors.outcomes import Parcel, Receipt, Refused, Uncertain, Unreachable
 from gateway.core.problems import Problem
 
-# Tokens (docs/problems.md) whose class is "retry": the receiver asks for the same bytes again.
+# Tokens (docs/en/problems.md) whose class is "retry": the receiver asks for the same bytes again.
 RETRY = frozenset({"LOI_HE_THONG", "KHONG_KIEM_TRA_DUOC_TRANG_THAI", "QUA_TAI", "QUA_GIOI_HAN"})
 
 

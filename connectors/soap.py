@@ -50,7 +50,7 @@ FAULTS: Mapping[str, AnswerMeaning] = {
     "DataEncodingUnknown": AnswerMeaning.UNREACHABLE,
 }
 
-# Tokens (docs/problems.md) that say, where no receipt comes with them, that the party does not let us in: by REST they are
+# Tokens (docs/en/problems.md) that say, where no receipt comes with them, that the party does not let us in: by REST they are
 # 401 and 403, by SOAP they come in a fault like any other.
 CALLER = frozenset({"CHUA_XAC_THUC", "NOI_GUI_BI_KHOA", "KHONG_CO_QUYEN"})
 

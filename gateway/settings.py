@@ -2,7 +2,7 @@
 
 Order of precedence: command line, environment (``LIENTHONG_WEB_PORT`` for ``web.port``), file, default. Every value
 knows where it came from. Secrets never stand in the file: it names a file or an environment variable. Paths are
-relative to the file. ``docs/settings.md`` is generated from this module.
+relative to the file. ``docs/en/settings.md`` is generated from this module.
 """
 # ruff: noqa: RUF009 - setting() describes a field of a dataclass; it is what field() is
 
@@ -1026,7 +1026,10 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "files": ("Tệp gửi kèm ngoài thông điệp.", "Files beside messages."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ bổ sung ngoài chương trình.", "Schemas beside those in the package."),
-        "rules": ("Các quy tắc ngoài lược đồ (docs/messages.md).", "The rules beyond the schema (docs/messages.md)."),
+        "rules": (
+            "Các quy tắc ngoài lược đồ (docs/vi/messages.md).",
+            "The rules beyond the schema (docs/en/messages.md).",
+        ),
         "deadlines": ("Cách đếm thời hạn.", "How time limits are counted."),
         "parties": ("Nơi đặt hồ sơ các bên.", "Where the party profiles are written."),
         "reconcile": ("Đối soát mỗi đêm.", "Reconciliation every night."),

@@ -1,6 +1,6 @@
 """What the schemas say, as data: every element with its type, occurrence and annotation in both languages.
 
-For the generated pages (docs/messages.md) and for :mod:`schemas.fresh`. Reads the schema documents themselves, so that
+For the generated pages (docs/en/messages.md) and for :mod:`schemas.fresh`. Reads the schema documents themselves, so that
 it cannot say anything else than they do.
 """
 

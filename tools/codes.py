@@ -1,4 +1,4 @@
-"""Which test asserts each problem code, exactly: the table docs/codes.md.
+"""Which test asserts each problem code, exactly: the table docs/en/codes.md.
 
     python tools/codes.py [CODE ...]
 

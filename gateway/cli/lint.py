@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     "lint",
     vi="Rà soát hồ sơ như sẽ báo cho Cổng Dịch vụ công quốc gia: nội dung làm giảm điểm của đơn vị theo bộ chỉ "
     "số 766, theo cơ quan và tuần. Chỉ lưu ý, không sửa dữ liệu; công thức của Quyết định chưa tìm được "
-    "(docs/lint.md).",
+    "(docs/vi/lint.md).",
     en="Look at the dossiers as the national portal is told of them: what costs a unit points in the index 766, by agency and "
-    "week. Only tells, changes nothing; the Decision's formula was not found (docs/lint.md).",
+    "week. Only tells, changes nothing; the Decision's formula was not found (docs/en/lint.md).",
 )
 @option(
     "--from",

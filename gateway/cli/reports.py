@@ -168,8 +168,8 @@ def _lint_sheet(call: CommandRun, parties: Parties, since: datetime, until: date
         ),
         notes=(
             screen.text(
-                "Quy tắc thấy trong mã tích hợp; công thức của Quyết định chưa tìm được (docs/lint.md).",
-                "The rules were seen in integration code; the Decision's formula was not found (docs/lint.md).",
+                "Quy tắc thấy trong mã tích hợp; công thức của Quyết định chưa tìm được (docs/vi/lint.md).",
+                "The rules were seen in integration code; the Decision's formula was not found (docs/en/lint.md).",
             ),
         ),
         header=[*(screen.text(*head) for head in heads), *(screen.text(rule.vi, rule.en) for rule in broken)],

@@ -20,7 +20,7 @@ class BatchKind(StrEnum):
 
 
 class BatchState(StrEnum):
-    """Where a batch stands; docs/states.md has who moves it on."""
+    """Where a batch stands; docs/en/states.md has who moves it on."""
 
     WAITING = "waiting"  # for the approval of a second person
     RUNNING = "running"

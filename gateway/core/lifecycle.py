@@ -63,7 +63,7 @@ class Move:
 
     to: int
     guards: tuple[Guard, ...]
-    effect: str  # for docs/states.md
+    effect: str  # for docs/en/states.md
     source: str
 
 

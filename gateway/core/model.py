@@ -269,7 +269,7 @@ class Dossier:
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; who moves it on is in docs/states.md."""
+    """Where a delivery stands; who moves it on is in docs/en/states.md."""
 
     QUEUED = "queued"
     SENDING = "sending"

@@ -1,4 +1,4 @@
-"""Who may say what: one table of pairs, from which the code, docs/messages.md and the tests come.
+"""Who may say what: one table of pairs, from which the code, docs/en/messages.md and the tests come.
 
 A line says, for one kind of message from one role to another: which standings in the dossier may say it, to which states each
 of them may bring the dossier by it, and who may open a dossier with it. What stands in no line may not be said. Two sets of

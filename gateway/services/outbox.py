@@ -2,7 +2,7 @@
 
 One worker runs :func:`work`. It never decides twice about a delivery: a try is leased, carried out by the party's
 connector, and settled under the lease, so that a worker that slept through its lease changes nothing. What a try came
-to decides where the delivery goes (:func:`judge`, pure); the table is in docs/states.md.
+to decides where the delivery goes (:func:`judge`, pure); the table is in docs/en/states.md.
 
 A party that does not answer costs nobody else anything: each party has its own room, and after five failures in a row
 its lanes wait behind one probe (:class:`~gateway.core.patience.Breaker`).

@@ -437,7 +437,7 @@ def _names(view: View, parties: Parties) -> dict[tuple[By, str], str]:
     return names
 
 
-# Forms. Their texts were not found: what is known of them is a list of names from a secondary source (docs/law.md).
+# Forms. Their texts were not found: what is known of them is a list of names from a secondary source (docs/en/law.md).
 
 _UNSEEN: Words = (
     "Chưa có văn bản của mẫu: bố cục do trục đặt, không trích từ mẫu. Trục chỉ ghi thông tin trục có.",

@@ -3,7 +3,7 @@
 JSON has these names, and XML and SOAP have these elements in this order; ``tools/contract.py`` writes them into
 ``openapi.json`` and the WSDL, and every answer of the tests is held against those. A new field goes to the end of its type
 and is optional (docs/versions.md). Names follow rule N1 (Vietnamese, UpperCamelCase, ASCII); lists are ``DanhSachX`` of
-``X`` (N4); instants carry the offset +07:00 (N3). Values such as ``accepted`` or ``queued`` are those of docs/states.md.
+``X`` (N4); instants carry the offset +07:00 (N3). Values such as ``accepted`` or ``queued`` are those of docs/en/states.md.
 """
 
 from __future__ import annotations
@@ -261,7 +261,8 @@ class LanThuStructure(AnswerType):
     BatDau: Moment
     KetThuc: Moment
     KetQuaThu: Annotated[
-        Token, Meant("Bên nhận trả lời thế nào, xem docs/states.md.", "What the receiver answered, see docs/states.md.")
+        Token,
+        Meant("Bên nhận trả lời thế nào, xem docs/vi/states.md.", "What the receiver answered, see docs/en/states.md."),
     ]
     SoThamChieu: Text | None = None
     DanhSachLoi: list[LoiStructure] | None = None
@@ -274,7 +275,11 @@ class GiaoNhanStructure(AnswerType):
     MaGiaoNhan: Token
     NoiNhan: Token
     TrangThaiGiaoNhan: Annotated[
-        Token, Meant("queued, sending, unknown, delivered, refused, dead, skipped", "see docs/states.md")
+        Token,
+        Meant(
+            "queued, sending, unknown, delivered, refused, dead, skipped; xem docs/vi/states.md.",
+            "queued, sending, unknown, delivered, refused, dead, skipped; see docs/en/states.md.",
+        ),
     ]
     SoLanThu: Whole
     ThuLaiLuc: Moment | None = None

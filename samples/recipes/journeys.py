@@ -1,6 +1,6 @@
 """Whole lives of dossiers: the messages in order of arrival, and what must have come of them.
 
-What is expected is written down here by hand from the rules of docs/states.md, never taken from the program.
+What is expected is written down here by hand from the rules of docs/en/states.md, never taken from the program.
 """
 
 from __future__ import annotations

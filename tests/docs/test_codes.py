@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.problems import catalogue
+from gateway.core.problems import Lang, catalogue
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,9 +33,10 @@ def test_every_code_has_a_test_that_asserts_exactly_it(codes):
     assert codes.without(catalogue()) == []
 
 
-def test_the_page_of_codes_is_current(pages):
-    on_disk = (ROOT / "docs" / "codes.md").read_text("utf-8").splitlines()
-    assert on_disk == pages.PAGES["codes.md"]().splitlines(), "run `make docs`"
+@pytest.mark.parametrize("lang", Lang)
+def test_the_page_of_codes_is_current(pages, lang):
+    on_disk = (ROOT / "docs" / lang / "codes.md").read_text("utf-8").splitlines()
+    assert on_disk == pages.PAGES["codes.md"](lang).splitlines(), "run `make docs`"
 
 
 def test_a_code_that_no_test_knows_is_found(codes):

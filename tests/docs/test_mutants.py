@@ -1,4 +1,4 @@
-"""docs/mutants.md: what the tests of the core notice, and why they need not notice the rest."""
+"""docs/*/mutants.md: what the tests of the core notice, and why they need not notice the rest."""
 
 import ast
 import importlib.util
@@ -26,9 +26,10 @@ def test_every_reason_is_for_a_mutant_that_there_is(mutants):
     assert mutants.stale(mutants.reasons()) == []
 
 
-def test_the_page_lists_every_survivor_with_its_reason(mutants):
-    page = (ROOT / "docs" / "mutants.md").read_text("utf-8")
-    assert page.endswith("\n".join(["", *mutants.listed()]))
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_the_page_lists_every_survivor_with_its_reason(mutants, lang):
+    page = mutants.PAGES[lang].read_text("utf-8")
+    assert page.endswith("\n".join(["", *mutants.listed(lang)]))
     for kinds in mutants.reasons().values():
         assert set(kinds) <= {"equivalent", "alive"}
         assert all(reason.strip() for names in kinds.values() for reason in names.values())

@@ -33,27 +33,26 @@ def pages():
     del sys.modules["pages"]
 
 
-@pytest.mark.parametrize(  # codes.md: tests/docs/test_codes.py, which reads all tests for it anyway
-    "name", ["problems.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md", "lint.md"]
-)
-def test_a_made_page_is_current(pages, name):
-    assert name in pages.PAGES
-    on_disk = (ROOT / "docs" / name).read_text("utf-8").splitlines()
-    made = pages.PAGES[name]().splitlines()
-    assert on_disk == made, "run `make docs`"
+FAMILIES = sorted({code.partition("-")[0] for code in catalogue()})
+NAMES = ["problems.md", "settings.md", "states.md", "messages.md", "cli.md", "law.md", "lint.md"]
+
+
+@pytest.mark.parametrize("lang", Lang)  # codes.md: tests/docs/test_codes.py, which reads all tests for it anyway
+@pytest.mark.parametrize("name", [*NAMES, *(f"problems/{family}.md" for family in FAMILIES)])
+def test_a_made_page_is_current(pages, name, lang):
+    on_disk = (ROOT / "docs" / lang / name).read_text("utf-8").splitlines()
+    assert on_disk == pages.PAGES[name](lang).splitlines(), "run `make docs`"
 
 
 def test_every_made_page_is_listed_above(pages):
-    assert set(pages.PAGES) == {
-        "problems.md",
-        "codes.md",
-        "settings.md",
-        "states.md",
-        "messages.md",
-        "cli.md",
-        "law.md",
-        "lint.md",
-    }
+    assert set(pages.PAGES) == {*NAMES, "codes.md", *(f"problems/{family}.md" for family in FAMILIES)}
+
+
+def test_a_code_stands_on_the_page_of_its_family(pages):
+    for lang in Lang:
+        for family, entries in pages.by_family().items():
+            page = (ROOT / "docs" / lang / "problems" / f"{family}.md").read_text("utf-8")
+            assert re.findall(r"^## (\S+)$", page, re.MULTILINE) == [entry.code for entry in entries]
 
 
 def test_a_stale_page_is_noticed(pages, tmp_path, monkeypatch, capsys):
@@ -62,7 +61,7 @@ def test_a_stale_page_is_noticed(pages, tmp_path, monkeypatch, capsys):
     assert pages.main(["--check"]) == 1
     assert pages.main([]) == 0
     assert pages.main(["--check"]) == 0
-    (tmp_path / "states.md").write_text("cũ", "utf-8")
+    (tmp_path / "vi" / "states.md").write_text("cũ", "utf-8")
     assert pages.main(["--check"]) == 1
     assert "make docs" in capsys.readouterr().out
 

@@ -94,8 +94,14 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_page_is_reached_from_the_readme():
-    linked = {(ROOT / target).resolve() for target, _ in LINK.findall(README) if "://" not in target}
-    assert set((ROOT / "docs").glob("*.md")) - linked == set()
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        linked = {(page.parent / target).resolve() for target, _ in LINK.findall(page.read_text("utf-8"))}
+        todo += [file for file in linked - reached if file.suffix == ".md" and file.is_file()]
+        reached |= linked
+    pages = {page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "decisions"}
+    assert pages - reached == set()
 
 
 @cache

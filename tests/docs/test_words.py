@@ -93,7 +93,7 @@ def unwrapped(text):
 
 def told_by_the_pages():
     """Pages of the web, the interface's description, the words beside the deployment, and the documents."""
-    documents = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "vi").glob("*.md")]
+    documents = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "vi").rglob("*.md")]
     documents = [file for file in documents if file != PAGE and file.name not in FROM_SCHEMAS]
     documents += [ROOT / "README.md", *(ROOT / "samples").rglob("README.md")]
     for pattern in ("*.html", "*.json", "*.js", "*.toml", "*.wsdl"):

@@ -88,7 +88,7 @@ class Problem:
 
     @property
     def token(self) -> str:
-        """The stable token of the wire, as docs/problems.md lists them."""
+        """The stable token of the wire, as docs/en/problems.md lists them."""
         return self.entry.token
 
     def message(self, lang: Lang = Lang.VI) -> str:
