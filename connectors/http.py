@@ -24,7 +24,7 @@ from email.utils import parsedate_to_datetime
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 from urllib.parse import quote
 
 import aiohttp
@@ -425,27 +425,37 @@ class Http:
         return await self._exchange(method, url, body, headers)
 
     async def post_file(
-        self, url: str, path: Path, *, size: int, content_type: str, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        url: str,
+        path: Path,
+        *,
+        size: int,
+        content_type: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        method: str = "POST",
+        before: bytes = b"",
+        after: bytes = b"",
+        judged: bool = True,
     ) -> Reply:
-        """Post a file of this machine, read block by block as it leaves; the answer that says "taken", every other is raised.
+        """Send a file of this machine, read block by block as it leaves; the answer that says "taken", every other is raised.
 
-        It may take longer than a message: by a second for each :data:`SLOWEST_FILE` bytes.
+        It may take longer than a message: by a second for each :data:`SLOWEST_FILE` bytes. ``before`` and ``after`` are what
+        a form or a package has round it. With ``judged=False`` any answer is given back.
         """
         try:
             stream = await asyncio.to_thread(path.open, "rb")
         except OSError as error:
             raise Unreachable(Problem("DLV-008", {"why": errno.errorcode.get(error.errno or 0, "–")})) from error
         try:
-            return self.judge(
-                await self._exchange(
-                    "POST",
-                    url,
-                    stream,
-                    {**headers, "Content-Type": content_type},
-                    size=size,
-                    longer_s=size / SLOWEST_FILE,
-                )
+            reply = await self._exchange(
+                method,
+                url,
+                cast(BinaryIO, _Wrapped(before, stream, after)) if before or after else stream,
+                {**headers, "Content-Type": content_type},
+                size=len(before) + size + len(after),
+                longer_s=size / SLOWEST_FILE,
             )
+            return self.judge(reply) if judged else reply
         finally:
             stream.close()
 
@@ -586,6 +596,24 @@ class Http:
         if target.scheme == "http" and not self.common.private_addresses:
             raise Unreachable(Problem("DLV-003", {"why": "http"}))
         return target
+
+
+class _Wrapped(io.RawIOBase):
+    """A file between two pieces of bytes, to be read as one."""
+
+    def __init__(self, before: bytes, stream: BinaryIO, after: bytes) -> None:
+        super().__init__()
+        self._pieces: list[Any] = [io.BytesIO(before), stream, io.BytesIO(after)]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        while self._pieces:
+            if came := int(self._pieces[0].readinto(room)):
+                return came
+            self._pieces.pop(0)
+        return 0
 
 
 def wants_certificate(reply: Reply) -> bool:

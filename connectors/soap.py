@@ -16,16 +16,29 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from connectors import probing, receipts
+from connectors import mtom, probing, receipts
 from connectors.base import connector
 from connectors.http import Http, Reply, ShownRequest
-from connectors.outcomes import NotThere, Parcel, ProbeStep, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import (
+    Answered,
+    NotThere,
+    Parcel,
+    ParcelFile,
+    ProbeStep,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+    file_not_taken,
+)
 from connectors.table import SECRET, AnswerMeaning, Secret, connector_secret
+from gateway.core.model import AttemptOutcome
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
 from gateway.core.written import setting
@@ -95,6 +108,31 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoapFiles:
+    """How the files that a message names are handed over before it: by MTOM, streamed, one in a call."""
+
+    operation: str = setting("GuiTep", vi="Thao tác nhận tệp.", en="The operation that takes a file.")
+    content: str = setting(
+        "NoiDung",
+        vi="Tham số (base64Binary) chứa tệp; tệp đi thành một phần MTOM.",
+        en="The parameter (base64Binary) that takes the file, which travels as an MTOM part.",
+    )
+    parameters: Mapping[str, str] = setting(
+        {"BamSHA256": "sha256"},
+        vi="Tham số khác = nguồn: sha256, size, type của tệp; ma_thong_diep, loai, ma_ho_so, delivery, message; “=giá-trị”, "
+        "file:…, env:….",
+        en="Other parameters = source: the file's sha256, size, type; ma_thong_diep, loai, ma_ho_so, delivery, message; "
+        "“=text”, file:…, env:….",
+    )
+    echo: str | None = setting(
+        "TraLoi/BamSHA256",
+        vi="Đường dẫn tới SHA-256 mà bên nhận trả lại để đối chiếu; rỗng: không đối chiếu.",
+        en="Path to the SHA-256 with which they answer, which is compared; empty: it is not.",
+    )
+    meaning: Meaning | None = setting(None, vi="Mã kết quả và ý nghĩa.", en="Result codes and what they mean.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoapSettings:
     """Which service, which operation, and how it is filled in and understood."""
 
@@ -130,6 +168,13 @@ class SoapSettings:
         vi="Cách tra cứu lại; với WSDL của trục: TrangThaiThongDiep.",
         en="How to ask about an earlier try; with the gateway's own WSDL: TrangThaiThongDiep.",
     )
+    files: SoapFiles | None = setting(
+        None,
+        vi="Có bảng này (rỗng cũng được): trước thông điệp, trục gửi từng tệp mà thông điệp dẫn tới, bằng MTOM; tệp đã được "
+        "nhận thì lượt sau không gửi lại. Không có: bên nhận tự tải bằng GET /v1/files/{SHA-256}.",
+        en="With this table, an empty one will do, each file that a message names is sent before it, by MTOM; a later try does "
+        "not send again what was taken. Without it the party fetches them by GET /v1/files/{SHA-256}.",
+    )
     username: str | None = setting(None, vi="Tên trong UsernameToken.", en="User of a WS-Security UsernameToken.")
     password: Secret | None = setting(
         None, pattern=SECRET, vi="Nơi để mật khẩu của UsernameToken.", en="Where the UsernameToken's password lies."
@@ -145,6 +190,11 @@ class SoapSettings:
             )
             for name, source in named
             if source not in SOURCES and not source.startswith(("=", "file:", "env:"))
+        ]
+        problems += [
+            Problem("DLV-054", {"key": f"files.parameters.{name}", "why": f"{source} ≠ {', '.join(_FOR_FILES)}, =…"})
+            for name, source in (self.files.parameters.items() if self.files else ())
+            if source not in _FOR_FILES and not source.startswith(("=", "file:", "env:"))
         ]
         if (self.username is None) != (self.password is None):
             problems.append(Problem("DLV-054", {"key": "username", "why": "username + password"}))
@@ -177,12 +227,28 @@ SOURCES: Mapping[str, Callable[[Parcel], Any]] = {
     "remarks": lambda parcel: " ".join(parcel.remarks) or None,
 }
 
+_FOR_FILES = ("sha256", "size", "type", "ma_thong_diep", "loai", "ma_ho_so", "delivery", "message")
+_TAKEN = "files:"  # a try that came no further than this says so in its reference, with the digests that were taken
+
 soap = connector("soap", SoapSettings)
 
 
 @soap.send
 async def send(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt:
-    """Call the operation once."""
+    """Hand over the files that have not been taken yet, then call the operation once."""
+    taken = _taken(parcel)
+    try:
+        for file in parcel.files if settings.files is not None else ():
+            if file.digest not in taken:
+                await _hand_over(file, settings, parcel, http)
+                taken.append(file.digest)
+        return await _send_message(parcel, settings, http)
+    except Answered as answered:
+        answered.reference = answered.reference or (_TAKEN + ",".join(taken) if taken else None)
+        raise
+
+
+async def _send_message(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt:
     request = await asyncio.to_thread(_write, settings, settings.operation, settings.parameters, parcel)
     reply = await http.post(
         settings.url,
@@ -201,6 +267,62 @@ async def send(parcel: Parcel, settings: SoapSettings, http: Http) -> Receipt:
         return Receipt(pending=http.common.receipt_later_h is not None)  # a one-way operation
     answer = _answer(reply, request, settings, parcel)
     return _settled(answer, parcel, settings, reply, pending=http.common.receipt_later_h is not None)
+
+
+def _taken(parcel: Parcel) -> list[str]:
+    """The digests of files that earlier tries handed over. After a refusal everything begins anew: it may have been for want
+    of a file.
+    """
+    taken: list[str] = []
+    for attempt in parcel.attempts:
+        if attempt.outcome is AttemptOutcome.REFUSED:
+            taken = []
+        elif (attempt.reference or "").startswith(_TAKEN):
+            taken += str(attempt.reference).removeprefix(_TAKEN).split(",")
+    return list(dict.fromkeys(taken))
+
+
+async def _hand_over(file: ParcelFile, settings: SoapSettings, parcel: Parcel, http: Http) -> None:
+    """One file, streamed, by one call. Raises Unreachable or Refused: the message has not left."""
+    files = settings.files or SoapFiles()
+    try:
+        request, package = await asyncio.to_thread(_write_file_call, files, settings, parcel, file)
+        reply = await http.post_file(
+            settings.url,
+            file.path,
+            size=file.size,
+            content_type=package.content_type,
+            headers=request.headers,
+            before=package.before,
+            after=package.after,
+            judged=False,
+        )
+        if not _holds_soap(reply):
+            http.judge(reply)
+            raise Uncertain(Problem("DLV-023", {"what": "SOAP"}), answer=reply.body)
+        answer = _answer(reply, request, settings)
+        if files.meaning is not None:
+            _receipt_by(files.meaning, answer, reply, pending=False)
+        said = _text(answer, files.echo) if files.echo else file.digest
+        if (said or "").lower() != file.digest:
+            raise Uncertain(Problem("DLV-023", {"what": f"{files.echo} {receipts.shown(said)}"}), answer=reply.body)
+    except Answered as answered:
+        raise file_not_taken(answered, file.digest) from answered
+
+
+def _write_file_call(
+    files: SoapFiles, settings: SoapSettings, parcel: Parcel, file: ParcelFile
+) -> tuple[_Request, mtom.MtomPackage]:
+    """The call that hands over a file, and the package round it. Raises Unreachable where WSDL or profile is at fault."""
+    stand_in = mtom.placeholder()
+    own = {"sha256": file.digest, "size": file.size, "type": file.media_type}
+    others = {name: source for name, source in files.parameters.items() if source not in own}
+    given = {name: own[source] for name, source in files.parameters.items() if source in own}
+    request = _write(settings, files.operation, others, parcel, given={**given, files.content: stand_in})
+    try:
+        return request, mtom.packed(request.body, request.content_type, stand_in, file.media_type)
+    except ValueError as error:
+        raise Unreachable(Problem("DLV-054", {"key": "files.content", "why": str(error)})) from error
 
 
 @soap.played
@@ -253,7 +375,17 @@ async def probe(party: Party, settings: SoapSettings, http: Http) -> AsyncIterat
             yield ProbeStep(place=str(wsdl), problems=(error.problem,))
             return
         yield ProbeStep(place=str(wsdl), found=operation)
-    yield await _published(settings, [operation for operation, _ in calls], http)
+    needed = [operation for operation, _ in calls]
+    if settings.files is not None:
+        needed.append(settings.files.operation)
+        nothing = ParcelFile(digest="0" * 64, size=0, media_type="application/pdf", path=Path())
+        try:
+            await asyncio.to_thread(_write_file_call, settings.files, settings, parcel, nothing)
+        except (Unreachable, Refused) as error:
+            yield ProbeStep(place=str(wsdl), problems=(error.problem,))
+            return
+        yield ProbeStep(place=str(wsdl), found=settings.files.operation)
+    yield await _published(settings, needed, http)
     if asked and (step := await probing.question(asked[0].operation, soap, party, settings, http)) is not None:
         yield step
 
@@ -353,7 +485,13 @@ _services: dict[tuple[object, ...], _Service] = {}
 _loading = threading.Lock()
 
 
-def _write(settings: SoapSettings, operation: str, parameters: Mapping[str, str], parcel: Parcel) -> _Request:
+def _write(
+    settings: SoapSettings,
+    operation: str,
+    parameters: Mapping[str, str],
+    parcel: Parcel,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> _Request:
     """The request for this parcel. Raises Unreachable where the WSDL, a secret or the profile is at fault."""
     try:
         key = (_wsdl(settings), _wsdl(settings).stat().st_mtime_ns, settings.service, settings.port)
@@ -365,7 +503,7 @@ def _write(settings: SoapSettings, operation: str, parameters: Mapping[str, str]
         why = f"{type(error).__name__}: {error}"[:200]
         raise Unreachable(Problem("DLV-054", {"key": "wsdl", "why": why})) from error
     try:
-        values = _nested({name: _value(source, parcel) for name, source in parameters.items()})
+        values = _nested({name: _value(source, parcel) for name, source in parameters.items()} | dict(given))
         token = (
             (settings.username, connector_secret(settings.password))
             if settings.username and settings.password
@@ -553,7 +691,12 @@ def _settled(answer: etree._Element, parcel: Parcel, settings: SoapSettings, rep
         return receipts.settle(bien_nhan, parcel, inner)
     if settings.meaning is None:
         return Receipt(body=reply.body, pending=pending)
-    said, meaning = _text(answer, settings.meaning.field), settings.meaning
+    return _receipt_by(settings.meaning, answer, reply, pending=pending)
+
+
+def _receipt_by(meaning: Meaning, answer: etree._Element, reply: Reply, *, pending: bool) -> Receipt:
+    """What the code of an answer says."""
+    said = _text(answer, meaning.field)
     if said is None:
         raise Uncertain(Problem("DLV-023", {"what": receipts.shown(meaning.field)}), answer=reply.body)
     if said in meaning.delivered:

@@ -460,7 +460,7 @@ class Outbox:
             if isinstance(files, Problem):
                 return files
             parcel = replace(parcel, files=files)
-        if plan.connector.remembers:
+        if plan.connector.remembers or parcel.files:  # what was handed over before a cut is not sent again
             attempts, before, remembered = view.before(delivery)
             parcel = replace(parcel, attempts=attempts, before=before, remembered=remembered)
         if plan.connector.projects and delivery.lane != delivery.message:
