@@ -1,4 +1,8 @@
-"""The clients that integrators start from, each against a running gateway. What is not installed is skipped by name."""
+"""The clients that integrators start from, each against a running gateway.
+
+What is not installed is skipped by name; on CI its absence is a failure. The programs named chay-that, for a system in
+service, are run by tests/web/test_running_client.py.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +92,8 @@ def test_a_client_signs_submits_by_both_doors_pulls_and_acknowledges(
     client: str, key: str, node: nodes.Node, tmp_path: Path
 ) -> None:
     if missing := [name for name in NEEDS[client] if shutil.which(name) is None]:
+        if os.environ.get("CI"):
+            pytest.fail(f"{', '.join(missing)} must be installed on CI")
         pytest.skip(f"{', '.join(missing)} not installed here")
     url, folder = f"http://127.0.0.1:{node.port}", node.folder / "keys"
     pair = [folder / f"{KEYS[key]}.{kind}.test.pem" for kind in ("key", "cert")]
@@ -122,12 +128,12 @@ def test_a_client_signs_submits_by_both_doors_pulls_and_acknowledges(
 
 
 @pytest.mark.parametrize("client", sorted(p.name for p in CLIENTS.iterdir() if p.is_dir()))
-def test_every_client_fits_on_a_page_or_two_and_says_how_it_is_called(client: str) -> None:
+def test_every_client_can_be_read_at_once_and_says_how_it_is_called(client: str) -> None:
     sources = [p for p in (CLIENTS / client).iterdir() if p.suffix in {".sh", ".py", ".php", ".mjs", ".java", ".cs"}]
     assert sources
     for source in sources:
         text = source.read_text("utf-8")
-        assert text.count("\n") <= 160
+        assert text.count("\n") <= (260 if source.stem.lower().replace("-", "").replace("_", "") == "chaythat" else 160)
         assert re.search(r"http://127\.0\.0\.1:8080 TOKEN khoa\.(pem chung-thu\.pem|pfx MAT_KHAU)", text)
 
 

@@ -3,7 +3,6 @@
 import shutil
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pki
@@ -20,7 +19,6 @@ from gateway.services.intake import Gate, GatewayIdentity
 from gateway.settings import load
 from gateway.store import Store, open_engine
 from schemas.catalog import bundled
-from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
 
 
 @pytest.fixture(scope="session")
@@ -36,23 +34,9 @@ def bare_gate(sample_settings):
     """Everything a judgement needs but the database; made once. Every certificate is known to be good."""
     key = mail.key("gateway")
     parties = wiring.with_ourselves(pki.parties(), sample_settings, key)
-    trees = [
-        load_tree(name, b"".join(pki.maker.certificate_path(one).read_bytes() for one in certificates))
-        for name, certificates in pki.TREES.items()
-    ]
-    good = [
-        CertificateStatus(
-            fingerprint=c.fingerprint,
-            status=StatusWord.GOOD,
-            as_of=datetime.now(UTC),
-            until=datetime.now(UTC) + timedelta(days=30),
-        )
-        for party in parties
-        for c in party.certificates
-    ]
     return Gate(
         catalog=bundled(),
-        trust=TrustView.build(parties, trees, good),
+        trust=mail.trust_in(parties),
         parties=parties,
         key=key,
         identity=GatewayIdentity(ma_dinh_danh="H19.900", ten_co_quan="Trục liên thông tỉnh Đồng Nai (thử nghiệm)"),

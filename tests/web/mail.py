@@ -11,6 +11,7 @@ from pathlib import Path
 import pki
 
 from signing.sign import SigningKey, sign
+from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "samples"))
 
@@ -29,6 +30,21 @@ def key(name):
     """The signing key of a party of the samples."""
     signer = pki.signer(name)
     return SigningKey.load(signer.key_pem, signer.cert_pem)
+
+
+def trust_in(parties):
+    """Trust in these parties: every certificate of theirs is known to be good."""
+    trees = [
+        load_tree(name, b"".join(pki.maker.certificate_path(one).read_bytes() for one in certificates))
+        for name, certificates in pki.TREES.items()
+    ]
+    now = datetime.now(UTC)
+    good = [
+        CertificateStatus(fingerprint=c.fingerprint, status=StatusWord.GOOD, as_of=now, until=now + timedelta(days=30))
+        for party in parties
+        for c in party.certificates
+    ]
+    return TrustView.build(parties, trees, good)
 
 
 def ma_ho_so(agency="ubnd-xa-thu-nghiem"):

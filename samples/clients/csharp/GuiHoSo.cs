@@ -30,13 +30,7 @@ public static class GuiHoSo
         Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", args[1]);
         var certificate = new X509Certificate2(args[2], args[3], X509KeyStorageFlags.Exportable);
 
-        // 1. Điền mẫu. / Fill in the form.
-        var now = DateTimeOffset.UtcNow.ToOffset(TimeSpan.FromHours(7));
-        var number = Guid.NewGuid().ToByteArray().Take(4).Aggregate(0L, (sum, b) => sum * 256 + b) % 10000000;
-        var filled = File.ReadAllText(args[4], Encoding.UTF8).Replace("@MaThongDiep@", Guid.NewGuid().ToString())
-            .Replace("@ThoiDiem@", now.ToString("yyyy-MM-dd'T'HH:mm:sszzz"))
-            .Replace("@MaHoSo@", $"H19.901-{now:yyMMdd}-{number:D7}");
-        var signed = Sign(filled, certificate);
+        var signed = Sign(FillIn(args[4]), certificate);
 
         // 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
         var receipt = Call("/v1/messages", "application/xml", signed, "application/xml", null, out var status);
@@ -66,8 +60,18 @@ public static class GuiHoSo
         Console.WriteLine($"XAC NHAN {after}");
     }
 
+    // 1. Điền mẫu. / Fill in the form.
+    internal static string FillIn(string form)
+    {
+        var now = DateTimeOffset.UtcNow.ToOffset(TimeSpan.FromHours(7));
+        var number = Guid.NewGuid().ToByteArray().Take(4).Aggregate(0L, (sum, b) => sum * 256 + b) % 10000000;
+        return File.ReadAllText(form, Encoding.UTF8).Replace("@MaThongDiep@", Guid.NewGuid().ToString())
+            .Replace("@ThoiDiem@", now.ToString("yyyy-MM-dd'T'HH:mm:sszzz"))
+            .Replace("@MaHoSo@", $"H19.901-{now:yyMMdd}-{number:D7}");
+    }
+
     // Chữ ký bao trùm cả phong bì, là phần tử con cuối cùng. / The signature covers the envelope, as its last child.
-    static byte[] Sign(string text, X509Certificate2 certificate)
+    internal static byte[] Sign(string text, X509Certificate2 certificate)
     {
         var document = new XmlDocument { PreserveWhitespace = true, XmlResolver = null };
         document.LoadXml(text);

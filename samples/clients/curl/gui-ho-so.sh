@@ -10,19 +10,28 @@ exc=http://www.w3.org/2001/10/xml-exc-c14n# sha256=http://www.w3.org/2001/04/xml
 more=http://www.w3.org/2001/04/xmldsig-more#
 method=${more}rsa-sha256; openssl pkey -in "$key" -noout -text | grep -q 'NIST CURVE' && method=${more}ecdsa-sha256
 
-# 1. Điền mẫu; chữ ký là phần tử con cuối cùng. / Fill in the form; the signature is the last child.
-number=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')
-sed -e "s|@MaThongDiep@|$(cat /proc/sys/kernel/random/uuid)|" -e "s|@ThoiDiem@|$(date +%Y-%m-%dT%H:%M:%S%:z)|" \
-    -e "s|@MaHoSo@|H19.901-$(TZ=Asia/Ho_Chi_Minh date +%y%m%d)-$(printf %07d "$((number % 10000000))")|" \
-    "$(dirname "$0")/../ho-so.xml" > "$work/ho-so.xml"
-signature="<ds:Signature xmlns:ds=\"$ds\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"$exc\"/>\
+# 1. Điền mẫu vào một tệp. / Fill in a form: fill MAU TEP.
+fill() {
+  local number; number=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+  sed -e "s|@MaThongDiep@|$(cat /proc/sys/kernel/random/uuid)|" -e "s|@ThoiDiem@|$(date +%Y-%m-%dT%H:%M:%S%:z)|" \
+      -e "s|@MaHoSo@|H19.901-$(TZ=Asia/Ho_Chi_Minh date +%y%m%d)-$(printf %07d "$((number % 10000000))")|" \
+      "$(dirname "${BASH_SOURCE[0]}")/../$1" > "$2"
+}
+
+# Chữ ký bao trùm cả phong bì, là phần tử con cuối cùng. / The signature covers the envelope, as its last child: sign TEP KY.
+sign() {
+  local signature="<ds:Signature xmlns:ds=\"$ds\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"$exc\"/>\
 <ds:SignatureMethod Algorithm=\"$method\"/><ds:Reference URI=\"\"><ds:Transforms>\
 <ds:Transform Algorithm=\"${ds}enveloped-signature\"/><ds:Transform Algorithm=\"$exc\"/></ds:Transforms>\
 <ds:DigestMethod Algorithm=\"$sha256\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/>\
 <ds:KeyInfo><ds:X509Data><ds:X509Certificate/></ds:X509Data></ds:KeyInfo></ds:Signature>"
-sed -i "s|</lt:ThongDiep>|$signature</lt:ThongDiep>|" "$work/ho-so.xml"
+  sed -i "s|</lt:ThongDiep>|$signature</lt:ThongDiep>|" "$1"
+  xmlsec1 --sign $lax --privkey-pem "$key,$cert" --output "$2" "$1"
+}
 lax=$(xmlsec1 --version | grep -q ' 1\.[3-9]' && echo --lax-key-search || true)
-xmlsec1 --sign $lax --privkey-pem "$key,$cert" --output "$work/da-ky.xml" "$work/ho-so.xml"
+[[ ${BASH_SOURCE[0]} == "$0" ]] || return 0 # chay-that.sh dùng các hàm trên / uses the functions above
+fill ho-so.xml "$work/ho-so.xml"
+sign "$work/ho-so.xml" "$work/da-ky.xml"
 
 # 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
 call() { curl -sS --fail-with-body --max-time 60 -H "Authorization: Bearer $token" "$@"; }

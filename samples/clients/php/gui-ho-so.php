@@ -3,20 +3,22 @@
 // PHP ≥ 8.1 (dom, openssl, soap): sign a dossier, submit it by REST and by SOAP, pull the inbox, acknowledge.
 //   php gui-ho-so.php http://127.0.0.1:8080 TOKEN khoa.pem chung-thu.pem
 declare(strict_types=1);
-[, $url, $token, $keyFile, $certificateFile] = $argv;
 const DS = 'http://www.w3.org/2000/09/xmldsig#';
 const EXC = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 
-// 1. Điền mẫu. / Fill in the form.
-$uuid = bin2hex(random_bytes(16));
-$uuid[12] = '4';
-$uuid[16] = '89ab'[random_int(0, 3)];
-$now = new DateTimeImmutable('now', new DateTimeZone('Asia/Ho_Chi_Minh'));
-$body = strtr(file_get_contents(__DIR__ . '/../ho-so.xml'), [
-    '@MaThongDiep@' => preg_replace('/^(.{8})(.{4})(.{4})(.{4})(.{12})$/', '$1-$2-$3-$4-$5', $uuid),
-    '@ThoiDiem@' => $now->format('c'),
-    '@MaHoSo@' => sprintf('H19.901-%s-%07d', $now->format('ymd'), random_int(0, 9999999)),
-]);
+/** 1. Điền mẫu. / Fill in the form. */
+function fillIn(string $form, array $more = []): string
+{
+    $uuid = bin2hex(random_bytes(16));
+    $uuid[12] = '4';
+    $uuid[16] = '89ab'[random_int(0, 3)];
+    $now = new DateTimeImmutable('now', new DateTimeZone('Asia/Ho_Chi_Minh'));
+    return strtr(file_get_contents(__DIR__ . "/../$form"), $more + [
+        '@MaThongDiep@' => preg_replace('/^(.{8})(.{4})(.{4})(.{4})(.{12})$/', '$1-$2-$3-$4-$5', $uuid),
+        '@ThoiDiem@' => $now->format('c'),
+        '@MaHoSo@' => sprintf('H19.901-%s-%07d', $now->format('ymd'), random_int(0, 9999999)),
+    ]);
+}
 
 /** Chữ ký bao trùm cả phong bì, là phần tử con cuối cùng. / The signature covers the envelope, as its last child. */
 function sign(string $body, string $keyPem, string $certificatePem): string
@@ -64,8 +66,13 @@ function call(string $url, string $token, string $accept, ?string $body = null):
     return [(int) explode(' ', $http_response_header[0])[1], $answer];
 }
 
+if (realpath($_SERVER['SCRIPT_FILENAME']) !== __FILE__) {
+    return; // chay-that.php dùng các hàm trên / uses the functions above
+}
+[, $url, $token, $keyFile, $certificateFile] = $argv;
+
 // 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
-$signed = sign($body, file_get_contents($keyFile), file_get_contents($certificateFile));
+$signed = sign(fillIn('ho-so.xml'), file_get_contents($keyFile), file_get_contents($certificateFile));
 [$status, $receipt] = call("$url/v1/messages", $token, 'application/xml', $signed);
 preg_match('/KetQua>([A-Z_]+)/', $receipt, $ketQua);
 echo "REST $status $ketQua[1]\n";

@@ -13,8 +13,6 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import requests
-import zeep
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lxml import etree
@@ -50,6 +48,9 @@ def call(url: str, token: str, body: bytes | None = None, accept: str = "applica
 
 
 def main(url: str, token: str, key_file: str, certificate_file: str) -> None:
+    import requests  # noqa: PLC0415 - chỉ cho SOAP, nạp lâu / for SOAP only, slow to load
+    import zeep  # noqa: PLC0415
+
     signed = sign(fill_in(), Path(key_file).read_bytes(), Path(certificate_file).read_text())
 
     # 2. REST: 201 và xác nhận tiếp nhận thông điệp có chữ ký. / 201 and a signed receipt.
