@@ -124,11 +124,18 @@ class AnswerRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileUpload:
-    """A file in a request of the kind multipart/form-data."""
+    """A file in a request: a field of a multipart/form-data, or the whole body."""
 
-    field: str = setting(vi="Tên trường.", en="The field's name.")
+    field: str = setting(
+        "",
+        vi="Tên trường; rỗng: nội dung yêu cầu là chính tệp.",
+        en="The field's name; empty: the body is the file itself.",
+    )
     content: str = setting(
-        "row.base64", vi="Biểu thức cho nội dung, base64.", en="TemplateExpression for its content, base64."
+        "row.base64",
+        vi="Biểu thức cho nội dung, base64. Dòng của dinh_kem dẫn tới tệp đã gửi lên trục thì tệp đó được đọc dần từ đĩa.",
+        en="TemplateExpression for its content, base64. Where a row of dinh_kem names a file that was brought to the gateway, "
+        "that file is read from the disk as it leaves.",
     )
     name: str = setting("row.ten", vi="Biểu thức cho tên tệp.", en="TemplateExpression for its name.")
     type: str = setting("row.loai", vi="Biểu thức cho kiểu nội dung.", en="TemplateExpression for its media type.")

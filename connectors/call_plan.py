@@ -62,6 +62,7 @@ _CALL_RULES: Final[tuple[tuple[str, str, Callable[[PartnerCall], bool]], ...]] =
         "body | form | upload",
         lambda c: sum([c.body is not None, bool(c.form), bool(c.upload and not c.form)]) > 1,
     ),
+    ("upload.field", "upload | form", lambda c: bool(c.upload and not c.upload.field and c.form)),
     ("method", "GET + body", lambda c: c.method == "GET" and bool(c.body is not None or c.form or c.upload)),
     ("answer.rows", "rows + row_code", lambda c: (c.answer.rows is None) != (c.answer.row_code is None)),
     ("answer.delivered", "code + delivered", lambda c: c.answer.code is not None and not c.answer.delivered),

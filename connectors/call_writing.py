@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from connectors.call_forms import Grant, HttpTable, PartnerCall, PartnerLogin
 from connectors.dialect import Outward
 from connectors.http import encode_json
+from connectors.outcomes import ParcelFile
 from connectors.templates import Foreign, Leaf, NotWritable, RequestTemplate, TemplateExpression, Writes, literal
 from gateway import documents
 from gateway.core.limits import CEILING
@@ -64,25 +65,31 @@ class PartnerRequest:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes  # where there is a file: what stands before it
+    file: ParcelFile | None = None
+    after: bytes = b""
 
 
+_FILE_HERE = b"\x00lienthong: the file\x00"  # no template writes a NUL
 _CONTENT_TYPES = {Writes.JSON: "application/json", Writes.XML: "text/xml; charset=utf-8"}
 
 
-def write_request(made: MadeCall, data: Mapping[str, Any], settings: HttpTable, out: Outward) -> PartnerRequest:
-    """The request of a call for this data. Raises NotWritable."""
+def write_request(
+    made: MadeCall, data: Mapping[str, Any], settings: HttpTable, out: Outward, *, file: ParcelFile | None = None
+) -> PartnerRequest:
+    """The request of a call for this data, and for the file of its row, where that lies on this machine. Raises NotWritable."""
     most = settings.request_bytes
     url = _url(settings, made.path.render(data, out, most=most).strip(), _rendered(made.query, data, out, most))
     headers = {name: text.strip() for name, text in _rendered(made.headers, data, out, most).items()}
     if _bears(made, settings.login) and "authorization" not in {name.lower() for name in headers}:
         headers["Authorization"] = f"Bearer {data['token']}"
-    body, kind = _body(made, data, out, most)
+    body, kind = _body(made, data, out, most, file)
+    body, _, after = body.partition(_FILE_HERE) if file is not None else (body, b"", b"")
     if kind is not None:
         headers["Content-Type"] = kind
     if len(body) > most:
         raise NotWritable("body", f"{most}+")
-    return PartnerRequest(method=made.call.method, url=url, headers=headers, body=body)
+    return PartnerRequest(method=made.call.method, url=url, headers=headers, body=body, file=file, after=after)
 
 
 def _rendered(
@@ -97,7 +104,9 @@ def _url(settings: HttpTable, path: str, query: Mapping[str, str]) -> str:
     return url + ("&" if "?" in url else "?") + urlencode(told, quote_via=quote) if told else url
 
 
-def _body(made: MadeCall, data: Mapping[str, Any], out: Outward, most: int) -> tuple[bytes, str | None]:
+def _body(
+    made: MadeCall, data: Mapping[str, Any], out: Outward, most: int, file: ParcelFile | None
+) -> tuple[bytes, str | None]:
     """The body and its Content-Type, which is None where there is none: of a template, a form, or a form with a file."""
     call = made.call
     body, kind = b"", None
@@ -107,7 +116,7 @@ def _body(made: MadeCall, data: Mapping[str, Any], out: Outward, most: int) -> t
         kind = call.content_type or _CONTENT_TYPES.get(writes, "text/plain; charset=utf-8")
     form = _rendered(made.form, data, out, most)
     if call.upload is not None:
-        return _multipart(form, made, data, out)
+        return _uploaded(form, made, data, out, file)
     if form:
         body = urlencode(form, quote_via=quote).encode("ascii")
         kind = call.content_type or "application/x-www-form-urlencoded"
@@ -145,30 +154,40 @@ def _without(value: Any) -> Any:
     return [_without(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _multipart(form: Mapping[str, str], made: MadeCall, data: Mapping[str, Any], out: Outward) -> tuple[bytes, str]:
-    """A form with a file. The boundary is made of the content, so that a retry sends what the first try sent."""
+def _uploaded(
+    form: Mapping[str, str], made: MadeCall, data: Mapping[str, Any], out: Outward, file: ParcelFile | None
+) -> tuple[bytes, str]:
+    """A file, or a form with one. The boundary is made of the content, so that a retry sends what the first try sent."""
     upload = made.call.upload
     assert upload is not None
     encoded, name, kind = (str(made.upload[part].value(data, out) or "") for part in ("content", "name", "type"))
-    try:
-        content = b"" if data.get("row") is not None and isinstance(data["row"], Foreign) else base64.b64decode(encoded)
-    except (binascii.Error, ValueError) as error:
-        if encoded == literal(Leaf.TEXT, full=True):  # a trial
-            content = b""
-        else:
-            raise NotWritable("upload.content", "base64") from error
-    boundary = "lienthong-" + hashlib.sha256(content + repr(sorted(form.items())).encode()).hexdigest()[:32]
+    # A file on this machine is put where this stands when the request leaves.
+    content = _content(encoded, data) if file is None else _FILE_HERE
+    shown = re.sub(r"[^A-Za-z0-9!#$&+.^_|~/ ;=-]", "", kind) or "application/octet-stream"
+    if not upload.field:
+        return content, made.call.content_type or shown
+    known = content if file is None else file.digest.encode()
+    boundary = "lienthong-" + hashlib.sha256(known + repr(sorted(form.items())).encode()).hexdigest()[:32]
     parts = [
         (f'form-data; name="{_quoted(field)}"', "text/plain; charset=utf-8", text.encode())
         for field, text in form.items()
     ]
-    shown = re.sub(r"[^A-Za-z0-9!#$&+.^_|~/ ;=-]", "", kind) or "application/octet-stream"
     parts.append((f'form-data; name="{_quoted(upload.field)}"; filename="{_quoted(name)}"', shown, content))
     lines = b"".join(
         f"--{boundary}\r\nContent-Disposition: {head}\r\nContent-Type: {media}\r\n\r\n".encode() + body + b"\r\n"
         for head, media, body in parts
     )
     return lines + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _content(encoded: str, data: Mapping[str, Any]) -> bytes:
+    """The file that an expression gives in base64. Raises NotWritable."""
+    try:
+        return b"" if data.get("row") is not None and isinstance(data["row"], Foreign) else base64.b64decode(encoded)
+    except (binascii.Error, ValueError) as error:
+        if encoded == literal(Leaf.TEXT, full=True):  # a trial
+            return b""
+        raise NotWritable("upload.content", "base64") from error
 
 
 def _quoted(text: str) -> str:

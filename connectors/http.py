@@ -362,6 +362,8 @@ def _tracing() -> aiohttp.TraceConfig:
 class Http:
     """HTTP to one party."""
 
+    shows = False  # whether nothing leaves, and a person only looks at what would
+
     def __init__(self, line: HttpLine, common: Common) -> None:
         self._line = line
         self.common = common

@@ -26,6 +26,8 @@ class _ShownEnough(Exception):  # control flow inside this file: what comes afte
 class _ShownHttp(Http):
     """HTTP to a party that is not there."""
 
+    shows = True
+
     def __init__(self, line: HttpLine, connector: Connector[Any], configured: Configured[Any]) -> None:
         super().__init__(line, configured.common)
         self._connector = connector

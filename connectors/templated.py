@@ -35,6 +35,7 @@ from connectors.outcomes import (
     NothingToTell,
     NotThere,
     Parcel,
+    ParcelFile,
     ProbeStep,
     Receipt,
     Refused,
@@ -48,6 +49,7 @@ from connectors.templates import Kept, NotWritable, TemplateExpression
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
+from gateway.core.stored_files import FILE_SCHEME
 from schemas.record import RECORD_DATES, RECORD_LISTS
 
 FILE_BYTES = 256 * 1024  # of a template
@@ -559,16 +561,43 @@ class _Run:
         if rows:
             data |= {"rows": rows, "row": rows[0]}
         try:
-            return write_request(made, data, self.settings, self.out)
+            return write_request(made, data, self.settings, self.out, file=self._file_of(made, rows))
         except NotWritable as error:
             facts = {"field": f"{made.name}: {error.where}", "why": receipts.shown(error.why)}
             raise Refused(Problem("DLV-034", facts)) from error
+
+    def _file_of(self, made: MadeCall, rows: list[Any]) -> ParcelFile | None:
+        """The file beside messages that the row of an upload names. Raises Refused (DLV-074) where it is not on this machine."""
+        if made.call.upload is None or not rows or not isinstance(rows[0], Mapping):
+            return None
+        address = str(rows[0].get("duong_dan") or "")
+        if not address.startswith(FILE_SCHEME):
+            return None
+        digest = address.removeprefix(FILE_SCHEME)
+        found = next((file for file in self.parcel.files if file.digest == digest), None)
+        if found is None and not self.http.shows:
+            raise Refused(Problem("DLV-074", {"digest": digest}))
+        return found
 
     async def _sent(self, made: MadeCall, request: PartnerRequest, rows: list[Any]) -> Reply:
         keys = {"Idempotency-Key": f"{self.parcel.id}.{made.name}"} if request.method != "GET" else {}
         if keys and rows:
             keys["Idempotency-Key"] += "." + hashlib.sha256(request.body).hexdigest()[:16]
         headers = {**keys, **request.headers}
+        if request.file is not None:
+            if keys:
+                headers["Idempotency-Key"] = f"{self.parcel.id}.{made.name}.{request.file.digest[:16]}"
+            return await self.http.post_file(
+                request.url,
+                request.file.path,
+                size=request.file.size,
+                content_type=headers.pop("Content-Type"),
+                headers=headers,
+                method=request.method,
+                before=request.body,
+                after=request.after,
+                judged=False,
+            )
         return await self.http.exchange(
             request.method, request.url, body=request.body, headers=headers, about=made.name, rows=len(rows)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from test_qcvn120 import steps
 
 from connectors.call_plan import HttpSettings
 from connectors.http import HttpLine
-from connectors.outcomes import Answered, NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
+from connectors.outcomes import Answered, NotThere, Parcel, ParcelFile, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 from connectors.templated import templated
 from gateway.core.model import Attempt, AttemptOutcome, BodyForm
@@ -42,12 +43,14 @@ class Side:
         self.http = line.http(configured.common)
         self.remembered: dict[str, Any] = {}
         self.attempts: list[Attempt] = []
+        self.files: tuple[ParcelFile, ...] = ()
 
     def parcel(self, number: int, body: bytes, loai: str) -> Parcel:
         return replace(
             parcel(number, body, self.party, loai=loai),
             remembered=dict(self.remembered),
             attempts=tuple(self.attempts),
+            files=self.files,
         )
 
     async def send(self, number: int, body: bytes, loai: str) -> Receipt:
@@ -181,6 +184,80 @@ def with_files(count: int) -> bytes:
         ):
             etree.SubElement(row, f"{{{space}}}{name}").text = text
     return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+LARGE = b"%PDF-1.7\n" + bytes(range(256)) * 4000
+
+
+def with_a_large_file(folder: Path) -> tuple[bytes, tuple[ParcelFile, ...]]:
+    """HS01 with a small file inside it, and one that was brought to the gateway beside it."""
+    digest = hashlib.sha256(LARGE).hexdigest()
+    root = etree.fromstring(with_files(2))
+    row = root.findall(".//{*}DinhKem")[1]
+    row[-1].tag = row[-1].tag.replace("NoiDung", "DuongDan")
+    row[-1].text = f"lienthong:sha256:{digest}"
+    path = folder / "tep-tren-truc"
+    path.write_bytes(LARGE)
+    file = ParcelFile(digest=digest, size=len(LARGE), media_type="application/pdf", path=path)
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True), (file,)
+
+
+def test_a_step_uploads_a_file_that_lies_beside_the_message_and_goes_on_after_a_cut(tmp_path: Path) -> None:
+    body, files = with_a_large_file(tmp_path)
+
+    async def story() -> Any:
+        async with side("mot-cua-igate", tmp_path) as s:
+            s.files, came = files, 0
+
+            def once(response: Response) -> Response:
+                nonlocal came
+                came += 1
+                if came == 2:  # the next request is the large file: it is cut in its middle
+                    s.agency.fault, s.agency.times = Fault.CUT_MID_BODY, 1
+                return response
+
+            s.far.spoil = once
+            with pytest.raises(Uncertain):
+                await s.send(1, body, "HS01")
+            assert s.far.files == [b"%PDF-1.4 tep 1"]
+            await s.send(1, body, "HS01")
+            return s.far
+
+    far = run(story())
+    assert [name for name, _ in far.calls] == ["SoHoSoKeTiep", "TaiTep", "TaiTep", "NoiHoSo"]
+    assert far.files == [b"%PDF-1.4 tep 1", LARGE], "of the second try only what was not answered"
+
+
+def test_a_file_may_be_the_whole_body_of_a_step(tmp_path: Path) -> None:
+    body, files = with_a_large_file(tmp_path)
+    calls = settings_of("mot-cua-igate")("http://127.0.0.1:1", tmp_path)["calls"]
+    raw = {**calls, "tai-tep": {**calls["tai-tep"], "upload": {"type": "row.loai"}, "method": "PUT"}}
+
+    async def story() -> list[Any]:
+        async with side("mot-cua-igate", tmp_path, calls=raw) as s:
+            s.files, came = files, []
+
+            def take(request: Any) -> Response:
+                came.append((request.method, request.headers["content-type"], request.body))
+                return Response(200, "application/json", b'{"status": "OK", "tep": {"id": 1, "bam": "x"}}')
+
+            s.far._TaiTep = take
+            await s.send(1, body, "HS01")
+            return came
+
+    assert run(story()) == [("PUT", "application/pdf", b"%PDF-1.4 tep 1"), ("PUT", "application/pdf", LARGE)]
+
+
+def test_a_file_that_is_not_on_this_machine_is_never_sent_as_an_empty_one(tmp_path: Path) -> None:
+    body, _ = with_a_large_file(tmp_path)
+
+    async def story() -> Any:
+        async with side("mot-cua-igate", tmp_path) as s:
+            with pytest.raises(Refused) as caught:
+                await s.send(1, body, "HS01")
+            return caught.value.problem.code, s.far.files
+
+    assert run(story()) == ("DLV-074", [b"%PDF-1.4 tep 1"])
 
 
 def test_a_step_that_fails_is_gone_on_from_there(tmp_path: Path) -> None:
