@@ -27,6 +27,7 @@ CAUSES = {
     "uncertain": ("đã gửi, chưa rõ kết quả", "sent, outcome unknown"),
     "held": ("bị từ chối hoặc hết thời hạn thử lại: hàng đợi bị tạm giữ", "refused or given up: the lane is held"),
     "locked": ("bên đang bị khóa", "the party is locked"),
+    "paused": ("đang tạm dừng gửi tới bên này", "sending to the party is paused"),
     "let-go": ("bị từ chối, đã bỏ qua", "refused, then skipped"),
     "not-addressed": (
         "thay đổi đến trong thông điệp không gửi cho bên này",

@@ -48,6 +48,12 @@ parties = Group(
             "gateway.cli.parties:apply", "Áp dụng các tệp hồ sơ.", "Put the profile files into force."
         ),
         "list": LazyCommand("gateway.cli.parties:list_", "Sổ đăng ký đang có hiệu lực.", "The registry in force."),
+        "pause": LazyCommand(
+            "gateway.cli.orders:pause", "Tạm dừng gửi tới một bên.", "Send nothing to a party for now."
+        ),
+        "resume": LazyCommand("gateway.cli.orders:resume", "Gửi tiếp tới một bên.", "Go on sending to a party."),
+        "lock": LazyCommand("gateway.cli.orders:lock", "Khóa một bên.", "Lock a party."),
+        "unlock": LazyCommand("gateway.cli.orders:unlock", "Mở khóa một bên.", "Unlock a party."),
         "try": LazyCommand(
             "gateway.cli.trying:try_",
             "Xem các yêu cầu sẽ gửi tới một bên.",
@@ -240,14 +246,17 @@ def apply(call: CommandRun, remove_missing: bool, dry_run: bool, reason: str | N
         return FINE
     why = call.agreed("parties apply", reason, "Áp dụng?", "Apply?")
     wanted = {party.id: party for party in found}
-    texts: dict[PartyId | str, str | None] = {
-        d.party: profiles.to_text(wanted[d.party]) if d.party in wanted else None for d in differences
-    }
+    changed = {d.party: wanted.get(d.party) for d in differences}
     with call.store.begin() as tx:
-        version = tx.apply_parties(texts, who=f"operator:{call.person}", reason=why, now=call.now)
+        version = tx.change_parties(
+            lambda current: profiles.to_apply(current, changed),
+            who=f"operator:{call.person}",
+            reason=why,
+            now=call.now,
+        )
         prove_registry(tx.parties(), call.settings)  # raises, and nothing is in force
     if screen.as_json:
-        screen.row({"version": version, "parties": len(texts)})
+        screen.row({"version": version, "parties": len(changed)})
     else:
         screen.line(f"Sổ đăng ký phiên bản {version} có hiệu lực.", f"Registry version {version} is in force.")
     return FINE
@@ -280,7 +289,8 @@ def list_(call: CommandRun, history: str | None) -> int:
                     "aliases": list(registry.aliases(party.id)),  # by the catalogue CoQuan, beside the profile's
                     "receives": str(party.receives),
                     "connector": party.connector,
-                    "enabled": party.enabled,
+                    "enabled": party.open,
+                    "paused": party.desk.paused is not None,
                     "certificates": [certificate.fingerprint for certificate in party.certificates],
                 }
             )
@@ -297,13 +307,19 @@ def list_(call: CommandRun, history: str | None) -> int:
                 ", ".join((*party.identifiers, *(f"({alias})" for alias in registry.aliases(party.id)))),
                 f"{party.receives} {party.connector or ''}".strip(),
                 len(party.certificates),
-                "" if party.enabled else screen.text("BỊ KHÓA", "LOCKED"),
+                _standing(screen, party),
             )
             for party in registry
         ),
         title=screen.text(f"Phiên bản {registry.version}", f"Version {registry.version}"),
     )
     return FINE
+
+
+def _standing(screen: Screen, party: Party) -> str:
+    if not party.open:
+        return screen.text("BỊ KHÓA", "LOCKED")
+    return "" if party.called else screen.text("TẠM DỪNG GỬI", "PAUSED")
 
 
 def _print_history(call: CommandRun, party: str) -> None:

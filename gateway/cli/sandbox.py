@@ -29,7 +29,7 @@ from gateway.cli.command import FINE, PROBLEMS, CommandRun, command, option
 from gateway.cli.demo import NotAsTold, end_process, first_line
 from gateway.cli.node import write_node
 from gateway.core.addresses import host_and_port
-from gateway.core.model import Address, PartyId
+from gateway.core.model import Address
 from gateway.core.operators import OperatorRole
 from gateway.core.os_words import in_vietnamese, system_reason
 from gateway.core.problems import Problem, Stopped
@@ -386,12 +386,11 @@ def register(ground: Ground) -> None:
     store = store_at(url)
     found = {party.id: party for party in read_all(settings)}
     differences = profiles.profile_differences(registry_of(store), found.values(), remove_missing=True)
-    texts: dict[PartyId | str, str | None] = {
-        one.party: profiles.to_text(found[one.party]) if one.party in found else None for one in differences
-    }
-    if texts:
+    changed = {one.party: found.get(one.party) for one in differences}
+    if changed:
         with store.begin() as tx:
-            tx.apply_parties(texts, who="operator:sandbox", reason="sandbox", now=datetime.now(UTC))
+            who = {"who": "operator:sandbox", "reason": "sandbox"}
+            tx.change_parties(lambda current: profiles.to_apply(current, changed), **who, now=datetime.now(UTC))
     store.dispose()
 
 

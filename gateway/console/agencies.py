@@ -1,23 +1,30 @@
-"""Cơ quan: what each party is owed and how it answers; one party with its queue, speed, inbox, versions and profile."""
+"""Cơ quan: what each party is owed and how it answers; one party whole, and what can be ordered about it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from gateway.cli.find import OUTCOME_WORDS, STATE_WORDS
+from gateway.cli.orders import STANDS, TELLS
 from gateway.console import words
+from gateway.console.acts import ActDone, ActPlan, DeskAct
 from gateway.console.charts import bars
 from gateway.console.fields import text_of
-from gateway.console.parts import Cell, Facts, Glance, Lines, Link, Original, Part, Table
+from gateway.console.parts import Act, Cell, Facts, Glance, Lines, Link, Original, Part, Table
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
-from gateway.core.model import AttemptOutcome
-from gateway.core.parties import Receives
+from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.model import AttemptOutcome, PartyId
+from gateway.core.orders import ORDERS, PartyOrder, orders_for, why_not
+from gateway.core.parties import Party, Receives
 from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
-from gateway.store import Queue
+from gateway.services.overview import delivery_speed
+from gateway.services.profiles import order_party
+from gateway.store import Queue, Spoken
 
 SHOWN: Final = 50
 TRIES: Final = 1000  # of a party, the newest, from which its speed is told
@@ -25,12 +32,14 @@ _SHOWN_SETTINGS: Final = frozenset(
     {"url", "timeout_s", "private_addresses", "folder", "wsdl"}
 )  # the others may be secrets
 SPOKEN: Final = timedelta(days=30)
+_BY_HOUR: Final = timedelta(days=2)
 
 
 def agencies(call: DeskCall) -> Answer:
     """Every party with its queue and its inbox."""
     with call.store.read() as view:
         queues = {queue.party: queue for queue in view.queues()}
+        took = view.delivered_lately(TRIES)
         inboxes = {party.id: view.reader(party.id) for party in call.parties if party.receives is Receives.PULL}
     rows: list[Sequence[Cell]] = []
     for party in sorted(call.parties, key=lambda one: one.name):
@@ -40,11 +49,12 @@ def agencies(call: DeskCall) -> Answer:
             [
                 Link(party.name, words.desk_address(f"/co-quan/{party.id}")),
                 str(party.id),
-                _standing(call, party.enabled, queue),
+                _standing(call, party, queue),
                 sum(queue.counts.values()) if queue is not None else 0,
                 words.since(call, queue.oldest_due)
                 if queue is not None and queue.oldest_due and queue.oldest_due < call.now
                 else None,
+                *_speeds(took.get(party.id, [])),
                 unread,
             ]
         )
@@ -53,7 +63,9 @@ def agencies(call: DeskCall) -> Answer:
         ("Mã", "Id"),
         ("Tình trạng", "Standing"),
         ("Còn phải gửi", "Owed"),
-        ("Quá giờ gửi", "Due since"),
+        ("Đến hạn gửi từ", "Due since"),
+        ("Thời gian giao, trung vị", "Delivered in, median"),
+        ("Thời gian giao, 95 %", "Delivered in, 95 %"),
         ("Hộp thư chưa được đọc", "Unread"),
     )
     caption = call.text("Các bên trong sổ đăng ký", "The parties of the registry")
@@ -63,9 +75,19 @@ def agencies(call: DeskCall) -> Answer:
     )
 
 
-def _standing(call: DeskCall, enabled: bool, queue: Queue | None) -> Glance:
-    if not enabled:
+def _speeds(took: Sequence[float]) -> tuple[str | None, str | None]:
+    """Median and 95 % of spans."""
+    if not took:
+        return None, None
+    speed = delivery_speed(took)
+    return f"{speed.p50_s:.1f} s", f"{speed.p95_s:.1f} s"
+
+
+def _standing(call: DeskCall, party: Party, queue: Queue | None) -> Glance:
+    if not party.open:
         return Glance(call.text("bị khóa", "locked"), "bad")
+    if not party.called and party.connector is not None:
+        return Glance(call.text("tạm dừng gửi", "paused"), "wait")
     if queue is not None and queue.failures:
         said = (f"{queue.failures} lần liên tiếp không trả lời", f"{queue.failures} times in a row no answer")
         return Glance(call.text(*said), "bad")
@@ -89,12 +111,16 @@ def agency(call: DeskCall) -> Answer:
     facts: list[tuple[str, Cell]] = [
         (call.text("Mã", "Id"), str(party.id)),
         (call.text("Mã định danh", "Identifiers"), ", ".join(party.identifiers)),
-        (call.text("Tình trạng", "Standing"), _standing(call, party.enabled, queue)),
+        (call.text("Tình trạng", "Standing"), _standing(call, party, queue)),
         (
             call.text("Nhận bằng", "Receives by"),
             party.connector if party.receives is Receives.PUSH else call.text("hộp thư", "inbox"),
         ),
     ]
+    if party.desk.paused is not None:
+        facts.append((call.text("Lý do tạm dừng", "Paused because"), party.desk.paused))
+    if not party.open:
+        facts.append((call.text("Lý do khóa", "Locked because"), party.desk.locked or party.disabled_reason))
     if queue is not None:
         owed = ", ".join(f"{call.text(*STATE_WORDS[state])} {count}" for state, count in queue.counts.items())
         facts.append((call.text("Còn phải gửi", "Owed"), owed or None))
@@ -115,7 +141,7 @@ def agency(call: DeskCall) -> Answer:
                 words.since(call, first[0].recorded_at) if first else None,
             )
         )
-    parts: list[Part] = [Facts(rows=facts)]
+    parts: list[Part] = [Facts(rows=facts), *_orders(call, party)]
     parts.append(
         Table(
             caption=call.text("Hàng đợi theo hồ sơ đang bị tạm giữ", "Lanes that are held"),
@@ -143,18 +169,7 @@ def agency(call: DeskCall) -> Answer:
         )
     )
     parts += _speed(call, tries)
-    parts.append(
-        Table(
-            caption=call.text("Loại và phiên bản đã gửi trong 30 ngày", "Types and versions sent in 30 days"),
-            heads=[
-                call.text("Loại", "Type"),
-                call.text("Phiên bản", "Version"),
-                call.text("Số", "Count"),
-                call.text("Lần cuối", "Last"),
-            ],
-            rows=[[one.loai, one.phien_ban, one.count, words.when(one.last)] for one in spoken],
-        )
-    )
+    parts.append(_versions(call, party, spoken))
     heads = (("Phiên bản sổ đăng ký", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
     parts.append(
         Table(
@@ -169,11 +184,11 @@ def agency(call: DeskCall) -> Answer:
     if history and history[-1].profile is not None:
         profile = call.text("Hồ sơ bên đang có hiệu lực", "The profile in force")
         parts.append(Original(name=profile, text=_without_secrets(history[-1].profile)))
-        lock = call.text(
-            "Khóa, mở khóa, đổi cách gửi: sửa tệp hồ sơ bên rồi chạy lienthong parties apply.",
-            "To lock, unlock, or change how it is delivered to: edit its profile, then lienthong parties apply.",
+        edit = call.text(
+            "Đổi cách gửi, chứng thư, mã truy cập: sửa tệp hồ sơ bên rồi chạy lienthong parties apply.",
+            "To change how it is delivered to, its certificates or tokens: edit its profile, then lienthong parties apply.",
         )
-        parts.append(Lines(lines=[lock]))
+        parts.append(Lines(lines=[edit]))
     return Shown(title=party.name, parts=parts)
 
 
@@ -191,22 +206,165 @@ def _without_secrets(profile: str) -> str:
     return json.dumps(known, ensure_ascii=False, indent=2)
 
 
-def _speed(call: DeskCall, tries: Sequence[tuple[AttemptOutcome, float]]) -> list[Part]:
-    """How long this party takes to answer, and what the tries came to."""
+def _speed(call: DeskCall, tries: Sequence[tuple[AttemptOutcome, datetime, float]]) -> list[Part]:
+    """How long this party takes to answer, and what the tries came to, altogether and over time."""
     if not tries:
         return []
-    took = sorted(seconds for outcome, seconds in tries if outcome is not AttemptOutcome.UNREACHABLE)
-    counts = {outcome: sum(1 for one, _ in tries if one is outcome) for outcome in AttemptOutcome}
-    middle, most = (took[len(took) // 2], took[min(len(took) - 1, len(took) * 95 // 100)]) if took else (0.0, 0.0)
-    says = call.text(
-        f"{len(tries)} lần thử mới nhất; trả lời trong {middle:.2f} giây (trung vị), {most:.2f} giây (95 %).",
-        f"The newest {len(tries)} tries; answered in {middle:.2f} s (median), {most:.2f} s (95 %).",
-    )
+    took = _answered(tries)
+    counts = Counter(outcome for outcome, _, _ in tries)
+    says = call.text(f"{len(tries)} lần thử mới nhất.", f"The newest {len(tries)} tries.")
+    if took:
+        speed = delivery_speed(took)
+        says = call.text(
+            f"{len(tries)} lần thử mới nhất; trả lời trong {speed.p50_s:.2f} giây (trung vị), {speed.p95_s:.2f} giây (95 %).",
+            f"The newest {len(tries)} tries; answered in {speed.p50_s:.2f} s (median), {speed.p95_s:.2f} s (95 %).",
+        )
     rows = [
-        (call.text(*OUTCOME_WORDS[outcome]), float(count), str(count)) for outcome, count in counts.items() if count
+        (call.text(*OUTCOME_WORDS[outcome]), float(counts[outcome]), str(counts[outcome]))
+        for outcome in AttemptOutcome
+        if counts[outcome]
     ]
     heads = (call.text("Kết quả", "Outcome"), call.text("Số lần", "Times"))
-    return [bars("lan-thu", call.text("Kết quả các lần thử", "What tries came to"), says, heads, rows)]
+    return [
+        bars("lan-thu", call.text("Kết quả các lần thử", "What tries came to"), says, heads, rows),
+        _over_time(call, tries),
+    ]
+
+
+def _answered(tries: Sequence[tuple[AttemptOutcome, datetime, float]]) -> list[float]:
+    """How long those tries took that were answered."""
+    return [seconds for outcome, _, seconds in tries if outcome is not AttemptOutcome.UNREACHABLE]
+
+
+def _over_time(call: DeskCall, tries: Sequence[tuple[AttemptOutcome, datetime, float]]) -> Part:
+    """The same by hour, or by day where they reach back further; the newest first."""
+    begun = [at for _, at, _ in tries]
+    form = "%d/%m %Hh" if max(begun) - min(begun) <= _BY_HOUR else "%d/%m/%Y"
+    spans: dict[str, list[tuple[AttemptOutcome, datetime, float]]] = {}
+    for one in sorted(tries, key=lambda one: one[1], reverse=True):
+        spans.setdefault(one[1].astimezone(GIO_VIET_NAM).strftime(form), []).append(one)
+    seen = [outcome for outcome in AttemptOutcome if any(one is outcome for one, _, _ in tries)]
+    rows: list[Sequence[Cell]] = [
+        [span, *(sum(one is outcome for one, _, _ in part) for outcome in seen), *_speeds(_answered(part))]
+        for span, part in spans.items()
+    ]
+    heads = [
+        call.text("Lúc", "When"),
+        *(call.text(*OUTCOME_WORDS[outcome]) for outcome in seen),
+        call.text("Trả lời trong, trung vị", "Answered in, median"),
+        call.text("95 %", "95 %"),
+    ]
+    return Table(
+        caption=call.text("Kết quả các lần thử theo thời gian", "What tries came to, over time"),
+        heads=heads,
+        rows=rows[:SHOWN],
+        more=call.text(f"Còn {len(rows) - SHOWN} dòng nữa.", f"{len(rows) - SHOWN} more lines.")
+        if len(rows) > SHOWN
+        else "",
+    )
+
+
+def _versions(call: DeskCall, party: Party, spoken: Sequence[Spoken]) -> Part:
+    """Which versions of which message it reads, by its profile, and has sent."""
+    kinds = sorted({*party.versions, *(one.loai for one in spoken)})
+    rows: list[Sequence[Cell]] = []
+    for kind in kinds:
+        reads = party.versions.get(kind)
+        sent: list[Spoken | None] = [one for one in spoken if one.loai == kind]
+        for one in sent or [None]:
+            said: list[Cell] = [None, None, None] if one is None else [one.phien_ban, one.count, words.when(one.last)]
+            rows.append(
+                [kind, ", ".join(reads) if reads is not None else call.text("mọi phiên bản", "every one"), *said]
+            )
+    heads = (
+        ("Loại", "Type"),
+        ("Đọc được", "Reads"),
+        ("Đã gửi trong 30 ngày", "Sent in 30 days"),
+        ("Số", "Count"),
+        ("Lần cuối", "Last"),
+    )
+    return Table(
+        caption=call.text("Phiên bản thông điệp", "Versions of messages"),
+        heads=[call.text(*head) for head in heads],
+        rows=rows,
+        empty=call.text(
+            "hồ sơ bên không giới hạn, và không có thông điệp nào trong 30 ngày.",
+            "its profile names none, and it sent no message in 30 days.",
+        ),
+    )
+
+
+# What is ordered about a party
+
+
+def _orders(call: DeskCall, party: Party) -> list[Part]:
+    """The buttons of what can be ordered, for whoever may."""
+    return [
+        Act(
+            to=act.to,
+            button=call.text(*act.title).capitalize(),
+            hidden=[("ben", str(party.id))],
+            grave=act.grave,
+        )
+        for act, order in zip(ACTS, PartyOrder, strict=True)
+        if order in orders_for(party) and call.can(act.role)
+    ]
+
+
+def _planning(order: PartyOrder) -> Callable[[DeskCall], ActPlan]:
+    def plan(call: DeskCall) -> ActPlan:
+        name = text_of(call.form, "ben", 100)
+        party = call.parties.get(name)
+        if party is None:
+            raise Stopped(unknown("party", name))
+        if (problem := why_not(party, order)) is not None:
+            raise Stopped(problem)
+        with call.store.read() as view:
+            queue = next((queue for queue in view.queues() if queue.party == party.id), None)
+        owed = sum(queue.counts.values()) if queue is not None else 0
+        act_vi, act_en = ORDERS[order].act
+        says = [
+            call.text(f"{act_vi.capitalize()} {party.name}.", f"{act_en.capitalize()} {party.name}."),
+            call.text(*TELLS[order]),
+            call.text(f"Còn phải gửi tới bên này: {owed} lượt.", f"Deliveries owed to it: {owed}."),
+            call.text(
+                "Áp dụng tệp hồ sơ bên không làm thay đổi việc này.", "Applying profile files does not change this."
+            ),
+        ]
+        return ActPlan(says=says, facts={"ben": str(party.id)})
+
+    return plan
+
+
+def _ordering(order: PartyOrder) -> Callable[[DeskCall, Mapping[str, Any], str], ActDone]:
+    def do(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
+        name = PartyId(facts["ben"])
+        party = order_party(call.store, name, order, who=call.at_desk.who, reason=reason, now=call.now)
+        stands_vi, stands_en = STANDS[order]
+        said = call.text(f"{party.name} {stands_vi}.", f"{party.name} {stands_en}.")
+        return ActDone(says=[said], links=[Link(party.name, words.desk_address(f"/co-quan/{party.id}"))])
+
+    return do
+
+
+_NAMES: Final[Mapping[PartyOrder, tuple[str, str, str]]] = {
+    PartyOrder.PAUSE: ("ben-tam-dung", "tạm dừng gửi tới bên này", "pause the party"),
+    PartyOrder.RESUME: ("ben-gui-tiep", "gửi tiếp tới bên này", "resume the party"),
+    PartyOrder.LOCK: ("ben-khoa", "khóa bên này", "lock the party"),
+    PartyOrder.UNLOCK: ("ben-mo-khoa", "mở khóa bên này", "unlock the party"),
+}
+ACTS = [
+    DeskAct(
+        name=_NAMES[order][0],
+        command=f"parties {order.value}",
+        role=ORDERS[order].role,
+        title=_NAMES[order][1:],
+        plan=_planning(order),
+        do=_ordering(order),
+        grave=order is PartyOrder.LOCK,
+    )
+    for order in PartyOrder
+]
 
 
 PAGES = [

@@ -23,7 +23,7 @@ from gateway.console.acts import act_pages
 from gateway.console.render import MenuEntry
 from gateway.console.room import BASE, DeskPage
 
-ACTS: Final = [*morning.ACTS, *dossiers.ACTS, *replay.ACTS, *desk_batches.ACTS]
+ACTS: Final = [*morning.ACTS, *dossiers.ACTS, *agencies.ACTS, *replay.ACTS, *desk_batches.ACTS]
 PAGES: Final[list[DeskPage]] = [
     *morning.PAGES,
     *dossiers.PAGES,

@@ -62,7 +62,7 @@ def _sender_refused(
         return Problem("AUT-001", {"ma": ma})
     if sender is None or named.id != sender.id:
         return Problem("AUT-002", {"ma": ma, "caller": caller.party})
-    if not sender.enabled:
+    if not sender.open:
         return Problem("AUT-003", {"ma": ma})
     if sender.role not in rights.senders:
         facts = {"loai": thong_diep.loai, "goc": thong_diep.goc, "role": sender.role, "allowed": sorted(rights.senders)}
@@ -76,7 +76,7 @@ def _receiver_refused(
     """The code and the facts, besides the identifier, for which this receiver may not be named; None: it may."""
     if receiver is None:
         return "AUT-010", {}
-    if not receiver.enabled:
+    if not receiver.open:
         return "AUT-011", {}
     if sender is None:
         return None

@@ -334,8 +334,17 @@ class PartyFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeskOrders:
+    """What persons at the desk ordered about a party, beside its file: applying files neither sets nor ends it."""
+
+    paused: str | None = None  # why nothing is sent to it; it may go on sending
+    locked: str | None = None  # why it may neither send nor be sent anything
+    resumed_at: datetime | None = None  # when the last of them ended: waiting until then used up nobody's patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """One registered party. A party's file is its whole configuration."""
+    """One registered party. A party's file is its whole configuration; what the desk ordered stands beside it."""
 
     id: PartyId
     name: str
@@ -371,6 +380,17 @@ class Party:
     may_send_to: tuple[str, ...] | None = None  # party ids; None: any
     privileges: frozenset[str] = frozenset()  # "recall-result", "step-back", "by-decree"
     contact: str | None = None  # a unit, not a person
+    desk: DeskOrders = field(default_factory=DeskOrders)
+
+    @property
+    def open(self) -> bool:
+        """Whether it may send and be sent to: neither its file nor the desk has locked it."""
+        return self.enabled and self.desk.locked is None
+
+    @property
+    def called(self) -> bool:
+        """Whether the gateway calls its system: it is open, and not paused."""
+        return self.open and self.desk.paused is None
 
 
 def identifier_key(identifier: str) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from gateway.core.date_forms import VIETNAM
 from gateway.core.model import DeliveryId, MaHoSo, PartyId
+from gateway.core.parties import Party
 
 
 class Differs(StrEnum):
@@ -71,6 +72,7 @@ class DriftCause(StrEnum):
     UNCERTAIN = "uncertain"  # it left, and nobody knows whether it arrived
     HELD = "held"  # the party refused it, or patience is exhausted
     LOCKED = "locked"  # the party is locked in the registry
+    PAUSED = "paused"  # the desk paused sending to it
     LET_GO = "let-go"  # it was refused, and a person skipped it
     NOT_ADDRESSED = "not-addressed"  # messages that did not name the party changed the dossier
     MISSING_THERE = "missing-there"  # the party says that it has no such dossier
@@ -97,6 +99,7 @@ TURNS: Mapping[DriftCause, DriftTurn] = {
     DriftCause.UNCERTAIN: DriftTurn.GATEWAY,
     DriftCause.HELD: DriftTurn.OPERATOR,
     DriftCause.LOCKED: DriftTurn.OPERATOR,
+    DriftCause.PAUSED: DriftTurn.OPERATOR,
     DriftCause.LET_GO: DriftTurn.OPERATOR,
     DriftCause.NOT_ADDRESSED: DriftTurn.OPERATOR,
     DriftCause.MISSING_THERE: DriftTurn.PARTY,
@@ -109,6 +112,13 @@ TURNS: Mapping[DriftCause, DriftTurn] = {
     DriftCause.GIVEN_BACK: DriftTurn.OPERATOR,
     DriftCause.NEVER_SENT: DriftTurn.PARTY,
 }
+
+
+def stopped(party: Party) -> DriftCause | None:
+    """Why nothing is sent to a party at all, by its file or the desk."""
+    if not party.open:
+        return DriftCause.LOCKED
+    return None if party.called else DriftCause.PAUSED
 
 
 class DisagreementKind(StrEnum):

@@ -339,7 +339,7 @@ def unproven(trust: TrustView, parties: Parties, now: datetime) -> list[Unproven
     for party in parties:
         for registration in party.certificates:
             certificate = trust.certificates.get(registration.fingerprint)
-            if registration.tree is None or not party.enabled or certificate is None or not certificate.within(now):
+            if registration.tree is None or not party.open or certificate is None or not certificate.within(now):
                 continue  # one outside its dates signs nothing, whatever its status
             standing = trust.standing(registration.fingerprint, registration.tree, now)
             if standing.status is StatusWord.UNKNOWN or standing.code == "SIG-064":

@@ -19,7 +19,7 @@ from gateway.core.lifecycle import LifeRules
 from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
-from gateway.core.reconcile import TURNS, DriftCause, DriftTurn
+from gateway.core.reconcile import TURNS, DriftCause, DriftTurn, stopped
 from gateway.core.told import CONTRADICTS, Told, ToldNews, agreeing, compared, is_told
 from gateway.store import Lane, Store, View
 from schemas.record import WORDS, HoSoRecord, not_taken, record_of, still_owed
@@ -72,7 +72,7 @@ def _on_its_way(view: View, parties: Parties, party: Party, lane: Lane) -> Drift
     told, record = view.told(party.id, lane.lane), _record(view, parties, lane.lane)
     first = lane.first
     cause = {DeliveryState.UNKNOWN: DriftCause.UNCERTAIN}.get(first.state, DriftCause.WAITING)
-    cause = DriftCause.HELD if lane.held else DriftCause.LOCKED if not party.enabled else cause
+    cause = DriftCause.HELD if lane.held else stopped(party) or cause
     return Drift(
         party=party.id,
         ma_ho_so=MaHoSo(lane.lane),

@@ -45,7 +45,7 @@ def sources(parties: Parties, connectors: ConnectorRegistry) -> list[Source]:
     """The parties whose connector can fetch. What is wrong with a profile is the outbox's to tell."""
     found = []
     for party in parties:
-        if party.connector is None or not party.enabled or party.role is Role.GATEWAY:
+        if party.connector is None or not party.called or party.role is Role.GATEWAY:
             continue
         try:
             connector = connectors.named(party.connector)

@@ -422,7 +422,7 @@ def _typed_header(envelope: Envelope, gate: Gate, party: Party, ma_ho_so: str) -
         agency = gate.parties.agency_of(ma_ho_so)
         receivers = [agency] if agency is not None else []
     else:
-        receivers = [other for other in gate.parties if other.role is Role.PORTAL and other.enabled]
+        receivers = [other for other in gate.parties if other.role is Role.PORTAL and other.open]
     if not receivers:
         raise Stopped(Problem("AUT-015", {"loai": qcvn120.FORMS[envelope.form.value].loai}))
     return write.Header(

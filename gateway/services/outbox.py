@@ -172,13 +172,19 @@ class _Way:
     def retry(self) -> RetryPolicy:
         return self.party.retry if self.party is not None else RetryPolicy()
 
+    @property
+    def patient_since(self) -> datetime | None:
+        """Until when nothing could be sent: it did not answer, or the desk had paused or locked it."""
+        ends = (self.breaker.recovered_at, self.party.desk.resumed_at if self.party is not None else None)
+        return max((end for end in ends if end is not None), default=None)
+
     def at_once(self, pace: Pace) -> int:
         return self.common.at_once or pace.per_party
 
     def room(self, pace: Pace, now: datetime) -> int:
         """How many more may begin now."""
-        if self.party is not None and (not self.party.enabled or self.party.role is Role.GATEWAY):
-            return 0  # locked: nothing goes out, nothing ages; ourselves: answered by another service
+        if self.party is not None and (not self.party.called or self.party.role is Role.GATEWAY):
+            return 0  # locked or paused: nothing goes out, nothing ages; ourselves: answered by another service
         free = self.breaker.allows(self.at_once(pace), now) - self.under_way
         if self.bucket is not None:
             free = min(free, self.bucket.available(now))
@@ -577,7 +583,7 @@ class Outbox:
             now,
             first_s=self._pace.first_s,
             receipt_later_h=way.common.receipt_later_h,
-            patient_since=way.breaker.recovered_at,
+            patient_since=way.patient_since,
         )
         silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered
         if way.breaker.is_open and silent and verdict.due_at is not None and delivery.due_at is not None:

@@ -55,7 +55,7 @@ def look_now(store: Store, parties: Parties, now: datetime) -> NowOverview:
         return NowOverview(
             at=now,
             queues=view.queues(),
-            speeds={party: _speed(took) for party, took in view.delivered_lately(SPEED_OF).items()},
+            speeds={party: delivery_speed(took) for party, took in view.delivered_lately(SPEED_OF).items()},
             lanes_held=view.count_lanes(held_only=True),
             messages_held=view.held_count(),
             rejected=sorted(rejected.items(), key=lambda row: (-row[1], row[0]))[:CODES],
@@ -64,8 +64,8 @@ def look_now(store: Store, parties: Parties, now: datetime) -> NowOverview:
         )
 
 
-def _speed(took: Sequence[float]) -> DeliverySpeed:
-    """The nearest rank: a value that was measured, also where there are few."""
+def delivery_speed(took: Sequence[float]) -> DeliverySpeed:
+    """Of at least one span. The nearest rank: a value that was measured, also where there are few."""
     ranked = sorted(took)
     p50, p95 = (ranked[max(0, ceil(share * len(ranked)) - 1)] for share in (0.5, 0.95))
     return DeliverySpeed(number=len(ranked), p50_s=p50, p95_s=p95)

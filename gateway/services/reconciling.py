@@ -29,6 +29,7 @@ from gateway.core.reconcile import (
     compared_digits,
     disagreement_kind,
     moment_to,
+    stopped,
 )
 from gateway.core.told import COMPARED, CONTRADICTS, ToldNews, is_told
 from gateway.store import SideBook, SidePair, Store, View
@@ -369,7 +370,7 @@ def _told_to(view: View, parties: Parties, party: Party, dossier: Dossier, kind:
     if waiting:
         first = next((one for one in waiting if one.state.holds_lane and one.blocking), waiting[0])
         cause = {DeliveryState.UNKNOWN: DriftCause.UNCERTAIN}.get(first.state, DriftCause.WAITING)
-        cause = DriftCause.HELD if first.state.holds_lane else DriftCause.LOCKED if not party.enabled else cause
+        cause = DriftCause.HELD if first.state.holds_lane else stopped(party) or cause
         return _Why(cause, first.id, first.problem.code if first.problem is not None else None)
     if party.receives is Receives.PULL and view.unread(party.id, code):
         return _Why(DriftCause.UNREAD)

@@ -111,7 +111,7 @@ def _still_needed(view: View, parties: Parties, messages: list[Message]) -> tupl
             if entry.party not in confirmed:
                 confirmed[entry.party] = view.reader(entry.party).confirmed
             known = parties.get(entry.party)  # whoever was removed from the registry will not come for it
-            if known is not None and known.enabled and entry.position > confirmed[entry.party]:
+            if known is not None and known.open and entry.position > confirmed[entry.party]:
                 return "unread", entry.party
     return None
 

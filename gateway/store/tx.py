@@ -8,7 +8,7 @@ collected, and written by :meth:`Tx.close`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -843,8 +843,20 @@ class Tx(FilesWrite, BatchTx, NoticeTx):
 
         Profiles that are not named stay. What does not change what is in force is not written.
         """
+        return self.change_parties(lambda _current: profiles, who=who, reason=reason, now=now)
+
+    def change_parties(
+        self,
+        change: Callable[[Mapping[PartyId, str | None]], Mapping[PartyId | str, str | None]],
+        *,
+        who: str,
+        reason: str,
+        now: datetime,
+    ) -> int:
+        """As :meth:`apply_parties`, of profiles that ``change`` makes of those in force, which nobody else changes meanwhile."""
         version = self._next(PARTIES, now)  # locked from here on: two people cannot apply at once
         current = {known.id: known.profile for known in self.parties()}
+        profiles = change(current)
         news = {party: text for party, text in sorted(profiles.items()) if current.get(PartyId(party)) != text}
         values = [
             {"id": party, "version": version, "profile": text, "author": who, "reason": reason, "applied_at": now}

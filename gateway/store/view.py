@@ -948,13 +948,13 @@ class View(FilesRead, BatchView, NoticeView):
             rows.attempt_of(row) for row in self._all(select(a).where(a.c.delivery == delivery).order_by(a.c.number))
         ]
 
-    def newest_attempts(self, party: PartyId, limit: int) -> list[tuple[AttemptOutcome, float]]:
-        """What the tries of a party's newest deliveries came to, and how many seconds each took."""
+    def newest_attempts(self, party: PartyId, limit: int) -> list[tuple[AttemptOutcome, datetime, float]]:
+        """What the tries of a party's newest deliveries came to, when each began, and how many seconds it took."""
         a = tables.attempt
         newest = select(_d.c.id).where(_d.c.party == party).order_by(_d.c.seq.desc()).limit(limit).subquery()
         found = select(a.c.outcome, a.c.started_at, a.c.ended_at).join(newest, newest.c.id == a.c.delivery).limit(limit)
         return [
-            (AttemptOutcome(row.outcome), max(0.0, (row.ended_at - row.started_at).total_seconds()))
+            (AttemptOutcome(row.outcome), row.started_at, max(0.0, (row.ended_at - row.started_at).total_seconds()))
             for row in self._all(found)
         ]
 

@@ -93,7 +93,7 @@ class Doorkeeper:
         if identity is None:
             raise refuse("AUT-101", headers=_CHALLENGE)
         party = identity.party
-        if not party.enabled:
+        if not party.open:
             raise refuse("AUT-105", party=party.id)
         per_s = party.rate_per_s or self._door.rate_per_s
         if per_s:

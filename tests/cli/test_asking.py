@@ -16,8 +16,10 @@ from gateway.cli.command import Group
 from gateway.cli.run import batch_acts
 from gateway.core.batches import BatchKind
 from gateway.core.operators import OperatorRole
+from gateway.core.orders import PartyOrder
 from gateway.services.batches import carry_on_batches, pause_batch, replay_steps, start_batch
 from gateway.services.operators import add_operator
+from gateway.services.profiles import order_party
 
 HS01, BAD = "accepted/HS01-nop-ho-so-toi-thieu", "rejected/SIG-001-sua-noi-dung"
 
@@ -26,6 +28,9 @@ ACTS = {
     "replay": ["--state", "refused"],
     "skip": ["{delivery}"],
     "parties apply": [],
+    "parties resume": ["so-tu-phap"],
+    "parties lock": ["so-xay-dung"],
+    "parties unlock": ["ubnd-xa-thu-nghiem"],
     "erase": ["--rejected-before", "2999-01-01"],
     "restore": ["{backup}", "--config", "{empty}"],
     "db copy": ["sqlite:///{folder}/copy.sqlite3"],
@@ -86,6 +91,7 @@ NO_ACTS = [
         "db upgrade",
     ),
     *("batches", "batch show", "batch pause"),  # whoever wants to stop is not asked twice, and nothing is lost by it
+    "parties pause",  # as above
     *("notify list", "notify test", "top"),
     *("trust forecast", "trust show", "trust refresh", "key new"),
     *("operator add", "operator list", "operator password"),
@@ -121,6 +127,8 @@ def acts(cli, office, tmp_path):
     office.receive(BAD)
     who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
     add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
+    order_party(office.store, "so-tu-phap", PartyOrder.PAUSE, **who)
+    order_party(office.store, "ubnd-xa-thu-nghiem", PartyOrder.LOCK, **who)
     file = tmp_path / "co-quan.csv"
     file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
     profile = office.folder / "parties" / "so-tu-phap.toml"

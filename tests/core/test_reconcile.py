@@ -48,7 +48,7 @@ def test_whose_turn_it_is_follows_from_the_cause():
     causes = {turn: {cause.value for cause, whose in TURNS.items() if whose is turn} for turn in DriftTurn}
     assert causes == {
         DriftTurn.GATEWAY: {"waiting", "uncertain", "held-here"},
-        DriftTurn.OPERATOR: {"held", "locked", "let-go", "not-addressed", "not-its-own", "given-back"},
+        DriftTurn.OPERATOR: {"held", "locked", "paused", "let-go", "not-addressed", "not-its-own", "given-back"},
         DriftTurn.PARTY: {"missing-there", "changed-there", "unread", "event-waiting", "refused-here", "never-sent"},
     }
     assert set(TURNS) == set(DriftCause)

@@ -20,7 +20,7 @@ from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId
-from gateway.core.parties import AfterFailure, LanePolicy, Parties, Party, RetryPolicy, Role
+from gateway.core.parties import AfterFailure, DeskOrders, LanePolicy, Parties, Party, RetryPolicy, Role
 from gateway.core.patience import THRESHOLD, Breaker, Bucket
 from gateway.core.problems import Problem
 from gateway.services.outbox import (
@@ -634,6 +634,35 @@ def test_a_locked_party_gets_nothing_and_nothing_ages(sqlite_store: Store, clock
             assert await drain(box) == 0
             assert owing.deliveries()[0].tries == 0
             current = Parties([to])
+            await drain(box)
+            assert owing.states() == ["delivered"]
+
+    run(story())
+
+
+def test_a_paused_party_gets_nothing_and_the_pause_uses_up_no_patience(sqlite_store: Store, clock: Clock) -> None:
+    script = Script()
+
+    async def story() -> None:
+        to = agency(connector="script")
+        owing = Owing(sqlite_store, clock, to)
+        owing.loose(to)
+        script.say = failing(Unreachable(Problem("DLV-020")))
+        current = Parties([to])
+        async with outbox(owing, clock, script(), parties=lambda: current) as box:
+            await drain(box)
+            assert owing.deliveries()[0].tries == 1
+            current = Parties([replace(to, desk=DeskOrders(paused="bảo trì"))])
+            clock.forward(hours=1000)
+            assert await drain(box) == 0
+            current = Parties([replace(to, desk=DeskOrders(resumed_at=clock()))])
+            await drain(box)
+            assert (owing.states(), owing.deliveries()[0].tries) == (
+                ["queued"],
+                2,
+            )  # not given up for the time of the pause
+            script.say = lambda _: Receipt(reference="1")
+            clock.forward(hours=1)
             await drain(box)
             assert owing.states() == ["delivered"]
 
