@@ -488,7 +488,13 @@ def prove_registry(rows: Iterable[PartyVersion], settings: Settings) -> None:
         for row in rows:
             party = row.id
             built.append(profiles.from_text(row.profile or ""))
+        try:
             TrustView.build(Parties(built))
+        except Exception:
+            for number, one in enumerate(built, 1):
+                party = one.id
+                TrustView.build(Parties(built[:number]))
+            raise
         party = str(OURSELVES)
         own = with_ourselves(Parties(built), settings, None)
         TrustView.build(own, load_trees(settings))
@@ -568,8 +574,6 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
 
     Raises Stopped (SYS-020) for a file that cannot be read.
     """
-    from signing.status import judge_status
-
     crls: dict[str, list[bytes]] = {}
     for number, tree in enumerate(settings.trust.trees):
         crls[tree.name] = [_bytes(path, f"trust.trees[{number + 1}].crls") for path in tree.crls]
@@ -583,6 +587,8 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
                 asked.append((certificate, grown))
     if not asked:
         return []
+    from signing.status import judge_status
+
     # A thread of its own: the path validator runs an event loop, and the caller's thread may be running one already.
     with ThreadPoolExecutor(1, thread_name_prefix="status") as aside:
         lasts = timedelta(hours=settings.trust.evidence_h)

@@ -5,6 +5,7 @@ Commands are imported when they run, so that ``lienthong --help`` is quick.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 
 INTERRUPTED = 130  # as a shell says it
+SELDOM = 50_000  # objects between two looks for garbage: a look-up, which makes many and ends, took a tenth more CPU by looking
 
 COMMANDS: dict[str, LazyCommand] = {
     "demo": LazyCommand(
@@ -223,6 +225,7 @@ lienthong.params.append(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code. Errors are sentences; a traceback is shown with --verbose only."""
+    gc.set_threshold(SELDOM)
     arguments = sys.argv[1:] if arguments is None else arguments
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: everything is done, and said to nobody
         sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115

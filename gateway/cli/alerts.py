@@ -89,7 +89,7 @@ def current_alerts(
     """Everything that somebody should look at now, grouped; the most urgent and then the most numerous first."""
     from gateway.core.alerts import Alarm, Alert, group_alerts
     from gateway.services.batches import waiting_batches
-    from gateway.services.certificate_status import endangered, unproven
+    from gateway.services.certificate_ends import endangered, unproven
     from gateway.services.drift import drift_alerts, projected
     from gateway.services.notices import dead_channels
     from gateway.services.reconciling import reconcile_alerts

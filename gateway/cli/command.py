@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 problems found, 2 wrong usage or configuration, 3 undeterm
 
 from __future__ import annotations
 
+import gc
 import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
@@ -466,6 +467,11 @@ def _agree(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 def _act_as(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     if value:
         take_common(ctx).acting_as = value
+
+
+def stays() -> None:
+    """For a process that goes on for months: garbage is looked for as often as Python means it, unlike in a short run."""
+    gc.set_threshold(700, 10, 10)
 
 
 def reason_of(call: CommandRun, reason: str | None, act: str) -> str:

@@ -27,7 +27,7 @@ from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, Fate, PartyId
 from gateway.core.operators import OperatorRole
-from gateway.core.problems import Lang, Problem, Stopped, catalogue
+from gateway.core.problems import Lang, Problem, Stopped, catalogue, is_known
 from gateway.core.unknown import unknown
 from gateway.core.written import nearest
 
@@ -249,7 +249,7 @@ def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
 
 def explained(code: str, facts: Mapping[str, Any], lang: Lang) -> dict[str, str]:
     """What a code means with these facts, and its remedy; empty for a code of another version of this program."""
-    if code not in catalogue():
+    if not is_known(code):
         return {"message": "", "remedy": ""}
     problem = Problem(code, dict(facts))
     return {"message": problem.message(lang), "remedy": problem.remedy(lang)}

@@ -529,7 +529,7 @@ def _who_listens(settings: Settings) -> str | None:
 
 def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:
     """What is not known of the registered certificates, and for want of what."""
-    from gateway.services.certificate_status import unproven
+    from gateway.services.certificate_ends import unproven
     from gateway.wiring import registry_looked_at
 
     def look() -> Iterable[Problem]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import FINE, CommandRun, command, option, with_settings
+from gateway.cli.command import FINE, CommandRun, command, option, stays, with_settings
 from gateway.core.addresses import host_and_port
 from gateway.core.problems import Problem, Stopped
 
@@ -66,6 +66,7 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
     loaded = call.loaded
+    stays()
     start_logging(loaded.settings)
     if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
@@ -100,6 +101,7 @@ def work(call: CommandRun) -> int:
     from gateway.wiring import await_store, build, start_logging
 
     settings = call.settings
+    stays()
     start_logging(settings)
     gate = build(settings, await_store(call.loaded, at_door=False))
     if gate.key is None:

@@ -66,7 +66,7 @@ KINDS = {
 )
 def forecast(call: CommandRun, within: int | None) -> int:
     """Lists ends, the nearest first."""
-    from gateway.services.certificate_status import forecast as look_ahead
+    from gateway.services.certificate_ends import forecast as look_ahead
     from gateway.wiring import registry_looked_at
 
     screen, now = call.screen, call.now
@@ -122,7 +122,7 @@ def forecast(call: CommandRun, within: int | None) -> int:
 )
 def show(call: CommandRun) -> int:
     """Lists what is known."""
-    from gateway.services.certificate_status import unproven
+    from gateway.services.certificate_ends import unproven
     from gateway.wiring import registry_looked_at
 
     screen, now = call.screen, call.now

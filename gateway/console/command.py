@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from gateway.cli.command import FINE, CommandRun, command, option, with_settings
+from gateway.cli.command import FINE, CommandRun, command, option, stays, with_settings
 from gateway.console.app import Console
 from gateway.console.room import BASE, Room
 from gateway.core.addresses import host_and_port
@@ -34,6 +34,7 @@ def console(call: CommandRun, host: str | None, port: int | None) -> int:
     """Serves until it is told to stop."""
     call = with_settings(call, console__host=host, console__port=port)
     settings = call.settings
+    stays()
     start_logging(settings)
     room = Room(call.loaded, call.store)
     room.registry()  # what is wrong is said here, in sentences, before anybody looks

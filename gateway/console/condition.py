@@ -13,7 +13,7 @@ from gateway.console.charts import bars
 from gateway.console.parts import Cell, Facts, Glance, Part, Table, ToldProblems
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
 from gateway.core.problems import Problem
-from gateway.services.certificate_status import forecast, unproven
+from gateway.services.certificate_ends import forecast, unproven
 from gateway.store import schema_revision
 from gateway.wiring import shown_url
 

@@ -9,11 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connectors.base import Configured, Connector
-from connectors.http import Http
-from connectors.outcomes import Unreachable
 from gateway.core.alerts import Alarm, Alert
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
@@ -22,7 +19,11 @@ from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import TURNS, DriftCause, DriftTurn, stopped
 from gateway.core.told import CONTRADICTS, Told, ToldNews, agreeing, compared, is_told
 from gateway.store import Lane, Store, View
-from schemas.record import WORDS, HoSoRecord, not_taken, record_of, still_owed
+
+if TYPE_CHECKING:  # imported where they are used: counts and alerts need neither XML nor the network
+    from connectors.base import Configured, Connector
+    from connectors.http import Http
+    from schemas.record import HoSoRecord
 
 MOST = 100_000  # lanes of one party that are looked at
 
@@ -86,6 +87,8 @@ def _on_its_way(view: View, parties: Parties, party: Party, lane: Lane) -> Drift
 
 def _left_behind(view: View, parties: Parties, told: Told) -> Drift | None:
     """Nothing is on its way any more; None where what it has is the truth all the same."""
+    from schemas.record import not_taken, still_owed  # noqa: PLC0415 - as above
+
     record = _record(view, parties, told.ma_ho_so)
     if record is None or record.whole is None:
         return None
@@ -118,6 +121,8 @@ def _believed(told: Told, record: HoSoRecord | None) -> Drift:
 
 def _record(view: View, parties: Parties, ma_ho_so: str) -> HoSoRecord | None:
     """The dossier as it stands; None where its letters cannot be read any more."""
+    from schemas.record import WORDS, record_of  # noqa: PLC0415 - as above
+
     try:
         return record_of(view.letters_of(ma_ho_so, lambda agency: LifeRules.of(parties.get(agency)), of=WORDS))
     except (KeyError, Stopped):
@@ -157,6 +162,8 @@ async def ask_party(
 
     Changes nothing over there. Ends at the first answer that is none: what was heard before stays.
     """
+    from connectors.outcomes import Unreachable  # noqa: PLC0415 - as above
+
     with store.read() as view:
         listed = view.told_rows(party.id, most)
     asked = AskedParty()

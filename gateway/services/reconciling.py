@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from connectors.outcomes import Unreachable
 from gateway.core.alerts import Alarm, Alert
 from gateway.core.chain import LogEntry
 from gateway.core.date_forms import WIRE
@@ -33,7 +32,6 @@ from gateway.core.reconcile import (
 )
 from gateway.core.told import COMPARED, CONTRADICTS, ToldNews, is_told
 from gateway.store import SideBook, SidePair, Store, View
-from schemas.record import WORDS, not_taken, record_of, still_owed
 
 PAGE = 2000  # dossiers of one snapshot
 HISTORY = frozenset(
@@ -191,6 +189,8 @@ async def compare_asked(
     An answer that cannot be read says nothing of its dossier. Ends early where the party cannot say now, or says nothing that
     can be read so many times in a row. Raises Stopped (REC-022) where this party cannot be asked.
     """
+    from connectors.outcomes import Unreachable  # noqa: PLC0415 - alerts need no network
+
     problems: Counter[str] = Counter()
     ended: Problem | None = None
     ours = _Ours(store, parties, party.id, COMPARED, looked_up_digits(party))
@@ -382,6 +382,8 @@ def _told_to(view: View, parties: Parties, party: Party, dossier: Dossier, kind:
 
 def _believes_otherwise(view: View, parties: Parties, party: Party, dossier: Dossier, kind: DisagreementKind) -> _Why:
     """Of a party that is told of dossiers as they stand, when nothing is on its way: what it took, and what it did not."""
+    from schemas.record import WORDS, not_taken, record_of, still_owed  # noqa: PLC0415 - alerts need no XML
+
     told = view.told(party.id, dossier.ma_ho_so)
     if told is None:
         return _Why(DriftCause.NOT_ADDRESSED)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,7 +27,6 @@ from sqlalchemy import (
 
 from gateway.core.alerts import AcknowledgedAlert
 from gateway.core.chain import GENESIS, Head, LogEntry
-from gateway.core.ledger import Ledger
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import (
     Attempt,
@@ -70,6 +69,9 @@ from gateway.store.records import (
     Spoken,
     VerdictRecord,
 )
+
+if TYPE_CHECKING:
+    from gateway.core.ledger import Ledger
 
 # Names in table counter. Where several are locked it is in the order of their names, the log last.
 LOG = "~log"
@@ -279,6 +281,8 @@ class View(FilesRead, BatchView, NoticeView):
 
     def rehearse(self, findings: Sequence[Finding]) -> Ledger:
         """What is on record about these findings, to be entered for the sake of the answer only. Takes and locks nothing."""
+        from gateway.core.ledger import Ledger  # noqa: PLC0415 - the counter, with all its rules; who only looks needs none
+
         ledger = Ledger()
         keys = {key_of(finding) for finding in findings if finding.thong_diep is not None}
         ledger.claims.update(self._claims(keys))

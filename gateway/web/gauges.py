@@ -11,7 +11,7 @@ from gateway.core.batches import BatchState
 from gateway.core.chain import LogEntry
 from gateway.core.model import PartyId
 from gateway.core.parties import Receives
-from gateway.services.certificate_status import forecast
+from gateway.services.certificate_ends import forecast
 from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
 from gateway.services.reconciling import reconciled

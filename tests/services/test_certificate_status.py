@@ -14,7 +14,8 @@ from connectors.pki import Pki
 from gateway import wiring
 from gateway.core.parties import Parties, Role, SigningCertificate
 from gateway.core.problems import Lang, Problem
-from gateway.services.certificate_status import Ending, Sources, endangered, forecast, is_due, refresh, unproven
+from gateway.services.certificate_ends import Ending, endangered, forecast, unproven
+from gateway.services.certificate_status import Sources, is_due, refresh
 from signing.certificates import read_certificate
 from signing.status import judge_status
 from signing.trust import CertificateStatus, StatusWord, TrustView, load_tree

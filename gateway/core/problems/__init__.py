@@ -79,7 +79,7 @@ class Problem:
     @property
     def entry(self) -> ProblemEntry:
         """The catalogue's entry. Raises KeyError for a code that is not in it."""
-        return catalogue()[self.code]
+        return problem_entry(self.code)
 
     @property
     def outcome(self) -> ProblemOutcome:
@@ -201,28 +201,63 @@ def _shown(value: object) -> str:
 
 
 @cache
+def problem_entry(code: str) -> ProblemEntry:
+    """The catalogue's entry of a code, by reading its family alone: whoever tells one problem does not parse thirteen files.
+
+    Raises KeyError for a code that is not in it.
+    """
+    for family in (code.partition("-")[0].lower(), _DOOR):
+        if code in (entries := _family(family)):
+            return entries[code]
+    raise KeyError(code)
+
+
+def is_known(code: str) -> bool:
+    """Whether there is such a code; one of another version of this program may not be."""
+    try:
+        problem_entry(code)
+    except KeyError:
+        return False
+    return True
+
+
+@cache
 def catalogue() -> Mapping[str, ProblemEntry]:
     """Every code there is. Raises ValueError when the files contradict themselves."""
     entries: dict[str, ProblemEntry] = {}
-    for file in sorted(resources.files(__package__).iterdir(), key=lambda f: f.name):
-        if not file.name.endswith(".toml"):
-            continue
-        for code, row in tomllib.loads(file.read_text("utf-8")).items():
+    for name in sorted(file.name for file in resources.files(__package__).iterdir()):
+        family = _family(name.removesuffix(".toml")) if name.endswith(".toml") else {}
+        for code in family:
             if code in entries:
                 raise ValueError(f"{code} stands twice in the problem catalogue")
-            entries[code] = ProblemEntry(
-                code=code,
-                token=row["token"],
-                outcome=ProblemOutcome(row["outcome"]),
-                side=Side(row["side"]),
-                retry=row.get("retry", False),
-                status=row.get("status"),
-                message={Lang.VI: row["vi"], Lang.EN: row["en"]},
-                remedy={Lang.VI: row["remedy_vi"], Lang.EN: row["remedy_en"]},
-                source=row["source"],
-                words={
-                    fact: {value: {Lang.VI: vi, Lang.EN: en} for value, (vi, en) in table.items()}
-                    for fact, table in row.get("words", {}).items()
-                },
-            )
+        entries |= family
     return MappingProxyType(entries)
+
+
+_DOOR: Final = "door"  # the family of the doors has codes of two others
+
+
+@cache
+def _family(name: str) -> Mapping[str, ProblemEntry]:
+    """The entries of one file; none where there is no such file."""
+    file = resources.files(__package__) / f"{name}.toml"
+    if not name.isalpha() or not file.is_file():
+        return {}
+    return {
+        code: ProblemEntry(
+            code=code,
+            token=row["token"],
+            outcome=ProblemOutcome(row["outcome"]),
+            side=Side(row["side"]),
+            retry=row.get("retry", False),
+            status=row.get("status"),
+            message={Lang.VI: row["vi"], Lang.EN: row["en"]},
+            remedy={Lang.VI: row["remedy_vi"], Lang.EN: row["remedy_en"]},
+            source=row["source"],
+            words={
+                fact: {value: {Lang.VI: vi, Lang.EN: en} for value, (vi, en) in table.items()}
+                for fact, table in row.get("words", {}).items()
+            },
+        )
+        for code, row in tomllib.loads(file.read_text("utf-8")).items()
+    }
