@@ -197,7 +197,7 @@ fuzz: $(READY)  ## mutated signed messages against the judgement; MINUTES=10 ARG
 	$(BIN)/python tools/fuzz.py --minutes $(MINUTES) $(ARGS)
 
 .PHONY: vectors
-vectors: $(READY)  ## our verdict on public signature vectors beside xmlsec1's; VECTORS=folder, ARGS="--write docs/vectors.md"
+vectors: $(READY)  ## our verdict on public signature vectors beside xmlsec1's; VECTORS=folder, ARGS="--write docs"
 	@[ -n "$(VECTORS)" ] || { echo "make vectors VECTORS=thư-mục / folder"; exit 2; }
 	$(BIN)/python tools/vectors.py "$(VECTORS)" $(ARGS)
 

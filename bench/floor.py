@@ -1,4 +1,4 @@
-"""The floor of one message: what the hot primitives alone cost, in µs of CPU (docs/performance.md).
+"""The floor of one message: what the hot primitives alone cost, in µs of CPU (docs/en/performance.md).
 
 A bound, not a design: parse and schema, SHA-256, two canonicalisations and one signature check under one fixed profile, one
 bare signature for the receipt, and five rows in a commit shared by fifty messages. No allow-list, no registry, no routing.

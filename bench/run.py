@@ -1,6 +1,6 @@
-"""The benchmark: floor and product in one run, on the same documents, on the same machine (docs/performance.md).
+"""The benchmark: floor and product in one run, on the same documents, on the same machine (docs/en/performance.md).
 
-    python bench/run.py                     the table of docs/performance.md, about half an hour
+    python bench/run.py                     the table of docs/en/performance.md, about half an hour
     python bench/run.py --quick             few messages of 4 KB, one round; to see that it works
     python bench/run.py --cases "20 xades ecdsa soap 1"     one row: KB, form, key, door, workers; what is left out is as usual
 
@@ -287,7 +287,7 @@ def middle(values: Sequence[float], digits: int = 0) -> str:
 
 
 def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
-    """The result as Markdown, ready for docs/performance.md."""
+    """The result as Markdown, ready for docs/en/performance.md."""
     parts = ("http", "parse_xsd", "sha256", "verify", "sign", "commit")
     cpu = next(
         (

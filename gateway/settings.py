@@ -253,7 +253,7 @@ class WebSettings:
     )
 
 
-INTERFACES = ("/v1", "/soap", "/dvcqg")  # what may come to an end (docs/versions.md)
+INTERFACES = ("/v1", "/soap", "/dvcqg")  # what may come to an end (docs/en/versions.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

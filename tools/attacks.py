@@ -6,7 +6,7 @@ From every accepted, signed sample the attack documents of tests/signing/attacks
 by one. What must never happen: one is accepted, an exception escapes, one is refused with other codes than its own (or, where
 the schema sees it first, the schema's), one costs as much CPU as 200 of the honest message it was made from (that is a second
 where one takes 5 ms) or over 200 MB, or anything is asked of a network. The memory is what the process grew by at its highest
-while it judged that document (Linux only: /proc). The end is a small table, for docs/threats.md.
+while it judged that document (Linux only: /proc). The end is a small table, for docs/en/threats.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Our verdict on public XML-signature vectors beside xmlsec1's, every difference with its reason.
 
     python tools/vectors.py FOLDER                 print the table
-    python tools/vectors.py FOLDER --write FILE    write it as a page (docs/vectors.md)
+    python tools/vectors.py FOLDER --write docs    write it as the pages docs/vi/vectors.md and docs/en/vectors.md
 
 The vectors are of their time: other documents than ours, DSA and SHA-1, HMAC, detached and enveloping references, XSLT.
 Under our profile they must all be refused, and each row says by which codes. So that "refused" is not mistaken for "cannot
@@ -16,6 +16,7 @@ import argparse
 import atexit
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
@@ -186,20 +187,59 @@ def _scratch() -> Path:
     return folder
 
 
-def table(found: list[Row]) -> str:
+# What the pages say, Vietnamese first.
+SAID: Final = {
+    "match": ("khớp", "match"),
+    "no match": ("không khớp", "no match"),
+    "accepts": ("nhận", "accepts"),
+    "refuses": ("từ chối", "refuses"),
+    "refused: ": ("từ chối: ", "refused: "),
+    "in profile": ("trong hồ sơ", "in profile"),
+    "differs": ("khác", "differs"),
+    "not tried": ("không thử", "not tried"),
+    "liên thông": ("liên thông", "this project"),
+    "Thông tư": ("Thông tư", "Circular"),
+    "Phụ lục": ("Phụ lục", "Annex"),
+}
+ROW_HEAD: Final = (
+    ("Mẫu", "Liên Thông", "Tính toán", "xmlsec1", ""),
+    ("Vector", "Liên Thông", "Mathematics", "xmlsec1", ""),
+)
+CODE_HEAD: Final = (("Mã", "Vì sao bị từ chối", "Nguồn"), ("Code", "Why it is refused", "Source"))
+SUMMARY_HEAD: Final = (
+    ("Nhóm mẫu", "Số mẫu", "Trong hồ sơ kỹ thuật", "Tính toán khớp", "xmlsec1 nhận", "Khác biệt được giải thích"),
+    ("Family", "Vectors", "In our profile", "Mathematics match", "xmlsec1 accepts", "Explained differences"),
+)
+
+
+def said(text: str, lang: Lang) -> str:
+    """The text with the words of the tables in the language."""
+    for word in sorted(SAID, key=len, reverse=True):
+        if text.startswith(word) or word[0].isupper() or word == "liên thông":
+            text = text.replace(word, SAID[word][lang is Lang.EN])
+    return text
+
+
+def headed(head: Iterable[str]) -> list[str]:
+    """The first two lines of a table."""
+    head = list(head)
+    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+
+
+def table(found: list[Row], lang: Lang) -> str:
     """The rows as Markdown, then what each code means."""
-    lines = ["| Vector | Liên Thông | Mathematics | xmlsec1 | |", "|---|---|---|---|---|"]
+    lines = headed(ROW_HEAD[lang is Lang.EN])
     lines += [
-        f"| `{row.name}` | {'refused: ' + ' '.join(row.codes) if row.codes else 'in profile'} | {row.mathematics} "
-        f"| {row.xmlsec1} | {'differs' if differs(row) else ''} |"
+        f"| `{row.name}` | {said('refused: ', lang) + ' '.join(row.codes) if row.codes else said('in profile', lang)} "
+        f"| {said(row.mathematics, lang)} | {said(row.xmlsec1, lang)} | {said('differs', lang) if differs(row) else ''} |"
         for row in found
     ]
     used = sorted({code for row in found for code in row.codes})
-    lines += ["", "| Code | Vì sao bị từ chối | Why it is refused | Source |", "|---|---|---|---|"]
+    lines += ["", *headed(CODE_HEAD[lang is Lang.EN])]
     for code in used:
-        entry = catalogue()[code]
-        texts = (Problem(code).message(lang).replace("|", "\\|") for lang in (Lang.VI, Lang.EN))
-        lines.append(f"| {code} | {' | '.join(texts)} | {entry.source} |")
+        text = Problem(code).message(lang).replace("|", "\\|").replace("<", "&lt;")
+        source = re.sub(r"docs/([a-z]+)\.md", r"[\1.md](\1.md)", said(catalogue()[code].source, lang))
+        lines.append(f"| {code} | {text} | {source} |")
     return "\n".join(lines)
 
 
@@ -208,10 +248,9 @@ def differs(row: Row) -> bool:
     return row.xmlsec1 == "accepts" and bool(row.codes)
 
 
-def summary(found: list[Row]) -> str:
+def summary(found: list[Row], lang: Lang) -> str:
     """Figures for each family."""
-    lines = ["| Family | Vectors | In our profile | Mathematics match | xmlsec1 accepts | Explained differences |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = headed(SUMMARY_HEAD[lang is Lang.EN])
     for family in dict.fromkeys(row.name.split("/")[0] for row in found):
         own = [row for row in found if row.name.split("/")[0] == family]
         figures = (
@@ -225,7 +264,27 @@ def summary(found: list[Row]) -> str:
     return "\n".join(lines)
 
 
-PAGE = """# Public signature vectors
+PAGES: Final = {
+    Lang.VI: """# Bộ mẫu chữ ký công khai
+
+Trục và `xmlsec1` kết luận gì về các bộ mẫu chữ ký XML công khai (merlin, phaos, xmldsig11, exc-c14n). Trang này do
+`make vectors VECTORS=folder` lập; bản thân các mẫu không thuộc dự án.
+
+Các tệp này không phải thông điệp của trục: gốc khác, tham chiếu bao ngoài và tách rời, DSA, SHA-1, HMAC, XSLT. **Hồ sơ kỹ thuật
+từ chối mọi mẫu, và phải từ chối**; bảng thứ hai cho biết nghĩa của từng mã, nên mọi khác biệt với `xmlsec1` được giải thích bằng
+một quy tắc chứ không phải vì không tính được. Cột *Tính toán* cho thấy điều sau: signxml với phép chuẩn hóa của dự án và mọi giới
+hạn được bỏ. *không thử* nêu những gì signxml không biết (KeyName không kèm khóa, RetrievalMethod, tham số đường cong ghi tường
+minh, dạng khóa RFC 4050, XPointer); không thứ nào có trong hồ sơ kỹ thuật. *khớp* ở cột đó không chứng minh gì hơn ngoài phép
+tính: signxml bỏ qua XSLT, XPath và manifest, vì vậy hồ sơ kỹ thuật từ chối đích danh các thứ này. `xmlsec1` chạy không có mạng và không xét chuỗi
+chứng thư, với các khóa mà ghi chú của từng nhóm mẫu cung cấp.
+
+{summary}
+
+## Từng mẫu
+
+{table}
+""",
+    Lang.EN: """# Public signature vectors
 
 What the gateway and `xmlsec1` say about public XML-signature test vectors (merlin, phaos, xmldsig11, exc-c14n). Made by
 `make vectors VECTORS=folder`; the vectors themselves are not part of this project.
@@ -243,14 +302,15 @@ more than the mathematics: signxml passes over XSLT, XPath and manifests, which 
 ## One by one
 
 {table}
-"""
+""",
+}
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--write", type=Path, metavar="FILE")
+    parser.add_argument("--write", type=Path, metavar="DOCS")
     given = parser.parse_args()
     if not given.folder.is_dir():
         print(f"{given.folder}: no such folder", file=sys.stderr)
@@ -259,12 +319,13 @@ def main() -> int:
     if not found:
         print(f"{given.folder}: no file with a Signature in it", file=sys.stderr)
         return 2
-    page = PAGE.format(summary=summary(found), table=table(found))
+    pages = {lang: PAGES[lang].format(summary=summary(found, lang), table=table(found, lang)) for lang in Lang}
     if given.write is not None:
-        given.write.write_text(page, encoding="utf-8")
-        print(summary(found))
+        for lang, page in pages.items():
+            (given.write / lang.value / "vectors.md").write_text(page, encoding="utf-8")
+        print(summary(found, Lang.VI))
     else:
-        print(page)
+        print(pages[Lang.VI])
     return 1 if any(not row.codes and row.xmlsec1 == "refuses" for row in found) else 0
 
 

@@ -293,8 +293,8 @@ def _insert_of(dialect: Dialect) -> Insert:
 class Bulk:
     """A statement for many rows at once, compiled once for each kind of database.
 
-    Binding a row through Connection.execute() costs more than SQLite needs to store it (docs/performance.md). So the statement is
-    written in SQLAlchemy and compiled by it, and its rows go to the driver directly.
+    Binding a row through Connection.execute() costs more than SQLite needs to store it (docs/en/performance.md). So the
+    statement is written in SQLAlchemy and compiled by it, and its rows go to the driver directly.
     """
 
     def __init__(self, make: Callable[[Insert], Any], columns: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 JSON has these names, and XML and SOAP have these elements in this order; ``tools/contract.py`` writes them into
 ``openapi.json`` and the WSDL, and every answer of the tests is held against those. A new field goes to the end of its type
-and is optional (docs/versions.md). Names follow rule N1 (Vietnamese, UpperCamelCase, ASCII); lists are ``DanhSachX`` of
+and is optional (docs/en/versions.md). Names follow rule N1 (Vietnamese, UpperCamelCase, ASCII); lists are ``DanhSachX`` of
 ``X`` (N4); instants carry the offset +07:00 (N3). Values such as ``accepted`` or ``queued`` are those of docs/en/states.md.
 """
 

@@ -1,6 +1,6 @@
 """A tray at a time: what is ready is judged back to back, recorded in one transaction, and answered after the commit.
 
-Checks back to back are cheaper than checks mixed with HTTP, and batches share a commit (docs/performance.md).
+Checks back to back are cheaper than checks mixed with HTTP, and batches share a commit (docs/en/performance.md).
 Judging happens in the event loop on purpose: a second thread with many short C calls passes the interpreter lock back and
 forth and costs more than it gives. Large documents are the exception: they have threads. And whatever may wait for others
 (a lock, a disk, a standby) waits in the recorder's thread, while the loop answers those who ask for something else.

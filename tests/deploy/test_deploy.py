@@ -62,7 +62,7 @@ def understood(words):
 
 
 def test_what_the_runbook_and_the_alerts_tell_to_run_can_be_run():
-    told = re.findall(r"`lienthong ([^`]+)`", (TOP / "docs/runbook.md").read_text("utf-8"))
+    told = re.findall(r"`lienthong ([^`]+)`", (TOP / "docs/vi/runbook.md").read_text("utf-8"))
     rules = yaml.safe_load((DEPLOY / "prometheus/lienthong.rules.yml").read_text("utf-8"))
     for rule in rules["groups"][0]["rules"]:
         runbook = re.sub(r"\{\{.*?\}\}", "x", rule["annotations"]["runbook"])

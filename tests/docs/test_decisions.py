@@ -32,6 +32,13 @@ def test_a_record_says_what_why_at_what_cost_and_until_when(record):
         assert part in text
 
 
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_the_index_of_each_language_tells_of_every_record(lang):
+    index = (ROOT / "docs" / lang / "decisions.md").read_text("utf-8")
+    told = re.findall(r"^- \[(\d{4})\]\(\.\./decisions/\1-[\w-]+\.md\) \S.{30,}", index, re.MULTILINE)
+    assert told == [record.name[:4] for record in RECORDS]
+
+
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.stem)
 def test_the_tests_that_a_record_names_exist(record):
     text = record.read_text("utf-8")

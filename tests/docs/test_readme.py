@@ -12,7 +12,8 @@ from patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ENGLISH = ROOT / "README.en.md"
+PAGES = [ROOT / "README.md", ENGLISH, *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 
 
@@ -61,6 +62,23 @@ def test_the_commands_print_what_the_readme_shows(block, place):
         )
         printed = done.stdout + done.stderr
         assert matches(expected, printed), f"$ {command}\n{printed}"
+
+
+def shape(text):
+    """Headings by their level, rows and items, and the blocks that people copy, without comments; drawings have words."""
+    fenced = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    marks = re.findall(r"^(#+(?= )|- |\|(?= )|```)", fenced.sub("```", text), re.MULTILINE)
+    return marks, [re.sub(r" +# .*", "", block) for language, block in fenced.findall(text) if language]
+
+
+def test_the_english_readme_has_the_same_structure_and_code():
+    english = ENGLISH.read_text("utf-8")
+    assert shape(english) == shape(README)
+    assert len(shape(README)[1]) == 3
+    there = {target.replace("docs/vi/", "docs/en/") for target, _ in LINK.findall(README)} - {"README.en.md"}
+    assert {target for target, _ in LINK.findall(english)} - {"README.md", "docs/vi/index.md"} == there
+    assert "](README.md)" in english.partition("## ")[0]
+    assert "](README.en.md)" in README.partition("## ")[0]
 
 
 def test_the_make_targets_that_the_readme_names_exist():

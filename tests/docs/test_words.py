@@ -1,4 +1,4 @@
-"""What a person reads is the language of an office: docs/tu-ngu.md says which words are not used, and instead of which."""
+"""What a person reads is the language of an office: docs/vi/tu-ngu.md says which words are not used, and instead of which."""
 
 import ast
 import re
@@ -9,7 +9,8 @@ import pytest
 from gateway.core.problems import Lang, catalogue
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "tu-ngu.md"
+PAGE = ROOT / "docs" / "vi" / "tu-ngu.md"
+ENGLISH = ROOT / "docs" / "en" / "tu-ngu.md"
 VIETNAMESE = re.compile("[àáảãạăắằẳẵặâấầẩẫậèéẻẽẹêếềểễệìíỉĩịòóỏõọôốồổỗộơớờởỡợùúủũụưứừửữựỳýỷỹỵđ]", re.IGNORECASE)
 NOT_PROSE = re.compile(r"`[^`\n]*`|\]\([^)\s]*\)|https?://\S+|\{[^{}]*\}|--[a-z][a-z-]*")
 PACKAGES = ("gateway", "connectors", "schemas", "signing")
@@ -21,7 +22,7 @@ def words():
     """Each word that is not used, with what stands instead and the phrases in which it may stand."""
     for line in PAGE.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 4 and cells[0] not in ("Không dùng", "---"):
+        if line.startswith("| ") and len(cells) == 3 and cells[0] not in ("Không dùng", "---"):
             may = [phrase.strip() for phrase in cells[2].split(",") if phrase.strip() != "–"]
             for word in cells[0].split(","):
                 yield word.strip(), cells[1], may
@@ -108,7 +109,7 @@ def told_by_the_pages():
 def test_what_a_person_reads_is_the_language_of_an_office(told):
     found = [fault for where, text in told() for fault in faults(where, text)]
 
-    assert not found, f"{len(found)} places; docs/tu-ngu.md says what to write:\n" + "\n".join(found)
+    assert not found, f"{len(found)} places; docs/vi/tu-ngu.md says what to write:\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,21 @@ def test_a_phrase_that_is_wrapped_is_read_as_one():
     page = unwrapped("Đặt trong sổ\nđăng ký\ncủa trục.\n- Một\n  cửa\n\nHết.")
     assert page.splitlines() == ["Đặt trong sổ đăng ký của trục.", " ", " ", "- Một cửa", " ", "", "Hết."]
     assert list(faults("x", page)) == []
+
+
+def test_the_english_page_has_the_same_words_with_their_meaning():
+    vietnamese, english = (
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in page.read_text("utf-8").splitlines()]
+        for page in (PAGE, ENGLISH)
+    )
+    assert len(english) > len(WORDS) / 2
+    told = [
+        (row[0].replace("`", ""), row[1].partition("`: ")[0].lstrip("`"), row[2].replace("`", ""))
+        for row in english
+        if row[0].startswith("`")
+    ]
+    assert told == [tuple(row) for row in vietnamese if len(row) == 3 and row[0] not in {"Không dùng", "---"}]
+    assert all(row[1].partition("`: ")[2] for row in english if row[0].startswith("`"))
 
 
 def test_the_page_has_words_of_every_kind():

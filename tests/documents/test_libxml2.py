@@ -1,4 +1,4 @@
-"""What the libxml2 below us does. When one of these fails, an upgrade has changed something: read docs/threats.md."""
+"""What the libxml2 below us does. When one of these fails, an upgrade has changed something: read docs/en/threats.md."""
 
 import signal
 import subprocess

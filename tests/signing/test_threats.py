@@ -1,4 +1,4 @@
-"""docs/threats.md and the suite agree: every row names tests that exist and run, every mark is in the table."""
+"""The table of threats and the suite agree: every row names tests that exist and run, every mark is in the table."""
 
 import json
 import re
@@ -10,7 +10,8 @@ import pytest
 from patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "docs" / "threats.md"
+VIETNAMESE = ROOT / "docs" / "vi" / "threats.md"
+ENGLISH = ROOT / "docs" / "en" / "threats.md"
 
 COLLECTOR = f"""
 import json, sys
@@ -43,7 +44,7 @@ def marked(items):
 def rows(text):
     """Id -> tests named, in order of the table of threats."""
     found = []
-    for line in text.split("## Accepted risks")[0].splitlines():
+    for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
         if cells and re.fullmatch(r"T-[A-Z0-9-]+", cells[0].strip("| ")):
             found.append((cells[0].strip("| "), re.findall(r"`(tests/[^`]+)`", cells[-1])))
@@ -90,7 +91,19 @@ def collected(request):
 
 
 def test_every_threat_has_a_test_that_exists_and_runs(collected):
-    assert misfits(TABLE.read_text("utf-8"), collected) == []
+    assert misfits(ENGLISH.read_text("utf-8"), collected) == []
+
+
+def test_both_languages_have_the_same_rows():
+    """Each id once, in the same order, with the same codes and the same tests."""
+    vietnamese, english = VIETNAMESE.read_text("utf-8"), ENGLISH.read_text("utf-8")
+    assert rows(vietnamese) == rows(english)
+    codes = re.compile(r"\b(?:[A-Z]{3}-[0-9]+x*|[0-9]{3})\b")
+    told, said = (
+        {line.split(" | ")[0]: codes.findall(line) for line in text.splitlines() if line.startswith("| T-")}
+        for text in (vietnamese, english)
+    )
+    assert told == said
 
 
 def test_the_comparison_sees_the_whole_suite(collected):

@@ -11,7 +11,7 @@ from patience import PATIENCE_S
 
 from gateway.web.answers import NAMESPACE
 
-LATER = NAMESPACE.replace("/1.0", "/1.1")  # where elements of later versions live (docs/versions.md)
+LATER = NAMESPACE.replace("/1.0", "/1.1")  # where elements of later versions live (docs/en/versions.md)
 ON_THE_WAY = ("connection", "content-length", "transfer-encoding", "host")
 
 

@@ -1,6 +1,6 @@
 """Holds every answer of a door against what the door itself serves as its description: openapi.json and the WSDL.
 
-What is described leaves room for more (docs/versions.md); here nothing may be there that is not described.
+What is described leaves room for more (docs/en/versions.md); here nothing may be there that is not described.
 """
 
 import json

@@ -115,7 +115,7 @@ def test_a_generated_client_decodes_json_and_takes_xml_for_bytes():
 
 
 def test_no_answer_is_closed_against_what_comes_later():
-    """A generated client that is told of no further members refuses an answer that has one (docs/versions.md)."""
+    """A generated client that is told of no further members refuses an answer that has one (docs/en/versions.md)."""
     assert '"additionalProperties": false' not in json.dumps(docs.openapi()["components"]["schemas"]["HoSo"])
     for name in ("KetQuaGuiThongDiep", "TrangCapNhat", "Muc", "Loi", "Problem", "ProblemRow", "ThongTinThongDiep"):
         assert "additionalProperties" not in docs.openapi()["components"]["schemas"][name]

@@ -1,4 +1,4 @@
-"""An interface that comes to an end says so with every answer, good or not; docs/versions.md."""
+"""An interface that comes to an end says so with every answer, good or not; docs/en/versions.md."""
 
 from datetime import UTC, datetime
 
