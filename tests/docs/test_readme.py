@@ -13,7 +13,9 @@ from patience import PATIENCE_S
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 ENGLISH = ROOT / "README.en.md"
-PAGES = [ROOT / "README.md", ENGLISH, *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("samples", "samples/clients", "samples/catalogues", "samples/keys")
+PAIRED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / folder / "README.md" for folder in FOLDERS)]
+PAGES = [*PAIRED, *(page.with_suffix(".en.md") for page in PAIRED), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 
 
@@ -71,14 +73,19 @@ def shape(text):
     return marks, [re.sub(r" +# .*", "", block) for language, block in fenced.findall(text) if language]
 
 
-def test_the_english_readme_has_the_same_structure_and_code():
+@pytest.mark.parametrize("page", PAIRED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_beside_the_code_has_an_english_one_of_the_same_structure_and_code(page):
+    english = page.with_suffix(".en.md")
+    text, other = page.read_text("utf-8"), english.read_text("utf-8")
+    assert shape(other) == shape(text)
+    assert (f"]({english.name})" in text, f"]({page.name})" in other) == (True, True)
+
+
+def test_the_english_readme_leads_to_the_english_pages():
     english = ENGLISH.read_text("utf-8")
-    assert shape(english) == shape(README)
     assert len(shape(README)[1]) == 3
     there = {target.replace("docs/vi/", "docs/en/") for target, _ in LINK.findall(README)} - {"README.en.md"}
     assert {target for target, _ in LINK.findall(english)} - {"README.md", "docs/vi/index.md"} == there
-    assert "](README.md)" in english.partition("## ")[0]
-    assert "](README.en.md)" in README.partition("## ")[0]
 
 
 def test_the_make_targets_that_the_readme_names_exist():

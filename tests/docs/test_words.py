@@ -96,7 +96,7 @@ def told_by_the_pages():
     """Pages of the web, the interface's description, the words beside the deployment, and the documents."""
     documents = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "vi").rglob("*.md")]
     documents = [file for file in documents if file != PAGE and file.name not in FROM_SCHEMAS]
-    documents += [ROOT / "README.md", *(ROOT / "samples").rglob("README.md")]
+    documents += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "samples").rglob("README.md")]
     for pattern in ("*.html", "*.json", "*.js", "*.toml", "*.wsdl"):
         documents += (ROOT / "gateway").rglob(pattern)
     documents += [file for suffix in ("yml", "json") for file in (ROOT / "deploy").rglob(f"*.{suffix}")]
