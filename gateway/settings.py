@@ -214,7 +214,7 @@ class WebSettings:
     )
     client_ca: Path | None = setting(
         None,
-        vi="Gốc tin cậy của chứng thư khách (PEM, DER); khi khai, bên gọi được dùng chứng thư khách thay mã truy cập.",
+        vi="Gốc tin cậy của chứng thư máy khách (PEM, DER); khi khai, bên gọi được dùng chứng thư máy khách thay mã truy cập.",
         en="Trust roots for client certificates (PEM, DER); callers may then use one instead of a token.",
     )
     drain_s: float = setting(
@@ -387,12 +387,12 @@ class DoorSettings:
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        vi="Địa chỉ hoặc dải mạng của máy chủ ủy nhiệm được tin cậy khi chuyển chứng thư khách.",
+        vi="Địa chỉ hoặc dải mạng của máy chủ ủy nhiệm được tin cậy khi chuyển chứng thư máy khách.",
         en="Addresses or networks of proxies that are believed when they hand on a client certificate.",
     )
     client_certificate_header: str | None = setting(
         None,
-        vi="Trường phần đầu mà máy chủ ủy nhiệm ghi chứng thư khách (PEM mã hóa URL, DER base64 hoặc SHA-256).",
+        vi="Trường phần đầu mà máy chủ ủy nhiệm ghi chứng thư máy khách (PEM mã hóa URL, DER base64 hoặc SHA-256).",
         en="The header in which the proxy hands on the client certificate (URL-encoded PEM, base64 DER or SHA-256).",
     )
     operator_tokens_sha256: tuple[str, ...] = setting(
@@ -1145,7 +1145,7 @@ _CLASHES: Final = (
         "web.client_ca",
         "web.tls_certificate",
         lambda s: s.web.client_ca is not None and s.web.tls_certificate is None,
-        "chứng thư khách cần TLS",
+        "chứng thư máy khách cần TLS",
         "client certificates need TLS",
     ),
     _Clash(

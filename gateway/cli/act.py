@@ -48,7 +48,7 @@ SHOWN = 20  # of each list; the rest is counted
     vi="Bên nhận của lượt gửi, bên gửi của thông điệp.",
     en="Receiver of deliveries, sender of messages.",
 )
-@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã lỗi này.", en="Only with this problem code.")
 @option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
 @option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
 @option("--receiver", metavar="PARTY", vi="Chỉ thông điệp gửi tới bên này.", en="Only messages owed to this receiver.")
@@ -252,7 +252,7 @@ def _print_done(screen: Screen, queued: list[Delivery], answers: list[Acknowledg
     en="All deliveries in this state.",
 )
 @option("--party", metavar="PARTY", vi="Chỉ lượt gửi của bên nhận này.", en="Only to this receiver.")
-@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--code", metavar="DLV-020", vi="Chỉ các mục có mã lỗi này.", en="Only with this problem code.")
 @option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
 @option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
 @option(

@@ -130,7 +130,7 @@ def one_party(call: CommandRun, name: str) -> PartyId:
     en="Only those of which a problem, of the message or of a delivery, contains this: a code, a place, a value.",
 )
 @option("--type", "loai", metavar="HSnn", vi="Chỉ loại này.", en="Only this type.")
-@option("--code", metavar="XSD-021", vi="Chỉ các mục có mã vấn đề này.", en="Only with this problem code.")
+@option("--code", metavar="XSD-021", vi="Chỉ các mục có mã lỗi này.", en="Only with this problem code.")
 @option("--dossier", "ma_ho_so", metavar="MAHOSO", vi="Chỉ thông điệp của hồ sơ này.", en="Only of this dossier.")
 @option("--since", type=Moment(), vi="Từ thời điểm này.", en="From this time on.")
 @option("--until", type=Moment(), vi="Trước thời điểm này.", en="Before this time.")
@@ -191,7 +191,7 @@ def messages(
     if not rows:
         screen.line("Không có thông điệp nào.", "No messages.")
         return FINE
-    heads = ("Mã nhận", "Lúc nhận", "Bên gửi", "Loại", "Hồ sơ", "Trạng thái", "Mã vấn đề")
+    heads = ("Mã nhận", "Lúc nhận", "Bên gửi", "Loại", "Hồ sơ", "Trạng thái", "Mã lỗi")
     heads_en = ("Id", "Received", "Sender", "Type", "Dossier", "State", "Codes")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,

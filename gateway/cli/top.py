@@ -53,7 +53,7 @@ class TopFrame:
 @command(
     "top",
     vi="Tình hình ngay lúc này, tự làm mới: hàng đợi từng bên, lượt chờ lâu nhất, từ lúc nhận tới lúc giao (p50, p95 của "
-    "các lượt giao mới nhất), việc bị giữ, bị từ chối theo mã, các đợt, việc cần người xem. q hoặc Ctrl-C để thôi. "
+    "các lượt gửi mới nhất), việc bị giữ, bị từ chối theo mã, các đợt, việc cần người xem. q hoặc Ctrl-C để thôi. "
     "Không ở màn hình: in một lần.",
     en="How everything stands just now, refreshed: queues by party, the oldest wait, from taken in to delivered (p50, p95 of "
     "the newest deliveries), what is held, rejected by code, batches, what needs a person. q or Ctrl-C ends it. Where there "

@@ -149,7 +149,7 @@ def agency(call: DeskCall) -> Answer:
                 call.text("Hồ sơ", "Dossier"),
                 call.text("Lượt gửi đầu", "First delivery"),
                 call.text("Trạng thái", "State"),
-                call.text("Mã vấn đề", "Code"),
+                call.text("Mã lỗi", "Code"),
                 call.text("Còn", "Open"),
                 call.text("Từ lúc", "Since"),
             ],

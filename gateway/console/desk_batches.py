@@ -113,7 +113,7 @@ def desk_batch(call: DeskCall) -> Answer:
         ),
         Table(
             caption=call.text("Nguyên nhân không thành công", "Failed for"),
-            heads=[call.text("Mã vấn đề", "Code"), call.text("Nghĩa là", "Meaning"), call.text("Số", "Count")],
+            heads=[call.text("Mã lỗi", "Code"), call.text("Nghĩa là", "Meaning"), call.text("Số", "Count")],
             rows=[[code, words.explained(code, {}, call.lang)["message"], count] for code, count in causes.items()],
         ),
         *_acts(call, known),

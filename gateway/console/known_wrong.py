@@ -100,7 +100,7 @@ def drift_of(call: DeskCall) -> Answer:
         ("Hồ sơ", "Dossier"),
         ("Vì sao", "Why"),
         ("Khác ở", "Differs in"),
-        ("Mã vấn đề", "Code"),
+        ("Mã lỗi", "Code"),
         ("Từ lúc", "Since"),
     )
     table = Table(

@@ -73,7 +73,7 @@ def found_messages(call: DeskCall) -> Answer:
                     words.party_field(call, "gui", call.text("Bên gửi", "Sender"), chosen["party"] or ""),
                     words.party_field(call, "nhan", call.text("Bên nhận", "Receiver"), chosen["receiver"] or ""),
                     FormField(name="loai", label=call.text("Loại (HS05)", "Type (HS05)"), value=chosen["loai"] or ""),
-                    FormField(name="ma_loi", label=call.text("Mã vấn đề", "Problem code"), value=chosen["code"] or ""),
+                    FormField(name="ma_loi", label=call.text("Mã lỗi", "Problem code"), value=chosen["code"] or ""),
                     FormField(
                         name="chu",
                         label=call.text("Vấn đề có đoạn văn bản", "Problem contains"),

@@ -108,7 +108,7 @@ def _deliveries(call: DeskCall, deliveries: Sequence[Delivery], names: Mapping[P
         ("Bên nhận", "Receiver"),
         ("Hồ sơ", "Dossier"),
         ("Trạng thái", "State"),
-        ("Mã vấn đề", "Code"),
+        ("Mã lỗi", "Code"),
     )
     rows: list[Sequence[Cell]] = [
         [

@@ -138,7 +138,7 @@ def message_row(call: DeskCall, message: Message, names: Mapping[PartyId, str]) 
 
 def message_heads(call: DeskCall) -> list[str]:
     """The columns of :func:`message_row`."""
-    vi = ("Mã nhận", "Lúc nhận", "Bên gửi", "Loại", "Hồ sơ", "Trạng thái", "Mã vấn đề")
+    vi = ("Mã nhận", "Lúc nhận", "Bên gửi", "Loại", "Hồ sơ", "Trạng thái", "Mã lỗi")
     en = ("Id", "Received", "Sender", "Type", "Dossier", "State", "Codes")
     return [call.text(*pair) for pair in zip(vi, en, strict=True)]
 
@@ -160,6 +160,6 @@ def delivery_row(
 
 def delivery_heads(call: DeskCall) -> list[str]:
     """The columns of :func:`delivery_row`."""
-    vi = ("Lượt gửi", "Loại", "Bên nhận", "Trạng thái", "Lần thử cuối", "Mã vấn đề")
+    vi = ("Lượt gửi", "Loại", "Bên nhận", "Trạng thái", "Lần thử cuối", "Mã lỗi")
     en = ("Delivery", "Type", "Receiver", "State", "Last try", "Code")
     return [call.text(*pair) for pair in zip(vi, en, strict=True)]

@@ -66,7 +66,7 @@ class Credentials:
     client_certificate_sha256: tuple[str, ...] = setting(
         (),
         pattern=SHA256,
-        vi="SHA-256 (DER) của chứng thư khách.",
+        vi="SHA-256 (DER) của chứng thư máy khách.",
         en="SHA-256 of the client certificate (DER).",
     )
     basic: Mapping[str, str] = setting(

@@ -97,7 +97,7 @@ receive() {
   head -c "$length" > "$work/nhan"
   local file=so/nhan-$ma.xml
   [[ ${#ma} == 36 ]] || { answer '422 -' <(echo '<Loi>MA_THONG_DIEP</Loi>'); return; }
-  exec 9> "so/$ma.khoa"; flock 9 # hai lượt giao cùng lúc / two deliveries at once
+  exec 9> "so/$ma.khoa"; flock 9 # hai lượt gửi cùng lúc / two deliveries at once
   if [[ -e $file ]]; then echo "LAP LAI $ma" >&2; else echo "NHAN $ma" >&2; keep "$work/nhan" "${file#so/}"; fi
   cmp -s "$work/nhan" "$file" || { answer '422 -' <(echo '<Loi>XUNG_DOT_MA_THONG_DIEP</Loi>'); return; }
   if [[ ! -e $file.bien-nhan ]]; then # bản thật: kiểm chữ ký và kiểm ai gọi / in service: verify the signature, and who calls
