@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "pki"), str(ROOT / "tests" / "console"), str(ROOT / "tests")]
 
 from browsing import chromium, logged_in  # noqa: E402
-from conftest import Office  # noqa: E402
 from desks import NOT_ARRIVED  # noqa: E402
+from offices import Office  # noqa: E402
 from played import play  # noqa: E402
 from playwright.sync_api import Playwright, sync_playwright  # noqa: E402
 

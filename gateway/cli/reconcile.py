@@ -22,7 +22,7 @@ from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, asking
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
-from gateway.core.batches import BatchItemKind, BatchKind, BatchStep
+from gateway.core.batches import BatchKind, BatchStep
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.reconcile import DriftTurn
@@ -303,7 +303,7 @@ class _Mending:
     def run(self, reason: str | None, *, dry_run: bool) -> int:
         """Prints the plan; asks; starts a batch that does what was printed, or does it where it is one dossier."""
         from gateway.services.batches import MOST, start_batch
-        from gateway.services.repairing import RepairAct, mend_dossier, repair_steps
+        from gateway.services.repairing import RepairAct, mend_now, repair_steps
 
         call, screen = self.desk.call, self.desk.call.screen
         counts: Counter[RepairAct] = Counter()
@@ -346,11 +346,7 @@ class _Mending:
                 )
             return PROBLEMS if open_ends else FINE
         (step,) = steps
-        with call.store.begin() as tx:
-            if step.kind is BatchItemKind.DELIVERY:
-                queued = bool(tx.replay([step.subject], who=who, reason=why, now=call.now))
-            else:
-                queued = mend_dossier(tx, step, who=who, reason=why, now=call.now) is None
+        queued = mend_now(call.store, step, who=who, reason=why, now=call.now)
         if screen.as_json:
             screen.row({"repaired": step.subject, "queued": queued})
         elif queued:
@@ -371,18 +367,7 @@ class _Mending:
 
         desk = self.desk
         found = disagreements(desk.call.store, desk.parties, desk.party, desk.book)
-        return plan_repairs(desk.call.store, desk.parties, desk.party, islice(found, self.limit), self._has_word())
-
-    def _has_word(self) -> Callable[[str], bool]:
-        from connectors.call_plan import HttpSettings
-        from connectors.registry import installed
-
-        party = self.desk.party
-        if party.connector is None:
-            return lambda _loai: True
-        configured = installed().named(party.connector).configure(party.connector_settings, where=party.id)
-        settings = configured.settings
-        return lambda loai: not isinstance(settings, HttpSettings) or bool(settings.calls_of(loai))
+        return plan_repairs(desk.call.store, desk.parties, desk.party, islice(found, self.limit), has_word(desk.party))
 
     def _print(self, one: Repair) -> None:
         screen, about = self.desk.call.screen, one.about
@@ -397,7 +382,7 @@ class _Mending:
             screen.line(f"  {about.ma_ho_so}: {why.code} {why.message(screen.lang)}")
             return
         kinds = ", ".join(d.loai for d in one.deliveries)
-        told = "; ".join(f"{name} {_shown(str(value))}" for name, value in one.tells.items())
+        told = "; ".join(f"{name} {shown_value(str(value))}" for name, value in one.tells.items())
         rows = f"; {one.rows} {('dòng tiến độ', 'rows of progress')[of]}" if one.act.value == "project" else ""
         screen.line(f"  {about.ma_ho_so}: {ACTS[one.act.value][of]} ({kinds}){': ' + told if told else ''}{rows}")
 
@@ -406,6 +391,18 @@ class _Mending:
         of = 0 if screen.lang is Lang.VI else 1
         said = ", ".join(f"{ACTS[act.value][of]} {number}" for act, number in sorted(counts.items()))
         screen.line(f"Kế hoạch: {said or 'không có việc nào'}.", f"Plan: {said or 'nothing'}.")
+
+
+def has_word(party: Party) -> Callable[[str], bool]:
+    """Whether a party's form has a word for a message type."""
+    from connectors.call_plan import HttpSettings
+    from connectors.registry import installed
+
+    if party.connector is None:
+        return lambda _loai: True
+    configured = installed().named(party.connector).configure(party.connector_settings, where=party.id)
+    settings = configured.settings
+    return lambda loai: not isinstance(settings, HttpSettings) or bool(settings.calls_of(loai))
 
 
 ACTS = {
@@ -527,14 +524,16 @@ def _print_counts(screen: Screen, compared: Compared, bad: _BadRows) -> None:
 def _differs(one: Disagreement, of: int) -> Iterator[str]:
     yield KINDS[one.kind.value][of] + (f" ({('dòng', 'line')[of]} {one.line})" if one.line else "")
     if one.kind.value in {"state", "dates"}:
-        yield from (f"{name} {_shown(theirs)} → {_shown(ours)}" for name, (theirs, ours) in one.fields.items())
+        yield from (
+            f"{name} {shown_value(theirs)} → {shown_value(ours)}" for name, (theirs, ours) in one.fields.items()
+        )
 
 
 def _why(one: Disagreement, of: int) -> str:
     return CAUSES[one.cause.value][of] + (f" ({one.code})" if one.code else "")
 
 
-def _shown(value: str | None) -> str:
+def shown_value(value: str | None) -> str:
     """A moment of a packet as people read it."""
     if value is None or len(value) != len("20260131083000") or not value.isdigit():
         return value or "–"

@@ -46,7 +46,7 @@ class DeskAct:
     command: str  # as the command line calls it
     role: OperatorRole
     title: tuple[str, str]
-    plan: Callable[[DeskCall], ActPlan]
+    plan: Callable[[DeskCall], ActPlan] | None  # None: a page of its own makes it (planned_parts)
     do: Callable[[DeskCall, Mapping[str, Any], str], ActDone]
     grave: bool = False  # cannot be taken back
     fields: Sequence[FormField] = field(default=())
@@ -63,27 +63,23 @@ def act_pages(acts: Sequence[DeskAct]) -> list[DeskPage]:
 
 
 def _pages(act: DeskAct) -> list[DeskPage]:
+    plan = act.plan
+    makers: dict[str, Callable[[DeskCall], Answer]] = {"/lam": lambda call: _done(call, act)}
+    if plan is not None:
+        makers[""] = lambda call: _planned(call, act, plan)
     return [
-        DeskPage(
-            method="POST",
-            path=f"/viec/{act.name}",
-            make=lambda call: _planned(call, act),
-            role=act.role,
-            act=act.command,
-        ),
-        DeskPage(
-            method="POST",
-            path=f"/viec/{act.name}/lam",
-            make=lambda call: _done(call, act),
-            role=act.role,
-            act=act.command,
-        ),
+        DeskPage(method="POST", path=f"/viec/{act.name}{end}", make=make, role=act.role, act=act.command)
+        for end, make in makers.items()
     ]
 
 
-def _planned(call: DeskCall, act: DeskAct) -> Answer:
-    plan = act.plan(call)
+def _planned(call: DeskCall, act: DeskAct, plan: Callable[[DeskCall], ActPlan]) -> Answer:
     title = call.text(*act.title)
+    return Shown(title=call.text(f"Kế hoạch: {title}", f"Plan: {title}"), parts=planned_parts(call, act, plan(call)))
+
+
+def planned_parts(call: DeskCall, act: DeskAct, plan: ActPlan) -> list[Part]:
+    """What would be done, kept until its person gives the reason and says yes."""
     parts: list[Part] = [Lines(lines=plan.says), *plan.shown]
     if plan.problems:
         parts += [
@@ -109,7 +105,7 @@ def _planned(call: DeskCall, act: DeskAct) -> Answer:
         )
     else:
         parts.append(Lines(lines=[call.text("Không có việc phải thực hiện.", "There is nothing to do.")]))
-    return Shown(title=call.text(f"Kế hoạch: {title}", f"Plan: {title}"), parts=parts)
+    return parts
 
 
 def reason_given(call: DeskCall, act: str) -> str:
@@ -130,7 +126,7 @@ def _done(call: DeskCall, act: DeskAct) -> Answer:
         parts.append(
             Table(
                 caption=call.text("Xem tiếp", "See next"),
-                heads=[call.text("Trang", "DeskPage")],
+                heads=[call.text("Trang", "Page")],
                 rows=[[link] for link in done.links],
             )
         )

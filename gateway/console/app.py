@@ -6,21 +6,23 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from gateway.console import entry
 from gateway.console.attempts import LoginAttempts
 from gateway.console.menu import MENU, PAGES, PUBLIC
 from gateway.console.parts import Part, ToldProblems
 from gateway.console.render import SCRIPT, STYLE, asset, page_html
-from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Elsewhere, Room, Sent, Shown
+from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Elsewhere, Room, Sent, Shown, Upload
 from gateway.core.addresses import host_and_port
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, Stopped
@@ -32,8 +34,19 @@ log = logging.getLogger("lienthong.console")
 COOKIE: Final = "ban-truc"
 LANG_COOKIE: Final = "ban-truc-lang"
 FORM_BYTES: Final = 256 * 1024  # of a form without a file
+UPLOAD_BYTES: Final = 8 * 2**20  # of one file; more is for the command line
+MOST_PARTS: Final = 20  # of a form with files
 THREADS: Final = 8
-_STATUSES: Final = {"SYS-042": 404, "SYS-044": 409, "SYS-168": 409, "SYS-169": 404, "SYS-171": 403, "SYS-167": 403}
+_STATUSES: Final = {
+    "SYS-042": 404,
+    "SYS-169": 404,
+    "SYS-044": 409,
+    "SYS-168": 409,
+    "SYS-173": 409,
+    "SYS-171": 403,
+    "SYS-167": 403,
+    "SYS-174": 413,
+}
 _STATUSES_OF_ENTRY: Final = {"SYS-164": 401, "SYS-165": 429, "SYS-166": 401}
 _CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
@@ -114,9 +127,12 @@ class Console:
                     return await self._unknown(request, call)
                 call = replace(call, person=person, token=token)
                 call.need(page.role, page.act or page.path)
-            if page.method == "POST":
-                call = await self._with_form(request, call)
-            answer = await self._run(page.make, call)
+            if page.uploads:
+                with tempfile.TemporaryDirectory(prefix="ban-truc-") as folder:
+                    answer = await self._run(page.make, await self._with_files(request, call, Path(folder)))
+            else:
+                call = await self._with_form(request, call) if page.method == "POST" else call
+                answer = await self._run(page.make, call)
         except Exception as error:  # noqa: BLE001 - whatever it is, a person gets a page with a code
             answer = _problem_page(call, error)
         response = await self._answered(call, answer)
@@ -158,10 +174,39 @@ class Console:
     async def _with_form(self, request: web.Request, call: DeskCall) -> DeskCall:
         """The call with its form. Raises Stopped: SYS-170 too long, SYS-167 not from a page of this session."""
         form = await self._form(request)
-        right = hmac.compare_digest(form.get("the", "").encode(), call.form_token.encode())
+        self._prove_form(request, call, form)
+        return replace(call, form={name: form.get(name, "") for name in form}, chosen=_several(form))
+
+    async def _with_files(self, request: web.Request, call: DeskCall, folder: Path) -> DeskCall:
+        """The call with its form and the files in it. Raises Stopped: SYS-167, SYS-170, SYS-174 (a file is too long)."""
+        if request.content_type != "multipart/form-data":
+            raise _no_form("multipart/form-data")
+        fields: dict[str, str] = {}
+        files: dict[str, Upload] = {}
+        try:
+            reader = await request.multipart()
+            while (part := await reader.next()) is not None:
+                if not isinstance(part, BodyPartReader) or not part.name or len(fields) + len(files) > MOST_PARTS:
+                    raise _no_form("multipart/form-data")
+                if part.filename is None:
+                    fields[part.name] = (await _limited(part, FORM_BYTES)).decode()
+                    continue
+                self._prove_form(request, call, fields)  # before anything is kept; our pages send the token first
+                if part.filename:
+                    body = await _limited(part, UPLOAD_BYTES)
+                    path = folder / str(len(files))
+                    await self._run(path.write_bytes, body)
+                    files[part.name] = Upload(name=part.filename[:100], path=path)
+        except ValueError as error:
+            raise _no_form("multipart/form-data") from error
+        self._prove_form(request, call, fields)
+        return replace(call, form=fields, files=files)
+
+    def _prove_form(self, request: web.Request, call: DeskCall, fields: Mapping[str, str]) -> None:
+        """Raises Stopped (SYS-167) where a form was not sent from a page of this session."""
+        right = hmac.compare_digest(fields.get("the", "").encode(), call.form_token.encode())
         if not right or not _from_here(request):
             raise Stopped(Problem("SYS-167"))
-        return replace(call, form={name: form.get(name, "") for name in form}, chosen=_several(form))
 
     async def _form(self, request: web.Request) -> Any:
         try:
@@ -169,9 +214,9 @@ class Console:
         except web.HTTPRequestEntityTooLarge as error:
             raise Stopped(Problem("SYS-170", {"field": "–", "like": f"≤ {FORM_BYTES} byte"})) from error
         except ValueError as error:
-            raise Stopped(Problem("SYS-170", {"field": "–", "like": "application/x-www-form-urlencoded"})) from error
+            raise _no_form("application/x-www-form-urlencoded") from error
         if any(not isinstance(value, str) for value in form.values()):
-            raise Stopped(Problem("SYS-170", {"field": "–", "like": "application/x-www-form-urlencoded"}))
+            raise _no_form("application/x-www-form-urlencoded")
         return form
 
     # Who calls
@@ -284,6 +329,20 @@ class Console:
 
 def _several(form: Any) -> dict[str, tuple[str, ...]]:
     return {name: tuple(str(value) for value in form.getall(name)) for name in set(form)}
+
+
+def _no_form(like: str) -> Stopped:
+    return Stopped(Problem("SYS-170", {"field": "–", "like": like}))
+
+
+async def _limited(part: BodyPartReader, most: int) -> bytes:
+    """A part of a form, read whole. Raises Stopped (SYS-174) where it is too long."""
+    body = bytearray()
+    while chunk := await part.read_chunk(65_536):
+        body += chunk
+        if len(body) > most:
+            raise Stopped(Problem("SYS-174", {"name": (part.filename or part.name or "–")[:100], "most": most}))
+    return bytes(body)
 
 
 def _from_here(request: web.Request) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.cli.drift import CAUSES
 from gateway.console import words
+from gateway.console.comparing import compare_forms
 from gateway.console.fields import period_of, text_of
 from gateway.console.files import downloads, sent
 from gateway.console.parts import Cell, FormField, Heading, Lines, Link, Part, Search, Table
@@ -57,14 +58,7 @@ def drift_standing(call: DeskCall) -> Answer:
             rows=found,
             empty=call.text("chưa có.", "none yet."),
         ),
-        Lines(
-            lines=[
-                call.text(
-                    "Đối soát bằng tệp hoặc tra cứu, và khắc phục: lienthong reconcile.",
-                    "To reconcile by a file or by asking, and to repair: lienthong reconcile.",
-                )
-            ]
-        ),
+        *compare_forms(call),
         Heading(text=call.text("Rà soát theo bộ chỉ số 766", "Lint by the index 766")),
         Search(
             to=words.desk_address("/lech/766"),

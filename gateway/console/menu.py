@@ -7,6 +7,7 @@ from typing import Final
 from gateway.console import (
     agencies,
     causes,
+    comparing,
     condition,
     desk_batches,
     dossiers,
@@ -23,7 +24,7 @@ from gateway.console.acts import act_pages
 from gateway.console.render import MenuEntry
 from gateway.console.room import BASE, DeskPage
 
-ACTS: Final = [*morning.ACTS, *dossiers.ACTS, *agencies.ACTS, *replay.ACTS, *desk_batches.ACTS]
+ACTS: Final = [*morning.ACTS, *dossiers.ACTS, *agencies.ACTS, *replay.ACTS, *desk_batches.ACTS, *comparing.ACTS]
 PAGES: Final[list[DeskPage]] = [
     *morning.PAGES,
     *dossiers.PAGES,
@@ -33,6 +34,7 @@ PAGES: Final[list[DeskPage]] = [
     *desk_batches.PAGES,
     *overdue.PAGES,
     *statistics.PAGES,
+    *comparing.PAGES,
     *known_wrong.PAGES,
     *journal.PAGES,
     *condition.PAGES,

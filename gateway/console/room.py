@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.console.parts import Part
@@ -60,6 +61,14 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that came with a form, for as long as its page is made."""
+
+    name: str  # as its sender calls it
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskCall:
     """One request as a page sees it."""
 
@@ -72,6 +81,7 @@ class DeskCall:
     token: str = ""  # of the session
     form: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # fields that came several times
+    files: Mapping[str, Upload] = field(default_factory=dict)  # of a page that takes some
     place: Mapping[str, str] = field(default_factory=dict)  # what stands in the address
 
     def text(self, vi: str, en: str) -> str:
@@ -165,3 +175,4 @@ class DeskPage:
     make: Callable[[DeskCall], Answer]
     role: OperatorRole | None = OperatorRole.VIEWER  # None: nobody needs to be logged in
     act: str = ""  # as the command line calls it
+    uploads: bool = False  # its form may bring files

@@ -110,9 +110,9 @@ def read_column_map(path: Path) -> ColumnMap:
 class PartyExport:
     """A party's export, opened. Iterating gives its rows, and the problems of those that are none."""
 
-    def __init__(self, path: Path, columns: ColumnMap, party: Party) -> None:
-        """Raises Stopped (REC-001) where the file cannot be opened."""
-        self.path, self.map = path, columns
+    def __init__(self, path: Path, columns: ColumnMap, party: Party, *, unpacked_bytes: int | None = None) -> None:
+        """``unpacked_bytes``: what an XLSX may come to. Raises Stopped (REC-001) where the file cannot be opened."""
+        self.path, self.map, self._unpacked_bytes = path, columns, unpacked_bytes or UNPACKED_BYTES
         self.fields = tuple(name for name in COMPARED if name in columns.columns)
         forms = {name: columns.formats.get(name) or party.formats.get(name) or WIRE for name in self.fields}
         self.digits = {name: compared_digits(form) for name, form in forms.items() if name != STATE}
@@ -128,7 +128,7 @@ class PartyExport:
 
     def __iter__(self) -> Iterator[ExportRow | Problem]:
         """Raises Stopped for a file that is none: REC-002, REC-003, REC-009 to REC-014."""
-        rows = _xlsx(self.path, self.map) if self.is_xlsx else _csv(self.path, self.map)
+        rows = _xlsx(self.path, self.map, self._unpacked_bytes) if self.is_xlsx else _csv(self.path, self.map)
         places: dict[str, int] | None = None
         for line, cells in rows:
             if line < self.map.header:
@@ -273,9 +273,9 @@ def _delimiter(text: io.TextIOWrapper, columns: ColumnMap, path: Path, encoding:
 # XLSX
 
 
-def _xlsx(path: Path, columns: ColumnMap) -> Iterator[tuple[int, Sequence[Any]]]:
+def _xlsx(path: Path, columns: ColumnMap, most: int) -> Iterator[tuple[int, Sequence[Any]]]:
     """The rows of a sheet, counted from 1. Raises Stopped: REC-009 (no XLSX), REC-011 (too large unpacked), REC-014."""
-    _unpackable(path)
+    _unpackable(path, most)
     try:
         with path.open("rb") as file:
             yield from enumerate(_rows(file, path, columns), 1)
@@ -301,14 +301,14 @@ def _rows(file: BinaryIO, path: Path, columns: ColumnMap) -> Iterator[Sequence[A
     return rows
 
 
-def _unpackable(path: Path) -> None:
+def _unpackable(path: Path, most: int) -> None:
     """Raises Stopped unless the parts are few, small by their own account (a reader stops there), and declare no entities."""
     try:
         with zipfile.ZipFile(path) as packed:
             parts = packed.infolist()
             unpacked = sum(part.file_size for part in parts)
-            if len(parts) > PARTS or unpacked > UNPACKED_BYTES:
-                facts = {"file": str(path), "bytes": unpacked, "most": UNPACKED_BYTES, "parts": len(parts)}
+            if len(parts) > PARTS or unpacked > most:
+                facts = {"file": str(path), "bytes": unpacked, "most": most, "parts": len(parts)}
                 raise Stopped(Problem("REC-011", facts))
             for part in parts:
                 if part.filename.endswith((".xml", ".rels")):

@@ -188,6 +188,14 @@ def mend_dossier(
     return None
 
 
+def mend_now(store: Store, step: BatchStep, *, who: str, reason: str, now: datetime) -> bool:
+    """One step at once; False where somebody else changed it meanwhile, and nothing was done."""
+    with store.begin() as tx:
+        if step.kind is BatchItemKind.DELIVERY:
+            return bool(tx.replay([step.subject], who=who, reason=reason, now=now))
+        return mend_dossier(tx, step, who=who, reason=reason, now=now) is None
+
+
 def _standing(view: View, party: PartyId, ma_ho_so: MaHoSo) -> dict[str, Any]:
     """What a plan about a dossier rests on: its newest event, and what the party was told and says."""
     dossier, told = view.dossier(ma_ho_so), view.told(party, ma_ho_so)

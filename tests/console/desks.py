@@ -123,6 +123,15 @@ class Visitor:
         """A form."""
         return self.ask("POST", f"{BASE}{to}", form=fields, headers=headers)
 
+    def send_files(self, to, fields, files, **headers):
+        """A form with files: name -> (what its sender calls it, its bytes)."""
+        parts = [f'--ranh\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'.encode() for n, v in fields]
+        for name, (called, body) in files.items():
+            head = f'--ranh\r\nContent-Disposition: form-data; name="{name}"; filename="{called}"\r\n\r\n'
+            parts.append(head.encode() + body + b"\r\n")
+        kind = {"Content-Type": "multipart/form-data; boundary=ranh", **headers}
+        return self.ask("POST", f"{BASE}{to}", headers=kind, body=b"".join([*parts, b"--ranh--\r\n"]))
+
     def log_in(self, name, password=SECRET):
         """By the form, as a person does; gives the answer to it."""
         (fields,) = self.get("/vao").forms("/vao")

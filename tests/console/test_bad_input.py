@@ -32,7 +32,7 @@ BAD = {
     "a pattern": "%_\\%",
     "no date": "2026-02-31",
     "far away": "9999-12-31",
-    "a template": "{{ 7*7 }}{% raw %}",
+    "a template": "{{ 4321*4321 }}{% raw %}",
     "a path": "../../../etc/passwd",
     "a surrogate": "\ud800",
 }
@@ -57,7 +57,7 @@ def test_whatever_is_written_into_a_field_comes_back_as_a_page_and_as_text(offic
             assert 'onmouseover=alert(1) x="' not in seen.source, told
             assert "<img" not in seen.source, told
             assert "\u202e" not in seen.source, told
-            assert "49" not in seen.text or "{{" not in value or "7*7" in seen.text or seen.codes, told
+            assert str(4321 * 4321) not in seen.text, told
     with office.store.read() as view:
         assert view.operator("xem") is not None
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from conftest import Office
 from desks import NOT_ARRIVED, Listening, Visitor
+from offices import Office
 
 from gateway.console.menu import MENU
 from gateway.console.room import BASE, Room
@@ -16,6 +16,12 @@ from gateway.core.catalogues import Muc
 from gateway.services.publishing import publish
 
 PATHS = [one.path.removeprefix(BASE) for one in MENU]
+
+
+@pytest.fixture(scope="module")
+def filed(office):
+    """Three more dossiers, for every test that counts them, in whatever order."""
+    return office.file(3)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,8 +61,7 @@ def test_every_page_answers_over_postgresql_too(tmp_path, postgres_url):
         office.close()
 
 
-def test_a_list_goes_on_where_its_page_ended_and_a_filter_keeps_to_what_it_says(office, viewer, monkeypatch):
-    office.file(3)
+def test_a_list_goes_on_where_its_page_ended_and_a_filter_keeps_to_what_it_says(office, viewer, filed, monkeypatch):
     codes = sorted({*re.findall(r"H19\.901-[0-9]{6}-[0-9]+", viewer.get("/ho-so").text)})
     assert len(codes) == 4
     monkeypatch.setattr("gateway.console.dossiers.PAGE", 2)
@@ -72,10 +77,10 @@ def test_a_list_goes_on_where_its_page_ended_and_a_filter_keeps_to_what_it_says(
     assert "không có thông điệp phù hợp" in viewer.get("/thong-diep?nhan=so-tu-phap&ma_loi=SIG-001").text
 
 
-def test_the_numbers_of_the_morning_are_those_of_the_record(office, viewer):
+def test_the_numbers_of_the_morning_are_those_of_the_record(office, viewer, filed):
     office.clock.forward(seconds=1)
     text = viewer.get("").text
-    assert f"{2 + 3} thông điệp nhận trong 24 giờ" in text
+    assert f"{2 + len(filed)} thông điệp nhận trong 24 giờ" in text
     assert "1 bị từ chối trong 24 giờ" in text
     assert "1 hàng đợi theo hồ sơ đang bị tạm giữ" in text
 
@@ -90,7 +95,7 @@ def test_files_hold_what_the_page_shows_and_no_formula(office, persons):
     assert "thêm người trực" in journal
 
 
-def test_statistics_for_everybody_are_of_services_of_level_three_and_none_where_they_are_not_opened(office):
+def test_statistics_for_everybody_are_of_services_of_level_three_and_none_where_they_are_not_opened(office, filed):
     stranger, since = office.visitor(), f"?tu={office.clock.now - timedelta(days=2):%Y-%m-%d}"
     assert stranger.get("/cong-khai").status == 200
     assert (
