@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import threading
@@ -13,22 +14,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import FINE, CommandRun, command, option, stays, with_settings
+from gateway.cli.command import CommandRun, command, option, stays, with_settings
 from gateway.core.addresses import host_and_port
 from gateway.core.problems import Problem, Stopped
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from gateway.core.alerts import AlertGroup
     from gateway.core.model import Acknowledgement, Envelope
     from gateway.services.batches import BatchActs
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
-    from gateway.settings import Settings
+    from gateway.settings import LoadedSettings, Settings
     from gateway.store import Store
+    from gateway.web.crashes import AnswerCrashes
+    from gateway.web.serve import Job
     from gateway.web.worker import WorkPort
 
 log = logging.getLogger("lienthong.work")
 
+_LOADED = (
+    "gateway.wiring",
+    "gateway.cli.run",
+    "gateway.services.fetch",
+    "gateway.services.outbox",
+    "gateway.web.worker",
+)
 ALERTS_EVERY_S = 60.0
 BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
@@ -62,7 +74,7 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
     """Serves until it is told to stop."""
     from gateway.web.serve import serve as serve_front
     from gateway.web.tls import server_context
-    from gateway.wiring import await_store, build, start_logging
+    from gateway.wiring import await_store, start_logging
 
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
     loaded = call.loaded
@@ -70,10 +82,8 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
     start_logging(loaded.settings)
     if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
-    store = await_store(loaded, at_door=True)
-    build(loaded.settings, store)  # what is wrong is said here, in sentences, before any worker starts
+    await_store(loaded, at_door=True).dispose()
     server_context(loaded.settings.web)
-    store.dispose()
 
     def ready(where: str, on: int) -> None:
         scheme = "https" if loaded.settings.web.tls_certificate else "http"
@@ -97,18 +107,21 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
     "Any number may run beside each other.",
 )
 def work(call: CommandRun) -> int:
-    """Works until it is told to stop."""
-    from gateway.wiring import await_store, build, start_logging
+    """Works until it is told to stop: a parent that does nothing else, and one process that works."""
+    from gateway.web.keeper import Keeper, KeeperPatience, runtime_folder
+    from gateway.web.serve import Job, reserve
+    from gateway.wiring import await_store, start_logging
 
     settings = call.settings
     stays()
     start_logging(settings)
-    gate = build(settings, await_store(call.loaded, at_door=False))
-    if gate.key is None:
+    if not settings.key.given:
         raise Stopped(Problem("SYS-037"))
+    await_store(call.loaded, at_door=False).dispose()
+    reserved = None if settings.work.port is None else reserve(settings.work.host, settings.work.port)
 
-    def ready(port: int | None) -> None:
-        at = None if port is None else f"http://{host_and_port(settings.work.host, port)}"
+    def ready(port: str) -> None:
+        at = f"http://{host_and_port(settings.work.host, int(port))}" if port else None
         if call.screen.as_json:
             call.screen.row({"ready": "work"} | ({} if at is None else {"port": at}))
             return
@@ -116,23 +129,78 @@ def work(call: CommandRun) -> int:
         if at is not None:
             call.screen.line(f"Xem tình trạng tại {at}/metrics.", f"How it is doing: {at}/metrics.")
 
-    asyncio.run(work_until_stopped(gate, settings, ready))
-    return FINE
+    shared = runtime_folder(call.loaded.base)
+    job = Job(
+        file=call.loaded.file,
+        given=dict(call.given),
+        host=settings.work.host,
+        port=0 if reserved is None else reserved.getsockname()[1],
+        shared=shared,
+    )
+    patience = KeeperPatience(boot_s=settings.web.boot_s, stall_s=settings.web.stall_s, drain_s=settings.work.grace_s)
+    try:
+        return Keeper(
+            _work, job, 1, patience, shared, ready, name="work process", preload=_LOADED, gives_up=False
+        ).run()
+    finally:
+        if reserved is not None:
+            reserved.close()
 
 
-async def work_until_stopped(gate: Gate, settings: Settings, ready: Callable[[int | None], None]) -> None:
-    """Everything that is not intake, side by side, until SIGTERM or SIGINT; ``ready`` is told the port of its figures."""
+def _work(job: Job, line: Connection) -> None:
+    """The life of the process that works."""
+    from gateway.web.serve import child_begins
+
+    with child_begins(job, line) as loaded:
+        asyncio.run(_work_as_told(job, loaded, line))
+
+
+async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> None:
+    """Everything that is not intake, side by side, until SIGTERM or the parent's end."""
+    from gateway.web.crashes import AnswerCrashes, Crashes
+    from gateway.web.keeper import ALIVE, LARGE, READY
+    from gateway.web.serve import memory_mb
+    from gateway.wiring import await_store, build, start_logging
+
+    settings = loaded.settings
+    start_logging(settings)
+    gate = build(settings, await_store(loaded, at_door=False))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await Desk(gate, settings, stop).run(ready)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(line.fileno(), stop.set)  # the parent says nothing, so this is its end
+    most = memory_mb() + settings.web.growth_mb
+
+    async def beat() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                line.send_bytes(LARGE if memory_mb() > most else ALIVE)
+            await asyncio.sleep(min(1.0, settings.web.stall_s / 5))
+
+    def ready(port: int | None) -> None:
+        line.send_bytes(READY if port is None else READY + b" %d" % port)
+
+    beating = asyncio.create_task(beat())
+    try:
+        await Desk(gate, settings, stop, answers=AnswerCrashes(Crashes(job.shared)), port=job.port or None).run(ready)
+    finally:
+        beating.cancel()
+        loop.remove_reader(line.fileno())
 
 
 class Desk:
     """The worker's loops, with the newest view of registry and trust."""
 
-    def __init__(self, gate: Gate, settings: Settings, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        settings: Settings,
+        stop: asyncio.Event,
+        *,
+        answers: AnswerCrashes | None = None,
+        port: int | None = None,
+    ) -> None:
+        """``answers`` remembers which answers have ended a process; ``port`` is where it says how it is doing."""
         from gateway.core.allowances import Spending
         from gateway.services.replies import Persons
         from gateway.web.worker import WorkMetrics
@@ -140,6 +208,7 @@ class Desk:
         self.gate = gate
         self.settings = settings
         self.stop = stop
+        self.answers, self.port = answers, port
         self.alerted: dict[str, AlertGroup] = {}
         self.persons = Persons()
         self.spending = Spending(settings.allowance)
@@ -179,6 +248,7 @@ class Desk:
                     watch=self.figures,
                     limits=self.gate.limits,
                     files=file_folder(self.settings),
+                    answers=self.answers,
                 ),
                 name="outbox",
             ),
@@ -242,7 +312,7 @@ class Desk:
         if self.settings.work.port is None:
             return None
         port = WorkPort(self.figures, lambda: self.gate, self.settings.door.operator_tokens_sha256)
-        await port.start(self.settings.work.host, self.settings.work.port)
+        await port.start(self.settings.work.host, self.port or self.settings.work.port, shares=self.port is not None)
         return port
 
     def _loop(self, name: str, seconds: float, act: Callable[[], Any]) -> asyncio.Task[None]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -54,6 +55,9 @@ log = logging.getLogger("lienthong.outbox")
 UNPROVEN = "receipt.unproven"  # a line of the log, from which watch makes an alert
 UNPROVEN_CODE = "DLV-029"
 RESCUE_EVERY_S = 5.0
+ENDED_US = (
+    10  # tries in a row after which the process was gone; kills and restarts hit others by chance, and not as often
+)
 AWAY_S = 2.0  # the pause when the database is away
 BREATH_S = 0.02  # between a turn and one that somebody's commit asks for: those of a busy door come as often as that
 RELOOK_EVERY_S = 60.0  # how often a worker takes over what other workers know of the parties
@@ -203,6 +207,35 @@ Clock = Callable[[], datetime]
 Doubt = Callable[[bytes, Parcel, datetime], Problem | None]  # why a receiver's BienNhan proves nothing
 
 
+class AnswersRead(Protocol):
+    """Who remembers, beyond the end of a process, whose answer was being read when it crashed."""
+
+    def ended_us(self, delivery_id: str, /) -> bool:
+        """Whether reading an answer to this delivery has ended a process."""
+        ...
+
+    def reading(self, delivery_id: str, /) -> AbstractContextManager[None]:
+        """While a thread reads an answer to this delivery."""
+        ...
+
+    def steps(self, delivery_id: str, coroutine: Coroutine[Any, Any, T], /) -> Awaitable[T]:
+        """The same, for a coroutine that reads while it runs and not while it waits."""
+        ...
+
+
+class _NothingKnown:
+    """For a process of its own, which nobody stands in for."""
+
+    def ended_us(self, _: str) -> bool:
+        return False
+
+    def reading(self, _: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def steps(self, _: str, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        return coroutine
+
+
 class OutboxWatch(Protocol):
     """Who keeps figures of the outbox."""
 
@@ -227,9 +260,11 @@ class Outbox:
         doubt: Doubt | None = None,
         watch: OutboxWatch | None = None,
         files: FileFolder | None = None,
+        answers: AnswersRead | None = None,
     ) -> None:
         self._files = files
         self._doubt = doubt
+        self._answers = answers or _NothingKnown()
         self._watch = watch
         self._store = store
         self._parties = parties if callable(parties) else lambda: parties
@@ -454,6 +489,9 @@ class Outbox:
         plan = way.plan if way is not None else Problem("DLV-063", {"party": delivery.party})
         if isinstance(plan, Problem):
             return plan
+        unclear = delivery.ask_first
+        if unclear and (self._answers.ended_us(delivery.id) or _ended_us(view.attempts(delivery.id))):
+            return Problem("DLV-075", {"party": delivery.party})
         body = view.body(delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
@@ -521,12 +559,12 @@ class Outbox:
         """Ask first where an earlier try was uncertain and the party can be asked; otherwise send."""
         connector, configured = plan.connector, plan.configured
         http = self._line.http(configured.common)
-        kind = _kind(parcel.delivery, plan)
+        kind, about = _kind(parcel.delivery, plan), parcel.delivery.id
         try:
             longer_s = sum(file.size for file in parcel.files) / SLOWEST_FILE
             async with asyncio.timeout((self._pace.lease_s + longer_s) * 0.9):
                 if kind == "query":
-                    found = await connector.ask(parcel, configured.settings, http)
+                    found = await self._answers.steps(about, connector.ask(parcel, configured.settings, http))
                     if isinstance(found, NotThere):
                         return TryResult(
                             kind=kind,
@@ -538,7 +576,7 @@ class Outbox:
                     if found is not None:
                         return await self._believed(kind, found, parcel)
                     kind = "send"
-                receipt = await connector.deliver(parcel, configured.settings, http)
+                receipt = await self._answers.steps(about, connector.deliver(parcel, configured.settings, http))
                 if isinstance(receipt, NothingToTell):
                     nothing = AttemptOutcome.NOTHING
                     return TryResult(kind=kind, outcome=nothing, told=receipt.told, notes=receipt.notes)
@@ -556,7 +594,7 @@ class Outbox:
     async def _believed(self, kind: str, receipt: Receipt, parcel: Parcel) -> TryResult:
         """The receipt for what it proves. One that proves nothing is noted, and is no clear answer where one is demanded."""
         if self._doubt is not None and receipt.body is not None:
-            problem = await asyncio.to_thread(self._doubt, receipt.body, parcel, self._clock())
+            problem = await asyncio.to_thread(self._doubted, receipt.body, parcel)
             if problem is not None and receipt.demanded:
                 what = Problem("DLV-023", {"what": f"BienNhan {problem.facts['reason']}"})
                 return TryResult(
@@ -573,6 +611,11 @@ class Outbox:
             told=receipt.told,
             notes=receipt.notes,
         )
+
+    def _doubted(self, receipt: bytes, parcel: Parcel) -> Problem | None:
+        assert self._doubt is not None
+        with self._answers.reading(parcel.delivery.id):
+            return self._doubt(receipt, parcel, self._clock())
 
     def _settlement(self, delivery: Delivery, came: TryResult, way: _Way, began: datetime) -> _Settlement:
         now = self._clock()
@@ -649,15 +692,17 @@ async def keep_delivering(
     watch: OutboxWatch | None = None,
     limits: DocumentLimits = DEFAULT_LIMITS,
     files: FileFolder | None = None,
+    answers: AnswersRead | None = None,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
     ``parties`` may be a function: a new view of the registry is taken over between two turns. ``doubt`` judges the
-    receipts that receivers send; ``watch`` keeps figures; ``files`` is where the files that messages name lie.
+    receipts that receivers send; ``watch`` keeps figures; ``files`` is where the files that messages name lie;
+    ``answers`` remembers which answers have ended a process.
     """
     pace = pace or Pace()
     async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
-        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch, files)
+        outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch, files, answers)
         loop = asyncio.get_running_loop()
         news = store.news(lambda: loop.call_soon_threadsafe(outbox.hint))
         try:
@@ -719,9 +764,18 @@ def _files(found: Iterable[StoredFile], folder: FileFolder) -> tuple[ParcelFile,
     return tuple(files)
 
 
+def _ended_us(attempts: Sequence[Attempt]) -> bool:
+    """Whether the last tries all ended with the process that made them: whatever it is, it will do so again."""
+    last = attempts[-ENDED_US:]
+    return len(last) == ENDED_US and all(one.problem is not None and one.problem.code == "DLV-026" for one in last)
+
+
+_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075"})  # until a person has looked
+
+
 def _hindered(problem: Problem) -> TryResult:
     """A delivery that did not get as far as a connector."""
-    outcome = AttemptOutcome.REFUSED if problem.code in ("DLV-061", "DLV-074") else AttemptOutcome.UNREACHABLE
+    outcome = AttemptOutcome.REFUSED if problem.code in _FOR_GOOD else AttemptOutcome.UNREACHABLE
     return TryResult(kind="send", outcome=outcome, problem=problem)
 
 

@@ -3,18 +3,25 @@
 Python's own faults are refusals (intake.judge); this is for what no `except` sees: a hole in a library that ends the
 process. Each worker says in a mapped file what it is reading. When it crashes, the parent finds there what was open, and
 no worker reads those bytes again: their sender is told so, and the bytes are on record for whoever mends the hole.
-A worker that was killed from outside (SIGKILL, as by the system when memory ends) says nothing about a document.
+A worker that was killed from outside (SIGKILL, as by the system when memory ends) says nothing about a document; one that
+its parent killed because it stood still says something, and twice is enough.
+
+`work` does the same with what receivers answer: which delivery's coroutine is running is known at every step of the loop.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _SLOTS, _WIDTH = 8, 64  # threads of a worker that read at the same time; hexadecimal digits of SHA-256
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
@@ -86,18 +93,71 @@ class Crashes:
         return self._weight[digest] >= _ENOUGH
 
 
-def read_at_death(shared: Path, pid: int | None, exitcode: int | None) -> list[str]:
-    """What a worker that is dead was reading when it crashed, noted for the others; empty when it did not crash."""
+class AnswerCrashes:
+    """The same for what receivers answer: whose delivery it was (what the outbox asks of ``AnswersRead``)."""
+
+    def __init__(self, crashes: Crashes) -> None:
+        self._crashes = crashes
+
+    def ended_us(self, delivery_id: str) -> bool:
+        """Whether reading an answer to this delivery has ended a process."""
+        return self._crashes.guilty(_mark(delivery_id))
+
+    def reading(self, delivery_id: str) -> AbstractContextManager[None]:
+        """While a thread reads an answer to this delivery."""
+        return self._crashes.reading(_mark(delivery_id))
+
+    def steps(self, delivery_id: str, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """The same, for a coroutine that reads while it runs and not while it waits."""
+        return Steps(self._crashes, _mark(delivery_id), coroutine)
+
+
+def _mark(name: str) -> str:
+    """What stands for something that is no bytes but has a name of its own."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+class Steps(Awaitable[T]):
+    """A coroutine, and in the file whenever it runs: between two of its steps others do."""
+
+    def __init__(self, crashes: Crashes, digest: str, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._crashes, self._digest, self._coroutine = crashes, digest, coroutine
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        step: Callable[[Any], Any] = self._coroutine.send
+        said: Any = None
+        while True:
+            with self._crashes.reading(self._digest):
+                try:
+                    asked = step(said)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+            try:
+                said = yield asked
+                step = self._coroutine.send
+            except GeneratorExit:
+                self._coroutine.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - cancelled, most of the time: it is the coroutine's to see
+                said, step = error, self._coroutine.throw
+
+
+def read_at_death(shared: Path, pid: int | None, exitcode: int | None, *, stalled: bool = False) -> list[str]:
+    """What a worker that is dead was reading when it crashed, noted for the others; empty when it did not crash.
+
+    ``stalled``: its parent has killed it, because it gave no sign of life.
+    """
     file = shared / "reading" / str(pid)
     try:
         found = file.read_bytes()
         file.unlink()
     except FileNotFoundError:
         return []
-    if exitcode is None or -exitcode not in _CRASHES:
+    if exitcode is None or not (stalled or -exitcode in _CRASHES):
         return []
     slots = (found[at : at + _WIDTH].strip(b"\0 ") for at in range(0, len(found), _WIDTH))
     digests = [slot.decode("ascii", "replace") for slot in slots if slot]
     with (shared / "crashed").open("a", encoding="ascii") as known:
-        known.writelines(f"{digest} {_ENOUGH if len(digests) == 1 else 1}\n" for digest in digests)
+        known.writelines(f"{digest} {_ENOUGH if len(digests) == 1 and not stalled else 1}\n" for digest in digests)
     return digests

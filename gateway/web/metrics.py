@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -133,7 +134,8 @@ class Metrics:
     def text(self, *more: Callable[[], Iterable[Metric]]) -> bytes:
         """Everything, over all workers where they share a folder, with what ``more`` reads from the database now."""
         registry = self.registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if folder and Path(folder).is_dir():  # where a cleaner took it, until it is made anew: this worker's alone
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         for read in more:

@@ -123,8 +123,8 @@ class WorkPort:
         self._recording = Recording(asyncio.to_thread)
         self.port = 0
 
-    async def start(self, host: str, port: int) -> None:
-        """Listens. Raises Stopped (SYS-032) where that cannot be."""
+    async def start(self, host: str, port: int, *, shares: bool = False) -> None:
+        """Listens. Raises Stopped (SYS-032) where that cannot be. ``shares``: a successor may listen there before this ends."""
         app = web.Application()
         app.router.add_get("/healthz", self._alive)
         app.router.add_get("/readyz", self._ready)
@@ -132,7 +132,7 @@ class WorkPort:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, reuse_port=shares or None).start()
         except OSError as error:
             await self._runner.cleanup()
             raise Stopped(

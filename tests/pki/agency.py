@@ -20,6 +20,7 @@ class Agency:
     arrivals: list[tuple[str, str]] = field(default_factory=list)  # (MaThongDiep, SHA-256) of every request, in order
     taken: dict[str, bytes] = field(default_factory=dict)  # MaThongDiep -> bytes: its effects
     status: int = 200
+    say: dict[str, bytes] = field(default_factory=dict)  # MaThongDiep -> what is answered, XML; nothing to all others
     hold: threading.Event | None = None  # while set to an event that is not set: takes the request, does not answer
     reached: threading.Event = field(default_factory=threading.Event)  # somebody is being held
     port: int = 0
@@ -59,8 +60,11 @@ def agency(port: int = 0) -> Iterator[Agency]:
             status = state.take(self)
             try:
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                said = state.say.get(self.headers["MaThongDiep"], b"")
+                self.send_header("Content-Type", "application/xml")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
             except OSError:
                 self.close_connection = True  # whoever asked is dead
 

@@ -244,7 +244,7 @@ def test_workers_that_cannot_live_end_the_parent(node, tmp_path):
         "from gateway.web import serve\n"
         "if __name__ == '__main__':\n"
         f"    loaded = load(Path({str(node.folder / 'lienthong.toml')!r}), env={{}}, given={{'web.port': 0}})\n"
-        "    sys.exit(serve.serve(loaded, given={'web.port': 0, 'database.url': 'sqlite:////nowhere/x.db'}))\n"
+        "    sys.exit(serve.serve(loaded, given={'web.port': 0, 'web.memory_mb': 128}))\n"  # it has more when it begins
     )
     done = subprocess.run(
         [sys.executable, str(script)],

@@ -1,0 +1,296 @@
+"""A parent that keeps processes alive: `serve` its workers, `work` its one.
+
+A process that dies, or whose loop stands still, is replaced; what it had not committed it had not answered, so senders try
+again. What it was reading when it crashed is remembered (:mod:`gateway.web.crashes`). SIGTERM and SIGINT stop: what is
+under way is finished. SIGHUP replaces the processes one by one, for new settings, TLS files or a new signing key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection, util
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess, SpawnProcess
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.core.problems import Lang, Problem, Stopped
+from gateway.web.crashes import read_at_death
+
+log = logging.getLogger("lienthong.keeper")
+
+# Children are forked from a process that has loaded everything and opened nothing: a fork of this one would share its
+# connections, and a fresh interpreter for each pays seconds of CPU before it works.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_ALONE = multiprocessing.get_context("spawn")  # where that process cannot be reached any more: a fresh interpreter
+_DEATHS: Final = 5  # as many in a minute, and it is no accident
+_REST_S: Final = 15.0  # then, for a process that nobody else stands in for
+_TOUCH_S: Final = 3600.0  # how often the files of the runtime folder are given a new date: cleaners go by that
+READY: Final = b"ready"  # what a child says once, with a word after it; then, again and again, one of the others
+ALIVE: Final = b"alive"
+LARGE: Final = b"large"
+_STOPPED: Final = b"stopped "  # and why, before it ends
+
+
+def cannot_begin(stop: Stopped) -> bytes:
+    """What a child says that cannot begin: its parent raises or logs the same."""
+    return _STOPPED + json.dumps([problem.as_dict() for problem in stop.problems]).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperPatience:
+    """How long a child may take."""
+
+    boot_s: float  # to come up
+    stall_s: float  # without a sign of life
+    drain_s: float  # to finish what is under way
+
+
+@dataclass(slots=True)
+class _Child:
+    process: ForkServerProcess | SpawnProcess
+    line: Connection  # our end; when it closes, the worker stops
+    born: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    said: str = ""  # when it was ready
+    stalled: bool = False
+    problems: tuple[Problem, ...] = ()  # why it could not begin
+    large: bool = False  # says of itself that it has grown too large
+    leaving: bool = False
+
+
+def runtime_folder(base: Path) -> Path:
+    """A new folder for what the processes of a node share: where systemd says, where temporary files go, or beside the
+    configuration, whichever can be written first; gone when this process ends. Raises Stopped (SYS-038)."""
+    places = [os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0], None, str(base)]
+    for place in places:
+        if place == "":
+            continue
+        with contextlib.suppress(OSError):
+            made = Path(tempfile.mkdtemp(prefix="lienthong-", dir=place))
+            made_anew(made)
+            tempfile.tempdir = str(
+                made
+            )  # what Python itself needs for its processes lies there, too, and goes before it
+            util.Finalize(None, shutil.rmtree, args=(made,), kwargs={"ignore_errors": True}, exitpriority=-1000)
+            return made
+    raise Stopped(Problem("SYS-038", {"path": str(base), "reason": "no folder for temporary files can be written"}))
+
+
+def made_anew(folder: Path) -> bool:
+    """Whether what belongs into the runtime folder was missing; now it is there."""
+    missing = not (folder / "kept").exists() or not (folder / "metrics").is_dir()
+    if missing:
+        (folder / "metrics").mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        (folder / "kept").touch()
+    return missing
+
+
+def touch(folder: Path) -> None:
+    """Gives every file a new date."""
+    for path in (folder, *folder.rglob("*")):
+        with contextlib.suppress(OSError):
+            os.utime(path)
+
+
+class Keeper:
+    """Keeps the children alive. Does nothing else, so that nothing can bring it down."""
+
+    def __init__(
+        self,
+        live: Callable[..., None],
+        job: object,
+        number: int,
+        patience: KeeperPatience,
+        shared: Path,
+        on_ready: Callable[[str], None],
+        *,
+        name: str,
+        preload: Sequence[str],
+        gives_up: bool = True,
+    ) -> None:
+        """``live(job, line)`` is the life of a child; ``on_ready`` is told once, when all are up, what the last of them said.
+
+        ``shared`` is the runtime folder; ``name`` is what a child is called in the log. ``gives_up``: where children die
+        again and again this one ends, too; otherwise it pauses. ``preload``: the modules that children need.
+        """
+        _CONTEXT.set_forkserver_preload(list(preload))
+        self._gives_up, self._rest_until, self._touched = gives_up, 0.0, time.monotonic()
+        self._live, self._job, self._number, self._patience = live, job, number, patience
+        self._shared, self._on_ready, self._name = shared, on_ready, name
+        self._told = False
+        self._workers: list[_Child] = []
+        self._deaths: list[float] = []
+        self._stop = False
+        self._renew = False
+        self._wake, self._waker = _CONTEXT.Pipe(duplex=False)
+
+    def run(self) -> int:
+        """Until a signal says stop; the exit status. Raises Stopped with what a first child said that could not begin."""
+        before = {
+            number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        }
+        try:
+            for _ in range(self._number):
+                self._workers.append(self._born())
+            while not self._stop:
+                self._listen(1.0)
+                if not self._tend():
+                    return 70
+                if made_anew(self._shared):
+                    log.error(
+                        "the runtime folder %s was taken away; it is made anew, with new %ss", self._shared, self._name
+                    )
+                    self._renew = True
+                elif time.monotonic() - self._touched > _TOUCH_S:
+                    self._touched = time.monotonic()
+                    touch(self._shared)
+                if self._renew:
+                    self._renew = False
+                    self._replace(list(self._workers))
+                elif large := [worker for worker in self._workers if worker.large and not worker.leaving]:
+                    self._replace(large)
+            return 0
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._renew = True
+        else:
+            self._stop = True
+        with contextlib.suppress(OSError):
+            self._waker.send_bytes(b"!")
+
+    def _born(self) -> _Child:
+        ours, theirs = _CONTEXT.Pipe()
+        what: dict[str, Any] = {"target": self._live, "args": (self._job, theirs), "name": f"lienthong-{self._name}"}
+        process: ForkServerProcess | SpawnProcess = _CONTEXT.Process(**what)
+        try:
+            process.start()
+        except OSError as error:  # its socket lies in a folder that somebody has cleaned
+            log.warning("a %s is begun from the beginning, which takes longer: %s", self._name, type(error).__name__)
+            process = _ALONE.Process(**what)
+            process.start()
+        theirs.close()
+        return _Child(process, ours)
+
+    def _listen(self, patience_s: float) -> None:
+        """Hear what the workers say, at most for this long."""
+        lines: dict[Any, _Child] = {worker.line: worker for worker in self._workers}
+        sentinels = [worker.process.sentinel for worker in self._workers]
+        for heard in connection.wait([*lines, *sentinels, self._wake], patience_s):
+            if heard is self._wake:
+                self._wake.recv_bytes()
+            elif (worker := lines.get(heard)) is not None:
+                self._hear(worker)
+        if not self._told and len(self._workers) >= self._number and all(w.ready for w in self._workers):
+            self._told = True
+            self._on_ready(self._workers[-1].said)
+
+    def _hear(self, worker: _Child) -> None:
+        """One word of a child, if there is one."""
+        with contextlib.suppress(EOFError, OSError):
+            if worker.line.poll():
+                said = worker.line.recv_bytes()
+                worker.heard = time.monotonic()
+                if said.startswith(READY):
+                    worker.ready, worker.said = True, said.removeprefix(READY).decode().strip()
+                elif said.startswith(_STOPPED):
+                    rows = json.loads(said.removeprefix(_STOPPED))
+                    worker.problems = tuple(Problem.from_dict(row) for row in rows)
+                worker.large = said == LARGE
+
+    def _tend(self) -> bool:
+        """Replace who died or stalls; False when they die too often for that to help."""
+        now = time.monotonic()
+        for worker in list(self._workers):
+            patience = self._patience.stall_s if worker.ready else self._patience.boot_s
+            if worker.process.is_alive() and not worker.leaving and now - worker.heard > patience:
+                log.error("%s %s stands still and is replaced", self._name, worker.process.pid)
+                worker.stalled = worker.ready
+                worker.process.kill()
+                worker.process.join(5)
+            if not worker.process.is_alive():
+                self._hear(worker)
+                self._buried(worker)
+                if worker.leaving:
+                    continue
+                log.error("%s %s ended (%s) and is replaced", self._name, worker.process.pid, worker.process.exitcode)
+                if not self._goes_on(worker, now):
+                    return False
+        standing = sum(not worker.leaving for worker in self._workers)
+        if standing < self._number and not self._stop and time.monotonic() >= self._rest_until:
+            self._workers.append(self._born())
+        return True
+
+    def _goes_on(self, dead: _Child, now: float) -> bool:
+        """Whether there is a use in another one; after a rest, where they die too often and nobody stands in."""
+        self._deaths = [death for death in self._deaths if now - death < 60] + [now]
+        never = not dead.ready and not self._told
+        if never and dead.problems:
+            raise Stopped(*dead.problems)
+        for problem in dead.problems:  # a configuration that was changed since the first ones read it
+            log.error("%s %s", problem.code, problem.message(Lang.EN))
+        if never or (len(self._deaths) >= _DEATHS and self._gives_up):
+            log.error("%ss do not stay alive; giving up", self._name)
+            return False
+        if len(self._deaths) >= _DEATHS:
+            log.error("%ss do not stay alive; the next one comes in %d s", self._name, _REST_S)
+            self._rest_until = now + _REST_S
+        return True
+
+    def _buried(self, worker: _Child) -> None:
+        self._workers.remove(worker)
+        worker.line.close()
+        worker.process.join(5)
+        pid, code = worker.process.pid, worker.process.exitcode
+        for digest in read_at_death(self._shared, pid, code, stalled=worker.stalled):
+            log.critical(
+                "a %s crashed while it read the bytes with SHA-256 %s: see SYS-005, DLV-075", self._name, digest
+            )
+        for file in (self._shared / "metrics").glob(f"gauge_live*_{worker.process.pid}.db"):
+            file.unlink(missing_ok=True)
+
+    def _replace(self, old: Iterable[_Child]) -> None:
+        """New workers first, then the old ones go: the port is never without a listener."""
+        for leaver in old:
+            fresh = self._born()
+            self._workers.append(fresh)
+            until = time.monotonic() + self._patience.boot_s
+            while not fresh.ready and fresh.process.is_alive() and not self._stop and time.monotonic() < until:
+                self._listen(0.5)
+            if not fresh.ready:
+                log.error("a new %s did not come up; the others go on as they are", self._name)
+                fresh.leaving = True
+                fresh.process.terminate()
+                return
+            leaver.leaving = True
+            leaver.process.terminate()
+
+    def _end(self) -> None:
+        until = time.monotonic() + self._patience.drain_s + 10
+        for worker in self._workers:
+            if worker.process.is_alive():
+                worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(max(0.1, until - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join(5)
+            worker.line.close()
+        self._workers.clear()

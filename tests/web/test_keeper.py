@@ -1,0 +1,203 @@
+"""`work` has a parent as `serve` has: what ends the process costs its own delivery, and the rest goes on."""
+
+import asyncio
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import signal
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mail
+import nodes
+import pytest
+import storm
+from agency import agency
+from patience import PATIENCE_S, eventually
+from test_crashes import HOLE
+
+from gateway import wiring
+from gateway.core.model import Caller, Channel, DeliveryState, Envelope, Fate
+from gateway.core.problems import Stopped
+from gateway.services import intake
+from gateway.settings import load
+from gateway.web import keeper
+from gateway.web.crashes import AnswerCrashes, Crashes
+
+OPERATOR = "lt_op_0123456789abcdef"
+
+
+def on_record(gate, message):
+    """What the portal has sent, without the door."""
+    now = datetime.now(UTC)
+    envelope = Envelope.of(
+        message,
+        id=intake.new_message_id(now),
+        caller=Caller(party="cong-dvc", by="token"),
+        channel=Channel.REST,
+        received_at=now,
+    )
+    (ack,) = intake.receive([envelope], gate, now)
+    assert ack.fate is Fate.ACCEPTED, ack.problems
+    return ack.message
+
+
+@pytest.mark.hostile
+def test_an_answer_that_ends_the_process_is_read_once_and_holds_its_own_lane(tmp_path, monkeypatch):
+    (tmp_path / "hole").mkdir()
+    (tmp_path / "hole" / "sitecustomize.py").write_text(HOLE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hole"))
+    with agency() as there:
+        node = nodes.Node(tmp_path / "node", agency=there.url, settings={"work": {"lease_s": 3}}).prepare()
+        loaded = load(node.folder / "lienthong.toml", {})
+        store = wiring.open_store(loaded)
+        gate = wiring.build(loaded.settings, store)
+        bad, *good = [mail.nop(mail.ma_ho_so("so-tu-phap"), to="so-tu-phap") for _ in range(3)]
+        ma = re.search(rb"MaThongDiep>([^<]+)<", bad).group(1).decode()
+        there.say[ma] = b"<lo-hong/>"
+        poisoned = on_record(gate, bad)
+        fine = [on_record(gate, one) for one in good]
+
+        def deliveries(message):
+            with store.read() as view:
+                return [(d.state, d.problem.code if d.problem else None) for d in view.deliveries(message=message)]
+
+        try:
+            process = node.work()
+            assert eventually(lambda: deliveries(poisoned) == [(DeliveryState.REFUSED, "DLV-075")]), node.log("work")
+            assert eventually(lambda: [deliveries(one) for one in fine] == [[(DeliveryState.DELIVERED, None)]] * 2)
+            assert [name for name, _ in there.arrivals].count(ma) == 1  # it was never sent, nor read, again
+            assert node.log("work").count("crashed while it read") == 1
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            node.stop()
+            store.dispose()
+
+
+def test_of_many_deliveries_under_way_the_one_whose_turn_it_is_is_named(tmp_path):
+    """Between two steps of one the others run: only what runs when the process ends is in the file."""
+    answers, named = AnswerCrashes(Crashes(tmp_path)), []
+
+    async def talk(name, stop):
+        for _ in range(3):
+            (file,) = (tmp_path / "reading").iterdir()
+            named.append((name, bytes(b for b in file.read_bytes() if b).decode()))
+            await asyncio.sleep(0)
+        if stop:
+            raise ValueError(name)
+        return name
+
+    async def all_of_them():
+        steps = [answers.steps(name, talk(name, stop=name == "c")) for name in "abc"]
+        return await asyncio.gather(*(asyncio.ensure_future(_of(one)) for one in steps), return_exceptions=True)
+
+    async def _of(one):
+        return await one
+
+    *results, error = asyncio.run(all_of_them())
+    assert (results, str(error)) == (["a", "b"], "c")
+    assert len(named) == 9
+    assert all(mark == hashlib.sha256(name.encode()).hexdigest() for name, mark in named)
+    (file,) = (tmp_path / "reading").iterdir()
+    assert not any(file.read_bytes())
+
+
+def test_a_step_that_is_cancelled_is_told_so_and_leaves_no_mark(tmp_path):
+    answers, told = AnswerCrashes(Crashes(tmp_path)), []
+
+    async def waits():
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            told.append("cancelled")
+            raise
+
+    async def cancelled():
+        async def run():
+            await answers.steps("x", waits())
+
+        task = asyncio.ensure_future(run())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return task.cancelled()
+
+    assert asyncio.run(cancelled())
+    assert told == ["cancelled"]
+
+
+@pytest.mark.hostile
+def test_a_runtime_folder_that_a_cleaner_took_is_made_anew_and_everything_goes_on(tmp_path, monkeypatch):
+    """Figures are told, a worker that dies is replaced, a hang-up brings new settings."""
+    temporary = Path(tempfile.mkdtemp(prefix="lt-"))  # a short name, for it will hold sockets
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    settings = {
+        "web": {"port": nodes.free_port()},
+        "door": {"operator_tokens_sha256": [hashlib.sha256(OPERATOR.encode()).hexdigest()]},
+    }
+    node = nodes.Node(tmp_path / "node", settings=settings, port=settings["web"]["port"]).prepare()
+
+    def figures():
+        wire = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE_S)
+        try:
+            wire.request("GET", "/metrics", headers={"Authorization": f"Bearer {OPERATOR}"})
+            return wire.getresponse().status
+        finally:
+            wire.close()
+
+    try:
+        process = node.serve(workers=1)
+        (first,) = workers(process.pid)
+        assert figures() == 200
+        for folder in temporary.iterdir():
+            shutil.rmtree(folder)
+        assert figures() == 200
+        assert eventually(lambda: [*workers(process.pid)] not in ([first], [])), node.log("serve")
+        assert eventually(lambda: len(workers(process.pid)) == 1 and figures() == 200)
+        (second,) = workers(process.pid)
+        os.kill(second, signal.SIGKILL)
+        assert eventually(lambda: second not in workers(process.pid) and workers(process.pid)), node.log("serve")
+        assert eventually(lambda: _answers(node))
+        assert process.poll() is None
+    finally:
+        node.stop()
+        shutil.rmtree(temporary)
+
+
+def workers(pid):
+    """Those that serve, however they were begun."""
+    found = storm.workers(pid)
+    for child in storm.children(pid):
+        with suppress(OSError):  # it has just ended
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return sorted(found)
+
+
+def _answers(node):
+    try:
+        return node.call("GET", "/readyz").status == 200
+    except OSError:
+        return False
+
+
+def test_where_no_folder_for_temporary_files_can_be_written_the_nodes_own_is_taken(tmp_path, monkeypatch):
+    """A container with a read-only root and no /tmp."""
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    made = keeper.runtime_folder(tmp_path)
+    assert made.parent == tmp_path
+    assert made.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    assert keeper.runtime_folder(tmp_path / "not there").parent == tmp_path
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    with pytest.raises(Stopped, match="SYS-038"):
+        keeper.runtime_folder(tmp_path / "not there")
