@@ -100,6 +100,10 @@ docs-check: $(READY)  ## fail where such a page is not current
 	$(BIN)/python tools/pages.py --check
 	$(BIN)/python tools/contract.py --check
 
+.PHONY: site
+site: $(READY)  ## build docs/vi and docs/en as a site that needs no internet; the gateway serves it at /docs/vi/ and /docs/en/
+	$(BIN)/python tools/docsite.py
+
 .PHONY: package
 package: $(READY)  ## build the wheel, install it in a clean environment, run it from elsewhere
 	$(BIN)/python tools/package.py
@@ -115,7 +119,7 @@ pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes
 
 .PHONY: clean
 clean:  ## remove what these targets made, .venv excepted
-	rm -rf .venv-newest build dist htmlcov .coverage .mutants.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv-newest build dist gateway/web/site htmlcov .coverage .mutants.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
 proofs: $(READY)  ## benchmark and mutants in a short form; kills, attacks and fuzz have theirs in the test suite
@@ -134,7 +138,7 @@ contract: $(READY) $(GENERATOR)  ## clients generated from openapi.json in Java,
 	OPENAPI_GENERATOR=$(GENERATOR) $(BIN)/pytest -q tests/web/test_generated_clients.py $(ARGS)
 
 .PHONY: ci
-ci: lint types floors docs-check package proofs test  ## everything that must hold before a change is taken
+ci: lint types floors docs-check site package proofs test  ## everything that must hold before a change is taken
 
 .PHONY: screenshots
 screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots)

@@ -48,6 +48,11 @@ def main() -> None:
         config = ROOT / "samples" / "lienthong.toml"
         run(binaries / "lienthong", "--config", config, "check", *samples, at=elsewhere)
         print(f"lienthong check: {len(samples)} samples accepted")
+        count = "from gateway.web.manual import BUILT, files; print(len(files(BUILT)))"
+        carried = int(run(binaries / "python", "-c", count, at=elsewhere))
+        if (carried > 0) != (ROOT / "gateway" / "web" / "site").exists():
+            sys.exit("the wheel does not carry the site that `make site` has built")
+        print(f"site: {carried} files" if carried else "site: none; `make site` builds it")
 
 
 if __name__ == "__main__":

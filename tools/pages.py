@@ -96,13 +96,7 @@ def source(text: str, lang: Lang, *, inside: str = "") -> str:
         return of(lang, ("quyết định ", "decision ")) + ", ".join(links)
 
     said = re.sub(r"docs/decisions/(\d{4}(?:, \d{4})*)", decisions, prose(page_words.source(text, lang)))
-    return re.sub(r"docs/([a-z]+)\.md", lambda found: to_page(found[1], lang, inside=inside), said)
-
-
-def to_page(name: str, lang: Lang, *, inside: str = "") -> str:
-    """A link to another page."""
-    there = f"{name}.md" if (DOCS / lang / f"{name}.md").exists() or f"{name}.md" in PAGES else f"../{name}.md"
-    return f"[{name}.md]({inside}{there})"
+    return re.sub(r"docs/([a-z]+)\.md", rf"[\1.md]({inside}\1.md)", said)
 
 
 def code_link(code: str) -> str:
@@ -191,7 +185,7 @@ def family_page(family: str, lang: Lang) -> str:
     return page(
         lang,
         (f"{family}: {vi}", f"{family}: {en}"),
-        of(lang, ("Mọi nhóm: [problems.md](../problems.md).", "All families: [problems.md](../problems.md).")),
+        of(lang, ("Mọi nhóm mã: [Mã lỗi](../problems.md).", "All families: [Problem codes](../problems.md).")),
         *(_problem(entry, lang) for entry in by_family()[family]),
     )
 
@@ -740,13 +734,13 @@ def _writing(simple: dict[str, Simple], lang: Lang) -> list[str]:
                     f"Phong bì và mọi phần tử của phong bì ở không gian tên `{names.PHONG_BI}`; thân và mọi phần tử trong thân ở"
                     f" `{names.HO_SO}` (cả bản 1.1); chữ ký ở `{names.DS}`. Tiền tố tùy ý. Thuộc tính không có tiền tố, trừ `xsi:…`."
                     " Thứ tự phần tử là thứ tự trong bảng. Gốc có thể mang thuộc tính `Id`, để chữ ký trỏ tới. Chữ ký là phần tử con"
-                    f" cuối cùng của gốc: {to_page('integrate', lang)}."
+                    " cuối cùng của gốc: [integrate.md](integrate.md)."
                 ),
                 (
                     f"The envelope and its elements are in the namespace `{names.PHONG_BI}`; the payload and all inside it in"
                     f" `{names.HO_SO}` (version 1.1 too); the signature in `{names.DS}`. Any prefix. Attributes have none, but for"
                     " `xsi:…`. Elements stand in the order of the tables. The root may bear an attribute `Id` for the signature to"
-                    f" point to. The signature is the last child of the root: {to_page('integrate', lang)}."
+                    " point to. The signature is the last child of the root: [integrate.md](integrate.md)."
                 ),
             ),
         ),

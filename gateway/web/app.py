@@ -21,7 +21,7 @@ from gateway.core.model import PartyId
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import Store, StoreError
-from gateway.web import check_page, docs, dvcqg, files, health, kit, rest, soap
+from gateway.web import check_page, docs, dvcqg, files, health, kit, manual, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
@@ -31,7 +31,7 @@ from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
 
-_PARTS = (rest, files, soap, dvcqg, docs, kit, check_page, health)
+_PARTS = (rest, files, soap, dvcqg, docs, manual, kit, check_page, health)
 _STRANGERS = frozenset(
     {"AUT-101", "AUT-102", "AUT-103", "AUT-107", "AUT-109", "SYS-142"}
 )  # nobody has proven who calls

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.core.problems import Lang, Problem, catalogue
+from gateway.web import manual
 from gateway.web.exchange import Exchange
 from gateway.web.routes import Route, RouteAudience
 from schemas.names import XSD_FOLDER
@@ -39,18 +40,18 @@ async def get_page(exchange: Exchange) -> web.Response:
     """The description as a page for people: one document, no script, nothing fetched from anywhere."""
     exchange.query()
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}
-    return exchange.kept(docs_page().encode(), "text/html; charset=utf-8", headers)
+    return exchange.kept(docs_page(manual.links()).encode(), "text/html; charset=utf-8", headers)
 
 
 @cache
-def docs_page() -> str:
-    """The page. Made once from the description and the catalogue of problems."""
+def docs_page(to_site: str) -> str:
+    """The page. Made once from the description and the catalogue of problems; ``to_site`` leads to the documentation."""
     described = openapi()
     info = described["info"]
     parts = [
         f'<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>',
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
-        f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1><p>{escape(info['summary'])}</p>",
+        f"{to_site}<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1><p>{escape(info['summary'])}</p>",
         *(f"<p>{escape(line)}</p>" for line in info["description"].split("\n\n")),
         f"<p>{_LINKS}</p><p>{' · '.join(_schema_links())}</p><nav><ul>",
         *(

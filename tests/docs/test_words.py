@@ -98,7 +98,8 @@ def told_by_the_pages():
     documents = [file for file in documents if file != PAGE and file.name not in FROM_SCHEMAS]
     documents += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "samples").rglob("README.md")]
     for pattern in ("*.html", "*.json", "*.js", "*.toml", "*.wsdl"):
-        documents += (ROOT / "gateway").rglob(pattern)
+        built = ROOT / "gateway" / "web" / "site"  # made of docs/vi by `make site`
+        documents += [file for file in (ROOT / "gateway").rglob(pattern) if not file.is_relative_to(built)]
     documents += [file for suffix in ("yml", "json") for file in (ROOT / "deploy").rglob(f"*.{suffix}")]
     for file in documents:
         text = file.read_text("utf-8")
