@@ -18,9 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +30,9 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "pki")]
 from license import EVERYTHING  # noqa: E402
 from sqlalchemy import event, func, insert, select, text, update  # noqa: E402
 
+from gateway.console.menu import MENU, PAGES  # noqa: E402
+from gateway.console.render import page_html  # noqa: E402
+from gateway.console.room import DeskCall, Room, Shown  # noqa: E402
 from gateway.core import chain  # noqa: E402
 from gateway.core.deadlines import DeadlineRules  # noqa: E402
 from gateway.core.effects import Files, Moves, Notes  # noqa: E402
@@ -46,15 +50,20 @@ from gateway.core.model import (  # noqa: E402
     Finding,
     ThongDiep,
 )
+from gateway.core.operators import Operator, OperatorRole  # noqa: E402
 from gateway.core.parties import Parties, Party, Receives, Role  # noqa: E402
-from gateway.core.problems import Problem  # noqa: E402
+from gateway.core.problems import Lang, Problem  # noqa: E402
 from gateway.core.statistics import By  # noqa: E402
+from gateway.services import profiles  # noqa: E402
+from gateway.services.operators import AtTheDesk  # noqa: E402
 from gateway.services.reports import report  # noqa: E402
 from gateway.services.watch import alerts, late  # noqa: E402
+from gateway.settings import load  # noqa: E402
 from gateway.store import Store, bring_up_to_date, open_engine, tables, upgrade  # noqa: E402
 from gateway.store.compare import compare_with_log  # noqa: E402
 from gateway.store.engine import Bulk  # noqa: E402
 from gateway.store.packing import Packer, Patterns  # noqa: E402
+from gateway.store.persons import DeskSession  # noqa: E402
 from gateway.store.seals import row_seal  # noqa: E402
 from gateway.store.types import Json, UtcDateTime, decode_json, encode_json  # noqa: E402
 from gateway.store.view import LOG, MILESTONES, feed  # noqa: E402
@@ -64,6 +73,7 @@ CODES = {PORTAL: "H19.909", AGENCY: "H19.901"}
 FIRST = datetime(2016, 1, 1, 1, tzinfo=UTC)
 TOKEN = "k0000-"  # stands in every id of the month that is copied
 LIFE = 7  # messages of a dossier
+WRONG = 2  # of so many dossiers one has a message more, which is refused
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -146,6 +156,12 @@ class Clerk:
             envelope=envelope, thong_diep=letter, ma_thong_diep=letter.ma_thong_diep, loai=loai, ma_ho_so=code
         )
 
+    def wrong(self, number: int) -> Finding:
+        """A message that is refused, for one of three causes."""
+        made = self._finding(f"{CODES[AGENCY]}-{self.token}{number:06}", PORTAL, "HS21", Notes(what="danh-gia"))
+        code = ("SIG-001", "XSD-010", "AUT-010")[number // WRONG % 3]
+        return replace(made, thong_diep=None, problems=(Problem(code, {"element": "TenTTHC"}),))
+
     def take(self, findings: Sequence[Finding]) -> None:
         """In trays of a few hundred."""
         for first in range(0, len(findings), 350):
@@ -154,7 +170,7 @@ class Clerk:
                 ledger = tx.open(tray)
                 for finding in tray:
                     answer = enter(finding, ledger, self.counter, finding.envelope.received_at)
-                    if answer.fate != "accepted":
+                    if (answer.fate == "accepted") is (finding.thong_diep is None):
                         raise SystemExit(f"not accepted: {answer.problems}")
                 tx.write(ledger)
 
@@ -190,6 +206,7 @@ class Clerk:
             for number in range(first, min(first + 50, dossiers)):
                 self.now = max(self.now, begins + number * step)
                 findings += self.life(number, LIFE)
+                findings += [self.wrong(number)] if number % WRONG == 0 else []
             self.take(findings)
             self.deliver()
         with self.store.begin() as tx:
@@ -368,6 +385,10 @@ def make(url: str, *, months: int, dossiers: int, held: int, running: int) -> Ye
     engine = open_engine(url)
     upgrade(engine)
     store = Store(engine)
+    with store.begin() as tx:
+        tx.apply_parties(
+            {one.id: profiles.to_text(one) for one in parties()}, who="operator:years", reason="years", now=FIRST
+        )
     if engine.dialect.name == "sqlite":  # nobody mourns this file
 
         @event.listens_for(engine, "connect")
@@ -397,7 +418,7 @@ def make(url: str, *, months: int, dossiers: int, held: int, running: int) -> Ye
     last = months - 1
     return Years(
         store=store,
-        messages=months * dossiers * LIFE + today.written,
+        messages=months * clerk.written + today.written,
         now=today.now + timedelta(hours=5),
         since=FIRST.replace(year=FIRST.year + last // 12, month=last % 12 + 1, hour=0),
         until=begins.replace(hour=0),
@@ -440,6 +461,63 @@ def questions(years: Years) -> dict[str, Callable[[], Any]]:
         "log of the last day": view(lambda v: v.log_about(since=now - timedelta(days=1), who="operator")),
         "an inbox's next page": view(lambda v: v.inbox_after(PORTAL, v.reader(PORTAL).confirmed)),
     }
+
+
+def pages(years: Years, folder: Path) -> dict[str, Callable[[], Any]]:
+    """The pages of the console, made and written out as for a person who may do everything."""
+    config = folder / "lienthong.toml"
+    config.write_text('[node]\nidentifier = "H19.900"\nname = "Trục thử"\n', "utf-8")
+    room = Room(load(config, {}), years.store, lambda: years.now)
+    now, roles = years.now, frozenset(OperatorRole)
+    session = DeskSession(
+        token_sha256="", operator="truc", proven_by="password", opened_at=now, seen_at=now, ends_at=now
+    )
+    operator = Operator(name="truc", roles=roles, password=None, added_at=now, changed_at=now)
+    person = AtTheDesk(operator=operator, session=session)
+    by_path = {page.path: page for page in PAGES if page.method == "GET"}
+    message, dossier = f"{TOKEN}{years.some:07}", f"{CODES[AGENCY]}-{TOKEN}000001"
+
+    def page(path: str, place: Mapping[str, str] = MappingProxyType({}), **query: str) -> Callable[[], Any]:
+        def made() -> Any:
+            call = DeskCall(room=room, lang=Lang.VI, now=now, path=path, query=query, place=place, person=person)
+            answer = by_path[path].make(call)
+            return page_html(call, answer, MENU, "Trục thử") if isinstance(answer, Shown) else answer
+
+        return made
+
+    last_day = f"{now - timedelta(days=1):%Y-%m-%d}"
+    found = {
+        "Tổng quan": page(""),
+        "Hồ sơ": page("/ho-so"),
+        "Hồ sơ, một trạng thái": page("/ho-so", trang_thai="4"),
+        "Hồ sơ, một trạng thái không có": page("/ho-so", trang_thai="7"),
+        "Hồ sơ, từ hôm qua": page("/ho-so", tu=last_day, co_quan=AGENCY),
+        "một hồ sơ": page("/ho-so/xem", ma=dossier),
+        "Thông điệp": page("/thong-diep"),
+        "Thông điệp, bị từ chối": page("/thong-diep", trang_thai="rejected"),
+        "Thông điệp, một mã": page("/thong-diep", ma_loi="AUT-010"),
+        "Thông điệp, một mã không có": page("/thong-diep", ma_loi="XSD-021"),
+        "Thông điệp, một bên nhận": page("/thong-diep", nhan=AGENCY),
+        "Thông điệp, đoạn văn bản": page("/thong-diep", chu="TenTTHC"),
+        "Thông điệp, đoạn văn bản không có": page("/thong-diep", chu="không đâu có"),
+        "Thông điệp, một loại không có": page("/thong-diep", loai="HS16"),
+        "một thông điệp": page("/thong-diep/{id}", {"id": message}),
+        "Cơ quan": page("/co-quan"),
+        "một cơ quan": page("/co-quan/{id}", {"id": AGENCY}),
+        "Nguyên nhân": page("/nguyen-nhan"),
+        "Đợt": page("/dot"),
+        "Quá hạn, dự báo": page("/qua-han"),
+        "Thống kê, tháng này": page("/thong-ke"),
+        "Thống kê, tháng trước": page("/thong-ke", tu=f"{years.since:%Y-%m-%d}", den=f"{years.until - timedelta(days=1):%Y-%m-%d}"),
+        "Đối soát": page("/lech"),
+        "Nhật ký": page("/nhat-ky"),
+        "Nhật ký, một người": page("/nhat-ky", ai="operator"),
+        "Nhật ký, không ai": page("/nhat-ky", ai="không ai"),
+        "Nhật ký, một việc": page("/nhat-ky", viec="message.read"),
+        "Nhật ký, một hồ sơ": page("/nhat-ky", ho_so=dossier),
+        "Tình trạng": page("/tinh-trang"),
+    }  # fmt: skip
+    return {f"trang / page: {name}": made for name, made in found.items()}
 
 
 class Steps:
@@ -496,6 +574,16 @@ def urls(database: str | None, sizes: Iterable[int]) -> Iterator[tuple[int, str]
                 yield size, database
 
 
+def _cpu(ask: Callable[[], Any]) -> float:
+    """The CPU of one asking, the least of three, when it was asked before."""
+    took = []
+    for _ in range(4):
+        began = time.process_time()
+        ask()
+        took.append(time.process_time() - began)
+    return min(took[1:])
+
+
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description="What years of messages cost those who ask today.")
@@ -519,6 +607,10 @@ def main() -> None:
         for name, ask in questions(years).items():
             counted = "" if steps is None else f"; {steps.of(ask):,}"
             table.setdefault(name, []).append(f"{_timed(ask) * 1000:.1f} ms{counted}")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, ask in pages(years, Path(folder)).items():
+                counted = "" if steps is None else f"; {steps.of(ask):,}"
+                table.setdefault(name, []).append(f"{_cpu(ask) * 1000:.0f} ms CPU{counted}")
         table.setdefault("opening the store", []).append(f"{_timed(lambda: Store(years.store.engine)) * 1000:.1f} ms")  # noqa: B023
         if given.prove:
             checked = chain.verify_chain(years.store.log_entries())

@@ -32,6 +32,7 @@ _SHOWN_SETTINGS: Final = frozenset(
     {"url", "timeout_s", "private_addresses", "folder", "wsdl"}
 )  # the others may be secrets
 SPOKEN: Final = timedelta(days=30)
+LOOKED: Final = 20_000  # of the newest messages tell which versions are in use: a page does not read a month of them
 _BY_HOUR: Final = timedelta(days=2)
 
 
@@ -106,7 +107,7 @@ def agency(call: DeskCall) -> Answer:
         first = view.inbox_after(party.id, reader.confirmed, 1) if reader is not None else []
         lanes = view.lanes(held_only=True, party=party.id, limit=SHOWN + 1)
         tries = view.newest_attempts(party.id, TRIES)
-        spoken = [one for one in view.spoken(call.now - SPOKEN) if one.party == party.id]
+        spoken = [one for one in view.spoken(call.now - SPOKEN, LOOKED) if one.party == party.id]
         history = view.party_history(party.id)
     facts: list[tuple[str, Cell]] = [
         (call.text("Mã", "Id"), str(party.id)),

@@ -9,12 +9,13 @@ from gateway.console.fields import period_of
 from gateway.console.parts import Act, Cell, Facts, Heading, Lines, Link, Part, Search
 from gateway.console.replay import REPLAY, SKIP
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
-from gateway.core.model import PartyId
+from gateway.core.model import Fate, PartyId
 from gateway.core.operators import OperatorRole
 from gateway.services import desk
 from gateway.store import Cause
 
 MOST = 50  # groups of each kind
+LOOKED = 20_000  # of the newest rejections are grouped
 
 
 def causes_page(call: DeskCall) -> Answer:
@@ -23,7 +24,8 @@ def causes_page(call: DeskCall) -> Answer:
     names = call.names()
     with call.store.read() as view:
         owed = view.delivery_failures(MOST)
-    refused = desk.causes(call.store, since=since, until=until)[:MOST]
+        edge = view.oldest_of_newest(LOOKED, since=since, until=until, state=Fate.REJECTED)
+    refused = desk.causes(call.store, since=since if edge is None else edge[1], until=until)[:MOST]
     parts: list[Part] = [Heading(text=call.text("Chưa gửi được tới bên nhận", "Not through to the receiver"))]
     for cause in owed:
         parts += _group(call, cause, names, sent=True)
@@ -33,6 +35,13 @@ def causes_page(call: DeskCall) -> Answer:
     parts.append(
         Search(to=words.desk_address("/nguyen-nhan"), button=call.text("Lọc", "Filter"), fields=words.days_fields(call))
     )
+    if edge is not None:
+        looked = f"{LOOKED:,}".replace(",", ".")
+        says = call.text(
+            f"Tổng hợp {looked} thông điệp bị từ chối mới nhất của kỳ, từ {words.when(edge[1])}.",
+            f"Of the newest {looked} rejections of the time, from {words.when(edge[1])} on.",
+        )
+        parts.append(Lines(lines=[says]))
     for cause in refused:
         parts += _group(call, cause, names, sent=False)
     if not refused:

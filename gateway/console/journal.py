@@ -17,6 +17,7 @@ from gateway.sheets import Sheet
 from signing.heads import HEAD
 
 PAGE: Final = 100
+LOOKED: Final = 50_000  # of the newest lines of a time are looked through for a page
 OF_A_FILE: Final = 10_000
 _KINDS: Final = (
     "message.",
@@ -47,7 +48,7 @@ def journal(call: DeskCall) -> Answer:
     """The newest entries that fit."""
     asked = _asked(call)
     with call.store.read() as view:
-        entries, older = view.log_about(**asked, limit=PAGE)
+        entries, older = view.log_about(**asked, limit=PAGE, among=LOOKED)
         head, signed = view.log_head(), view.last_act(HEAD)
     choices = [("", call.text("tất cả", "all")), *((name, call.text(*said)) for name, said in LOG_ACTS.items())]
     facts: list[tuple[str, Cell]] = [
@@ -80,7 +81,12 @@ def journal(call: DeskCall) -> Answer:
             caption=call.text("Mục mới nhất trước", "The newest entries first"),
             heads=_heads(call),
             rows=[_row(call, entry) for entry in reversed(entries)],
-            empty=call.text("không có mục phù hợp.", "none like that."),
+            empty=call.text(
+                f"không có mục phù hợp trong {LOOKED:,} mục mới nhất của kỳ; nêu kỳ sớm hơn để tìm tiếp.".replace(
+                    ",", "."
+                ),
+                f"none like that among the newest {LOOKED:,} of the time; name an earlier time to look further.",
+            ),
             more=call.text(
                 f"Còn {words.bounded(call, older, 10_000)} mục trước đó: thu hẹp bộ lọc, hoặc tải tệp.",
                 f"{words.bounded(call, older, 10_000)} older entries: narrow the filter, or take the file.",

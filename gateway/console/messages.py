@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from gateway.console import words
@@ -15,6 +16,7 @@ from gateway.console.parts import (
     Facts,
     FormField,
     Heading,
+    Lines,
     Link,
     Original,
     Part,
@@ -25,7 +27,7 @@ from gateway.console.parts import (
 from gateway.console.replay import REPLAY, SKIP, judging_again
 from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Elsewhere, Sent, Shown
 from gateway.core.ledger import LogLine
-from gateway.core.model import Delivery, DeliveryState, Fate
+from gateway.core.model import Delivery, DeliveryState, Fate, MessageId
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
@@ -37,6 +39,8 @@ from signing.evidence import write_bundle
 
 PAGE: Final = 50
 MOST: Final = 10_000  # are counted behind a page
+LOOKED: Final = 20_000  # of the newest are looked at for what no index knows; a page does not read a million for a word
+_SEARCHED: Final = ("party", "receiver", "text", "loai", "code")
 SHOWN_BYTES: Final = 200_000  # of an original, on a page
 
 
@@ -57,7 +61,12 @@ def found_messages(call: DeskCall) -> Answer:
         "until": until,
     }
     before = text_of(query, "truoc", 100) or None
+    searched = any(chosen[name] for name in _SEARCHED) and not chosen["ma_ho_so"]
+    narrowed = {"state": chosen["state"], "since": since, "until": until, "before": before}
     with call.store.read() as view:
+        edge = view.oldest_of_newest(LOOKED, **narrowed) if searched else None
+        if edge is not None:
+            chosen["since"] = edge[1]
         found = view.messages(**chosen, before=before, limit=PAGE)
         more = view.more_messages(found[-1], MOST, **chosen) if len(found) == PAGE else 0
     fates = [("", call.text("tất cả", "all")), *((fate.value, words.fate_mark(call, fate).text) for fate in Fate)]
@@ -95,9 +104,28 @@ def found_messages(call: DeskCall) -> Answer:
                 if more
                 else None,
             ),
+            *_looked_so_far(call, edge),
             *_judge_these_again(call, found, state),
         ],
     )
+
+
+def _looked_so_far(call: DeskCall, edge: tuple[MessageId, datetime] | None) -> list[Part]:
+    """That older messages were not looked at, and the way to them."""
+    if edge is None:
+        return []
+    message, at = edge
+    looked = f"{LOOKED:,}".replace(",", ".")
+    says = call.text(
+        f"Đã tìm trong {looked} thông điệp mới nhất của kỳ, từ {words.when(at)}; thông điệp cũ hơn chưa được tìm.",
+        f"Looked among the newest {looked} messages of the time, from {words.when(at)} on; older ones were not looked at.",
+    )
+    further = Link(
+        call.text("Tìm tiếp ở các thông điệp cũ hơn", "Look among older ones"),
+        words.desk_address("/thong-diep", **{**call.query, "truoc": message}),
+    )
+    head = call.text("Trang", "DeskPage")
+    return [Lines(lines=[says]), Table(caption=call.text("Xem tiếp", "See next"), heads=[head], rows=[[further]])]
 
 
 def _judge_these_again(call: DeskCall, found: Sequence[Message], state: str) -> list[Part]:

@@ -374,6 +374,25 @@ class View(FilesRead, BatchView, NoticeView):
         found = self._chosen(select(_m.c.id), since=since, until=until, state=state).limit(most + 1)
         return self._connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
 
+    def oldest_of_newest(
+        self,
+        most: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        state: Fate | None = None,
+        before: MessageId | str | None = None,
+    ) -> tuple[MessageId, datetime] | None:
+        """Where so many of the newest messages of a time end: the first one behind them; None where there are no more.
+
+        A page that looks for what no index knows looks so far back and no further, and says so.
+        """
+        found = self._chosen(select(_m.c.id, _m.c.received_at), state=state, since=since, until=until)
+        if before is not None and (last := self._one(select(_m.c.received_at).where(_m.c.id == before))) is not None:
+            found = found.where(_m.c.received_at <= last.received_at)
+        row = self._one(found.order_by(_m.c.received_at.desc(), _m.c.id.desc()).offset(most).limit(1))
+        return None if row is None else (row.id, row.received_at)
+
     def _chosen(
         self,
         found: Select[Any],
@@ -588,6 +607,7 @@ class View(FilesRead, BatchView, NoticeView):
                 cause,
                 facts=self._commonest(
                     told.where(
+                        _m.c.received_at.between(cause.first_at, cause.last_at),
                         _m.c.code == cause.code,
                         _m.c.party == cause.party,
                         _m.c.xpath.is_(None) if cause.xpath is None else _m.c.xpath == cause.xpath,
@@ -1154,8 +1174,13 @@ class View(FilesRead, BatchView, NoticeView):
         p = tables.party
         return [rows.party_of(row) for row in self._all(select(p).where(p.c.id == party).order_by(p.c.version))]
 
-    def spoken(self, since: datetime) -> list[Spoken]:
-        """Which versions of which messages each party has sent since then, as accepted; by party, type and version."""
+    def spoken(self, since: datetime, among: int | None = None) -> list[Spoken]:
+        """Which versions of which messages each party has sent since then, as accepted; by party, type and version.
+
+        ``among``: of so many of the newest messages, and no older ones.
+        """
+        edge = self.oldest_of_newest(among, since=since) if among is not None else None
+        since = since if edge is None else edge[1]
         what = (_m.c.party, _m.c.loai, _m.c.phien_ban)
         found = select(*what, func.count().label("times"), func.max(_m.c.received_at).label("last"))
         found = found.where(_m.c.received_at >= since, _m.c.state == Fate.ACCEPTED.value, _m.c.phien_ban.is_not(None))
@@ -1241,14 +1266,18 @@ class View(FilesRead, BatchView, NoticeView):
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 50,
+        among: int | None = None,
     ) -> tuple[list[LogEntry], int]:
         """The newest lines that fit, in order, and how many older ones fit too: counted to LOOKED_BEHIND and one.
 
+        ``among``: of so many of the newest lines of that time, and no older ones.
         ``who`` is a part of the name, ``what`` how the kind of act begins; ``ma_ho_so``: lines about its messages, and
         those that name it.
         """
         line = tables.log
-        found = select(line).where(line.c.number.between(*self._numbers(since, until)))
+        first, last = self._numbers(since, until)
+        first = first if among is None else max(first, last - among + 1)
+        found = select(line).where(line.c.number.between(first, last))
         found = _within(found, line.c.at, since, until)
         if who is not None:
             found = found.where(line.c.who.contains(who, autoescape=True))
