@@ -160,6 +160,15 @@ bench-compare: $(READY)  ## two revisions in turn: make bench-compare REV=main~5
 years: $(READY)  ## stores of ten thousand, a hundred thousand and a million messages: what is asked all the time, in time and in SQLite's steps
 	$(BIN)/python bench/years.py $(ARGS)
 
+.PHONY: bench-files
+bench-files: $(READY)  ## files of 100 MB in and out: memory of a worker, and what other senders notice; ARGS="--mb 10"
+	$(BIN)/python bench/files.py $(ARGS)
+
+.PHONY: journey-files
+journey-files: $(READY)  ## files of 60 MB and 1 GiB travel portal → gateway → agency by REST and by SOAP, each wire cut once
+	LIENTHONG_FILE_MB=60 $(BIN)/pytest -q -n0 tests/web/test_files_travel.py
+	LIENTHONG_FILE_MB=1074 $(BIN)/pytest -q -n0 tests/web/test_files_travel.py
+
 .PHONY: bench-reconcile
 bench-reconcile: $(READY)  ## a million dossiers against a party's export: time and memory; ARGS="--dossiers 100000"
 	$(BIN)/python bench/reconcile.py $(ARGS)

@@ -45,6 +45,8 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # no dates of our own: the same parts mak
 
 
 Contents = Callable[[Any], Mapping[str, bytes]]  # the root of a message -> its attachments, by id
+Named = Callable[[Any], Mapping[str, int]]  # likewise -> the files beside it that it names: SHA-256 and length
+Brought = Mapping[str, tuple[str, int]]  # name of a file that a verifier has -> its SHA-256 and length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,19 +304,22 @@ def verify_bundle(
     schemas: Mapping[str, str] | None = None,
     witnesses: Mapping[int, str] | None = None,
     contents: Contents | None = None,
+    named: Named | None = None,
+    files: Brought | None = None,
 ) -> BundleReport:
     """Everything in a bundle checked against everything else, offline. Never raises.
 
     ``anchors``: fingerprints of roots and certificates that the verifier trusts; None takes those in the bundle as given,
     and the report says so. ``schemas``: digests of the schemas at hand. ``witnesses``: heads of the log that others
     kept (number -> hash). ``contents`` opens the attachments of a message, so that signed PDFs can be judged again.
+    ``named`` says which files beside it a message names; ``files`` are those that the verifier has been given with the bundle.
     """
     try:
         parts = read_bundle(data)
     except Stopped as stop:
         return BundleReport(fits=(Fit(step="files", status="failed", problem=stop.problems[0]),))
     fits = [Fit(step="files", status="passed")]
-    fits += _Check(parts, anchors, schemas, witnesses or {}, contents).fits()
+    fits += _Check(parts, anchors, schemas, witnesses or {}, contents, named, files).fits()
     return BundleReport(fits=tuple(fits), parts=parts)
 
 
@@ -326,7 +331,11 @@ class _Check:
         schemas: Mapping[str, str] | None,
         witnesses: Mapping[int, str],
         contents: Contents | None,
+        named: Named | None,
+        files: Brought | None,
     ) -> None:
+        self.named = named
+        self.files = files
         self.contents = contents
         self.attested: Attested | None = None
         self.parts = parts
@@ -344,6 +353,7 @@ class _Check:
             ("status", self._status),
             ("signature", self._signature),
             ("documents", self._documents),
+            ("attached", self._attached),
             ("receipt", self._receipt),
             ("log", self._log),
             ("head", self._head),
@@ -501,6 +511,24 @@ class _Check:
             found = check_pdf(inside.get(name, b""), self._trust(parties), party, at).as_dict()
             if json.loads(_json(found)) != said:
                 self._differs(f"documents.{name}")
+        return "passed"
+
+    def _attached(self) -> str:
+        """The files that an accepted message names have the digests and lengths that it says, and it is under the signature."""
+        if self.named is None or self.parts.state != "accepted":
+            return "not-applicable"
+        wanted = self.named(parse_bytes(self.parts.composed or self.parts.original, CEILING))
+        if not wanted:
+            return "not-applicable"
+        if self.files is None:
+            return "undetermined"
+        there = dict(self.files.values())
+        for digest, size in sorted(wanted.items()):
+            name = f"{digest}.tep"
+            if digest not in there and name not in self.files:
+                raise Stopped(Problem("SIG-121", {"file": name}))
+            if digest not in there or size != there[digest]:
+                raise Stopped(Problem("SIG-122", {"file": name}))
         return "passed"
 
     def _judge(self) -> Attested:

@@ -683,6 +683,12 @@ def _stamper(url: str) -> Callable[[bytes], bytes]:
     en="With --bundle: a head of the log that you keep.",
 )
 @option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False),
+    vi="Với --bundle: thư mục có các tệp mà thông điệp dẫn tới (*.tep), để đối chiếu băm và độ dài.",
+    en="With --bundle: the folder with the files that the message names (*.tep); digests and lengths are compared.",
+)
+@option(
     "--at",
     type=Moment(),
     vi="Kiểm tra tại thời điểm này (mặc định: hiện tại).",
@@ -701,6 +707,7 @@ def verify(
     certificates: tuple[Path, ...],
     trees: tuple[Path, ...],
     witnesses: tuple[str, ...],
+    files: Path | None,
     at: datetime | None,
     signed: bool,
 ) -> int:
@@ -716,9 +723,11 @@ def verify(
             )
         from gateway.cli.evidence import check_bundle
 
-        return check_bundle(call, bundle, certificates, trees, witnesses, signed=signed)
-    if file is None or trees or witnesses:
-        raise click.UsageError(call.screen.text("--tree, --witness chỉ đi với --bundle.", "Those go with --bundle."))
+        return check_bundle(call, bundle, certificates, trees, witnesses, signed=signed, files=files)
+    if file is None or trees or witnesses or files:
+        raise click.UsageError(
+            call.screen.text("--tree, --witness, --files chỉ đi với --bundle.", "Those go with --bundle.")
+        )
     return _verify(call, file, certificates, at, signed)
 
 

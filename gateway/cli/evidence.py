@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +36,10 @@ STEPS = {
     "documents": (
         "xét lại PDF đã ký kèm theo ra đúng kết luận đã ghi",
         "judging the signed PDFs inside again leads to theirs",
+    ),
+    "attached": (
+        "tệp mà thông điệp dẫn tới đúng băm và độ dài",
+        "the files that the message names have their digests and lengths",
     ),
     "receipt": (
         "xác nhận tiếp nhận thông điệp của trục, cho đúng nội dung này",
@@ -70,12 +75,18 @@ KINDS = {
     vi="Tệp hoặc thư mục để ghi; “-”: đầu ra chuẩn. Không ghi đè. [mặc định: <mã nhận>.evidence.zip]",
     en="The file or folder to write to; “-”: standard output. Nothing is overwritten. [default: <id>.evidence.zip]",
 )
+@option(
+    "--with-files",
+    is_flag=True,
+    vi="Chép cả các tệp mà thông điệp dẫn tới, thành <SHA-256>.tep cạnh gói; người kiểm tra nêu thư mục đó bằng --files.",
+    en="Copy the files that the message names too, as <SHA-256>.tep beside the bundle; its reader names that folder by --files.",
+)
 @acting
-def evidence(call: CommandRun, name: str, output: Path | None, reason: str | None) -> int:
+def evidence(call: CommandRun, name: str, output: Path | None, with_files: bool, reason: str | None) -> int:
     """Writes a bundle, after it has been checked as its reader will."""
     from gateway.core.ledger import LogLine
     from gateway.services import desk, profiles
-    from gateway.services.bundles import contents, gather
+    from gateway.services.bundles import contents, files_named, gather, measured
     from gateway.wiring import build, own_certificates
     from schemas.digests import schema_digests
     from signing.evidence import anchors, verify_bundle, write_bundle
@@ -96,8 +107,13 @@ def evidence(call: CommandRun, name: str, output: Path | None, reason: str | Non
     )
     packed = write_bundle(parts)
     place = _place(output, f"{message.id}.evidence.zip")
+    if with_files and place is None:
+        raise click.UsageError(call.screen.text("--with-files cần một tệp hay thư mục.", "--with-files needs a place."))
+    files = _named_files(call, message.id)
     with call.store.begin() as tx:  # first the log, then the file: nobody has a bundle that the log does not know of
-        facts = {"reason": why, "bundle": hashlib.sha256(packed).hexdigest()}
+        facts: dict[str, Any] = {"reason": why, "bundle": hashlib.sha256(packed).hexdigest()}
+        if with_files:
+            facts["files"] = sorted(files)
         tx.note(
             LogLine(what="message.evidence", who=f"operator:{call.person}", message=message.id, facts=facts), call.now
         )
@@ -105,9 +121,38 @@ def evidence(call: CommandRun, name: str, output: Path | None, reason: str | Non
         call.screen.raw(packed)
         return FINE
     _write(place, packed)
+    copies = [_copy(place.parent / f"{digest}.tep", path) for digest, path in files.items()] if with_files else []
     trusted = frozenset(anchor.fingerprint for anchor in anchors(parts))
-    report = verify_bundle(packed, anchors=trusted, schemas=schema_digests(), contents=contents)
+    held = measured(copies or [path for path in files.values() if path.exists()])
+    report = verify_bundle(
+        packed, anchors=trusted, schemas=schema_digests(), contents=contents, named=files_named, files=held
+    )
     return _print(call, str(place), report, len(packed), own=True)
+
+
+def _named_files(call: CommandRun, message: str) -> dict[str, Path]:
+    """Where the files lie that a message names, by SHA-256."""
+    from gateway.wiring import file_folder
+
+    folder = file_folder(call.settings)
+    if folder is None:
+        return {}
+    with call.store.read() as view:
+        return {file.digest: folder.place_of(file.digest) for file in view.files_of_message(message)}
+
+
+def _copy(place: Path, source: Path) -> Path:
+    """A copy of a file for its owner's eyes. Raises Stopped (SYS-038); FIL-016 where the original is gone."""
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        raise Stopped(Problem("FIL-016", {"digest": source.name})) from error
+    try:
+        with stream, os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+            shutil.copyfileobj(stream, copy, 1 << 20)
+    except OSError as error:
+        raise Stopped(Problem("SYS-038", {"path": str(place), "reason": system_reason(error)})) from error
+    return place
 
 
 def _place(output: Path | None, name: str) -> Path | None:
@@ -137,9 +182,10 @@ def check_bundle(
     witnesses: Sequence[str],
     *,
     signed: bool,
+    files: Path | None = None,
 ) -> int:
     """Checks a bundle by what the caller brings along, and by nothing else."""
-    from gateway.services.bundles import contents
+    from gateway.services.bundles import contents, files_named, measured
     from schemas.digests import schema_digests
     from signing.evidence import MOST_BYTES, verify_bundle
     from signing.heads import Heads
@@ -150,6 +196,7 @@ def check_bundle(
     try:
         with file.open("rb") as stream:
             packed = stream.read(MOST_BYTES + 1)
+        held = None if files is None else measured(sorted(files.glob("*.tep")))
     except OSError as error:
         raise Stopped(Problem("SYS-045", {"path": str(file), "reason": system_reason(error)})) from error
     report = verify_bundle(
@@ -158,6 +205,8 @@ def check_bundle(
         schemas=schema_digests(),
         witnesses=known,
         contents=contents,
+        named=files_named,
+        files=held,
     )
     if not signed:
         return _print(call, str(file), report, len(packed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from lxml import etree
@@ -14,6 +15,7 @@ from gateway.core.ledger import LogLine
 from gateway.core.model import MessageId, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Problem, Stopped
+from gateway.core.stored_files import named_file
 from gateway.store import Message, Store, VerdictRecord, View
 from schemas.attachments import attachments
 from schemas.digests import schema_digests
@@ -94,6 +96,20 @@ def gather(
 def contents(root: etree._Element) -> Mapping[str, bytes]:
     """The attachments inside a message, by id."""
     return {file.row.id: file.content for file in attachments(root, []) if file.content is not None}
+
+
+def files_named(root: etree._Element) -> Mapping[str, int]:
+    """The files beside a message that it names: SHA-256 and length."""
+    return {digest: file.row.so_byte for file in attachments(root, []) if (digest := named_file(file.row)) is not None}
+
+
+def measured(paths: Iterable[Path]) -> Mapping[str, tuple[str, int]]:
+    """What files hold, by their names. Raises OSError."""
+    found = {}
+    for path in paths:
+        with path.open("rb") as stream:
+            found[path.name] = hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
+    return found
 
 
 def _signed_documents(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:

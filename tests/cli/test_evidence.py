@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import io
 import json
+import re
 import shutil
 import stat
 import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pki
 import pytest
@@ -83,7 +85,7 @@ def test_a_bundle_is_checked_on_another_machine_without_a_configuration(cli, bun
     assert (result.code, row["outcome"], row["first_misfit"]) == (0, "passed", None), row
     assert row["steps"] == {
         **dict.fromkeys(("files", "digest", "certificates", "anchors", "status", "signature"), "passed"),
-        "documents": "not-applicable",
+        **dict.fromkeys(("documents", "attached"), "not-applicable"),
         **dict.fromkeys(("receipt", "log", "head", "schemas"), "passed"),
     }
     assert (row["loai"], row["state"], row["party"]) == ("HS01", "accepted", "cong-dvc")
@@ -201,6 +203,49 @@ def test_a_bundle_goes_into_a_folder_or_down_a_pipe(cli, office, tmp_path):
     piped = subprocess.run(command, cwd=office.folder, capture_output=True, check=True, timeout=PATIENCE_S).stdout
     assert verify_bundle(piped).passed
     assert {fit.step: fit.status for fit in verify_bundle(file.read_bytes()).fits}["log"] == "passed"
+
+
+def test_files_that_a_message_names_go_along_and_are_checked(cli, office, tmp_path):
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "web"))
+    import mail
+
+    config = office.folder / "lienthong.toml"
+    config.write_text(re.sub(r"(?m)^\[files\]$", '[files]\nfolder = "tep"', config.read_text()))
+    settings, now = load(config, {}).settings, datetime.now(UTC)
+    gate = wiring.build(settings, office.store)
+    asyncio.run(refresh_trust(gate, settings, force=True))
+    gate = wiring.renewed(gate, settings)
+    desk, content, party = wiring.file_desk(settings, office.store), b"%PDF-1.7 ban ve", gate.parties.get("cong-dvc")
+    upload = desk.begin(party, len(content), None, now)
+    with desk.part(upload.id) as part:
+        desk.write(part, content)
+        kept = desk.finish(upload, part, party, now)
+    cover = {"id": new_message_id(now), "caller": Caller(party="cong-dvc", by="token"), "received_at": now}
+    body = mail.nop(files=[mail.named(content)])
+    (ack,) = receive([Envelope.of(body, channel=Channel.REST, **cover)], gate, now)
+    assert ack.fate == "accepted", ack
+
+    place = tmp_path / "thanh-tra"
+    place.mkdir()
+    written = cli("evidence", ack.message, "-o", place, "--with-files", "--json", "--reason", "Thanh tra")
+    assert written.rows[0]["steps"]["attached"] == "passed"
+    file, bundle = place / f"{kept.digest}.tep", place / f"{ack.message}.evidence.zip"
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (content, 0o600)
+    line = [row for row in cli("log", "export", "--json").rows if row["what"] == "message.evidence"][-1]
+    assert line["facts"]["files"] == [kept.digest]
+
+    def attached(*more):
+        (row,) = cli("verify", "--bundle", bundle, "--json", *more).rows
+        return row["steps"]["attached"], [problem["code"] for problem in row["problems"]]
+
+    assert attached() == ("undetermined", [])
+    assert attached("--files", place) == ("passed", [])
+    file.write_bytes(content + b".")
+    assert attached("--files", place) == ("failed", ["SIG-122"])
+    file.unlink()
+    assert attached("--files", place) == ("failed", ["SIG-121"])
+    piped = cli("evidence", ack.message, "-o", "-", "--with-files", "--reason", "x")
+    assert (piped.code, "--with-files" in piped.err) == (2, True)
 
 
 def test_a_viewer_may_not_take_evidence(cli, office):

@@ -100,7 +100,7 @@ def anchors_of(parts):
 def test_a_bundle_holds_everything_and_fits_together(judged):
     _, parts = judged
     report = verify_bundle(write_bundle(parts), anchors=anchors_of(parts), schemas=schema_digests())
-    expected = dict.fromkeys(PROVEN, "passed") | dict.fromkeys(("documents", "head"), "not-applicable")
+    expected = dict.fromkeys(PROVEN, "passed") | dict.fromkeys(("documents", "attached", "head"), "not-applicable")
     assert statuses(report) == expected, report.first_misfit
     assert report.passed
     assert parts.evidence.keys() == set(parts.verdict["facts"]["status"]["evidence"])

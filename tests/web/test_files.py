@@ -15,11 +15,13 @@ from patience import PATIENCE_S, eventually
 
 from connectors.http import HttpLine
 from connectors.registry import installed
+from gateway import wiring
 from gateway.core.parties import Receives
 from gateway.core.stored_files import UnscannedFiles
-from gateway.services import retention
+from gateway.services import archiving, retention
 from gateway.services.intake import recheck
 from gateway.services.outbox import Outbox
+from gateway.store.archives import Archives
 
 PDF = b"%PDF-1.7\n"
 JSON = {"Accept": "application/json"}
@@ -481,7 +483,7 @@ def test_whatever_a_killed_process_left_half_done_is_put_right(own_door):
     assert own_door.get(f"/v1/files/{sha256(kept)}", "cong-dvc").body == kept
 
 
-def test_an_erased_dossier_takes_its_files_along(own_door):
+def test_an_archived_month_leaves_its_files_and_an_erased_dossier_takes_them_along(own_door, sample_settings, tmp_path):
     content, shared = pdf(1000, 1), pdf(1000, 2)
     for one in (content, shared):
         bring(own_door, one)
@@ -490,6 +492,19 @@ def test_an_erased_dossier_takes_its_files_along(own_door):
     own_door.send(mail.nop(files=[mail.named(shared)]), "cong-dvc")
     own_door.get("/v1/inbox?after=2", "ubnd-xa-thu-nghiem")  # has read both
     store, now = own_door.gate.store, own_door.app.door.clock()
+    store.archives = Archives(tmp_path / "luu")
+    keeper = archiving.ArchiveKeeper(
+        store=store,
+        archives=store.archives,
+        key=own_door.gate.key,
+        certificates=tuple(wiring.own_certificates(sample_settings)),
+        gateway="H19.900",
+    )
+    archiving.make_archive(keeper, archiving.month_of(now), now)
+    own_door.app.door.files.sweep(now + timedelta(days=400))
+    assert {file.name for file in on_disk(own_door)} == {sha256(content), sha256(shared)}
+    assert own_door.get(f"/v1/files/{sha256(content)}", "ubnd-xa-thu-nghiem").body == content
+
     rule = retention.RetentionRule(dossiers=(code,))
     plan = retention.plan_erasure(store, own_door.gate.parties, rule)
     retention.erase(store, plan, rule, who="operator:thu", reason="thu", now=now)
