@@ -10,7 +10,6 @@ import doors
 import mail
 import pki
 import pytest
-import xmlschema
 from lxml import etree
 
 from gateway.web import docs
@@ -28,16 +27,33 @@ def open_page(bare_gate, sample_settings):
 # -- schemas, samples, calls --
 
 
+class Served(etree.Resolver):
+    """Takes schemas from the door, each once."""
+
+    def __init__(self, door):
+        self.door, self.taken = door, {}
+
+    def resolve(self, address, _, context):
+        place = urllib.parse.urlsplit(address).path
+        if place not in self.taken:
+            self.taken[place] = self.door.get(place)
+        assert self.taken[place].status == 200, place
+        return self.resolve_string(self.taken[place].body, context, base_url=address)
+
+
 def test_the_schemas_are_served_and_find_each_other(open_page):
+    served = Served(open_page)
+    parser = etree.XMLParser()
+    parser.resolvers.add(served)
+    base = f"http://127.0.0.1:{open_page.port}/schemas/lienthong-1.0.xsd"
+    schema = etree.XMLSchema(etree.parse(base, parser))
+    assert schema.validate(etree.fromstring(pki.SAMPLES.joinpath("accepted/HS01-mo-dung-toi-thieu.xml").read_bytes()))
+    assert len(served.taken) > 20, "each schema was found from the one that it is named by"
     for file in sorted(XSD_FOLDER.rglob("*.xsd")):
         address = f"/schemas/{file.relative_to(XSD_FOLDER).as_posix()}"
-        answer = open_page.get(address)
+        answer = served.taken.get(address) or open_page.get(address)
         assert (answer.status, answer.body) == (200, file.read_bytes())
-        assert open_page.get(address, **{"If-None-Match": answer.headers["ETag"]}).status == 304
-        for place in re.findall(r'schemaLocation="([^"]+)"', file.read_text("utf-8")):
-            assert open_page.get(urllib.parse.urljoin(address, place)).status == 200, (address, place)
-    base = f"http://127.0.0.1:{open_page.port}/schemas/hoso/1.0/NopHoSo.xsd"
-    assert xmlschema.XMLSchema(base, allow="remote").elements["NopHoSo"] is not None
+    assert open_page.get(address, **{"If-None-Match": answer.headers["ETag"]}).status == 304
     for nowhere in ("/schemas/khac.xsd", "/schemas/hoso/1.0/..%2F..%2Fx.xsd", "/schemas/hoso/9.9/NopHoSo.xsd"):
         assert open_page.get(nowhere).status == 404
 
