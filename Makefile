@@ -133,12 +133,24 @@ $(GENERATOR):
 	mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -DoutputDirectory=build/contract \
 	  -Dartifact=org.openapitools:openapi-generator-cli:$(GENERATOR_VERSION)
 
+# Jars of Apache CXF and EU DSS, as tests/web/clients/pom.xml names them.
+build/contract/cxf build/contract/dss: tests/web/clients/pom.xml
+	mvn -q -B -f $< -P $(@F) org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@touch $@
+
 .PHONY: contract
-contract: $(READY) $(GENERATOR)  ## clients generated from openapi.json in Java, Python and TypeScript, run over every operation; minutes
-	OPENAPI_GENERATOR=$(GENERATOR) $(BIN)/pytest -q tests/web/test_generated_clients.py $(ARGS)
+contract: $(READY) $(GENERATOR) build/contract/cxf build/contract/dss  ## clients generated from openapi.json (Java, Python, TypeScript) and from the WSDL (Apache CXF) over every operation; EU DSS; minutes
+	OPENAPI_GENERATOR=$(GENERATOR) CXF_LIB=build/contract/cxf DSS_LIB=build/contract/dss \
+	  $(BIN)/pytest -q tests/web/test_generated_clients.py tests/web/test_soap_clients.py tests/signing/test_dss.py $(ARGS)
+
+.PHONY: contract-short
+contract-short: $(READY)  ## the TypeScript client alone, half a minute; where its generator cannot be fetched, a sentence
+	@if $(MAKE) --silent $(GENERATOR); then \
+	  OPENAPI_GENERATOR=$(GENERATOR) $(BIN)/pytest -q tests/web/test_generated_clients.py -k "typescript or asked"; \
+	else echo "BỎ QUA / LEFT OUT: make contract-short; không tải được / cannot be fetched: openapi-generator $(GENERATOR_VERSION)" >&2; fi
 
 .PHONY: ci
-ci: lint types floors docs-check site package proofs test  ## everything that must hold before a change is taken
+ci: lint types floors docs-check site package proofs contract-short test  ## everything that must hold before a change is taken
 
 .PHONY: screenshots
 screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots)

@@ -68,7 +68,7 @@ def growing(door):
             self.end_headers()
             self.wfile.write(said)
 
-        do_GET = do_POST = answer  # noqa: N815 - the names that http.server looks for
+        do_GET = do_POST = do_HEAD = do_PATCH = answer  # noqa: N815 - the names that http.server looks for
 
         def chunks(self):
             """The pieces of a chunked body."""

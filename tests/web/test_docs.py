@@ -114,6 +114,14 @@ def test_a_generated_client_decodes_json_and_takes_xml_for_bytes():
                     assert schema.get("format") == "binary" or "$ref" in schema, (method, address, form)
 
 
+def test_a_form_is_not_described_beside_bytes():
+    """openapi-generator's Java client of such an operation does not compile: it imports a type that it does not make."""
+    for address, methods in docs.openapi()["paths"].items():
+        for method, operation in methods.items():
+            forms = operation.get("requestBody", {}).get("content", {})
+            assert "multipart/form-data" not in forms or len(forms) == 1, (method, address)
+
+
 def test_no_answer_is_closed_against_what_comes_later():
     """A generated client that is told of no further members refuses an answer that has one (docs/en/versions.md)."""
     assert '"additionalProperties": false' not in json.dumps(docs.openapi()["components"]["schemas"]["HoSo"])

@@ -62,6 +62,7 @@ needs_gsoap = needs(
     "gSOAP with its library and gcc",
 )
 
+CXF = os.environ.get("CXF_LIB", "")  # a folder of its jars; make contract fetches them
 JAXWS = Path("/usr/share/jaxws/lib")  # Debian's package jaxws
 needs_jaxws = needs(shutil.which("wsimport") and shutil.which("javac") and JAXWS.is_dir(), "jaxws with a JDK")
 
@@ -249,10 +250,15 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later
     )
     java = ("java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
     out = run(*java, "-cp", f"{made}:{path}", "Client", later, pki.token("cong-dvc"), file, code, *walls)
+    assert_a_jax_ws_client_understood(out, receipt_by_rest(door, message))
+
+
+def assert_a_jax_ws_client_understood(out, receipt):
+    """Every operation by every way, and at each wall why."""
     told = dict(line.split(" ", 1) for line in out.splitlines())
     expected = {
         "sent": "accepted",
-        "receipt": receipt_by_rest(door, message),
+        "receipt": receipt,
         "file": "300000 application/pdf",
         "checked": "XSD-001",
         "newest": "0",
@@ -268,6 +274,25 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later
     for way in ways:
         assert_they_read_why({name: told.pop(f"{way}.{name}") for name in WALLS})
     assert told == {f"{way}.{name}": value for way in ways for name, value in expected.items()}
+
+
+@pytest.mark.skipif(not CXF, reason="make contract fetches Apache CXF")
+def test_apache_cxf_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later, letter, walls, tmp_path):
+    file, code, message = letter
+    (tmp_path / "truc.wsdl").write_bytes(door.get("/soap?wsdl").body)
+    path = f"{Path(CXF).resolve()}/*"
+    made = tmp_path / "made"
+    wsdl2java = ("-cp", path, "org.apache.cxf.tools.wsdlto.WSDLToJava")
+    run("java", *wsdl2java, "-validate=none", "-p", "truc", "-d", made, "truc.wsdl", cwd=tmp_path)
+    source = (CLIENTS / "Client.java").read_text("utf-8")
+    for package in ("activation", "xml.ws"):  # the same program; Jakarta's names since JAX-WS 3
+        source = source.replace(f"import javax.{package}.", f"import jakarta.{package}.")
+    (tmp_path / "Client.java").write_text(source, "utf-8")
+    sources = (tmp_path / "Client.java", *(made / "truc").glob("*.java"))
+    run("javac", "-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", path, "-d", made, *sources)
+    java = ("java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
+    out = run(*java, "-cp", f"{made}:{path}", "Client", later, pki.token("cong-dvc"), file, code, *walls)
+    assert_a_jax_ws_client_understood(out, receipt_by_rest(door, message))
 
 
 @pytest.mark.parametrize("port", ["TrucLienThongSoap11", "TrucLienThongSoap12"])

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.openapitools.client.ApiClient;
 import org.openapitools.client.ApiException;
+import org.openapitools.client.ApiResponse;
 import org.openapitools.client.api.*;
 import org.openapitools.client.model.*;
 
@@ -37,6 +38,10 @@ public class Client {
         return "not refused";
     }
 
+    static String header(ApiResponse<?> answer, String name) {
+        return answer.getHeaders().get(name).get(0);
+    }
+
     public static void main(String[] a) throws Exception {
         url = a[0];
         String portal = a[1], agency = a[2], operator = a[3], code = a[5];
@@ -51,7 +56,7 @@ public class Client {
         good.put("layThongDiep", Arrays.equals(original, Files.readAllBytes(message.toPath())));
         byte[] receipt = Files.readAllBytes(messages.layBienNhan(sent.getSoTiepNhan(), null).toPath());
         good.put("layBienNhan", HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(receipt)));
-        TrangCapNhat page = new InboxApi(by(agency)).layCapNhat(0, null, null, null);
+        TrangCapNhat page = new InboxApi(by(agency)).layCapNhat(0, null, null, null, null);
         good.put("layCapNhat", page.getDanhSachMuc().get(0).getMaThongDiep().equals(sent.getMaThongDiep()));
         DossiersApi dossiers = new DossiersApi(by(portal));
         good.put("traCuuHoSo", dossiers.traCuuHoSo(code, null).getDanhSachSuKien().get(0).getLoaiThongDiep());
@@ -72,13 +77,27 @@ public class Client {
         good.put("goiDvcqg", dvcqg.goiDvcqg(call).getErrorCode().getValue());
         good.put("goiDvcqgTheoDuongDan", dvcqg.goiDvcqgTheoDuongDan("mapi", "g", call).getErrorCode().getValue());
 
+        File tep = Files.writeString(Path.of(a[4] + ".tep"), "%PDF-1.7 generated").toFile();
+        byte[] bytes = Files.readAllBytes(tep.toPath());
+        String digest = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        FilesApi files = new FilesApi(by(portal));
+        good.put("guiTep", files.guiTep(null, null, null, tep).getBamSHA256().equals(digest));
+        good.put("layTep", Arrays.equals(Files.readAllBytes(files.layTep(digest, null, null).toPath()), bytes));
+        String place = header(files.guiTepWithHttpInfo(null, bytes.length, null, null), "location"); // in parts: tus
+        String begun = place.substring(place.lastIndexOf('/') + 1);
+        good.put("hoiViTri", header(files.hoiViTriWithHttpInfo(begun, null), "upload-offset"));
+        good.put("guiTiep", header(files.guiTiepWithHttpInfo(begun, 0, tep, null), "location").endsWith(digest));
+
+        no.put("guiTep", refused(() -> files.guiTep("sha-256=:" + "A".repeat(43) + "=:", null, null, tep)));
+        no.put("layTep", refused(() -> files.layTep("0".repeat(64), null, null)));
+        no.put("guiTiep", refused(() -> files.guiTiep("khong-co", 0, tep, null)));
         File wrong = Files.writeString(Path.of(a[4] + ".sai"), "<a/>").toFile();
         no.put("guiThongDiep", refused(() -> messages.guiThongDiep(wrong, null)));
         no.put("kiemTraThongDiep", refused(() -> messages.kiemTraThongDiep(wrong, null)));
         no.put("trangThaiThongDiep", refused(() -> messages.trangThaiThongDiep("khong-co", null)));
         no.put("layThongDiep", refused(() -> messages.layThongDiep("khong-co", null)));
         no.put("layBienNhan", refused(() -> messages.layBienNhan("khong-co", null)));
-        no.put("layCapNhat", refused(() -> new InboxApi(by("sai".repeat(10))).layCapNhat(null, null, null, null)));
+        no.put("layCapNhat", refused(() -> new InboxApi(by("sai".repeat(10))).layCapNhat(null, null, null, null, null)));
         no.put("traCuuHoSo", refused(() -> dossiers.traCuuHoSo("H19.901-260115-9999", null)));
         no.put("baoCao", refused(() -> dossiers.baoCao(since, until, null)));
         no.put("nopGoi", refused(() -> submissions.nopGoi("CapNhatTienDoHoSoMC", new NopGoiRequest(packet), null, null)));

@@ -51,6 +51,19 @@ call = truc.LoiGoiDvcqg(username=user, password=password)
 good["goiDvcqg"] = api("DvcqgApi", None).goi_dvcqg(call).error_code
 good["goiDvcqgTheoDuongDan"] = api("DvcqgApi", None).goi_dvcqg_theo_duong_dan("mapi", "g", call).error_code
 
+tep = b"%PDF-1.7 generated"
+digest = hashlib.sha256(tep).hexdigest()
+files = api("FilesApi", portal)
+good["guiTep"] = files.gui_tep(body=tep).bam_sha256 == digest
+good["layTep"] = bytes(files.lay_tep(digest)) == tep
+raw = files.gui_tep_without_preload_content(upload_length=len(tep), body=b"")  # in parts: tus; no body comes back
+begun = raw.headers["Location"].split("/")[-1]
+good["hoiViTri"] = files.hoi_vi_tri_with_http_info(begun).headers["Upload-Offset"]
+good["guiTiep"] = files.gui_tiep_with_http_info(begun, 0, tep).headers["Location"].endswith(digest)
+
+no["guiTep"] = refused(lambda: files.gui_tep(repr_digest=f"sha-256=:{'A' * 43}=:", body=tep))
+no["layTep"] = refused(lambda: files.lay_tep("0" * 64))
+no["guiTiep"] = refused(lambda: files.gui_tiep("khong-co", 0, tep))
 no["guiThongDiep"] = refused(lambda: messages.gui_thong_diep(b"<a/>"))
 no["kiemTraThongDiep"] = refused(lambda: messages.kiem_tra_thong_diep(b"<a/>"))
 no["trangThaiThongDiep"] = refused(lambda: messages.trang_thai_thong_diep("khong-co"))

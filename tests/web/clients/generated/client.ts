@@ -50,7 +50,19 @@ async function main() {
   good.goiDvcqg = (await dvcqg.goiDvcqg({ username: user, password })).data.error_code;
   good.goiDvcqgTheoDuongDan = (await dvcqg.goiDvcqgTheoDuongDan("mapi", "g", { username: user, password })).data.error_code;
 
+  const tep = Buffer.from("%PDF-1.7 generated") as any;
+  const digest = createHash("sha256").update(tep).digest("hex");
+  const files = new truc.FilesApi(by(portal));
+  good.guiTep = (await files.guiTep(undefined, undefined, undefined, tep)).data.BamSHA256 === digest;
+  good.layTep = Buffer.from((await files.layTep(digest, undefined, undefined, bytes)).data as any).equals(tep);
+  const begun = (await files.guiTep(undefined, tep.length)).headers.location.split("/").pop(); // in parts: tus
+  good.hoiViTri = (await files.hoiViTri(begun)).headers["upload-offset"];
+  good.guiTiep = (await files.guiTiep(begun, 0, tep)).headers.location.endsWith(digest);
+
   const wrong = Buffer.from("<a/>") as any;
+  no.guiTep = await refused(() => files.guiTep(`sha-256=:${"A".repeat(43)}=:`, undefined, undefined, tep));
+  no.layTep = await refused(() => files.layTep("0".repeat(64), undefined, undefined, bytes));
+  no.guiTiep = await refused(() => files.guiTiep("khong-co", 0, tep));
   no.guiThongDiep = await refused(() => messages.guiThongDiep(wrong));
   no.kiemTraThongDiep = await refused(() => messages.kiemTraThongDiep(wrong));
   no.trangThaiThongDiep = await refused(() => messages.trangThaiThongDiep("khong-co"));
