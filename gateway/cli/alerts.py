@@ -21,7 +21,7 @@ from gateway.cli.command import (
     option,
     reason_of,
 )
-from gateway.cli.find import called, explained, party_names
+from gateway.cli.find import called, explained, legend, party_names
 from gateway.cli.show import Screen, when
 from gateway.core.alert_words import ALARMS, SEVERITIES
 from gateway.core.model import PartyId
@@ -170,7 +170,7 @@ def list_(call: CommandRun, each: bool, limit: int) -> int:
     if not groups and not screen.as_json:
         screen.line("Không có cảnh báo nào.", "Nothing needs a person.")
     elif each:
-        _print_each(screen, groups, limit)
+        _print_each(screen, groups, limit, party_names(call))
     elif screen.as_json:
         for group in groups:
             screen.row(_group_row(group))
@@ -196,7 +196,7 @@ def _group_row(group: AlertGroup) -> dict[str, object]:
     }
 
 
-def _print_each(screen: Screen, groups: list[AlertGroup], limit: int) -> None:
+def _print_each(screen: Screen, groups: list[AlertGroup], limit: int, names: Mapping[PartyId, str]) -> None:
     found = [(group, alert) for group in groups for alert in group.alerts]
     if screen.as_json:
         for group, alert in found:
@@ -212,6 +212,7 @@ def _print_each(screen: Screen, groups: list[AlertGroup], limit: int) -> None:
         ],
     )
     screen.rest(len(found) - limit)
+    legend(screen, names, (alert.party for _, alert in found[:limit]))
 
 
 def age(screen: Screen, span: timedelta) -> str:

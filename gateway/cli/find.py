@@ -168,7 +168,7 @@ def messages(
         before = desk.one(store, before).id
     if causes:
         found = desk.causes(store, since=since, until=until)
-        print_causes(screen, found)
+        print_causes(screen, found, party_names(call))
         return FINE
     chosen: dict[str, Any] = {
         "state": Fate(state) if state else None,
@@ -226,7 +226,7 @@ def _message_row(message: Any) -> dict[str, Any]:
     }
 
 
-def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
+def print_causes(screen: Screen, causes: Sequence[Any], names: Mapping[PartyId, str]) -> None:
     """Failures by cause: how many, of whom, where, what it means and what to do."""
     if screen.as_json:
         for cause in causes:
@@ -237,10 +237,10 @@ def print_causes(screen: Screen, causes: Sequence[Any]) -> None:
         return
     for cause in causes:
         words = explained(cause.code, cause.facts, screen.lang)
-        place = f" {cause.xpath}" if cause.xpath else ""
+        whose = called(cause.party, names) + (f" {cause.xpath}" if cause.xpath else "")
         screen.line(
-            f"{cause.count} × {cause.code} · {cause.party}{place} · {when(cause.first_at)} tới {when(cause.last_at)}",
-            f"{cause.count} × {cause.code} · {cause.party}{place} · {when(cause.first_at)} to {when(cause.last_at)}",
+            f"{cause.count} × {cause.code} · {whose} · {when(cause.first_at)} tới {when(cause.last_at)}",
+            f"{cause.count} × {cause.code} · {whose} · {when(cause.first_at)} to {when(cause.last_at)}",
         )
         screen.line(f"    {words['message']}")
         screen.line(f"    → {words['remedy']}")
@@ -561,9 +561,11 @@ def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
                 }
             )
         return FINE
+    names = party_names(call)
+    whose = called(name, names)
     screen.line(
-        f"{name}: mới nhất là {reader.head}, đã xác nhận tới {reader.confirmed} ({when(reader.confirmed_at)}).",
-        f"{name}: the newest is {reader.head}, confirmed up to {reader.confirmed} ({when(reader.confirmed_at)}).",
+        f"{whose}: mới nhất là {reader.head}, đã xác nhận tới {reader.confirmed} ({when(reader.confirmed_at)}).",
+        f"{whose}: the newest is {reader.head}, confirmed up to {reader.confirmed} ({when(reader.confirmed_at)}).",
     )
     heads = ("Vị trí", "Lúc ghi", "Loại", "Bên gửi", "Hồ sơ", "Trạng thái", "MaThongDiep")
     heads_en = ("Position", "Recorded", "Type", "Sender", "Dossier", "State", "MaThongDiep")
@@ -585,7 +587,7 @@ def inbox(call: CommandRun, party: str, after: int, limit: int) -> int:
             whole=(6,),
         )
         screen.rest(reader.head - entries[-1].position)
-        legend(screen, party_names(call), (entry.sender for entry in entries))
+        legend(screen, names, (entry.sender for entry in entries))
     return FINE
 
 
@@ -664,7 +666,7 @@ def lanes(call: CommandRun, held: bool, unsure: bool, party: str | None, limit: 
         legend(screen, names, (lane.party for lane in found.lanes))
     if found.causes:
         screen.line("Theo nguyên nhân:", "By cause:")
-        print_causes(screen, found.causes)
+        print_causes(screen, found.causes, names)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
+from gateway.cli.find import legend
 from gateway.cli.run import refresh_trust
 from gateway.cli.show import when
 from gateway.core.operators import OperatorRole
@@ -109,6 +110,7 @@ def forecast(call: CommandRun, within: int | None) -> int:
             for end in ends
         ),
     )
+    legend(screen, {party.id: party.name for party in parties}, (end.party for end in ends))
     return PROBLEMS if over else FINE
 
 
@@ -144,6 +146,7 @@ def show(call: CommandRun) -> int:
         heads if screen.lang is Lang.VI else heads_en,
         ((party, *_standing_cells(registered, standing)) for party, registered, standing in rows),
     )
+    legend(screen, {party.id: party.name for party in parties}, (party for party, _, _ in rows))
     for problems in missing.values():
         for problem in problems:
             screen.problem(problem)

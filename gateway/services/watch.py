@@ -174,14 +174,19 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:
     with store.read() as view:
-        held = view.held(now)
+        held, told = view.held(now, MOST), dict[tuple[PartyId, str], dict[str, object]]()
         for message in held:
+            # what is said of the group is said of one of them: each would be a verdict to read
+            cause = message.party, message.codes[0] if message.codes else ""
+            if cause not in told:
+                problems = view.verdicts(message.id)[-1].problems
+                told[cause] = next((dict(one.facts) for one in problems if one.code == cause[1]), {})
             yield Alert(
                 alarm=Alarm.MESSAGE_HELD,
                 party=message.party,
                 subject=message.id,
                 since=message.received_at,
-                facts={"codes": list(message.codes)},
+                facts={"codes": list(message.codes), "problem": told[cause]},
             )
         waiting = view.with_waiting_events(now - patience.event_waiting, MOST)
         for dossier in view.dossiers_named(waiting, history=True):

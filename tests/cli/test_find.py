@@ -60,7 +60,7 @@ def test_failures_are_grouped_by_cause_with_what_to_do(cli, office):
     rows = cli("messages", "--causes", "--json").rows
     assert {(row["code"], row["count"]) for row in rows} == {("SIG-001", 1), ("SIG-002", 1)}
     out = cli("messages", "--causes").out
-    assert "1 × SIG-001 · cong-dvc" in out
+    assert "1 × SIG-001 · cong-dvc (Cổng dịch vụ công tỉnh Đồng Nai (thử nghiệm))" in out
     assert "    → " in out
 
 

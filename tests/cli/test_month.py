@@ -10,6 +10,7 @@ import pytest
 from gateway.cli.alerts import current_alerts
 from gateway.core import chain
 from gateway.core.model import DeliveryState, Fate
+from gateway.core.problems import Problem
 from gateway.services.desk import Choice, plan_replay
 from gateway.services.intake import judge
 from gateway.store.compare import compare_with_log
@@ -49,6 +50,10 @@ def test_what_needs_a_person_is_all_there(month):
     }
     assert groups["lane-held", "so-tu-phap"].cause == "DLV-060"
     assert groups["ending", "so-y-te"].facts["days"] == 11
+    held = groups["message-held", "xa-binh-an"]
+    with month.store.read() as view:
+        assert len(held.alerts) == view.held_count()
+    assert "…" not in Problem(held.cause, held.facts).message()
     assert {"message-held", "inbox-unread", "drift", "status-missing"} <= {alarm for alarm, _ in groups}
 
 
