@@ -105,8 +105,12 @@ site: $(READY)  ## build docs/vi and docs/en as a site that needs no internet; t
 	$(BIN)/python tools/docsite.py
 
 .PHONY: package
-package: $(READY)  ## build the wheel, install it in a clean environment, run it from elsewhere
+package: $(READY)  ## build the wheel, install it in a clean environment without any index, run it from elsewhere
 	$(BIN)/python tools/package.py
+
+.PHONY: bundle
+bundle: $(READY) site  ## one file in dist/ that installs without a network: wheels with hashes, bill of materials (CycloneDX), deploy/
+	$(BIN)/python tools/package.py --bundle
 
 .PHONY: pins
 pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes and without addresses
@@ -116,6 +120,9 @@ pins: $(READY)  ## make requirements/*.txt anew from pyproject.toml, with hashes
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	    $$([ $$set = dev ] && echo "--extra dev --constraint requirements/run.txt") pyproject.toml -o requirements/$$set.txt; \
 	done
+	echo "cyclonedx-bom>=7" | env -u PIP_FIND_LINKS -u UV_FIND_LINKS UV_NATIVE_TLS=1 $(BIN)/uv pip compile --quiet --universal \
+	  --python $(BIN)/python --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --constraint requirements/run.txt - -o requirements/bundle.txt
 
 .PHONY: clean
 clean:  ## remove what these targets made, .venv excepted

@@ -66,7 +66,7 @@ def test_files_are_whole_and_not_large(files):
 
 def test_requirements_are_pinned_with_hashes_and_without_addresses(files):
     pinned = {name: text for name, text in texts(files).items() if name.startswith("requirements/")}
-    assert set(pinned) == {"requirements/run.txt", "requirements/dev.txt"}
+    assert set(pinned) == {"requirements/run.txt", "requirements/dev.txt", "requirements/bundle.txt"}
     for text in pinned.values():
         assert not re.search(r"^\s*-|://|@ ", text.replace("--hash=sha256:", ""), re.MULTILINE)
         rows = re.split(r"\n(?=\S)", text.strip())
