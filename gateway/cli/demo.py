@@ -776,6 +776,6 @@ def _console(stage: DemoStage) -> None:
     )
     stage.shows(f"{address}\ntruc / {password}")
     stage.tell(
-        f"Xem trước: Sáng nay; rồi Hồ sơ, mã {HO_SO_HONG}: vì sao không tới, ai đã gửi lại; rồi Nhật ký.",
+        f"Xem trước: Tổng quan; rồi Hồ sơ, mã {HO_SO_HONG}: vì sao không tới, ai đã gửi lại; rồi Nhật ký.",
         f"Look first at: This morning; then Dossiers, code {HO_SO_HONG}: why it did not arrive, who replayed it; then Journal.",
     )

@@ -359,14 +359,17 @@ def export(call: CommandRun, after: int) -> int:
 def print_entries(call: CommandRun, entries: Iterable[chain.LogEntry]) -> None:
     """Entries as JSON, one a line."""
     for entry in entries:
-        call.screen.row(
-            {
-                "number": entry.number,
-                "at": entry.at,
-                "who": entry.who,
-                "what": entry.what,
-                "message": entry.message,
-                "facts": dict(entry.facts),
-                "hash": entry.hash,
-            }
-        )
+        call.screen.row(entry_row(entry))
+
+
+def entry_row(entry: chain.LogEntry) -> dict[str, Any]:
+    """An entry as it is exported, and read again."""
+    return {
+        "number": entry.number,
+        "at": entry.at,
+        "who": entry.who,
+        "what": entry.what,
+        "message": entry.message,
+        "facts": dict(entry.facts),
+        "hash": entry.hash,
+    }

@@ -1,24 +1,34 @@
-"""Nhật ký: who did what and who looked, by person, act, dossier and day; the signed head."""
+"""Nhật ký: who did what and who looked, by person, act, dossier and day; the signed heads, proving them, the log as a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
+from gateway.cli.log import FLAWS, entry_row
+from gateway.cli.show import as_json
 from gateway.cli.who import ACTS as LOG_ACTS
 from gateway.console import words
-from gateway.console.fields import choice_of, period_of, text_of
+from gateway.console.fields import choice_of, number_of, period_of, text_of
 from gateway.console.files import downloads, sent
-from gateway.console.parts import Cell, Facts, FormField, Link, Part, Search, Table
-from gateway.console.room import Answer, DeskCall, DeskPage, Shown
+from gateway.console.parts import Act, Cell, Facts, FormField, Lines, Link, Part, Search, Table
+from gateway.console.room import Answer, DeskCall, DeskPage, Sent, Shown
+from gateway.core import chain
 from gateway.core.chain import LogEntry
 from gateway.core.operators import OperatorRole
+from gateway.core.problems import Problem, Stopped
+from gateway.services.proving import prove_log, proven_before, remember
 from gateway.sheets import Sheet
-from signing.heads import HEAD
+from gateway.wiring import own_certificates
+from signing.heads import HEAD, Heads
 
 PAGE: Final = 100
 LOOKED: Final = 50_000  # of the newest lines of a time are looked through for a page
 OF_A_FILE: Final = 10_000
+EXPORTED: Final = 50_000  # entries of one export
+WALKED: Final = 100_000  # entries that are verified while somebody waits
+HEADS: Final = 10
 _KINDS: Final = (
     "message.",
     "delivery.",
@@ -50,6 +60,7 @@ def journal(call: DeskCall) -> Answer:
     with call.store.read() as view:
         entries, older = view.log_about(**asked, limit=PAGE, among=LOOKED)
         head, signed = view.log_head(), view.last_act(HEAD)
+        heads, _ = view.log_about(what=HEAD, limit=HEADS)
     choices = [("", call.text("tất cả", "all")), *((name, call.text(*said)) for name, said in LOG_ACTS.items())]
     facts: list[tuple[str, Cell]] = [
         (call.text("Số mục", "Entries"), f"{head.number:,}".replace(",", ".")),
@@ -58,11 +69,11 @@ def journal(call: DeskCall) -> Answer:
             call.text("Ký lần cuối", "Signed last"),
             words.when(signed.at) if signed is not None else call.text("chưa", "never"),
         ),
-        (call.text("Kiểm tra toàn chuỗi", "Verify the chain"), "lienthong log verify"),
     ]
     query = {name: call.query.get(name, "") for name in ("ai", "viec", "ho_so", "tu", "den")}
     parts: list[Part] = [
         Facts(rows=facts),
+        Act(to=words.desk_address("/nhat-ky/kiem"), button=call.text("Kiểm tra chuỗi nhật ký", "Verify the chain")),
         Search(
             to=words.desk_address("/nhat-ky"),
             button=call.text("Lọc", "Filter"),
@@ -95,6 +106,27 @@ def journal(call: DeskCall) -> Answer:
             else "",
         ),
         downloads(call, "/nhat-ky/tep", query),
+        Table(
+            caption=call.text("Đầu chuỗi đã ký gần đây", "Heads signed of late"),
+            heads=[call.text("Mục", "Entry"), call.text("Lúc", "Time"), call.text("Tới mục", "Covers entry")],
+            rows=[[one.number, words.when(one.at), one.number - 1] for one in reversed(heads)],
+            empty=call.text("chưa có.", "none yet."),
+        ),
+        Search(
+            to=words.desk_address("/nhat-ky/xuat"),
+            button=call.text("Xuất nhật ký", "Export the log"),
+            fields=[
+                FormField(
+                    name="sau",
+                    label=call.text("Xuất các mục sau mục số", "Entries after number"),
+                    value="0",
+                    hint=call.text(
+                        f"mỗi tệp nhiều nhất {EXPORTED} mục; kiểm ở máy khác: lienthong log verify --file",
+                        f"{EXPORTED} entries a file at most; check it elsewhere: lienthong log verify --file",
+                    ),
+                )
+            ],
+        ),
     ]
     return Shown(title=call.text("Nhật ký", "Journal"), parts=parts)
 
@@ -159,7 +191,55 @@ def journal_file(call: DeskCall) -> Answer:
     return sent(call, [Sheet(name=title, title=title, header=_heads(call), rows=rows)], f"nhat-ky-{call.now:%Y%m%d}")
 
 
+def exported(call: DeskCall) -> Answer:
+    """Entries as `log export` prints them, one a line."""
+    after = number_of(call.query, "sau", 0, 10**12 - 1)
+    entries = islice(call.store.log_entries(after=after), EXPORTED)
+    body = "".join(f"{as_json(entry_row(entry))}\n" for entry in entries)
+    return Sent(body=body.encode(), kind="application/x-ndjson", name=f"nhat-ky-sau-{after}.jsonl")
+
+
+def proven(call: DeskCall) -> Answer:
+    """Walks the chain from the newest head that an earlier walk came to, as `log verify` does.
+
+    Raises Stopped: SYS-050 (it was changed), SIG-134 (a signed head does not hold), SYS-176 (too long for a page).
+    """
+    heads = Heads(own_certificates(call.room.settings))
+    before = proven_before(call.store, heads)
+    start = chain.Head(before.number, before.hash) if before is not None else None
+    since = start.number if start is not None else 0
+    with call.store.read() as view:
+        ahead = view.log_head().number - since
+    if ahead > WALKED:
+        raise Stopped(Problem("SYS-176", {"count": ahead, "most": WALKED}))
+    checked = prove_log(call.store, heads, since=start, witnesses={}, processes=1)
+    if checked.flaw is not None:
+        raise Stopped(Problem("SYS-050", {"number": checked.number, "reason": call.text(*FLAWS[checked.flaw])}))
+    if heads.wrong:
+        number, reason = heads.wrong[0]
+        raise Stopped(Problem("SIG-134", {"number": number, "reason": reason}))
+    remember(call.store, heads, call.now)
+    says = [
+        call.text(
+            f"Chuỗi nguyên vẹn: {checked.head.number} mục, đầu chuỗi {checked.head.hash}.",
+            f"The chain is whole: {checked.head.number} entries, head {checked.head.hash}.",
+        ),
+        call.text(
+            f"Đã kiểm từ mục {since + 1}, {heads.seen} đầu chuỗi đã ký, tất cả đều đúng.",
+            f"Verified from entry {since + 1}, {heads.seen} signed heads, all good.",
+        ),
+    ]
+    back = Table(
+        caption=call.text("Xem tiếp", "See next"),
+        heads=[call.text("Trang", "Page")],
+        rows=[[Link(call.text("Nhật ký", "Journal"), words.desk_address("/nhat-ky"))]],
+    )
+    return Shown(title=call.text("Kiểm tra chuỗi nhật ký", "The chain"), parts=[Lines(lines=says), back])
+
+
 PAGES = [
     DeskPage(method="GET", path="/nhat-ky", make=journal, role=OperatorRole.AUDITOR, act="log show"),
     DeskPage(method="GET", path="/nhat-ky/tep", make=journal_file, role=OperatorRole.AUDITOR, act="log show"),
+    DeskPage(method="GET", path="/nhat-ky/xuat", make=exported, role=OperatorRole.AUDITOR, act="log export"),
+    DeskPage(method="POST", path="/nhat-ky/kiem", make=proven, role=OperatorRole.AUDITOR, act="log verify"),
 ]

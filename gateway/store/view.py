@@ -581,7 +581,12 @@ class View(FilesRead, BatchView, NoticeView):
         return [rows.message_of(row) for row in self._all(found.order_by(_m.c.judged_at, _m.c.id).limit(limit))]
 
     def failures(
-        self, *, since: datetime | None = None, until: datetime | None = None, limit: int = 100
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        with_facts: bool = True,
     ) -> list[Cause]:
         """Rejected and held messages by cause (first code, sender, place), the most frequent first."""
         found = select(
@@ -594,6 +599,8 @@ class View(FilesRead, BatchView, NoticeView):
             func.max(_m.c.id).label("example"),
         ).where(NOT_ACCEPTED, _m.c.code.is_not(None))
         causes = self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
+        if not with_facts:
+            return causes
         told = (
             select(_v.c.problems)
             .join(_m, and_(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts))
@@ -630,8 +637,18 @@ class View(FilesRead, BatchView, NoticeView):
                 values[name, repr(value)] = value
         return {name: values[name, counts.most_common(1)[0][0]] for name, counts in counted.items()}
 
-    def delivery_failures(self, limit: int = 100) -> list[Cause]:
-        """Deliveries that are not through, by cause (code of the last try, receiver), the most frequent first."""
+    def delivery_failures(
+        self,
+        limit: int = 100,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        with_facts: bool = True,
+    ) -> list[Cause]:
+        """Deliveries that are not through, by cause (code of the last try, receiver), the most frequent first.
+
+        ``since`` and ``until`` are about when they were recorded.
+        """
         found = select(
             _d.c.code,
             _d.c.party,
@@ -641,12 +658,16 @@ class View(FilesRead, BatchView, NoticeView):
             func.max(_d.c.created_at).label("last_at"),
             func.max(_d.c.id).label("example"),
         ).where(_d.c.state.not_in(FINAL), _d.c.code.is_not(None))
+        causes = self._causes(_within(found, _d.c.created_at, since, until), _d.c.code, _d.c.party, None, limit)
+        if not with_facts:
+            return causes
         told = select(_d.c.problem).where(_d.c.state.not_in(FINAL)).order_by(_d.c.seq.desc()).limit(SAMPLE)
+        told = _within(told, _d.c.created_at, since, until)
         return [
             replace(
                 cause, facts=self._commonest(told.where(_d.c.code == cause.code, _d.c.party == cause.party), cause.code)
             )
-            for cause in self._causes(found, _d.c.code, _d.c.party, None, limit)
+            for cause in causes
         ]
 
     def _causes(self, found: Select[Any], code: Any, party: Any, xpath: Any, limit: int) -> list[Cause]:

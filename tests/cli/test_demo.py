@@ -1,11 +1,17 @@
 """lienthong demo: the whole story, as a newcomer runs it; and the agency it is played with."""
 
 import asyncio
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 
 import aiohttp
 import pki
 import pytest
+from desks import Visitor
 from patience import PATIENCE_S
 
 from gateway.cli.demo import MARK, clear, find_samples
@@ -16,11 +22,47 @@ from signing.sign import SigningKey
 HS01 = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
 
 
-def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
-    folder = tmp_path / "demo"
-    result = process("demo", "--dir", folder, folder=tmp_path, timeout=3 * PATIENCE_S)  # a dozen commands
-    out = strip(result.out)
-    assert result.code == 0, out + result.err
+@pytest.fixture
+def kept(tmp_path):
+    """`demo --keep` as a newcomer runs it, told to stop when the console has been looked at; gives its end and the page."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_", "LANG"))}
+    told = {**ours, "LANG": "vi_VN.UTF-8", "PYTHONUNBUFFERED": "1"}
+    program = [sys.executable, "-m", "gateway", "demo", "--keep", "--dir", str(tmp_path / "demo")]
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        watch = threading.Timer(3 * PATIENCE_S, running.kill)  # a dozen commands, and a console
+        watch.start()
+        try:
+            lines = []
+            for line in running.stdout:
+                lines.append(line)
+                if "nhấn Ctrl-C để dừng" in line:
+                    break
+            page = look_at_console("".join(lines))
+            running.send_signal(signal.SIGINT)
+            rest = running.stdout.read()
+            code = running.wait()
+        finally:
+            watch.cancel()
+            running.kill()
+    return code, "".join(lines) + rest, page
+
+
+def look_at_console(out):
+    """Logs in with what the demonstration prints, and looks where it says; gives the page's text."""
+    address = re.search(r"http://127\.0\.0\.1:(\d+)/ban-truc", out)
+    name, password = re.search(r"^\s*(truc) / (\S+)$", out, re.MULTILINE).groups()
+    look = re.search(r"Xem trước: .*mã (\S+):", out)[1]
+    person = Visitor(int(address[1]))
+    assert person.log_in(name, password).status == 303
+    return person.get(f"/ho-so?ma={look}").text
+
+
+def test_the_demonstration_ends_well_and_leaves_a_console_to_look_at(kept, tmp_path, strip):
+    folder, (code, said, page) = tmp_path / "demo", kept
+    out = strip(said)
+    assert code == 0, out
     for part in (
         "CHẤP NHẬN (HS01 H19.901-260115-0001)",
         "CHỮ KÝ HỢP LỆ",
@@ -34,10 +76,11 @@ def test_the_demonstration_ends_by_itself_and_well(process, tmp_path, strip):
         "báo lại theo dữ liệu của trục (HS11): TrangThaiHoSo 10",
         "Chuỗi nguyên vẹn",
         "curl -i -H",
-        "--keep",
+        "Xem trước: Tổng quan",
         "Every process has stopped cleanly",
     ):
         assert part in out, part
+    assert "Người đã xem, đã thực hiện" in page
     assert "Liên Thông: một hồ sơ" in out
     assert "Liên Thông: a dossier" in out
     assert [int(n) for n in re.findall(r"^── (\d+)\.", out, re.MULTILINE)] == list(range(1, 13))

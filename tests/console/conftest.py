@@ -1,15 +1,10 @@
 """An office with a console: the samples' parties, messages that went well and badly, and persons of every role."""
 
 import shutil
-import sys
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from offices import ROLES, Office
 
 

@@ -85,19 +85,31 @@ class Office:
             if not claimed:
                 break
             (delivery,) = claimed
-            attempt = Attempt(
-                delivery=delivery.id,
-                number=delivery.tries,
-                kind="send",
-                started_at=now,
-                ended_at=now + timedelta(seconds=1),
-                outcome=AttemptOutcome.DELIVERED if code is None else AttemptOutcome.REFUSED,
-                problem=None if code is None else Problem(code, {"codes": ["TTHC"]}),
-            )
+            attempt = self._attempt(delivery, code)
             with self.store.begin() as tx:
                 assert tx.settle(delivery, attempt, DeliveryState.DELIVERED if code is None else DeliveryState.REFUSED)
             tried.append(delivery)
         return tried
+
+    def _attempt(self, delivery, code):
+        now = self.clock.now
+        return Attempt(
+            delivery=delivery.id,
+            number=delivery.tries,
+            kind="send",
+            started_at=now,
+            ended_at=now + timedelta(seconds=1),
+            outcome=AttemptOutcome.DELIVERED if code is None else AttemptOutcome.REFUSED,
+            problem=None if code is None else Problem(code, {"codes": ["TTHC"]}),
+        )
+
+    def settle(self, state, code, most, party="so-tu-phap"):
+        """What is due to a party comes to this, all in one transaction; gives the deliveries."""
+        with self.store.begin() as tx:
+            claimed = tx.claim_due(party, self.clock.now, most, 60.0)
+            for delivery in claimed:
+                assert tx.settle(delivery, self._attempt(delivery, code), state)
+        return claimed
 
     def file(self, count, first=1):
         """So many new dossiers are filed; gives their letters."""

@@ -92,6 +92,19 @@ def test_the_rest_is_left_undone_when_a_batch_is_cancelled(office, persons, batc
     assert len(kept(office, batch + 1, BatchItemState.LEFT)) == 2
 
 
+def test_causes_stand_by_day_and_the_group_of_a_day_is_planned_alone(office, persons, refused):
+    operator = persons["operator"]
+    page = operator.get("/nguyen-nhan")
+    table = page.source.partition("Nguyên nhân theo bên và theo ngày</caption>")[2].partition("</table>")[0]
+    (day,) = set(re.findall(r"tu=(\d{4}-\d\d-\d\d)&amp;den=\1", table))
+    assert "DLV-020" in table
+    seen = operator.get(f"/nguyen-nhan?tu={day}&den={day}")
+    form = of_cause(seen, "gui-lai", "DLV-020")
+    assert dict(seen.forms("/viec/gui-lai")[form])["tu"] == day
+    assert "Gửi lại 1 lượt" in operator.plan(seen, "gui-lai", which=form).text
+    assert operator.get("/nguyen-nhan?tu=2020-01-01&den=2020-01-02").forms("/viec/gui-lai") == []
+
+
 def test_a_group_is_skipped_for_good(office, persons, refused):
     operator = persons["operator"]
     page = operator.get("/nguyen-nhan")
