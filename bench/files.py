@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -246,6 +247,8 @@ def outward(port: int, place: Path, files: list[ParcelFile], warm: ParcelFile) -
     said = {}
     for way in WAYS_OUT:
         asyncio.run(hand_over(way, port, [warm], place))
+        for left in place.iterdir():
+            left.unlink()
         for count in (1, len(files)):
             growth = Growth([os.getpid()])
             asyncio.run(hand_over(way, port, files[:count], place))
@@ -297,6 +300,8 @@ def measure(place: Path, given: argparse.Namespace) -> None:
     settings = {"files": {"folder": "tep", "quota_mb": 100_000}, "limits": {}}
     with node(place / "nut", settings=settings, database=f"sqlite:///{place}/nut.db") as one:
         process = one.serve()
+        small_ones(one.port, place, 1, 50, given.rate)  # a worker loads what it needs in its first seconds
+        time.sleep(5)
         pids = [process.pid, *_descendants(process.pid)]
         for way in WAYS_IN:
             bring(one.port, way, warm)
@@ -304,7 +309,6 @@ def measure(place: Path, given: argparse.Namespace) -> None:
                 growth = Growth(pids)
                 at_once(count, lambda n, way=way: bring(one.port, way, files[n]))  # type: ignore[misc]
                 print(f"in, {way}, {count}: worker grew by {growth.mb():.1f} MB", flush=True)
-        small_ones(one.port, place, 1, 50, given.rate)
         alone = small_ones(one.port, place, 1_001, given.messages, given.rate)
         stop, brought = threading.Event(), []
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-BLOCK: Final = 256 * 1024
+BLOCK: Final = 128 * 1024  # several of them are in memory for each file that is on its way (bench/files.py)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _PARTS, _GOING = "parts", "going"

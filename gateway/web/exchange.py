@@ -272,7 +272,11 @@ class Exchange:
         with self.reading():
             await self.go_ahead()
             gathered = bytearray()
-            while chunk := await self.request.content.readany():
+            while chunk := await self.request.content.read(size):  # at most: readany may give several times as much
+                if not gathered and len(chunk) >= size:
+                    self.watch.moves()
+                    yield chunk
+                    continue
                 gathered += chunk
                 if len(gathered) >= size:
                     self.watch.moves()

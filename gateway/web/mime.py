@@ -225,7 +225,8 @@ class PackageStream:
                 return b""
             size = at if at > 0 else len(self._held) - len(self._mark) + 1
             if size > 0:
-                piece = bytes(self._held[:size])
+                with memoryview(self._held) as held:
+                    piece = bytes(held[:size])
                 del self._held[:size]
                 return piece
             await self._more()

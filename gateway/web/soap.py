@@ -216,7 +216,7 @@ async def post_soap(exchange: Exchange) -> web.Response:
 
 async def _streamed(exchange: Exchange, nobody: Refusal | None) -> web.Response:
     """A file in a package: its envelope is read and judged first, then its part goes to the disk as it comes."""
-    chunks = exchange.blocks(1)
+    chunks = exchange.blocks(BLOCK // 2)
     try:
         package = mime.PackageStream(chunks, exchange.request.headers["Content-Type"])
         envelope = await package.envelope(_HEAD_BYTES)
