@@ -168,7 +168,7 @@ def test_a_long_file_travels_over_wires_that_are_cut(open_door, file_settings, w
         }
         pushed = {"receives": Receives.PUSH, "connector": go, "connector_settings": ways[go]}
         parties = with_party(AGENCY, **pushed)
-        door = open_door(parties=parties, settings=file_settings(tmp_path / "tep"))
+        door = open_door(parties=parties, settings=file_settings(tmp_path / "tep", most_bytes=SIZE, quota_mb=10_000))
         message = mail.nop(files=[row])
         assert door.send(message, "cong-dvc").status == 202  # it waits for its file
         come(door, path)
