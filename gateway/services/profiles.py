@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.table import SECRET, Common, Secret
-from gateway.core.ledger import LogLine
 from gateway.core.model import PartyId
 from gateway.core.orders import ORDERS, PartyOrder, ordered
 from gateway.core.os_words import system_reason
@@ -496,6 +495,8 @@ def to_apply(
 def order_party(store: Store, name: PartyId, order: PartyOrder, *, who: str, reason: str, now: datetime) -> Party:
     """The party as it stands after the desk's order, a new version of the registry. Raises Stopped (SYS-042, SYS-173)."""
     made: list[Party] = []
+
+    from gateway.core.ledger import LogLine  # noqa: PLC0415 - who only reads profiles loads no counter
 
     def change(current: Mapping[PartyId, str | None]) -> Mapping[PartyId | str, str | None]:
         text = current.get(name)
