@@ -80,7 +80,7 @@ def _by_day(call: DeskCall, until: datetime | None, names: Mapping[PartyId, str]
         what = call.text("chưa gửi được", "not through") if sent else call.text("bị từ chối, tạm giữ", "rejected, held")
         rows.append([code, what, words.named(party, names), *(_of_day(day, by_day[day]) for day in days)])
     heads = [
-        call.text("Mã vấn đề", "Code"),
+        call.text("Mã lỗi", "Code"),
         call.text("Là", "Is"),
         call.text("Bên", "Party"),
         *(f"{day:%d/%m}" for day in days),
