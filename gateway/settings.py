@@ -536,6 +536,13 @@ class FileSettings:
         vi="Tổng tệp của một bên, MB, nếu hồ sơ của bên đó không đặt mức khác.",
         en="How many megabytes of files count as one party's at most, unless its profile says otherwise.",
     )
+    pace_mb_s: int = setting(
+        16,
+        at_least=1,
+        at_most=10_000,
+        vi="Tốc độ lớn nhất của tất cả tệp đi qua một tiến trình nhận khi có thông điệp đang đến, MB mỗi giây.",
+        en="While messages come, all files of a worker together move no faster than so many megabytes a second.",
+    )
     keep_days: int = setting(
         30,
         at_least=1,

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 BLOCK: Final = 128 * 1024  # several of them are in memory for each file that is on its way (bench/files.py)
+# So much of an upload waits in memory for the disk at most: a commit beside it waits for that, not for the whole file.
+SYNC_EVERY: Final = 2 * 2**20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _PARTS, _GOING = "parts", "going"
@@ -36,12 +38,17 @@ class FilePart:
         self._stream = stream
         self._began_at = self.offset
         self._hash = hashlib.sha256()
+        self._synced_at = self.offset
 
     def write(self, block: bytes) -> None:
-        """Appends. Raises OSError."""
+        """Appends; what is written goes to the disk little by little. Raises OSError."""
         self._stream.write(block)
         self._hash.update(block)
         self.offset += len(block)
+        if self.offset - self._synced_at >= SYNC_EVERY:
+            self._synced_at = self.offset
+            self._stream.flush()
+            os.fdatasync(self._stream.fileno())
 
     def digest(self) -> str:
         """The SHA-256 of all of it: as it came, or by reading what came earlier once more."""

@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from gateway.store import News
 from gateway.web.auth import Doorkeeper
 from gateway.web.crashes import Crashes
+from gateway.web.file_pace import FilePace
 from gateway.web.metrics import Metrics
 from gateway.web.rates import Rates
 from gateway.web.recording import Recording
@@ -43,7 +44,16 @@ class Door:
             gate.store.waited = self.metrics.waited
         self.crashes = Crashes(shared)
         self.spending = Spending(settings.allowance)
-        self.tray = Tray(lambda: self.gate, settings.door, self.clock, self.metrics, self.crashes, self.spending)
+        self.file_pace = FilePace(settings.files.pace_mb_s, self.metrics.gave_way)
+        self.tray = Tray(
+            lambda: self.gate,
+            settings.door,
+            self.clock,
+            self.metrics,
+            self.crashes,
+            self.spending,
+            self.file_pace.message,
+        )
         self.rates = Rates(shared / "rates" if shared else None)
         self.doorkeeper = Doorkeeper(settings.door, self.rates, settings.allowance.strangers_per_s)
         self.files = file_desk(settings, gate.store)

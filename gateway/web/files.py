@@ -154,6 +154,7 @@ async def _write(
         async for block in blocks:
             if part.offset + len(block) > most:
                 raise refuse("FIL-002", limit_bytes=most, close=True)
+            await exchange.door.file_pace.turn(len(block))
             await asked(exchange, desk.write, part, block)
             came += len(block)
     finally:
@@ -269,6 +270,7 @@ class FileAnswer(web.StreamResponse):
                         "a file is shorter than it was"
                     )  # the connection ends: less than was announced
                 self._left -= len(block)
+                await self._exchange.door.file_pace.turn(len(block))
                 await self.write(block)
                 self._exchange.watch.moves()
             return writer

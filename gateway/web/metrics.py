@@ -70,7 +70,11 @@ class Metrics:
         self._lost = Counter(
             f"{name}messages_not_recorded", "Messages the database did not keep.", registry=self.registry
         )
-
+        self._paced = Counter(
+            f"{name}files_gave_way_seconds",
+            "How long blocks of files waited for messages that came beside them.",
+            registry=self.registry,
+        )
         self._lines = Counter(
             f"{name}log_lines_dropped",
             "Lines of the technical log that nobody took from standard error.",
@@ -91,6 +95,10 @@ class Metrics:
         count, seconds = self._request(method, route, status)
         count.inc()
         seconds.observe(took_s)
+
+    def gave_way(self, seconds: float) -> None:
+        """A block of a file waited so long for the sake of messages."""
+        self._paced.inc(seconds)
 
     def lines_dropped(self, number: int) -> None:
         """So many more lines of the technical log were dropped."""

@@ -71,14 +71,19 @@ class Tray:
         metrics: Metrics | None = None,
         crashes: Crashes | None = None,
         spending: Spending | None = None,
+        on_message: Callable[[], None] = lambda: None,
     ) -> None:
-        """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one."""
+        """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one.
+
+        ``on_message`` is told whenever one has come.
+        """
         self._gate = gate
         self._door = door
         self._clock = clock or (lambda: datetime.now(UTC))
         self._metrics = metrics
         self._crashes = crashes or Crashes()
         self._spending = spending
+        self._on_message = on_message
         self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
@@ -105,6 +110,7 @@ class Tray:
 
     async def lay(self, envelope: Envelope) -> Acknowledgement:
         """The acknowledgement of a message, after its commit. Raises Full or NotRecorded."""
+        self._on_message()
         if self._closing or self.waiting >= self._door.queue:
             raise Full
         loop = asyncio.get_running_loop()

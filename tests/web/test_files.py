@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import hashlib
+import itertools
 import os
 import random
+import re
 import socket
 from datetime import timedelta
 
@@ -98,6 +100,30 @@ def test_a_file_is_kept_once_under_its_digest_for_the_gateway_alone(door):
     assert file.name == sha256(content)
     assert file.stat().st_mode & 0o777 == 0o600
     assert {folder.stat().st_mode & 0o777 for folder in file.parents[:2]} == {0o700}
+
+
+def test_files_give_way_to_messages_and_to_nothing_else(open_door, file_settings, tmp_path):
+    """At one megabyte a second the blocks of a file wait, but only where somebody has sent a message just now."""
+    token = "lt_op_0123456789abcdef"
+    operators = (sha256(token.encode()),)
+    door = open_door(settings=file_settings(tmp_path / "tep", pace_mb_s=1), operator_tokens_sha256=operators)
+    seeds = itertools.count(1)
+
+    def gave_way_s():
+        text = door.get("/metrics", Authorization=f"Bearer {token}").body.decode()
+        return float(re.search(r"^lienthong_files_gave_way_seconds_total (.*)$", text, re.MULTILINE)[1])
+
+    def waits_beside_a_message(act):  # on a busy machine the message may be long past when the file comes
+        before = gave_way_s()
+        assert door.send(mail.nop(), "cong-dvc").status == 201
+        act()
+        return gave_way_s() > before
+
+    brought = bring(door, pdf(600_000, next(seeds)))
+    assert brought.status == 201
+    assert gave_way_s() == 0
+    assert eventually(lambda: waits_beside_a_message(lambda: bring(door, pdf(600_000, next(seeds)))))
+    assert eventually(lambda: waits_beside_a_message(lambda: door.get(brought.headers["Location"], "cong-dvc")))
 
 
 @pytest.mark.threat("T-FILE-PATH")
