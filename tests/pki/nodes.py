@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pki
+import served
 from patience import PATIENCE_S, eventually
 
 from gateway.cli import main
@@ -226,7 +227,7 @@ class Node:
         accept: str = "application/json",
         content_type: str = "application/xml",
     ) -> Answer:
-        """One request over a connection of its own."""
+        """One request over a connection of its own. The answer must be as described."""
         wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             headers = {"Accept": accept}
@@ -236,7 +237,9 @@ class Node:
                 headers["Content-Type"] = content_type
             wire.request(method, path, body=body, headers=headers)
             got = wire.getresponse()
-            return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+            answer = Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+            served.check(method, path, got.status, got.headers, answer.body)
+            return answer
         finally:
             wire.close()
 
