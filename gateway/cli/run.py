@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -291,6 +291,7 @@ class Desk:
         from connectors.outcomes import Unreachable
         from gateway.core.allowances import Spent
         from gateway.services.intake import receive
+        from gateway.wiring import file_desk
 
         now = _now()
         with self.one_by_one:
@@ -303,7 +304,9 @@ class Desk:
                     allowed = self.spending.allowance(party).bytes_per_day
                     raise Unreachable(Problem("SYS-118", {"bytes_per_day": allowed}))
                 self.spending.spend(party, Spent.BYTES, envelope.total_bytes)
-            return receive(envelopes, self.gate, now, self.spending)
+            desk = file_desk(self.settings, self.gate.store)
+            gate = self.gate if desk is None else replace(self.gate, keep_inline=desk.keep_inline)
+            return receive(envelopes, gate, now, self.spending)
 
     async def _open_port(self) -> WorkPort | None:
         """The port that tells how this process is doing, where one is asked for. Raises Stopped where it cannot be opened."""

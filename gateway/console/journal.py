@@ -59,15 +59,14 @@ def journal(call: DeskCall) -> Answer:
     asked = _asked(call)
     with call.store.read() as view:
         entries, older = view.log_about(**asked, limit=PAGE, among=LOOKED)
-        head, signed = view.log_head(), view.last_act(HEAD)
-        heads, _ = view.log_about(what=HEAD, limit=HEADS)
+        head, heads = view.log_head(), view.last_acts(HEAD, HEADS)
     choices = [("", call.text("tất cả", "all")), *((name, call.text(*said)) for name, said in LOG_ACTS.items())]
     facts: list[tuple[str, Cell]] = [
         (call.text("Số mục", "Entries"), f"{head.number:,}".replace(",", ".")),
         (call.text("Đầu chuỗi", "Head"), head.hash),
         (
             call.text("Ký lần cuối", "Signed last"),
-            words.when(signed.at) if signed is not None else call.text("chưa", "never"),
+            words.when(heads[0].at) if heads else call.text("chưa", "never"),
         ),
     ]
     query = {name: call.query.get(name, "") for name in ("ai", "viec", "ho_so", "tu", "den")}
@@ -109,7 +108,7 @@ def journal(call: DeskCall) -> Answer:
         Table(
             caption=call.text("Đầu chuỗi đã ký gần đây", "Heads signed of late"),
             heads=[call.text("Mục", "Entry"), call.text("Lúc", "Time"), call.text("Tới mục", "Covers entry")],
-            rows=[[one.number, words.when(one.at), one.number - 1] for one in reversed(heads)],
+            rows=[[one.number, words.when(one.at), one.number - 1] for one in heads],
             empty=call.text("chưa có.", "none yet."),
         ),
         Search(

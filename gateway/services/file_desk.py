@@ -7,10 +7,11 @@ records never promise bytes that are not there, and :meth:`FileDesk.sweep` takes
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO
@@ -19,9 +20,9 @@ from connectors.scanning import FileScanner, ScanResult
 from gateway.core.ledger import LogLine
 from gateway.core.model import PartyId
 from gateway.core.parties import Party
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile
-from gateway.store import Store
+from gateway.store import Store, Tx, Unavailable
 from gateway.store.filefolder import FileFolder, FilePart, PartBusy
 from schemas.attachments import nature_of_file
 
@@ -138,6 +139,32 @@ class FileDesk:
                 self.give_up(upload)
             raise
 
+    def keep_inline(self, content: bytes, party: PartyId, now: datetime) -> StoredFile:
+        """Puts what came inside a message on record as a file, scanned; it counts as nobody's quota and is nobody's to name.
+
+        Its message names it, or it goes after its time. Raises Unavailable where the disk does not take it: the message can be
+        sent again.
+        """
+        digest, name = hashlib.sha256(content).hexdigest(), secrets.token_hex(16)
+        with self.store.read() as view:
+            before = view.file(digest)
+        if before is not None and before.kept and before.scan is not FileScan.UNKNOWN:
+            return before
+        try:
+            with _on_disk(), self.folder.part(name, new=True) as part:
+                part.write(content)
+                part.sync()
+                file = self._looked_at(part, digest, now)
+                with self.store.begin() as tx:
+                    self._put(tx, file, part, None, now)
+                    tx.note(_arrival(file, party), now)
+                return file
+        except Stopped as stop:
+            raise Unavailable(stop.problems[0].message(Lang.EN), why="disk-full") from stop
+        finally:
+            with suppress(OSError):  # it has been said already
+                self.folder.drop_part(name)
+
     def give_up(self, upload: UnfinishedFile) -> None:
         """Ends an upload: what has come of it goes."""
         self.folder.drop_part(upload.id)
@@ -150,34 +177,40 @@ class FileDesk:
         if before is not None and before.kept and before.scan in (FileScan.CLEAN, FileScan.OFF):
             file = replace(before, arrived_at=now)  # those bytes were looked at
         else:
-            nature, said = nature_of_file(part.path), self._scan(part)
-            file = StoredFile(
-                digest=digest,
-                size=part.offset,
-                media_type=nature.media_type,
-                macros=nature.macros,
-                scan=said.scan,
-                finding=said.finding,
-                kept=said.scan is not FileScan.INFECTED,
-                arrived_at=now,
-            )
-        facts = {"digest": digest, "size": file.size, "scan": file.scan.value, "party": party.id}
+            file = self._looked_at(part, digest, now)
         with self.store.begin() as tx:
-            there = tx.lock_file(digest, now)
             tx.end_file_uploads([upload.id])
-            tx.put_file(file, party=party.id, due_at=now + self.limits.keep)
-            if file.kept:
-                quota = self.quota_of(party)
-                if tx.file_bytes_of(party.id, now) > quota:
-                    raise Stopped(Problem("FIL-003", {"quota_mb": quota // 1_000_000}))
-                self.folder.adopt(part.path, digest)
-            elif there is not None and there.kept:
-                self.folder.set_aside(digest)  # the same bytes came before the scanner knew
-            tx.note(LogLine(what="file.arrived" if file.kept else "file.infected", who=party.id, facts=facts), now)
+            self._put(tx, file, part, party, now)
+            tx.note(_arrival(file, party.id), now)
         if not file.kept:
             self.folder.remove(digest)
             raise Stopped(Problem("FIL-007", {"ma": "–", "digest": digest, "found": file.finding}))
         return file
+
+    def _looked_at(self, part: FilePart, digest: str, now: datetime) -> StoredFile:
+        """What there is to say of bytes that are on the disk."""
+        nature, said = nature_of_file(part.path), self._scan(part)
+        return StoredFile(
+            digest=digest,
+            size=part.offset,
+            media_type=nature.media_type,
+            macros=nature.macros,
+            scan=said.scan,
+            finding=said.finding,
+            kept=said.scan is not FileScan.INFECTED,
+            arrived_at=now,
+        )
+
+    def _put(self, tx: Tx, file: StoredFile, part: FilePart, party: Party | None, now: datetime) -> None:
+        """Moves the bytes into their place and puts them on record, as this party's. Raises Stopped (FIL-003), OSError."""
+        there = tx.lock_file(file.digest, now)
+        tx.put_file(file, party=None if party is None else party.id, due_at=now + self.limits.keep)
+        if file.kept:
+            if party is not None and tx.file_bytes_of(party.id, now) > (quota := self.quota_of(party)):
+                raise Stopped(Problem("FIL-003", {"quota_mb": quota // 1_000_000}))
+            self.folder.adopt(part.path, file.digest)
+        elif there is not None and there.kept:
+            self.folder.set_aside(file.digest)  # the same bytes came before the scanner knew
 
     def _scan(self, part: FilePart) -> ScanResult:
         return ScanResult(FileScan.OFF) if self._scanner is None else self._scanner.scan(part.path)
@@ -298,6 +331,11 @@ class FileDesk:
                 self.folder.remove(digest)
             told.append(digest)
         return tuple(told)
+
+
+def _arrival(file: StoredFile, party: PartyId) -> LogLine:
+    facts = {"digest": file.digest, "size": file.size, "scan": file.scan.value, "party": party}
+    return LogLine(what="file.arrived" if file.kept else "file.infected", who=party, facts=facts)
 
 
 @contextmanager

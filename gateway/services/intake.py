@@ -94,6 +94,8 @@ class Gate:
     store: Store | None = None  # None for `lienthong check`
     hold_for: timedelta = timedelta(days=3)
     files: FileRules | None = None  # None where this node keeps no files
+    #: Puts what came inside a message into the store of files: (content, sender, now). None where nothing may be written.
+    keep_inline: Callable[[bytes, PartyId, datetime], StoredFile] | None = None
     deadlines: DeadlineRules = field(default_factory=DeadlineRules)
     services: ServiceDesk = field(default_factory=ServiceDesk)  # what the catalogues say of services, and how strictly
     refused: str = ""  # the folder of declarations that was found no good, by its fingerprint; it is told of once
@@ -261,6 +263,8 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         finding = Finding(**{**known, "problems": problems, "verdict": refused.verdict})
     except Stopped as stop:
         finding = Finding(problems=stop.problems, **known)
+    except StoreError:  # nothing was found wrong with it: it can be sent again
+        raise
     except Exception as error:  # our bug costs this message alone; its neighbours do not notice
         log.exception("message %s met a fault of ours: %s", envelope.id, type(error).__name__)
         finding = Finding(problems=(Problem("SYS-001", {"id": envelope.id}),), **known)
@@ -283,6 +287,13 @@ def _file_problems(letter: Letter, attested: Attested, caller: Party | None, gat
     Raises Stopped (FIL-007, FIL-015) where one was found infected, or where this gateway keeps none.
     """
     found = [_file_problem(file, caller, gate) for file in letter.attachments if named_file(file.row) is not None]
+    if gate.files is not None and gate.store is not None:
+        inside = [(file, _inline(file, attested, gate)) for file in letter.attachments if file.content is not None]
+        found += [
+            problem
+            for file, stored in inside
+            if stored is not None and (problem := _scan_problem(file, stored, caller, gate.files)) is not None
+        ]
     if not found:
         return ()
     placed = located(attested.root, attested.body, found)
@@ -300,13 +311,30 @@ def _file_problem(file: Attachment, caller: Party | None, gate: Gate) -> Problem
     if file.stored is None:
         hours = round(gate.files.wait.total_seconds() / 3600)
         return Problem(FILE_AWAITED, {**facts, "hours": hours}, at)
-    if file.stored.scan is FileScan.INFECTED:
-        return Problem("FIL-007", {**facts, "found": file.stored.finding}, at)
-    if file.stored.scan is FileScan.UNKNOWN:
-        policy = (caller.files.unscanned if caller is not None else None) or gate.files.unscanned
-        code = "FIL-008" if policy is UnscannedFiles.HOLD else "FIL-009"
-        return Problem(code, {**facts, "why": file.stored.finding}, at)
-    return Problem("FIL-013", {**facts, "size": file.stored.size}, at)
+    return _scan_problem(file, file.stored, caller, gate.files) or Problem(
+        "FIL-013", {**facts, "size": file.stored.size}, at
+    )
+
+
+def _inline(file: Attachment, attested: Attested, gate: Gate) -> StoredFile | None:
+    """What came inside a message, in the store of files; None where it is not there and nothing may be written now."""
+    assert file.content is not None
+    assert gate.store is not None
+    if gate.keep_inline is not None:
+        return gate.keep_inline(file.content, attested.envelope.caller.party, attested.envelope.received_at)
+    with gate.store.read() as view:
+        return view.file(file.digest)
+
+
+def _scan_problem(file: Attachment, stored: StoredFile, caller: Party | None, rules: FileRules) -> Problem | None:
+    """What the scanner said, where that is something."""
+    at, facts = Location(xpath=xpath_of(file.element)), {"ma": file.row.id, "digest": stored.digest}
+    if stored.scan is FileScan.INFECTED:
+        return Problem("FIL-007", {**facts, "found": stored.finding}, at)
+    if stored.scan is FileScan.UNKNOWN:
+        policy = (caller.files.unscanned if caller is not None else None) or rules.unscanned
+        return Problem("FIL-008" if policy is UnscannedFiles.HOLD else "FIL-009", {**facts, "why": stored.finding}, at)
+    return None
 
 
 def _services(thong_diep: ThongDiep, attested: Attested, caller: Party | None, gate: Gate) -> tuple[Problem, ...]:

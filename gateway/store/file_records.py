@@ -45,8 +45,10 @@ class FilesRead(PersonsRead):
         return bool(self._connection.execute(select(or_(brought, named))).scalar())
 
     def files_of_message(self, message: MessageId | str) -> list[StoredFile]:
-        """The files that a message names and that are on record, by digest."""
-        found = select(_f).join(_n, _n.c.digest == _f.c.digest).where(_n.c.message == message, _f.c.size >= 0)
+        """The files beside a message that it names and that are on record, by digest."""
+        found = (
+            select(_f).join(_n, _n.c.digest == _f.c.digest).where(_n.c.message == message, _f.c.size >= 0, ~_n.c.inline)
+        )
         return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest))]
 
     def file_bytes_of(self, party: PartyId, now: datetime) -> int:

@@ -75,15 +75,24 @@ class FilesWrite(View):
 
     def _name_files(self, entries: Sequence[LedgerEntry]) -> None:
         """What accepted and held messages name. Raises Conflict where a file went between the judgement and now."""
-        wanted: list[dict[str, str]] = []
+        wanted: list[dict[str, Any]] = []
         here: set[str] = set()
+        inline: dict[str, list[MessageId]] = {}
         for entry in entries:
             thong_diep, fate = entry.finding.thong_diep, entry.ack.fate
             if thong_diep is None or fate is Fate.REJECTED:
                 continue
             digests = {digest for row in thong_diep.dinh_kem if (digest := named_file(row)) is not None}
-            wanted += [{"message": entry.finding.envelope.id, "digest": digest} for digest in digests]
+            message = entry.finding.envelope.id
+            wanted += [{"message": message, "digest": digest, "inline": False} for digest in digests]
             here |= digests if fate is Fate.ACCEPTED else set()
+            for row in thong_diep.dinh_kem:
+                if row.duong_dan is None and row.sha256 not in digests:
+                    inline.setdefault(row.sha256, []).append(message)
+        if inline:  # where this node keeps them; a message needs none of them beside it
+            kept = select(_f.c.digest).where(_f.c.digest.in_(sorted(inline)), _f.c.kept).order_by(_f.c.digest)
+            for (digest,) in self._connection.execute(kept.with_for_update(key_share=True)):
+                wanted += [{"message": message, "digest": digest, "inline": True} for message in inline[digest]]
         if not wanted:
             return
         _USE(self._connection, sorted(wanted, key=lambda row: (row["message"], row["digest"])))

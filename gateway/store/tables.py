@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0017"
+REVISION = "0018"
 
 metadata = MetaData(
     naming_convention={
@@ -521,6 +521,9 @@ file_use = Table(  # which message names which file; the file of a held one may 
     metadata,
     Column("message", String, ForeignKey("message.id"), primary_key=True),
     Column("digest", String, primary_key=True, index=True),
+    Column(
+        "inline", Boolean, nullable=False, server_default=false()
+    ),  # it came inside the message, which needs no other
     **_CLUSTERED,
 )
 

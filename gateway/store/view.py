@@ -1363,10 +1363,12 @@ class View(FilesRead, BatchView, NoticeView):
 
     def last_act(self, what: str) -> LogEntry | None:
         """The newest line of one kind that is about no message: a signed head, an applied profile."""
+        return next(iter(self.last_acts(what, 1)), None)
+
+    def last_acts(self, what: str, limit: int) -> list[LogEntry]:
+        """The newest lines of one kind that are about no message, the newest first."""
         found = select(tables.log).where(tables.log.c.what == what, tables.log.c.message.is_(None))
-        found = found.order_by(tables.log.c.number.desc()).limit(1)
-        row = self._one(found)
-        return self._line(row) if row else None
+        return [self._line(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))]
 
 
 def key_of(finding: Finding) -> Key:

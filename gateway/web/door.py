@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,7 +47,7 @@ class Door:
         self.spending = Spending(settings.allowance)
         self.file_pace = FilePace(settings.files.pace_mb_s, self.metrics.gave_way)
         self.tray = Tray(
-            lambda: self.gate,
+            self._gate_of_tray,
             settings.door,
             self.clock,
             self.metrics,
@@ -66,6 +67,10 @@ class Door:
         self.recording = Recording(self.read)  # whether commits come through; see health.py
         self.database_answered: float | None = None  # monotonic; see health.py
         self.database_probe: asyncio.Future[int] | None = None
+
+    def _gate_of_tray(self) -> Gate:
+        """The gate as it is now, which for messages that are taken in may write what comes inside them."""
+        return self.gate if self.files is None else replace(self.gate, keep_inline=self.files.keep_inline)
 
     def _listen(self, tell: Callable[[], object]) -> News | None:
         return None if self.gate.store is None else self.gate.store.news(tell)

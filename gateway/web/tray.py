@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -115,7 +115,9 @@ class Tray:
             raise Full
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Acknowledgement] = loop.create_future()
-        if len(envelope.body) > self._door.big_bytes:
+        if len(envelope.body) > self._door.big_bytes or (
+            _carries_files(envelope) and self._gate().keep_inline is not None
+        ):
             self._in_threads += 1
             judging = loop.run_in_executor(self._threads, self._judge, envelope, self._gate())
             self._judging[judging] = time.monotonic()
@@ -160,8 +162,8 @@ class Tray:
             return intake.judge(envelope, gate)
 
     def _rehearse(self, envelope: Envelope, gate: Gate, now: datetime) -> tuple[Finding, Acknowledgement]:
-        finding = self._judge(envelope, gate)
         try:
+            finding = self._judge(envelope, replace(gate, keep_inline=None))  # nothing is left of it
             with store_of(gate).read() as view:
                 ledger = view.rehearse([finding])
         except StoreError as error:
@@ -175,8 +177,8 @@ class Tray:
         error = done.exception()
         if error is None:
             self._judged.append((done.result(), answer))
-        elif not answer.done():
-            answer.set_exception(error)
+        else:
+            self._unjudged(answer, error)
         self._something.set()
 
     async def _work(self) -> None:
@@ -237,7 +239,7 @@ class Tray:
             judged = intake.judge_tray([envelope for envelope, _ in taken], gate, turn_to)
         for finding, (_, answer) in zip(judged, taken, strict=True):
             if isinstance(finding, Exception):
-                _settle(answer, finding)
+                self._unjudged(answer, finding)
             else:
                 findings.append(finding)
                 answers.append(answer)
@@ -282,6 +284,14 @@ class Tray:
             self._count_lost()
             _settle(answer, NotRecorded(not_kept(error, "SYS-002")))
 
+    def _unjudged(self, answer: asyncio.Future[Acknowledgement], error: BaseException) -> None:
+        """Nothing can be said of it: where database or disk did not do their part, it can be sent again."""
+        if isinstance(error, StoreError):
+            log.error("not judged: %s", error)
+            self._count_lost()
+            error = NotRecorded(not_kept(error, "SYS-002"))
+        _settle(answer, error)
+
     def _lost(self, answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
         self._count_lost()
         if isinstance(error, StoreError):
@@ -303,6 +313,11 @@ def _not_read_again(envelope: Envelope) -> Finding:
     return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
 
 
-def _settle(answer: asyncio.Future[Acknowledgement], error: Exception) -> None:
+def _carries_files(envelope: Envelope) -> bool:
+    """Whether there may be files inside, which are written to the disk: not in the loop that everybody waits for."""
+    return b"DinhKem" in envelope.body and b"NoiDung" in envelope.body
+
+
+def _settle(answer: asyncio.Future[Acknowledgement], error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)

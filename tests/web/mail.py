@@ -1,5 +1,6 @@
 """Fresh messages for the tests of the doors: valid, signed, each with its own id. Built from the samples' recipes."""
 
+import base64
 import hashlib
 import itertools
 import sys
@@ -86,6 +87,13 @@ def named(content, ma="ban-ve", kind="application/pdf", **changes):
     digest = hashlib.sha256(content).hexdigest()
     row = {"MaDinhKem": ma, "TenTep": "bản vẽ.pdf", "LoaiTep": kind, "SoByte": str(len(content)), "BamSHA256": digest}
     return {**row, "DuongDan": f"lienthong:sha256:{digest}", **changes}
+
+
+def inside(content, ma="ban-ve", kind="application/pdf"):
+    """A row of the manifest that carries its file in the message."""
+    row = named(content, ma, kind, NoiDung=base64.b64encode(content).decode())
+    del row["DuongDan"]
+    return row
 
 
 def tiep_nhan(code, *, sender="ubnd-xa-thu-nghiem", to="cong-dvc", signer=None, now=None):

@@ -417,6 +417,90 @@ def test_a_receiver_that_is_pushed_to_gets_the_file_before_its_message(with_file
     assert sorted(states, key=str) == [("delivered", None), ("refused", "DLV-074")]
 
 
+# -- inside a message --
+
+
+def test_what_comes_inside_a_message_lies_in_the_same_store_for_the_same_parties(own_door):
+    content, quota = pdf(1000, 1), own_door.app.door.files
+    message = mail.nop(files=[mail.inside(content)])
+    answer = own_door.send(message, "cong-dvc")
+    assert (answer.status, remarks(answer)) == (201, [])
+    assert own_door.send(message, "cong-dvc").json["LapLai"] is True
+    assert [file.name for file in on_disk(own_door)] == [sha256(content)]
+    where = f"/v1/files/{sha256(content)}"
+    for party in ("cong-dvc", "ubnd-xa-thu-nghiem"):
+        assert own_door.get(where, party).body == content
+    assert own_door.get(where, "so-tu-phap").status == 404
+    with own_door.gate.store.read() as view:
+        assert view.files_of_message(state_of(own_door, message).id) == []  # nothing has to be handed over before it
+        assert view.file_bytes_of("cong-dvc", own_door.app.door.clock()) == 0
+    quota.sweep(own_door.app.door.clock() + timedelta(days=400))
+    assert own_door.get(where, "ubnd-xa-thu-nghiem").body == content
+
+
+def test_what_came_inside_an_erased_message_goes_along(own_door):
+    code, content = mail.ma_ho_so(), pdf(1000, 1)
+    assert own_door.send(mail.nop(code, files=[mail.inside(content)]), "cong-dvc").status == 201
+    own_door.get("/v1/inbox?after=1", "ubnd-xa-thu-nghiem")
+    store, now = own_door.gate.store, own_door.app.door.clock()
+    rule = retention.RetentionRule(dossiers=(code,))
+    retention.erase(
+        store,
+        retention.plan_erasure(store, own_door.gate.parties, rule),
+        rule,
+        who="operator:thu",
+        reason="thu",
+        now=now,
+    )
+    own_door.app.door.files.sweep(now)
+    assert on_disk(own_door) == []
+
+
+def test_what_comes_inside_a_refused_message_is_nobodys_and_goes_after_its_time(own_door):
+    content = pdf(1000, 1)
+    refused = own_door.send(mail.nop(files=[mail.inside(content)], signer="so-tu-phap"), "cong-dvc")
+    assert refused.status == 422
+    assert on_disk(own_door) == []  # nothing is kept of what is not its sender's
+    checked = own_door.send(mail.nop(files=[mail.inside(content)]), "cong-dvc", path="/v1/messages/check")
+    assert checked.status == 200
+    assert on_disk(own_door) == []  # a check leaves nothing behind
+
+
+@pytest.mark.threat("T-FILE-INFECTED")
+def test_what_comes_inside_a_message_is_scanned_as_any_file(with_files, scanner, tmp_path):
+    door = with_files(scan_command=scanner)
+    good, bad = pdf(3000), pdf(3000, 2) + b"VIRUS"
+    infected = door.send(mail.nop(files=[mail.inside(bad)]), "cong-dvc")
+    assert (infected.status, infected.codes) == (422, ["FIL-007"])
+    assert "DinhKem" in infected.json["problems"][0]["xpath"]
+    assert door.send(mail.nop(files=[mail.inside(good)]), "cong-dvc").status == 201
+    (tmp_path / "off").touch()
+    contents = [pdf(3000, 3), pdf(3000, 4) + b"VIRUS"]
+    messages = [mail.nop(files=[mail.inside(content)]) for content in contents]
+    for message in messages:
+        held = door.send(message, "cong-dvc")
+        assert (held.status, remarks(held)) == (202, ["FIL-008"])
+    (tmp_path / "off").unlink()
+    desk, now = door.app.door.files, door.app.door.clock()
+    assert set(desk.sweep(now).scanned) == set(map(sha256, contents))
+    for message in messages:
+        recheck([state_of(door, message).id], door.gate, now)
+    assert [state_of(door, message).state for message in messages] == ["accepted", "rejected"]
+
+
+def test_a_disk_that_does_not_take_what_came_inside_refuses_nothing_for_good(own_door):
+    folder = own_door.app.door.files.folder
+    folder.path.mkdir(exist_ok=True)
+    (folder.path / "parts").write_text("in the way")
+    message = mail.nop(files=[mail.inside(pdf(1000))])
+    answer = own_door.send(message, "cong-dvc")
+    assert answer.status == 503
+    assert "Retry-After" in answer.headers
+    assert state_of(own_door, message) is None
+    (folder.path / "parts").unlink()
+    assert own_door.send(message, "cong-dvc").status == 201
+
+
 # -- scanned --
 
 

@@ -417,6 +417,7 @@ def every_call(door):
             mien="hoso",
             phien_ban="1.0",
             tep="NopHoSo.xsd",
+            muc="problems",
             digest="ab" * 32,
         )
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
