@@ -14,8 +14,8 @@ from gateway.cli.command import CommandRun
 from gateway.core.addresses import host_and_port
 from gateway.core.problems import Stopped
 from gateway.settings import load
-from gateway.store import open_engine
 from gateway.web.serve import reserve
+from gateway.wiring import store_at
 
 
 def test_init_makes_a_node_that_its_own_commands_accept(cli, tmp_path):
@@ -251,6 +251,7 @@ def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
 )
 def test_no_command_prints_the_password_of_the_database(cli, node, monkeypatch, url):
     monkeypatch.setenv("LIENTHONG_DATABASE_URL", url)
+    monkeypatch.setenv("LIENTHONG_DATABASE_WAIT_S", "0")  # that `serve` waits for a database is shown elsewhere
     for command in (["doctor"], ["doctor", "--json"], ["messages"], ["db", "upgrade"], ["serve", "--port", "0"]):
         result = cli(*command)
         assert result.code == 1, result
@@ -293,7 +294,7 @@ def test_doctor_finds_a_database_that_cannot_be_written(cli, office, monkeypatch
 
 def test_doctor_finds_a_database_that_somebody_holds(cli, node, monkeypatch):
     """Another writer that does not end: what can be read is read, and nothing is written."""
-    monkeypatch.setitem(open_engine.__kwdefaults__, "busy_timeout_s", 0.2)
+    monkeypatch.setitem(store_at.__kwdefaults__, "busy_timeout_s", 0.2)
     holder = sqlite3.connect(next(node.glob("*.sqlite3")), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     result = cli("doctor")
