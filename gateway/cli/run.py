@@ -340,7 +340,8 @@ class Desk:
                 log.exception("one turn failed; the next one comes")
             self.figures.turned(name, seconds, outcome)
             try:
-                await asyncio.wait_for(self.stop.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self.stop.wait()
             except TimeoutError:
                 continue
 

@@ -111,10 +111,10 @@ class App:
             await asyncio.sleep(0.01)  # connections that were closed in this moment are let go of
         await self.door.tray.close()
         await self._write_spending()
-        for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        while going := [task for task in self._tasks if not task.done()]:
+            for task in going:  # again, where one has overheard it: nothing may keep a process that is to end
+                task.cancel()
+            await asyncio.wait(going, timeout=0.5)
         for threads in (self.door.readers, self.door.file_writers, self.door.file_keepers):
             threads.shutdown(wait=True)
         self.door.rates.close()

@@ -241,7 +241,7 @@ class Keeper:
     def _goes_on(self, dead: _Child, now: float) -> bool:
         """Whether there is a use in another one; after a rest, where they die too often and nobody stands in."""
         self._deaths = [death for death in self._deaths if now - death < 60] + [now]
-        never = not dead.ready and not self._told
+        never = not dead.ready and not self._told and not any(other.ready for other in self._workers)
         if never and dead.problems:
             raise Stopped(*dead.problems)
         for problem in dead.problems:  # a configuration that was changed since the first ones read it

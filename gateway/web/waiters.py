@@ -68,8 +68,9 @@ class Waiters:
                 began = loop.time()
                 self._fresh.clear()
                 await self._tell()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._fresh.wait(), _EVERY_S)
+                with suppress(TimeoutError):  # not wait_for(): it loses a cancelling that meets what it waits for
+                    async with asyncio.timeout(_EVERY_S):
+                        await self._fresh.wait()
                 await asyncio.sleep(began + _BREATH_S - loop.time())
         finally:
             if news is not None:
@@ -79,7 +80,8 @@ class Waiters:
         """Wait for somebody; who listens for nobody goes home after a while."""
         self._somebody.clear()
         try:
-            await asyncio.wait_for(self._somebody.wait(), None if news is None else _QUIET_S)
+            async with asyncio.timeout(None if news is None else _QUIET_S):
+                await self._somebody.wait()
         except TimeoutError:
             if news is not None:
                 await asyncio.to_thread(news.close)

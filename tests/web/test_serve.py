@@ -32,6 +32,9 @@ from signing.structure import read_signature
 OPERATOR = "lt_op_0123456789abcdef"
 
 
+ALL_UP = "Taking messages"  # what the parent says once every worker is ready
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """A node whose two workers serve all tests of this file; the last tests bring them down."""
@@ -49,7 +52,9 @@ def node(tmp_path_factory):
 def serving(node):
     """The parent process, with both workers up."""
     if not any(p.poll() is None for p in _running(node)):
+        told = node.log("serve").count(ALL_UP) if (node.folder / "serve.log").exists() else 0
         node.serve(workers=2)
+        assert eventually(lambda: node.log("serve").count(ALL_UP) > told)
     process = next(p for p in _running(node) if p.poll() is None)
     assert eventually(lambda: len(workers_of(process)) == 2 and node.call("GET", "/readyz").status == 200)
     return process
