@@ -233,10 +233,10 @@ async def hand_over(way: str, port: int, files: list[ParcelFile], place: Path) -
     }[way]
 
     async def one(number: int, file: ParcelFile, line: HttpLine) -> None:
-        configured = connector.configure({**table, "timeout_s": 600})  # type: ignore[attr-defined]
+        configured = connector.configure({**table, "timeout_s": 600})  # type: ignore[attr-defined]  # of five classes
         to = party(way, **table)
         what: Parcel = replace(parcel(number, naming(file.digest), to, loai="HS01"), files=(file,))
-        await connector.deliver(what, configured.settings, line.http(configured.common))  # type: ignore[attr-defined]
+        await connector.deliver(what, configured.settings, line.http(configured.common))  # type: ignore[attr-defined]  # the same
 
     async with HttpLine(private_addresses=True) as line:
         await asyncio.gather(*(one(n, file, line) for n, file in enumerate(files)))
@@ -307,7 +307,7 @@ def measure(place: Path, given: argparse.Namespace) -> None:
             bring(one.port, way, warm)
             for count in (1, 10):
                 growth = Growth(pids)
-                at_once(count, lambda n, way=way: bring(one.port, way, files[n]))  # type: ignore[misc]
+                at_once(count, lambda n, way=way: bring(one.port, way, files[n]))  # type: ignore[misc]  # a default in a lambda
                 print(f"in, {way}, {count}: worker grew by {growth.mb():.1f} MB", flush=True)
         alone = small_ones(one.port, place, 1_001, given.messages, given.rate)
         stop, brought = threading.Event(), []

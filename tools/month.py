@@ -323,7 +323,7 @@ class Month:
                 "caller": Caller(party=PartyId(sender), by="token"),
                 "channel": Channel.REST,
             }
-            envelopes.append(Envelope.of(body, **cover, received_at=one.at))  # type: ignore[arg-type]
+            envelopes.append(Envelope.of(body, **cover, received_at=one.at))  # type: ignore[arg-type]  # a dict of three types
         for ack in receive(envelopes, self.gate, tray[-1].at):
             self.counts[str(ack.fate)] += 1
 

@@ -18,7 +18,7 @@ from patience import PATIENCE_S, eventually
 from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway import wiring
-from gateway.core.parties import Receives
+from gateway.core.parties import PartyFiles, Receives
 from gateway.core.stored_files import UnscannedFiles
 from gateway.services import archiving, retention
 from gateway.services.intake import recheck
@@ -172,13 +172,14 @@ def test_a_chunked_body_is_cut_at_the_limit(door):
 
 
 @pytest.mark.threat("T-FILE-FLOOD")
-def test_a_party_keeps_no_more_than_its_quota_with_what_it_has_announced(with_files):
-    door = with_files(quota_mb=2)
+def test_a_party_keeps_no_more_than_its_quota_with_what_it_has_announced(with_files, with_party):
+    door = with_files(parties=with_party("ubnd-xa-thu-nghiem", files=PartyFiles(quota_mb=1)), quota_mb=2)
     assert bring(door, pdf(900_000, 1)).status == 201
     assert begin(door, 900_000).status == 201
     for refused in (bring(door, pdf(900_000, 2)), begin(door, 900_000)):
         assert (refused.status, refused.codes) == (413, ["FIL-003"])
     assert bring(door, pdf(900_000, 2), by="ubnd-xa-thu-nghiem").status == 201
+    assert bring(door, pdf(900_000, 3), by="ubnd-xa-thu-nghiem").codes == ["FIL-003"], "its own quota is smaller"
 
 
 # -- in parts --
@@ -550,12 +551,25 @@ def test_a_file_that_could_not_be_scanned_holds_its_message_until_it_can_be(with
     assert [file.name for file in on_disk(door)] == [sha256(good)]
 
 
-def test_a_party_may_be_trusted_with_what_could_not_be_scanned(with_files, scanner, tmp_path):
+@pytest.mark.parametrize("row", [mail.named, mail.inside])
+@pytest.mark.parametrize(
+    ("node", "party", "told"),
+    [
+        (UnscannedFiles.ACCEPT, None, (201, ["FIL-009"])),
+        (UnscannedFiles.HOLD, UnscannedFiles.ACCEPT, (201, ["FIL-009"])),
+        (UnscannedFiles.ACCEPT, UnscannedFiles.HOLD, (202, ["FIL-008"])),
+    ],
+)
+def test_a_party_may_be_trusted_with_what_could_not_be_scanned(
+    with_files, with_party, scanner, tmp_path, node, party, told, row
+):
     (tmp_path / "off").touch()
-    door = with_files(scan_command=scanner, unscanned=UnscannedFiles.ACCEPT)
-    bring(door, pdf(3000))
-    answer = door.send(mail.nop(files=[mail.named(pdf(3000))]), "cong-dvc")
-    assert (answer.status, remarks(answer)) == (201, ["FIL-009"])
+    parties = with_party("cong-dvc", files=PartyFiles(unscanned=party))
+    door = with_files(parties=parties, scan_command=scanner, unscanned=node)
+    if row is mail.named:
+        bring(door, pdf(3000))
+    answer = door.send(mail.nop(files=[row(pdf(3000))]), "cong-dvc")
+    assert (answer.status, remarks(answer)) == told
 
 
 # -- kept in order --
