@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,7 +18,6 @@ from gateway.core.parties import Parties, Party, Receives, Role, SigningCertific
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.stored_files import FileRules
 from gateway.services import profiles
-from gateway.services.lines import LineWriter, Wording
 from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
 from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
 from gateway.store.archives import Archives
@@ -291,10 +290,11 @@ def archive_keeper(settings: Settings, store: Store) -> ArchiveKeeper:
 READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
 
 
-def await_store(loaded: LoadedSettings, *, at_door: bool) -> Store:
+def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door: bool) -> Store:
     """The database of this node for a process that goes on, every wait with an end. One that is away is waited for.
 
-    ``at_door``: somebody waits for every answer. Raises Stopped as :func:`open_store`, after ``database.wait_s``.
+    ``tell`` gets a sentence now and then while it is. ``at_door``: somebody waits for every answer. Raises Stopped as
+    :func:`open_store`, after ``database.wait_s``.
     """
     database = loaded.settings.database
     until, told = monotonic() + database.wait_s, -AWAY_TOLD_S
@@ -315,7 +315,7 @@ def await_store(loaded: LoadedSettings, *, at_door: bool) -> Store:
             if monotonic() - told >= AWAY_TOLD_S:
                 told = monotonic()
                 words = stop.problems[0].message(Lang.EN)
-                log.warning("%s Waiting for it, %.0f s more at most.", words, until - monotonic())
+                tell(f"{words} Waiting for it, {until - monotonic():.0f} s more at most.")
             sleep(min(1.0, max(0.0, until - monotonic())))
 
 
@@ -612,27 +612,3 @@ def certificate_status(row: StoredStatus) -> CertificateStatus:
             "evidence": row.evidence,
         }
     )
-
-
-NOISY = ("signxml", "zeep", "urllib3", "aiohttp", "xmlschema", "asyncio", "pyhanko", "pyhanko_certvalidator", "alembic")
-
-
-def start_logging(settings: Settings) -> LineWriter:
-    """The technical log on standard error, in text or JSON. What others log is kept quiet: they quote documents.
-
-    Gives what writes it, which may be asked what was dropped.
-    """
-    root = logging.getLogger()
-    for before in root.handlers:
-        if isinstance(before, LineWriter):
-            before.close()
-    handler = LineWriter()
-    handler.setFormatter(Wording(as_json=settings.log.form == "json"))
-    root.handlers[:] = [handler]
-    # What no line shows is not looked up for each (Python's logging HOWTO, "Optimization").
-    logging._srcfile = None  # noqa: SLF001 - the way that the HOWTO gives
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    root.setLevel(settings.log.level)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return handler

@@ -72,18 +72,15 @@ HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be sig
 )
 def serve(call: CommandRun, workers: int | None, host: str | None, port: int | None) -> int:
     """Serves until it is told to stop."""
+    from gateway.services.lines import start_logging
     from gateway.web.serve import serve as serve_front
-    from gateway.web.tls import server_context
-    from gateway.wiring import await_store, start_logging
 
     call = with_settings(call, web__workers=workers, web__host=host, web__port=port)
     loaded = call.loaded
     stays()
-    start_logging(loaded.settings)
+    start_logging(loaded.settings.log.form, loaded.settings.log.level)
     if not loaded.settings.key.given:
         raise Stopped(Problem("SYS-037"))
-    await_store(loaded, at_door=True).dispose()
-    server_context(loaded.settings.web)
 
     def ready(where: str, on: int) -> None:
         scheme = "https" if loaded.settings.web.tls_certificate else "http"
@@ -108,16 +105,15 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 )
 def work(call: CommandRun) -> int:
     """Works until it is told to stop: a parent that does nothing else, and one process that works."""
+    from gateway.services.lines import start_logging
     from gateway.web.keeper import Keeper, KeeperPatience, runtime_folder
     from gateway.web.serve import Job, reserve
-    from gateway.wiring import await_store, start_logging
 
     settings = call.settings
     stays()
-    start_logging(settings)
+    start_logging(settings.log.form, settings.log.level)
     if not settings.key.given:
         raise Stopped(Problem("SYS-037"))
-    await_store(call.loaded, at_door=False).dispose()
     reserved = None if settings.work.port is None else reserve(settings.work.host, settings.work.port)
 
     def ready(port: str) -> None:
@@ -157,14 +153,15 @@ def _work(job: Job, line: Connection) -> None:
 
 async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> None:
     """Everything that is not intake, side by side, until SIGTERM or the parent's end."""
+    from gateway.services.lines import start_logging
     from gateway.web.crashes import AnswerCrashes, Crashes
-    from gateway.web.keeper import ALIVE, LARGE, READY
+    from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
     from gateway.web.serve import memory_mb
-    from gateway.wiring import await_store, build, start_logging
+    from gateway.wiring import await_store, build
 
     settings = loaded.settings
-    start_logging(settings)
-    gate = build(settings, await_store(loaded, at_door=False))
+    start_logging(settings.log.form, settings.log.level)
+    gate = build(settings, await_store(loaded, tell_of_waiting(line), at_door=False))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)

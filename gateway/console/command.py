@@ -13,8 +13,8 @@ from gateway.cli.command import FINE, CommandRun, command, option, stays, with_s
 from gateway.console.app import Console
 from gateway.console.room import BASE, Room
 from gateway.core.addresses import host_and_port
+from gateway.services.lines import start_logging
 from gateway.web.tls import server_context
-from gateway.wiring import start_logging
 
 
 @command(
@@ -35,7 +35,7 @@ def console(call: CommandRun, host: str | None, port: int | None) -> int:
     call = with_settings(call, console__host=host, console__port=port)
     settings = call.settings
     stays()
-    start_logging(settings)
+    start_logging(settings.log.form, settings.log.level)
     room = Room(call.loaded, call.store)
     room.registry()  # what is wrong is said here, in sentences, before anybody looks
     tls = server_context(replace(settings.web, client_ca=None)) if settings.console.tls else None

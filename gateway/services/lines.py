@@ -19,12 +19,44 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 MOST: Final = 10_000  # lines that wait at most
+NOISY: Final = (
+    "signxml",
+    "zeep",
+    "urllib3",
+    "aiohttp",
+    "xmlschema",
+    "asyncio",
+    "pyhanko",
+    "pyhanko_certvalidator",
+    "alembic",
+)
 _GATHER_S: Final = 0.02  # what comes meanwhile is written in one go
 _LAST_S: Final = 2.0  # how long a process that ends tries to write what is left
 
 _OWN: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime"}
 # What would move a terminal's cursor, or turn its writing round.
 _ODD: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def start_logging(form: str, level: str) -> LineWriter:
+    """The technical log on standard error, in the form "text" or "json". What others log is kept quiet: they quote documents.
+
+    Gives what writes it, which may be asked what was dropped.
+    """
+    root = logging.getLogger()
+    for before in root.handlers:
+        if isinstance(before, LineWriter):
+            before.close()
+    handler = LineWriter()
+    handler.setFormatter(Wording(as_json=form == "json"))
+    root.handlers[:] = [handler]
+    # What no line shows is not looked up for each (Python's logging HOWTO, "Optimization").
+    logging._srcfile = None  # noqa: SLF001 - the way that the HOWTO gives
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    root.setLevel(level)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return handler
 
 
 class Wording(logging.Formatter):

@@ -3,6 +3,9 @@
 A process that dies, or whose loop stands still, is replaced; what it had not committed it had not answered, so senders try
 again. What it was reading when it crashed is remembered (:mod:`gateway.web.crashes`). SIGTERM and SIGINT stop: what is
 under way is finished. SIGHUP replaces the processes one by one, for new settings, TLS files or a new signing key.
+
+It loads neither the database's libraries nor those of documents: what a child finds when it begins, it tells this one. So
+nothing of theirs can bring the parent down, and a start does not pay for them twice.
 """
 
 from __future__ import annotations
@@ -40,11 +43,23 @@ READY: Final = b"ready"  # what a child says once, with a word after it; then, a
 ALIVE: Final = b"alive"
 LARGE: Final = b"large"
 _STOPPED: Final = b"stopped "  # and why, before it ends
+_WAITS: Final = b"waits "  # and for what, before it is ready
+_WAITS_TOLD_S: Final = 5.0  # several wait for the same; one line is enough
 
 
 def cannot_begin(stop: Stopped) -> bytes:
     """What a child says that cannot begin: its parent raises or logs the same."""
     return _STOPPED + json.dumps([problem.as_dict() for problem in stop.problems]).encode()
+
+
+def tell_of_waiting(line: Connection) -> Callable[[str], None]:
+    """How a child says what it waits for: its parent logs it, once for all of them."""
+
+    def tell(words: str) -> None:
+        with contextlib.suppress(OSError):  # the parent is gone; that is seen as soon as the wait is over
+            line.send_bytes(_WAITS + words.encode())
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +146,7 @@ class Keeper:
         self._live, self._job, self._number, self._patience = live, job, number, patience
         self._shared, self._on_ready, self._name = shared, on_ready, name
         self._told = False
+        self._waits_told = -_WAITS_TOLD_S
         self._workers: list[_Child] = []
         self._deaths: list[float] = []
         self._stop = False
@@ -202,8 +218,8 @@ class Keeper:
             self._told = True
             self._on_ready(self._workers[-1].said)
 
-    def _hear(self, worker: _Child) -> None:
-        """One word of a child, if there is one."""
+    def _hear(self, worker: _Child) -> bool:
+        """One word of a child, if there is one; whether there was."""
         with contextlib.suppress(EOFError, OSError):
             if worker.line.poll():
                 said = worker.line.recv_bytes()
@@ -213,7 +229,12 @@ class Keeper:
                 elif said.startswith(_STOPPED):
                     rows = json.loads(said.removeprefix(_STOPPED))
                     worker.problems = tuple(Problem.from_dict(row) for row in rows)
+                elif said.startswith(_WAITS) and worker.heard - self._waits_told >= _WAITS_TOLD_S:
+                    self._waits_told = worker.heard
+                    log.warning("%s", said.removeprefix(_WAITS).decode())
                 worker.large = said == LARGE
+                return True
+        return False
 
     def _tend(self) -> bool:
         """Replace who died or stalls; False when they die too often for that to help."""
@@ -226,11 +247,11 @@ class Keeper:
                 worker.process.kill()
                 worker.process.join(5)
             if not worker.process.is_alive():
-                self._hear(worker)
+                while self._hear(worker):
+                    pass
                 self._buried(worker)
                 if worker.leaving:
                     continue
-                log.error("%s %s ended (%s) and is replaced", self._name, worker.process.pid, worker.process.exitcode)
                 if not self._goes_on(worker, now):
                     return False
         standing = sum(not worker.leaving for worker in self._workers)
@@ -244,6 +265,7 @@ class Keeper:
         never = not dead.ready and not self._told and not any(other.ready for other in self._workers)
         if never and dead.problems:
             raise Stopped(*dead.problems)
+        log.error("%s %s ended (%s) and is replaced", self._name, dead.process.pid, dead.process.exitcode)
         for problem in dead.problems:  # a configuration that was changed since the first ones read it
             log.error("%s %s", problem.code, problem.message(Lang.EN))
         if never or (len(self._deaths) >= _DEATHS and self._gives_up):

@@ -25,8 +25,16 @@ from gateway.core.addresses import host_and_port
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import LoadedSettings, Settings, WebSettings, load
-from gateway.store import StoreError
-from gateway.web.keeper import ALIVE, LARGE, READY, Keeper, KeeperPatience, cannot_begin, runtime_folder
+from gateway.web.keeper import (
+    ALIVE,
+    LARGE,
+    READY,
+    Keeper,
+    KeeperPatience,
+    cannot_begin,
+    runtime_folder,
+    tell_of_waiting,
+)
 
 if TYPE_CHECKING:
     from gateway.services.lines import LineWriter
@@ -57,7 +65,8 @@ def serve(
     workers: int | None = None,
     on_ready: Callable[[str, int], None] | None = None,
 ) -> int:
-    """Serve until a signal says stop; the exit status. Raises Stopped: SYS-032 the address cannot be had.
+    """Serve until a signal says stop; the exit status. Raises Stopped: SYS-032 the address cannot be had, or what the first
+    worker says that cannot begin: a database of another revision, TLS files that are none.
 
     ``given`` are the settings of the command line, which the workers apply as the parent did. ``on_ready`` is called
     with host and port once every worker listens.
@@ -150,12 +159,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None:
     from gateway import wiring  # noqa: PLC0415 - loads every library; the parent stays small
+    from gateway.services.lines import start_logging  # noqa: PLC0415
     from gateway.web.app import App  # noqa: PLC0415
     from gateway.web.tls import server_context  # noqa: PLC0415
 
     settings = loaded.settings
-    lines = wiring.start_logging(settings)
-    gate = wiring.build(settings, wiring.await_store(loaded, at_door=True))
+    lines = start_logging(settings.log.form, settings.log.level)
+    gate = wiring.build(settings, wiring.await_store(loaded, tell_of_waiting(line), at_door=True))
     app = App(gate, settings, shared=job.shared)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=shared_socket(family, job.host, job.port), tls=server_context(settings.web))
@@ -205,6 +215,7 @@ async def _warm(door: Door) -> None:
 async def _renew(door: Door, settings: Settings) -> None:
     """Take over a new registry, new catalogues, declarations or certificate verdicts soon after they are there."""
     from gateway import wiring  # noqa: PLC0415
+    from gateway.store import StoreError  # noqa: PLC0415
 
     while True:
         await asyncio.sleep(settings.parties.reload_s)

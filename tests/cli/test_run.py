@@ -14,6 +14,7 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pki
 import pytest
@@ -55,6 +56,15 @@ def running(folder, *arguments, said="ready"):
         errors.close()
 
 
+LARGE = {"sqlalchemy", "lxml", "cryptography"}
+
+
+def libraries(pid):
+    """Which of the large libraries a process has loaded."""
+    mapped = Path(f"/proc/{pid}/maps").read_text()
+    return {name for name in LARGE if f"/{name}/" in mapped}
+
+
 def ask(method, url, body=None, token=None):
     headers = {"Content-Type": "application/xml"} | ({"Authorization": f"Bearer {token}"} if token else {})
     request = urllib.request.Request(url, body, headers, method=method)
@@ -74,6 +84,9 @@ def test_a_node_takes_a_message_by_http_and_stops_cleanly(cli, office):
         assert ask("POST", f"{url}/v1/messages", body, "TEST-ONLY-cong-dvc") == (200, receipt)
         assert ask("POST", f"{url}/v1/messages", body, "nobody")[0] == 401
         assert [row["state"] for row in cli("messages", "--json").rows] == ["accepted"]
+        of_children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert not LARGE & libraries(process.pid)  # whoever keeps the workers alive loads nothing that could end it
+        assert LARGE in [libraries(child) for child in of_children]
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
 
@@ -179,11 +192,20 @@ def test_without_a_key_nothing_is_taken_or_sent(office, process, command):
     assert (result.code, "SYS-037" in result.err) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["serve", "work"])
-def test_without_a_database_nothing_starts(node, process, command):
+def test_without_a_database_nothing_starts(node, process):
     (node / "lienthong.sqlite3").unlink()
-    result = process(command, folder=node)
+    result = process("work", folder=node)
     assert (result.code, "SYS-031" in result.err, "Traceback" in result.err) == (1, True, False)
+
+
+def test_workers_that_wait_for_a_database_say_so_once_and_then_why_they_cannot_begin(node, process):
+    config = node / "lienthong.toml"
+    away = 'url = "postgresql://lienthong@127.0.0.1:1/lienthong"\nwait_s = 1.0'
+    text = config.read_text("utf-8").replace("#wait_s", "#was_s")
+    config.write_text(text.replace('url = "sqlite:///lienthong.sqlite3"', away), "utf-8")
+    result = process("serve", "--workers", "2", "--port", "0", folder=node)
+    assert (result.code, result.err.count("Waiting for it"), "Traceback" in result.err) == (1, 1, False), result.err
+    assert result.err.rfind("SYS-030") > result.err.find("Waiting for it")
 
 
 def test_held_messages_are_judged_again_when_it_is_time(office):

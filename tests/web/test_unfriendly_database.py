@@ -152,17 +152,18 @@ def test_a_server_that_says_nothing_any_more_is_given_up_and_called_anew(door_ov
 
 
 @pytest.mark.postgres
-def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(postgres_url, sample_settings, caplog):
+def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(postgres_url, sample_settings):
     url = make_url(postgres_url)
     wire = Wire("/nowhere")
     database = replace(
         sample_settings.database, url=f"postgresql://lienthong@127.0.0.1:{wire.port}/{url.database}", password_file=None
     )
     loaded = LoadedSettings(settings=replace(sample_settings, database=database), file=None, base=Path(), origins={})
+    told = []
     try:
         with ThreadPoolExecutor(1) as aside:
-            waiting = aside.submit(wiring.await_store, loaded, at_door=True)
-            assert eventually(lambda: "Waiting for it" in caplog.text)
+            waiting = aside.submit(wiring.await_store, loaded, told.append, at_door=True)
+            assert eventually(lambda: any("Waiting for it" in words for words in told))
             wire.to = f"{url.query['host']}/.s.PGSQL.5432"
             store = waiting.result(PATIENCE_S)
         store.prove()
@@ -170,6 +171,6 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(pos
         at_once = replace(loaded, settings=replace(loaded.settings, database=replace(database, wait_s=0.0)))
         wire.to = "/nowhere"
         with pytest.raises(Stopped, match="SYS-030"):
-            wiring.await_store(at_once, at_door=False)
+            wiring.await_store(at_once, told.append, at_door=False)
     finally:
         wire.close()
