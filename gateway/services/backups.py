@@ -26,13 +26,15 @@ from gateway.core.problems import Problem, Stopped
 from gateway.store import Store
 from gateway.store.dumps import (
     KINDS,
-    PAGE,
     DumpColumn,
     DumpTable,
     DumpTally,
     NewDatabase,
+    Tell,
     dump_line,
     dump_tables,
+    going_on,
+    in_pages,
     knows,
     picture,
 )
@@ -47,8 +49,6 @@ SUFFIX: Final = ".lienthong.zip"
 BACKED_UP: Final = "backup"  # what the line of the log says that a backup leaves
 _LONGEST_MANIFEST: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 30
-_PAGE_BYTES: Final = 8 << 20
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def make_backup(
             with os.fdopen(descriptor, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as zipped:
                     for table in dump_tables():
-                        member = _written(zipped, table, now_there.rows(table), _from(done, of, tell))
+                        member = _written(zipped, table, now_there.rows(table), going_on(done, of, tell))
                         members.append(member)
                         done += member.rows
                     made = Backup(
@@ -142,16 +142,12 @@ def make_backup(
     return made
 
 
-def _from(done: int, of: int, tell: Tell) -> Callable[[int], None]:
-    return lambda more: tell(done + more, of)
-
-
 def _written(
     zipped: zipfile.ZipFile, table: DumpTable, rows: Iterable[tuple[Any, ...]], tell: Callable[[int], None]
 ) -> BackupMember:
     tally, hashed = DumpTally(), hashlib.sha256()
     with zipped.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as member:
-        for lines in _pages(dump_line(row) for row in rows):
+        for lines in in_pages((dump_line(row) for row in rows), len):
             for line in lines:
                 tally.add(line)
             chunk = b"\n".join(lines) + b"\n"
@@ -159,20 +155,6 @@ def _written(
             member.write(chunk)
             tell(tally.rows)
     return BackupMember(table=table, rows=tally.rows, digest=tally.digest, sha256=hashed.hexdigest())
-
-
-def _pages(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines some at a time: bodies are of some megabytes each."""
-    page: list[bytes] = []
-    size = 0
-    for line in lines:
-        page.append(line)
-        size += len(line)
-        if len(page) == PAGE or size > _PAGE_BYTES:
-            yield page
-            page, size = [], 0
-    if page:
-        yield page
 
 
 def _payload(made: Backup) -> Mapping[str, Any]:
@@ -291,7 +273,7 @@ def _rows(zipped: zipfile.ZipFile, member: BackupMember) -> Iterator[list[tuple[
     tally, hashed, read = DumpTally(), hashlib.sha256(), member.table.reader()
     try:
         with zipped.open(member.name) as lines:
-            for some in _pages(iter(lambda: lines.readline(_LONGEST_LINE), b"")):
+            for some in in_pages(iter(lambda: lines.readline(_LONGEST_LINE), b""), len):
                 for line in some:
                     hashed.update(line)
                     tally.add(line.rstrip(b"\n"))

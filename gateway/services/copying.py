@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,18 @@ from gateway.core import chain
 from gateway.core.ledger import LogLine
 from gateway.core.problems import Problem, Stopped
 from gateway.store import Conflict, Store
-from gateway.store.dumps import PAGE, CopyTarget, DumpTable, DumpTally, Picture, Row, dump_line, dump_tables, picture
-
-_PAGE_BYTES: Final = 8 << 20
-Tell = Callable[[int, int], None]
+from gateway.store.dumps import (
+    CopyTarget,
+    DumpTable,
+    DumpTally,
+    Picture,
+    Tell,
+    dump_line,
+    dump_tables,
+    going_on,
+    in_pages,
+    picture,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +69,6 @@ def copy_database(
     return done
 
 
-def _from(done: int, of: int, tell: Tell) -> Callable[[int], None]:
-    return lambda more: tell(done + more, of)
-
-
 def _copied(source: Store, here: Picture, target: CopyTarget, tell: Tell) -> Copied:
     head = here.head
     try:
@@ -79,23 +83,16 @@ def _copied(source: Store, here: Picture, target: CopyTarget, tell: Tell) -> Cop
     for table in tables:
         after, tally = target.come_to(table)
         before += tally.rows
-        page: list[Row] = []
-        size = 0
-        for row in here.rows(table, after):
-            line = dump_line(row)
-            tally.add(line)
-            page.append(row)
-            size += len(line)
-            if len(page) == PAGE or size > _PAGE_BYTES:
-                target.put(table, page, tally)
-                page, size = [], 0
-                tell(done + tally.rows, of)
-        if page:
-            target.put(table, page, tally)
+        lines = ((row, dump_line(row)) for row in here.rows(table, after))
+        for page in in_pages(lines, lambda one: len(one[1])):
+            for _, line in page:
+                tally.add(line)
+            target.put(table, [row for row, _ in page], tally)
+            tell(done + tally.rows, of)
         done += tally.rows
         tallies[table] = tally
     for table, tally in tallies.items():
-        found = target.tally(table, _from(done, of, tell))
+        found = target.tally(table, going_on(done, of, tell))
         if (found.rows, found.digest) != (tally.rows, tally.digest):
             raise Stopped(Problem("BAK-010", {"table": table.name, "here": tally.rows, "there": found.rows}))
         done += found.rows

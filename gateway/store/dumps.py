@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -45,6 +45,7 @@ from gateway.store.view import View
 
 PAGE: Final = 1000  # rows in hand at a time
 BIG_PAGE: Final = 32  # of bodies, which may be of some megabytes each
+_PAGE_BYTES: Final = 8 << 20
 _TYPES: Final[Mapping[str, tuple[type, Callable[[], TypeEngine[Any]]]]] = {
     "text": (str, Text),
     "number": (int, BigInteger),
@@ -62,6 +63,27 @@ _encode = msgspec.json.Encoder().encode
 _SPACE: Final = 1 << 256
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+Tell = Callable[[int, int], None]  # how much is done, of how much
+
+
+def in_pages(things: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """The things some at a time: as many as are well held at once, and of so many bytes; ``size`` says those of one."""
+    page: list[T] = []
+    held = 0
+    for thing in things:
+        page.append(thing)
+        held += size(thing)
+        if len(page) == PAGE or held > _PAGE_BYTES:
+            yield page
+            page, held = [], 0
+    if page:
+        yield page
+
+
+def going_on(done: int, of: int, tell: Tell) -> Callable[[int], None]:
+    """What tells how much is done, in a part that begins when so much was done before."""
+    return lambda more: tell(done + more, of)
 
 
 @dataclass(frozen=True, slots=True)
