@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.core.ledger import LogLine
-from gateway.core.lifecycle import OPEN_STATES
 from gateway.core.model import DeliveryState, Dossier, Fate, MaHoSo, MessageId, PartyId
 from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
@@ -79,10 +78,8 @@ def _dossiers(view: View, rule: RetentionRule) -> Iterator[Dossier]:
             raise Stopped(Problem("SYS-042", {"what": "dossier", "value": code}))
         yield dossier
     if rule.ended_before is not None:
-        for dossier in view.dossiers():
-            ended = dossier.changes and dossier.trang_thai not in OPEN_STATES and dossier.trang_thai is not None
-            last = max((change.occurred_at for change in dossier.changes), default=None)
-            if ended and last is not None and last < rule.ended_before and dossier.ma_ho_so not in rule.dossiers:
+        for dossier in view.dossiers(ended_before=rule.ended_before):
+            if dossier.ma_ho_so not in rule.dossiers:
                 yield dossier
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from gateway.core.alerts import AcknowledgedAlert
 from gateway.core.chain import GENESIS, Head, LogEntry
-from gateway.core.lifecycle import LifeRules
+from gateway.core.lifecycle import OPEN_STATES, LifeRules
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
@@ -732,13 +732,14 @@ class View(FilesRead, BatchView, NoticeView):
         opened_since: datetime | None = None,
         opened_before: datetime | None = None,
         changed_since: datetime | None = None,
+        ended_before: datetime | None = None,
         page: int = 500,
     ) -> Iterator[Dossier]:
         """Dossiers with their history, by code, for deadlines and statistics; read in pages, however many there are.
 
-        ``procedure`` is how their MaTTHC begins.
+        ``procedure`` is how their MaTTHC begins; ``ended_before``: those that are over, and in which nothing happened since.
         """
-        d = tables.dossier
+        d, c = tables.dossier, tables.change
         found = select(d).where(d.c.ma_ho_so > bindparam("after"), d.c.opened_at.is_not(None))
         found = found.order_by(d.c.ma_ho_so).limit(page)
         if agency is not None:
@@ -757,6 +758,10 @@ class View(FilesRead, BatchView, NoticeView):
             found = found.where(d.c.opened_at < opened_before)
         if changed_since is not None:
             found = found.where(d.c.changed_at >= changed_since)
+        if ended_before is not None:
+            own = and_(c.c.ma_ho_so == d.c.ma_ho_so, c.c.number > d.c.released)
+            last = select(func.max(c.c.occurred_at)).where(own).scalar_subquery()
+            found = found.where(d.c.trang_thai.not_in(sorted(OPEN_STATES)), last < ended_before)
         after = ""
         while batch := list(self._all(found, after=after)):
             yield from self._with_changes(batch).values()

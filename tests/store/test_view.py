@@ -182,6 +182,21 @@ def test_dossiers_are_chosen_and_read_in_pages(ask, desk):
     assert ask("dossiers", changed_since=opened[3].changes[-1].recorded_at) == [opened[3]]
 
 
+def test_dossiers_that_are_over_are_those_in_which_nothing_happened_since(ask, desk):
+    codes = [f"H19.901-260115-{n:04d}" for n in range(3)]
+    for code in codes:
+        desk.one(desk.filing(code))
+    for code, states in ((codes[0], (2, 4, 9)), (codes[1], (2, 4, 9)), (codes[2], (2,))):
+        for state in states:
+            desk.one(desk.progress(code, state))
+    assert [ask("dossier", code).trang_thai for code in codes] == [9, 9, 2]
+    over = [ask("dossier", code) for code in codes[:2]]
+    last = over[1].changes[-1].occurred_at
+    assert ask("dossiers", ended_before=last) == over[:1]
+    assert ask("dossiers", ended_before=last + timedelta(seconds=1), page=1) == over
+    assert ask("dossiers", ended_before=over[0].opened_at) == []
+
+
 def test_the_log_is_read_in_order_in_pages_and_by_what_it_is_about(ask, store, desk, mail):
     lines = ask("log")
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
