@@ -15,11 +15,10 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
+    asking,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.find import called, explained, legend, party_names
 from gateway.cli.show import Screen, when
@@ -273,15 +272,17 @@ def _print_groups(screen: Screen, groups: list[AlertGroup], now: datetime, names
     vi="Nhắc lại từ thời điểm này nếu chưa kết thúc.",
     en="News again from this time, if it lasts.",
 )
-@acting
+@asking
 def ack(call: CommandRun, name: str, note: str | None, until: datetime | None, reason: str | None) -> int:
-    """Records the acknowledgement."""
-    from gateway.services.watch import acknowledge_alert
+    """Shows the group, asks, records the acknowledgement."""
+    from gateway.services.watch import acknowledge_alert, alert_named
 
     call.need(OperatorRole.OPERATOR, "alerts ack")
-    note = reason_of(call, note or reason, "alerts ack")
-    who = f"operator:{call.person}"
-    group = acknowledge_alert(call.store, current(call), name, who=who, note=note, until=until, now=call.now)
+    group = alert_named(current(call), name, until, call.now)
+    if call.screen.interactive:
+        _print_groups(call.screen, [group], call.now, party_names(call))
+    note = call.agreed("alerts ack", note or reason, f"Tiếp nhận {name}?", f"Take {name} on?")
+    acknowledge_alert(call.store, group, who=f"operator:{call.person}", note=note, until=until, now=call.now)
     if call.screen.as_json:
         call.screen.row({"acknowledged": group.id, "count": len(group.alerts), "until": until})
     else:

@@ -15,12 +15,10 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
     asking,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.find import called, party_names
 from gateway.cli.show import Screen, when
@@ -303,14 +301,13 @@ def _item_row(screen: Screen, item: BatchItem, problem: Problem | None) -> dict[
     en="Pause: nothing more of it is done until “batch resume”. What was queued already is still delivered.",
 )
 @argument("number", type=click.IntRange(1), metavar="N")
-@acting
+@asking
 def pause(call: CommandRun, number: int, reason: str | None) -> int:
-    """Pauses without asking: whoever wants to stop is in a hurry, and nothing is lost by it."""
+    """Asks, and pauses."""
     from gateway.services.batches import pause_batch
 
-    call.need(OperatorRole.OPERATOR, "batch pause")
-    why = reason_of(call, reason, "batch pause")
-    _told(call, pause_batch(call.store, number, who=f"operator:{call.person}", reason=why, now=call.now))
+    one, why = _asked(call, number, "pause", reason, "Tạm dừng", "Pause")
+    _told(call, pause_batch(call.store, one.number, who=f"operator:{call.person}", reason=why, now=call.now))
     return FINE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.cli.command import FINE, Command, CommandRun, acting, argument, asking, command, reason_of
+from gateway.cli.command import FINE, Command, CommandRun, argument, asking, command
 from gateway.cli.find import one_party
 from gateway.core.orders import ORDERS, PartyOrder, why_not
 from gateway.core.parties import Party
@@ -44,7 +44,7 @@ def _ordering(order: PartyOrder) -> Command:
         en=f"{act_en.capitalize()} a party, with person and reason. {en} {_STAYS[1]}",
     )
     @argument("party", metavar="PARTY")
-    @(acting if order is PartyOrder.PAUSE else asking)  # a pause takes nothing away and is wanted at once
+    @asking
     def run(call: CommandRun, party: str, reason: str | None) -> int:
         return _order(call, party, order, reason)
 
@@ -64,11 +64,8 @@ def _order(call: CommandRun, name: str, order: PartyOrder, reason: str | None) -
     if (problem := why_not(found, order)) is not None:
         raise Stopped(problem)
     screen.note(*TELLS[order])
-    if order is PartyOrder.PAUSE:
-        why = reason_of(call, reason, command_name)
-    else:
-        act_vi, act_en = (text.capitalize() for text in words.act)
-        why = call.agreed(command_name, reason, f"{act_vi} {found.name}?", f"{act_en} {found.name}?")
+    act_vi, act_en = (text.capitalize() for text in words.act)
+    why = call.agreed(command_name, reason, f"{act_vi} {found.name}?", f"{act_en} {found.name}?")
     party = order_party(call.store, found.id, order, who=f"operator:{call.person}", reason=why, now=call.now)
     _tell(call, party, order)
     return FINE

@@ -11,12 +11,10 @@ from gateway.cli.command import (
     CommandRun,
     Group,
     LazyCommand,
-    acting,
     argument,
     asking,
     command,
     option,
-    reason_of,
 )
 from gateway.cli.passwords import password_asked
 from gateway.cli.show import when
@@ -101,7 +99,7 @@ def _password(call: CommandRun, file: Path | None, env: str | None, generate: bo
     vi="Không có mật khẩu, chỉ đăng nhập qua máy chủ ủy nhiệm.",
     en="No password, only through the proxy.",
 )
-@acting
+@asking
 def add(
     call: CommandRun,
     name: str,
@@ -112,11 +110,12 @@ def add(
     by_proxy: bool,
     reason: str | None,
 ) -> int:
-    """Adds, says what comes next."""
+    """Asks, adds."""
     from gateway.services.operators import add_operator
 
     call.need(OperatorRole.ADMINISTRATOR, "operator add")
-    why = reason_of(call, reason, "operator add")
+    said = joined_roles([OperatorRole(role) for role in roles])
+    why = call.agreed("operator add", reason, f"Thêm {name} với vai trò: {said}?", f"Add {name} as: {said}?")
     secret = None if by_proxy else _password(call, password_file, password_env, generate)
     added = add_operator(
         call.store,
@@ -230,7 +229,7 @@ def _said(call: CommandRun, person: Operator, vi: str, en: str) -> int:
 @_BY_FILE
 @_BY_ENV
 @_GENERATE
-@acting
+@asking
 def password(
     call: CommandRun,
     name: str,
@@ -239,11 +238,11 @@ def password(
     generate: bool,
     reason: str | None,
 ) -> int:
-    """Sets it."""
+    """Asks, sets it."""
     from gateway.services.operators import set_password
 
     call.need(OperatorRole.ADMINISTRATOR, "operator password")
-    why = reason_of(call, reason, "operator password")
+    why = call.agreed("operator password", reason, f"Đặt mật khẩu mới cho {name}?", f"Set a new password for {name}?")
     secret = _password(call, password_file, password_env, generate)
     changed = set_password(call.store, name, secret, who=f"operator:{call.person}", reason=why, now=call.now)
     if call.screen.as_json:

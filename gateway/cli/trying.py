@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, acting, argument, command, option, reason_of
 from gateway.cli.parties import read_all
 from gateway.cli.show import Screen
 from gateway.core.lifecycle import LifeRules
@@ -44,7 +44,12 @@ SHOWN_CHARS = 20_000  # of one body on a screen; --json has all of it
     vi="Tệp thông điệp (ThongDiep).",
     en="The message, a file (ThongDiep).",
 )
-@option("--dossier", metavar="CODE", vi="Lượt gửi mới nhất của hồ sơ này.", en="The newest delivery of this dossier.")
+@option(
+    "--dossier",
+    metavar="CODE",
+    vi="Lượt gửi mới nhất của hồ sơ này (phải nêu --reason; người xem và lý do được ghi vào nhật ký).",
+    en="The newest delivery of this dossier (needs --reason; the log says who looked and why).",
+)
 @option(
     "--send",
     "to",
@@ -52,8 +57,11 @@ SHOWN_CHARS = 20_000  # of one body on a screen; --json has all of it
     vi="Gửi tới địa chỉ thử nghiệm này (https://máy:cổng), thay máy chủ trong hồ sơ.",
     en="Send it to this test address (https://host:port) in place of the party's host.",
 )
-def try_(call: CommandRun, party: str, file: Path | None, dossier: str | None, to: str | None) -> int:
-    """Shows, or sends once; records nothing."""
+@acting
+def try_(
+    call: CommandRun, party: str, file: Path | None, dossier: str | None, to: str | None, reason: str | None
+) -> int:
+    """Shows, or sends once; records nothing but who looked at a dossier's content."""
     from connectors.outcomes import Answered
     from connectors.registry import installed
 
@@ -63,12 +71,14 @@ def try_(call: CommandRun, party: str, file: Path | None, dossier: str | None, t
         raise click.UsageError(call.screen.text("--send: https://máy:cổng", "--send: https://host:port"))
     if to is not None:
         call.need(OperatorRole.ADMINISTRATOR, "parties try --send")
+    elif dossier is not None:
+        call.need(OperatorRole.OPERATOR, "parties try --dossier")
     profile = next((one for one in read_all(call.settings) if one.id == party), None)
     if profile is None:
         raise Stopped(unknown("party", party))
     if profile.connector is None:
         raise Stopped(Problem("DLV-053", {"party": party}))
-    parcel = _of_file(file, profile, call) if file is not None else _of_dossier(str(dossier), profile, call)
+    parcel = _of_file(file, profile, call) if file is not None else _of_dossier(str(dossier), profile, call, reason)
     connector = installed().named(profile.connector)
     configured = connector.configure(profile.connector_settings, where=party)
     try:
@@ -174,9 +184,10 @@ def _of_file(file: Path, party: Party, call: CommandRun) -> Parcel:
     return _with_what_went_before(Parcel(delivery=delivery, body=body, party=party), call)
 
 
-def _of_dossier(code: str, party: Party, call: CommandRun) -> Parcel:
-    """The newest delivery of a dossier to the party."""
+def _of_dossier(code: str, party: Party, call: CommandRun, reason: str | None) -> Parcel:
+    """The newest delivery of a dossier to the party. Its content is shown, so that the log says to whom, and why."""
     from connectors.outcomes import Parcel
+    from gateway.services.desk import note_unmasking
 
     with call.store.read() as view:
         found = view.deliveries(party=party.id, lane=code)
@@ -185,6 +196,8 @@ def _of_dossier(code: str, party: Party, call: CommandRun) -> Parcel:
         body = view.body(found[-1].digest)
     if body is None:
         raise Stopped(Problem("DLV-061", {"digest": found[-1].digest}))
+    why = reason_of(call, reason, "parties try --dossier")
+    note_unmasking(call.store, found[-1].message, who=f"operator:{call.person}", reason=why, now=call.now)
     return _with_what_went_before(Parcel(delivery=found[-1], body=body, party=party), call)
 
 

@@ -21,7 +21,7 @@ from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
 from gateway.services.drift import drift_counts, projected
 from gateway.services.forecast import appointments_ahead
-from gateway.services.watch import acknowledge_alert
+from gateway.services.watch import acknowledge_alert, alert_named
 
 MOST: Final = 10_000  # is counted
 _DAY: Final = timedelta(days=1)
@@ -259,9 +259,8 @@ def _plan_ack(call: DeskCall) -> ActPlan:
 
 def _do_ack(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
     until = datetime.fromisoformat(facts["until"]) if facts["until"] else None
-    group = acknowledge_alert(
-        call.store, groups_now(call), facts["id"], who=call.at_desk.who, note=reason, until=until, now=call.now
-    )
+    group = alert_named(groups_now(call), facts["id"], until, call.now)
+    acknowledge_alert(call.store, group, who=call.at_desk.who, note=reason, until=until, now=call.now)
     back = Link(call.text("Tổng quan", "This morning"), words.desk_address(""))
     return ActDone(says=[call.text(f"Đã tiếp nhận {group.id}.", f"Took on {group.id}.")], links=[back])
 

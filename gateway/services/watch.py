@@ -202,20 +202,24 @@ def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) 
                     )
 
 
-def acknowledge_alert(
-    store: Store, groups: Sequence[AlertGroup], name: str, *, who: str, note: str, until: datetime | None, now: datetime
-) -> AlertGroup:
-    """Takes the group of this id on, so that it is no news until then. Raises Stopped: SYS-042, SYS-082 (a time that is over)."""
+def alert_named(groups: Sequence[AlertGroup], name: str, until: datetime | None, now: datetime) -> AlertGroup:
+    """The group of this id, to be taken on until then. Raises Stopped: SYS-042, SYS-082 (a time that is over)."""
     group = next((group for group in groups if group.id == name), None)
     if group is None:
         raise Stopped(unknown("alert", name))
     if until is not None and until <= now:
         raise Stopped(Problem("SYS-082", {"until": until.isoformat()}))
+    return group
+
+
+def acknowledge_alert(
+    store: Store, group: AlertGroup, *, who: str, note: str, until: datetime | None, now: datetime
+) -> None:
+    """Takes the group on, so that it is no news until then."""
     with store.begin() as tx:
         tx.acknowledge(
-            name, who=who, note=note, until=until, now=now, alarm=group.alarm, party=group.party, cause=group.cause
+            group.id, who=who, note=note, until=until, now=now, alarm=group.alarm, party=group.party, cause=group.cause
         )
-    return group
 
 
 def forget_recovered(store: Store, groups: Sequence[AlertGroup]) -> None:

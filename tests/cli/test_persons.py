@@ -9,10 +9,12 @@ def test_a_person_is_added_listed_changed_shut_out_and_let_in_again_and_the_log_
     secret = tmp_path / "mat-khau"
     secret.write_text("một câu dài dễ nhớ\n", "utf-8")
     assert "operator add" in cli("operator", "list").out
-    added = cli("operator", "add", "lan", "--role", "operator", "--role", "viewer", "--password-file", secret, *WHY)
+    added = cli(
+        "operator", "add", "lan", "--role", "operator", "--role", "viewer", "--password-file", secret, "--yes", *WHY
+    )
     assert (added.code, added.out) == (0, "Đã thêm lan: viewer, operator.\n")
-    assert cli("operator", "add", "minh", "--role", "auditor", "--by-proxy", *WHY).code == 0
-    made = cli("operator", "password", "lan", "--generate", "--json", *WHY)
+    assert cli("operator", "add", "minh", "--role", "auditor", "--by-proxy", "--yes", *WHY).code == 0
+    made = cli("operator", "password", "lan", "--generate", "--json", "--yes", *WHY)
     assert len(made.rows[0]["password"]) == 20
     assert cli("operator", "roles", "lan", "--role", "approver", "--yes", *WHY).code == 0
     assert cli("operator", "disable", "lan", "--yes", *WHY).code == 0
@@ -28,7 +30,7 @@ def test_a_person_is_added_listed_changed_shut_out_and_let_in_again_and_the_log_
 
 
 def test_a_password_is_asked_of_a_person_or_given_and_never_left_out(cli, node):
-    alone = cli("operator", "add", "lan", "--role", "viewer", *WHY)
+    alone = cli("operator", "add", "lan", "--role", "viewer", "--yes", *WHY)
     assert (alone.code, "SYS-163" in alone.err) == (1, True)
     assert cli("operator", "list", "--json").rows == []
 

@@ -217,11 +217,11 @@ def test_an_alert_that_somebody_took_on_is_no_news_until_its_time_or_its_end(cli
     office.receive(HS01)
     delivery = office.refused()
     row, other = sorted(cli("alerts", "--json").rows, key=lambda row: row["alarm"])
-    assert cli("alerts", "ack", other["id"], "--note", "mẫu").code == 0
+    assert cli("alerts", "ack", other["id"], "--note", "mẫu", "--yes").code == 0
     assert "SYS-041" in cli("alerts", "ack", row["id"]).err
-    assert "SYS-042" in cli("alerts", "ack", "none", "--note", "x").err
-    assert "SYS-082" in cli("alerts", "ack", row["id"], "--note", "x", "--until", "2020-01-01").err
-    assert cli("alerts", "ack", row["id"], "--note", "Sở đang sửa", "--until", "2999-01-01").code == 0
+    assert "SYS-042" in cli("alerts", "ack", "none", "--note", "x", "--yes").err
+    assert "SYS-082" in cli("alerts", "ack", row["id"], "--note", "x", "--until", "2020-01-01", "--yes").err
+    assert cli("alerts", "ack", row["id"], "--note", "Sở đang sửa", "--until", "2999-01-01", "--yes").code == 0
     result = cli("alerts")
     assert (result.code, "Sở đang sửa" in result.out) == (0, True)
     *_, line = [row for row in cli("log", "export", "--json").rows if row["what"] == "alert.acknowledged"]

@@ -162,7 +162,11 @@ def test_the_newest_delivery_of_a_dossier_is_shown_with_what_is_remembered_of_it
     with store.begin() as tx:
         assert tx.settle(leased, came, DeliveryState.DELIVERED, remember={"so_bien_nhan": "BN-77"})
     owing.lane(to, ma_ho_so=code, body=nop_ho_so(1) + b"\n")
-    done = cli("parties", "try", "dat-dai", "--dossier", code, "--json")
+    unasked = cli("parties", "try", "dat-dai", "--dossier", code)
+    assert (unasked.code, "SYS-041" in unasked.err, code in unasked.out) == (1, True, False)
+    done = cli("parties", "try", "dat-dai", "--dossier", code, "--reason", "bên nhận hỏi", "--json")
+    (looked,) = cli("log", "show", "--what", "message.read", "--json").rows
+    assert looked["facts"] == {"reason": "bên nhận hỏi", "part": "content"}
     assert done.code == 0, done.out + done.err
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert json.loads([row["body"] for row in rows if "body" in row][-1])["MaHoSoMotCua"] == code
