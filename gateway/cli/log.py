@@ -149,7 +149,9 @@ def verify(
         checked = _prove(call, heads, start, known, processes)
     wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
     sound = checked.whole and wrong is None
-    compared = _compared(call, most, start) if tables and sound else None  # a log that was changed proves nothing
+    compared = (
+        _compared(call, most, start, processes) if tables and sound else None
+    )  # a log that was changed proves nothing
     if file is None and sound and not (compared and compared.count):
         _remember(call, heads)
     if screen.as_json:
@@ -217,12 +219,12 @@ def _remember(call: CommandRun, heads: Heads) -> None:
         logging.getLogger("lienthong.log").info("how far the log was verified is not kept: %s", error)
 
 
-def _compared(call: CommandRun, most: int, start: chain.Head | None) -> Comparison:
+def _compared(call: CommandRun, most: int, start: chain.Head | None, processes: int | None) -> Comparison:
     from gateway.store.compare import compare_with_log
 
     after = start.number if start is not None else 0
     with call.screen.progress("Đối chiếu các bảng với nhật ký", "Comparing the tables with the log") as tell:
-        return compare_with_log(call.store, after=after, most=most, tell=tell)
+        return compare_with_log(call.store, after=after, most=most, processes=processes, tell=tell)
 
 
 def _verified(

@@ -7,17 +7,21 @@ than a page. What a page shows of a message was written in one transaction with 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
 
 from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store import rows, tables
 from gateway.store.archives import Archives
-from gateway.store.engine import reader_of
+from gateway.store.engine import open_engine, reader_of
 from gateway.store.errors import NotAtHand, translated
 from gateway.store.packing import Patterns
 from gateway.store.seals import COLUMNS, list_seal, row_seal
@@ -27,6 +31,11 @@ from gateway.store.types import Vnd
 
 PAGE: Final = 200  # rows that are compared at once
 LINES: Final = 1000  # lines of the log that are read at once
+PART: Final = 20_000  # rows of one process's turn: what is fewer in all is compared by one
+IN_HAND: Final = 8 * 2**20  # bytes of bodies that are read at once
+_OF_NO_MESSAGE: Final = frozenset(
+    {"party.applied", "party.removed", "catalogue.published", "dossier.released", "body.erased"}
+)
 JUDGED: Final = frozenset(f"message.{fate}" for fate in Fate)
 ERASED: Final = "message.erased"
 RETOLD: Final = "delivery.retold"  # owed anew, beside what the acceptance owes
@@ -55,6 +64,14 @@ _m, _v, _d, _a, _i, _b, _k = (
 _log, _o, _pay, _p, _cat, _claim = (
     tables.log, tables.dossier, tables.payment, tables.party, tables.catalogue, tables.claim,
 )  # fmt: skip
+_KEYS: Final[Mapping[str, tuple[Any, ...]]] = {
+    _log.name: (_log.c.number,),
+    _m.name: (_m.c.id,),
+    _k.name: (_k.c.ma_ho_so, _k.c.number),
+    _o.name: (_o.c.ma_ho_so,),
+    _b.name: (_b.c.digest,),
+}
+_WALKED: Final = tuple(_KEYS)  # in this order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +96,13 @@ class Comparison:
     rows: Counter[str] = field(default_factory=Counter)  # compared, by table
     older: Counter[str] = field(default_factory=Counter)  # written before the log told of such rows, by table
 
+    def join(self, other: Comparison) -> None:
+        """Takes over what comparing other rows came to."""
+        self.differences += other.differences[: max(0, self.most - len(self.differences))]
+        self.count += other.count
+        self.rows += other.rows
+        self.older += other.older
+
     def add(self, found: Iterable[Difference]) -> None:
         """Counts them all and keeps the first ones."""
         for one in found:
@@ -87,16 +111,63 @@ class Comparison:
                 self.differences.append(one)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPart:
+    """What comparing some rows of one table came to, in a process of its own."""
+
+    found: Comparison
+    done: int
+    parties: Mapping[tuple[str, int], int]
+    catalogues: Mapping[tuple[str, str], int]
+    erased: frozenset[str]
+
+
 def compare_with_log(
-    store: Store, *, after: int = 0, most: int = 20, tell: Callable[[int, int], None] = lambda _done, _all: None
+    store: Store,
+    *,
+    after: int = 0,
+    most: int = 20,
+    processes: int | None = None,
+    part: int = PART,
+    tell: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Comparison:
     """Compares all tables that the log tells of with what it tells. ``tell``: how many rows are done, of how many.
 
     ``after``: only what lines after this number tell of, the rows of their messages and dossiers. A row that no line
-    tells of is found by comparing everything.
+    tells of is found by comparing everything. ``processes``: as many as there are processors where there is much to compare,
+    each with ``part`` rows at a time.
     """
     comparing = _Comparing(store, most, tell)
-    return comparing.run_after(after) if after else comparing.run()
+    return comparing.run_after(after) if after else comparing.run(processes or os.cpu_count() or 1, part)
+
+
+def compare_part(url: str, folder: Path | None, asked: _Part, most: int, erased: frozenset[str]) -> ComparedPart:
+    """Some rows of one table."""
+    store = Store(open_engine(url))
+    store.archives = Archives(folder)
+    comparing = _Comparing(store, most, lambda _done, _all: None)
+    comparing.erased |= erased
+    try:
+        with translated():
+            comparing.walk(asked)
+    finally:
+        store.dispose()
+    return ComparedPart(
+        found=comparing.found,
+        done=comparing.done,
+        parties=comparing.parties,
+        catalogues=comparing.catalogues,
+        erased=frozenset(comparing.erased),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one table, by their key: those behind the first one, up to the last one."""
+
+    table: str
+    after: tuple[Any, ...] | None = None
+    upto: tuple[Any, ...] | None = None
 
 
 class _Comparing:
@@ -112,28 +183,73 @@ class _Comparing:
         self.parties: dict[tuple[str, int], int] = {}
         self.catalogues: dict[tuple[str, str], int] = {}
 
-    def run(self) -> Comparison:
+    def run(self, processes: int, part: int) -> Comparison:
         with translated():
             with self.engine.begin() as connection:
-                walked = (_log, _m, _k, _o, _b)
+                walked = [_KEYS[name][0].table for name in _WALKED]
                 self.all = sum(connection.execute(select(func.count()).select_from(one)).scalar_one() for one in walked)
-            self._pages(_log, (_log.c.number,), self._lines, LINES)
-            with self.engine.begin() as connection:
-                self._unlogged_versions(connection)
-            self._pages(_m, (_m.c.id,), self._messages)
-            self._pages(_k, (_k.c.ma_ho_so, _k.c.number), self._changes)
-            self._pages(_o, (_o.c.ma_ho_so,), self._dossiers)
-            self._pages(_b, (_b.c.digest,), self._bodies, columns=(_b.c.digest, _b.c.kept, _b.c.total))
+            shared = processes > 1 and self.all > part
+            pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn")) if shared else None
+            try:
+                self._walk_all([_log.name], part, pool)
+                with self.engine.begin() as connection:
+                    self._unlogged_versions(connection)
+                self._walk_all(_WALKED[1:], part, pool)
+            finally:
+                if pool is not None:
+                    pool.shutdown(cancel_futures=True)
             with self.engine.begin() as connection:
                 self._orphans(connection)
         return self.found
+
+    def _walk_all(self, names: Sequence[str], part: int, pool: ProcessPoolExecutor | None) -> None:
+        """These tables, here or in parts by the processes of a pool."""
+        if pool is None:
+            for name in names:
+                self.walk(_Part(name))
+            return
+        parts = [one for name in names for one in self._parts(name, part)]
+        url = self.engine.url.render_as_string(hide_password=False)
+        given = ([url], [self.archives.folder], parts, [self.found.most], [frozenset(self.erased)])
+        walked = pool.map(compare_part, *(one * len(parts) if len(one) == 1 else one for one in given))
+        for one in walked:
+            self.found.join(one.found)
+            self.parties |= one.parties
+            self.catalogues |= one.catalogues
+            self.erased |= one.erased
+            self.done += one.done
+            self.tell(self.done, max(self.all, self.done))
+
+    def _parts(self, name: str, size: int) -> Iterator[_Part]:
+        """A table in parts of so many rows; the last one is open: what comes meanwhile is in it."""
+        key, after = _KEYS[name], None
+        with self.engine.begin() as connection:
+            while True:
+                ends = select(*key).order_by(*key).offset(size - 1).limit(1)
+                row = connection.execute(ends if after is None else ends.where(_behind(key, after))).first()
+                if row is None:
+                    yield _Part(name, after)
+                    return
+                yield _Part(name, after, tuple(row))
+                after = tuple(row)
+
+    def walk(self, part: _Part) -> None:
+        """Compares these rows."""
+        compare_page, size, columns = {
+            _log.name: (self._lines, LINES, ()),
+            _m.name: (self._messages, PAGE, ()),
+            _k.name: (self._changes, PAGE, ()),
+            _o.name: (self._dossiers, PAGE, ()),
+            _b.name: (self._bodies, PAGE, (_b.c.digest, _b.c.kept, _b.c.total)),
+        }[part.table]
+        self._pages(_KEYS[part.table], compare_page, size, columns, after=part.after, upto=part.upto)
 
     def run_after(self, number: int) -> Comparison:
         with translated():
             with self.engine.begin() as connection:
                 asked = select(func.count()).select_from(_log).where(_log.c.number > number)
                 self.all = connection.execute(asked).scalar_one()
-            self._pages(_log, (_log.c.number,), self._told_of, LINES, after=(number,))
+            self._pages(_KEYS[_log.name], self._told_of, LINES, after=(number,))
         return self.found
 
     def _told_of(self, connection: Connection, packed: Sequence[rows.AnyRow]) -> Iterator[Difference]:
@@ -154,16 +270,18 @@ class _Comparing:
 
     def _pages(
         self,
-        table: Table,
         key: tuple[Any, ...],
         compare_page: Callable[[Connection, Sequence[rows.AnyRow]], Iterable[Difference]],
         page: int = PAGE,
         columns: Sequence[Any] = (),
         after: tuple[Any, ...] | None = None,
+        upto: tuple[Any, ...] | None = None,
     ) -> None:
         """Walks a table by its key, a page and a snapshot at a time."""
-        asked = select(*columns) if columns else select(table)
+        asked = select(*columns) if columns else select(key[0].table)
         asked = asked.order_by(*key).limit(page)
+        if upto is not None:
+            asked = asked.where(tuple_(*key) <= upto if len(key) > 1 else key[0] <= upto[0])
         while True:
             with self.engine.begin() as connection:
                 behind = asked if after is None else asked.where(_behind(key, after))
@@ -178,8 +296,9 @@ class _Comparing:
     # From the log to the tables: what must be there
 
     def _lines(self, connection: Connection, packed: Sequence[rows.AnyRow]) -> Iterator[Difference]:
-        batch = self.patterns.whole(connection, packed)
-        judged: dict[str, rows.AnyRow] = {row.message: row for row in batch if row.what in JUDGED and row.message}
+        """Only what no message says by itself is unpacked here; the lines of messages are when those are compared."""
+        batch = self.patterns.whole(connection, [row for row in packed if row.what in _OF_NO_MESSAGE])
+        judged: dict[str, rows.AnyRow] = {row.message: row for row in packed if row.what in JUDGED and row.message}
         there = set(connection.execute(select(_m.c.id).where(_m.c.id.in_(sorted(judged)))).scalars())
         for message in sorted(judged.keys() - there):
             yield _gone("message", message, judged[message])
@@ -285,17 +404,29 @@ class _Comparing:
 
     def _bodies(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
         """Bytes are their own witness: their digest is their name."""
-        for row in batch:
-            self.found.rows["body"] += 1
-            if row.kept < 0:
-                continue  # erased: each message that they were of says so, or does not
-            asked = select(_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive).where(_b.c.digest == row.digest)
-            content = _content(connection, connection.execute(asked).one(), self.patterns, self.archives)
+        self.found.rows["body"] += len(batch)
+        there = [row for row in batch if row.kept >= 0]  # erased: each message that they were of says so, or does not
+        for row, content in self._contents(connection, there):
             found: dict[str, Any] = {"kept": None if content is None else len(content)}
             said: dict[str, Any] = {"kept": row.kept}
             if content is not None and row.kept == row.total:
                 found["bytes"], said["bytes"] = hashlib.sha256(content).hexdigest(), row.digest
             yield from _columns("body", row.digest, found, said, None)
+
+    def _contents(
+        self, connection: Connection, batch: Sequence[rows.AnyRow]
+    ) -> Iterator[tuple[rows.AnyRow, bytes | None]]:
+        """Each with its bytes: as many at a time as together are of some megabytes."""
+        while batch:
+            size, number = 0, 0
+            while number < len(batch) and (not number or size + batch[number].kept <= IN_HAND):
+                size, number = size + batch[number].kept, number + 1
+            some, batch = batch[:number], batch[number:]
+            columns = (_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive)
+            asked = select(*columns).where(_b.c.digest.in_([row.digest for row in some]))
+            kept = {row.digest: row for row in connection.execute(asked)}
+            for row in some:
+                yield row, _content(connection, kept[row.digest], self.patterns, self.archives)
 
     def _orphans(self, connection: Connection) -> None:
         """Rows of messages and deliveries that are not there."""
@@ -599,7 +730,7 @@ def _by(
     found: dict[str, list[rows.AnyRow]] = {}
     listed = connection.execute(asked).all()
     for row in listed if patterns is None else patterns.whole(connection, listed):
-        found.setdefault(row._mapping[name], []).append(row)  # noqa: SLF001 - by column
+        found.setdefault(getattr(row, name), []).append(row)
     return found
 
 

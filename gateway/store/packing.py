@@ -121,12 +121,16 @@ def certificate_mark(document: bytes) -> str:
 class Unpacked:
     """A row as it was before its facts were packed."""
 
-    __slots__ = ("_mapping", "_row", "facts")
+    __slots__ = ("_row", "facts")
 
     def __init__(self, row: Any, facts: Any) -> None:
         self._row = row
         self.facts = facts
-        self._mapping = {**row._mapping, "facts": facts}  # noqa: SLF001 - by column
+
+    @property
+    def _mapping(self) -> dict[str, Any]:
+        """By column; most are asked for single columns only."""
+        return {**self._row._mapping, "facts": self.facts}  # noqa: SLF001 - by column
 
     def __getattr__(self, name: str) -> Any:
         """Every other column."""

@@ -299,3 +299,20 @@ def test_reading_takes_one_snapshot_a_page_and_sees_no_difference_in_what_comes_
 
     result = compare_with_log(store, tell=more)
     assert (result.differences, desk.clock.now.year) == ([], 2027)
+
+
+def test_processes_that_share_the_tables_find_what_one_finds_in_the_same_order(written):
+    statements = "UPDATE message SET loai = 'HS99'", "UPDATE dossier SET trang_thai = 9"
+    with tampered(written.store, *statements):
+        alone, told = compare_with_log(written.store), []
+        shared = compare_with_log(written.store, processes=2, part=7, tell=lambda done, of: told.append((done, of)))
+        assert alone.count > 0
+        assert (shared.count, shared.differences, shared.rows, shared.older) == (
+            alone.count,
+            alone.differences,
+            alone.rows,
+            alone.older,
+        )
+        assert told[-1][0] == told[-1][1]
+        first = compare_with_log(written.store, processes=2, part=7, most=1)
+        assert (first.count, first.differences) == (alone.count, alone.differences[:1])
