@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,7 @@ ALERTS_EVERY_S = 60.0
 BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
 ARCHIVE_EVERY_S = 3600.0  # how often it is seen whether a month is to be archived, or an archive written anew
+PREPARED_EVERY_S = 2.0  # how often it is seen whether somebody waits for figures
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
@@ -207,6 +209,7 @@ class Desk:
         self.stop = stop
         self.answers, self.port = answers, port
         self.alerted: dict[str, AlertGroup] = {}
+        self.preparing: asyncio.Task[int] | None = None
         self.persons = Persons()
         self.spending = Spending(settings.allowance)
         self.figures = WorkMetrics()
@@ -267,6 +270,7 @@ class Desk:
             self._loop("recheck", min(work.recheck_s, 60.0), self._recheck),
             self._loop("batches", BATCHES_EVERY_S, self._batches),
             self._loop("alerts", ALERTS_EVERY_S, self._alert),
+            self._loop("figures", PREPARED_EVERY_S, self._prepare),
             self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
             self._loop("trust", work.trust_s, self._trust),
             self._loop("archive", ARCHIVE_EVERY_S, self._archive),
@@ -276,7 +280,7 @@ class Desk:
         ready(port.port if port is not None else None)
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         self.stop.set()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await asyncio.gather(*loops, *([self.preparing] if self.preparing else []), return_exceptions=True)
         if port is not None:
             await port.stop()
         for task in done:
@@ -368,6 +372,17 @@ class Desk:
 
         if self.gate.store is not None:
             await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), _now)
+
+    async def _prepare(self) -> None:
+        """The numbers of each hour are kept; figures that take too long for a page are made, beside the turns."""
+        if self.preparing is not None:
+            if not self.preparing.done():
+                return
+            made, self.preparing = self.preparing, None
+            made.result()  # what went wrong with it is told as of this turn
+        if self.gate.store is not None:
+            at_it = asyncio.to_thread(prepare, self.gate, self.settings, _now, self.stop.is_set)
+            self.preparing = asyncio.create_task(at_it, name="preparing")
 
     async def _reconcile(self) -> None:
         """Parties whose hour has come are reconciled; in a thread with a loop of its own, for it may take hours."""
@@ -482,6 +497,19 @@ def batch_acts(gate: Gate) -> BatchActs:
     from gateway.services.repairing import mend_dossier
 
     return BatchActs(rejudge=lambda message, now, also: recheck([message], gate, now, also=also), mend=mend_dossier)
+
+
+def prepare(gate: Gate, settings: Settings, now: Callable[[], datetime], stopping: Callable[[], bool]) -> int:
+    """Keeps the numbers of this hour, wants what the console shows first, makes what is wanted; gives how much."""
+    from gateway.cli.prepared import make_wanted, want_usual
+    from gateway.services.overview import keep_hour
+    from gateway.wiring import deadline_rules
+
+    assert gate.store is not None
+    rules = deadline_rules(settings)
+    if keep_hour(gate.store, gate.parties, now()):
+        want_usual(gate.store, now())
+    return make_wanted(gate, rules, now, stopping, time.sleep, time.thread_time)
 
 
 def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:

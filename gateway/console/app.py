@@ -46,6 +46,7 @@ _STATUSES: Final = {
     "SYS-171": 403,
     "SYS-167": 403,
     "SYS-174": 413,
+    "SYS-204": 503,
 }
 _STATUSES_OF_ENTRY: Final = {"SYS-164": 401, "SYS-165": 429, "SYS-166": 401}
 _CSP: Final = (

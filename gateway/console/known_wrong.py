@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Final
 
 from gateway.cli.drift import CAUSES
+from gateway.cli.prepared import FINDINGS, LINT_AT_ONCE, PreparedLint, lint_of_period
 from gateway.console import words
 from gateway.console.comparing import compare_forms
 from gateway.console.fields import period_of, text_of
 from gateway.console.files import downloads, sent
+from gateway.console.kept import kept_parts, not_yet
 from gateway.console.parts import Cell, FormField, Heading, Lines, Link, Part, Search, Table
-from gateway.console.room import Answer, DeskCall, DeskPage, Shown
+from gateway.console.room import Answer, DeskCall, DeskPage, Elsewhere, Shown
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
 from gateway.services.drift import drift_counts, drifting, projected
-from gateway.services.lint import LintReport, lint, lint_sheets
+from gateway.services.lint import lint_sheets
 from gateway.services.reconciling import reconciled
 
 SHOWN: Final = 50
-LONGEST: Final = timedelta(days=31)  # of the dossiers that the lint reads for one page
+LONGEST: Final = timedelta(days=31)  # of the dossiers that the lint looks at
+_FIELDS: Final = ("tu", "den", "co_quan")
 
 
 def drift_standing(call: DeskCall) -> Answer:
@@ -109,17 +113,26 @@ def drift_of(call: DeskCall) -> Answer:
     return Shown(title=party.name, parts=[table])
 
 
-def _linted(call: DeskCall, most: int) -> LintReport:
-    since, until = period_of(call.query)
-    until = until or call.now
-    since = max(since or until - timedelta(days=7), until - LONGEST)
-    return lint(call.store, call.parties, since, until, agency=call.party(text_of(call.query, "co_quan")), most=most)
+def _linted(call: DeskCall, given: Mapping[str, str], most: int, *, again: bool = False) -> PreparedLint:
+    since, until = period_of(given)
+    day = call.now.astimezone(GIO_VIET_NAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = max(since or (until or day) - timedelta(days=7), (until or day) - LONGEST)
+    return lint_of_period(
+        call.store,
+        call.parties,
+        (since, until),
+        call.party(text_of(given, "co_quan")),
+        call.now,
+        most=most,
+        at_once=min(call.room.at_once, LINT_AT_ONCE),
+        again=again,
+    )
 
 
 def linted(call: DeskCall) -> Answer:
     """By agency, week and rule; then the dossiers."""
-    found = _linted(call, SHOWN)
-    query = {name: call.query.get(name, "") for name in ("tu", "den", "co_quan")}
+    found = _linted(call, call.query, SHOWN)
+    query = {name: call.query.get(name, "") for name in _FIELDS}
     parts: list[Part] = [
         Search(
             to=words.desk_address("/lech/766"),
@@ -128,9 +141,13 @@ def linted(call: DeskCall) -> Answer:
                 *words.days_fields(call),
                 FormField(name="co_quan", label=call.text("Mã cơ quan", "Agency"), value=query["co_quan"]),
             ],
-        )
+        ),
+        *kept_parts(call, found.kept, "/lech/766", query),
     ]
-    for sheet in lint_sheets(found, call.parties, call.lang):
+    title = call.text("Rà soát theo bộ chỉ số 766", "Lint by the index 766")
+    if found.report is None:
+        return Shown(title=title, parts=parts, fresh=True)
+    for sheet in lint_sheets(found.report, call.parties, call.lang):
         parts.append(Lines(lines=list(sheet.notes)))
         rows: list[Sequence[Cell]] = [
             [cell if isinstance(cell, int) or cell is None else str(cell) for cell in row] for row in sheet.rows
@@ -138,17 +155,27 @@ def linted(call: DeskCall) -> Answer:
         empty = call.text("không có.", "none.")
         parts.append(Table(caption=sheet.title, heads=sheet.header, rows=rows, empty=empty, more=" ".join(sheet.more)))
     parts.append(downloads(call, "/lech/766/tep", query))
-    return Shown(title=call.text("Rà soát theo bộ chỉ số 766", "Lint by the index 766"), parts=parts)
+    return Shown(title=title, parts=parts, fresh=found.kept is not None and found.kept.wanted)
+
+
+def lint_again(call: DeskCall) -> Answer:
+    """Has it looked at anew, and leads back."""
+    _linted(call, call.form, 0, again=True)
+    return Elsewhere(to=words.desk_address("/lech/766", **{name: call.form.get(name, "") for name in _FIELDS}))
 
 
 def lint_file(call: DeskCall) -> Answer:
     """The lint as a file."""
-    return sent(call, lint_sheets(_linted(call, 100_000), call.parties, call.lang), f"soi-766-{call.now:%Y%m%d}")
+    found = _linted(call, call.query, FINDINGS)
+    if found.report is None:
+        raise not_yet(found.kept)
+    return sent(call, lint_sheets(found.report, call.parties, call.lang), f"soi-766-{call.now:%Y%m%d}")
 
 
 PAGES = [
     DeskPage(method="GET", path="/lech", make=drift_standing),
     DeskPage(method="GET", path="/lech/766", make=linted),
+    DeskPage(method="POST", path="/lech/766", make=lint_again, act="lint"),
     DeskPage(method="GET", path="/lech/766/tep", make=lint_file),
     DeskPage(method="GET", path="/lech/{id}", make=drift_of),
 ]

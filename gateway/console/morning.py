@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.cli.alerts import current_alerts
+from gateway.cli.trust import KINDS
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
 from gateway.console.fields import day_of_field, text_of
@@ -14,18 +15,22 @@ from gateway.console.parts import Act, Cell, Facts, FormField, Glance, Lines, Li
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
 from gateway.core.alert_words import ALARMS, SEVERITIES
 from gateway.core.alerts import AlertGroup, Urgency
+from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Fate
 from gateway.core.operators import OperatorRole
 from gateway.core.parties import Receives
 from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
+from gateway.services.certificate_ends import endangered
 from gateway.services.drift import drift_counts, projected
-from gateway.services.forecast import appointments_ahead
+from gateway.services.overview import a_day_ago, standing_now
 from gateway.services.watch import acknowledge_alert, alert_named
+from gateway.store import bring_up_to_date
 
 MOST: Final = 10_000  # is counted
 _DAY: Final = timedelta(days=1)
 _GROUPS: Final = 50
+_SOON: Final = timedelta(days=45)  # of certificates
 _SORTS: Mapping[Urgency, str] = {Urgency.NOW: "bad", Urgency.TODAY: "wait", Urgency.LATER: "wait"}
 
 
@@ -33,26 +38,21 @@ def morning(call: DeskCall) -> Answer:
     """The first page of the day."""
     return Shown(
         title=call.text("Tổng quan", "This morning"),
-        parts=[_numbers(call), _alerts(call), _oldest(call), *_drift(call)],
+        parts=[_numbers(call), _alerts(call), *_ending(call), _oldest(call), *_drift(call)],
     )
 
 
 def _numbers(call: DeskCall) -> Part:
-    now, day = call.now, call.now - _DAY
+    bring_up_to_date(call.store, lambda party: LifeRules.of(call.parties.get(party)))
     with call.store.read() as view:
         came = [view.count_messages(since=since, until=until, most=MOST) for since, until in _days(call)]
         refused = [
             view.count_messages(since=since, until=until, state=Fate.REJECTED, most=MOST)
             for since, until in _days(call)
         ]
-        held = view.held_count()
-        held_new = view.count_messages(since=day, until=now, state=Fate.HELD, most=MOST)
-        queues = view.queues()
-        lanes = view.count_lanes(held_only=True)
-    owed = sum(sum(queue.counts.values()) for queue in queues)
-    late = appointments_ahead(call.store, call.parties, now, 1, most=0)
-    today = sum(one.coming for one in late.agencies)
+        now, before = standing_now(view, call.now), a_day_ago(view, call.now)
     text, address = call.text, words.desk_address
+    today = text(f"thêm {now.due_today} đến hạn hôm nay", f"{now.due_today} more due today")
     return Numbers(
         rows=[
             (
@@ -69,30 +69,37 @@ def _numbers(call: DeskCall) -> Part:
             ),
             (
                 text("thông điệp đang tạm giữ", "messages held"),
-                _said(call, held),
-                text(f"{held_new} từ hôm qua", f"{held_new} since yesterday"),
+                _said(call, now.held),
+                _since_yesterday(call, now.held, before.get("held")),
                 address("/thong-diep", trang_thai="held"),
             ),
             (
                 text("lượt còn phải gửi", "deliveries still owed"),
-                _said(call, owed),
-                text(f"tới {len(queues)} bên nhận", f"to {len(queues)} receivers"),
+                _said(call, now.owed),
+                _since_yesterday(call, now.owed, before.get("owed")),
                 address("/co-quan"),
             ),
             (
                 text("hàng đợi theo hồ sơ đang bị tạm giữ", "lanes that are held"),
-                _said(call, lanes),
-                "",
+                _said(call, now.lanes),
+                _since_yesterday(call, now.lanes, before.get("lanes")),
                 address("/nguyen-nhan"),
             ),
             (
                 text("hồ sơ quá hạn", "dossiers overdue"),
-                _said(call, late.overdue),
-                text(f"thêm {today} đến hạn hôm nay", f"{today} more due today"),
+                _said(call, now.overdue),
+                "; ".join((_since_yesterday(call, now.overdue, before.get("overdue")), today)),
                 address("/qua-han"),
             ),
         ]
     )
+
+
+def _since_yesterday(call: DeskCall, now: int, before: int | None) -> str:
+    """The change since this hour yesterday, of which `work` has kept the number."""
+    if before is None:
+        return call.text("chưa có số của giờ này hôm qua", "not known for this hour yesterday")
+    return call.text(f"{now - before:+d} so với giờ này hôm qua", f"{now - before:+d} against this hour yesterday")
 
 
 def _days(call: DeskCall) -> list[tuple[Any, Any]]:
@@ -154,6 +161,34 @@ def _alerts(call: DeskCall) -> Part:
         empty=call.text("không có.", "nothing."),
         more=call.text(f"Còn {left} nhóm nữa.", f"{left} more groups.") if left > 0 else "",
     )
+
+
+def _ending(call: DeskCall) -> list[Part]:
+    """What stops working soon and nothing stands in for, with its days."""
+    parties, trust = call.room.registry()
+    names = call.names()
+    found = endangered(trust, parties, call.now, _SOON)
+    rows: list[list[Cell]] = [
+        [
+            call.text(*KINDS[end.kind]),
+            words.named(end.party, names) or end.subject or end.name,
+            words.when(end.at),
+            Glance(call.text("đã hết", "over"), "bad")
+            if end.at <= call.now
+            else Glance(call.text(f"còn {end.days(call.now)} ngày", f"{end.days(call.now)} days"), "wait"),
+        ]
+        for end in found[:_GROUPS]
+    ]
+    heads = (("Thành phần", "What"), ("Của", "Of"), ("Hết hiệu lực", "Ends at"), ("Còn", "In"))
+    table = Table(
+        caption=call.text("Chứng thư sắp hết hiệu lực, chưa có thay thế", "Certificates that end soon, not replaced"),
+        heads=[call.text(*head) for head in heads],
+        rows=rows,
+        more=call.text(f"Còn {len(found) - _GROUPS} nữa.", f"{len(found) - _GROUPS} more.")
+        if len(found) > _GROUPS
+        else "",
+    )
+    return [table] if rows else []
 
 
 def _oldest(call: DeskCall) -> Part:

@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
+from gateway.cli.prepared import PreparedStatistics, statistics_of
 from gateway.console import words
 from gateway.console.fields import period_of
+from gateway.console.kept import kept_parts, not_yet
 from gateway.console.parts import Cell, Downloads, Lines, Link, Part, Search, Table
 from gateway.console.room import Answer, DeskCall, DeskPage, Sent, Shown
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.known_services import OFFLINE, STEM
 from gateway.core.statistics import By, Tally
-from gateway.services import reports
 from gateway.services.publishing import in_force
 from gateway.services.reports import COUNTS, PeriodReport
 from gateway.sheets import Sheet, csv_text
 from gateway.wiring import deadline_rules
 
 LONGEST: Final = timedelta(days=366)
+WAITING: Final = 3  # questions that may wait for `work` before what nobody has logged in for
 TOLD: Final = ("filed", "online", "received", "finished", "early", "on_time", "late", "open", "overdue")
 
 
-def _report(call: DeskCall) -> tuple[PeriodReport, list[tuple[str, str, Tally]]]:
+def _report(call: DeskCall) -> tuple[PreparedStatistics, list[tuple[str, str, Tally]]]:
     """The period, and of each service of level 3 and above its code, name and counts; this year unless days are asked for."""
     since, until = period_of(call.query)
-    until = min(until or call.now, call.now)
-    if since is None or since >= until:
+    if until is not None and until > call.now:
+        until = None
+    if since is None or since >= (until or call.now):
         since = call.now.astimezone(GIO_VIET_NAM).replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-    since = max(since, until - LONGEST)
-    made = reports.report(
-        call.store, call.parties, since, until, (By.SERVICE,), None, deadline_rules(call.room.settings)
-    )
     day = call.now.astimezone(GIO_VIET_NAM).date()
+    longest = datetime.combine(day, time(0), GIO_VIET_NAM) if until is None else until
+    found = statistics_of(
+        call.store,
+        call.parties,
+        (max(since, longest - LONGEST), until),
+        By.SERVICE,
+        None,
+        deadline_rules(call.room.settings),
+        call.now,
+        at_once=call.room.at_once,
+        most_waiting=WAITING,
+    )
+    made = found.report
+    if made is None:
+        return found, []
     known = in_force(call.store, day)
     online = {
         stem[:STEM]
@@ -46,7 +60,15 @@ def _report(call: DeskCall) -> tuple[PeriodReport, list[tuple[str, str, Tally]]]
         for codes, group in made.groups.items()
         if codes[0] in online
     ]
-    return made, rows
+    return found, rows
+
+
+def _made(call: DeskCall) -> tuple[PeriodReport, list[tuple[str, str, Tally]]]:
+    """The same, for files. Raises Stopped (SYS-204) where it is not made yet."""
+    found, rows = _report(call)
+    if found.report is None:
+        raise not_yet(found.kept)
+    return found.report, rows
 
 
 def _heads(call: DeskCall) -> list[str]:
@@ -59,10 +81,18 @@ def _heads(call: DeskCall) -> list[str]:
 
 def public_page(call: DeskCall) -> Answer:
     """As a page that other sites may show in theirs."""
-    made, found = _report(call)
+    asked, found = _report(call)
     rows: list[Sequence[Cell]] = [[code, name, *(getattr(group, one) for one in TOLD)] for code, name, group in found]
     query = {name: call.query.get(name, "") for name in ("tu", "den")}
-    span = f"{words.when(made.period.since)} – {words.when(made.period.until)}"
+    title = call.text("Tình hình giải quyết hồ sơ", "How dossiers are handled")
+    search = Search(
+        to=words.desk_address("/cong-khai"), button=call.text("Xem", "Show"), fields=words.days_fields(call)
+    )
+    kept = kept_parts(call, asked.kept, "/cong-khai", query)
+    if asked.report is None:
+        return Shown(title=title, parts=[search, *kept], fresh=True, bare=True, embedded=True)
+    period = asked.report.period
+    span = f"{words.when(period.since)} – {words.when(period.until)}"
     parts: list[Part] = [
         Lines(
             lines=[
@@ -72,7 +102,8 @@ def public_page(call: DeskCall) -> Answer:
                 )
             ]
         ),
-        Search(to=words.desk_address("/cong-khai"), button=call.text("Xem", "Show"), fields=words.days_fields(call)),
+        *kept,
+        search,
         Table(
             caption=call.text("Theo dịch vụ", "By service"),
             heads=_heads(call),
@@ -86,14 +117,12 @@ def public_page(call: DeskCall) -> Answer:
             ]
         ),
     ]
-    return Shown(
-        title=call.text("Tình hình giải quyết hồ sơ", "How dossiers are handled"), parts=parts, bare=True, embedded=True
-    )
+    return Shown(title=title, parts=parts, bare=True, embedded=True)
 
 
 def public_json(call: DeskCall) -> Answer:
     """For programs."""
-    made, found = _report(call)
+    made, found = _made(call)
     body: dict[str, Any] = {
         "tu": made.period.since.astimezone(GIO_VIET_NAM).isoformat(),
         "den": made.period.until.astimezone(GIO_VIET_NAM).isoformat(),
@@ -106,7 +135,7 @@ def public_json(call: DeskCall) -> Answer:
 
 def public_csv(call: DeskCall) -> Answer:
     """For offices."""
-    _, found = _report(call)
+    _, found = _made(call)
     title = call.text("Tình hình giải quyết hồ sơ", "How dossiers are handled")
     rows = [[code, name, *(getattr(group, one) for one in TOLD)] for code, name, group in found]
     sheet = Sheet(name=title, title=title, header=_heads(call), rows=rows)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.cli.prepared import AT_ONCE
 from gateway.console.parts import Part
 from gateway.core.model import PartyId
 from gateway.core.operators import OperatorRole, joined_roles
@@ -30,8 +31,17 @@ BASE = "/ban-truc"
 class Room:
     """One console: the same for all requests. Safe for several threads."""
 
-    def __init__(self, loaded: LoadedSettings, store: Store, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedSettings,
+        store: Store,
+        clock: Callable[[], datetime] | None = None,
+        *,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        """``at_once``: what is counted while somebody waits for a page, in messages; more of them is made by `work`."""
         self.loaded = loaded
+        self.at_once = at_once
         self.store = store
         self.clock = clock or (lambda: datetime.now(UTC))
         self._lock = threading.Lock()

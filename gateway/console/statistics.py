@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.cli.prepared import PreparedStatistics, statistics_of
 from gateway.cli.show import when
 from gateway.console import words
 from gateway.console.charts import bars
 from gateway.console.fields import choice_of, period_of, text_of
 from gateway.console.files import downloads, sent
+from gateway.console.kept import kept_parts, not_yet
 from gateway.console.parts import Cell, Downloads, FormField, Heading, Lines, Link, Part, Search, Table
-from gateway.console.room import Answer, DeskCall, DeskPage, Shown
+from gateway.console.room import Answer, DeskCall, DeskPage, Elsewhere, Shown
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.statistics import By
-from gateway.services import reports
 from gateway.services.reports import PeriodReport
 from gateway.sheets import Sheet
 from gateway.wiring import deadline_rules
@@ -34,41 +35,44 @@ _CHARTED: Final = {
 }
 
 
-def _report(call: DeskCall) -> tuple[PeriodReport, By]:
-    since, until = period_of(call.query)
+_FIELDS: Final = ("tu", "den", "theo", "co_quan")
+
+
+def _report(call: DeskCall, given: Mapping[str, str], *, again: bool = False) -> tuple[PreparedStatistics, By]:
+    since, until = period_of(given)
     if since is None:
         since = call.now.astimezone(GIO_VIET_NAM).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    by = By(choice_of(call.query, "theo", [one.value for one in By]) or By.AGENCY.value)
-    agency = call.party(text_of(call.query, "co_quan"))
+    by = By(choice_of(given, "theo", [one.value for one in By]) or By.AGENCY.value)
+    agency = call.party(text_of(given, "co_quan"))
     rules = deadline_rules(call.room.settings)
-    return reports.report(
-        call.store, call.parties, since, max(until or call.now, since + timedelta(seconds=1)), (by,), agency, rules
-    ), by
+    made = statistics_of(
+        call.store,
+        call.parties,
+        (since, until),
+        by,
+        agency,
+        rules,
+        call.now,
+        at_once=call.room.at_once,
+        again=again,
+    )
+    return made, by
 
 
 def statistics(call: DeskCall) -> Answer:
     """The counts of a period, this month unless another is asked for."""
-    made, by = _report(call)
-    agency = text_of(call.query, "co_quan")
+    found, by = _report(call, call.query)
+    query = {name: call.query.get(name, "") for name in _FIELDS}
+    kept, made = kept_parts(call, found.kept, "/thong-ke", query), found.report
+    if made is None:
+        title = call.text("Thống kê", "Statistics")
+        return Shown(title=title, parts=[_search(call, by, ""), _spans(call, by), *kept], fresh=True)
     summary = made.shown(call.lang)
-    query = {name: call.query.get(name, "") for name in ("tu", "den", "theo", "co_quan")}
     parts: list[Part] = [
-        Search(
-            to=words.desk_address("/thong-ke"),
-            button=call.text("Xem", "Show"),
-            fields=[
-                *words.days_fields(call, f"{made.period.since.astimezone(GIO_VIET_NAM):%Y-%m-%d}"),
-                FormField(
-                    name="theo",
-                    label=call.text("Theo", "By"),
-                    value=by.value,
-                    choices=[(one.value, call.text(*said)) for one, said in _BY.items()],
-                ),
-                words.party_field(call, "co_quan", call.text("Cơ quan giải quyết", "Agency"), agency),
-            ],
-        ),
+        _search(call, by, f"{made.period.since.astimezone(GIO_VIET_NAM):%Y-%m-%d}"),
         _spans(call, by),
         Lines(lines=list(summary.notes)),
+        *kept,
     ]
     if made.groups:
         parts += [_table(summary), downloads(call, "/thong-ke/tep", query)]
@@ -77,7 +81,32 @@ def statistics(call: DeskCall) -> Answer:
         parts.append(Lines(lines=[call.text("Không có hồ sơ nào trong kỳ.", "No dossier in the period.")]))
     if made.senders:
         parts.append(_table(made.sender_sheet(call.lang)))
-    return Shown(title=summary.title, parts=parts)
+    return Shown(title=summary.title, parts=parts, fresh=found.kept is not None and found.kept.wanted)
+
+
+def statistics_again(call: DeskCall) -> Answer:
+    """Has them made anew, and leads back."""
+    _report(call, call.form, again=True)
+    return Elsewhere(to=words.desk_address("/thong-ke", **{name: call.form.get(name, "") for name in _FIELDS}))
+
+
+def _search(call: DeskCall, by: By, since: str) -> Part:
+    return Search(
+        to=words.desk_address("/thong-ke"),
+        button=call.text("Xem", "Show"),
+        fields=[
+            *words.days_fields(call, since),
+            FormField(
+                name="theo",
+                label=call.text("Theo", "By"),
+                value=by.value,
+                choices=[(one.value, call.text(*said)) for one, said in _BY.items()],
+            ),
+            words.party_field(
+                call, "co_quan", call.text("Cơ quan giải quyết", "Agency"), text_of(call.query, "co_quan")
+            ),
+        ],
+    )
 
 
 def _spans(call: DeskCall, by: By) -> Part:
@@ -140,7 +169,10 @@ def _charts(call: DeskCall, made: PeriodReport, by: By) -> list[Part]:
 
 def statistics_file(call: DeskCall) -> Answer:
     """The report as a file."""
-    made, by = _report(call)
+    found, by = _report(call, call.query)
+    made = found.report
+    if made is None:
+        raise not_yet(found.kept)
     csv = call.query.get("dang") == "csv"
     sheets = [made.flat(call.lang)] if csv else made.sheets(call.lang)
     return sent(call, sheets, f"thong-ke-{by.value}-{made.period.since.astimezone(GIO_VIET_NAM):%Y%m%d}")
@@ -148,5 +180,6 @@ def statistics_file(call: DeskCall) -> Answer:
 
 PAGES = [
     DeskPage(method="GET", path="/thong-ke", make=statistics),
+    DeskPage(method="POST", path="/thong-ke", make=statistics_again, act="report"),
     DeskPage(method="GET", path="/thong-ke/tep", make=statistics_file),
 ]

@@ -403,7 +403,7 @@ def report(
             groups=view.tallies(period, by, rules, agency),
             before=view.tallies(period.before(), by, rules, agency),
             senders=_senders(view, period, agency),
-            names=_names(view, parties),
+            names=code_names(view, parties, by),
         )
 
 
@@ -426,9 +426,11 @@ def _senders(view: View, period: Period, agency: PartyId | None) -> dict[PartyId
     }
 
 
-def _names(view: View, parties: Parties) -> dict[tuple[By, str], str]:
-    """What codes are called: procedures by the newest catalogues on record, parties by the registry."""
+def code_names(view: View, parties: Parties, by: Sequence[By]) -> dict[tuple[By, str], str]:
+    """What codes are called: procedures (where grouped by) by the newest catalogues on record, parties by the registry."""
     names = {(By.AGENCY, str(party.id)): party.name for party in parties}
+    if By.SERVICE not in by:
+        return names
     for danh_muc in ("DichVu", "ThuTuc"):  # the procedure's own name is the one that counts
         for version in view.catalogue_versions(danh_muc)[-1:]:
             for row in view.catalogue(danh_muc, version):
@@ -521,14 +523,16 @@ def register(
     bring_up_to_date(store, lambda party: LifeRules.of(parties.get(party)))
     with store.read() as view:
         found = view.register(period, agency, limit + 1)
-        return Register(period=period, rows=found[:limit], names=_names(view, parties), cut=len(found) > limit)
+        return Register(
+            period=period, rows=found[:limit], names=code_names(view, parties, (By.SERVICE,)), cut=len(found) > limit
+        )
 
 
 def control_sheet(store: Store, parties: Parties, ma_ho_so: str, lang: Lang) -> Sheet:
     """Form 06: who had a dossier when, and what came of it. Raises Stopped (SYS-042)."""
     with store.read() as view:
         dossier = view.dossier(ma_ho_so)
-        names = _names(view, parties)
+        names = code_names(view, parties, (By.SERVICE,))
     if dossier is None or not dossier.changes:
         raise Stopped(unknown("dossier", ma_ho_so))
     read = trace(dossier.changes, LifeRules.of(parties.get(dossier.agency)))

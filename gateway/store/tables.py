@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0018"
+REVISION = "0019"
 
 metadata = MetaData(
     naming_convention={
@@ -617,5 +617,20 @@ notice_channel = Table(  # how each channel of notices stands
     Column("due_at", UtcDateTime),
     Column("sent_at", UtcDateTime),
     Column("summed_at", UtcDateTime, nullable=False),
+    **_CLUSTERED,
+)
+
+prepared = Table(  # answers that take too long for a request: made by `work`, kept until they are made anew
+    "prepared",
+    metadata,
+    Column("question", String, primary_key=True),  # its words, in one form
+    Column("wanted_at", UtcDateTime),  # since when it is to be made; None: it is not
+    Column("looked_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime),  # somebody is making it
+    Column("done", Serial, autoincrement=False, nullable=False),  # things looked at by whoever makes it
+    Column("made_at", UtcDateTime),
+    Column("line", Serial, autoincrement=False),  # of the log, up to which everything is in it
+    Column("took_s", Float),
+    Column("answer", LargeBinary),
     **_CLUSTERED,
 )

@@ -48,6 +48,7 @@ from gateway.store.filing import FilesWrite
 from gateway.store.notice_book import NoticeTx
 from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
 from gateway.store.persons import DeskPlan, DeskSession
+from gateway.store.prepared_book import PreparedTx, hourly_row
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
 from gateway.store.types import decode_json, encode_json, encoded
@@ -103,7 +104,7 @@ class _Standing:
     problems: list[dict[str, Any]]
 
 
-class Tx(FilesWrite, BatchTx, NoticeTx):
+class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
     def __init__(
@@ -744,6 +745,12 @@ class Tx(FilesWrite, BatchTx, NoticeTx):
     def forget_milestones(self) -> None:
         """All rows for counting are to be made anew."""
         self._connection.execute(update(tables.counter).where(tables.counter.c.name == MILESTONES).values(value=0))
+
+    def put_hourly(self, numbers: Mapping[str, int], now: datetime) -> None:
+        """The numbers of this hour, to compare with a day later."""
+        for name in sorted(hourly_row(one, now) for one in numbers):
+            values = {"name": name, "value": numbers[name.split("/")[1]], "at": now}
+            self._connection.execute(statements.SET(self._connection), values)
 
     # Bodies
 

@@ -54,6 +54,7 @@ from gateway.store.batch_book import BatchView
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Patterns
+from gateway.store.prepared_book import PreparedView
 from gateway.store.records import (
     CatalogueRow,
     Cause,
@@ -251,7 +252,7 @@ _OWNERS_OF = select(_c).where(
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 
 
-class View(FilesRead, BatchView, NoticeView):
+class View(FilesRead, BatchView, NoticeView, PreparedView):
     """What is on record, read in one transaction. Made by Store.read()."""
 
     def __init__(

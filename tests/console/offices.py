@@ -8,7 +8,7 @@ from desks import SECRET, Listening, Visitor
 from letters import dossier
 
 from gateway.cli.parties import read_all
-from gateway.cli.run import batch_acts
+from gateway.cli.run import batch_acts, prepare
 from gateway.console.room import Room
 from gateway.core.model import Attempt, AttemptOutcome, Caller, Channel, DeliveryState, Envelope
 from gateway.core.operators import OperatorRole
@@ -123,6 +123,10 @@ class Office:
         for _ in range(turns):
             carry_on_batches(self.store, batch_acts(self.gate), self.clock)
             self.clock.forward(seconds=seconds)
+
+    def prepare(self):
+        """What `work` does for figures; gives how many questions it answered."""
+        return prepare(self.gate, self.loaded.settings, self.clock, bool)
 
     def visitor(self, name=None, **headers):
         """Somebody at a browser, logged in under this name."""
