@@ -64,8 +64,8 @@ newest:  ## what does not start processes, under the newest CPython that can be 
 	.venv-newest/bin/pytest -q $(WORKERS) tests/core tests/documents tests/schemas tests/signing/test_verify.py tests/signing/test_genuine.py tests/connectors
 
 .PHONY: drill
-drill: $(READY)  ## destroy a node and bring it back: backup, restore, what parties are told, moving to PostgreSQL
-	$(BIN)/pytest -q tests/cli/test_backup.py
+drill: $(READY)  ## destroy a node under load and bring it back from its backup, by processes, on both databases; ARGS="--only sqlite"
+	$(BIN)/python tests/pki/drill.py $(ARGS)
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style and formatting
@@ -129,7 +129,7 @@ clean:  ## remove what these targets made, .venv excepted
 	rm -rf .venv-newest build dist gateway/web/site htmlcov .coverage .mutants.json .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .PHONY: proofs
-proofs: $(READY)  ## benchmark and mutants in a short form; kills, attacks and fuzz have theirs in the test suite
+proofs: $(READY)  ## benchmark and mutants in a short form; attacks and fuzz have theirs in the test suite
 	$(BIN)/python bench/run.py --quick
 	$(BIN)/python tools/mutants.py --sample 40 --seed 1 --least 85
 
@@ -157,7 +157,7 @@ contract-short: $(READY)  ## the TypeScript client alone, half a minute; where i
 	else echo "BỎ QUA / LEFT OUT: make contract-short; không tải được / cannot be fetched: openapi-generator $(GENERATOR_VERSION)" >&2; fi
 
 .PHONY: ci
-ci: lint types floors docs-check site package proofs contract-short test  ## everything that must hold before a change is taken
+ci: lint types floors docs-check site package proofs contract-short storm-short drill soak-short test  ## everything that must hold before a change is taken
 
 .PHONY: screenshots
 screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots)
@@ -192,9 +192,21 @@ journey-files: $(READY)  ## files of 60 MB and 1 GiB travel portal → gateway �
 bench-reconcile: $(READY)  ## a million dossiers against a party's export: time and memory; ARGS="--dossiers 100000"
 	$(BIN)/python bench/reconcile.py $(ARGS)
 
-.PHONY: kill
-kill: $(READY)  ## kill -9 at random under load for some minutes, then audit the books; ARGS="--kills 200"
+.PHONY: storm
+storm: $(READY)  ## two nodes on PostgreSQL, one on SQLite, a faulty agency, a thousand kills; then a model; ARGS="--kills 200 --seed 1"
 	$(BIN)/python tests/pki/storm.py $(ARGS)
+
+.PHONY: storm-short
+storm-short: $(READY)  ## the same with 44 kills, of each kind at least two: a minute or two
+	$(BIN)/python tests/pki/storm.py --kills 44
+
+.PHONY: soak
+soak: $(READY)  ## an hour at 60 % of the peak: memory, descriptors, latency of the first and last tenth; ARGS="--minutes 10 --postgresql"
+	$(BIN)/python tests/pki/soak.py $(ARGS)
+
+.PHONY: soak-short
+soak-short: $(READY)  ## the same in three minutes
+	$(BIN)/python tests/pki/soak.py --minutes 3 --burst 100
 
 .PHONY: hostile-host
 hostile-host: $(READY)  ## locks, silence, full disks, fail-over of a pair, PgBouncer, few descriptors, cleaned folders: by real processes

@@ -64,6 +64,8 @@ class Node:
         default_factory=dict
     )  # section -> key -> value, over the defaults
     profiles: Mapping[str, str] = field(default_factory=dict)  # party -> lines appended to its profile
+    query: bool = False  # whether so-tu-phap can be asked about a message
+    joins: bool = False  # a second node of a database that another one has prepared
     port: int = 0
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # serve, work
 
@@ -77,11 +79,13 @@ class Node:
             key.chmod(0o600)
         shutil.copytree(pki.PARTIES, self.folder / "parties")
         for path in (self.folder / "parties").glob("*.toml"):
-            text = path.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", self.agency)
+            asked = f'", query_url = "{self.agency}' if self.query else ""
+            text = path.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", self.agency + asked)
             text = text.replace("timeout_s = 10", "timeout_s = 2")  # so that leases may be short
             path.write_text(text + self.profiles.get(path.stem, ""), "utf-8")
         (self.folder / "lienthong.toml").write_text(self._toml(), "utf-8")
-        self._register()
+        if not self.joins:
+            self._register()
         return self
 
     def _register(self) -> None:
@@ -155,7 +159,7 @@ class Node:
 
     def serve(self, workers: int = 1) -> subprocess.Popen[bytes]:
         """`lienthong serve`, ready."""
-        process = self._start("serve", "--workers", str(workers))
+        process = self.start("serve", "--workers", str(workers))
 
         def ready() -> bool:
             assert process.poll() is None, self.log("serve")
@@ -168,9 +172,10 @@ class Node:
 
     def work(self) -> subprocess.Popen[bytes]:
         """`lienthong work`."""
-        return self._start("work")
+        return self.start("work")
 
-    def _start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """A command that stays, as a process in a group of its own; nothing is waited for."""
         out = (self.folder / f"{command}.log").open("ab")
         process = subprocess.Popen(
             [*LIENTHONG, "--lang", "en", "--config", str(self.folder / "lienthong.toml"), command, *arguments],

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import mail
 import nodes
+import processes
 import pytest
-import storm
 from agency import agency
 from patience import PATIENCE_S, eventually
 from test_crashes import HOLE
@@ -172,8 +172,8 @@ def test_a_runtime_folder_that_a_cleaner_took_is_made_anew_and_everything_goes_o
 
 def workers(pid):
     """Those that serve, however they were begun."""
-    found = storm.workers(pid)
-    for child in storm.children(pid):
+    found = processes.workers(pid)
+    for child in processes.children(pid):
         with suppress(OSError):  # it has just ended
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)

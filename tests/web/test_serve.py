@@ -18,8 +18,8 @@ from pathlib import Path
 
 import mail
 import nodes
+import processes
 import pytest
-import storm
 from patience import PATIENCE_S, eventually
 
 from gateway import wiring
@@ -84,7 +84,7 @@ def _running(node):
 
 
 def workers_of(process):
-    return storm.workers(process.pid)
+    return processes.workers(process.pid)
 
 
 class Stream:

@@ -1,0 +1,111 @@
+"""The model that the storm is judged by finds nothing in true books, and each lie in false ones."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+
+import pytest
+import soak
+from books import LIES, Books, SeenEntry, SentMessage, audit, states_after
+
+numbers = itertools.count(1)
+LIFE = (("HS01", ">"), ("HS03", "<"), ("HS05", "<"), ("HS06", "<"), ("HS07", ">"), ("HS08", "<"), ("HS11", "<"))
+AFTER = (1, 2, 4, 5, 5, 4, 10)  # what the law of states says of these, written down by hand
+PORTAL, PUSHED, PULLING = "cong-dvc", "so-tu-phap", "ubnd-xa-thu-nghiem"
+
+
+def true_books() -> Books:
+    """What partners know after four lives with a gateway that does what it must."""
+    books = Books(pushed=frozenset({PUSHED}), feeds={PORTAL: [], PULLING: []})
+    for number, party in enumerate((PUSHED, PULLING, PUSHED, PULLING)):
+        ma_ho_so = f"H19.901-260115-{number:04d}"
+        for (loai, way), state in zip(LIFE, AFTER, strict=True):
+            identity = f"00000000-0000-4000-8000-{next(numbers):012d}"
+            receiver = party if way == ">" else PORTAL
+            digest = hashlib.sha256(identity.encode()).hexdigest()
+            books.sent.append(SentMessage(identity, ma_ho_so, loai, PORTAL if way == ">" else party, receiver, digest))
+            books.receipts[identity] = [f"<BienNhan>{identity}</BienNhan>".encode()] * 2
+            if receiver == PUSHED:
+                books.took.append((identity, digest))
+                books.deliveries[identity] = ["delivered"]
+            else:
+                feed = books.feeds[receiver]
+                feed.append(SeenEntry(len(feed) + 1, identity, ma_ho_so, state, digest))
+            books.timelines.setdefault(ma_ho_so, (None, []))[1].append(identity)
+        books.timelines[ma_ho_so] = (10, [*books.timelines[ma_ho_so][1], books.timelines[ma_ho_so][1][-1]])
+    books.last = {reader: list(feed) for reader, feed in books.feeds.items()}
+    return books
+
+
+def test_true_books_have_no_broken_fact() -> None:
+    books = true_books()
+    assert audit(books) == []
+    assert tuple(states_after(books.sent[:7])) == AFTER
+    assert len(json.loads(books.as_text())["sent"]) == 28
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_each_lie_is_noticed(lie: str) -> None:
+    books = true_books()
+    LIES[lie](books)
+    assert audit(books) != []
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        ("lost-delivery", "is there 0 times"),
+        ("doubled-entry", "is there 2 times"),
+        ("swapped", "came in the order HS07, HS01"),
+        ("gap", "came where"),
+        ("second-receipt", "2 different receipts"),
+        ("other-state", "in state 4, and it must be 10"),
+        ("no-answer", "was never answered"),
+    ],
+)
+def test_the_first_broken_fact_says_what_it_is(lie: str, said: str) -> None:
+    books = true_books()
+    LIES[lie](books)
+    assert said in audit(books)[0]
+
+
+def test_two_messages_that_change_places_between_dossiers_are_no_fault() -> None:
+    """Order is owed per dossier alone."""
+    books = true_books()
+    first, other = books.took[0], books.took[2]
+    books.took = [other, first, *(one for one in books.took if one not in (first, other))]
+    assert audit(books) == []
+
+
+def soaked(latency: list[float], memory: list[float], descriptors: list[int]) -> soak.Soak:
+    """What a run of ten tenths measured."""
+    found = soak.Soak(3.0)
+    for tenth in range(soak.TENTHS):
+        found.latencies += [(tenth, latency[tenth] * (0.9 + n / 100)) for n in range(21)]
+        found.samples.append(soak.Sample(tenth, "serve: process 1", memory[tenth], descriptors[tenth]))
+    return found
+
+
+FLAT, STILL = [0.010] * 10, [20] * 10
+LEVEL = [100.0, 110, 112, 113, 113, 113, 114, 113, 114, 113]
+
+
+@pytest.mark.parametrize(
+    ("latency", "memory", "descriptors", "said"),
+    [
+        (FLAT, LEVEL, STILL, ""),
+        ([0.010, 0.010, 0.050, 0.060, 0.050, 0.010, 0.010, 0.010, 0.010, 0.012], LEVEL, STILL, ""),  # busy for a while
+        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, "latency climbs"),
+        (FLAT, [100.0 + 10 * n for n in range(10)], STILL, "memory of serve: process 1 grows"),
+        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], "descriptors of serve: process 1 grow"),
+    ],
+)
+def test_what_grows_fails_a_soak_and_what_was_slow_for_a_while_does_not(
+    latency: list[float], memory: list[float], descriptors: list[int], said: str
+) -> None:
+    found = soak.judged(soaked(latency, memory, descriptors))
+    assert [one for one in found if said not in one] == []
+    assert bool(found) == bool(said)
+    assert "p50, ms: first tenth, last, ratio" in soak.report(soaked(latency, memory, descriptors))
