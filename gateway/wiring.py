@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
@@ -41,6 +42,12 @@ if TYPE_CHECKING:  # imported where they are used: a command that only looks int
     from signing.trust import CertificateStatus, TrustTree, TrustView
 
 OURSELVES = PartyId("gateway")
+
+# A node that takes over a registry, and a command after the other in one process, ask the same of the same files within
+# moments; a verdict costs ten milliseconds, a registry has hundreds of them.
+AS_NEW: Final = timedelta(minutes=1)
+JUDGED: Final = 4096
+_judged: dict[tuple[object, ...], CertificateStatus] = {}
 
 log = logging.getLogger("lienthong.wiring")
 
@@ -572,6 +579,7 @@ def trust_of(parties: Parties, trees: Iterable[TrustTree], settings: Settings, s
 def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) -> list[CertificateStatus]:
     """Verdicts on registered certificates that nothing is known of yet, by the CRL files among the settings.
 
+    The same certificate under the same issuers by the same lists is judged again after a minute, and says of when it is.
     Raises Stopped (SYS-020) for a file that cannot be read.
     """
     crls: dict[str, list[bytes]] = {}
@@ -589,13 +597,26 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
         return []
     from signing.status import judge_status
 
+    lasts = timedelta(hours=settings.trust.evidence_h)
+    heads = {name: tuple(hashlib.sha256(body).hexdigest() for body in bodies) for name, bodies in crls.items()}
+
+    def judged(one: Certificate, tree: TrustTree) -> CertificateStatus:
+        above = tuple(issuer.fingerprint for issuer in (*tree.anchors, *tree.intermediates))
+        key = (one.fingerprint, tree.name, above, heads.get(tree.name, ()), lasts)
+        known = _judged.get(key)
+        if (
+            known is None
+            or not known.as_of <= now < known.as_of + AS_NEW
+            or (known.until is not None and known.until < now)
+        ):
+            if len(_judged) >= JUDGED:
+                _judged.clear()
+            known = _judged[key] = judge_status(one, tree, now, crls=crls.get(tree.name, ()), lasts=lasts)
+        return known
+
     # A thread of its own: the path validator runs an event loop, and the caller's thread may be running one already.
     with ThreadPoolExecutor(1, thread_name_prefix="status") as aside:
-        lasts = timedelta(hours=settings.trust.evidence_h)
-        under_way = [
-            aside.submit(judge_status, one, tree, now, crls=crls.get(tree.name, ()), lasts=lasts) for one, tree in asked
-        ]
-        return [done.result() for done in under_way]
+        return list(aside.map(judged, *zip(*asked, strict=True)))
 
 
 def certificate_status(row: StoredStatus) -> CertificateStatus:

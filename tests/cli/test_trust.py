@@ -27,6 +27,26 @@ def test_show_tells_good_bad_and_unknown_apart(cli, office):
     assert [status[pki.signer(name).fingerprint] for name in names] == ["good", "bad", "unknown"]
 
 
+def test_a_list_that_was_exchanged_counts_at_once(cli, office):
+    """What was judged by the lists of a moment ago says nothing of others."""
+    name = pki.signer("cong-dvc").fingerprint
+    lists = sorted((office.folder / "keys").glob("*.crl*"))
+    assert lists
+
+    def status():
+        (row,) = [row for row in cli("trust", "show", "--json").rows if row["certificate"] == name]
+        return row["status"]
+
+    assert [status(), status()] == ["good", "good"]
+    before = {file: file.read_bytes() for file in lists}
+    for file in lists:  # somebody else's
+        file.write_bytes(before[lists[lists.index(file) - 1]])
+    assert status() == "unknown"
+    for file in lists:
+        file.write_bytes(before[file])
+    assert status() == "good"
+
+
 def test_a_refresh_is_recorded_and_names_sources_that_do_not_answer(cli, office):
     config = office.folder / "lienthong.toml"
     text = config.read_text().replace(
