@@ -1,5 +1,6 @@
 """A node from nothing, and the command line run in this process or as one of its own."""
 
+import contextlib
 import json
 import logging
 import os
@@ -86,7 +87,7 @@ def run(*arguments, folder=None, timeout=PATIENCE_S, stdin=b"", **variables):
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def process():
     """Runs ``lienthong`` as a process of its own and gives its result."""
     return run
@@ -165,16 +166,29 @@ class Office:
         return delivery
 
 
+@contextlib.contextmanager
+def opened(folder):
+    """The office of this folder, until it is closed."""
+    loaded = load(folder / "lienthong.toml", {})
+    gate = build(loaded.settings, open_store(loaded))
+    try:
+        yield Office(folder, replace(gate))
+    finally:
+        gate.store.dispose()
+
+
 @pytest.fixture
 def office(cli, tmp_path, office_template):
     """A node with the samples' parties in force; the command line stands in its folder."""
-    folder = tmp_path / "nut"
-    shutil.copytree(office_template, folder)
-    cli.folder = folder
-    loaded = load(folder / "lienthong.toml", {})
-    gate = build(loaded.settings, open_store(loaded))
-    yield Office(folder, replace(gate))
-    gate.store.dispose()
+    cli.folder = shutil.copytree(office_template, tmp_path / "nut")
+    with opened(cli.folder) as office:
+        yield office
+
+
+@pytest.fixture(scope="session")
+def office_in():
+    """Opens the office of a folder."""
+    return opened
 
 
 @pytest.fixture

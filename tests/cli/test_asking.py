@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -119,49 +120,70 @@ def test_every_command_is_an_act_that_asks_or_is_known_to_change_nothing_for_oth
     assert {name for name, command in found.items() if any(p.name == "yes" for p in command.params)} == set(ACTS)
 
 
-@pytest.fixture
-def acts(cli, office, tmp_path):
-    """An office where each act has something to do; gives the arguments of an act."""
-    config = office.folder / "lienthong.toml"
-    config.write_text(config.read_text("utf-8").replace("[archive]\n", '[archive]\nfolder = "luu-tru"\n'), "utf-8")
-    office.receive(HS01, at=datetime(2026, 1, 15, 2, tzinfo=UTC))
-    delivery = office.refused()
-    numbers = standing_batches(office, delivery.id)
-    office.receive(BAD)
-    who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
-    add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
-    order_party(office.store, "ubnd-xa-thu-nghiem", PartyOrder.LOCK, **who)
-    file = tmp_path / "co-quan.csv"
-    file.write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
-    profile = office.folder / "parties" / "so-tu-phap.toml"
+@pytest.fixture(scope="module")
+def furnished(office_template, office_in, process, tmp_path_factory):
+    """An office where each act has something to do, and what its arguments are made of. Most tests change nothing in it."""
+    folder = tmp_path_factory.mktemp("acts") / "nut"
+    with office_in(shutil.copytree(office_template, folder)) as office:
+        config = folder / "lienthong.toml"
+        config.write_text(config.read_text("utf-8").replace("[archive]\n", '[archive]\nfolder = "luu-tru"\n'), "utf-8")
+        office.receive(HS01, at=datetime(2026, 1, 15, 2, tzinfo=UTC))
+        delivery = office.refused()
+        numbers = standing_batches(office, delivery.id)
+        office.receive(BAD)
+        who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
+        add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
+        order_party(office.store, "ubnd-xa-thu-nghiem", PartyOrder.LOCK, **who)
+    (folder / "co-quan.csv").write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
+    profile = folder / "parties" / "so-tu-phap.toml"
     profile.write_text(profile.read_text("utf-8") + '\nenabled = false\ndisabled_reason = "thử"\n', "utf-8")
-    export, columns = tmp_path / "xuat.csv", tmp_path / "cot.toml"
-    export.write_text("Ma\n", "utf-8")  # the party lists nothing of what is on record
-    columns.write_text('[columns]\nMaHoSo = "Ma"\n', "utf-8")
-    (alert, *_) = cli("alerts", "--json").rows
-    facts = {
+    (folder / "xuat.csv").write_text("Ma\n", "utf-8")  # the party lists nothing of what is on record
+    (folder / "cot.toml").write_text('[columns]\nMaHoSo = "Ma"\n', "utf-8")
+    (folder / "empty.toml").write_text(config.read_text("utf-8").replace("lienthong.sqlite3", "empty.sqlite3"), "utf-8")
+    (alert, *_) = process("alerts", "--json", folder=folder).rows
+    made = process("backup", "all.lienthong.zip", folder=folder)
+    assert made.code == 0, made.err
+    return folder, {
         **numbers,
         "alert": alert["id"],
-        "export": str(export),
-        "columns": str(columns),
+        "export": "xuat.csv",
+        "columns": "cot.toml",
         "delivery": delivery.id,
-        "catalogue": str(file),
+        "catalogue": "co-quan.csv",
         "ma_ho_so": "H19.901-260115-0001",
-        "folder": str(tmp_path),
-        "backup": str(office.folder / "all.lienthong.zip"),
-        "empty": str(office.folder / "empty.toml"),
+        "folder": ".",
+        "backup": "all.lienthong.zip",
+        "empty": "empty.toml",
     }
-    (office.folder / "empty.toml").write_text(
-        (office.folder / "lienthong.toml").read_text("utf-8").replace("lienthong.sqlite3", "empty.sqlite3"), "utf-8"
-    )
-    assert cli("backup", facts["backup"]).code == 0
 
-    def arguments(name):
-        if name == "parties resume":
-            order_party(office.store, "so-tu-phap", PartyOrder.PAUSE, **who)
-        return [*name.split(), *(word.format(**facts) for word in ACTS[name])]
 
-    return arguments
+@pytest.fixture
+def acts(furnished):
+    """The arguments of an act."""
+    _, facts = furnished
+    return lambda name: [*name.split(), *(word.format(**facts) for word in ACTS[name])]
+
+
+@pytest.fixture
+def quiet(cli, office_in, furnished):
+    """The office that all tests share in which nothing may happen; the command line stands in its folder."""
+    cli.folder, _ = furnished
+    with office_in(cli.folder) as office:
+        yield office
+
+
+@pytest.fixture
+def stage(request, act):
+    """Where an act is refused. Before one that resumes somebody is paused, in a copy."""
+    return request.getfixturevalue("own" if act == "parties resume" else "quiet")
+
+
+@pytest.fixture
+def own(cli, office_in, furnished, tmp_path):
+    """A copy of it, for an act that is done."""
+    cli.folder = shutil.copytree(furnished[0], tmp_path / "nut")
+    with office_in(cli.folder) as office:
+        yield office
 
 
 def standing_batches(office, name):
@@ -185,25 +207,33 @@ def standing_batches(office, name):
     return {"failed": failed, "paused": paused, "running": begun(), "waiting": begun(approve_above=0)}
 
 
-def head(office):
+def head(office, act):
+    """The log's head before an act that can be done: who is to be resumed is paused."""
+    if act == "parties resume":
+        who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
+        order_party(office.store, "so-tu-phap", PartyOrder.PAUSE, **who)
+    return log_head(office)
+
+
+def log_head(office):
     with office.store.read() as view:
         return view.log_head()
 
 
+@pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_without_a_person_and_without_yes_nothing_is_done(cli, office, acts, form):
-    for act in ACTS:
-        arguments, before = acts(act), head(office)
-        result = cli(*arguments, "--reason", "thử", *form)
-        assert (act, result.code, "SYS-080" in result.err) == (act, 1, True), result.err
-        assert head(office) == before, act
-
-
-def test_a_yes_from_a_pipe_is_no_person(process, office, acts):
-    before = head(office)
-    result = process(*acts("replay"), "--reason", "thử", folder=office.folder, stdin=b"y\n")
+def test_without_a_person_and_without_yes_nothing_is_done(cli, stage, acts, act, form):
+    before = head(stage, act)
+    result = cli(*acts(act), "--reason", "thử", *form)
     assert (result.code, "SYS-080" in result.err) == (1, True), result.err
-    assert head(office) == before
+    assert log_head(stage) == before
+
+
+def test_a_yes_from_a_pipe_is_no_person(process, quiet, acts):
+    before = log_head(quiet)
+    result = process(*acts("replay"), "--reason", "thử", folder=quiet.folder, stdin=b"y\n")
+    assert (result.code, "SYS-080" in result.err) == (1, True), result.err
+    assert log_head(quiet) == before
 
 
 @pytest.fixture
@@ -241,21 +271,21 @@ def _all(terminal):
     return said.decode()
 
 
-def test_a_person_is_asked_and_no_is_exit_1_with_nothing_done(office, acts, terminal):
-    for act in ACTS:
-        arguments, before = acts(act), head(office)
-        code, said = terminal("n", *arguments, "--reason", "thử")
-        assert (act, code, "[y/N]" in said, "SYS-081" in said) == (act, 1, True, True), said
-        assert head(office) == before, act
-    assert not (office.folder / "empty.sqlite3").exists()  # what a restore would have made
+@pytest.mark.parametrize("act", ACTS)
+def test_a_person_is_asked_and_no_is_exit_1(stage, acts, terminal, act):
+    before = head(stage, act)
+    code, said = terminal("n", *acts(act), "--reason", "thử")
+    assert (code, "[y/N]" in said, "SYS-081" in said) == (1, True, True), said
+    assert log_head(stage) == before
+    assert not (stage.folder / "empty.sqlite3").exists()
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_a_person_who_says_yes_has_it_done(office, acts, terminal, act):
-    arguments, before = acts(act), head(office)
-    code, said = terminal("y", *arguments, "--reason", "thử")
-    assert (code, "[y/N]" in said) == (0, True), said
+def test_a_person_is_asked_and_yes_does_it(own, acts, terminal, act):
+    before = head(own, act)
+    code, said = terminal("y", *acts(act), "--reason", "thử")
+    assert (code, "[y/N]" in said, "SYS-081" in said) == (0, True, False), said
     if act == "restore":  # into another database than the office's
-        assert (office.folder / "empty.sqlite3").exists()
+        assert (own.folder / "empty.sqlite3").exists()
     else:
-        assert head(office) != before
+        assert log_head(own) != before

@@ -29,7 +29,13 @@ def kept(tmp_path):
     told = {**ours, "LANG": "vi_VN.UTF-8", "PYTHONUNBUFFERED": "1"}
     program = [sys.executable, "-m", "gateway", "demo", "--keep", "--dir", str(tmp_path / "demo")]
     with subprocess.Popen(
-        program, cwd=tmp_path, env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        program,
+        cwd=tmp_path,
+        env=told,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=hears_ctrl_c,
     ) as running:
         watch = threading.Timer(3 * PATIENCE_S, running.kill)  # a dozen commands, and a console
         watch.start()
@@ -47,6 +53,11 @@ def kept(tmp_path):
             watch.cancel()
             running.kill()
     return code, "".join(lines) + rest, page
+
+
+def hears_ctrl_c():
+    """As at a terminal: a shell lets what it starts aside ignore it, and who is started by that does so too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def look_at_console(out):

@@ -12,15 +12,9 @@ import jsonschema_rs
 import mail
 import pki
 import pytest
-import schemathesis
 import served
 from lxml import etree
 from patience import PATIENCE_S
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from gateway.core.problems import catalogue
 from gateway.web import docs
@@ -167,17 +161,24 @@ def test_the_page_needs_nothing_from_anywhere_and_its_links_lead_somewhere(door)
         assert operation["operationId"] in links.ids
 
 
-schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
-SCHEMA = schemathesis.openapi.from_dict(docs.openapi())
-CHECKS = (content_type_conformance, response_schema_conformance, status_code_conformance)
+@pytest.fixture(scope="module")
+def generator():
+    """Makes requests of an operation, and holds answers against the description. Loaded by the worker that uses it: it is large."""
+    import schemathesis
+    from schemathesis.specs.openapi import checks
+
+    schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+    held = (checks.content_type_conformance, checks.response_schema_conformance, checks.status_code_conformance)
+    return schemathesis.openapi.from_dict(docs.openapi()), held
 
 
 @pytest.mark.parametrize("operation", [f"{m} {a}" for m, a in sorted(described())])
-def test_the_door_answers_as_described_whatever_is_asked(door, operation):
+def test_the_door_answers_as_described_whatever_is_asked(door, operation, generator):
     """Generated requests, valid and not, by a registered party: never a 5xx of ours, always what the description says."""
     method, address = operation.split(" ", 1)
     base = f"http://127.0.0.1:{door.port}"
-    strategy = SCHEMA[address][method].as_strategy()
+    described_as, checks = generator
+    strategy = described_as[address][method].as_strategy()
 
     @hypothesis.given(case=strategy)
     @hypothesis.settings(
@@ -194,7 +195,7 @@ def test_the_door_answers_as_described_whatever_is_asked(door, operation):
             base_url=base, headers={"Authorization": f"Bearer {pki.token('cong-dvc')}"}, timeout=PATIENCE_S
         )
         assert response.status_code < 500, response.content[:500]
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=checks)
 
     ask()
 
