@@ -1,7 +1,7 @@
 """What years of messages cost those who ask today: ``python bench/years.py --sizes 10000 100000 1000000``.
 
-Makes stores of so many messages and asks each the questions that are asked all the time: time, and on SQLite the steps of its
-machine, which no other work on this computer disturbs. One month of finished dossiers goes through the real counter and the real
+Makes stores of so many messages and asks each the questions that are asked all the time: time, and the steps of SQLite's machine or
+the pages that PostgreSQL looks at, which no other work on this computer disturbs. One month of finished dossiers goes through the real counter and the real
 store; the other months are copies of its rows with ids, times, digests, seals and chain of their own, so that ``log verify`` and
 its comparison of the tables find nothing to say. A last month, the same in every store, has what is open today: dossiers, held
 lanes with what waits behind them, unread inboxes.
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,16 +28,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "pki")]
 
+import nodes  # noqa: E402
 from license import EVERYTHING  # noqa: E402
 from sqlalchemy import event, func, insert, select, text, update  # noqa: E402
 
+from gateway import wiring  # noqa: E402
 from gateway.console.menu import MENU, PAGES  # noqa: E402
 from gateway.console.render import page_html  # noqa: E402
 from gateway.console.room import DeskCall, Room, Shown  # noqa: E402
 from gateway.core import chain  # noqa: E402
 from gateway.core.deadlines import DeadlineRules  # noqa: E402
 from gateway.core.effects import Files, Moves, Notes  # noqa: E402
-from gateway.core.ledger import Counter, enter  # noqa: E402
+from gateway.core.ledger import Counter, LogLine, enter  # noqa: E402
 from gateway.core.lifecycle import LifeRules  # noqa: E402
 from gateway.core.model import (  # noqa: E402
     Address,
@@ -55,11 +58,15 @@ from gateway.core.parties import Parties, Party, Receives, Role  # noqa: E402
 from gateway.core.problems import Lang, Problem  # noqa: E402
 from gateway.core.statistics import By  # noqa: E402
 from gateway.services import profiles  # noqa: E402
+from gateway.services.archiving import ArchiveKeeper, make_archive, month_of  # noqa: E402
+from gateway.services.backups import check_backup, make_backup, read_backup  # noqa: E402
 from gateway.services.operators import AtTheDesk  # noqa: E402
+from gateway.services.proving import prove_log  # noqa: E402
 from gateway.services.reports import report  # noqa: E402
 from gateway.services.watch import alerts, late  # noqa: E402
 from gateway.settings import load  # noqa: E402
 from gateway.store import Store, bring_up_to_date, open_engine, tables, upgrade  # noqa: E402
+from gateway.store.archives import Archives  # noqa: E402
 from gateway.store.compare import compare_with_log  # noqa: E402
 from gateway.store.engine import Bulk  # noqa: E402
 from gateway.store.packing import Packer, Patterns  # noqa: E402
@@ -67,6 +74,7 @@ from gateway.store.persons import DeskSession  # noqa: E402
 from gateway.store.seals import row_seal  # noqa: E402
 from gateway.store.types import Json, UtcDateTime, decode_json, encode_json  # noqa: E402
 from gateway.store.view import LOG, MILESTONES, feed  # noqa: E402
+from signing.heads import Heads  # noqa: E402
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 CODES = {PORTAL: "H19.909", AGENCY: "H19.901"}
@@ -520,8 +528,36 @@ def pages(years: Years, folder: Path) -> dict[str, Callable[[], Any]]:
     return {f"trang / page: {name}": made for name, made in found.items()}
 
 
+def acts(years: Years) -> dict[str, Callable[[], Any]]:
+    """What is done all the time; it leaves something behind, so it is asked last."""
+    store, some = years.store, count()
+
+    def line() -> None:
+        with store.begin() as tx:
+            tx.note(LogLine(what="years", who="gateway"), years.now)
+
+    def tray() -> None:
+        clerk = Clerk(store, f"moi-{next(some)}-", years.now)
+        clerk.take([one for number in range(8) for one in clerk.life(number, 1)])
+
+    def proof() -> None:
+        with store.read() as view:
+            head = view.log_head()
+            since = view.line_before(head.number - 999)
+        if not prove_log(store, Heads(()), since=since, witnesses={}).whole:
+            raise SystemExit("the log is not whole")
+
+    return {
+        "commit: a line of the log": line,
+        "commit: a tray of 8 new messages": tray,
+        "log verify, 1,000 lines": proof,
+    }
+
+
 class Steps:
     """Counts what SQLite's machine does, in hundreds of steps."""
+
+    unit = "hundreds of SQLite's steps"
 
     def __init__(self, store: Store) -> None:
         self.count = 0
@@ -540,6 +576,33 @@ class Steps:
         ask()
         before = self.count
         ask()
+        return self.count - before
+
+
+class Pages:
+    """Counts the pages that PostgreSQL looks at: each question is explained before it is asked (EXPLAIN (ANALYZE, BUFFERS))."""
+
+    unit = "PostgreSQL's pages"
+
+    def __init__(self, store: Store) -> None:
+        self.count, self._on = 0, False
+        event.listen(store.engine, "before_cursor_execute", self._explain)
+
+    def _explain(self, connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        if self._on and statement.lstrip().upper().startswith(("SELECT", "WITH")) and "FOR UPDATE" not in statement:
+            with connection.connection.cursor() as beside:
+                beside.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", given)
+                plan = beside.fetchone()[0][0]["Plan"]
+            self.count += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+    def of(self, ask: Callable[[], Any]) -> int:
+        """How many pages a question looks at, when it was asked before."""
+        ask()
+        before, self._on = self.count, True
+        try:
+            ask()
+        finally:
+            self._on = False
         return self.count - before
 
 
@@ -574,6 +637,45 @@ def urls(database: str | None, sizes: Iterable[int]) -> Iterator[tuple[int, str]
                 yield size, database
 
 
+def _size(store: Store) -> float:
+    """What the database takes on disk, MB."""
+    with store.engine.connect() as connection:
+        if store.engine.dialect.name == "postgresql":
+            return float(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()) / 1e6
+    store.clear_traces()  # from the journal into the file
+    return Path(str(store.engine.url.database)).stat().st_size / 1e6
+
+
+def kept(years: Years, folder: Path, *, backup: bool) -> dict[str, str]:
+    """What an archive of a month and a backup take, in CPU and on disk."""
+    node = nodes.Node(folder=folder / "nut")
+    node.prepare()
+    settings = load(node.folder / "lienthong.toml", {}).settings
+    key, store, now = wiring.load_key(settings), years.store, datetime.now(UTC)
+    if key is None:
+        raise SystemExit("no key")
+    told: dict[str, str] = {}
+    store.archives = Archives(folder / "luu-tru")
+    certificates = tuple(wiring.own_certificates(settings))
+    keeper = ArchiveKeeper(
+        store=store, archives=store.archives, key=key, certificates=certificates, gateway=settings.node.identifier
+    )
+    began = time.process_time()
+    made = make_archive(keeper, month_of(FIRST), now)
+    told["an archive of the first month"] = (
+        f"{time.process_time() - began:.1f} s CPU, {made.bodies:,} bodies, {made.size / 1e6:.1f} MB"
+    )
+    if backup:
+        began, path = time.process_time(), folder / "ban.zip"
+        of = make_backup(store, path, key, gateway="H19.900", files={}, who="operator:years", now=now)
+        took, size = time.process_time() - began, path.stat().st_size / 1e6
+        told["a backup"] = f"{took:.0f} s CPU, {of.rows:,} rows, {size:,.0f} MB"
+        began = time.process_time()
+        check_backup(read_backup(path, certificates))
+        told["a backup, read again"] = f"{time.process_time() - began:.0f} s CPU"
+    return told
+
+
 def _cpu(ask: Callable[[], Any]) -> float:
     """The CPU of one asking, the least of three, when it was asked before."""
     took = []
@@ -584,44 +686,52 @@ def _cpu(ask: Callable[[], Any]) -> float:
     return min(took[1:])
 
 
+def measure(url: str, years: Years, *, prove: bool, backup: bool) -> dict[str, str]:
+    """One column of the table."""
+    store = years.store
+    table = {"messages": f"{years.messages:,}", "on disk": f"{_size(store):,.0f} MB"}
+    counter = Pages(store) if url.startswith("postgresql") else Steps(store)
+    for name, ask in questions(years).items():
+        table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, ask in pages(years, Path(folder)).items():
+            table[name] = f"{_cpu(ask) * 1000:.0f} ms CPU; {counter.of(ask):,}"
+    table["opening the store"] = f"{_timed(lambda: Store(open_engine(url)).dispose()) * 1000:.1f} ms"
+    for name, ask in acts(years).items():
+        table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
+    if prove:
+        checked = chain.verify_chain(store.log_entries())
+        table["chain, tables"] = f"{checked.whole}, {compare_with_log(store).count} differ"
+    with tempfile.TemporaryDirectory() as folder:
+        return table | kept(years, Path(folder), backup=backup)
+
+
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description="What years of messages cost those who ask today.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--database", help="a PostgreSQL database that may be emptied; default: SQLite files")
     parser.add_argument("--prove", action="store_true", help="walk the whole chain and compare all tables, too")
+    parser.add_argument("--backups", type=int, default=100_000, help="back stores up that are no larger than this")
     given = parser.parse_args()
-    table: dict[str, list[str]] = {}
+    columns: list[dict[str, str]] = []
     held, running, dossiers = 200, 300, 1100
     today = held * 6 + running * 2
     for size, url in urls(given.database, given.sizes):
         began = time.perf_counter()
         months = months_of(size, dossiers * LIFE, today)
         years = make(url, months=months, dossiers=dossiers, held=held, running=running)
-        table.setdefault("messages", []).append(f"{years.messages:,}")
-        table.setdefault("made in, s", []).append(f"{time.perf_counter() - began:,.0f}")
-        if given.database is None:
-            years.store.clear_traces()
-            table.setdefault("file, MB", []).append(f"{Path(url.removeprefix('sqlite:///')).stat().st_size / 1e6:,.0f}")
-        steps = Steps(years.store) if given.database is None else None
-        for name, ask in questions(years).items():
-            counted = "" if steps is None else f"; {steps.of(ask):,}"
-            table.setdefault(name, []).append(f"{_timed(ask) * 1000:.1f} ms{counted}")
-        with tempfile.TemporaryDirectory() as folder:
-            for name, ask in pages(years, Path(folder)).items():
-                counted = "" if steps is None else f"; {steps.of(ask):,}"
-                table.setdefault(name, []).append(f"{_cpu(ask) * 1000:.0f} ms CPU{counted}")
-        table.setdefault("opening the store", []).append(f"{_timed(lambda: Store(years.store.engine)) * 1000:.1f} ms")  # noqa: B023
-        if given.prove:
-            checked = chain.verify_chain(years.store.log_entries())
-            found = compare_with_log(years.store)
-            table.setdefault("chain, tables", []).append(f"{checked.whole}, {found.count} differ")
+        made = {"made in": f"{time.perf_counter() - began:,.0f} s"}
+        columns.append(made | measure(url, years, prove=given.prove, backup=size <= given.backups))
         years.store.dispose()
         print(f"| {size:,} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    print("| (median time; hundreds of SQLite's steps) | " + " | ".join(f"{size:,}" for size in given.sizes) + " |")
+        for name, cell in columns[-1].items():  # as far as it has come: the largest takes hours
+            print(f"|   {name}: {cell}", file=sys.stderr, flush=True)
+    unit = Pages.unit if given.database else Steps.unit
+    print(f"| (median time; {unit}) | " + " | ".join(f"{size:,}" for size in given.sizes) + " |")
     print("|---|" + "---|" * len(given.sizes))
-    for name, cells in table.items():
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    for name in dict.fromkeys(name for column in columns for name in column):
+        print(f"| {name} | " + " | ".join(column.get(name, "–") for column in columns) + " |")
 
 
 if __name__ == "__main__":
