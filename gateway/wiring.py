@@ -244,7 +244,7 @@ def file_folder(settings: Settings) -> FileFolder | None:
     """Where this node keeps files; None where it keeps none."""
     from gateway.store.filefolder import FileFolder
 
-    return FileFolder(settings.files.folder) if settings.files.folder is not None else None
+    return FileFolder(settings.files.folder, settings.archive.folder) if settings.files.folder is not None else None
 
 
 def file_desk(settings: Settings, store: Store | None) -> FileDesk | None:

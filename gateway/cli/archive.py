@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +29,12 @@ from gateway.cli.show import when
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
+from gateway.store.filefolder import FILES_SUFFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.core.stored_files import StoredFile
 
 archive = Group(
     "archive",
@@ -35,9 +46,11 @@ archive = Group(
         "search": LazyCommand("gateway.cli.archive:search", "Tìm trong các tệp lưu trữ.", "Search the archives."),
     },
     vi="Lưu trữ: nội dung của các tháng đã qua rời cơ sở dữ liệu vào tệp của từng tháng (archive.folder), được nén, ký và kiểm "
-    "trước khi lấy ra. Dòng của thông điệp, hồ sơ và nhật ký ở lại, nên mọi lệnh dùng được như trước.",
+    "trước khi lấy ra; tệp mà thông điệp dẫn tới rời files.folder vào thư mục <tháng>.tep, cũng được ký và kiểm trước. "
+    "Dòng của thông điệp, hồ sơ và nhật ký ở lại, nên mọi lệnh dùng được như trước.",
     en="Archives: the bytes of months that are over leave the database for a file of each month (archive.folder), packed, "
-    "signed, and verified before anything is taken out. The rows of messages, dossiers and the log stay, so all works as "
+    "signed, and verified before anything is taken out; files that messages name leave files.folder for a folder <month>.tep, "
+    "signed and verified before, too. The rows of messages, dossiers and the log stay, so all works as "
     "before.",
     no_args_is_help=True,
 )
@@ -52,8 +65,16 @@ archive = Group(
 @asking
 def make(call: CommandRun, before: str | None, reason: str | None) -> int:
     """Makes what is due."""
-    from gateway.services.archiving import bounds_of, make_archive, month_of, months_back, months_due
-    from gateway.wiring import archive_keeper
+    from gateway.services.archiving import (
+        archive_files,
+        bounds_of,
+        file_months_due,
+        make_archive,
+        month_of,
+        months_back,
+        months_due,
+    )
+    from gateway.wiring import archive_keeper, file_folder
 
     call.need(OperatorRole.ADMINISTRATOR, "archive make")
     screen, now, months = call.screen, call.now, call.settings.archive.after_months
@@ -63,7 +84,7 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
         )
     except ValueError as error:
         raise click.BadParameter(str(before), param_hint="--before") from error
-    keeper = archive_keeper(call.settings, call.store)
+    keeper, folder = archive_keeper(call.settings, call.store), file_folder(call.settings)
     due = months_due(call.store, min(until, bounds_of(month_of(now))[0]))
     why = call.agreed("archive make", reason, f"Lưu trữ {len(due)} tháng?", f"Archive {len(due)} months?")
     for name in due:
@@ -74,6 +95,16 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
             screen.line(
                 f"{name}: {made.bodies} nội dung, {made.bytes} byte, tệp {made.size} byte.",
                 f"{name}: {made.bodies} bodies, {made.bytes} bytes, a file of {made.size} bytes.",
+            )
+    for name in [] if folder is None else file_months_due(keeper):
+        assert folder is not None
+        files = archive_files(keeper, folder, name, now, who=f"operator:{call.person}", reason=why)
+        if screen.as_json:
+            screen.row({**asdict(files), "name": f"{name}{FILES_SUFFIX}"})
+        else:
+            screen.line(
+                f"{name}{FILES_SUFFIX}: {files.files} tệp, {files.bytes} byte.",
+                f"{name}{FILES_SUFFIX}: {files.files} files, {files.bytes} bytes.",
             )
     if not due:
         screen.note("Không có tháng nào cần lưu trữ.", "No month is to be archived.")
@@ -88,24 +119,26 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
 @argument("names", nargs=-1, metavar="[YYYY-MM]…")
 def verify(call: CommandRun, names: tuple[str, ...]) -> int:
     """Verifies the archives that are named, or all."""
-    from gateway.services.archiving import verify_archive
+    from gateway.services.archiving import verify_archive, verify_file_archive
     from gateway.wiring import archive_keeper
 
     call.need(OperatorRole.VIEWER, "archive verify")
     keeper, screen, wrong = archive_keeper(call.settings, call.store), call.screen, []
     with call.store.read() as view:
-        records = view.archives()
+        records, of_files = view.archives(), view.file_archives()
     for name in set(names) - {one.name for one in records}:
         raise Stopped(unknown("archive", name))
-    for one in records:
-        if names and one.name not in names:
+    looks = [(one.name, one.name, partial(verify_archive, keeper, one)) for one in records]
+    looks += [(f"{one.name}{FILES_SUFFIX}", one.name, partial(verify_file_archive, keeper, one)) for one in of_files]
+    for shown, month, look in sorted(looks, key=lambda row: row[0]):
+        if names and month not in names:
             continue
-        flaws = verify_archive(keeper, one)
-        wrong += [Problem("SYS-197", {"archive": one.name, "reason": ", ".join(flaws[:5])})] if flaws else []
+        flaws = look()
+        wrong += [Problem("SYS-197", {"archive": shown, "reason": ", ".join(flaws[:5])})] if flaws else []
         if screen.as_json:
-            screen.row({"archive": one.name, "whole": not flaws, "flaws": flaws})
+            screen.row({"archive": shown, "whole": not flaws, "flaws": flaws})
         elif not flaws:
-            screen.line(f"{one.name}: nguyên vẹn.", f"{one.name}: whole.")
+            screen.line(f"{shown}: nguyên vẹn.", f"{shown}: whole.")
     if wrong and not screen.as_json:
         raise Stopped(*wrong)
     return PROBLEMS if wrong else FINE
@@ -120,7 +153,7 @@ def list_(call: CommandRun) -> int:
     """Lists them."""
     call.need(OperatorRole.VIEWER, "archive list")
     with call.store.read() as view:
-        records = view.archives()
+        records, of_files = view.archives(), view.file_archives()
     for one in records:
         ailing = call.store.archives.ailing(one)
         if call.screen.as_json:
@@ -130,6 +163,16 @@ def list_(call: CommandRun) -> int:
         call.screen.line(
             f"{one.name}: {one.bodies} nội dung, {one.bytes} byte trong tệp {one.size} byte, làm lúc {when(one.made_at)}{note}",
             f"{one.name}: {one.bodies} bodies, {one.bytes} bytes in a file of {one.size} bytes, made {when(one.made_at)}{note}",
+        )
+    for files in of_files:
+        name, ailing = f"{files.name}{FILES_SUFFIX}", call.store.archives.ailing_files(files)
+        if call.screen.as_json:
+            call.screen.row({**asdict(files), "name": name, "ailing": ailing})
+            continue
+        note = "" if ailing is None else call.screen.text(f", BẤT THƯỜNG: {ailing}", f", WRONG: {ailing}")
+        call.screen.line(
+            f"{name}: {files.files} tệp, {files.bytes} byte, làm lúc {when(files.made_at)}{note}",
+            f"{name}: {files.files} files, {files.bytes} bytes, made {when(files.made_at)}{note}",
         )
     return FINE
 
@@ -148,15 +191,31 @@ def get(call: CommandRun, digest: str, reason: str | None) -> int:
     call.need(OperatorRole.AUDITOR, "archive get")
     why = reason_of(call, reason, "archive get")
     with call.store.read() as view:
-        content = view.body(digest)
-    if content is None:
+        content, file = view.body(digest), view.file(digest)
+    path = None if content is not None or file is None else _path_of(call, file)
+    if content is None and path is None:
         raise Stopped(unknown("body", digest))
     with call.store.begin() as tx:
         tx.note(
             LogLine(what="body.read", who=f"operator:{call.person}", facts={"digest": digest, "reason": why}), call.now
         )
-    sys.stdout.buffer.write(content)
+    if content is not None:
+        sys.stdout.buffer.write(content)
+    elif path is not None:
+        with path.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
     return FINE
+
+
+def _path_of(call: CommandRun, file: StoredFile) -> Path:
+    """Where a file's bytes lie. Raises Stopped (FIL-016) where they are not."""
+    from gateway.wiring import file_folder
+
+    folder = file_folder(call.settings)
+    path = None if folder is None or not file.kept else folder.path_of(file)
+    if path is None or not path.exists():
+        raise Stopped(Problem("FIL-016", {"digest": file.digest}))
+    return path
 
 
 @command(
@@ -172,7 +231,7 @@ def search(call: CommandRun, text: str, limit: int) -> int:
 
     call.need(OperatorRole.AUDITOR, "archive search")
     with call.store.read() as view:
-        records = view.archives()
+        records, of_files = view.archives(), view.file_archives()
     found = 0
     for one in records:
         with opened(call.store.archives.path(one.name)) as file:
@@ -185,6 +244,20 @@ def search(call: CommandRun, text: str, limit: int) -> int:
                     call.screen.line("  ".join([one.name, *(str(row[name] or "–") for name in told)]))
         if found >= limit:
             break
+    for files in of_files:
+        named = (row for row in call.store.archives.files(files.name).rows() if _is_about(row, text))
+        for of_file in islice(named, max(0, limit - found)):
+            found += 1
+            name = f"{files.name}{FILES_SUFFIX}"
+            if call.screen.as_json:
+                call.screen.row({"archive": name, **of_file})
+            else:
+                call.screen.line("  ".join([name, of_file["digest"], str(of_file["size"]), of_file["media_type"]]))
     if not found:
         call.screen.note("Không thấy.", "Nothing found.")
     return FINE
+
+
+def _is_about(row: Mapping[str, Any], text: str) -> bool:
+    """Whether a file is this one, or is named by this message or in this dossier."""
+    return text == row["digest"] or any(text in (message, ma_ho_so) for message, ma_ho_so, _ in row["messages"])

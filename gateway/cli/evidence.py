@@ -138,7 +138,7 @@ def _named_files(call: CommandRun, message: str) -> dict[str, Path]:
     if folder is None:
         return {}
     with call.store.read() as view:
-        return {file.digest: folder.place_of(file.digest) for file in view.files_of_message(message)}
+        return {file.digest: folder.path_of(file) for file in view.files_of_message(message)}
 
 
 def _copy(place: Path, source: Path) -> Path:

@@ -514,14 +514,26 @@ def prepare(gate: Gate, settings: Settings, now: Callable[[], datetime], stoppin
 
 def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:
     """Archives what is due by archive.after_months, and rewrites what was erased from; the months that were made."""
-    from gateway.services.archiving import make_archive, months_back, months_due, rewrite_erased
-    from gateway.wiring import archive_keeper
+    from gateway.services.archiving import (
+        archive_files,
+        file_months_due,
+        make_archive,
+        months_back,
+        months_due,
+        rewrite_erased,
+        rewrite_erased_files,
+    )
+    from gateway.wiring import archive_keeper, file_folder
 
-    keeper, months = archive_keeper(settings, store), settings.archive.after_months
+    keeper, months, folder = archive_keeper(settings, store), settings.archive.after_months, file_folder(settings)
     rewrite_erased(keeper, now)
+    rewrite_erased_files(keeper, now)
     due = [] if months is None else months_due(store, months_back(now, months))
     for name in due:
         make_archive(keeper, name, now)
+    if months is not None and folder is not None:
+        for name in file_months_due(keeper):
+            archive_files(keeper, folder, name, now)
     return due
 
 

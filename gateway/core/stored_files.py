@@ -42,6 +42,7 @@ class StoredFile:
     finding: str | None
     kept: bool  # whether its bytes are there
     arrived_at: datetime
+    archive: str | None = None  # the month in whose archive its bytes lie, where they do not lie in the folder of files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

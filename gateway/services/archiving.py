@@ -3,10 +3,14 @@
 A month is written into a file, the file is proven (its signature, each body by its digest, the lines of the log by their
 chain), and only then are the bytes taken out of the database, page by page; whoever is interrupted goes on where it was. What an
 erasure takes out of the database is taken out of the month's file by writing that anew.
+
+The files that a month's messages name leave the folder of files in the same way, for an archive of their own: a file goes with
+the last month in which a message names it. The records say of each in which archive it lies, so whoever may have it gets it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +19,10 @@ from typing import Any, Final
 from gateway.core import chain
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import LogLine
+from gateway.core.model import Fate
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
+from gateway.core.stored_files import FileScan, StoredFile
 from gateway.store import NotAtHand, Store
 from gateway.store.archives import (
     BLOCK,
@@ -29,6 +35,15 @@ from gateway.store.archives import (
     pattern_of,
     without,
 )
+from gateway.store.file_archives import (
+    FILES_KIND,
+    LONGEST_MANIFEST,
+    FileArchive,
+    FileArchiveRecord,
+    FileArchiveWriter,
+    index_line,
+)
+from gateway.store.filefolder import FILES_SUFFIX, FileFolder
 from signing.certificates import Certificate
 from signing.jws import Jws, JwsFlaw, sign_jws
 from signing.sign import SigningKey
@@ -36,6 +51,8 @@ from signing.sign import SigningKey
 KIND: Final = "lienthong-archive"
 MADE: Final = "archive.made"  # what lines of the log say
 REWRITTEN: Final = "archive.rewritten"
+FILES_MADE: Final = "archive.files-made"
+FILES_REWRITTEN: Final = "archive.files-rewritten"
 PAGE: Final = 200
 _LONGEST: Final = 16_384
 
@@ -284,3 +301,183 @@ def _path(keeper: ArchiveKeeper, name: str) -> Any:
         return keeper.archives.path(name)
     except NotAtHand as error:
         raise Stopped(Problem("SYS-198", {"archive": name, "reason": "archive.folder"})) from error
+
+
+# -- files --------------------------------------------------------------------------------------------------------------
+
+
+def file_months_due(keeper: ArchiveKeeper) -> list[str]:
+    """The archived months whose files are in no archive yet, in order."""
+    with keeper.store.read() as view:
+        made = {one.name for one in view.file_archives()}
+        return [one.name for one in view.archives() if one.name not in made]
+
+
+def archive_files(
+    keeper: ArchiveKeeper,
+    folder: FileFolder,
+    name: str,
+    now: datetime,
+    *,
+    who: str = "gateway",
+    reason: str | None = None,
+) -> FileArchiveRecord:
+    """Writes the archive of a month's files, proves it, and takes them out of their folder.
+
+    One that is on record already is proven again, and what is left of its files goes. Raises Stopped: SYS-197 it does not hold
+    what it should, nothing was taken out; SYS-198 no folder, or it cannot be written.
+    """
+    with keeper.store.read() as view:
+        known = next((one for one in view.file_archives() if one.name == name), None)
+    if known is None:
+        known = _files_written(keeper, folder, name, now, who, reason)
+    elif flaws := verify_file_archive(keeper, known):
+        raise _broken(name, flaws[0])
+    _take_files_out(keeper, folder, known, now)
+    return known
+
+
+def _files_written(
+    keeper: ArchiveKeeper, folder: FileFolder, name: str, now: datetime, who: str, reason: str | None
+) -> FileArchiveRecord:
+    path, store = _archive(keeper, name).path, keeper.store
+    try:
+        writer = FileArchiveWriter(path)
+    except OSError as error:
+        raise Stopped(
+            Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
+        ) from error
+    try:
+        for file, line in _of_month(keeper, name):
+            if not writer.add(file, folder, line):
+                raise _broken(name, f"file {file.digest}")
+        index = writer.index()
+        manifest = _files_signed(keeper, name, index, writer.files, writer.bytes, now)
+        writer.archive.write(index, manifest)
+        if flaws := list(_file_flaws(keeper, writer.archive, manifest)):
+            raise _broken(name, flaws[0])
+        writer.publish()
+    except OSError as error:
+        writer.abandon()
+        raise Stopped(
+            Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
+        ) from error
+    except BaseException:
+        writer.abandon()
+        raise
+    record = FileArchiveRecord(name=name, files=writer.files, bytes=writer.bytes, made_at=now, manifest=manifest)
+    with store.begin() as tx:
+        tx.put_file_archive(record)
+        told = {"archive": name, "files": record.files, "list": hashlib.sha256(index).hexdigest()}
+        tx.note(LogLine(what=FILES_MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now)
+    return record
+
+
+def _of_month(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile, bytes]]:
+    """The files that messages of this month name, and none of a later one; with what the list says of each."""
+    since, until = bounds_of(name)
+    after: tuple[datetime, str] | None = None
+    while True:
+        with keeper.store.read() as view:
+            page = view.received_between(since, until, after, PAGE)
+            found = view.files_named_last([one.id for one in page if one.state is Fate.ACCEPTED], until)
+            lines = [index_line(file, view.uses_of_file(file.digest)) for file in found]
+        if not page:
+            return
+        for file, line in zip(found, lines, strict=True):
+            if file.scan is not FileScan.UNKNOWN:  # the scanner is still to look at it
+                yield file, line
+        after = page[-1].received_at, page[-1].id
+
+
+def _files_signed(keeper: ArchiveKeeper, name: str, index: bytes, files: int, size: int, now: datetime) -> str:
+    payload: dict[str, Any] = {
+        "month": name, "gateway": keeper.gateway, "at": now.astimezone(UTC).isoformat(timespec="seconds"),
+        "list": hashlib.sha256(index).hexdigest(), "files": files, "bytes": size,
+    }  # fmt: skip
+    return sign_jws(payload, FILES_KIND, keeper.key)
+
+
+def verify_file_archive(keeper: ArchiveKeeper, record: FileArchiveRecord) -> list[str]:
+    """What is wrong with an archive of files, in words; nothing where it is what was signed and recorded."""
+    try:
+        return list(_file_flaws(keeper, _archive(keeper, record.name), record.manifest, name=record.name))
+    except (OSError, NotAtHand, Stopped):
+        return ["missing"]
+
+
+def _file_flaws(keeper: ArchiveKeeper, archive: FileArchive, manifest: str, name: str | None = None) -> Iterator[str]:
+    if archive.manifest() != manifest:
+        yield "manifest"
+    try:
+        read = Jws.read(manifest, FILES_KIND, LONGEST_MANIFEST)
+        read.by(keeper.certificates, datetime.fromisoformat(read.payload["at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        yield f"signature: {error}" if isinstance(error, JwsFlaw) else "signature"
+        return
+    if name is not None and read.payload["month"] != name:
+        yield "month"
+    if hashlib.sha256(archive.index()).hexdigest() != read.payload["list"]:
+        yield "list"
+    yield from archive.flaws()
+
+
+def _take_files_out(keeper: ArchiveKeeper, folder: FileFolder, record: FileArchiveRecord, now: datetime) -> None:
+    """The files that are in the archive, out of their folder. What was erased meanwhile goes out of the archive, later."""
+    for row in _archive(keeper, record.name).rows():
+        digest = str(row["digest"])
+        with keeper.store.begin() as tx:
+            known = tx.lock_file(digest, now)
+            if known is not None and known.kept and known.archive in (None, record.name):
+                tx.archive_file(digest, record.name)
+                folder.set_aside(digest)
+            else:
+                tx.drop_from_file_archive(record.name)
+                if known is None:
+                    tx.drop_file(digest)
+        folder.remove(digest)
+
+
+def rewrite_erased_files(keeper: ArchiveKeeper, now: datetime, *, who: str = "gateway") -> list[str]:
+    """Takes out of archives the files that the records have there no longer; out of which ones. Raises as archive_files()."""
+    with keeper.store.read() as view:
+        pending = view.file_archives_to_rewrite()
+    for name in pending:
+        _rewrite_files(keeper, name, now, who)
+    return pending
+
+
+def _rewrite_files(keeper: ArchiveKeeper, name: str, now: datetime, who: str) -> None:
+    archive, store = _archive(keeper, name), keeper.store
+    with store.read() as view:
+        left = {one.digest: (one, view.uses_of_file(one.digest)) for one in view.files_in_archive(name)}
+    try:
+        there = archive.digests()
+        if lost := sorted(left.keys() - there):
+            raise _broken(name, f"file {lost[0]}")
+        gone = sorted(there - left.keys())
+        for digest in gone:
+            archive.remove(digest)
+        index = b"".join(index_line(*left[digest]) for digest in sorted(left))
+        size = sum(one.size for one, _ in left.values())
+        manifest = _files_signed(keeper, name, index, len(left), size, now)
+        archive.write(index, manifest)
+    except OSError as error:
+        raise Stopped(
+            Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
+        ) from error
+    with store.begin() as tx:
+        tx.rewrite_file_archive(name, len(left), size, manifest)
+        told = {"archive": name, "erased": len(gone), "files": len(left), "list": hashlib.sha256(index).hexdigest()}
+        tx.note(LogLine(what=FILES_REWRITTEN, who=who, facts=told), now)
+
+
+def _archive(keeper: ArchiveKeeper, name: str) -> FileArchive:
+    try:
+        return keeper.archives.files(name)
+    except NotAtHand as error:
+        raise Stopped(Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": "archive.folder"})) from error
+
+
+def _broken(name: str, reason: str) -> Stopped:
+    return Stopped(Problem("SYS-197", {"archive": f"{name}{FILES_SUFFIX}", "reason": reason}))

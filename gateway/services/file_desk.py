@@ -208,7 +208,10 @@ class FileDesk:
         if file.kept:
             if party is not None and tx.file_bytes_of(party.id, now) > (quota := self.quota_of(party)):
                 raise Stopped(Problem("FIL-003", {"quota_mb": quota // 1_000_000}))
-            self.folder.adopt(part.path, file.digest)
+            if there is not None and there.archive is not None and self.folder.path_of(there).exists():
+                part.path.unlink()  # it lies in an archive
+            else:
+                self.folder.adopt(part.path, file.digest)
         elif there is not None and there.kept:
             self.folder.set_aside(file.digest)  # the same bytes came before the scanner knew
 
@@ -225,17 +228,17 @@ class FileDesk:
             raise Stopped(Problem("FIL-005"))
         if found.scan is FileScan.INFECTED:
             raise Stopped(Problem("FIL-007", {"ma": "–", "digest": digest, "found": found.finding}))
-        if not found.kept or not self.folder.place_of(digest).exists():
+        if not found.kept or not self.folder.path_of(found).exists():
             log.error("file %s is on record and not in its folder", digest)
             raise Stopped(Problem("FIL-016", {"digest": digest}))
         return found
 
-    def open(self, digest: str) -> BinaryIO:
+    def open(self, file: StoredFile) -> BinaryIO:
         """The bytes of a file that was found. Raises Stopped (FIL-016) where it went meanwhile."""
         try:
-            return self.folder.place_of(digest).open("rb")
+            return self.folder.path_of(file).open("rb")
         except OSError as error:
-            raise Stopped(Problem("FIL-016", {"digest": digest})) from error
+            raise Stopped(Problem("FIL-016", {"digest": file.digest})) from error
 
     # Keeping order
 

@@ -757,7 +757,7 @@ def _files(found: Iterable[StoredFile], folder: FileFolder) -> tuple[ParcelFile,
     """The files of a message where they lie; the problem where one is not there any more."""
     files: list[ParcelFile] = []
     for file in found:
-        path = folder.place_of(file.digest)
+        path = folder.path_of(file)
         if not file.kept or not path.exists():
             return Problem("DLV-074", {"digest": file.digest})
         files.append(ParcelFile(digest=file.digest, size=file.size, media_type=file.media_type, path=path))

@@ -16,6 +16,7 @@ from gateway.core.parties import NodeAllowance, Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
 from gateway.store import Store, bring_up_to_date
+from gateway.store.filefolder import FILES_SUFFIX
 
 RECEIPT_UNPROVEN = "receipt.unproven"  # a line of the log: a receiver's BienNhan proved nothing
 RECENT = timedelta(days=1)
@@ -165,11 +166,15 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
     """Archives whose files are not there or not as long as they were, and those in which something erased still lies."""
     with store.read() as view:
         records, pending = view.archives(), view.archives_to_rewrite()
-    for one in records:
-        reason = store.archives.ailing(one) or ("erased" if one.name in pending else None)
+        of_files, files_pending = view.file_archives(), view.file_archives_to_rewrite()
+    found = [(one.name, store.archives.ailing(one) or ("erased" if one.name in pending else None)) for one in records]
+    for files in of_files:
+        ailing = store.archives.ailing_files(files) or ("erased" if files.name in files_pending else None)
+        found.append((f"{files.name}{FILES_SUFFIX}", ailing))
+    for name, reason in found:
         if reason is not None:
-            facts = {"code": "SYS-197", "problem": {"archive": one.name, "reason": reason}}
-            yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=one.name, since=now, facts=facts)
+            facts = {"code": "SYS-197", "problem": {"archive": name, "reason": reason}}
+            yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=name, since=now, facts=facts)
 
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:

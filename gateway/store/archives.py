@@ -23,6 +23,8 @@ from urllib.parse import quote
 
 from gateway.core import chain
 from gateway.store.errors import NotAtHand
+from gateway.store.file_archives import FileArchive, FileArchiveRecord
+from gateway.store.filefolder import FILES_SUFFIX
 from gateway.store.packing import unpacked
 
 SUFFIX: Final = ".luutru"
@@ -77,6 +79,12 @@ class Archives:
             raise NotAtHand(f"archive {name}: archive.folder is not set")
         return self.folder / f"{name}{SUFFIX}"
 
+    def files(self, name: str) -> FileArchive:
+        """The archive of a month's files. Raises NotAtHand where no folder is known."""
+        if self.folder is None:
+            raise NotAtHand(f"archive {name}{FILES_SUFFIX}: archive.folder is not set")
+        return FileArchive(self.folder / f"{name}{FILES_SUFFIX}")
+
     def body(self, name: str, digest: str) -> bytes | None:
         """Bytes out of an archive, which are proven to be those. Raises NotAtHand where the file is not there, or broken."""
         path = self.path(name)
@@ -90,6 +98,13 @@ class Archives:
         if content is None or (row[1] == row[2] and hashlib.sha256(content).hexdigest() != digest):
             raise NotAtHand(f"archive {path.name}: {digest} is not what it was")
         return content
+
+    def ailing_files(self, record: FileArchiveRecord) -> str | None:
+        """What is wrong with an archive of files at first sight: "missing" or "manifest"; None where nothing is."""
+        try:
+            return None if self.files(record.name).manifest() == record.manifest else "manifest"
+        except (OSError, ValueError, NotAtHand):
+            return "missing"
 
     def ailing(self, record: ArchiveRecord) -> str | None:
         """What is wrong with a file at first sight: "missing" or "size"; None where nothing is."""

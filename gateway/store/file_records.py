@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import and_, exists, func, or_, select
 
-from gateway.core.model import Fate, MessageId, PartyId
+from gateway.core.model import Fate, MaHoSo, MessageId, PartyId
 from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile
 from gateway.store import rows, tables
+from gateway.store.file_archives import FileArchiveRecord
 from gateway.store.persons import PersonsRead
 
 _f, _o, _u, _n = tables.file, tables.file_owner, tables.file_upload, tables.file_use
+_r = tables.file_archive
 _m, _x, _i, _d = tables.message, tables.dossier, tables.inbox, tables.delivery
 _LASTING = (Fate.ACCEPTED.value, Fate.HELD.value)
 
@@ -58,6 +60,46 @@ class FilesRead(PersonsRead):
         kept = self._connection.execute(brought.where(_o.c.party == party, _f.c.kept, _f.c.size >= 0)).scalar_one()
         return int(kept) + int(self._connection.execute(announced).scalar_one())
 
+    def files_kept(self, after: str, limit: int) -> list[StoredFile]:
+        """The files whose bytes should be there, by digest, those behind this one."""
+        found = select(_f).where(_f.c.digest > after, _f.c.kept, _f.c.size >= 0).order_by(_f.c.digest).limit(limit)
+        return [stored_file_of(row) for row in self._all(found)]
+
+    def dossiers_of_file(self, digest: str) -> list[MaHoSo]:
+        """The dossiers whose messages name this file."""
+        found = select(_m.c.ma_ho_so).join(_n, _n.c.message == _m.c.id).where(_n.c.digest == digest).distinct()
+        return [MaHoSo(row.ma_ho_so) for row in self._all(found.order_by(_m.c.ma_ho_so)) if row.ma_ho_so is not None]
+
+    # Archives of files
+
+    def file_archives(self) -> list[FileArchiveRecord]:
+        """The months whose files lie in archives, in order."""
+        names = [column for column in _r.c if column.name != "rewrite"]
+        return [FileArchiveRecord(**row._mapping) for row in self._all(select(*names).order_by(_r.c.name))]  # noqa: SLF001 - one to one
+
+    def file_archives_to_rewrite(self) -> list[str]:
+        """Those in which a file lies that was erased."""
+        return [row.name for row in self._all(select(_r.c.name).where(_r.c.rewrite).order_by(_r.c.name))]
+
+    def files_in_archive(self, name: str) -> list[StoredFile]:
+        """The files that lie in this archive, by digest."""
+        return [stored_file_of(row) for row in self._all(select(_f).where(_f.c.archive == name).order_by(_f.c.digest))]
+
+    def files_named_last(self, messages: Collection[MessageId], until: datetime) -> list[StoredFile]:
+        """Files in their folder that these messages name, and none that came at that time or later."""
+        later = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, _m.c.received_at >= until)
+        named = select(_n.c.digest).where(_n.c.message.in_(sorted(messages)))
+        found = select(_f).where(_f.c.digest.in_(named), _f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, ~later)
+        return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest))]
+
+    def uses_of_file(self, digest: str) -> list[tuple[str, str | None, bool]]:
+        """The messages that name this file, the dossier of each, and whether the file came inside it."""
+        found = select(_n.c.message, _m.c.ma_ho_so, _n.c.inline).join(_m, _m.c.id == _n.c.message)
+        return [
+            (row.message, row.ma_ho_so, row.inline)
+            for row in self._all(found.where(_n.c.digest == digest).order_by(_n.c.message))
+        ]
+
     def file_upload(self, name: str) -> UnfinishedFile | None:
         """The upload of this id."""
         row = self._one(select(_u).where(_u.c.id == name))
@@ -98,4 +140,5 @@ def stored_file_of(row: rows.AnyRow) -> StoredFile:
         finding=row.finding,
         kept=row.kept,
         arrived_at=row.arrived_at,
+        archive=row.archive,
     )

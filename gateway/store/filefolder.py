@@ -17,6 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from gateway.core.stored_files import StoredFile
+
+FILES_SUFFIX: Final = ".tep"  # of the folder in which a month's files lie among the archives
 BLOCK: Final = 128 * 1024  # several of them are in memory for each file that is on its way (bench/files.py)
 # So much of an upload waits in memory for the disk at most: a commit beside it waits for that, not for the whole file.
 SYNC_EVERY: Final = 2 * 2**20
@@ -71,15 +74,25 @@ class FilePart:
 class FileFolder:
     """The folder of files."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is made or looked at before it is needed."""
+    def __init__(self, path: Path, archives: Path | None = None) -> None:
+        """Nothing is made or looked at before it is needed. ``archives``: where files of months that are over lie."""
         self.path = path
+        self.archives = archives
 
     def place_of(self, digest: str) -> Path:
         """Where the bytes of a file lie. Raises ValueError for what is no SHA-256 in lower-case hex."""
         if _DIGEST.fullmatch(digest) is None:
             raise ValueError("no SHA-256 in lower-case hex")
         return self.path / digest[:2] / digest
+
+    def path_of(self, file: StoredFile) -> Path:
+        """Where the bytes of a file lie: here, or in an archive. It may have moved there since its row was read."""
+        place = self.place_of(file.digest)
+        if self.archives is None or place.exists():
+            return place
+        within = f"{file.digest[:2]}/{file.digest}"
+        moved = self.archives.glob(f"{file.archive or '*'}{FILES_SUFFIX}/{within}")
+        return next(moved, place)
 
     def part_of(self, name: str) -> Path:
         """Where an upload lies. Raises ValueError for what is no id of one."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from gateway.core.ledger import LedgerEntry
 from gateway.core.model import Fate, MessageId, PartyId
@@ -14,12 +15,17 @@ from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile, name
 from gateway.store import tables
 from gateway.store.engine import Bulk
 from gateway.store.errors import Conflict
+from gateway.store.file_archives import FileArchiveRecord
 from gateway.store.file_records import stored_file_of
 from gateway.store.view import View
 
 _f, _o, _u, _n = tables.file, tables.file_owner, tables.file_upload, tables.file_use
+_r = tables.file_archive
 
-_HOLD = Bulk(lambda insert: insert(_f).on_conflict_do_nothing(), [c.name for c in _f.columns if c.name != "finding"])
+_HOLD = Bulk(
+    lambda insert: insert(_f).on_conflict_do_nothing(),
+    [c.name for c in _f.columns if c.name not in ("finding", "archive")],
+)
 _OWN = Bulk(lambda insert: insert(_o).on_conflict_do_nothing(), _o.columns.keys())
 _USE = Bulk(lambda insert: insert(_n).on_conflict_do_nothing(), _n.columns.keys())
 _BEGIN = Bulk(lambda insert: insert(_u), _u.columns.keys())
@@ -51,6 +57,8 @@ class FilesWrite(View):
             "due_at": due_at,
         }
         self._connection.execute(update(_f).where(_f.c.digest == file.digest).values(**values))
+        if not file.kept:
+            self._out_of_archive(file.digest)
         if party is not None:
             _OWN(self._connection, [{"digest": file.digest, "party": party, "brought_at": file.arrived_at}])
 
@@ -58,11 +66,38 @@ class FilesWrite(View):
         """What the scanner says of a file by now."""
         values = {"scan": scan.value, "finding": finding, "kept": kept}
         self._connection.execute(update(_f).where(_f.c.digest == digest).values(**values))
+        if not kept:
+            self._out_of_archive(digest)
 
     def drop_file(self, digest: str) -> None:
         """Takes a locked file out of the records."""
+        self._out_of_archive(digest)
         self._connection.execute(delete(_o).where(_o.c.digest == digest))
         self._connection.execute(delete(_f).where(_f.c.digest == digest))
+
+    def _out_of_archive(self, digest: str) -> None:
+        """The archive in which this file lies, if it does, is to be written anew without it."""
+        month = self._connection.execute(select(_f.c.archive).where(_f.c.digest == digest)).scalar()
+        if month is not None:
+            self._connection.execute(update(_f).where(_f.c.digest == digest).values(archive=None))
+            self.drop_from_file_archive(month)
+
+    def put_file_archive(self, record: FileArchiveRecord) -> None:
+        """A month's archive of files is there, and proven."""
+        self._connection.execute(insert(_r), {**asdict(record), "rewrite": False})
+
+    def archive_file(self, digest: str, name: str) -> None:
+        """The bytes of a locked file are in this archive, and in their folder no longer."""
+        self._connection.execute(update(_f).where(_f.c.digest == digest).values(archive=name))
+
+    def drop_from_file_archive(self, name: str) -> None:
+        """Something lies in this archive that is to go."""
+        self._connection.execute(update(_r).where(_r.c.name == name).values(rewrite=True))
+
+    def rewrite_file_archive(self, name: str, files: int, size: int, manifest: str) -> None:
+        """What was to go from this archive is gone."""
+        values = {"files": files, "bytes": size, "manifest": manifest, "rewrite": False}
+        self._connection.execute(update(_r).where(_r.c.name == name).values(**values))
 
     def begin_file_upload(self, upload: UnfinishedFile) -> None:
         """Puts an upload on record."""

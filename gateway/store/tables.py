@@ -491,7 +491,9 @@ file = Table(  # files that messages name by their SHA-256; their bytes lie in t
     Column("kept", Boolean, nullable=False),  # whether its bytes are there: those of an infected file are not
     Column("arrived_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),  # from then on it goes, where no message names it
+    Column("archive", String),  # the month in whose archive its bytes lie
     Index(None, "due_at"),
+    Index("ix_file_archive", "archive", info={"where": column("archive").is_not(None)}),
     **_CLUSTERED,
 )
 
@@ -502,6 +504,18 @@ file_owner = Table(  # who has brought a file, and has thereby shown to have it
     Column("party", String, primary_key=True),
     Column("brought_at", UtcDateTime, nullable=False),
     Index(None, "party"),
+    **_CLUSTERED,
+)
+
+file_archive = Table(  # months whose files lie in folders of their own (file_archives.py)
+    "file_archive",
+    metadata,
+    Column("name", String, primary_key=True),  # the month: 2026-01
+    Column("files", Serial, autoincrement=False, nullable=False),
+    Column("bytes", Serial, autoincrement=False, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("manifest", Text, nullable=False),  # JWS
+    Column("rewrite", Boolean, nullable=False),  # something that lies in it was erased
     **_CLUSTERED,
 )
 

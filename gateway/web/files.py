@@ -241,7 +241,7 @@ async def get_file(exchange: Exchange) -> web.StreamResponse:
     } | digest_header(digest)
     if span is not None:
         said["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
-    stream = await asked(exchange, desk.open, digest)
+    stream = await asked(exchange, desk.open, file)
     return FileAnswer(exchange, stream, start, end, 206 if span else 200, CIMultiDict(said))
 
 

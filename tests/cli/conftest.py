@@ -1,6 +1,7 @@
 """A node from nothing, and the command line run in this process or as one of its own."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -16,12 +17,17 @@ import pki
 import pytest
 from patience import PATIENCE_S
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "web"))
+import mail
+
 from gateway.cli import main
 from gateway.core.model import Attempt, AttemptOutcome, Caller, Channel, DeliveryState, Envelope
 from gateway.core.problems import Problem
+from gateway.services.archiving import archive_files, make_archive, month_of
 from gateway.services.intake import new_message_id, receive
 from gateway.settings import load
-from gateway.wiring import build, open_store
+from gateway.store.archives import Archives
+from gateway.wiring import archive_keeper, build, file_desk, file_folder, file_rules, open_store
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_", "LANG"))}
 SAMPLES = pki.SAMPLES
@@ -189,6 +195,59 @@ def office(cli, tmp_path, office_template):
 def office_in():
     """Opens the office of a folder."""
     return opened
+
+
+@dataclass
+class Filed:
+    """An office that keeps files and archives, with an accepted message of this month that names a file."""
+
+    office: Office
+    settings: object
+    ack: object
+    content: bytes
+    ma_ho_so: str
+    now: datetime
+
+    @property
+    def digest(self):
+        """The file's."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def place(self):
+        """Where it lies until its month is archived."""
+        return self.office.folder / "tep" / self.digest[:2] / self.digest
+
+    @property
+    def archived(self):
+        """Where it lies then."""
+        return self.office.folder / "luu-tru" / f"{month_of(self.now)}.tep" / self.digest[:2] / self.digest
+
+    def archive(self):
+        """The month is over, as far as the archive is concerned; its record."""
+        keeper = archive_keeper(self.settings, self.office.store)
+        make_archive(keeper, month_of(self.now), self.now)
+        return keeper, archive_files(keeper, file_folder(self.settings), month_of(self.now), self.now)
+
+
+@pytest.fixture
+def filed(office):
+    """An office whose party has brought a file and sent a message that names it."""
+    config = office.folder / "lienthong.toml"
+    text = re.sub(r"(?m)^\[files\]$", '[files]\nfolder = "tep"', config.read_text("utf-8"))
+    config.write_text(re.sub(r"(?m)^\[archive\]$", '[archive]\nfolder = "luu-tru"', text), "utf-8")
+    settings, now = load(config, {}).settings, datetime.now(UTC)
+    office.store.archives = Archives(settings.archive.folder)
+    office.gate = replace(build(settings, office.store), files=file_rules(settings))
+    content, party, desk = b"%PDF-1.7 ban ve", office.gate.parties.get("cong-dvc"), file_desk(settings, office.store)
+    upload = desk.begin(party, len(content), None, now)
+    with desk.part(upload.id) as part:
+        desk.write(part, content)
+        desk.finish(upload, part, party, now)
+    code = mail.ma_ho_so()
+    ack = office.receive(None, body=mail.nop(code, files=[mail.named(content)]))
+    assert ack.fate == "accepted", ack
+    return Filed(office, settings, ack, content, code, now)
 
 
 @pytest.fixture

@@ -86,6 +86,28 @@ def test_what_is_erased_goes_out_of_the_file_by_the_same_command(cli, years):
     assert cli("archive", "get", years.ack.digest, "--reason", "x").code == 1
 
 
+def test_files_that_archived_messages_name_lie_in_an_archive_and_are_found_and_handed_out_as_before(
+    cli, filed, tmp_path
+):
+    _, made = filed.archive()
+    assert (made.files, made.bytes, filed.place.exists()) == (1, len(filed.content), False)
+    assert filed.archived.read_bytes() == filed.content
+    name = f"{made.name}.tep"
+    assert f"{name}: nguyên vẹn." in cli("archive", "verify", made.name).out
+    assert f"{name}: 1 tệp, {len(filed.content)} byte" in cli("archive", "list").out
+    assert cli("archive", "get", filed.digest, "--reason", "thanh tra").out == filed.content.decode()
+    for text in (filed.digest, filed.ma_ho_so, filed.ack.message):
+        (row,) = [row for row in cli("archive", "search", text, "--json").rows if row["archive"] == name]
+        assert (row["digest"], row["messages"]) == (filed.digest, [[filed.ack.message, filed.ma_ho_so, False]])
+    place = tmp_path / "thanh-tra"
+    place.mkdir()
+    (row,) = cli("evidence", filed.ack.message, "-o", place, "--with-files", "--json", "--reason", "thanh tra").rows
+    assert (row["steps"]["attached"], (place / f"{filed.digest}.tep").read_bytes()) == ("passed", filed.content)
+    filed.archived.unlink()
+    assert "FIL-016" in cli("archive", "get", filed.digest, "--reason", "thanh tra").err
+    assert f"{name}" in cli("archive", "verify").err
+
+
 def test_work_archives_what_its_settings_say_and_nothing_without_them(years):
     settings = load(years.folder / "lienthong.toml", given={}).settings
     now = datetime.now(UTC)

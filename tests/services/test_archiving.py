@@ -103,6 +103,7 @@ def test_nothing_is_taken_out_before_the_file_is_proven_and_an_interrupted_one_g
     assert (held_here(keeper.store), make_archive(keeper, name, NOW), held_here(keeper.store)) == (1, made, 0)
 
 
+@pytest.mark.threat("T-ARCHIVE")
 def test_a_file_that_is_not_what_it_was_is_found_told_and_never_believed(keeper, gate):
     made = make_archive(keeper, "2026-01", NOW)
     path = keeper.archives.path("2026-01")
@@ -130,6 +131,43 @@ def test_a_file_that_is_not_what_it_was_is_found_told_and_never_believed(keeper,
     assert not isinstance(missing.value, (Busy, Unavailable))
     path.write_bytes(whole)
     assert not [one for one in alerts(keeper.store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN]
+
+
+@pytest.mark.threat("T-ARCHIVE")
+def test_archives_that_were_exchanged_renamed_or_put_back_from_before_are_found_and_never_believed(keeper, gate):
+    store, made = keeper.store, {name: make_archive(keeper, name, NOW) for name in ("2026-01", "2026-02")}
+    path = {name: keeper.archives.path(name) for name in made}
+    whole = {name: path[name].read_bytes() for name in made}
+    with store.read() as view:
+        digests = january(view)
+        rejected = next(one for one in view.messages() if one.state is Fate.REJECTED)
+
+    def broken(*names):
+        told = [one.subject for one in alerts(store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN]
+        assert told == list(names)
+        with store.read() as view, pytest.raises(NotAtHand):
+            view.body(digests[0])
+
+    path["2026-01"].write_bytes(whole["2026-02"])
+    path["2026-02"].write_bytes(whole["2026-01"])
+    assert [verify_archive(keeper, made[name])[:2] for name in made] == [["file", "manifest"]] * 2
+    broken("2026-01", "2026-02")
+    path["2026-02"].write_bytes(whole["2026-02"])
+    path["2026-01"].rename(path["2026-01"].with_name("2026-03.luutru"))
+    assert verify_archive(keeper, made["2026-01"]) == ["missing"]
+    broken("2026-01")
+    path["2026-01"].write_bytes(whole["2026-01"])
+    assert [verify_archive(keeper, one) for one in made.values()] == [[], []]
+
+    rule = retention.RetentionRule(rejected_before=NOW)
+    retention.erase(
+        store, retention.plan_erasure(store, gate.parties, rule), rule, who="operator:x", reason="x", now=NOW
+    )
+    rewrite_erased(keeper, NOW)
+    path["2026-01"].write_bytes(whole["2026-01"])  # which still has what was erased
+    with store.read() as view:
+        assert verify_archive(keeper, view.archives()[0])[:2] == ["file", "manifest"]
+        assert view.body(rejected.digest) is None
 
 
 def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):

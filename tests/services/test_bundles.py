@@ -25,10 +25,12 @@ from gateway.core.model import BodyForm, Fate
 from gateway.core.parties import SignatureDemand
 from gateway.core.problems import Stopped
 from gateway.services import profiles
+from gateway.services.archiving import ArchiveKeeper, make_archive, month_of
 from gateway.services.bundles import HEAD_LINES, gather, seal_log
 from gateway.services.certificate_status import Sources, refresh
 from gateway.services.intake import receive
 from gateway.store import Store, open_engine
+from gateway.store.archives import Archives
 from schemas.digests import schema_digests
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads
@@ -105,6 +107,32 @@ def test_a_bundle_holds_everything_and_fits_together(judged):
     assert report.passed
     assert parts.evidence.keys() == set(parts.verdict["facts"]["status"]["evidence"])
     assert "phongbi/1.0/ThongDiep.xsd" in parts.schemas
+
+
+def test_a_bundle_of_an_archived_message_proves_what_it_proved_before(judged, sample_settings, tmp_path):
+    gate, before = judged
+    store = gate.store
+    store.archives = Archives(tmp_path)
+    keeper = ArchiveKeeper(
+        store=store,
+        archives=store.archives,
+        key=gate.key,
+        certificates=tuple(wiring.own_certificates(sample_settings)),
+        gateway="H19.900",
+    )
+    with store.read() as view:
+        month = month_of(view.message(before.message).received_at)
+    make_archive(keeper, month, NOW)
+    after = gathered(gate, before.message)
+    with store.read() as view:
+        assert view.archives()[0].bodies >= 2  # the message and its receipt are not in the database any more
+    reports = [
+        verify_bundle(write_bundle(one), anchors=anchors_of(one), schemas=schema_digests()) for one in (before, after)
+    ]
+    assert [report.passed for report in reports] == [True, True]
+    assert statuses(reports[0]) == statuses(reports[1])
+    assert replace(after, log=before.log, log_start=before.log_start) == before  # the log has gone on
+    assert after.log[: len(before.log)] == before.log
 
 
 def test_without_anchors_of_ones_own_the_report_says_that_they_are_taken_as_given(parts):

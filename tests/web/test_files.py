@@ -7,7 +7,9 @@ import itertools
 import os
 import random
 import re
+import shutil
 import socket
+from dataclasses import replace
 from datetime import timedelta
 
 import mail
@@ -18,11 +20,14 @@ from patience import PATIENCE_S, eventually
 from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway import wiring
+from gateway.core.alerts import Alarm
 from gateway.core.parties import PartyFiles, Receives
+from gateway.core.problems import Stopped
 from gateway.core.stored_files import UnscannedFiles
 from gateway.services import archiving, retention
 from gateway.services.intake import recheck
 from gateway.services.outbox import Outbox
+from gateway.services.watch import alerts
 from gateway.store.archives import Archives
 
 PDF = b"%PDF-1.7\n"
@@ -575,6 +580,64 @@ def test_a_party_may_be_trusted_with_what_could_not_be_scanned(
 # -- kept in order --
 
 
+def gone_wrong(archive, digest, other):
+    """What may happen to an archive of files, and what is said of it then."""
+    place = archive.place_of(digest)
+    return [
+        (lambda: place.write_bytes(b"%PDF" + place.read_bytes()[4:-1] + b"x"), f"file {digest}: changed"),
+        (lambda: place.write_bytes(place.read_bytes()[:-1]), f"file {digest}: changed"),
+        (place.unlink, f"file {digest}: missing"),
+        (lambda: place.rename(place.with_name(other)), f"file {digest}: missing"),
+        (lambda: (archive.path / "00").mkdir() or (archive.path / "00" / other).touch(), f"file {other}: not listed"),
+        (lambda: (archive.path / "index.jsonl").write_bytes(b""), "list"),
+        (lambda: (archive.path / "manifest.jws").write_text("a.b.c", "ascii"), "manifest"),
+        (lambda: archive.path.rename(archive.path.with_name("2020-01.tep")), "missing"),
+    ]
+
+
+@pytest.mark.threat("T-ARCHIVE")
+def test_an_archive_of_files_that_is_not_what_it_was_is_found_and_nothing_leaves_before_it_is_proven(
+    own_door, sample_settings, tmp_path
+):
+    content, other = pdf(1000, 1), sha256(b"khac")
+    bring(own_door, content)
+    own_door.send(mail.nop(files=[mail.named(content)]), "cong-dvc")
+    store, now, desk = own_door.gate.store, own_door.app.door.clock(), own_door.app.door.files
+    month, store.archives = archiving.month_of(now), Archives(tmp_path / "luu")
+    keeper = archiving.ArchiveKeeper(
+        store=store,
+        archives=store.archives,
+        key=own_door.gate.key,
+        certificates=(),
+        gateway="H19.900",
+    )
+    with pytest.raises(Stopped) as stopped:  # nobody could prove it
+        archiving.archive_files(keeper, desk.folder, month, now)
+    assert (stopped.value.problems[0].code, len(on_disk(own_door)), [*(tmp_path / "luu").iterdir()]) == (
+        "SYS-197",
+        1,
+        [],
+    )
+    keeper = replace(keeper, certificates=tuple(wiring.own_certificates(sample_settings)))
+    made, archive = archiving.archive_files(keeper, desk.folder, month, now), store.archives.files(month)
+    before = tmp_path / "truoc"
+    shutil.copytree(archive.path, before)
+    assert archiving.verify_file_archive(keeper, made) == []
+    for harm, told in gone_wrong(archive, sha256(content), other):
+        harm()
+        assert told in archiving.verify_file_archive(keeper, made)
+        shutil.rmtree(archive.path, ignore_errors=True)
+        shutil.copytree(before, archive.path)
+    newer = archiving.archive_files(replace(keeper, gateway="H19.901"), desk.folder, "2020-01", now)
+    archive.path.rename(tmp_path / "x")
+    store.archives.files("2020-01").path.rename(archive.path)
+    (tmp_path / "x").rename(store.archives.files("2020-01").path)
+    for one in (made, newer):  # two that were exchanged
+        assert "manifest" in archiving.verify_file_archive(keeper, one)
+    told = [one.subject for one in alerts(store, own_door.gate.parties, now) if one.alarm is Alarm.ARCHIVE_BROKEN]
+    assert told == ["2020-01.tep", f"{month}.tep"]
+
+
 @pytest.mark.threat("T-FILE-FLOOD")
 def test_what_nobody_names_goes_after_its_time_and_what_is_named_stays(own_door):
     named, unnamed, waiting = pdf(1000, 1), pdf(1000, 2), pdf(1000, 3)
@@ -624,15 +687,28 @@ def test_an_archived_month_leaves_its_files_and_an_erased_dossier_takes_them_alo
         certificates=tuple(wiring.own_certificates(sample_settings)),
         gateway="H19.900",
     )
-    archiving.make_archive(keeper, archiving.month_of(now), now)
-    own_door.app.door.files.sweep(now + timedelta(days=400))
-    assert {file.name for file in on_disk(own_door)} == {sha256(content), sha256(shared)}
+    desk, month = own_door.app.door.files, archiving.month_of(now)
+    desk.folder.archives = tmp_path / "luu"
+    archiving.make_archive(keeper, month, now)
+    made = archiving.archive_files(keeper, desk.folder, month, now)
+    desk.sweep(now + timedelta(days=400))
+    archive = store.archives.files(month)
+    assert (made.files, on_disk(own_door)) == (2, [])
+    assert archive.digests() == {sha256(content), sha256(shared)}
     assert own_door.get(f"/v1/files/{sha256(content)}", "ubnd-xa-thu-nghiem").body == content
+    part = own_door.ask("GET", f"/v1/files/{sha256(content)}", by="cong-dvc", headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body) == (206, content[10:20])
+    assert (bring(own_door, content).status, on_disk(own_door)) == (201, [])  # it is there already
+    assert archiving.archive_files(keeper, desk.folder, month, now) == made
 
     rule = retention.RetentionRule(dossiers=(code,))
     plan = retention.plan_erasure(store, own_door.gate.parties, rule)
     retention.erase(store, plan, rule, who="operator:thu", reason="thu", now=now)
-    own_door.app.door.files.sweep(now)
-    assert [file.name for file in on_disk(own_door)] == [sha256(shared)]
+    desk.sweep(now)
+    assert own_door.get(f"/v1/files/{sha256(content)}", "cong-dvc").status == 404
+    assert archiving.rewrite_erased_files(keeper, now) == [month]
+    assert archive.digests() == {sha256(shared)}
     with store.read() as view:
+        (record,) = view.file_archives()
+        assert (record.files, archiving.verify_file_archive(keeper, record)) == (1, [])
         assert sorted(view.log(what="message.erased")[-1].facts["files"]) == sorted([sha256(content), sha256(shared)])
