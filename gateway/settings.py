@@ -856,6 +856,20 @@ class BackupSettings:
         vi="Số bản mới nhất được giữ trong thư mục; 0: giữ tất cả.",
         en="So many of the newest are kept in the folder; 0: all.",
     )
+    every_hours: int | None = setting(
+        None,
+        at_least=1,
+        at_most=87_600,
+        vi="Cảnh báo khi lần sao lưu gần nhất đã quá số giờ này, hoặc không đọc được trong thư mục; bỏ trống: chỉ cảnh báo khi "
+        "sao lưu không thành công.",
+        en="An alert when the last backup is older than so many hours, or cannot be read in the folder; empty: only when one "
+        "failed.",
+    )
+    with_files: bool = setting(
+        False,
+        vi="Chép cả các tệp mà thông điệp dẫn tới và tệp lưu trữ từng tháng vào thư mục của bản sao lưu, mỗi tệp một lần.",
+        en="Copy the files that messages name and the archives of months into the backup's folder, too, each once.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

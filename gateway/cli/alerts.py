@@ -28,6 +28,8 @@ from gateway.core.operators import OperatorRole
 from gateway.core.problems import Stopped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.core.alerts import Alert, AlertGroup
     from gateway.core.parties import Parties
     from gateway.settings import Settings
@@ -51,6 +53,7 @@ NEXT = {
     "status-missing": "lienthong trust show",
     "allowance": "lienthong messages --party {party}",
     "archive-broken": "lienthong archive verify",
+    "backup": "lienthong backup",
     "receipt-unproven": "lienthong show {delivery}",
     "approval": "lienthong batch show {subject}",
     "channel-dead": "lienthong notify test {subject}",
@@ -96,6 +99,7 @@ def current_alerts(
     from gateway.wiring import OURSELVES
 
     found = [*watched(store, parties, now, allowance=settings.allowance), *registry_flaws(settings, store, now)]
+    found += backup_flaws(settings, store, now)
     found += waiting_batches(store, OURSELVES)
     found += dead_channels(store, [one.name for one in settings.notify.channels], OURSELVES)
     found += [*drift_alerts(store, projected(parties), now, DRIFTS_FOR), *reconcile_alerts(store, now)]
@@ -123,6 +127,19 @@ def current_alerts(
     with store.read() as view:
         acknowledged = view.acknowledged()
     return group_alerts(found, acknowledged, now)
+
+
+def backup_flaws(settings: Settings, store: Store, now: datetime) -> list[Alert]:
+    """What is wrong with backups."""
+    from gateway.services.backup_watch import backup_alerts
+    from gateway.wiring import OURSELVES, own_certificates
+
+    def read(path: Path) -> object:
+        from gateway.services.backups import read_backup
+
+        return read_backup(path, own_certificates(settings))
+
+    return list(backup_alerts(store, settings.backup.every_hours, settings.backup.folder, read, OURSELVES, now))
 
 
 def registry_flaws(settings: Settings, store: Store, now: datetime) -> list[Alert]:

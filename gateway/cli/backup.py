@@ -17,8 +17,11 @@ from gateway.core.problems import Problem, Stopped
 from gateway.settings import Settings, database_url, leaves
 
 if TYPE_CHECKING:
+    from gateway.services.backup_files import KeptCopied
     from gateway.services.backups import Backup
     from gateway.services.restored import HeldReceipt, Restored
+
+SHOWN = 50  # missing files that are named on a screen; --json names all
 
 
 @command(
@@ -32,14 +35,33 @@ if TYPE_CHECKING:
 )
 @argument("file", type=click.Path(path_type=Path), required=False)
 @option("--check", "check", is_flag=True, vi="Chỉ kiểm tệp đã có.", en="Only check a file that is there.")
-def backup(call: CommandRun, file: Path | None, *, check: bool) -> int:
+@option(
+    "--with-files",
+    is_flag=True,
+    vi="Chép cả các tệp mà thông điệp dẫn tới và tệp lưu trữ từng tháng vào cạnh bản sao lưu (tep/, luu-tru/), mỗi tệp một lần; "
+    "mặc định theo backup.with_files.",
+    en="Copy the files that messages name and the archives of months beside the backup, too (tep/, luu-tru/), each once; by "
+    "default as backup.with_files says.",
+)
+def backup(call: CommandRun, file: Path | None, *, check: bool, with_files: bool) -> int:
     """Makes a backup, or checks one."""
     if check:
         return _check(call, file)
+    from gateway.services.backup_watch import note_backup_failed
+
+    call.need(OperatorRole.ADMINISTRATOR, "backup")
+    try:
+        return _back_up(call, file, with_files=with_files or call.settings.backup.with_files)
+    except Stopped as stop:
+        note_backup_failed(call.store, stop, f"operator:{call.person}", call.now)
+        raise
+
+
+def _back_up(call: CommandRun, file: Path | None, *, with_files: bool) -> int:
+    """Makes a backup, and reads it again."""
     from gateway.services.backups import check_backup, make_backup, read_backup
     from gateway.wiring import load_key, own_certificates
 
-    call.need(OperatorRole.ADMINISTRATOR, "backup")
     settings, screen = call.settings, call.screen
     key = load_key(settings)
     if key is None:
@@ -61,14 +83,20 @@ def backup(call: CommandRun, file: Path | None, *, check: bool) -> int:
             files=files_of(call),
             who=who,
             now=call.now,
+            in_folder=file is None,
             tell=tell,
         )
     with screen.progress("Đọc lại", "Reading it again") as tell:
         check_backup(read_backup(path, own_certificates(settings)), tell)
     removed = _prune(path, settings) if file is None else []
+    copied = _copy_files(call, path) if with_files else None
+    code = PROBLEMS if copied is not None and copied.missing else FINE
     if screen.as_json:
-        screen.row({**_row(made), "removed": [str(one) for one in removed]})
-        return FINE
+        row = {**_row(made), "removed": [str(one) for one in removed]}
+        if copied is not None:
+            row |= {"files_copied": copied.copied, "files_there": copied.there, "files_missing": len(copied.missing)}
+        screen.row(row)
+        return code
     screen.line(
         f"Đã sao lưu {made.rows} dòng, {path.stat().st_size} byte, tới mục nhật ký {made.head.number}; đã đọc lại trọn vẹn: "
         f"{path}",
@@ -80,7 +108,47 @@ def backup(call: CommandRun, file: Path | None, *, check: bool) -> int:
         f"Không nằm trong tệp, sao lưu riêng: {', '.join(made.files)}.",
         f"Not in it, keep apart: {', '.join(made.files)}.",
     )
-    return FINE
+    if copied is not None:
+        screen.line(
+            f"Tệp: chép {copied.copied} ({copied.bytes} byte), đã có {copied.there}, bỏ {copied.removed} đã bị xóa.",
+            f"Files: {copied.copied} copied ({copied.bytes} bytes), {copied.there} there, {copied.removed} removed that are "
+            "not on record.",
+        )
+        _print_missing(call, copied)
+    return code
+
+
+def _copy_files(call: CommandRun, path: Path) -> KeptCopied:
+    """What the database does not hold, copied beside the backup."""
+    from gateway.services.backup_files import copy_kept
+    from gateway.wiring import file_folder
+
+    folder, archives = file_folder(call.settings), call.store.archives
+    with call.screen.progress("Chép tệp", "Copying files") as tell:
+        return copy_kept(call.store, folder, archives, path.parent, lambda done: tell(done, 0))
+
+
+def _print_missing(call: CommandRun, found: KeptCopied) -> None:
+    """What is not there: how much, and which of which dossiers."""
+    from gateway.services.backup_files import dossiers_of
+
+    problem, screen = found.problem(), call.screen
+    if problem is None:
+        return
+    screen.problem(problem)
+    for one in found.missing[:SHOWN]:
+        dossiers = ", ".join(dossiers_of(call.store, one)) or "–"
+        screen.line(f"  thiếu: {one.name} ({dossiers})", f"  missing: {one.name} ({dossiers})")
+    screen.rest(len(found.missing) - SHOWN)
+
+
+def _missing_rows(call: CommandRun, found: KeptCopied) -> None:
+    """The same as rows, all of them."""
+    from gateway.services.backup_files import dossiers_of
+
+    for one in found.missing:
+        row = {"missing": one.name, "size": one.size, "digest": one.digest, "dossiers": dossiers_of(call.store, one)}
+        call.screen.row(row)
 
 
 def _named(folder: Path, settings: Settings, now: datetime) -> Path:
@@ -201,6 +269,14 @@ def _print_backup(call: CommandRun, found: Backup) -> None:
     vi="Cùng --report: đầu chuỗi nhật ký mà bên khác giữ (DauNhatKy của hộp thư).",
     en="With --report: a head of the log that others keep (DauNhatKy of an inbox page).",
 )
+@option(
+    "--files",
+    "files",
+    is_flag=True,
+    vi="Đọc từng byte mọi tệp và tệp lưu trữ đã ghi nhận ở files.folder, archive.folder: tệp nào thiếu hoặc khác, của hồ sơ nào.",
+    en="Read every byte of the files and archives on record in files.folder and archive.folder: which are missing or other, of "
+    "which dossiers.",
+)
 @option("--dry-run", is_flag=True, vi="Chỉ kiểm tệp và cơ sở dữ liệu đích.", en="Only check the file and the target.")
 @asking
 def restore(
@@ -210,13 +286,21 @@ def restore(
     report: bool,
     receipts: tuple[Path, ...],
     witnesses: tuple[str, ...],
+    files: bool,
     dry_run: bool,
     reason: str | None = None,
 ) -> int:
     """Restores, or reports on the newest restore."""
     screen = call.screen
-    if (file is None) == (not report):
-        raise click.UsageError(screen.text("Nêu TỆP để khôi phục, hoặc chỉ --report.", "Give FILE, or --report alone."))
+    if sum((file is not None, report, files)) != 1:
+        raise click.UsageError(
+            screen.text(
+                "Nêu TỆP để khôi phục, hoặc chỉ --report, hoặc chỉ --files.",
+                "Give FILE, or --report alone, or --files alone.",
+            )
+        )
+    if files:
+        return _look_for_files(call)
     if report:
         return _report(call, receipts, witnesses)
     if receipts or witnesses:
@@ -247,9 +331,17 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
             who = f"operator:{call.person}"
             with screen.progress("Khôi phục", "Restoring") as tell:
                 generation = restore_backup(found, database, who=who, reason=why, now=call.now, tell=tell)
+    if generation is None:
+        if screen.as_json:
+            screen.row({**_row(found), "generation": None})
+        return FINE
+    files = _put_back(call, file)
+    code = PROBLEMS if files.missing else FINE
     if screen.as_json:
-        screen.row({**_row(found), "generation": generation})
-    elif generation is not None:
+        missing = {"files_put_back": files.copied, "files_missing": len(files.missing)}
+        screen.row({**_row(found), "generation": generation, **missing})
+        _missing_rows(call, files)
+    else:
         screen.line(
             f"Đã khôi phục {found.rows} dòng, chuỗi nhật ký nguyên vẹn tới mục {found.head.number}. Thế hệ {generation} bắt đầu.",
             f"Restored {found.rows} rows; the log's chain is whole up to entry {found.head.number}. "
@@ -259,7 +351,47 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
             f"Những gì trục đã xác nhận sau {when(found.made_at)} không còn ở đây. Ai phải gửi lại: lienthong restore --report",
             f"What was acknowledged after {when(found.made_at)} is not here. Who has to send again: lienthong restore --report",
         )
-    return FINE
+        if files.copied:
+            screen.line(
+                f"Đã lấy lại {files.copied} tệp ({files.bytes} byte) từ cạnh bản sao lưu.",
+                f"Put {files.copied} files ({files.bytes} bytes) back from beside the backup.",
+            )
+        _print_missing(call, files)
+    return code
+
+
+def _put_back(call: CommandRun, file: Path) -> KeptCopied:
+    """The files that the restored database knows, from beside the backup where they are not here; the log says so."""
+    from gateway.core.ledger import LogLine
+    from gateway.services.backup_files import put_back
+    from gateway.wiring import file_folder
+
+    folder, archives = file_folder(call.settings), call.store.archives
+    with call.screen.progress("Tìm tệp", "Looking for files") as tell:
+        found = put_back(call.store, folder, archives, file.parent, lambda done: tell(done, 0))
+    if found.copied or found.missing:
+        facts = {"put_back": found.copied, "there": found.there, "missing": len(found.missing)}
+        with call.store.begin() as tx:
+            tx.note(LogLine(what="restored.files", who=f"operator:{call.person}", facts=facts), call.now)
+    return found
+
+
+def _look_for_files(call: CommandRun) -> int:
+    """Whether everything that the database knows to lie outside of it is there."""
+    from gateway.services.backup_files import look_for_kept
+    from gateway.wiring import file_folder
+
+    call.need(OperatorRole.VIEWER, "restore --files")
+    screen = call.screen
+    with screen.progress("Đọc tệp", "Reading files") as tell:
+        found = look_for_kept(call.store, file_folder(call.settings), call.store.archives, lambda done: tell(done, 0))
+    if screen.as_json:
+        screen.row({"files_whole": found.there, "files_missing": len(found.missing)})
+        _missing_rows(call, found)
+    else:
+        screen.line(f"{found.there} tệp nguyên vẹn.", f"{found.there} files are whole.")
+        _print_missing(call, found)
+    return PROBLEMS if found.missing else FINE
 
 
 class _database:  # noqa: N801 - used as a function

@@ -395,6 +395,24 @@ def _database(call: CommandRun) -> Iterator[DoctorFinding]:
         free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
         problems = (Problem("SYS-055", {"path": file, "free_mb": free_mb}),) if free_mb < LEAST_FREE_MB else ()
         yield DoctorFinding("đĩa của cơ sở dữ liệu còn dung lượng", "the database's disk has room", problems)
+    if _there(call):
+        yield _backup(call)
+
+
+def _backup(call: CommandRun) -> DoctorFinding:
+    """When there was a backup, and what is wrong with it."""
+    from gateway.cli.alerts import backup_flaws
+    from gateway.services.backup_watch import last_backup
+
+    made = last_backup(call.store).made
+    shown = when(made.at) if made is not None else None
+    problems = [
+        Problem(str(one.facts["code"]), dict(one.facts["problem"]))
+        for one in backup_flaws(call.settings, call.store, call.now)
+    ]
+    return DoctorFinding(
+        f"sao lưu gần nhất: {shown or 'chưa có'}", f"the last backup: {shown or 'none yet'}", tuple(problems)
+    )
 
 
 def _clock(call: CommandRun) -> Iterable[Problem]:

@@ -13,6 +13,7 @@ from gateway.console.charts import bars
 from gateway.console.parts import Cell, Facts, Glance, Part, Table, ToldProblems
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
 from gateway.core.problems import Problem
+from gateway.services.backup_watch import last_backup
 from gateway.services.certificate_ends import forecast, unproven
 from gateway.store import schema_revision
 from gateway.wiring import shown_url
@@ -49,6 +50,7 @@ def condition(call: DeskCall) -> Answer:
             call.text(f"phiên bản {statuses}", f"version {statuses}"),
         ),
         (call.text("Số mục nhật ký", "Log entries"), f"{head.number:,}".replace(",", ".")),
+        (call.text("Sao lưu gần nhất", "Last backup"), _backed_up(call)),
     ]
     doubts: list[Problem] = [problem for one in unproven(trust, parties, call.now) for problem in one.problems()][
         :SHOWN
@@ -114,6 +116,21 @@ def condition(call: DeskCall) -> Answer:
         ),
     ]
     return Shown(title=call.text("Tình trạng", "Condition"), parts=parts)
+
+
+def _backed_up(call: DeskCall) -> Cell:
+    last, of = last_backup(call.store), call.room.settings.backup
+    if last.failed is not None:
+        return Glance(
+            call.text(f"không thành công lúc {words.when(last.failed.at)}", f"failed {words.when(last.failed.at)}"),
+            "bad",
+        )
+    if last.made is None:
+        return Glance(call.text("chưa có", "none yet"), "wait")
+    age = call.now - last.made.at
+    told = f"{words.when(last.made.at)} ({words.age(call, age)})"
+    late = of.every_hours is not None and age > timedelta(hours=of.every_hours)
+    return Glance(call.text(f"{told}, quá hạn", f"{told}, overdue"), "bad") if late else told
 
 
 def _hours(call: DeskCall) -> list[datetime]:

@@ -20,6 +20,10 @@ ALARMS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "status-missing": ("Chưa có trạng thái chứng thư", "Certificate status missing"),
     "allowance": ("Sắp dùng hết hoặc đã dùng hết hạn mức gửi trong ngày", "A day's allowance used up, or nearly"),
+    "backup": (
+        "Sao lưu quá hạn, không thành công hoặc không đọc được",
+        "A backup is overdue, failed or cannot be read",
+    ),
     "archive-broken": ("Tệp lưu trữ bị thiếu hoặc không nguyên vẹn", "An archive is missing or not whole"),
     "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),
     "approval": ("Đợt chờ người thứ hai duyệt", "Batch waits for a second person"),

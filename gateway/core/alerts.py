@@ -33,6 +33,7 @@ class Alarm(StrEnum):
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )
+    BACKUP = "backup"  # the last backup is overdue, failed, or cannot be read
     APPROVAL = "approval"  # a batch waits for a second person
     CHANNEL_DEAD = "channel-dead"  # a channel of notices cannot send
 
@@ -77,6 +78,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
     Alarm.ARCHIVE_BROKEN: Urgency.NOW,
+    Alarm.BACKUP: Urgency.TODAY,
     Alarm.DRIFT: Urgency.TODAY,
     Alarm.ALLOWANCE: Urgency.TODAY,
     Alarm.APPROVAL: Urgency.TODAY,

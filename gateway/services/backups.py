@@ -95,11 +95,13 @@ def make_backup(
     files: Mapping[str, Path],
     who: str,
     now: datetime,
+    in_folder: bool = False,
     tell: Tell = lambda _done, _all: None,
 ) -> Backup:
     """Writes the database as it is now into this file, which appears when it is complete. Serving goes on meanwhile.
 
-    Raises Stopped: BAK-001 the file cannot be written.
+    ``in_folder``: it lies where backups are kept, and should be found there (gateway.services.backup_watch). Raises Stopped:
+    BAK-001 the file cannot be written.
     """
     beside = path.parent
     part = beside / f".{path.name}.part"
@@ -136,7 +138,9 @@ def make_backup(
         with suppress(OSError):
             part.unlink()
         raise Stopped(Problem("BAK-001", {"path": str(path), "reason": system_reason(error)})) from error
-    facts = {"file": path.name, "number": head.number, "hash": head.hash, "rows": made.rows}
+    facts: dict[str, Any] = {"file": path.name, "number": head.number, "hash": head.hash, "rows": made.rows}
+    if in_folder:
+        facts["size"] = path.stat().st_size
     with store.begin() as tx:
         tx.note(LogLine(what=BACKED_UP, who=who, facts=facts), now)
     return made

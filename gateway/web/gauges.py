@@ -11,6 +11,7 @@ from gateway.core.batches import BatchState
 from gateway.core.chain import LogEntry
 from gateway.core.model import PartyId
 from gateway.core.parties import Receives
+from gateway.services.backup_watch import BACKED_UP
 from gateway.services.certificate_ends import forecast
 from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
@@ -27,6 +28,7 @@ def standing(gate: Gate) -> Iterable[Metric]:
         queues = view.queues()
         held = view.lanes(held_only=True)
         log_head, signed = view.log_head(), view.last_act(HEAD)
+        backed_up = view.last_act(BACKED_UP)
         applied = view.parties_version()
         drift = drift_counts(view, projected(gate.parties))
         last = reconciled(view, now)
@@ -110,6 +112,11 @@ def standing(gate: Gate) -> Iterable[Metric]:
         "log_signed_timestamp_seconds",
         "When the head of the log was signed last; 0: never.",
         [((), signed.at.timestamp() if signed is not None else 0.0)],
+    )
+    yield metrics.gauge(
+        "backup_timestamp_seconds",
+        "When the database was backed up last by `lienthong backup`; 0: never.",
+        [((), backed_up.at.timestamp() if backed_up is not None else 0.0)],
     )
 
 

@@ -6,10 +6,11 @@ import sqlite3
 import zipfile
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.core.ledger import LogLine
 from gateway.core.model import DeliveryState
 from gateway.core.problems import Stopped
 from gateway.services.backups import KIND
@@ -309,6 +310,94 @@ def test_a_restore_asks_and_a_dry_run_only_looks(cli, office):
     dry = cli("restore", made["file"], "--dry-run")
     assert (dry.code, "Nhật ký tới mục" in dry.out) == (0, True)
     assert not (office.folder / "lienthong.sqlite3").exists()
+
+
+# What lies outside the database --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["in its folder", "in an archive"])
+def test_a_restore_puts_files_back_from_beside_the_backup_and_says_which_are_missing(cli, filed, archived):
+    if archived:
+        filed.archive()
+    (made,) = cli("backup", "--with-files", "--json").rows
+    assert (made["files_copied"], made["files_missing"]) == (4 if archived else 1, 0)
+    assert cli("backup", "--with-files", "--json").rows[0]["files_copied"] == 0
+    assert "nguyên vẹn" in cli("restore", "--files").out
+    destroyed(filed.office)
+    for folder in ("tep", "luu-tru"):
+        shutil.rmtree(filed.office.folder / folder, ignore_errors=True)
+    (row,) = cli("restore", made["file"], *ACT, "--json").rows
+    assert (row["files_put_back"], row["files_missing"]) == (4 if archived else 1, 0)
+    place = filed.archived if archived else filed.place
+    assert place.read_bytes() == filed.content
+    assert (cli("restore", "--files").code, cli("archive", "verify").code) == (0, 0)
+    place.write_bytes(filed.content[::-1])
+    found = cli("restore", "--files", "--json")
+    assert (found.code, found.rows[0]["files_missing"]) == (1, 1)
+    assert found.rows[1] == {
+        "missing": filed.digest, "size": len(filed.content), "digest": filed.digest, "dossiers": [filed.ma_ho_so],
+    }  # fmt: skip
+
+
+def test_a_restore_without_its_files_says_so_and_of_which_dossiers(cli, filed):
+    made = back_up(cli)
+    destroyed(filed.office)
+    filed.place.unlink()
+    found = cli("restore", made["file"], *ACT)
+    assert (found.code, "BAK-015" in found.out) == (1, True)
+    assert f"thiếu: {filed.digest} ({filed.ma_ho_so})" in found.out
+    (line,) = cli("log", "show", "--what", "restored.files", "--json").rows
+    assert line["facts"] == {"put_back": 0, "there": 0, "missing": 1}
+
+
+def test_a_copy_of_files_loses_what_was_erased_and_never_takes_what_is_not_what_it_was(cli, filed):
+    folder = filed.office.folder / "backups"
+    assert cli("backup", "--with-files").code == 0
+    copy = folder / "tep" / filed.digest[:2] / filed.digest
+    assert copy.read_bytes() == filed.content
+    copy.unlink()
+    filed.place.write_bytes(filed.content[::-1])
+    again = cli("backup", "--with-files")
+    assert (again.code, "BAK-015" in again.out, copy.exists()) == (1, True, False)
+    filed.place.write_bytes(filed.content)
+    assert cli("backup", "--with-files").code == 0
+    with filed.office.store.begin() as tx:
+        tx.drop_file(filed.digest)
+    assert (cli("backup", "--with-files").code, copy.exists()) == (0, False)
+
+
+def warned(cli):
+    """The code of every alert about backups, and the doctor's."""
+    codes = [row["cause"] for row in cli("alerts", "--json").rows if row["alarm"] == "backup"]
+    assert all(code in cli("doctor").out for code in codes)
+    return codes
+
+
+def test_somebody_is_told_of_a_backup_that_is_overdue_failed_or_cannot_be_read(cli, office):
+    config = office.folder / "lienthong.toml"
+    assert warned(cli) == []  # nobody asked for any
+    config.write_text(config.read_text("utf-8").replace("[backup]\n", "[backup]\nevery_hours = 24\n"), "utf-8")
+    old = datetime.now(UTC) - timedelta(hours=25)
+    assert warned(cli) == []  # the node is new
+    with office.store.begin() as tx:
+        tx.note(
+            LogLine(what="backup", who="operator:lan", facts={"file": "x.zip", "number": 1, "hash": "0", "rows": 1}),
+            old,
+        )
+    assert warned(cli) == ["BAK-012"]
+    made = back_up(cli)
+    assert warned(cli) == []
+    path = office.folder / made["file"]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert warned(cli) == ["BAK-014"]
+    path.write_bytes(whole)
+    assert cli("backup", office.folder / "khong-co" / "x.zip").code == 1
+    assert warned(cli) == ["BAK-013"]
+    back_up(cli)
+    assert warned(cli) == []
+    path.unlink()  # an older one
+    assert warned(cli) == []
 
 
 # Another database ----------------------------------------------------------------------------------------------------

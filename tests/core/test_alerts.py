@@ -70,7 +70,7 @@ def test_how_soon_a_person_should_look_at_each_kind():
             ["lane-held", "party-silent", "message-held", "status-missing", "registry-flawed", "archive-broken"], "now"
         ),
         **dict.fromkeys(["uncertain", "inbox-unread", "receipt-unproven", "ending", "drift", "allowance"], "today"),
-        **dict.fromkeys(["approval", "channel-dead"], "today"),
+        **dict.fromkeys(["approval", "channel-dead", "backup"], "today"),
         "event-waiting": "later",
     }
     assert set(SEVERITIES) == set(Alarm)
