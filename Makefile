@@ -179,6 +179,10 @@ bench-compare: $(READY)  ## two revisions in turn: make bench-compare REV=main~5
 years: $(READY)  ## stores of ten thousand, a hundred thousand and a million messages: what is asked all the time, in time and in SQLite's steps
 	$(BIN)/python bench/years.py $(ARGS)
 
+.PHONY: bench-desk
+bench-desk: $(READY)  ## the console's pages and the look-ups on a million messages; ARGS="--size 10000 --times 2"
+	$(BIN)/python bench/desk.py $(ARGS)
+
 .PHONY: bench-files
 bench-files: $(READY)  ## files of 100 MB in and out: memory of a worker, and what other senders notice; ARGS="--mb 10"
 	$(BIN)/python bench/files.py $(ARGS)

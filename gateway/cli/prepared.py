@@ -23,7 +23,6 @@ from gateway.services.prepared import MOST_WAITING, Prepared, Tell, look_up_prep
 
 if TYPE_CHECKING:
     from gateway.core.parties import Parties
-    from gateway.services.intake import Gate
     from gateway.services.lint import LintReport
     from gateway.store import Store
 
@@ -124,7 +123,8 @@ def lint_of_period(
 
 
 def make_wanted(
-    gate: Gate,
+    store: Store,
+    parties: Parties,
     rules: DeadlineRules,
     now: Callable[[], datetime],
     stopping: Callable[[], bool],
@@ -132,18 +132,14 @@ def make_wanted(
     clock: Callable[[], float],
 ) -> int:
     """Makes what is wanted; gives how much. ``rest`` sleeps for so many seconds: between pages of dossiers."""
-    store = gate.store
-    assert store is not None
 
     def make(question: str, tell: Tell) -> bytes:
         what, since, until, by, agency = _understood(question)
         only, end = PartyId(agency) if agency else None, until or now()
         if what == _STATISTICS:
-            made = reports.report(
-                store, gate.parties, since, max(end, since + timedelta(seconds=1)), (By(by),), only, rules
-            )
+            made = reports.report(store, parties, since, max(end, since + timedelta(seconds=1)), (By(by),), only, rules)
             return _statistics_kept(made)
-        return _lint_kept(_looked_at_ease(store, gate.parties, since, end, only, tell, rest, clock))
+        return _lint_kept(_looked_at_ease(store, parties, since, end, only, tell, rest, clock))
 
     return make_prepared(store, make, now, stopping)
 

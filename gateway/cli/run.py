@@ -509,7 +509,7 @@ def prepare(gate: Gate, settings: Settings, now: Callable[[], datetime], stoppin
     rules = deadline_rules(settings)
     if keep_hour(gate.store, gate.parties, now()):
         want_usual(gate.store, now())
-    return make_wanted(gate, rules, now, stopping, time.sleep, time.thread_time)
+    return make_wanted(gate.store, gate.parties, rules, now, stopping, time.sleep, time.thread_time)
 
 
 def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:

@@ -20,9 +20,12 @@ import pki
 import pytest
 from patience import PATIENCE_S, eventually
 
+from gateway.cli.prepared import statistics_of
 from gateway.cli.run import recheck_held
 from gateway.core.batches import BatchItemState
+from gateway.core.deadlines import DeadlineRules
 from gateway.core.model import DeliveryState, Fate
+from gateway.core.statistics import By
 from gateway.services.batches import batch_known
 from signing.heads import HEAD, read_head
 
@@ -137,6 +140,13 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
         profile.write_text(profile.read_text("utf-8").replace("http://127.0.0.1:8091/lienthong", address), "utf-8")
         assert cli("parties", "apply", "--yes", "--reason", "test").code == 0
         office.receive("accepted/HS01-nop-ho-so-toi-thieu")
+        began = datetime.now(UTC)
+
+        def figures_of_years():
+            asked = (began - timedelta(days=3000), None), By.AGENCY, None, DeadlineRules(), datetime.now(UTC)
+            return statistics_of(office.store, office.gate.parties, *asked, at_once=0).report
+
+        assert figures_of_years() is None
         with running(office.folder, "work", said="port") as (process, url):
 
             def told():
@@ -146,6 +156,12 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
 
             assert eventually(lambda: all(told() or [None]))
             head, known, doubts = told()
+            assert eventually(figures_of_years)
+            assert [group.filed for group in figures_of_years().groups.values()] == [1]
+            hours = [began + timedelta(hours=number) for number in (0, 1)]  # it may strike meanwhile
+            with office.store.read() as view:
+                kept = [view.hourly("owed", at.replace(minute=0, second=0, microsecond=0)) for at in hours]
+            assert kept != [None, None]
             assert json.loads(ask("GET", f"{url}/readyz")[1])["status"] == "ready"
             assert ask("GET", f"{url}/metrics", token="TEST-ONLY-so-tu-phap")[0] == 401
             figures = ask("GET", f"{url}/metrics", token="lt_op_0123456789abcdef")[1].decode()
