@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0019"
+REVISION = "0020"
 
 metadata = MetaData(
     naming_convention={
