@@ -34,6 +34,9 @@ DISPLAYS: Final = frozenset(
 WORDS: Final = frozenset({"split", "items", "values", "keys", "encode"})  # methods of a literal that keep what is in it
 NO_PROOF: Final = ("tests/docs/",)  # these compare pages with the catalogue
 
+sys.path.insert(0, str(TESTS / "pki"))
+from sources import walk  # noqa: E402 - of tests/pki; the path is set above
+
 
 @dataclass(frozen=True, order=True)
 class Proof:
@@ -80,7 +83,7 @@ def codes_of(value: object) -> set[str]:
 
 def of_attacks() -> Iterator[tuple[str, Proof]]:
     """Codes of attack documents, those first that a document is refused with alone."""
-    sys.path[:0] = [str(TESTS / "pki"), str(TESTS / "signing")]
+    sys.path.insert(0, str(TESTS / "signing"))
     import attacks  # noqa: PLC0415 - of tests/signing; the path is set above
     import paper  # noqa: PLC0415
 
@@ -121,7 +124,7 @@ def understood(path: str, tree: ast.Module) -> Module:
     module = Module(path, tree)
     for node in module.tree.body:
         _bind_assignment(node, module.constants)
-    for node in ast.walk(module.tree):
+    for node in walk(module.tree):
         if isinstance(node, Function) and not node.name.startswith("test_"):
             asserted = {leaf.id for leaf in _leaves(_asserted_in(node)) if isinstance(leaf, ast.Name)}
             names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
@@ -168,13 +171,13 @@ def proven(test: Function, constants: Bound, helpers: dict[str, dict[str, int]])
     bound = dict(constants)
     for mark in test.decorator_list:
         _bind_columns(mark, bound)
-    for node in ast.walk(test):
+    for node in walk(test):
         _bind_assignment(node, bound)
         if isinstance(node, ast.For | ast.comprehension):
             _bind_rows(node.target, node.iter, bound)
     wanted = list(_asserted_in(test))
     put_in: set[str] = set()
-    for node in ast.walk(test):
+    for node in walk(test):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -187,7 +190,7 @@ def proven(test: Function, constants: Bound, helpers: dict[str, dict[str, int]])
 
 
 def _asserted_in(function: Function) -> Iterator[ast.expr]:
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Assert):
             yield from _asserted(node.test)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":

@@ -62,27 +62,29 @@ def times_at_import(tree: ast.Module) -> Iterator[int]:
 
 
 def functions(tree: ast.Module) -> Iterator[ast.AST]:
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    yield from (node for node in sources.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def seconds_asserted(tree: ast.Module) -> Iterator[int]:
     """Where an assert compares what a stopwatch says, or what was reckoned from it, with a number of our own."""
-    if not any(map(is_stopwatch, ast.walk(tree))):
+    if not any(map(is_stopwatch, sources.walk(tree))):
         return
     for function in functions(tree):
         reckoned: set[str] = set()
 
         def measured(node: ast.AST, reckoned: set[str] = reckoned) -> bool:
             return any(
-                is_stopwatch(one) or (isinstance(one, ast.Name) and one.id in reckoned) for one in ast.walk(node)
+                is_stopwatch(one) or (isinstance(one, ast.Name) and one.id in reckoned) for one in sources.walk(node)
             )
 
-        for node in ast.walk(function):
+        for node in sources.walk(function):
             if isinstance(node, ast.Assign) and measured(node.value):
-                reckoned |= {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
-        for node in ast.walk(function):
+                reckoned |= {
+                    one.id for target in node.targets for one in sources.walk(target) if isinstance(one, ast.Name)
+                }
+        for node in sources.walk(function):
             if isinstance(node, ast.Assert):
-                for one in ast.walk(node.test):
+                for one in sources.walk(node.test):
                     if isinstance(one, ast.Compare) and isinstance(one.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
                         sides = (one.left, *one.comparators)
                         if any(map(measured, sides)) and any(map(_is_constant, sides)):
@@ -95,7 +97,7 @@ def _is_constant(node: ast.AST) -> bool:
 
 def impatient(tree: ast.Module) -> Iterator[int]:
     """Where something is waited for with a number of seconds of its own."""
-    for node in ast.walk(tree):
+    for node in sources.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = called(node).rpartition(".")[2] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
@@ -110,12 +112,12 @@ def impatient(tree: ast.Module) -> Iterator[int]:
 
 def naps(tree: ast.Module) -> Iterator[int]:
     """Where a test sleeps in the hope that something will have happened then; in a loop it paces something."""
-    sleeps = [node for node in ast.walk(tree) if called(node) in ("time.sleep", "asyncio.sleep")]
+    sleeps = [node for node in sources.walk(tree) if called(node) in ("time.sleep", "asyncio.sleep")]
     paced = sleeps and {
         id(inside)
-        for node in ast.walk(tree)
+        for node in sources.walk(tree)
         if isinstance(node, ast.For | ast.While | ast.AsyncFor)
-        for inside in ast.walk(node)
+        for inside in sources.walk(node)
     }
     for node in sleeps:
         if id(node) not in paced:
