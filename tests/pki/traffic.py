@@ -57,6 +57,8 @@ class Traffic:
 
     def begin(self) -> None:
         """Everybody sets to work."""
+        for agency in (PUSHED, PULLING):
+            letters.life(0, agency)  # keys are written and loaded before several threads ask for them
         self.going.set()
         for _ in range(self.senders):
             seed = self.chance.random()
