@@ -1,4 +1,4 @@
-"""dossier [show] | release: the timeline of a dossier, and the code of one that should never have been opened."""
+"""dossier [show] | reproject | release: the timeline of a dossier, its standing derived again, a code given back."""
 
 from __future__ import annotations
 
@@ -41,12 +41,19 @@ dossier = _Dossiers(
             "Dòng thời gian (mặc định khi chỉ nêu MAHOSO).",
             "The timeline (what a bare MAHOSO means).",
         ),
+        "reproject": LazyCommand(
+            "gateway.cli.reproject:reproject",
+            "Lập lại trạng thái của một hồ sơ từ các thông điệp.",
+            "Derive a dossier's standing again from its messages.",
+        ),
         "release": LazyCommand(
             "gateway.cli.dossier:release", "Giải phóng mã hồ sơ bị dùng sai.", "Give an occupied dossier code back."
         ),
     },
-    vi="Hồ sơ: dòng thời gian; giải phóng mã hồ sơ bị dùng sai. “lienthong dossier MAHOSO” là “lienthong dossier show MAHOSO”.",
-    en="Dossiers: the timeline; an occupied code given back. “lienthong dossier MAHOSO” is “lienthong dossier show MAHOSO”.",
+    vi="Hồ sơ: dòng thời gian; lập lại trạng thái; giải phóng mã hồ sơ bị dùng sai. "
+    "“lienthong dossier MAHOSO” là “lienthong dossier show MAHOSO”.",
+    en="Dossiers: the timeline; the standing derived again; an occupied code given back. "
+    "“lienthong dossier MAHOSO” is “lienthong dossier show MAHOSO”.",
     no_args_is_help=True,
 )
 

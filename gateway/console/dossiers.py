@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from gateway.cli.dossier import WHY
+from gateway.cli.reconcile import has_word
+from gateway.cli.reproject import said_done, said_of_party, said_of_standing
 from gateway.cli.who import ACTS as LOG_ACTS
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
@@ -19,6 +21,7 @@ from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Stopped
 from gateway.core.unknown import unknown
 from gateway.services.dossiers import Story, Timeline, story, timeline
+from gateway.services.reprojecting import plan_reprojection, reproject
 from gateway.wiring import deadline_rules
 
 PAGE: Final = 50
@@ -135,15 +138,24 @@ def one_dossier(call: DeskCall) -> Answer:
         parts += _life(call, found, names)
     parts += [*_told(call, told, names), *_looked(call, code)]
     if found is not None and call.can(OperatorRole.OPERATOR):
-        parts.append(
+        parts += [
             Act(
-                to=ACTS[0].to,
+                to=REPROJECT.to,
+                button=call.text("Lập lại trạng thái", "Derive it again"),
+                hidden=[("ma", str(code))],
+                title=call.text(
+                    "Trạng thái trên trục, hoặc ở bên nhận, không đúng với các thông điệp",
+                    "Our record, or a receiver's, is not what the messages say",
+                ),
+            ),
+            Act(
+                to=RELEASE.to,
                 button=call.text("Giải phóng mã hồ sơ", "Give the code back"),
                 hidden=[("ma", str(code))],
                 title=call.text("Mã bị dùng sai", "The code was used by mistake"),
                 grave=True,
-            )
-        )
+            ),
+        ]
     return Shown(title=call.text(f"Hồ sơ {code}", f"Dossier {code}"), parts=parts)
 
 
@@ -174,7 +186,7 @@ def _head(call: DeskCall, row: Mapping[str, Any], names: Mapping[Any, str]) -> l
     ]
     heads = (("Thời hạn", "Limit"), ("Hạn", "Due"), ("Xong", "Met"), ("Kết quả", "Result"))
     return [
-        Facts(rows=facts),
+        Facts(rows=[(name, value) for name, value in facts if value not in (None, "–")]),
         Table(
             caption=call.text("Thời hạn", "Time limits"),
             heads=[call.text(*head) for head in heads],
@@ -299,7 +311,7 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
     rows: list[Sequence[Cell]] = [
         [
             words.when(line.at),
-            line.who.removeprefix("operator:"),
+            words.person(line.who),
             call.text(*LOG_ACTS.get(line.what, (line.what, line.what))),
             str(line.facts.get("reason", "")) or None,
         ]
@@ -317,6 +329,39 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
             else "",
         )
     ]
+
+
+def _plan_reproject(call: DeskCall) -> ActPlan:
+    found = plan_reprojection(call.store, call.parties, text_of(call.form, "ma", 100), has_word)
+    names = call.names()
+    known: list[Sequence[Cell]] = [
+        [
+            words.named(one.party, names),
+            said_of_party(one, call.text),
+            Link(one.delivery, words.desk_address(f"/luot-gui/{one.delivery}")) if one.delivery is not None else None,
+        ]
+        for one in found.parties
+    ]
+    table = Table(
+        caption=call.text("Các bên được báo theo dữ liệu của trục", "Parties that are told from our record"),
+        heads=[
+            call.text("Bên", "Party"),
+            call.text("Dữ liệu ở bên đó", "What it knows"),
+            call.text("Lượt gửi", "Delivery"),
+        ],
+        rows=known,
+        empty=call.text("không có bên nào.", "none."),
+    )
+    says = said_of_standing(found, call.text, call.lang)
+    return ActPlan(says=says, facts=found.as_kept(), count=found.count, shown=[table])
+
+
+def _do_reproject(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
+    code = facts["ma_ho_so"]
+    found = plan_reprojection(call.store, call.parties, code, has_word)
+    done = reproject(call.store, found, facts, who=call.at_desk.who, reason=reason, now=call.now)
+    says = call.text(*said_done(code, len(facts["steps"]), done=done))
+    return ActDone(says=[says], links=[Link(code, words.desk_address("/ho-so/xem", ma=code))])
 
 
 def _plan_release(call: DeskCall) -> ActPlan:
@@ -347,17 +392,24 @@ def _do_release(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDon
     return ActDone(says=[says], links=[Link(code, words.desk_address("/ho-so/xem", ma=code))])
 
 
-ACTS = [
-    DeskAct(
-        name="tra-ma",
-        command="dossier release",
-        role=OperatorRole.OPERATOR,
-        title=("giải phóng mã hồ sơ", "give a dossier's code back"),
-        plan=_plan_release,
-        do=_do_release,
-        grave=True,
-    )
-]
+REPROJECT = DeskAct(
+    name="lap-lai",
+    command="dossier reproject",
+    role=OperatorRole.OPERATOR,
+    title=("lập lại trạng thái từ các thông điệp", "derive the standing again from the messages"),
+    plan=_plan_reproject,
+    do=_do_reproject,
+)
+RELEASE = DeskAct(
+    name="tra-ma",
+    command="dossier release",
+    role=OperatorRole.OPERATOR,
+    title=("giải phóng mã hồ sơ", "give a dossier's code back"),
+    plan=_plan_release,
+    do=_do_release,
+    grave=True,
+)
+ACTS = [REPROJECT, RELEASE]
 PAGES = [
     DeskPage(method="GET", path="/ho-so", make=found_dossiers),
     DeskPage(method="GET", path="/ho-so/xem", make=one_dossier),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +13,7 @@ from gateway.cli.show import when
 from gateway.console.parts import Cell, FormField, Glance, Link
 from gateway.console.room import BASE, DeskCall
 from gateway.core.model import Attempt, Delivery, DeliveryState, Fate, PartyId
+from gateway.core.operators import OperatorRole
 from gateway.services.dossiers import state_name
 from gateway.store import Message
 
@@ -25,6 +26,13 @@ _SORTS: Mapping[DeliveryState, str] = {
     DeliveryState.DEAD: "bad",
     DeliveryState.SKIPPED: "bad",
 }
+_ROLES: Mapping[OperatorRole, tuple[str, str]] = {
+    OperatorRole.VIEWER: ("chỉ xem", "viewer"),
+    OperatorRole.AUDITOR: ("kiểm soát", "auditor"),
+    OperatorRole.OPERATOR: ("vận hành", "operator"),
+    OperatorRole.APPROVER: ("phê duyệt", "approver"),
+    OperatorRole.ADMINISTRATOR: ("quản trị", "administrator"),
+}
 _FATES: Mapping[Fate, str] = {Fate.ACCEPTED: "good", Fate.REJECTED: "bad", Fate.HELD: "wait"}
 
 
@@ -32,6 +40,17 @@ def desk_address(path: str, **query: Any) -> str:
     """An address of the console; empty values are left out."""
     asked = urlencode({name: value for name, value in query.items() if value not in (None, "")})
     return f"{BASE}{quote(path)}" + (f"?{asked}" if asked else "")
+
+
+def person(who: str) -> str:
+    """Who did something: the name of a person who logged in here, or the account that ran the command line."""
+    name = who.removeprefix("operator:")
+    return name.removeprefix("ban-truc (").removesuffix(")") if name.startswith("ban-truc (") else name
+
+
+def said_roles(call: DeskCall, roles: Collection[OperatorRole]) -> str:
+    """Roles by their names."""
+    return ", ".join(call.text(*_ROLES[role]) for role in OperatorRole if role in roles)
 
 
 def delivery_mark(call: DeskCall, state: DeliveryState) -> Glance:

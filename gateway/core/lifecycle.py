@@ -629,17 +629,20 @@ def follow(
         change=change,
         trace=read,
         notes=notes,
-        dossier=replace(
-            dossier,
-            changes=changes,
-            ma_tthc=dossier.ma_tthc or read.ma_tthc,
-            trang_thai=read.trang_thai,
-            trang_thai_goc=read.trang_thai_goc,
-            opened_at=dossier.opened_at or now,
-            ngay_tiep_nhan=read.ngay_tiep_nhan,
-            ngay_hen_tra=read.ngay_hen_tra,
-            ngay_ket_thuc=read.ngay_ket_thuc,
-        ),
+        dossier=standing(replace(dossier, changes=changes, opened_at=dossier.opened_at or now), read),
+    )
+
+
+def standing(dossier: Dossier, read: Trace) -> Dossier:
+    """The dossier as its history makes it stand: all of its row that follows from its events alone."""
+    return replace(
+        dossier,
+        ma_tthc=dossier.ma_tthc or read.ma_tthc,
+        trang_thai=read.trang_thai,
+        trang_thai_goc=read.trang_thai_goc,
+        ngay_tiep_nhan=read.ngay_tiep_nhan,
+        ngay_hen_tra=read.ngay_hen_tra,
+        ngay_ket_thuc=read.ngay_ket_thuc,
     )
 
 

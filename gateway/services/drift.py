@@ -69,6 +69,14 @@ def drifting(store: Store, parties: Parties, party: Party) -> Iterator[Drift]:
                 yield _believed(told, _record(view, parties, told.ma_ho_so))
 
 
+def drift_of(view: View, parties: Parties, told: Told) -> Drift | None:
+    """What a party does not know rightly of one dossier of which nothing is on its way; None where it knows it all."""
+    behind = _left_behind(view, parties, told)
+    if behind is not None or not told.differs:
+        return behind
+    return _believed(told, _record(view, parties, told.ma_ho_so))
+
+
 def _on_its_way(view: View, parties: Parties, party: Party, lane: Lane) -> Drift:
     told, record = view.told(party.id, lane.lane), _record(view, parties, lane.lane)
     first = lane.first

@@ -38,6 +38,7 @@ _OF_NO_MESSAGE: Final = frozenset(
 )
 JUDGED: Final = frozenset(f"message.{fate}" for fate in Fate)
 ERASED: Final = "message.erased"
+REPROJECTED: Final = "dossier.reprojected"  # the row of a dossier, made anew from its events
 RETOLD: Final = "delivery.retold"  # owed anew, beside what the acceptance owes
 
 #: Where a delivery may stand after the last line about it; what is being tried is not in the log.
@@ -381,7 +382,8 @@ class _Comparing:
 
     def _dossiers(self, connection: Connection, batch: Sequence[rows.AnyRow]) -> Iterator[Difference]:
         newest = _newest_changes(connection, batch)
-        lines = _last_judgements(connection, {message for _, message in newest.values()}, self.patterns)
+        told_by = {message for _, message in newest.values()}
+        lines = _last_judgements(connection, told_by, self.patterns, {REPROJECTED})
         for row in batch:
             self.found.rows["dossier"] += 1
             number, message = newest.get(row.ma_ho_so, (0, ""))
@@ -734,9 +736,11 @@ def _by(
     return found
 
 
-def _last_judgements(connection: Connection, messages: Collection[str], patterns: Patterns) -> dict[str, rows.AnyRow]:
-    """The line of each message's newest judgement."""
-    asked = select(_log).where(_log.c.message.in_(sorted(messages)), _log.c.what.in_(sorted(JUDGED)))
+def _last_judgements(
+    connection: Connection, messages: Collection[str], patterns: Patterns, also: Collection[str] = frozenset()
+) -> dict[str, rows.AnyRow]:
+    """The line of each message's newest judgement, or the newest of these others."""
+    asked = select(_log).where(_log.c.message.in_(sorted(messages)), _log.c.what.in_(sorted({*JUDGED, *also})))
     listed = connection.execute(asked.order_by(_log.c.number)).all()
     return {row.message: row for row in patterns.whole(connection, listed)}
 

@@ -279,7 +279,8 @@ class Figures:
         line = tables.log
         between = and_(line.c.number > after, line.c.number <= upto)
         events = select(_m.c.ma_ho_so).distinct().join(line, line.c.message == _m.c.id)
-        events = events.where(between, line.c.what == "message.accepted", _m.c.ma_ho_so.is_not(None))
+        told = line.c.what.in_(("message.accepted", "dossier.reprojected"))
+        events = events.where(between, told, _m.c.ma_ho_so.is_not(None))
         released = select(line.c.facts).where(between, line.c.what == "dossier.released", line.c.message.is_(None))
         codes = {row.ma_ho_so for row in self._all(events)}
         return sorted(codes | {row.facts["ma_ho_so"] for row in self._all(released)})

@@ -28,6 +28,7 @@ from gateway.core.model import (
     Delivery,
     DeliveryId,
     DeliveryState,
+    Dossier,
     Fate,
     Finding,
     InboxEntry,
@@ -721,6 +722,25 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         events = len(dossier.changes)
         self._note(now, "dossier.released", who, None, **facts, up_to=number, events=events, reason=reason)
         return events
+
+    def restand(
+        self, stands: Dossier, differs: Mapping[str, Any], *, newest: int, who: str, reason: str, now: datetime
+    ) -> bool:
+        """Puts a dossier's row on record as its events make it stand; False, and nothing written, where others came meanwhile.
+
+        ``newest``: the event up to which that was derived. The line carries the row's seal.
+        """
+        code = stands.ma_ho_so
+        found = self._with_changes(list(self._all(statements.LOCK_DOSSIERS, codes=[code]))).get(code)
+        last = max(found.changes, key=lambda change: change.number) if found is not None and found.changes else None
+        if last is None or last.number != newest:
+            return False
+        row, d = rows.dossier_in(stands, now), tables.dossier
+        self._connection.execute(update(d).where(d.c.ma_ho_so == code).values(**row))
+        told = {"ma_ho_so": code, "trang_thai": stands.trang_thai, "row": row_seal("dossier", row)}
+        facts = {"ma_ho_so": code, "dossier": told, "differs": dict(differs), "reason": reason}
+        self._note(now, "dossier.reprojected", who, last.message, **facts)
+        return True
 
     # For counting
 

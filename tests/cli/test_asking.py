@@ -42,6 +42,7 @@ ACTS = {
     "alerts ack": ["{alert}"],
     "operator add": ["minh", "--role", "viewer", "--by-proxy"],
     "operator password": ["lan", "--generate"],
+    "dossier reproject": ["{ma_ho_so}"],
     "operator roles": ["lan", "--role", "viewer"],
     "operator disable": ["lan"],
     "operator enable": ["lan"],
@@ -133,6 +134,8 @@ def furnished(office_template, office_in, process, tmp_path_factory):
         office.receive(BAD)
         who = {"who": "operator:test", "reason": "thử", "now": datetime.now(UTC)}
         add_operator(office.store, "lan", [OperatorRole.OPERATOR], None, **who)
+        with office.store.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE dossier SET trang_thai = 9")  # as its events do not say
         order_party(office.store, "ubnd-xa-thu-nghiem", PartyOrder.LOCK, **who)
     (folder / "co-quan.csv").write_text("Ma,Ten,BiDanh\nH19.901,Sở Tư pháp,000.99.01.H19\n", "utf-8")
     profile = folder / "parties" / "so-tu-phap.toml"
