@@ -13,20 +13,34 @@ from gateway.cli.orders import STANDS, TELLS
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
 from gateway.console.charts import bars
-from gateway.console.fields import text_of
-from gateway.console.parts import Act, Cell, Facts, Glance, Lines, Link, Original, Part, Table
+from gateway.console.fields import choice_of, text_of
+from gateway.console.parts import (
+    Act,
+    Cell,
+    Downloads,
+    Facts,
+    FormField,
+    Glance,
+    Lines,
+    Link,
+    Original,
+    Part,
+    Search,
+    Table,
+)
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import AttemptOutcome, PartyId
 from gateway.core.orders import ORDERS, PartyOrder, orders_for, why_not
-from gateway.core.parties import Party, Receives
+from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
 from gateway.services.overview import delivery_speed
-from gateway.services.profiles import order_party
-from gateway.store import Queue, Spoken
+from gateway.services.profiles import changed_fields, order_party
+from gateway.store import PartyVersion, Queue, Spoken
 
 SHOWN: Final = 50
+NAMED: Final = 3  # fields that a change of a profile is named by in a list
 TRIES: Final = 1000  # of a party, the newest, from which its speed is told
 _SHOWN_SETTINGS: Final = frozenset(
     {"url", "timeout_s", "private_addresses", "folder", "wsdl"}
@@ -43,7 +57,7 @@ def agencies(call: DeskCall) -> Answer:
         took = view.delivered_lately(TRIES)
         inboxes = {party.id: view.reader(party.id) for party in call.parties if party.receives is Receives.PULL}
     rows: list[Sequence[Cell]] = []
-    for party in sorted(call.parties, key=lambda one: one.name):
+    for party in sorted((one for one in call.parties if one.role is not Role.GATEWAY), key=lambda one: one.name):
         queue, reader = queues.get(party.id), inboxes.get(party.id)
         unread = reader.head - reader.confirmed if reader is not None else None
         rows.append(
@@ -171,17 +185,7 @@ def agency(call: DeskCall) -> Answer:
     )
     parts += _speed(call, tries)
     parts.append(_versions(call, party, spoken))
-    heads = (("Phiên bản sổ đăng ký", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
-    parts.append(
-        Table(
-            caption=call.text("Các lần áp dụng hồ sơ bên", "Versions of the profile"),
-            heads=[call.text(*head) for head in heads],
-            rows=[
-                [one.version, words.when(one.applied_at), one.author.removeprefix("operator:"), one.reason]
-                for one in reversed(history[-SHOWN:])
-            ],
-        )
-    )
+    parts.append(_history(call, party.id, history))
     if history and history[-1].profile is not None:
         profile = call.text("Hồ sơ bên đang có hiệu lực", "The profile in force")
         parts.append(Original(name=profile, text=_without_secrets(history[-1].profile)))
@@ -191,6 +195,96 @@ def agency(call: DeskCall) -> Answer:
         )
         parts.append(Lines(lines=[edit]))
     return Shown(title=party.name, parts=parts)
+
+
+def _history(call: DeskCall, party: PartyId, history: Sequence[PartyVersion]) -> Part:
+    """The versions, the newest first, each with what it changed and the way to the whole of it."""
+    heads = (("Phiên bản", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"), ("Thay đổi", "Changed"))
+    listed = history[-SHOWN:]
+    before = [history[-SHOWN - 1] if len(history) > SHOWN else None, *listed[:-1]]
+    rows: list[Sequence[Cell]] = [
+        [
+            one.version,
+            words.when(one.applied_at),
+            words.person(one.author),
+            one.reason,
+            call.text("lần đầu", "the first")
+            if old is None
+            else Link(
+                _named_fields(call, changed_fields(old.profile, one.profile)),
+                words.desk_address(f"/co-quan/{party}/thay-doi", tu=old.version, den=one.version),
+            ),
+        ]
+        for old, one in zip(before, listed, strict=True)
+    ]
+    return Table(
+        caption=call.text("Các lần áp dụng hồ sơ bên, mới nhất trước", "Versions of the profile, the newest first"),
+        heads=[call.text(*head) for head in heads],
+        rows=rows[::-1],
+        more=call.text(f"Còn {len(history) - SHOWN} lần trước đó.", f"{len(history) - SHOWN} earlier ones.")
+        if len(history) > SHOWN
+        else "",
+    )
+
+
+def _named_fields(call: DeskCall, changed: Mapping[str, Any]) -> str:
+    """The first few by name, how many there are more."""
+    if not changed:
+        return call.text("không khác", "nothing")
+    more = len(changed) - NAMED
+    return ", ".join([*changed][:NAMED]) + (call.text(f" và {more} mục nữa", f" and {more} more") if more > 0 else "")
+
+
+def profile_changes(call: DeskCall) -> Answer:
+    """Two versions of a profile side by side: what the later one says otherwise, who applied it, when and why.
+
+    Raises Stopped (SYS-042, SYS-170).
+    """
+    name = text_of(call.place, "id", 100)
+    with call.store.read() as view:
+        history = {str(one.version): one for one in view.party_history(name)}
+    if not history:
+        raise Stopped(unknown("party", name))
+    newest = list(history)
+    later = choice_of(call.query, "den", history) or newest[-1]
+    earlier = choice_of(call.query, "tu", history) or newest[max(0, newest.index(later) - 1)]
+    both = [history[earlier], history[later]]
+    said = [(str(one.version), f"{one.version} · {words.when(one.applied_at)}") for one in history.values()][::-1]
+    changed = changed_fields(both[0].profile, both[1].profile)
+    title = call.names().get(PartyId(name), name)
+    heads = (("Phiên bản", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
+    parts: list[Part] = [
+        Search(
+            to=words.desk_address(f"/co-quan/{name}/thay-doi"),
+            button=call.text("So sánh", "Compare"),
+            fields=[
+                FormField(name="tu", label=call.text("Phiên bản trước", "Before"), value=earlier, choices=said),
+                FormField(name="den", label=call.text("Phiên bản sau", "After"), value=later, choices=said),
+            ],
+        ),
+        Table(
+            caption=call.text("Hai phiên bản", "The two versions"),
+            heads=[call.text(*head) for head in heads],
+            rows=[[one.version, words.when(one.applied_at), words.person(one.author), one.reason] for one in both],
+        ),
+        Table(
+            caption=call.text("Nội dung khác nhau", "What differs"),
+            heads=[call.text("Mục", "Field"), call.text("Trước", "Before"), call.text("Sau", "After")],
+            rows=[[field, *_for_eyes(call, field, values)] for field, values in changed.items()],
+            empty=call.text("hai phiên bản giống nhau.", "they say the same."),
+            cards=True,
+        ),
+        Downloads(links=[Link(title, words.desk_address(f"/co-quan/{name}"))]),
+    ]
+    return Shown(title=call.text(f"Thay đổi hồ sơ bên: {title}", f"Changes of the profile: {title}"), parts=parts)
+
+
+def _for_eyes(call: DeskCall, field: str, values: tuple[str | None, str | None]) -> list[Cell]:
+    """The values as anybody at the desk may see them: of what may be a secret, only that it is there."""
+    table, _, key = field.partition(".")
+    secret = table == "credentials" or (table == "connector_settings" and key.partition(".")[0] not in _SHOWN_SETTINGS)
+    kept = call.text("có, không hiển thị", "set, not shown")
+    return [kept if secret and value is not None else value for value in values]
 
 
 def _without_secrets(profile: str) -> str:
@@ -371,4 +465,5 @@ ACTS = [
 PAGES = [
     DeskPage(method="GET", path="/co-quan", make=agencies),
     DeskPage(method="GET", path="/co-quan/{id}", make=agency),
+    DeskPage(method="GET", path="/co-quan/{id}/thay-doi", make=profile_changes),
 ]

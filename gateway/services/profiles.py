@@ -621,6 +621,15 @@ def profile_differences(
     return [*found, *(ProfileDifference(party=party, kind="removed") for party in gone if remove_missing)]
 
 
+def changed_fields(before: str | None, after: str | None) -> dict[str, tuple[str | None, str | None]]:
+    """What two kept texts of one party's profile say differently, by field; None: that side says nothing of it, or is no party.
+
+    Credentials are shown as the first characters of their hashes.
+    """
+    old, new = ({} if text is None else _shown(from_text(text)) for text in (before, after))
+    return {name: (old.get(name), new.get(name)) for name in sorted({*old, *new}) if old.get(name) != new.get(name)}
+
+
 def _shown(party: Party, prefix: str = "") -> dict[str, str]:
     rows: dict[str, str] = {}
 

@@ -1,8 +1,12 @@
 """Cơ quan: how a party stands, and what a person orders about it: pause, resume, lock, unlock."""
 
+import html
 import re
+from dataclasses import replace
 
 import pytest
+
+from gateway.services.profiles import to_text
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,38 @@ def test_an_operator_pauses_a_party_and_lets_it_go_on(played, operator):
         ("operator:ban-truc (truc)", "sở bảo trì")
     ]
     assert len(played.log("party.resumed")) == 1
+
+
+def test_what_a_profile_said_before_and_says_now_stands_side_by_side_without_its_secrets(played, viewer):
+    before = played.room.registry()[0].get("so-tu-phap")
+    changed = replace(
+        before,
+        name="Sở Tư pháp tỉnh",
+        versions={"HS05": ("1.0",)},
+        connector_settings={**before.connector_settings, "password": "bí mật lắm"},
+    )
+    by = {"who": "operator:lan", "now": played.clock.now}
+    with played.store.begin() as tx:
+        tx.apply_parties({before.id: to_text(changed)}, reason="đổi tên", **by)
+    try:
+        page = viewer.get("/co-quan/so-tu-phap")
+        (link, named), *_ = re.findall(r'href="/ban-truc(/co-quan/so-tu-phap/thay-doi[^"]*)">([^<]*)<', page.source)
+        assert named.startswith("connector_settings.password, name, ")
+        seen = viewer.get(html.unescape(link))
+        for part in ("Sở Tư pháp tỉnh", "đổi tên", "lan", "versions.HS05", "có, không hiển thị"):
+            assert part in seen.text, seen.text
+        assert "bí mật lắm" not in seen.source + page.source
+        assert (
+            seen.text == viewer.get("/co-quan/so-tu-phap/thay-doi").text
+        )  # the newest change, where none is asked for
+        version = re.search(r"den=(\d+)", link)[1]
+        same = viewer.get(f"/co-quan/so-tu-phap/thay-doi?tu={version}&den={version}")
+        assert "hai phiên bản giống nhau" in same.text
+        assert viewer.get("/co-quan/so-tu-phap/thay-doi?tu=99").codes == ["SYS-170"]
+        assert viewer.get("/co-quan/khong-co/thay-doi").codes == ["SYS-042"]
+    finally:
+        with played.store.begin() as tx:
+            tx.apply_parties({before.id: to_text(before)}, reason="đổi lại", **by)
 
 
 @pytest.mark.threat("T-DESK-ROLE")
