@@ -27,19 +27,20 @@ class Listening:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="console", daemon=True)
         self._thread.start()
-        self.console = self._in_loop(self._made())
-        self._in_loop(self.console.start("127.0.0.1", 0))
+        self.console = self.in_loop(self._made())
+        self.in_loop(self.console.start("127.0.0.1", 0))
         self.port = self.console.port
 
     async def _made(self):
         return Console(self.room)
 
-    def _in_loop(self, work):
+    def in_loop(self, work):
+        """What a piece of work in the console's own loop gives."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def close(self):
         """Stops listening."""
-        self._in_loop(self.console.stop())
+        self.in_loop(self.console.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_S)
         self._loop.close()

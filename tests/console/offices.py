@@ -47,7 +47,7 @@ class Office:
         (folder / "lienthong.toml").write_text(text, "utf-8")
         signer = pki.signer("gateway")
         given = {"key.file": signer.key_pem, "key.certificate": signer.cert_pem, "database.url": database}
-        given |= {"approval.above": 5, "console.public": True}
+        given |= {"approval.above": 5, "console.public": True, "work.private_addresses": True}
         self.loaded = load(folder / "lienthong.toml", {}, given)
         self.clock = Clock()
         self.store = Store(open_engine(database))

@@ -6,6 +6,8 @@ import zipfile
 from dataclasses import replace
 
 import pytest
+from cong_quoc_gia import CongQuocGia, settings
+from false_agency import Agency
 from openpyxl import Workbook
 
 from gateway.console.app import UPLOAD_BYTES
@@ -191,6 +193,38 @@ def test_asking_a_party_is_for_operators_and_tells_what_is_still_to_come(office,
     assert operator.send("/lech/hoi", given).codes == ["REC-023"]
     with office.store.read() as view:
         assert len([one for one in view.messages(limit=100) if one.loai == "HS19"]) == 1  # asked once, waited for twice
+
+
+def test_a_party_with_a_look_up_is_asked_of_each_dossier_and_what_it_says_is_compared(
+    office, persons, form, codes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("gateway.console.comparing.PER_SECOND", 1000.0)
+    before, cong = office.room.registry()[0].get("cong-dvc"), CongQuocGia()
+    cong.dossiers = {code: {"MaHoSo": code, "TrangThaiHoSo": "1"} for code in codes[1:]}
+    cong.states = {codes[1]: "4"}
+    agency, who = Agency(cong), {"who": "operator:test", "reason": "thử", "now": office.clock.now}
+
+    def applied(party):
+        with office.store.begin() as tx:
+            tx.apply_parties({party.id: to_text(party)}, **who)
+
+    office.listening.in_loop(agency.start())
+    try:
+        how = {"connector": "qcvn120", "connector_settings": settings(agency.url, tmp_path)}
+        applied(replace(before, receives=Receives.PUSH, **how))
+        operator = persons["operator"]
+        seen = operator.send("/lech/hoi", form(operator, to="/lech/hoi", ben="cong-dvc"))
+    finally:
+        office.listening.in_loop(agency.stop())
+        applied(before)
+    asked = [call["mahoso"] for call in cong.calls if call["service"] == "TraCuuHoSo"]
+    assert set(codes) <= set(asked)
+    assert f"trục có {len(set(asked))} hồ sơ" in seen.text, seen.text
+    for part in ("Khác trạng thái: 1", "Tra cứu từng hồ sơ không phát hiện được", codes[0], codes[1], "Khắc phục"):
+        assert part in seen.text, seen.text
+    missing = seen.source.partition("Thiếu ở bên đó:")[2].partition("</table>")[0]
+    assert (codes[0] in missing, codes[1] in missing) == (True, False)
+    assert cong.effects == []  # it was only asked
 
 
 def test_a_period_with_more_dossiers_than_a_page_waits_for_is_left_to_the_command_line(

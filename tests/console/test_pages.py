@@ -13,6 +13,7 @@ from offices import Office
 from gateway.console.menu import MENU
 from gateway.console.room import BASE, Room
 from gateway.core.catalogues import Muc
+from gateway.services.bundles import seal_log
 from gateway.services.publishing import publish
 
 PATHS = [one.path.removeprefix(BASE) for one in MENU]
@@ -115,6 +116,21 @@ def test_statistics_for_everybody_are_of_services_of_level_three_and_none_where_
         assert (seen.status, seen.codes) == (404, ["SYS-169"])
     finally:
         closed.close()
+
+
+def test_the_heads_that_were_signed_stand_in_a_table_and_are_verified_with_the_chain(office, persons):
+    auditor = persons["auditor"]
+    how = {"gateway": office.gate.identity.ma_dinh_danh, "every": timedelta(0)}
+    signed = []
+    for _ in range(2):
+        office.visitor("xem")  # something happens that a head is signed after
+        signed.append(seal_log(office.store, office.gate.key, now=office.clock.now, **how))
+    page = auditor.get("/nhat-ky")
+    table = page.source.partition("Đầu chuỗi đã ký gần đây</caption>")[2].partition("</table>")[0]
+    rows = [row for row in table.split("<tr ") if "</td>" in row]
+    assert [f">{head.number}</td>" in row for head, row in zip(reversed(signed), rows, strict=True)] == [True, True]
+    (fields,) = page.forms("/nhat-ky/kiem")
+    assert "2 đầu chuỗi đã ký, tất cả đều đúng" in auditor.send("/nhat-ky/kiem", dict(fields)).text
 
 
 def replace_settings(room, **console):
