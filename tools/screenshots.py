@@ -1,6 +1,6 @@
 """Pictures of every page of the console at 1280 and 390 px, from a store with a day's troubles in it: `make screenshots`.
 
-To be looked at by a person after a change of pages; nothing compares them.
+To be looked at by a person after a change of pages; nothing compares them. `--lang en` takes them in English, `--dark` dark.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def main() -> None:
     """Takes the pictures."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist" / "screenshots")
-    folder: Path = asked.parse_args().folder
+    asked.add_argument("--lang", choices=["vi", "en"], default="vi")
+    asked.add_argument("--dark", action="store_true")
+    given = asked.parse_args()
+    folder: Path = given.folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as place:
@@ -42,13 +45,13 @@ def main() -> None:
         office = Office(Path(place), database)
         try:
             with sync_playwright() as driver:
-                _take(office, driver, folder)
+                _take(office, driver, folder, given.lang, dark=given.dark)
         finally:
             office.close()
     print(folder)
 
 
-def _take(office: Office, driver: Playwright, folder: Path) -> None:
+def _take(office: Office, driver: Playwright, folder: Path, lang: str, *, dark: bool) -> None:
     batch = play(office)
     with office.store.read() as view:
         message = next(one for one in view.messages(limit=500) if one.state == "rejected").id
@@ -60,6 +63,7 @@ def _take(office: Office, driver: Playwright, folder: Path) -> None:
         "thong-diep-mot": f"{BASE}/thong-diep/{message}",
         "luot-gui": f"{BASE}/luot-gui/{delivery}",
         "co-quan-mot": f"{BASE}/co-quan/so-tu-phap",
+        "co-quan-thay-doi": f"{BASE}/co-quan/so-tu-phap/thay-doi",
         "dot-mot": f"{BASE}/dot/{batch}",
         "cong-khai": f"{BASE}/cong-khai",
         "khong-co": f"{BASE}/khong-co",
@@ -67,8 +71,17 @@ def _take(office: Office, driver: Playwright, folder: Path) -> None:
     browser = driver.chromium.launch(executable_path=chromium())
     for width in WIDTHS:
         page = logged_in(browser, office, "quan-tri", width=width)
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.goto(f"http://127.0.0.1:{office.listening.port}{BASE}?lang={lang}")
         for name, path in paths.items():
             page.goto(f"http://127.0.0.1:{office.listening.port}{path}")
+            page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+        for name, path, act in (
+            ("ke-hoach", paths["nguyen-nhan"], "gui-lai"),
+            ("lap-lai", paths["ho-so-xem"], "lap-lai"),
+        ):
+            page.goto(f"http://127.0.0.1:{office.listening.port}{path}")
+            page.locator(f"form[action$='/viec/{act}'] button").first.click()
             page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
     browser.close()
 

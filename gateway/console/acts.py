@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.console.fields import LONGEST_TEXT, text_of
-from gateway.console.parts import Act, FormField, Heading, Lines, Link, Part, Table, ToldProblems
+from gateway.console.parts import Act, Downloads, FormField, Heading, Lines, Link, Part, Table, ToldProblems
 from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Shown
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Problem, Stopped
@@ -27,6 +27,7 @@ class ActPlan:
     count: int = 1
     shown: Sequence[Part] = ()
     problems: Sequence[Problem] = ()  # what would fail even now
+    back: Link | None = None  # where whoever does not want it goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,9 @@ def planned_parts(call: DeskCall, act: DeskAct, plan: ActPlan) -> list[Part]:
         )
     else:
         parts.append(Lines(lines=[call.text("Không có việc phải thực hiện.", "There is nothing to do.")]))
+    if plan.back is not None:
+        said = call.text(f"Không thực hiện, quay lại {plan.back.text}", f"Leave it, back to {plan.back.text}")
+        parts.append(Downloads(links=[Link(said if plan.count else plan.back.text, plan.back.to)]))
     return parts
 
 

@@ -206,7 +206,7 @@ def _history(call: DeskCall, party: PartyId, history: Sequence[PartyVersion]) ->
         [
             one.version,
             words.when(one.applied_at),
-            words.person(one.author),
+            words.person(call, one.author),
             one.reason,
             call.text("lần đầu", "the first")
             if old is None
@@ -265,7 +265,9 @@ def profile_changes(call: DeskCall) -> Answer:
         Table(
             caption=call.text("Hai phiên bản", "The two versions"),
             heads=[call.text(*head) for head in heads],
-            rows=[[one.version, words.when(one.applied_at), words.person(one.author), one.reason] for one in both],
+            rows=[
+                [one.version, words.when(one.applied_at), words.person(call, one.author), one.reason] for one in both
+            ],
         ),
         Table(
             caption=call.text("Nội dung khác nhau", "What differs"),
@@ -426,7 +428,8 @@ def _planning(order: PartyOrder) -> Callable[[DeskCall], ActPlan]:
                 "Áp dụng tệp hồ sơ bên không làm thay đổi việc này.", "Applying profile files does not change this."
             ),
         ]
-        return ActPlan(says=says, facts={"ben": str(party.id)})
+        back = Link(party.name, words.desk_address(f"/co-quan/{party.id}"))
+        return ActPlan(says=says, facts={"ben": str(party.id)}, back=back)
 
     return plan
 

@@ -7,20 +7,26 @@ from typing import Final
 
 from gateway.console.parts import Bar, Chart
 
-_ROW: Final = 28
-_WIDEST: Final = 340.0  # of 440 units; labels stand above their bars, numbers behind them
+_ROW: Final = 24
+_WIDE: Final = 380  # of 440 units: numbers stand behind their bars
+_BESIDE: Final = 6  # letters of a label that stands beside its bar; longer ones stand above
 
 
 def bars(name: str, title: str, says: str, heads: tuple[str, str], rows: Sequence[tuple[str, float, str]]) -> Chart:
     """A chart of labels with numbers and how the numbers are said; the longest bar is as wide as there is room."""
     most = max((number for _, number, _ in rows), default=0.0)
+    beside = all(len(label) <= _BESIDE for label, _, _ in rows)
+    x, below = (60, 0) if beside else (0, 20)
+    step = _ROW + below + (0 if beside else 4)
     drawn = [
         Bar(
             label=label,
             shown=shown,
-            y=place * _ROW * 2,
-            width=round(_WIDEST * number / most, 1) if most > 0 else 0.0,
+            y=place * step,
+            width=round((_WIDE - x) * number / most, 1) if most > 0 else 0.0,
+            x=x,
+            below=below,
         )
         for place, (label, number, shown) in enumerate(rows)
     ]
-    return Chart(id=name, title=title, says=says, heads=heads, bars=drawn, height=max(1, len(rows)) * _ROW * 2)
+    return Chart(id=name, title=title, says=says, heads=heads, bars=drawn, height=max(1, len(rows)) * step)

@@ -53,7 +53,7 @@ def desk_batches(call: DeskCall) -> Answer:
             one.count(BatchItemState.FAILED),
             one.size,
             words.when(one.started_at),
-            one.started_by.removeprefix("operator:"),
+            words.person(call, one.started_by),
             one.reason,
         ]
         for one in found[:PAGE]
@@ -90,12 +90,12 @@ def desk_batch(call: DeskCall) -> Answer:
         (call.text("Lý do", "Reason"), known.reason),
         (
             call.text("Bắt đầu", "Started"),
-            f"{words.when(known.started_at)} · {known.started_by.removeprefix('operator:')}",
+            f"{words.when(known.started_at)} · {words.person(call, known.started_by)}",
         ),
         (call.text("Tốc độ", "Rate"), call.text(f"{known.per_second:g} việc/giây", f"{known.per_second:g} a second")),
     ]
     if known.approved_by is not None:
-        approved = f"{words.when(known.approved_at)} · {known.approved_by.removeprefix('operator:')}"
+        approved = f"{words.when(known.approved_at)} · {words.person(call, known.approved_by)}"
         facts.append((call.text("Duyệt", "Approved"), approved))
     if known.ended_at is not None:
         facts.append((call.text("Kết thúc", "Ended"), words.when(known.ended_at)))
@@ -106,6 +106,7 @@ def desk_batch(call: DeskCall) -> Answer:
     ]
     parts: list[Part] = [
         Facts(rows=facts),
+        *_acts(call, known),
         Table(
             caption=call.text("Số việc theo trạng thái", "Where its things stand"),
             heads=[call.text("Trạng thái", "State"), call.text("Số", "Count")],
@@ -116,7 +117,6 @@ def desk_batch(call: DeskCall) -> Answer:
             heads=[call.text("Mã lỗi", "Code"), call.text("Nghĩa là", "Meaning"), call.text("Số", "Count")],
             rows=[[code, words.explained(code, {}, call.lang)["message"], count] for code, count in causes.items()],
         ),
-        *_acts(call, known),
         _items(call, number, items, why, state),
         Search(
             to=words.desk_address(f"/dot/{number}"),
@@ -211,7 +211,9 @@ def _moving(vi: str, en: str) -> Callable[[DeskCall], ActPlan]:
             f"Đợt {known.number} ({title}, {known.settled}/{known.size}): {vi}.",
             f"Batch {known.number} ({title}, {known.settled}/{known.size}): {en}.",
         )
-        return ActPlan(says=[said], facts={"so": known.number})
+        name = call.text(f"Đợt {known.number}", f"Batch {known.number}")
+        back = Link(name, words.desk_address(f"/dot/{known.number}"))
+        return ActPlan(says=[said], facts={"so": known.number}, back=back)
 
     return plan
 

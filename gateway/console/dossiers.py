@@ -311,7 +311,7 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
     rows: list[Sequence[Cell]] = [
         [
             words.when(line.at),
-            words.person(line.who),
+            words.person(call, line.who),
             call.text(*LOG_ACTS.get(line.what, (line.what, line.what))),
             str(line.facts.get("reason", "")) or None,
         ]
@@ -329,6 +329,10 @@ def _looked(call: DeskCall, code: MaHoSo) -> list[Part]:
             else "",
         )
     ]
+
+
+def _back(code: MaHoSo) -> Link:
+    return Link(code, words.desk_address("/ho-so/xem", ma=code))
 
 
 def _plan_reproject(call: DeskCall) -> ActPlan:
@@ -353,7 +357,8 @@ def _plan_reproject(call: DeskCall) -> ActPlan:
         empty=call.text("không có bên nào.", "none."),
     )
     says = said_of_standing(found, call.text, call.lang)
-    return ActPlan(says=says, facts=found.as_kept(), count=found.count, shown=[table])
+    back = _back(found.stands.ma_ho_so)
+    return ActPlan(says=says, facts=found.as_kept(), count=found.count, shown=[table], back=back)
 
 
 def _do_reproject(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
@@ -361,7 +366,7 @@ def _do_reproject(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActD
     found = plan_reprojection(call.store, call.parties, code, has_word)
     done = reproject(call.store, found, facts, who=call.at_desk.who, reason=reason, now=call.now)
     says = call.text(*said_done(code, len(facts["steps"]), done=done))
-    return ActDone(says=[says], links=[Link(code, words.desk_address("/ho-so/xem", ma=code))])
+    return ActDone(says=[says], links=[_back(code)])
 
 
 def _plan_release(call: DeskCall) -> ActPlan:
@@ -378,7 +383,7 @@ def _plan_release(call: DeskCall) -> ActPlan:
         f"Give {found.ma_ho_so} back: portal {portal}, agency {agency}, {len(found.changes)} events. "
         "Events, messages and log stay, but are no longer this code's history.",
     )
-    return ActPlan(says=[says], facts={"ma": str(found.ma_ho_so)})
+    return ActPlan(says=[says], facts={"ma": str(found.ma_ho_so)}, back=_back(found.ma_ho_so))
 
 
 def _do_release(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:
@@ -389,7 +394,7 @@ def _do_release(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDon
         f"Đã giải phóng mã {code}; {events} sự kiện cũ còn trong nhật ký.",
         f"Gave back {code}; its {events} events stay on record.",
     )
-    return ActDone(says=[says], links=[Link(code, words.desk_address("/ho-so/xem", ma=code))])
+    return ActDone(says=[says], links=[_back(code)])
 
 
 REPROJECT = DeskAct(

@@ -143,9 +143,7 @@ def _heads(call: DeskCall) -> list[str]:
 
 
 def _row(call: DeskCall, entry: LogEntry) -> Sequence[Cell]:
-    about: Cell = (
-        str(entry.facts.get("ma_ho_so") or entry.facts.get("party") or entry.facts.get("operator") or "") or None
-    )
+    about: Cell = _about(entry)
     if entry.message:
         about = Link(entry.message, words.desk_address(f"/thong-diep/{entry.message}"))
     return [
@@ -154,20 +152,31 @@ def _row(call: DeskCall, entry: LogEntry) -> Sequence[Cell]:
         entry.who.removeprefix("operator:"),
         _act(call, entry),
         about,
-        _details(entry),
+        _details(call, entry, None if entry.message else _about(entry)),
     ]
+
+
+def _about(entry: LogEntry) -> str | None:
+    """The dossier, party or person that it is about, where it is about no message."""
+    return str(entry.facts.get("ma_ho_so") or entry.facts.get("party") or entry.facts.get("operator") or "") or None
 
 
 def _act(call: DeskCall, entry: LogEntry) -> str:
     return call.text(*LOG_ACTS.get(entry.what, (entry.what, entry.what)))
 
 
-def _details(entry: LogEntry) -> str | None:
+def _details(call: DeskCall, entry: LogEntry, about: str | None) -> str | None:
+    """What else it says, but for what it is about, which stands beside it."""
     told = []
     for name in _DETAILS:
         value = entry.facts.get(name)
-        if value not in (None, [], ""):
-            told.append(" ".join(map(str, value)) if isinstance(value, list) else str(value))
+        if value in (None, [], "", about):
+            continue
+        if name == "batch":
+            value = call.text(f"đợt {value}", f"batch {value}")
+        elif name == "roles":
+            value = words.said_roles(call, [role for role in OperatorRole if role.value in str(value).split(", ")])
+        told.append(" ".join(map(str, value)) if isinstance(value, list) else str(value))
     return " · ".join(told) or None
 
 
@@ -182,7 +191,7 @@ def journal_file(call: DeskCall) -> Answer:
             entry.who,
             _act(call, entry),
             entry.message or str(entry.facts.get("ma_ho_so") or ""),
-            _details(entry),
+            _details(call, entry, None),
         ]
         for entry in entries
     ]

@@ -14,7 +14,7 @@ from gateway.console.comparing import compare_forms
 from gateway.console.fields import period_of, text_of
 from gateway.console.files import downloads, sent
 from gateway.console.kept import kept_parts, not_yet
-from gateway.console.parts import Cell, FormField, Heading, Lines, Link, Part, Search, Table
+from gateway.console.parts import Cell, Heading, Lines, Link, Part, Search, Table
 from gateway.console.room import Answer, DeskCall, DeskPage, Elsewhere, Shown
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.problems import Stopped
@@ -136,10 +136,10 @@ def linted(call: DeskCall) -> Answer:
     parts: list[Part] = [
         Search(
             to=words.desk_address("/lech/766"),
-            button=call.text("Soi", "Look"),
+            button=call.text("Rà soát", "Look"),
             fields=[
                 *words.days_fields(call),
-                FormField(name="co_quan", label=call.text("Mã cơ quan", "Agency"), value=query["co_quan"]),
+                words.party_field(call, "co_quan", call.text("Cơ quan giải quyết", "Agency"), query["co_quan"]),
             ],
         ),
         *kept_parts(call, found.kept, "/lech/766", query),
@@ -169,7 +169,7 @@ def lint_file(call: DeskCall) -> Answer:
     found = _linted(call, call.query, FINDINGS)
     if found.report is None:
         raise not_yet(found.kept)
-    return sent(call, lint_sheets(found.report, call.parties, call.lang), f"soi-766-{call.now:%Y%m%d}")
+    return sent(call, lint_sheets(found.report, call.parties, call.lang), f"ra-soat-766-{call.now:%Y%m%d}")
 
 
 PAGES = [

@@ -124,7 +124,7 @@ def _looked_so_far(call: DeskCall, edge: tuple[MessageId, datetime] | None) -> l
         call.text("Tìm tiếp ở các thông điệp cũ hơn", "Look among older ones"),
         words.desk_address("/thong-diep", **{**call.query, "truoc": message}),
     )
-    head = call.text("Trang", "DeskPage")
+    head = call.text("Trang", "Page")
     return [Lines(lines=[says]), Table(caption=call.text("Xem tiếp", "See next"), heads=[head], rows=[[further]])]
 
 
@@ -181,12 +181,13 @@ def one_message(call: DeskCall) -> Answer:
         facts.append((call.text("Nội dung đã xóa", "Content erased"), words.when(known.erased_at)))
     parts: list[Part] = [Facts(rows=facts)]
     for verdict in reversed(known.verdicts):
-        said = words.fate_mark(call, verdict.state).text
+        said = f"{words.fate_mark(call, verdict.state).text}, {words.when(verdict.judged_at)}, "
+        said += words.person(call, verdict.who)
         parts.append(
             Heading(
                 text=call.text(
-                    f"Lần xét {verdict.number}: {said}, {words.when(verdict.judged_at)}, {verdict.who}",
-                    f"Judgement {verdict.number}: {said}, {words.when(verdict.judged_at)}, {verdict.who}",
+                    f"Lần xét {verdict.number}: {said}",
+                    f"Judgement {verdict.number}: {said}",
                 )
             )
         )
@@ -264,7 +265,7 @@ def original_shown(call: DeskCall) -> Answer:
     cut = call.text("\n… (cắt bớt)", "\n… (cut)") if len(body) > SHOWN_BYTES else ""
     back = Table(
         caption=call.text("Xem tiếp", "See next"),
-        heads=[call.text("Trang", "DeskPage")],
+        heads=[call.text("Trang", "Page")],
         rows=[[words.to_message(message.id)]],
     )
     name = call.text("Nguyên văn", "The original")

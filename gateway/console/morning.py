@@ -126,9 +126,8 @@ def groups_now(call: DeskCall) -> list[AlertGroup]:
 def _alerts(call: DeskCall) -> Part:
     groups, names = groups_now(call), call.names()
     heads = (
-        ("Nhóm", "Group"),
-        ("Mức", "Urgency"),
         ("Việc", "What"),
+        ("Mức", "Urgency"),
         ("Bên", "Party"),
         ("Nguyên nhân", "Cause"),
         ("Số", "Count"),
@@ -143,14 +142,13 @@ def _alerts(call: DeskCall) -> Part:
         seen = group.acknowledged
         rows.append(
             [
-                Link(group.id, words.desk_address(f"/canh-bao/{group.id}")),
+                Link(call.text(*ALARMS[group.alarm]), words.desk_address(f"/canh-bao/{group.id}")),
                 Glance(call.text(*SEVERITIES[group.severity]).lower(), _SORTS[group.severity]),
-                call.text(*ALARMS[group.alarm]),
                 words.named(group.party, names),
                 " ".join(part for part in (group.cause, said) if part) or None,
                 len(group.alerts),
                 span if began else call.text(f"còn {span}", f"in {span}"),
-                seen.who.removeprefix("operator:") if seen is not None else None,
+                words.person(call, seen.who) if seen is not None else None,
             ]
         )
     left = len(groups) - _GROUPS
@@ -240,13 +238,14 @@ def alert(call: DeskCall) -> Answer:
     parts: list[Part] = [
         Facts(
             rows=[
+                (call.text("Nhóm", "Group"), group.id),
                 (call.text("Bên", "Party"), words.named(group.party, names)),
                 (call.text("Mức", "Urgency"), call.text(*SEVERITIES[group.severity]).lower()),
                 (call.text("Nguyên nhân", "Cause"), group.cause or None),
                 (call.text("Số", "Count"), len(group.alerts)),
                 (
                     call.text("Đã tiếp nhận", "Taken on"),
-                    None if seen is None else f"{seen.who.removeprefix('operator:')}: {seen.note}",
+                    None if seen is None else f"{words.person(call, seen.who)}: {seen.note}",
                 ),
                 (call.text("Tới lúc", "Until"), None if seen is None else words.when(seen.until)),
             ]

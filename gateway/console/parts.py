@@ -64,6 +64,7 @@ class Table:
     empty: str = ""  # said instead where there are no rows
     more: str = ""  # what is left out
     following: Link | None = None  # the next page
+    cards: bool = False  # each row a card on a narrow screen, however few columns there are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,8 @@ class Bar:
     shown: str  # its number
     y: int
     width: float
+    x: int = 0  # where it begins
+    below: int = 0  # how far it stands under its label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,15 +10,19 @@ from importlib import resources
 from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gateway.cli.show import inert
-from gateway.console.parts import Link
+from gateway.console.parts import Cell, Link, Table
 from gateway.console.room import BASE, DeskCall, Shown
-from gateway.core.operators import joined_roles
+from gateway.console.words import said_roles
 from gateway.core.problems import Lang, Problem
 
+_BELONGS: Final = {"/canh-bao/": "", "/luot-gui/": "/thong-diep"}  # pages below another page than their address says
 STYLE: Final = "ban-truc.css"
 SCRIPT: Final = "ban-truc.js"
+_WHOLE: Final = re.compile(r"\b[A-Z]{2,4}-[0-9]{3}\b|\b[0-9]{2}/[0-9]{2}/[0-9]{4}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?\b")
+_NUMBER: Final = re.compile(r"[0-9]+( \([+-][0-9.]+\))?|[0-9]+(\.[0-9]+)? (s|ms|%)")
 _TEMPLATES: Final = resources.files("gateway.console") / "templates"
 
 
@@ -44,9 +49,25 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["inert"] = inert
+    made.filters |= {"inert": inert, "coded": _coded, "numeric": _numeric}
     made.tests["link"] = lambda cell: isinstance(cell, Link)
     return made
+
+
+def _coded(text: object) -> Markup:
+    """Inert text; problem codes, ids and moments in it are not broken at their hyphens and blanks."""
+    return Markup(_WHOLE.sub(r'<span class="whole">\g<0></span>', str(escape(inert(text)))))  # noqa: S704 - escaped before
+
+
+def _numeric(table: Table) -> frozenset[int]:
+    """The columns that hold numbers and nothing else: they stand to the right. The first names its row and stays."""
+    columns = enumerate(zip(*table.rows, strict=True))
+    return frozenset(place for place, cells in columns if place and _are_numbers(cells))
+
+
+def _are_numbers(cells: Sequence[Cell]) -> bool:
+    said = [cell.text if isinstance(cell, Link) else cell for cell in cells if cell not in (None, "", "–")]
+    return bool(said) and all(isinstance(one, int) or (isinstance(one, str) and _NUMBER.fullmatch(one)) for one in said)
 
 
 def page_html(call: DeskCall, shown: Shown, menu: Sequence[MenuEntry], node: str) -> bytes:
@@ -63,7 +84,7 @@ def page_html(call: DeskCall, shown: Shown, menu: Sequence[MenuEntry], node: str
         "shown": shown,
         "token": call.form_token,
         "person": call.person.operator if call.person is not None else None,
-        "roles": joined_roles(call.person.operator.roles) if call.person is not None else "",
+        "roles": said_roles(call, call.person.operator.roles) if call.person is not None else "",
         "told": lambda problem: told(problem, call.lang),
         "style": f"{BASE}/tinh/{STYLE}",
         "script": f"{BASE}/tinh/{SCRIPT}",
@@ -72,9 +93,12 @@ def page_html(call: DeskCall, shown: Shown, menu: Sequence[MenuEntry], node: str
 
 
 def here(call: DeskCall, menu: Sequence[MenuEntry]) -> str:
-    """The menu's entry that the page belongs to: the longest that its address begins with."""
-    fitting = [one.path for one in menu if call.path == one.path or call.path.startswith(f"{one.path}/")]
-    return max(fitting, key=len, default="")
+    """The menu's entry that the page belongs to; empty for a page of none, as the plan of an act."""
+    path = next(
+        (f"{BASE}{to}" for begins, to in _BELONGS.items() if call.path.startswith(f"{BASE}{begins}")), call.path
+    )
+    within = (one.path for one in menu if one.path != BASE and path.startswith(f"{one.path}/"))
+    return next((one.path for one in menu if one.path == path), next(within, ""))
 
 
 def told(problem: Problem, lang: Lang) -> dict[str, str]:

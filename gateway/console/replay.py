@@ -98,7 +98,20 @@ def _plan_replay(call: DeskCall) -> ActPlan:
         ),
     ]
     doubts: list[Problem] = [problem for doubt in plan.would_fail[:SHOWN] for problem in doubt.problems]
-    return ActPlan(says=says, facts=_kept(steps, choice), count=len(steps), shown=shown, problems=doubts)
+    back = _back(call, steps, choice)
+    return ActPlan(says=says, facts=_kept(steps, choice), count=len(steps), shown=shown, problems=doubts, back=back)
+
+
+def _back(call: DeskCall, steps: Sequence[BatchStep], choice: desk.Choice) -> Link:
+    """From where such a plan is made: the one thing, or the page of its group."""
+    if choice.ids and len(steps) == 1:
+        (step,) = steps
+        if step.kind is BatchItemKind.DELIVERY:
+            return Link(step.subject, words.desk_address(f"/luot-gui/{step.subject}"))
+        return words.to_message(step.subject)
+    if steps and steps[0].kind is BatchItemKind.MESSAGE:
+        return Link(call.text("Thông điệp", "Messages"), words.desk_address("/thong-diep"))
+    return Link(call.text("Nguyên nhân", "Causes"), words.desk_address("/nguyen-nhan"))
 
 
 def _deliveries(call: DeskCall, deliveries: Sequence[Delivery], names: Mapping[PartyId, str]) -> Part:
@@ -248,9 +261,9 @@ def _plan_skip(call: DeskCall) -> ActPlan:
         )
     steps = skip_steps(plan.deliveries)
     says += _batch_says(call, number)
-    return ActPlan(
-        says=says, facts=_kept(steps, choice), count=number, shown=[_deliveries(call, plan.deliveries, call.names())]
-    )
+    shown = [_deliveries(call, plan.deliveries, call.names())]
+    back = _back(call, steps, choice)
+    return ActPlan(says=says, facts=_kept(steps, choice), count=number, shown=shown, back=back)
 
 
 def _do_skip(call: DeskCall, facts: Mapping[str, Any], reason: str) -> ActDone:

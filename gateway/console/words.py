@@ -42,8 +42,10 @@ def desk_address(path: str, **query: Any) -> str:
     return f"{BASE}{quote(path)}" + (f"?{asked}" if asked else "")
 
 
-def person(who: str) -> str:
-    """Who did something: the name of a person who logged in here, or the account that ran the command line."""
+def person(call: DeskCall, who: str) -> str:
+    """Who did something: a person who logged in here, the account that ran the command line, or the gateway by itself."""
+    if who == "gateway":
+        return call.text("trục", "the gateway")
     name = who.removeprefix("operator:")
     return name.removeprefix("ban-truc (").removesuffix(")") if name.startswith("ban-truc (") else name
 

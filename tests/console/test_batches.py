@@ -91,7 +91,7 @@ def test_causes_stand_by_day_and_the_group_of_a_day_is_planned_alone_and_skipped
     operator = persons["operator"]
     page = operator.get("/nguyen-nhan")
     table = page.source.partition("Nguyên nhân theo bên và theo ngày</caption>")[2].partition("</table>")[0]
-    (row,) = [row for row in table.split("<tr>") if "DLV-020" in row]
+    (row,) = [row for row in table.split("<tr ") if "DLV-020" in row]
     (day,) = re.findall(r"tu=(\d{4}-\d\d-\d\d)&amp;den=\1", row)
     seen = operator.get(f"/nguyen-nhan?tu={day}&den={day}")
     form = of_cause(seen, "gui-lai", "DLV-020")

@@ -25,7 +25,7 @@ def test_a_person_logs_in_is_where_they_wanted_to_be_and_logs_out(office):
     came = visitor.send("/vao", {**dict(fields), "ten": "soat", "mat-khau": "một câu dài dễ nhớ"})
     assert (came.status, came.headers["Location"]) == (303, "/ban-truc/nhat-ky?ai=lan")
     page = visitor.get("/nhat-ky")
-    assert "soat (auditor)" in page.text
+    assert "soat (kiểm soát)" in page.text
     token = dict(visitor.cookies)["ban-truc"]
     assert visitor.send("/ra", dict(page.forms("/ra")[0])).status == 303
     visitor.cookies["ban-truc"] = token
@@ -165,7 +165,7 @@ def behind_a_proxy(office):
 
 def test_whom_a_believed_proxy_names_is_logged_in_and_nobody_whom_it_does_not_know(office, behind_a_proxy):
     named = office.visitor(**{"X-Nguoi-Dung": "soat"})
-    assert "soat (auditor)" in named.get("").text
+    assert "soat (kiểm soát)" in named.get("").text
     token = named.cookies["ban-truc"]
     assert named.get("/nhat-ky").status == 200
     assert named.cookies["ban-truc"] == token  # the session goes on
@@ -173,7 +173,7 @@ def test_whom_a_believed_proxy_names_is_logged_in_and_nobody_whom_it_does_not_kn
     left = Visitor(named.port, cookies=dict(named.cookies))  # the cookie without the proxy's word is worth nothing
     assert "Mật khẩu" in left.get("").text
     other = Visitor(named.port, {"X-Nguoi-Dung": "xem"}, dict(named.cookies))
-    assert "xem (viewer)" in other.get("").text
+    assert "xem (chỉ xem)" in other.get("").text
 
 
 @pytest.mark.threat("T-DESK-PROXY")

@@ -28,7 +28,7 @@ def test_the_console_is_a_process_that_says_where_it_is_lets_a_person_in_and_end
             address = json.loads(process.stdout.readline())["ready"]
             visitor = Visitor(int(address.rsplit(":", 1)[1].partition("/")[0]))
             assert visitor.log_in("lan").status == 303
-            assert "lan (viewer)" in visitor.get("").text
+            assert "lan (chỉ xem)" in visitor.get("").text
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
