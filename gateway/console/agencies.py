@@ -36,7 +36,7 @@ from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Stopped
 from gateway.core.unknown import unknown
 from gateway.services.overview import delivery_speed
-from gateway.services.profiles import changed_fields, order_party
+from gateway.services.profiles import fields_changed_between, order_party
 from gateway.store import PartyVersion, Queue, Spoken
 
 SHOWN: Final = 50
@@ -211,7 +211,7 @@ def _history(call: DeskCall, party: PartyId, history: Sequence[PartyVersion]) ->
             call.text("lần đầu", "the first")
             if old is None
             else Link(
-                _named_fields(call, changed_fields(old.profile, one.profile)),
+                _named_fields(call, fields_changed_between(old.profile, one.profile)),
                 words.desk_address(f"/co-quan/{party}/thay-doi", tu=old.version, den=one.version),
             ),
         ]
@@ -250,7 +250,7 @@ def profile_changes(call: DeskCall) -> Answer:
     earlier = choice_of(call.query, "tu", history) or newest[max(0, newest.index(later) - 1)]
     both = [history[earlier], history[later]]
     said = [(str(one.version), f"{one.version} · {words.when(one.applied_at)}") for one in history.values()][::-1]
-    changed = changed_fields(both[0].profile, both[1].profile)
+    changed = fields_changed_between(both[0].profile, both[1].profile)
     title = call.names().get(PartyId(name), name)
     heads = (("Phiên bản", "Version"), ("Lúc", "At"), ("Ai", "Who"), ("Lý do", "Reason"))
     parts: list[Part] = [

@@ -629,11 +629,11 @@ def follow(
         change=change,
         trace=read,
         notes=notes,
-        dossier=standing(replace(dossier, changes=changes, opened_at=dossier.opened_at or now), read),
+        dossier=standing_dossier(replace(dossier, changes=changes, opened_at=dossier.opened_at or now), read),
     )
 
 
-def standing(dossier: Dossier, read: Trace) -> Dossier:
+def standing_dossier(dossier: Dossier, read: Trace) -> Dossier:
     """The dossier as its history makes it stand: all of its row that follows from its events alone."""
     return replace(
         dossier,

@@ -69,7 +69,7 @@ def drifting(store: Store, parties: Parties, party: Party) -> Iterator[Drift]:
                 yield _believed(told, _record(view, parties, told.ma_ho_so))
 
 
-def drift_of(view: View, parties: Parties, told: Told) -> Drift | None:
+def drift_of_told(view: View, parties: Parties, told: Told) -> Drift | None:
     """What a party does not know rightly of one dossier of which nothing is on its way; None where it knows it all."""
     behind = _left_behind(view, parties, told)
     if behind is not None or not told.differs:

@@ -621,7 +621,7 @@ def profile_differences(
     return [*found, *(ProfileDifference(party=party, kind="removed") for party in gone if remove_missing)]
 
 
-def changed_fields(before: str | None, after: str | None) -> dict[str, tuple[str | None, str | None]]:
+def fields_changed_between(before: str | None, after: str | None) -> dict[str, tuple[str | None, str | None]]:
     """What two kept texts of one party's profile say differently, by field; None: that side says nothing of it, or is no party.
 
     Credentials are shown as the first characters of their hashes.

@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from gateway.core.batches import BatchStep
-from gateway.core.lifecycle import LifeRules, standing, trace
+from gateway.core.lifecycle import LifeRules, standing_dossier, trace
 from gateway.core.model import Change, DeliveryId, Dossier, MaHoSo, PartyId
 from gateway.core.parties import Parties, Party
 from gateway.core.problems import Stopped
 from gateway.core.reconcile import Disagreement, DisagreementKind, DriftCause
 from gateway.core.told import is_told
 from gateway.core.unknown import unknown
-from gateway.services.drift import drift_of
+from gateway.services.drift import drift_of_told
 from gateway.services.repairing import Repair, RepairAct, mend_dossier, plan_repairs, repair_steps
 from gateway.store import Store, View
 
@@ -93,7 +93,7 @@ def plan_reprojection(
         (repair,) = plan_repairs(store, parties, party, [about], has_word(party))
         knows = Knows.LEFT if repair.act is RepairAct.NOTHING else Knows.DIFFERS
         known.append(PartyKnows(party=one.party, knows=knows, repair=repair))
-    stands = standing(found, trace(found.changes, LifeRules.of(parties.get(found.agency))))
+    stands = standing_dossier(found, trace(found.changes, LifeRules.of(parties.get(found.agency))))
     return Reprojection(
         stands=stands,
         newest=max(found.changes, key=lambda change: change.number),
@@ -115,7 +115,7 @@ def _knows(view: View, parties: Parties, party: Party, dossier: Dossier) -> tupl
         knows = Knows.HELD if owed.state.holds_lane else Knows.ON_ITS_WAY
         return PartyKnows(party=party.id, knows=knows, delivery=owed.id), None
     told = view.told(party.id, dossier.ma_ho_so)
-    drift = drift_of(view, parties, told) if told is not None else None
+    drift = drift_of_told(view, parties, told) if told is not None else None
     if drift is None:
         return PartyKnows(party=party.id, knows=Knows.AGREES), None
     lost = drift.cause is DriftCause.MISSING_THERE
