@@ -14,9 +14,9 @@ from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang
 
 if TYPE_CHECKING:
-    from gateway.services.reprojecting import PartyKnows, Reprojection
+    from gateway.cli.reprojecting import PartyKnows, Reprojection
 
-#: How a party stands to the dossier, by services.reprojecting.Knows.
+#: How a party stands to the dossier, by reprojecting.Knows.
 KNOWS: Final[Mapping[str, tuple[str, str]]] = {
     "agrees": ("đã được báo đúng", "was told rightly"),
     "on-its-way": ("lượt gửi đang chờ sẽ báo", "a delivery on its way will tell it"),
@@ -86,7 +86,7 @@ def said_of_party(one: PartyKnows, text: Callable[[str, str], str]) -> str:
 @asking
 def reproject(call: CommandRun, ma_ho_so: str, dry_run: bool, reason: str | None) -> int:
     """Shows what differs, asks, puts it right."""
-    from gateway.services import reprojecting
+    from gateway.cli import reprojecting
     from gateway.wiring import registry_of
 
     screen, parties = call.screen, registry_of(call.store)

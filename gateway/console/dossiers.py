@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.cli.dossier import WHY
 from gateway.cli.reconcile import has_word
 from gateway.cli.reproject import said_done, said_of_party, said_of_standing
+from gateway.cli.reprojecting import plan_reprojection, reproject
 from gateway.cli.who import ACTS as LOG_ACTS
 from gateway.console import words
 from gateway.console.acts import ActDone, ActPlan, DeskAct
@@ -21,7 +22,6 @@ from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Stopped
 from gateway.core.unknown import unknown
 from gateway.services.dossiers import Story, Timeline, story, timeline
-from gateway.services.reprojecting import plan_reprojection, reproject
 from gateway.wiring import deadline_rules
 
 PAGE: Final = 50

@@ -8,9 +8,9 @@ from cong_quoc_gia import settings
 from false_agency import Agency, run
 from recorded_lives import PORTAL, Recorded, Teller, portal_where_they_were_filed, same_at_the_end, teller
 
+from gateway.cli.reprojecting import Knows, Reprojection, plan_reprojection, reproject
 from gateway.core.model import MaHoSo, PartyId
 from gateway.core.told import ToldNews
-from gateway.services.reprojecting import Knows, Reprojection, plan_reprojection, reproject
 from gateway.store.compare import compare_with_log
 
 BY = {"who": "operator:lan", "reason": "đổi quy tắc"}
