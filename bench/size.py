@@ -1,7 +1,7 @@
 """What a message costs on disk, table by table: ``python bench/size.py``.
 
 Different signed dossiers of about 3 KB from one agency, taken in by the real judgement over SQLite in trays of 32; the receiver pulls.
-Prints the bytes a message of each table with its indexes, as SQLite counts them (dbstat), and those of the file.
+Prints the bytes a message of each table with its indexes, as SQLite counts them (dbstat), before their month is archived and after.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import nodes  # noqa: E402
 
 from gateway import wiring  # noqa: E402
 from gateway.core.model import Caller, Channel, Envelope  # noqa: E402
+from gateway.services.archiving import make_archive, month_of  # noqa: E402
 from gateway.services.intake import new_message_id, receive  # noqa: E402
 from gateway.settings import load  # noqa: E402
 from gateway.store import Store  # noqa: E402
+from gateway.store.archives import Archives  # noqa: E402
 
 TRAY = 32
 
@@ -68,6 +70,16 @@ def sizes(store: Store) -> dict[str, int]:
     return used
 
 
+def archived(store: Store, folder: Path) -> int:
+    """The month goes into an archive; the bytes of its file."""
+    settings = load(folder / "lienthong.toml", given={"archive.folder": folder / "luu-tru"}).settings
+    store.archives = Archives(settings.archive.folder)
+    now = datetime.now(UTC)
+    made = make_archive(wiring.archive_keeper(settings, store), month_of(now), now)
+    store.clear_traces(rewrite=True)
+    return made.size
+
+
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description="What a message costs on disk.")
@@ -77,15 +89,23 @@ def main() -> None:
         few, _ = fill(Path(folder) / "few", TRAY)
         store, arrived = fill(Path(folder) / "many", count + TRAY)
         before, after = sizes(few), sizes(store)
+        with store.engine.connect() as connection:
+            facts = connection.exec_driver_sql("SELECT SUM(LENGTH(packed)) FROM verdict").scalar_one() / (count + TRAY)
+        file = archived(store, Path(folder) / "many")
+        archived(few, Path(folder) / "few")
+        less, left = sizes(few), sizes(store)
         grown = {name: (after[name] - before.get(name, 0)) / count for name in after}
+        stays = {name: (left[name] - less.get(name, 0)) / count for name in left}
         print(f"{count} messages of {arrived / (count + TRAY):,.0f} bytes; bytes a message:\n")
-        print("| table | with its indexes | its indexes |\n|---|---|---|")
-        total = 0.0
+        print("| table | with its indexes | its indexes | archived |\n|---|---|---|---|")
         for name, size in sorted(grown.items(), key=lambda one: -one[1]):
             if size >= 1 and not name.endswith(", its indexes"):
-                total += size
-                print(f"| {name} | {size:,.0f} | {grown.get(f'{name}, its indexes', 0):,.0f} |")
-        print(f"| **all** | **{total:,.0f}** | |")
+                print(
+                    f"| {name} | {size:,.0f} | {grown.get(f'{name}, its indexes', 0):,.0f} | {stays.get(name, 0):,.0f} |"
+                )
+        both = [sum(one for name, one in of.items() if not name.endswith(", its indexes")) for of in (grown, stays)]
+        print(f"| **all** | **{both[0]:,.0f}** | | **{both[1]:,.0f}** |")
+        print(f"\nFacts of a verdict {facts:,.0f}; the archive's file {file / (count + TRAY):,.0f}.")
         few.dispose()
         store.dispose()
 
