@@ -11,6 +11,7 @@ from gateway.cli.prepared import lint_of_period, statistics_of
 from gateway.console.room import Room
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.statistics import By
+from gateway.services.certificate_ends import endangered
 from gateway.services.overview import a_day_ago, keep_hour
 from gateway.services.prepared import MOST_WAITING, UNSEEN
 from gateway.services.reports import report
@@ -180,3 +181,19 @@ def test_a_number_of_the_morning_stands_beside_that_of_this_hour_yesterday(offic
     again = office.visitor("xem").get("")
     assert f"{was['owed'] + more} lượt còn phải gửi {more:+d} so với giờ này hôm qua" in again.text
     assert "+0 so với giờ này hôm qua" in again.text
+
+
+def test_a_certificate_that_ends_soon_stands_on_the_first_page_with_its_days(office):
+    caption = "Chứng thư sắp hết hiệu lực, chưa có thay thế"
+    trust, parties = office.gate.trust, office.gate.parties
+    ends = endangered(trust, parties, office.clock.now, timedelta(days=36_500))
+    first = next(end for end in ends if end.party is not None and end.at > office.clock.now + timedelta(days=60))
+    office.clock.now = first.at - timedelta(days=50)
+    assert (
+        parties.get(first.party).name
+        not in office.visitor("xem").get("").text.partition(caption)[2].partition("Chờ lâu nhất")[0]
+    )
+    office.clock.forward(days=30)
+    shown = office.visitor("xem").get("").text.partition(caption)[2].partition("Chờ lâu nhất")[0]
+    assert parties.get(first.party).name in shown
+    assert "còn 20 ngày" in shown
