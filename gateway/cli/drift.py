@@ -166,8 +166,8 @@ def _print(screen: Screen, found: list[Drift], names: Mapping[PartyId, str]) -> 
             f"{called(party, names)}: {number} hồ sơ {CAUSES[cause][0]}; bên phải xử lý: {TURNS[turn][0]}.",
             f"{called(party, names)}: {number} dossiers, {CAUSES[cause][1]}; {TURNS[turn][1]}'s turn.",
         )
-    heads = ("Bên nhận", "Hồ sơ", "Khác ở (bên nhận → trục)", "Vì sao", "Từ lúc", "Mã", "Lượt gửi")
-    heads_en = ("Party", "Dossier", "Differs in (theirs → true)", "Why", "Since", "Code", "Delivery")
+    heads = ("Bên nhận", "Hồ sơ", "Khác ở (bên nhận → trục)", "Vì sao", "Từ lúc", "Mã")
+    heads_en = ("Party", "Dossier", "Differs in (theirs → true)", "Why", "Since", "Code")
     screen.table(
         heads if of == 0 else heads_en,
         (
@@ -178,7 +178,6 @@ def _print(screen: Screen, found: list[Drift], names: Mapping[PartyId, str]) -> 
                 CAUSES[one.cause.value][of],
                 when(one.since),
                 one.code or "",
-                one.delivery or "",
             )
             for one in found
         ),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from gateway.core.problems import Lang, Problem, ProblemOutcome
@@ -91,6 +92,7 @@ def written() -> Iterator[None]:
 
 
 ELSEWHERE = 100  # columns of a table that goes to no terminal
+TABLE = 80  # columns in which a table stays one
 GAP = 2  # columns between two cells; one where the terminal is narrow
 
 
@@ -126,6 +128,8 @@ def _wrapped(cell: str, width: int) -> list[str]:
     """The cell in lines of this width: broken at spaces where that is enough, else at hyphens too."""
     from rich.cells import cell_len
 
+    if cell_len(cell) <= width:
+        return [cell]
     hyphens = any(cell_len(piece.rstrip()) > width for piece in _pieces(cell, hyphens=False))
     lines = [""]
     for piece in _pieces(cell, hyphens=hyphens):
@@ -133,6 +137,27 @@ def _wrapped(cell: str, width: int) -> list[str]:
             lines.append("")
         lines[-1] += piece
     return [line.rstrip() for line in lines]
+
+
+def _lines_of(rows: Sequence[Sequence[str]], widths: Sequence[int], gap: int) -> Iterator[str]:
+    """A table's lines, the first row as its head: each row has as many as its tallest cell, each column is as wide as it must be.
+
+    By ourselves and not by rich's table, whose parts cost a look-up as much as all that it reads.
+    """
+    from rich.cells import cell_len
+
+    wrapped = [[_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    needed = [max(cell_len(line) for lines in column for line in lines) for column in zip(*wrapped, strict=True)]
+    tallest = max(map(len, wrapped[0]))
+    wrapped[0] = [
+        [""] * (tallest - len(lines)) + lines for lines in wrapped[0]
+    ]  # a head stands at the bottom of its place
+    for number, row in enumerate(wrapped):
+        for pieces in zip_longest(*row, fillvalue=""):
+            padded = (piece + " " * (size - cell_len(piece)) for piece, size in zip(pieces, needed, strict=True))
+            yield (" " * gap).join(padded).rstrip()
+        if number == 0:
+            yield "─" * (sum(needed) + gap * (len(needed) - 1))
 
 
 @dataclass
@@ -244,37 +269,22 @@ class Screen:
         """A table as wide as the terminal, or as COLUMNS says; 100 columns where neither is known.
 
         What is too wide goes on in its cell's next line, broken at spaces, then at hyphens, never inside a problem's code;
-        then the gaps are narrowed. The columns in ``whole`` never break: an id stands on one line, to be marked and copied.
-        Where even that does not fit, each row is a paragraph.
+        then the gaps are narrowed. The columns in ``whole`` do not break: an id stands on one line, to be marked and copied;
+        but of 80 columns and more a table stays a table, if need be with broken ids. Where it cannot, each row is a paragraph.
         """
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
         cells = [["–" if cell is None else one_line(cell) for cell in row] for row in rows]
         width = shutil.get_terminal_size((ELSEWHERE, 24)).columns
-        for hyphens, gap in ((False, GAP), (True, GAP), (True, 1)):
-            widths = _widths([columns, *cells], width, whole, hyphens=hyphens, gap=gap)
+        tries = [(False, GAP, whole), (True, GAP, whole), (True, 1, whole)]
+        for hyphens, gap, kept in [*tries, (True, 1, ())] if width >= TABLE else tries:
+            widths = _widths([columns, *cells], width, kept, hyphens=hyphens, gap=gap)
             if widths is not None:
                 break
         else:
             self._paragraphs(columns, cells, title, width)
             return
-        shown = Table(
-            box=box.SIMPLE_HEAD,
-            title=title,
-            title_justify="left",
-            pad_edge=False,
-            show_edge=False,
-            padding=(0, gap - 1, 0, 0),
-        )
-        for name, size in zip(columns, widths, strict=True):
-            shown.add_column(Text("\n".join(_wrapped(name, size))), no_wrap=True)
-        for row in cells:
-            shown.add_row(*(Text("\n".join(_wrapped(cell, size))) for cell, size in zip(row, widths, strict=True)))
-        with written():
-            Console(file=self.out, width=width, highlight=False).print(shown)
+        if title is not None:
+            self._write(self.out, inert(title))
+        self._write(self.out, "\n".join(_lines_of([columns, *cells], widths, gap)))
 
     def _paragraphs(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None, width: int) -> None:
         """Each row as its first cell on a line of its own, and the others by name under it."""

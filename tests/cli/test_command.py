@@ -76,7 +76,7 @@ def test_help_is_quick_because_it_loads_no_library(process):
 NOT_FOR_A_LOOK_UP = (
     "lxml", "xmlschema", "zeep", "signxml", "cryptography", "pyhanko", "aiohttp", "jinja2", "openpyxl", "alembic", "psycopg",
     "prometheus_client", "structlog", "uvloop", "sqlalchemy.dialects.postgresql", "gateway.store.tx", "gateway.store.statements",
-    "gateway.documents", "schemas.rules", "schemas.catalog", "signing", "gateway.core.ledger", "gateway.core.access", "gateway.core.rights",
+    "rich.console", "rich.table", "gateway.documents", "schemas.rules", "schemas.catalog", "signing", "gateway.core.ledger", "gateway.core.access", "gateway.core.rights",
 )  # fmt: skip
 
 
@@ -304,7 +304,15 @@ def test_tables_stay_tables_at_80_columns_and_in_a_pipe(cli, office, monkeypatch
     office.receive("rejected/SIG-001-sua-noi-dung")
     office.refused()
     monkeypatch.setenv("COLUMNS", "80")
-    for command in (("messages",), ("lanes",), ("deadlines",), ("parties", "list"), ("alerts", "list", "--each")):
+    listed = (
+        ("messages",),
+        ("lanes",),
+        ("deadlines",),
+        ("parties", "list"),
+        ("alerts", "list", "--each"),
+        ("trust", "show"),
+    )
+    for command in listed:
         lines = cli(*command).out.splitlines()
         assert any("───" in line for line in lines), command  # a table, and no paragraphs
         assert max(len(line) for line in lines if "───" in line) <= 80, command
