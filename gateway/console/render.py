@@ -22,7 +22,7 @@ _BELONGS: Final = {"/canh-bao/": "", "/luot-gui/": "/thong-diep"}  # pages below
 STYLE: Final = "ban-truc.css"
 SCRIPT: Final = "ban-truc.js"
 _WHOLE: Final = re.compile(r"\b[A-Z]{2,4}-[0-9]{3}\b|\b[0-9]{2}/[0-9]{2}/[0-9]{4}( [0-9]{2}:[0-9]{2}(:[0-9]{2})?)?\b")
-_NUMBER: Final = re.compile(r"[0-9]+( \([+-][0-9.]+\))?|[0-9]+(\.[0-9]+)? (s|ms|%)")
+_NUMBER: Final = re.compile(r"[0-9]+( \([+-][0-9.]+\))?|[0-9]+(\.[0-9]+)? (s|ms|%|min|h|d|giây|phút|giờ|ngày)")
 _TEMPLATES: Final = resources.files("gateway.console") / "templates"
 
 
