@@ -304,7 +304,8 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
     :func:`open_store`, after ``database.wait_s``.
     """
     database = loaded.settings.database
-    until, told = monotonic() + database.wait_s, -AWAY_TOLD_S
+    until: float | None = None  # from when it was seen to be away: loading its driver is no wait
+    told = -AWAY_TOLD_S
     while True:
         try:
             store = store_at(
@@ -316,6 +317,7 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
             store.archives = Archives(loaded.settings.archive.folder)
             return store
         except Stopped as stop:
+            until = monotonic() + database.wait_s if until is None else until
             away = isinstance(stop.__cause__, StoreError) and stop.__cause__.why in AWAY
             if not away or monotonic() >= until:
                 raise
