@@ -713,9 +713,12 @@ def main() -> None:
     parser.add_argument("--database", help="a PostgreSQL database that may be emptied; default: SQLite files")
     parser.add_argument("--prove", action="store_true", help="walk the whole chain and compare all tables, too")
     parser.add_argument("--backups", type=int, default=100_000, help="back stores up that are no larger than this")
+    parser.add_argument(
+        "--dossiers", type=int, default=1100, help="of a month, with seven messages each and some refused"
+    )
     given = parser.parse_args()
     columns: list[dict[str, str]] = []
-    held, running, dossiers = 200, 300, 1100
+    held, running, dossiers = 200, 300, given.dossiers
     today = held * 6 + running * 2
     for size, url in urls(given.database, given.sizes):
         began = time.perf_counter()
