@@ -21,6 +21,7 @@ import aiosmtplib
 
 from connectors.http import HttpLine
 from connectors.outcomes import Answered
+from connectors.proxying import EgressProxy
 from connectors.table import Common
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
@@ -129,6 +130,7 @@ async def post_hook(
     timeout_s: float,
     private: bool,
     ca: Path | None,
+    proxy: EgressProxy | None = None,
 ) -> None:
     """Posts JSON with a signature. Redirects are not followed; addresses are those that a delivery may go to.
 
@@ -140,7 +142,7 @@ async def post_hook(
     timestamp = str(int(now.timestamp()))
     headers = {"Lienthong-Timestamp": timestamp, "Lienthong-Signature": hook_signature(secret, timestamp, body)}
     try:
-        async with HttpLine(private_addresses=private) as line:
+        async with HttpLine(private_addresses=private, proxy=proxy) as line:
             key = hashlib.sha256(body).hexdigest()[:32]
             await line.http(common).post(url, body=body, content_type="application/json", headers=headers, key=key)
     except Answered as answer:

@@ -33,6 +33,7 @@ from lxml import etree
 from yarl import URL
 
 from connectors.outcomes import Refused, Uncertain, Unreachable
+from connectors.proxying import EgressProxy, Names, no_way_through, own_answer, proxy_of, refused_by_proxy, tunnel
 from connectors.table import AnswerMeaning, Common, Secret, connector_secret
 from gateway import documents
 from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
@@ -232,6 +233,16 @@ class Pinned(AbstractResolver):
         await self._inner.close()
 
 
+async def bar_private(names: Names, host: str, private: bool) -> None:
+    """Raises Forbidden where this host, by the addresses that we know of it, may not be called through a proxy either."""
+    try:
+        found: tuple[str, ...] = (str(ipaddress.ip_address(host)),)
+    except ValueError:
+        found = await names.addresses(host)
+    if found and not any(allowed(address, private) for address in found):
+        raise Forbidden(errno.EACCES, "address not allowed")
+
+
 class HttpLine:
     """A worker's connections to all parties. Make it inside a running loop, close it at the end."""
 
@@ -242,16 +253,20 @@ class HttpLine:
         at_most: int = 200,
         private_addresses: bool = False,
         limits: DocumentLimits = DEFAULT_LIMITS,
+        proxy: EgressProxy | None = None,
     ) -> None:
         """At most ``at_most`` connections over all parties; ``private_addresses``: every party may live on one.
 
-        ``limits`` are the node's: for documents that answers are, and for messages that are fetched.
+        ``limits`` are the node's: for documents that answers are, and for messages that are fetched. ``proxy`` is the
+        node's way out, for parties whose profiles name no other.
         """
         self.limits = limits
+        self.proxy = proxy
         self._agent = agent
         self._private = private_addresses
         self._at_most = at_most
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
+        self._names: Names | None = None
         self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
 
     def http(self, common: Common) -> Http:
@@ -263,6 +278,9 @@ class HttpLine:
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
+        if self._names is not None:
+            self._names.close()
+            self._names = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -270,14 +288,19 @@ class HttpLine:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def session(self, private: bool) -> aiohttp.ClientSession:
-        """The pool for parties that may, or may not, live on private addresses. They never share a connection."""
-        if private not in self._sessions:
-            self._sessions[private] = aiohttp.ClientSession(
+    def session(self, private: bool, *, proxied: bool = False) -> aiohttp.ClientSession:
+        """The pool for parties that may, or may not, live on private addresses. They never share a connection.
+
+        A proxy is the node's own neighbour, so it may live on one; where the party lives is looked at by
+        :meth:`bar_private`.
+        """
+        if (private, proxied) not in self._sessions:
+            there = private or proxied
+            self._sessions[private, proxied] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._at_most,
-                    resolver=Pinned(private),
-                    socket_factory=lambda info: open_socket(info, private),
+                    resolver=Pinned(there),
+                    socket_factory=lambda info: open_socket(info, there),
                     keepalive_timeout=IDLE_S,
                     ttl_dns_cache=30,
                 ),
@@ -288,7 +311,16 @@ class HttpLine:
                 trust_env=False,  # no proxy, no netrc by surprise
                 trace_configs=[_tracing()],
             )
-        return self._sessions[private]
+        return self._sessions[private, proxied]
+
+    async def bar_private(self, host: str, private: bool) -> None:
+        """Raises Forbidden for a host that no proxy may be asked to call: an address, or a name that we know to be one.
+
+        A name that this machine does not know is the proxy's to look up, and its rules hold.
+        """
+        if self._names is None:
+            self._names = Names()
+        await bar_private(self._names, host, private)
 
     def context(self, common: Common) -> ssl.SSLContext:
         """The party's TLS: its authorities, our certificate. Read again when a file has changed."""
@@ -483,18 +515,22 @@ class Http:
         host, port = target.host or "", target.port or 443
         if target.scheme != "https":
             return None
-        loop = asyncio.get_running_loop()
+        loop, proxy = asyncio.get_running_loop(), self.proxy(target)
         try:
             async with asyncio.timeout(min(self.common.connect_timeout_s, self.common.timeout_s)):
-                rows = await Pinned(self.common.private_addresses).resolve(host, port)
-                transport, _ = await loop.create_connection(
-                    asyncio.Protocol,
-                    rows[0]["host"],
-                    port,
-                    ssl=self._line.context(self.common),
-                    server_hostname=host,
-                )
-        except (OSError, ssl.SSLError, TimeoutError, IndexError):
+                if proxy is not None:
+                    await self._line.bar_private(host, self.common.private_addresses)
+                    transport = await tunnel(proxy, target, self._line.context(self.common))
+                else:
+                    rows = await Pinned(self.common.private_addresses).resolve(host, port)
+                    transport, _ = await loop.create_connection(
+                        asyncio.Protocol,
+                        rows[0]["host"],
+                        port,
+                        ssl=self._line.context(self.common),
+                        server_hostname=host,
+                    )
+        except (OSError, ssl.SSLError, TimeoutError, IndexError, Stopped):
             return None
         try:
             shown = transport.get_extra_info("ssl_object")
@@ -547,10 +583,18 @@ class Http:
         if isinstance(body, bytes):
             size = len(body)
         trip: _Trip | None = None
+        proxy = self.proxy(target)
+        greeting = {} if proxy is None else _greeting(proxy)
+        if tls is None:
+            sent |= (
+                greeting  # there is no tunnel to ask for: the proxy reads the request, and takes out what is its own
+            )
         try:
             async with asyncio.timeout_at(min(end, now + common.connect_timeout_s)) as timer:
                 trip = _Trip(common, size, timer, end, longer_s)
-                async with self._line.session(common.private_addresses).request(
+                if proxy is not None:
+                    await self._line.bar_private(target.host or "", common.private_addresses)
+                async with self._line.session(common.private_addresses, proxied=proxy is not None).request(
                     method,
                     target,
                     # In pieces, so that we see how far it came.
@@ -559,9 +603,13 @@ class Http:
                     ssl=tls if tls is not None else True,
                     allow_redirects=False,
                     trace_request_ctx=trip,
+                    proxy=None if proxy is None else proxy.url,
+                    proxy_headers=greeting if tls is not None and greeting else None,
                 ) as response:
                     trip.reach(ExchangeStage.READING)
                     text, cut = await _read(response, answer_bytes or common.answer_bytes)
+                    if proxy is not None and tls is None:
+                        own_answer(proxy, response.status, response.headers, text)
                     return Reply(
                         status=response.status,
                         headers=response.headers,
@@ -570,9 +618,13 @@ class Http:
                         limits=self._line.limits,
                     )
         except TimeoutError as error:
-            raise _timed_out(trip, common) from error
+            raise _timed_out(trip, common, proxy) from error
         except (aiohttp.ClientError, OSError, zlib.error) as error:
-            raise _broke(trip, error) from error
+            raise _broke(trip, error, proxy) from error
+
+    def proxy(self, target: URL | str) -> EgressProxy | None:
+        """The proxy by which an address is called; None where it is called directly. Raises ValueError for what is none."""
+        return proxy_of(self.common, self._line.proxy, URL(target).host or "")
 
     def bars(self, url: str) -> str | None:
         """Why this address will never be called, as far as it can be seen without looking its name up; None: it may be."""
@@ -637,6 +689,14 @@ def encode_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _greeting(proxy: EgressProxy) -> dict[str, str]:
+    """What we say to a proxy. Raises Unreachable where its password is not where it should lie."""
+    try:
+        return proxy.greeting()
+    except Stopped as stop:
+        raise Unreachable(stop.problems[0]) from stop
+
+
 def _authorization(where: Secret) -> str:
     """The header's value. Raises Unreachable when it is not there, or no header could hold it."""
     try:
@@ -672,16 +732,15 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bo
 _STAGE = {ExchangeStage.SENDING: "send", ExchangeStage.ANSWERING: "answer", ExchangeStage.READING: "read"}
 
 
-def _timed_out(trip: _Trip | None, common: Common) -> Unreachable | Uncertain:
+def _timed_out(trip: _Trip | None, common: Common, proxy: EgressProxy | None) -> Unreachable | Uncertain:
     if trip is None or trip.stage is ExchangeStage.CONNECTING:
-        return Unreachable(
-            Problem("DLV-001", {"why": f"timeout {min(common.connect_timeout_s, common.timeout_s):g} s"})
-        )
+        why = f"timeout {min(common.connect_timeout_s, common.timeout_s):g} s"
+        return Unreachable(Problem("DLV-001", {"why": why})) if proxy is None else no_way_through(proxy, why)
     limit = common.send_timeout_s if trip.stage is ExchangeStage.SENDING else common.timeout_s
     return Uncertain(Problem("DLV-020", {"seconds": f"{min(limit, common.timeout_s):g}", "stage": _STAGE[trip.stage]}))
 
 
-def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
+def _broke(trip: _Trip | None, error: Exception, proxy: EgressProxy | None) -> Unreachable | Uncertain:
     """What a broken exchange means: it depends on how far it had come."""
     if trip is not None and trip.stage > ExchangeStage.CONNECTING:
         if (alert := _alert(error)) is not None:
@@ -696,6 +755,10 @@ def _broke(trip: _Trip | None, error: Exception) -> Unreachable | Uncertain:
         return Unreachable(Problem("DLV-003", {"why": "private"}))
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
         return Unreachable(Problem("DLV-002", {"why": _tls_reason(error)}))
+    if isinstance(error, aiohttp.ClientHttpProxyError) and proxy is not None:
+        return refused_by_proxy(proxy, error.status)
+    if proxy is not None:
+        return no_way_through(proxy, error)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Unreachable(Problem("DLV-001", {"why": "DNS"}))
     number = getattr(os_error, "errno", None)

@@ -11,12 +11,15 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from asn1crypto import core, ocsp, tsp, x509
 
-from connectors.http import CHUNK, Forbidden, Pinned, open_socket
+from connectors.http import CHUNK, Forbidden, Pinned, bar_private, open_socket
+from connectors.proxying import EgressProxy, Names
 from gateway.core.os_words import system_reason
+from gateway.core.problems import Stopped
 
 CRL_BYTES: Final = 32 * 2**20
 ANSWER_BYTES: Final = 256 * 1024  # an OCSP or time-stamp answer
@@ -24,7 +27,8 @@ NONCE_BYTES: Final = 16  # RFC 8954 allows 1 to 32, recommends 32; old responder
 
 
 class NotFetched(Exception):
-    """Nothing usable came. ``reason`` is a word for the log: time-out, too-large, status-500, refused-address, connection."""
+    """Nothing usable came. ``reason`` is a word for the log: time-out, too-large, status-500, refused-address, connection,
+    proxy (it is not there, or speaks no HTTP), proxy-407 (it does not let us through)."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
@@ -43,18 +47,33 @@ class OcspAnswer:
 class Pki:
     """A worker's way to certification authorities. Make it inside a running loop, close it at the end."""
 
-    def __init__(self, *, timeout_s: float = 10.0, private_addresses: bool = False, agent: str = "lienthong") -> None:
-        """Every exchange is over after ``timeout_s``; ``private_addresses``: an authority may live on one."""
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 10.0,
+        private_addresses: bool = False,
+        agent: str = "lienthong",
+        proxy: EgressProxy | None = None,
+    ) -> None:
+        """Every exchange is over after ``timeout_s``; ``private_addresses``: an authority may live on one.
+
+        ``proxy`` is the node's way out; who is called without it stands there.
+        """
         self._timeout_s = timeout_s
-        self._session = aiohttp.ClientSession(
+        self._private = private_addresses
+        self._proxy = proxy
+        self._names = Names()
+        self._session = self._pool(private_addresses, agent)
+        self._proxied = self._pool(True, agent)  # the proxy is our own neighbour
+
+    def _pool(self, private: bool, agent: str) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             # The same look at every address as for parties: none that is nobody's host, private ones only by setting.
             connector=aiohttp.TCPConnector(
-                limit=8,
-                resolver=Pinned(private_addresses),
-                socket_factory=lambda info: open_socket(info, private_addresses),
+                limit=8, resolver=Pinned(private), socket_factory=lambda info: open_socket(info, private)
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=timeout_s),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             headers={"User-Agent": agent, "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
@@ -69,6 +88,8 @@ class Pki:
     async def close(self) -> None:
         """Drop every connection."""
         await self._session.close()
+        await self._proxied.close()
+        self._names.close()
 
     async def crl(self, url: str) -> bytes:
         """A revocation list. Raises NotFetched."""
@@ -104,21 +125,57 @@ class Pki:
     ) -> bytes:
         if not url.lower().startswith(("http://", "https://")):
             raise NotFetched(url, "scheme")
+        proxy = self._way(url)
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as reply,
-            ):
-                if reply.status != 200:
-                    raise NotFetched(url, f"status-{reply.status}")
-                return await _read(reply, url, most)
+            async with asyncio.timeout(self._timeout_s):
+                return await self._ask(method, url, most, body, headers, proxy)
         except TimeoutError as error:
             raise NotFetched(url, "time-out") from error
         except Forbidden as error:
             raise NotFetched(url, "refused-address") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except aiohttp.ClientHttpProxyError as error:
+            raise NotFetched(url, f"proxy-{error.status}") from error
+        except (aiohttp.ClientError, OSError, ValueError, Stopped) as error:
             refused = isinstance(error.__cause__, Forbidden) or isinstance(getattr(error, "os_error", None), Forbidden)
-            raise NotFetched(url, "refused-address" if refused else "connection") from error
+            tls = isinstance(error, (aiohttp.ClientConnectorSSLError, aiohttp.ClientConnectorCertificateError))
+            away = "connection" if proxy is None or tls else "proxy"
+            raise NotFetched(url, "refused-address" if refused else away) from error
+
+    def _way(self, url: str) -> EgressProxy | None:
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            return None
+        return self._proxy if self._proxy is not None and self._proxy.serves(host) else None
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        most: int,
+        body: bytes | None,
+        headers: dict[str, str] | None,
+        proxy: EgressProxy | None,
+    ) -> bytes:
+        session, greeting = self._session, {} if proxy is None else proxy.greeting()
+        tunnel = url.lower().startswith("https:")
+        if proxy is not None:
+            await bar_private(self._names, urlsplit(url).hostname or "", self._private)
+            session = self._proxied
+        async with session.request(
+            method,
+            url,
+            data=body,
+            headers=headers if tunnel else {**(headers or {}), **greeting},
+            allow_redirects=False,
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=greeting if tunnel and greeting else None,
+        ) as reply:
+            if reply.status == 407 and proxy is not None:  # a proxy's word alone
+                raise NotFetched(url, "proxy-407")
+            if reply.status != 200:
+                raise NotFetched(url, f"status-{reply.status}")
+            return await _read(reply, url, most)
 
 
 def _question(certificate: bytes, issuer: bytes, nonce: bytes) -> bytes:

@@ -88,6 +88,26 @@ class Common:
         vi="Bên nhận được phép ở địa chỉ mạng riêng hoặc loopback.",
         en="Whether the party may live on a private or loopback address.",
     )
+    proxy: str | None = setting(
+        None,
+        pattern=r"direct|http://[^\s/@]+:[0-9]{1,5}",
+        vi="Máy chủ ủy nhiệm để gọi bên này (http://máy:cổng), hoặc “direct”: gọi thẳng; bỏ trống: theo mục proxy của cấu "
+        "hình máy.",
+        en="The proxy by which this party is called (http://host:port), or `direct`: without any; empty: as the node's "
+        "settings (proxy) say.",
+    )
+    proxy_user: str | None = setting(
+        None,
+        pattern=r"[^:\s]+",
+        vi="Tài khoản ở máy chủ ủy nhiệm của bên này.",
+        en="The account at this party's proxy.",
+    )
+    proxy_password: Secret | None = setting(
+        None,
+        pattern=SECRET,
+        vi="Nơi để mật khẩu của tài khoản đó: file:/đường-dẫn hoặc env:TÊN_BIẾN.",
+        en="Where that account's password lies: file:/path or env:NAME.",
+    )
     answer_bytes: int = setting(
         1 << 20,
         at_least=1,
@@ -134,6 +154,8 @@ class Common:
         problems = [Problem("DLV-051", {"status": status}) for status in self.answers if not _is_status(status)]
         if self.client_key and not self.client_certificate:
             problems.append(Problem("DLV-052"))
+        if (self.proxy_user or self.proxy_password) and not (self.proxy or "").startswith("http"):
+            problems.append(Problem("DLV-050"))
         if problems:
             raise Stopped(*problems)
 

@@ -515,6 +515,39 @@ class WorkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """The way out where the world outside is not reached directly: deliveries, fetching, look-ups, CRL, OCSP, webhooks."""
+
+    url: str | None = setting(
+        None,
+        pattern=r"http://[^\s/@]+:[0-9]{1,5}",
+        vi="Máy chủ ủy nhiệm để ra ngoài, http://máy:cổng; bỏ trống: kết nối trực tiếp. Hồ sơ của từng bên có thể ghi khác.",
+        en="The proxy to the world outside, http://host:port; empty: directly. A party's profile may say otherwise.",
+    )
+    user: str | None = setting(
+        None, pattern=r"[^:\s]+", vi="Tài khoản ở máy chủ ủy nhiệm.", en="The account at the proxy."
+    )
+    password_file: Path | None = setting(
+        None,
+        vi="Tệp chứa mật khẩu của tài khoản đó (quyền 600).",
+        en="A file that holds that account's password (mode 600).",
+    )
+    password_env: str | None = setting(
+        None,
+        vi="Tên biến môi trường chứa mật khẩu đó.",
+        en="The name of the environment variable that holds that password.",
+    )
+    direct: tuple[str, ...] = setting(
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        pattern=r"\S+",
+        vi="Nơi được gọi trực tiếp, không qua máy chủ ủy nhiệm: tên máy, .tên-miền, địa chỉ hoặc dải mạng (chỉ so với địa "
+        "chỉ viết bằng số). Chính máy này luôn được gọi trực tiếp.",
+        en="Who is called without the proxy: a host's name, .a-domain, an address or network (compared with addresses "
+        "written as numbers). This machine itself always is.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings:
     """Files that parties bring beside their messages, and name in them by SHA-256 (POST /v1/files)."""
 
@@ -991,6 +1024,7 @@ class Settings:
     limits: DocumentLimits = field(default_factory=DocumentLimits)
     allowance: NodeAllowance = field(default_factory=NodeAllowance)
     work: WorkSettings = field(default_factory=WorkSettings)
+    proxy: ProxySettings = field(default_factory=ProxySettings)
     files: FileSettings = field(default_factory=FileSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     schemas: SchemaSettings = field(default_factory=SchemaSettings)
@@ -1044,6 +1078,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Tiến trình gửi thông điệp đi, xét lại, theo dõi thời hạn.",
             "The process that delivers, judges again and watches.",
         ),
+        "proxy": ("Máy chủ ủy nhiệm để ra ngoài.", "The proxy to the world outside."),
         "files": ("Tệp gửi kèm ngoài thông điệp.", "Files beside messages."),
         "trust": ("Chứng thư và cây tin cậy.", "Certificates and trust trees."),
         "schemas": ("Lược đồ bổ sung ngoài chương trình.", "Schemas beside those in the package."),
@@ -1210,6 +1245,27 @@ _CLASHES: Final = (
         lambda s: s.key.password_file is not None and s.key.password_env is not None,
         "chỉ dùng một nguồn mật khẩu",
         "only one source of the password",
+    ),
+    _Clash(
+        "proxy.password_file",
+        "proxy.password_env",
+        lambda s: s.proxy.password_file is not None and s.proxy.password_env is not None,
+        "chỉ dùng một nguồn mật khẩu",
+        "only one source of the password",
+    ),
+    _Clash(
+        "proxy.user",
+        "proxy.url",
+        lambda s: s.proxy.url is None and any((s.proxy.user, s.proxy.password_file, s.proxy.password_env)),
+        "tài khoản của máy chủ ủy nhiệm nào",
+        "an account at which proxy",
+    ),
+    _Clash(
+        "proxy.user",
+        "proxy.password_file",
+        lambda s: s.proxy.user is None and bool(s.proxy.password_file or s.proxy.password_env),
+        "mật khẩu của tài khoản nào",
+        "a password of which account",
     ),
     _Clash(
         "console.tls",

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
+from gateway.core.clocks import ClockStart, NodeClock
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
 from gateway.core.os_words import system_reason
@@ -19,11 +20,20 @@ from gateway.core.parties import Parties, Party, Receives, Role, SigningCertific
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.stored_files import FileRules
 from gateway.services import profiles
-from gateway.settings import CONFIG_NAME, DeadlineHours, LoadedSettings, Settings, database_url, key_password
+from gateway.settings import (
+    CONFIG_NAME,
+    DeadlineHours,
+    LoadedSettings,
+    Settings,
+    database_url,
+    key_password,
+    node_secret,
+)
 from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
 from gateway.store.archives import Archives
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
+    from connectors.proxying import EgressProxy
     from connectors.scanning import FileScanner
     from gateway.core.deadlines import DeadlineRules
     from gateway.services.archiving import ArchiveKeeper
@@ -269,11 +279,32 @@ def file_desk(settings: Settings, store: Store | None) -> FileDesk | None:
     return FileDesk(store, folder, limits, scanner)
 
 
+def egress_proxy(settings: Settings) -> EgressProxy | None:
+    """This node's way out; None where the world outside is reached directly. Raises Stopped (SYS-020, SYS-023)."""
+    from connectors.proxying import EgressProxy
+    from connectors.table import Secret
+
+    of = settings.proxy
+    if of.url is None:
+        return None
+    password = None if of.password_env is None else Secret(f"env:{of.password_env}")
+    if of.password_file is not None:
+        node_secret(of.password_file, "proxy.password_file")
+        password = Secret(f"file:{of.password_file}")
+    return EgressProxy(url=of.url, user=of.user, password=password, direct=of.direct)
+
+
 def open_store(loaded: LoadedSettings) -> Store:
     """The database of this node, for a person. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
     store = store_at(database_url(loaded.settings))
     store.archives = Archives(loaded.settings.archive.folder)
     return store
+
+
+def node_clock(store: Store, start: ClockStart | None = None) -> NodeClock:
+    """The time that a process of this node goes by. ``start``: what its parent believed when it began."""
+    with store.read() as view:
+        return NodeClock(view.newest_line_at(), start)
 
 
 def archive_keeper(settings: Settings, store: Store) -> ArchiveKeeper:

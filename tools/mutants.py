@@ -59,6 +59,7 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     ),
     f"{CORE}/ledger.py": ("tests/core/test_ledger.py", "tests/core/test_service_rules.py"),
     f"{CORE}/orders.py": ("tests/core/test_orders.py",),
+    f"{CORE}/clocks.py": ("tests/core/test_clocks.py",),
     f"{CORE}/rights.py": ("tests/core/test_access.py",),
     f"{CORE}/access.py": ("tests/core/test_access.py", "tests/core/test_ledger.py", "tests/core/test_service_rules.py"),
     f"{CORE}/routing.py": ("tests/core/test_routing.py", "tests/core/test_ledger.py"),

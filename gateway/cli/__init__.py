@@ -9,7 +9,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import click
@@ -29,7 +28,7 @@ from gateway.cli.command import (
     take_common,
 )
 from gateway.cli.meanings import MEANINGS
-from gateway.cli.show import Unwritable
+from gateway.cli.show import Unwritable, show_all, to_nobody
 from gateway.cli.words import click_in_vietnamese
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
@@ -229,6 +228,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: everything is done, and said to nobody
         sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
+    show_all(sys.stdout, sys.stderr)
     call = CommandRun(*asked_for(arguments, os.environ))
     try:
         result = lienthong.main(args=arguments, prog_name="lienthong", obj=call, standalone_mode=False)
@@ -250,8 +250,7 @@ def _stopped(stop: Stopped, call: CommandRun) -> int:
 
 
 def _unwritable(error: Unwritable, call: CommandRun) -> int:
-    with suppress(OSError, ValueError):  # what is still in its buffer must not be tried again at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    to_nobody(sys.stdout)  # what is still in its buffer must not be tried again at the end
     call.screen.problem(Problem("SYS-054", {"reason": system_reason(error)}), to_err=True)
     return PROBLEMS
 

@@ -26,6 +26,7 @@ SHOWN = 50  # missing files that are named on a screen; --json names all
 
 @command(
     "backup",
+    acts=True,
     vi="Sao lưu toàn bộ cơ sở dữ liệu vào một tệp, trong lúc trục vẫn chạy; tệp được ký và đọc lại trọn vẹn trước khi báo xong. "
     "Khóa và cấu hình không nằm trong tệp: sao lưu riêng. Không nêu tệp thì ghi vào backup.folder và chỉ giữ backup.keep bản mới "
     "nhất.",

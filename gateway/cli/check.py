@@ -25,6 +25,7 @@ from gateway.core.unknown import unknown
 if TYPE_CHECKING:
     from gateway.cli.show import Screen
     from gateway.core.limits import DocumentLimits
+    from gateway.settings import Settings
     from schemas.fixes import Proposal
     from signing.certificates import Certificate
     from signing.sign import SigningKey
@@ -547,7 +548,7 @@ def sign(
         key_value=key_value,
         key_info_reference=key_info,
     )
-    stamper = _stamper(tsa) if tsa else None
+    stamper = _stamper(tsa, call.settings) if tsa else None
     signed = sign_bytes(body, key, variant, at=at or call.now, stamper=stamper)
     if output is None:
         call.screen.raw(signed)
@@ -614,15 +615,18 @@ def _warn_of_readers(screen: Screen, file: Path) -> None:
         )
 
 
-def _stamper(url: str) -> Callable[[bytes], bytes]:
+def _stamper(url: str, settings: Settings) -> Callable[[bytes], bytes]:
     """Asks a time-stamping service. The function raises Stopped (SIG-085) when it gives no stamp of these octets."""
     import asyncio
 
     from connectors.pki import NotFetched, Pki
+    from gateway.wiring import egress_proxy
     from signing.timestamp import BadStamp, read_stamp
 
+    proxy = egress_proxy(settings)
+
     async def ask(octets: bytes) -> bytes:
-        async with Pki(private_addresses=True) as pki:
+        async with Pki(private_addresses=True, proxy=proxy) as pki:
             return await pki.timestamp(url, octets)
 
     def stamp(octets: bytes) -> bytes:

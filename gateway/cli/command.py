@@ -187,9 +187,11 @@ class Helped:
 class Command(Helped, click.Command):
     """A command whose help exists in both languages."""
 
-    def __init__(self, *args: Any, vi: str = "", en: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, vi: str = "", en: str = "", acts: bool = False, **kwargs: Any) -> None:
+        """``acts``: it does something that matters where nobody reads what it says; all that take a reason do."""
         super().__init__(*args, **kwargs)
         self.vi, self.en = vi, en
+        self.acts = acts or any(param.name == "reason" for param in self.params)
         self.params.extend(common_options())
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -213,7 +215,7 @@ class Command(Helped, click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Takes the common options where they were given after the command's name."""
-        take_common(ctx)
+        take_common(ctx).screen.goes_on = self.acts
         return super().invoke(ctx)
 
 

@@ -119,12 +119,14 @@ def _ask(call: CommandRun, party: Party, limit: int, per_second: float) -> None:
     from connectors.http import HttpLine
     from connectors.registry import installed
     from gateway.services.drift import ask_party
+    from gateway.wiring import egress_proxy
 
+    proxy = egress_proxy(call.settings)
     connector = installed().named(party.connector)
     configured = connector.configure(party.connector_settings, where=party.id)
 
     async def asked() -> AskedParty:
-        async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
+        async with HttpLine(private_addresses=call.settings.work.private_addresses, proxy=proxy) as line:
             return await ask_party(
                 call.store,
                 party,

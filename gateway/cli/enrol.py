@@ -31,6 +31,7 @@ from gateway.services import profiles
 if TYPE_CHECKING:
     from connectors.base import Connector
     from connectors.outcomes import ProbeStep
+    from connectors.proxying import EgressProxy
     from connectors.table import Common
 
 AT_ONCE = 20  # parties whose way is tried at the same time
@@ -40,6 +41,7 @@ ROLES = (Role.ONE_STOP.value, Role.PORTAL.value, Role.OVERSIGHT.value)
 
 @command(
     "add",
+    acts=True,
     vi="Thêm một bên: nhập thông tin cần thiết (hoặc lấy từ tùy chọn), tạo mã truy cập, sao chép chứng thư, ghi "
     "parties/<id>.toml và kiểm tra ngay. Mã truy cập chỉ hiển thị một lần; tệp chỉ giữ giá trị băm. Lệnh "
     "“parties apply” mới đưa vào hiệu lực.",
@@ -353,19 +355,19 @@ class Tried:
         return any(problem.outcome is not ProblemOutcome.NOTE for problem in self.step.problems)
 
 
-def tried(found: Sequence[Party], *, private_addresses: bool) -> list[Tried]:
+def tried(found: Sequence[Party], *, private_addresses: bool, proxy: EgressProxy | None) -> list[Tried]:
     """Tries the way to every party that is pushed to or fetched from. Sends no message and changes nothing there."""
-    return asyncio.run(_tried(found, private_addresses))
+    return asyncio.run(_tried(found, private_addresses, proxy))
 
 
-async def _tried(found: Sequence[Party], private_addresses: bool) -> list[Tried]:
+async def _tried(found: Sequence[Party], private_addresses: bool, proxy: EgressProxy | None) -> list[Tried]:
     from connectors.http import HttpLine
     from connectors.probing import tried as steps_of
     from connectors.registry import installed
 
     registry = installed()
     turn = asyncio.Semaphore(AT_ONCE)
-    async with HttpLine(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses, proxy=proxy) as line:
 
         async def one(party: Party) -> list[Tried]:
             connector = registry.named(party.connector)

@@ -28,6 +28,7 @@ key = Group(
 
 @command(
     "new",
+    acts=True,
     vi="Tạo khóa ký ECDSA P-256 mới (quyền 600), một yêu cầu cấp chứng thư (CSR) và một chứng thư tự ký để dùng tạm. "
     "Khóa đang dùng không thay đổi; không tệp nào bị ghi đè.",
     en="Make a new ECDSA P-256 signing key (mode 600), a request for its certificate (CSR), and a self-signed certificate to "

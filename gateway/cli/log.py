@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, asking, command, option
 from gateway.cli.outside import read_certificates
 from gateway.cli.show import when
 from gateway.core import chain
@@ -35,6 +35,11 @@ log = Group(
         "verify": LazyCommand("gateway.cli.log:verify", "Kiểm chuỗi nhật ký.", "Verify the log's chain."),
         "export": LazyCommand(
             "gateway.cli.log:export", "Xuất nhật ký, mỗi dòng một mục.", "Export the log, one entry a line."
+        ),
+        "clock": LazyCommand(
+            "gateway.cli.log:clock",
+            "Xác nhận giờ hiện tại của máy là đúng.",
+            "Confirm that the machine's clock is right now.",
         ),
     },
     vi="Nhật ký móc xích: mỗi mục chứa giá trị băm của mục trước, nên mọi việc sửa, xóa hay chèn đều bị phát hiện.",
@@ -375,3 +380,31 @@ def entry_row(entry: chain.LogEntry) -> dict[str, Any]:
         "facts": dict(entry.facts),
         "hash": entry.hash,
     }
+
+
+@command(
+    "clock",
+    vi="Xác nhận giờ hiện tại của máy là đúng, khi các mục mới nhất của nhật ký có giờ ở tương lai vì đồng hồ từng chạy sai. "
+    "Dừng serve và work trước, khởi động lại sau.",
+    en="Confirm that the machine's clock is right now, where the newest entries of the log are of the future because it was "
+    "wrong before. Stop serve and work first, start them afterwards.",
+)
+@asking
+def clock(call: CommandRun, reason: str | None) -> int:
+    """Puts an entry with the machine's time into the log: processes that start go by the newest entry."""
+    from gateway.core.ledger import LogLine
+
+    call.need(OperatorRole.ADMINISTRATOR, "log clock")
+    with call.store.read() as view:
+        newest = view.newest_line_at()
+    screen = call.screen
+    screen.line(
+        f"Giờ của máy {when(call.now)}, mục mới nhất của nhật ký {when(newest)}.",
+        f"The machine's clock says {when(call.now)}, the newest entry of the log {when(newest)}.",
+    )
+    why = call.agreed("log clock", reason, "Giờ của máy đúng?", "Is the machine's clock right?")
+    facts = {"reason": why, "newest": None if newest is None else newest.isoformat()}
+    with call.store.begin() as tx:
+        tx.note(LogLine(what="clock.confirmed", who=f"operator:{call.person}", facts=facts), call.now)
+    screen.line("Đã xác nhận; khởi động lại serve và work.", "Confirmed; start serve and work again.")
+    return FINE

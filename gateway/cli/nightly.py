@@ -13,6 +13,7 @@ from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.told import is_told
 
 if TYPE_CHECKING:
+    from connectors.proxying import EgressProxy
     from gateway.core.parties import Parties, Party
     from gateway.services.intake import Gate
     from gateway.services.reconciling import Compared, ReconcilePeriod
@@ -36,6 +37,7 @@ async def compare_by_look_up(
     book: SideBook,
     *,
     private_addresses: bool,
+    proxy: EgressProxy | None,
     per_second: float,
     told: Callable[[Problem], None],
     tell: Callable[[int, int], None],
@@ -47,7 +49,7 @@ async def compare_by_look_up(
 
     connector = installed().named(party.connector or "")
     configured = connector.configure(party.connector_settings, where=party.id)
-    async with HttpLine(private_addresses=private_addresses) as line:
+    async with HttpLine(private_addresses=private_addresses, proxy=proxy) as line:
         http = line.http(configured.common)
 
         async def ask(code: str, remembered: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -125,6 +127,7 @@ def _once(
     from gateway.services.reconciling import note_reconciled
     from gateway.services.repairing import alone
     from gateway.store import SideBook
+    from gateway.wiring import egress_proxy
 
     assert gate.store is not None
     with alone(gate.store, party.id, now) as hold, SideBook() as book:
@@ -142,6 +145,7 @@ def _once(
                 period,
                 book,
                 private_addresses=settings.work.private_addresses,
+                proxy=egress_proxy(settings),
                 per_second=settings.reconcile.per_second,
                 told=lambda problem: log.info("%s: %s", party.id, problem.code),
                 tell=tell,

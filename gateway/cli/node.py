@@ -11,7 +11,6 @@ import ssl
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from importlib.metadata import packages_distributions
@@ -22,6 +21,7 @@ import click
 
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
 from gateway.cli.show import Screen, when
+from gateway.cli.surroundings import DoctorFinding, host, proxies, tried_finding
 from gateway.core.addresses import host_and_port
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.operators import OperatorRole
@@ -36,6 +36,7 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 
 @command(
     "init",
+    acts=True,
     vi="Thiết lập một máy mới trong thư mục trống: tệp cấu hình có chú giải, khóa ký ECDSA P-256 (quyền 600) với chứng thư "
     "tự "
     "ký, hồ sơ mẫu của bên, và các bước tiếp theo. Không ghi đè.",
@@ -194,6 +195,7 @@ db = Group(
 
 @command(
     "upgrade",
+    acts=True,
     vi="Tạo cơ sở dữ liệu, hoặc nâng lên phiên bản chương trình cần. Sao lưu trước khi nâng cấp.",
     en="Make the database, or bring it to the revision that this program needs. Back it up before an upgrade.",
 )
@@ -226,15 +228,6 @@ def upgrade(call: CommandRun) -> int:
     else:
         screen.line(f"Cơ sở dữ liệu: {before or '∅'} → {after}.", f"Database: {before or '∅'} → {after}.")
     return FINE
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """One thing that doctor looked at."""
-
-    vi: str
-    en: str
-    problems: tuple[Problem, ...] = ()
 
 
 @command(
@@ -312,17 +305,6 @@ def _shown(value: Any) -> str:
             return str(plain)
 
 
-def _tried(vi: str, en: str, act: Callable[[], Iterable[Problem] | None]) -> DoctorFinding:
-    from gateway.store import StoreError
-
-    try:
-        return DoctorFinding(vi, en, tuple(act() or ()))
-    except Stopped as stop:
-        return DoctorFinding(vi, en, stop.problems)
-    except StoreError as error:
-        return DoctorFinding(vi, en, (Problem("SYS-048", {"reason": str(error)}),))
-
-
 def _configuration(call: CommandRun) -> Iterator[DoctorFinding]:
     file = call.loaded.file
     yield DoctorFinding(f"cấu hình {file}", f"configuration {file}", call.loaded.notes)
@@ -351,16 +333,16 @@ def _key(call: CommandRun) -> Iterator[DoctorFinding]:
         days = (ends - call.now).days
         return [Problem("SYS-027", {**facts, "days": days})] if days < 60 else []
 
-    yield _tried("khóa ký của trục", "the gateway's signing key", look)
+    yield tried_finding("khóa ký của trục", "the gateway's signing key", look)
     if settings.web.tls_key is not None:
-        yield _tried("khóa TLS", "the TLS key", lambda: _secret_file(settings.web.tls_key))
+        yield tried_finding("khóa TLS", "the TLS key", lambda: _secret_file(settings.web.tls_key))
 
         def context() -> None:
             from gateway.web.tls import server_context
 
             server_context(settings.web)
 
-        yield _tried("chứng thư TLS", "the TLS certificate", context)
+        yield tried_finding("chứng thư TLS", "the TLS certificate", context)
 
 
 def _secret_file(path: Path | None) -> Iterable[Problem]:
@@ -387,9 +369,9 @@ def _database(call: CommandRun) -> Iterator[DoctorFinding]:
         with call.store.begin():  # nothing is written, but it must be possible to
             pass
 
-    yield _tried(f"cơ sở dữ liệu {url}", f"database {url}", look)
+    yield tried_finding(f"cơ sở dữ liệu {url}", f"database {url}", look)
     if _there(call):
-        yield _tried("đồng hồ khớp với nhật ký", "the clock fits the log", lambda: _clock(call))
+        yield tried_finding("đồng hồ khớp với nhật ký", "the clock fits the log", lambda: _clock(call))
     file = call.store.engine.url.database if url.startswith("sqlite:") and _there(call) else None
     if file is not None:
         free_mb = shutil.disk_usage(Path(file).parent).free // 2**20
@@ -441,7 +423,7 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
     def look_at_trees() -> None:
         load_trees(settings)
 
-    yield _tried("cây tin cậy", "trust trees", look_at_trees)
+    yield tried_finding("cây tin cậy", "trust trees", look_at_trees)
 
     def look() -> Iterable[Problem]:
         found = read_all(settings)
@@ -452,7 +434,7 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
                 problems.append(Problem("SYS-035", {"parties": [one.party for one in differences]}))
         return problems
 
-    yield _tried("hồ sơ các bên", "party profiles", look)
+    yield tried_finding("hồ sơ các bên", "party profiles", look)
 
     def built() -> None:
         with call.store.read() as view:
@@ -460,7 +442,7 @@ def _parties(call: CommandRun) -> Iterator[DoctorFinding]:
         prove_registry(rows, settings)
 
     if _there(call):
-        yield _tried("mọi hồ sơ đang có hiệu lực đều dùng được", "every profile in force can be built", built)
+        yield tried_finding("mọi hồ sơ đang có hiệu lực đều dùng được", "every profile in force can be built", built)
 
     with suppress(Stopped):  # without a database there is none to look at: that was said above
         empty = not len(registry_of(call.store))
@@ -473,7 +455,7 @@ def _declarations(call: CommandRun) -> Iterator[DoctorFinding]:
 
     folder = call.settings.schemas.declarations
     if folder is not None:
-        yield _tried(f"tờ khai {folder}", f"declarations {folder}", lambda: check_declaration(folder))
+        yield tried_finding(f"tờ khai {folder}", f"declarations {folder}", lambda: check_declaration(folder))
 
 
 def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
@@ -491,7 +473,7 @@ def _deadlines(call: CommandRun) -> Iterator[DoctorFinding]:
         if rules.hand_over_in_working_hours and (checked is None or today.date() - checked > CALENDAR_GOOD_FOR):
             yield Problem("SYS-062", {"file": str(file), "checked": f"{checked:%d/%m/%Y}" if checked else "–"})
 
-    yield _tried("lịch làm việc và thời hạn", "working calendar and time limits", look)
+    yield tried_finding("lịch làm việc và thời hạn", "working calendar and time limits", look)
 
 
 def _port(call: CommandRun) -> Iterator[DoctorFinding]:
@@ -555,7 +537,7 @@ def _statuses(call: CommandRun) -> Iterator[DoctorFinding]:
         return [problem for one in unproven(trust, parties, call.now) for problem in one.problems()]
 
     if call.settings.trust.trees and _there(call):
-        yield _tried("trạng thái chứng thư các bên", "status of the parties' certificates", look)
+        yield tried_finding("trạng thái chứng thư các bên", "status of the parties' certificates", look)
 
 
 def _files(call: CommandRun) -> Iterator[DoctorFinding]:
@@ -577,7 +559,7 @@ def _files(call: CommandRun) -> Iterator[DoctorFinding]:
         if mode & 0o077:
             yield Problem("SYS-023", {"path": str(folder.path), "mode": f"{mode:03o}"})
 
-    yield _tried(f"thư mục tệp {folder.path}", f"folder of files {folder.path}", look)
+    yield tried_finding(f"thư mục tệp {folder.path}", f"folder of files {folder.path}", look)
 
 
 LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
@@ -589,5 +571,7 @@ LOOKS: tuple[Callable[[CommandRun], Iterable[DoctorFinding]], ...] = (
     _declarations,
     _deadlines,
     _files,
+    proxies,
+    host,
     _port,
 )

@@ -84,6 +84,7 @@ async def _sent(settings: Settings, one: ChannelSettings, said: WordedNotice, no
     """By the way that the settings name. Raises Stopped."""
     from connectors.channels import MailPlace, post_hook, run_program, send_mail
     from gateway.settings import channel_secret
+    from gateway.wiring import egress_proxy
 
     secret = channel_secret(one)
     if one.command:
@@ -91,9 +92,16 @@ async def _sent(settings: Settings, one: ChannelSettings, said: WordedNotice, no
         return None
     if one.url is not None:
         private = settings.work.private_addresses
-        ca, limit = one.ca, one.timeout_s
         await post_hook(
-            one.name, one.url, said.body, now, (secret or "").encode(), timeout_s=limit, private=private, ca=ca
+            one.name,
+            one.url,
+            said.body,
+            now,
+            (secret or "").encode(),
+            timeout_s=one.timeout_s,
+            private=private,
+            ca=one.ca,
+            proxy=egress_proxy(settings),
         )
         return None
     place = MailPlace(

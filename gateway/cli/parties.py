@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,40 @@ def barred(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, 
                 yield party, Problem("DLV-003", {"why": why})
 
 
+def ways(found: Sequence[Party], settings: Settings) -> Iterator[tuple[Party, str, str | None]]:
+    """Each address among the connectors' settings, and the proxy by which it is called; none where it is called directly."""
+    from connectors.http import HttpLine
+    from connectors.probing import urls
+    from connectors.registry import installed
+    from gateway.wiring import egress_proxy
+
+    registry, line = installed(), HttpLine(proxy=egress_proxy(settings))
+    for party in found:
+        if party.connector is None:
+            continue
+        configured = registry.named(party.connector).configure(party.connector_settings)
+        for url in urls(configured.settings):
+            with suppress(ValueError):  # that it is none is said elsewhere
+                proxy = line.http(configured.common).proxy(url)
+                yield party, url, None if proxy is None else proxy.place
+
+
+def _print_ways(screen: Screen, found: Sequence[Party], settings: Settings) -> None:
+    """What goes through which proxy, where anything does."""
+    listed = [*ways(found, settings)]
+    if settings.proxy.url is None and not any(proxy for _, _, proxy in listed):
+        return
+    for party, url, proxy in listed:
+        if screen.as_json:
+            screen.row({"party": party.id, "address": url, "proxy": proxy})
+        elif proxy is None:
+            screen.line(f"{party.id}: {url}, gọi trực tiếp", f"{party.id}: {url}, called directly")
+        else:
+            screen.line(
+                f"{party.id}: {url}, qua máy chủ ủy nhiệm {proxy}", f"{party.id}: {url}, through the proxy {proxy}"
+            )
+
+
 def expiries(found: Sequence[Party], call: CommandRun) -> list[Problem]:
     """Certificates of open parties that have ended, or will soon."""
     from signing.certificates import Unreadable, read_certificate, unfit
@@ -187,14 +222,17 @@ def check(call: CommandRun, connect: bool) -> int:
     never = [*barred(found, call.settings)]
     for party, problem in never:
         screen.problem(problem, party.id)
+    _print_ways(screen, found, call.settings)
     in_force = _in_force(call)
     if in_force is not None:
         print_differences(screen, profiles.profile_differences(in_force, found, remove_missing=False))
     failed = bool(never) or any(problem.outcome is ProblemOutcome.FAILED for problem in warnings)
     if connect:
         from gateway.cli.enrol import print_tried, tried
+        from gateway.wiring import egress_proxy
 
-        results = tried(found, private_addresses=call.settings.work.private_addresses)
+        proxy = egress_proxy(call.settings)
+        results = tried(found, private_addresses=call.settings.work.private_addresses, proxy=proxy)
         print_tried(screen, results)
         failed = failed or any(one.failed for one in results)
     return PROBLEMS if failed or in_force is None else FINE

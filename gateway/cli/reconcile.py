@@ -245,6 +245,7 @@ class _Desk:
     def by_asking(self, per_second: float) -> Compared:
         """By the look-up of the party's connector. Raises Stopped (REC-022) where it has none."""
         from gateway.cli.nightly import compare_by_look_up
+        from gateway.wiring import egress_proxy
 
         call = self.call
         call.need(OperatorRole.OPERATOR, "reconcile")
@@ -257,6 +258,7 @@ class _Desk:
                     self.period,
                     self.book,
                     private_addresses=call.settings.work.private_addresses,
+                    proxy=egress_proxy(call.settings),
                     per_second=per_second,
                     told=self.bad,
                     tell=self._telling(tell),

@@ -17,12 +17,13 @@ import click
 
 from gateway.cli.command import CommandRun, command, option, stays, with_settings
 from gateway.core.addresses import host_and_port
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from gateway.core.alerts import AlertGroup
+    from gateway.core.clocks import NodeClock
     from gateway.core.model import Acknowledgement, Envelope
     from gateway.services.batches import BatchActs
     from gateway.services.certificate_status import Refreshed
@@ -47,11 +48,15 @@ BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
 ARCHIVE_EVERY_S = 3600.0  # how often it is seen whether a month is to be archived, or an archive written anew
 PREPARED_EVERY_S = 2.0  # how often it is seen whether somebody waits for figures
+_FOR_GOOD = frozenset(
+    {"recheck", "batches", "reconcile", "archive", "files"}
+)  # by the time: not done while that is in doubt
 HEADS_EVERY_S = 10.0  # how often it is seen whether the log's head is to be signed
 
 
 @command(
     "serve",
+    acts=True,
     vi="Khởi động dịch vụ tiếp nhận qua HTTP: nhận thông điệp, trả xác nhận tiếp nhận, cung cấp hộp "
     "thư cho các bên. Chạy cùng một “lienthong work”.",
     en="Open the HTTP door: take messages, answer with receipts, let parties read their inboxes. Run one “lienthong "
@@ -99,6 +104,7 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 
 @command(
     "work",
+    acts=True,
     vi="Gửi tới các bên nhận theo cách đẩy, xét lại thông điệp đang tạm giữ, tra cứu tình trạng chứng thư, ký "
     "đầu nhật ký. Có thể chạy nhiều tiến trình.",
     en="Deliver to parties that are pushed to, judge held messages again, ask for certificate status, sign the log's "
@@ -108,12 +114,14 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 def work(call: CommandRun) -> int:
     """Works until it is told to stop: a parent that does nothing else, and one process that works."""
     from gateway.services.lines import start_logging
+    from gateway.web.descriptors import raise_descriptors
     from gateway.web.keeper import Keeper, KeeperPatience, runtime_folder
     from gateway.web.serve import Job, reserve
 
     settings = call.settings
     stays()
     start_logging(settings.log.form, settings.log.level)
+    raise_descriptors()
     if not settings.key.given:
         raise Stopped(Problem("SYS-037"))
     reserved = None if settings.work.port is None else reserve(settings.work.host, settings.work.port)
@@ -159,19 +167,25 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     from gateway.web.crashes import AnswerCrashes, Crashes
     from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
     from gateway.web.serve import memory_mb
-    from gateway.wiring import await_store, build
+    from gateway.wiring import await_store, build, node_clock
 
     settings = loaded.settings
-    start_logging(settings.log.form, settings.log.level)
-    gate = build(settings, await_store(loaded, tell_of_waiting(line), at_door=False))
+    lines = start_logging(settings.log.form, settings.log.level)
+    store = await_store(loaded, tell_of_waiting(line), at_door=False)
+    gate, clock = build(settings, store), node_clock(store, job.clock)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(line.fileno(), stop.set)  # the parent says nothing, so this is its end
     most = memory_mb() + settings.web.growth_mb
+    answers = AnswerCrashes(Crashes(job.shared))
+    desk = Desk(gate, settings, stop, answers=answers, port=job.port or None, clock=clock)
 
     async def beat() -> None:
+        told = 0
         while True:
+            told, before = lines.dropped, told
+            desk.figures.lines_dropped(told - before)
             with contextlib.suppress(OSError):
                 line.send_bytes(LARGE if memory_mb() > most else ALIVE)
             await asyncio.sleep(min(1.0, settings.web.stall_s / 5))
@@ -181,7 +195,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
 
     beating = asyncio.create_task(beat())
     try:
-        await Desk(gate, settings, stop, answers=AnswerCrashes(Crashes(job.shared)), port=job.port or None).run(ready)
+        await desk.run(ready)
     finally:
         beating.cancel()
         loop.remove_reader(line.fileno())
@@ -198,8 +212,12 @@ class Desk:
         *,
         answers: AnswerCrashes | None = None,
         port: int | None = None,
+        clock: NodeClock | None = None,
     ) -> None:
-        """``answers`` remembers which answers have ended a process; ``port`` is where it says how it is doing."""
+        """``answers`` remembers which answers have ended a process; ``port`` is where it says how it is doing.
+
+        ``clock``: the time of this process; without it the machine's, whatever it says.
+        """
         from gateway.core.allowances import Spending
         from gateway.services.replies import Persons
         from gateway.web.worker import WorkMetrics
@@ -208,6 +226,8 @@ class Desk:
         self.settings = settings
         self.stop = stop
         self.answers, self.port = answers, port
+        self.now: Callable[[], datetime] = clock or _now
+        self.doubt: Callable[[], Problem | None] = (lambda: None) if clock is None else clock.doubt
         self.alerted: dict[str, AlertGroup] = {}
         self.preparing: asyncio.Task[int] | None = None
         self.persons = Persons()
@@ -222,15 +242,15 @@ class Desk:
         from gateway.services import fetch, outbox
         from gateway.services.certificate_status import doubt
         from gateway.services.intake import new_message_id
-        from gateway.wiring import file_folder
+        from gateway.wiring import egress_proxy, file_folder
 
-        work, connectors = self.settings.work, installed()
+        work, connectors, proxy = self.settings.work, installed(), egress_proxy(self.settings)
         pace = outbox.Pace(**{f.name: getattr(work, f.name) for f in fields(outbox.Pace)})
         if self.gate.store is None:
             raise ValueError("work needs a database")
         self.gate.store.waited = self.figures.waited
         with self.gate.store.read() as view:
-            self.spending.take_over(view.spent(list(Spent), day_of(_now())), _now())
+            self.spending.take_over(view.spent(list(Spent), day_of(self.now())), self.now())
         port = await self._open_port()
         loops = [
             asyncio.create_task(
@@ -239,7 +259,7 @@ class Desk:
                     lambda: self.gate.parties,
                     connectors,
                     self.stop,
-                    _now,
+                    self.now,
                     pace=pace,
                     private_addresses=work.private_addresses,
                     doubt=lambda answer, parcel, at: doubt(
@@ -249,6 +269,7 @@ class Desk:
                     limits=self.gate.limits,
                     files=file_folder(self.settings),
                     answers=self.answers,
+                    proxy=proxy,
                 ),
                 name="outbox",
             ),
@@ -259,9 +280,10 @@ class Desk:
                     self._take_fetched,
                     self.stop,
                     new_id=new_message_id,
-                    clock=_now,
+                    clock=self.now,
                     private_addresses=work.private_addresses,
                     limits=self.gate.limits,
+                    proxy=proxy,
                 ),
                 name="fetch",
             ),
@@ -288,13 +310,18 @@ class Desk:
                 raise error
 
     def _take_fetched(self, envelopes: Sequence[Envelope]) -> list[Acknowledgement]:
-        """Records what was fetched. Raises Unreachable (SYS-118) for a party that has sent enough today: it stays over there."""
+        """Records what was fetched. It stays over there where Unreachable is raised.
+
+        SYS-118 a party has sent enough today, SYS-078 nobody knows the time.
+        """
         from connectors.outcomes import Unreachable
         from gateway.core.allowances import Spent
         from gateway.services.intake import receive
         from gateway.wiring import file_desk
 
-        now = _now()
+        now = self.now()
+        if (doubt := self.doubt()) is not None:
+            raise Unreachable(doubt)
         with self.one_by_one:
             for envelope in envelopes:
                 party = self.gate.parties.get(envelope.caller.party)
@@ -315,7 +342,7 @@ class Desk:
 
         if self.settings.work.port is None:
             return None
-        port = WorkPort(self.figures, lambda: self.gate, self.settings.door.operator_tokens_sha256)
+        port = WorkPort(self.figures, lambda: self.gate, self.settings.door.operator_tokens_sha256, self.doubt)
         await port.start(self.settings.work.host, self.port or self.settings.work.port, shares=self.port is not None)
         return port
 
@@ -330,7 +357,11 @@ class Desk:
         while not self.stop.is_set():
             outcome = "failed"
             try:
-                result = act()
+                if name in _FOR_GOOD and (doubt := self.doubt()) is not None:
+                    log.error("%s %s", doubt.code, doubt.message(Lang.EN))
+                    result = None
+                else:
+                    result = act()
                 if isinstance(result, Awaitable):
                     await result
                 outcome = "done"
@@ -356,14 +387,16 @@ class Desk:
 
     async def _recheck(self) -> None:
         every = timedelta(seconds=self.settings.work.recheck_s)
-        await asyncio.to_thread(recheck_held, self.gate, _now(), every)
+        await asyncio.to_thread(recheck_held, self.gate, self.now(), every)
 
     async def _answer(self) -> None:
         """Queries that are addressed to the gateway itself."""
         from gateway.services.replies import answer_due
         from gateway.wiring import clerk
 
-        while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), _now()) and not self.stop.is_set():
+        while (
+            await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), self.now()) and not self.stop.is_set()
+        ):
             pass
 
     async def _batches(self) -> None:
@@ -371,7 +404,7 @@ class Desk:
         from gateway.services.batches import carry_on_batches
 
         if self.gate.store is not None:
-            await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), _now)
+            await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), self.now)
 
     async def _prepare(self) -> None:
         """The numbers of each hour are kept; figures that take too long for a page are made, beside the turns."""
@@ -381,7 +414,7 @@ class Desk:
             made, self.preparing = self.preparing, None
             made.result()  # what went wrong with it is told as of this turn
         if self.gate.store is not None:
-            at_it = asyncio.to_thread(prepare, self.gate, self.settings, _now, self.stop.is_set)
+            at_it = asyncio.to_thread(prepare, self.gate, self.settings, self.now, self.stop.is_set)
             self.preparing = asyncio.create_task(at_it, name="preparing")
 
     async def _reconcile(self) -> None:
@@ -389,7 +422,7 @@ class Desk:
         from gateway.cli.nightly import reconcile_due
 
         if self.settings.reconcile.parties and self.gate.store is not None:
-            await asyncio.to_thread(reconcile_due, self.gate, self.settings, _now, self.stop.is_set)
+            await asyncio.to_thread(reconcile_due, self.gate, self.settings, self.now, self.stop.is_set)
 
     async def _sweep(self) -> None:
         """Files whose time is over go; those that could not be scanned are scanned again."""
@@ -398,19 +431,19 @@ class Desk:
         desk = file_desk(self.settings, self.gate.store)
         if desk is None:
             return
-        swept = await asyncio.to_thread(desk.sweep, _now())
+        swept = await asyncio.to_thread(desk.sweep, self.now())
         if swept != type(swept)():
             told = {"uploads": swept.uploads, "files": swept.files, "scanned": len(swept.scanned)}
             log.info("the folder of files is swept", extra=told)
 
     async def _trust(self) -> None:
         """Certificates that are due are asked about; `renew` then takes over what was learnt."""
-        await refresh_trust(self.gate, self.settings)
+        await refresh_trust(self.gate, self.settings, self.now())
 
     async def _archive(self) -> None:
         """Months that have been over for long enough go into their files; what was erased goes out of those."""
         if self.gate.store is not None and self.settings.archive.folder is not None:
-            made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, _now())
+            made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, self.now())
             for name in made:
                 log.info("a month is archived", extra={"archive": name})
 
@@ -422,7 +455,7 @@ class Desk:
         if gate.store is None or gate.key is None:
             return
         gateway = gate.identity.ma_dinh_danh
-        head = await asyncio.to_thread(seal_log, gate.store, gate.key, gateway=gateway, now=_now(), every=every)
+        head = await asyncio.to_thread(seal_log, gate.store, gate.key, gateway=gateway, now=self.now(), every=every)
         if head is not None:
             log.info("the log's head is signed", extra={"number": head.number, "hash": head.hash})
 
@@ -434,7 +467,9 @@ class Desk:
         gate = self.gate
         if gate.store is None:
             return
-        groups = await asyncio.to_thread(current_alerts, self.settings, gate.store, gate.parties, gate.trust, _now())
+        groups = await asyncio.to_thread(
+            current_alerts, self.settings, gate.store, gate.parties, gate.trust, self.now()
+        )
         news = {group.id: group for group in groups if group.acknowledged is None}
         for name, group in news.items():
             if name not in self.alerted:
@@ -459,30 +494,32 @@ class Desk:
         store = self.gate.store
         if store is None or not self.settings.notify.channels:
             return
-        channels = channels_of(self.settings, names_beside(self.gate.parties), _now)
+        channels = channels_of(self.settings, names_beside(self.gate.parties), self.now)
         told = await asyncio.gather(
-            *(tell_channel(store, channel, groups, _now) for channel in channels), return_exceptions=True
+            *(tell_channel(store, channel, groups, self.now) for channel in channels), return_exceptions=True
         )
         for channel, came in zip(channels, told, strict=True):
             if isinstance(came, BaseException):
                 log.error("notice channel %s was not told", channel.rules.channel, exc_info=came)
 
 
-async def refresh_trust(gate: Gate, settings: Settings, *, force: bool = False) -> Refreshed:
+async def refresh_trust(
+    gate: Gate, settings: Settings, now: datetime | None = None, *, force: bool = False
+) -> Refreshed:
     """One round of asking about certificates; all of them with ``force``."""
     from connectors.pki import Pki
     from gateway.services.certificate_status import refresh
-    from gateway.wiring import sources_of
+    from gateway.wiring import egress_proxy, sources_of
 
     if gate.store is None:
         raise ValueError("what is learnt of certificates is kept in a database")
-    async with Pki(private_addresses=settings.work.private_addresses) as pki:
+    async with Pki(private_addresses=settings.work.private_addresses, proxy=egress_proxy(settings)) as pki:
         return await refresh(
             gate.store,
             gate.trust,
             gate.parties,
             sources_of(settings),
-            _now(),
+            now or _now(),
             pki=pki,
             grace=timedelta(hours=settings.trust.grace_h),
             lasts=timedelta(hours=settings.trust.evidence_h),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import zip_longest
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from gateway.core.problems import Lang, Problem, ProblemOutcome
 
@@ -46,6 +49,9 @@ def _json_escape(match: re.Match[str]) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
+_BEYOND: Final = re.compile(r"[^\x00-\x7f]")
+
+
 def as_json(row: Any) -> str:
     """One line of JSON: Vietnamese as it is, anything steering escaped."""
     text = json.dumps(row, ensure_ascii=False, default=_plain, allow_nan=False)
@@ -74,6 +80,39 @@ def _place(problem: Problem, source: str | None) -> str:
     at, file = problem.at, source or problem.facts.get("file")
     numbers = (at.line, at.column) if at is not None and at.line is not None else ()
     return ":".join(str(part) for part in (file or None, *numbers) if part is not None)
+
+
+# What a terminal that knows no Vietnamese shows in the place of a letter or sign that is not its own.
+_PLAIN: Final = str.maketrans(
+    {"đ": "d", "Đ": "D", "–": "-", "—": "-", "…": "...", "→": "->", "✓": "+", "✗": "x", "·": "-", "•": "*", "∅": "0"}
+    | {"“": '"', "”": '"', "‘": "'", "’": "'", "│": "|", "─": "-", "━": "-", "╸": "-", "╺": "-"}
+)
+REPLACED: Final = "lienthong-plain"
+
+
+def _plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """Letters without their marks, signs by the nearest ones; what has none is written out."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    letters = "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    return "".join(one if one.isascii() else _written_out_one(one) for one in letters), error.end
+
+
+def _written_out_one(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
+
+
+codecs.register_error(REPLACED, _plain_letters)
+
+
+def show_all(*streams: TextIO) -> None:
+    """From now on what these cannot show is replaced: no command ends because a terminal knows no Vietnamese."""
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with suppress(OSError, ValueError):
+                reconfigure(errors=REPLACED)
 
 
 class Unwritable(OSError):
@@ -168,6 +207,7 @@ class Screen:
     as_json: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
+    goes_on: bool = False  # where the reader has gone, too: what this run does matters more than what it says
 
     @property
     def interactive(self) -> bool:
@@ -189,7 +229,7 @@ class Screen:
 
     def row(self, row: Mapping[str, Any]) -> None:
         """A result as JSON, one object a line."""
-        self._write(self.out, as_json(row))
+        self._write_json(self.out, row)
 
     def raw(self, data: bytes) -> None:
         """Bytes exactly as they are, on standard output; at a terminal as text that cannot steer it."""
@@ -209,7 +249,7 @@ class Screen:
         """A problem as ``file:line:column CODE message`` and ``→ remedy``, or as JSON."""
         stream = self.err if to_err else self.out
         if self.as_json:
-            self._write(stream, as_json(self.problem_row(problem, source)))
+            self._write_json(stream, self.problem_row(problem, source))
             return
         at, place = problem.at, _place(problem, source)
         head = f"{place} " if place else ""
@@ -309,7 +349,28 @@ class Screen:
         for name, value in listed:
             self._write(self.out, f"  {inert(name):<{width}}  {value}".rstrip())
 
+    def _write_json(self, stream: TextIO, row: Mapping[str, Any]) -> None:
+        text = as_json(row)
+        try:
+            text.encode(stream.encoding or "utf-8")
+        except UnicodeEncodeError:  # for a machine nothing is replaced: JSON has a way to write every letter
+            text = _BEYOND.sub(_json_escape, text)
+        self._write(stream, text)
+
     def _write(self, stream: TextIO, text: str) -> None:
-        with written():
-            stream.write(text + "\n")
-            stream.flush()
+        try:
+            with written():
+                stream.write(text + "\n")
+                stream.flush()
+        except BrokenPipeError:
+            if not self.goes_on:
+                raise
+            to_nobody(stream)
+
+
+def to_nobody(stream: TextIO) -> None:
+    """What is still in its buffer, and all that comes, goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -174,6 +174,7 @@ def _standing_cells(registered: SigningCertificate, standing: CertificateStandin
 
 @command(
     "refresh",
+    acts=True,
     vi="Tra cứu ngay CRL và OCSP của mọi chứng thư, ghi kết quả. “work” tự thực hiện việc này theo thời hạn của "
     "bằng chứng. Mã thoát 1 khi có nguồn không trả lời, hoặc còn chứng thư chưa rõ tình trạng.",
     en="Ask CRL and OCSP for every certificate now, and record the answers. “work” does this by itself, by how long "

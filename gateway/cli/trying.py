@@ -95,16 +95,18 @@ async def _tried(
     from connectors.http import HttpLine
     from connectors.outcomes import NothingToTell
     from connectors.showing import requests_shown, sent_to
+    from gateway.wiring import egress_proxy
 
+    proxy = egress_proxy(call.settings)
     if to is not None:
-        async with HttpLine(private_addresses=True) as line:  # whoever names a test address means it
+        async with HttpLine(private_addresses=True, proxy=proxy) as line:  # whoever names a test address means it
             came = await sent_to(parcel, connector, configured, line, to)
         if isinstance(came, NothingToTell):
             _nothing(call.screen)
         else:
             _taken(call.screen, came)
         return
-    async with HttpLine(private_addresses=call.settings.work.private_addresses) as line:
+    async with HttpLine(private_addresses=call.settings.work.private_addresses, proxy=proxy) as line:
         shown, receipt = await requests_shown(parcel, connector, configured, line)
     for number, request in enumerate(shown, 1):
         _show(call.screen, number, request)

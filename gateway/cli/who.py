@@ -58,6 +58,7 @@ ACTS: Final = {
     "party.resumed": ("gửi tiếp tới một bên", "resumed a party"),
     "party.locked": ("khóa một bên", "locked a party"),
     "party.unlocked": ("mở khóa một bên", "unlocked a party"),
+    "clock.confirmed": ("xác nhận giờ của máy", "confirmed the machine's clock"),
     "catalogue.published": ("ghi danh mục", "recorded a catalogue"),
     "catalogue.imported": ("nạp danh mục", "imported a catalogue"),
     "alert.acknowledged": ("tiếp nhận cảnh báo", "took on an alert"),

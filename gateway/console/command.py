@@ -14,11 +14,13 @@ from gateway.console.app import Console
 from gateway.console.room import BASE, Room
 from gateway.core.addresses import host_and_port
 from gateway.services.lines import start_logging
+from gateway.web.descriptors import raise_descriptors
 from gateway.web.tls import server_context
 
 
 @command(
     "console",
+    acts=True,
     vi="Khởi động bàn trực: các trang cho người trực, ở cổng riêng (console.host, console.port). "
     "Người được đăng nhập: lienthong operator.",
     en="Open the console: pages for persons at a port of its own (console.host, console.port). Who may come: lienthong operator.",
@@ -36,6 +38,7 @@ def console(call: CommandRun, host: str | None, port: int | None) -> int:
     settings = call.settings
     stays()
     start_logging(settings.log.form, settings.log.level)
+    raise_descriptors()
     room = Room(call.loaded, call.store)
     room.registry()  # what is wrong is said here, in sentences, before anybody looks
     tls = server_context(replace(settings.web, client_ca=None)) if settings.console.tls else None

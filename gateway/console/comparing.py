@@ -38,7 +38,7 @@ from gateway.services.inquiries import ask_by_letter, last_inquiry, read_answers
 from gateway.services.reconciling import Compared, ReconcilePeriod, compare_list, disagreements, summed_up
 from gateway.services.repairing import RepairAct, alone, mend_now, plan_repairs, repair_steps
 from gateway.store import SideBook
-from gateway.wiring import OURSELVES, inquirer
+from gateway.wiring import OURSELVES, egress_proxy, inquirer
 
 SHOWN: Final = 50  # dossiers of each kind
 BAD_SHOWN: Final = 20  # rows of a file that are none
@@ -193,6 +193,7 @@ def by_asking(call: DeskCall) -> Answer:
                 period,
                 book,
                 private_addresses=call.room.settings.work.private_addresses,
+                proxy=egress_proxy(call.room.settings),
                 per_second=PER_SECOND,
                 told=bad,
                 tell=lambda _done, _of: hold(),

@@ -9,6 +9,7 @@ from gateway.console.attempts import LoginAttempts
 from gateway.console.fields import text_of
 from gateway.console.parts import Act, FormField, Lines, Part, ToldProblems
 from gateway.console.room import BASE, DeskCall, Shown
+from gateway.core.addresses import forwarded_ip, ip_of
 from gateway.core.operators import LONGEST_PASSWORD, Operator
 from gateway.core.problems import Problem, Stopped
 from gateway.services.operators import proven_by_password, proven_by_proxy
@@ -71,19 +72,18 @@ def address_of(peer: str, headers: Mapping[str, str], console: ConsoleSettings) 
     if not is_proxy(peer, console):
         return peer
     for told in reversed(headers.get("X-Forwarded-For", "").split(",")):
-        address = told.strip()
-        if address and not is_proxy(address, console):
-            return address[:60]
+        address = forwarded_ip(told)
+        if address is None:
+            return peer  # what stands before it are claims
+        if not is_proxy(str(address), console):
+            return str(address)
     return peer
 
 
 def is_proxy(address: str, console: ConsoleSettings) -> bool:
     """Whether it is one of the addresses that are believed."""
-    try:
-        own = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(own in ipaddress.ip_network(network, strict=False) for network in console.proxies)
+    own = ip_of(address)
+    return own is not None and any(own in ipaddress.ip_network(network, strict=False) for network in console.proxies)
 
 
 def named_by_proxy(call: DeskCall, peer: str, headers: Mapping[str, str], console: ConsoleSettings) -> Operator | None:

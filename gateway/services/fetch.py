@@ -16,6 +16,7 @@ from typing import Any
 from connectors.base import Configured, Connector
 from connectors.http import HttpLine
 from connectors.outcomes import Answered, Fetched
+from connectors.proxying import EgressProxy
 from connectors.registry import ConnectorRegistry
 from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
@@ -109,9 +110,10 @@ async def keep_fetching(
     clock: Callable[[], datetime],
     private_addresses: bool = False,
     limits: DocumentLimits = DEFAULT_LIMITS,
+    proxy: EgressProxy | None = None,
 ) -> None:
     """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set."""
-    async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
+    async with HttpLine(private_addresses=private_addresses, limits=limits, proxy=proxy) as line:
         running: dict[str, tuple[Source, asyncio.Task[None]]] = {}
         view: Parties | None = None
         try:

@@ -33,6 +33,7 @@ from connectors.outcomes import (
     Uncertain,
     Unreachable,
 )
+from connectors.proxying import EgressProxy
 from connectors.registry import ConnectorRegistry
 from connectors.table import Common
 from gateway.core.ledger import LogLine
@@ -693,15 +694,16 @@ async def keep_delivering(
     limits: DocumentLimits = DEFAULT_LIMITS,
     files: FileFolder | None = None,
     answers: AnswersRead | None = None,
+    proxy: EgressProxy | None = None,
 ) -> None:
     """Deliver until ``stop`` is set; then let what is under way end. Any number of workers may run beside each other.
 
     ``parties`` may be a function: a new view of the registry is taken over between two turns. ``doubt`` judges the
     receipts that receivers send; ``watch`` keeps figures; ``files`` is where the files that messages name lie;
-    ``answers`` remembers which answers have ended a process.
+    ``answers`` remembers which answers have ended a process; ``proxy`` is the node's way out.
     """
     pace = pace or Pace()
-    async with HttpLine(private_addresses=private_addresses, limits=limits) as line:
+    async with HttpLine(private_addresses=private_addresses, limits=limits, proxy=proxy) as line:
         outbox = Outbox(store, parties, connectors, clock, line, pace, doubt, watch, files, answers)
         loop = asyncio.get_running_loop()
         news = store.news(lambda: loop.call_soon_threadsafe(outbox.hint))

@@ -1262,6 +1262,11 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         row = self._one(select(tables.counter).where(tables.counter.c.name == LOG))
         return Head(row.value, row.hash) if row else GENESIS
 
+    def newest_line_at(self) -> datetime | None:
+        """When the newest line of the log was written; None for an empty log."""
+        lines = self.log(after=self.log_head().number - 1, limit=1)
+        return lines[0].at if lines else None
+
     def proven(self) -> str | None:
         """The signed head (JWS) up to which the log was verified last, as it is kept; whoever reads it checks it."""
         row = self._one(select(tables.counter.c.hash).where(tables.counter.c.name == PROVEN))

@@ -23,6 +23,7 @@ from gateway.settings import Settings
 from gateway.store import Store, StoreError
 from gateway.web import check_page, docs, dvcqg, files, health, kit, manual, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
+from gateway.web.descriptors import backlog, most_descriptors
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
 from gateway.web.exchange import Exchange
@@ -75,7 +76,7 @@ class App:
             asyncio.create_task(self._server.watch(), name="watchman"),
             asyncio.create_task(self.door.waiters.run(), name="waiters"),
         ]
-        options: dict[str, Any] = {"backlog": 1024, "ssl": tls}
+        options: dict[str, Any] = {"backlog": backlog(most_descriptors()), "ssl": tls}
         if tls is not None:  # a handshake that does not end is a silent client too
             options |= {"ssl_handshake_timeout": self.door.settings.door.header_s, "ssl_shutdown_timeout": 5.0}
         if sock is not None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.core.addresses import forwarded_ip, ip_of
 from gateway.core.model import Caller
 from gateway.core.parties import Parties, Party
 from gateway.settings import DoorSettings
@@ -169,27 +170,13 @@ class Doorkeeper:
         values = headers.getall("X-Forwarded-For", [])
         if not values or not self.is_proxy(peer):
             return peer
-        nearest = values[-1].rsplit(",", 1)[-1].strip()  # the one our proxy added; those before it are claims
-        address = _address(_PORT.sub(r"\1\2", nearest))
+        address = forwarded_ip(values[-1].rsplit(",", 1)[-1])  # the one our proxy added; those before it are claims
         return peer if address is None else str(address)
 
     def is_proxy(self, peer: str) -> bool:
         """Whether the connection comes from a proxy that is believed."""
-        address = _address(peer)
+        address = ip_of(peer)
         return address is not None and any(address in network for network in self._proxies)
-
-
-# "192.0.2.1:4711", "[2001:db8::1]:4711", "[2001:db8::1]": what proxies write when they name the port, too.
-_PORT = re.compile(r"\A(?:(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?)\Z")
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address; IPv4 as itself where a socket of both kinds writes it as ``::ffff:192.0.2.1``. None: none is read."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _authorization(headers: Headers) -> str | None:

@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.core.problems import Problem
+from gateway.web.descriptors import connections_at_most, most_descriptors
 from gateway.web.door import Door
 from gateway.web.exchange import BodyTooSlow, Exchange
 from gateway.web.refusals import Refusal
@@ -157,6 +158,7 @@ class WatchedServer(web.Server):
             logger=log,
         )
         self.door = door
+        self.most = connections_at_most(limits.connections, most_descriptors())
         self.fault_at = fault_at
         self._options: Mapping[str, Any] = self._kwargs
 
@@ -185,13 +187,13 @@ class WatchedServer(web.Server):
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Count it in; at the bound, whoever idles longest makes room, and failing that the newcomer goes."""
         super().connection_made(handler, transport)
-        if len(self._connections) <= self.door.settings.door.connections:
+        if len(self._connections) <= self.most:
             return
-        idle = [
-            c
-            for c in self._connections
-            if isinstance(c, WatchedConnection) and c is not handler and c.idle_since is not None
-        ]
+        # Those that were closed a moment ago are there until the loop comes round.
+        there = [c for c in self._connections if c.transport is not None and not c.transport.is_closing()]
+        if len(there) <= self.most:
+            return
+        idle = [c for c in there if isinstance(c, WatchedConnection) and c is not handler and c.idle_since is not None]
         longest = min(idle, key=lambda c: c.idle_since or 0.0, default=None)
         self.door.metrics.closed("room")
         victim = transport if longest is None else longest.transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.core.allowances import Spending, Spent
+from gateway.core.clocks import NodeClock
 from gateway.core.parties import Party
+from gateway.core.problems import Lang, Problem
 from gateway.services.intake import Gate
 from gateway.settings import Settings
 from gateway.store import News
@@ -27,6 +30,8 @@ from gateway.web.tray import Tray
 from gateway.web.waiters import Waiters, heads
 from gateway.wiring import file_desk
 
+log = logging.getLogger("lienthong.web.door")
+
 _T = TypeVar("_T")
 
 
@@ -40,6 +45,8 @@ class Door:
         self.gate = gate  # replaced as a whole by `take_over`; read once per request
         self.settings = settings
         self.clock = clock or (lambda: datetime.now(UTC))
+        self._doubts = clock.doubt if isinstance(clock, NodeClock) else None
+        self._doubted = False
         self.metrics = Metrics()
         if gate.store is not None:
             gate.store.waited = self.metrics.waited
@@ -54,6 +61,7 @@ class Door:
             self.crashes,
             self.spending,
             self.file_pace.message,
+            self.doubt,
         )
         self.rates = Rates(shared / "rates" if shared else None)
         self.doorkeeper = Doorkeeper(settings.door, self.rates, settings.allowance.strangers_per_s)
@@ -67,6 +75,18 @@ class Door:
         self.recording = Recording(self.read)  # whether commits come through; see health.py
         self.database_answered: float | None = None  # monotonic; see health.py
         self.database_probe: asyncio.Future[int] | None = None
+
+    def doubt(self) -> Problem | None:
+        """Why no message is taken in now, by the clock; None where it is believed."""
+        problem = None if self._doubts is None else self._doubts()
+        if (problem is not None) != self._doubted:
+            self._doubted = problem is not None
+            self.metrics.clock(doubted=self._doubted)
+            if problem is None:
+                log.warning("the clock agrees with the log and our own count again")
+            else:
+                log.error("%s %s", problem.code, problem.message(Lang.EN))
+        return problem
 
     def _gate_of_tray(self) -> Gate:
         """The gate as it is now, which for messages that are taken in may write what comes inside them."""

@@ -52,7 +52,7 @@ async def healthz(exchange: Exchange) -> web.Response:
 async def readyz(exchange: Exchange) -> web.Response:
     """Each thing the gateway depends on; 503 names the first that fails."""
     door = exchange.door
-    probes = [await _database(door), _stopping(door), _tray(door), await _recording(door)]
+    probes = [await _database(door), _stopping(door), _tray(door), await _recording(door), _clock(door)]
     if probes[0].ok:  # nobody can say what is applied while the database does not
         probes.append(await _registry(door))
     now = time.monotonic()
@@ -69,6 +69,7 @@ async def readyz(exchange: Exchange) -> web.Response:
 async def scrape(exchange: Exchange) -> web.Response:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
     door = exchange.door
+    door.doubt()
     text = await door.read(lambda: door.metrics.text(lambda: standing(door.gate), lambda: _allowances(door)))
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
@@ -114,6 +115,12 @@ def _stopping(door: Door) -> Probe:
 
 def _tray(door: Door) -> Probe:
     return Probe("tray", ok=door.tray.waiting < door.settings.door.queue, last_good=time.monotonic())
+
+
+def _clock(door: Door) -> Probe:
+    """Whether the machine's clock agrees with the log and with what this process counts."""
+    problem = door.doubt()
+    return Probe("clock", ok=problem is None, why="" if problem is None else str(problem.facts["off"]))
 
 
 async def _recording(door: Door) -> Probe:

@@ -80,6 +80,12 @@ class Metrics:
             "Lines of the technical log that nobody took from standard error.",
             registry=self.registry,
         )
+        self._clock = Gauge(
+            f"{name}clock_in_doubt",
+            "1 while the clock contradicts the log or our own count, and no message is taken in.",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self._judging, self._recording = self._work.labels("judging"), self._work.labels("recording")
         # Finding a counter by its labels costs as much as counting.
         self._request = lru_cache(512)(self._of_request)
@@ -104,6 +110,10 @@ class Metrics:
         """So many more lines of the technical log were dropped."""
         if number:
             self._lines.inc(number)
+
+    def clock(self, *, doubted: bool) -> None:
+        """Whether the clock is believed."""
+        self._clock.set(doubted)
 
     def closed(self, why: str) -> None:
         """The watchman closed a connection."""

@@ -16,15 +16,17 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.addresses import host_and_port
+from gateway.core.clocks import ClockStart
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import LoadedSettings, Settings, WebSettings, load
+from gateway.web.descriptors import connections_at_most, raise_descriptors
 from gateway.web.keeper import (
     ALIVE,
     LARGE,
@@ -56,6 +58,7 @@ class Job:
     host: str
     port: int
     shared: Path  # the node's runtime folder: rates, metrics
+    clock: ClockStart = field(default_factory=ClockStart.now)  # what the clocks said when the node began
 
 
 def serve(
@@ -72,6 +75,10 @@ def serve(
     with host and port once every worker listens.
     """
     web = loaded.settings.web
+    descriptors = raise_descriptors()
+    wanted = loaded.settings.door.connections
+    if (most := connections_at_most(wanted, descriptors)) < wanted:
+        log.warning("a process may have %d files open: %d connections instead of %d", descriptors, most, wanted)
     reserved = reserve(web.host, web.port)
     shared = runtime_folder(loaded.base)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared / "metrics")
@@ -165,8 +172,8 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
 
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)
-    gate = wiring.build(settings, wiring.await_store(loaded, tell_of_waiting(line), at_door=True))
-    app = App(gate, settings, shared=job.shared)
+    store = wiring.await_store(loaded, tell_of_waiting(line), at_door=True)
+    app = App(wiring.build(settings, store), settings, shared=job.shared, clock=wiring.node_clock(store, job.clock))
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=shared_socket(family, job.host, job.port), tls=server_context(settings.web))
     loop = asyncio.get_running_loop()

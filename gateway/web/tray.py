@@ -72,11 +72,13 @@ class Tray:
         crashes: Crashes | None = None,
         spending: Spending | None = None,
         on_message: Callable[[], None] = lambda: None,
+        doubt: Callable[[], Problem | None] = lambda: None,
     ) -> None:
         """``gate`` is asked once a turn: a new registry counts from one tray to the next and never within one.
 
-        ``on_message`` is told whenever one has come.
+        ``on_message`` is told whenever one has come; ``doubt`` says why nothing may be judged now.
         """
+        self._doubt = doubt
         self._gate = gate
         self._door = door
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -111,6 +113,7 @@ class Tray:
     async def lay(self, envelope: Envelope) -> Acknowledgement:
         """The acknowledgement of a message, after its commit. Raises Full or NotRecorded."""
         self._on_message()
+        self._refuse_in_doubt()
         if self._closing or self.waiting >= self._door.queue:
             raise Full
         loop = asyncio.get_running_loop()
@@ -136,6 +139,7 @@ class Tray:
 
         Raises Full or NotRecorded.
         """
+        self._refuse_in_doubt()
         if self._closing or self.waiting >= self._door.queue:
             raise Full
         self._in_threads += 1
@@ -145,6 +149,11 @@ class Tray:
         finally:
             self._in_threads -= 1
             self._something.set()
+
+    def _refuse_in_doubt(self) -> None:
+        """Raises NotRecorded while nobody knows the time: what would be refused now might be right."""
+        if (problem := self._doubt()) is not None:
+            raise NotRecorded(problem)
 
     async def close(self) -> None:
         """Answer all that was taken in, then stop. Nothing more is taken from now on."""

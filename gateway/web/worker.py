@@ -76,6 +76,11 @@ class WorkMetrics:
             buckets=_WAITS,
             registry=self.registry,
         )
+        self._lines = Counter(
+            f"{name}log_lines_dropped",
+            "Lines of the technical log that nobody took from standard error.",
+            registry=self.registry,
+        )
         self._loops: dict[str, _Turns] = {}
 
     def tried(self, delivery: Delivery, attempt: Attempt) -> None:
@@ -98,6 +103,11 @@ class WorkMetrics:
         self._at.labels(loop).set_to_current_time()
         self._loops[loop] = _Turns(every_s, self._clock())
 
+    def lines_dropped(self, number: int) -> None:
+        """So many more lines of the technical log were dropped."""
+        if number:
+            self._lines.inc(number)
+
     def waited(self, what: str, seconds: float) -> None:
         """A transaction could begin."""
         self._waits.labels(what).observe(seconds)
@@ -115,8 +125,18 @@ class WorkMetrics:
 class WorkPort:
     """The port: ``await start()``, then ``address``, and ``await stop()``."""
 
-    def __init__(self, figures: WorkMetrics, gate: Callable[[], Gate], operators: Iterable[str]) -> None:
-        """``operators``: the SHA-256 of the tokens that may read the figures (door.operator_tokens_sha256)."""
+    def __init__(
+        self,
+        figures: WorkMetrics,
+        gate: Callable[[], Gate],
+        operators: Iterable[str],
+        doubt: Callable[[], Problem | None] = lambda: None,
+    ) -> None:
+        """``operators``: the SHA-256 of the tokens that may read the figures (door.operator_tokens_sha256).
+
+        ``doubt`` says why the clock is not believed.
+        """
+        self._doubt = doubt
         self._figures, self._gate = figures, gate
         self._operators = tuple(digest.lower() for digest in operators)
         self._runner: web.AppRunner | None = None
@@ -154,6 +174,7 @@ class WorkPort:
         probes = {
             "database": await self._database(),
             "recording": not why,
+            "clock": self._doubt() is None,
             "loops": not (stuck := self._figures.stuck()),
         }
         failing = next((name for name, ok in probes.items() if not ok), None)

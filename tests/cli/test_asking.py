@@ -39,6 +39,7 @@ ACTS = {
     "archive make": ["--before", "2026-02"],
     "catalogue import": ["CoQuan", "{catalogue}", "--version", "1"],
     "dossier release": ["{ma_ho_so}"],
+    "log clock": [],
     "alerts ack": ["{alert}"],
     "operator add": ["minh", "--role", "viewer", "--by-proxy"],
     "operator password": ["lan", "--generate"],

@@ -7,11 +7,11 @@ import pytest
 from desks import Visitor
 
 from gateway.console.attempts import OF_ADDRESS, OF_NAME, OF_PAIR, SPAN, LoginAttempts
-from gateway.console.entry import own_path
+from gateway.console.entry import address_of, own_path
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Stopped
 from gateway.services import operators
-from gateway.settings import load
+from gateway.settings import ConsoleSettings, load
 
 NOW = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 
@@ -195,3 +195,23 @@ def test_settings_of_the_proxy_belong_together(tmp_path):
     with pytest.raises(Stopped) as stop:
         load(file, {})
     assert [problem.code for problem in stop.value.problems] == ["SYS-017"]
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("203.0.113.9:51234", "203.0.113.9"),
+        ("[2001:db8::9]:443", "2001:db8::9"),
+        ("2001:db8::9", "2001:db8::9"),
+        ("198.51.100.1, 203.0.113.9:1, 10.0.0.2:3128", "203.0.113.9"),
+        ("198.51.100.1, junk", "10.0.0.1"),
+        ("", "10.0.0.1"),
+    ],
+)
+def test_where_a_person_comes_from_is_an_address_without_its_port(said, address):
+    """By port, each try would come from elsewhere; and what is no address at all is no word of our proxy."""
+    console = ConsoleSettings(proxies=("10.0.0.0/8",))
+    for peer in ("10.0.0.1", "::ffff:10.0.0.1"):
+        found = address_of(peer, {"X-Forwarded-For": said}, console)
+        assert found == (address if address != "10.0.0.1" else peer)
+    assert address_of("192.0.2.7", {"X-Forwarded-For": said}, console) == "192.0.2.7"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import children
 import mail
 import nodes
 import processes
@@ -201,3 +202,18 @@ def test_where_no_folder_for_temporary_files_can_be_written_the_nodes_own_is_tak
     monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
     with pytest.raises(Stopped, match="SYS-038"):
         keeper.runtime_folder(tmp_path / "not there")
+
+
+def test_a_worker_that_comes_up_late_ends_nobody(tmp_path):
+    """It is begun again while the other one serves; the node is told ready once both are."""
+    (tmp_path / "metrics").mkdir()
+    patience = keeper.KeeperPatience(boot_s=PATIENCE_S, stall_s=PATIENCE_S, drain_s=PATIENCE_S)
+    told = []
+
+    def ready(said):
+        told.append(said)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    made = keeper.Keeper(children.late, tmp_path, 2, patience, tmp_path, ready, name="worker", preload=())
+    assert (made.run(), told) == (0, [""])
+    assert (tmp_path / "b").exists()

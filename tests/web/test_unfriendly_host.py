@@ -1,0 +1,170 @@
+"""A host that is not ours alone: few descriptors, nobody who reads stderr, a terminal without Vietnamese, a clock that jumps.
+
+One node meets all of it at once; each test looks at one thing.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import os
+import re
+import resource
+import socket
+import subprocess
+
+import mail
+import nodes
+import pytest
+from patience import PATIENCE_S, eventually
+
+from gateway.web.descriptors import connections_at_most
+
+pytestmark = [pytest.mark.hostile, pytest.mark.xdist_group("unfriendly-host")]
+
+OPERATOR = "lt_op_0123456789abcdef"
+DESCRIPTORS, STRANGERS = 1024, 1150
+# A machine's clock that the test sets: libfaketime cannot set one of a machine's clocks and leave the other alone.
+CLOCK = """
+import os, time
+_right = time.time
+def _set():
+    with open(os.environ["LT_TEST_CLOCK"]) as file:
+        return _right() + float(file.read())
+time.time = _set
+"""
+
+
+class Surroundings:
+    """A node in them: `serve` with one worker."""
+
+    def __init__(self, folder):
+        settings = {
+            "door": {"operator_tokens_sha256": [hashlib.sha256(OPERATOR.encode()).hexdigest()], "access_log": True},
+            "log": {"level": "INFO"},
+        }
+        self.node = nodes.Node(folder / "node", settings=settings).prepare()
+        self.clock = folder / "clock"
+        self.set_clock(0)
+        self.unread, theirs = os.pipe()
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+        self.said = (folder / "said").open("w+b")
+        environment = os.environ | {
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONIOENCODING": "latin-1",
+        }
+        (folder / "sitecustomize.py").write_text(CLOCK)
+        environment |= {"LT_TEST_CLOCK": str(self.clock), "PYTHONPATH": str(folder)}
+        self.process = subprocess.Popen(
+            [*nodes.LIENTHONG, "--lang", "vi", "--config", "lienthong.toml", "serve", "--workers", "1"],
+            cwd=self.node.folder,
+            stdout=self.said,
+            stderr=theirs,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, DESCRIPTORS)),
+        )
+        os.close(theirs)
+        self.node.running["serve"] = self.process
+
+    def set_clock(self, seconds):
+        """By so many seconds from the right time; whoever looks sees the old time or the new one."""
+        fresh = self.clock.with_suffix(".new")
+        fresh.write_text(str(seconds))
+        fresh.replace(self.clock)
+
+    def ready(self):
+        assert self.process.poll() is None
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answer = self.node.call("GET", "/readyz")
+            return answer.status == 200 or answer.json["failing"]
+        return None
+
+    def figures(self):
+        wire = http.client.HTTPConnection("127.0.0.1", self.node.port, timeout=PATIENCE_S)
+        with contextlib.closing(wire):
+            wire.request("GET", "/metrics", headers={"Authorization": f"Bearer {OPERATOR}"})
+            return wire.getresponse().read().decode()
+
+    def read_stderr(self):
+        """What stands in the pipe now."""
+        os.set_blocking(self.unread, False)
+        read = b""
+        with contextlib.suppress(BlockingIOError):
+            while came := os.read(self.unread, 65536):
+                read += came
+        return read.decode("latin-1")
+
+    def end(self):
+        self.node.stop()
+        os.close(self.unread)
+        self.said.close()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    here = Surroundings(tmp_path_factory.mktemp("unfriendly"))
+    try:
+        assert eventually(lambda: here.ready() is True), here.read_stderr()
+        yield here
+    finally:
+        here.end()
+
+
+def test_a_terminal_without_vietnamese_is_told_in_the_letters_it_has(host):
+    assert eventually(lambda: host.said.seek(0) == 0 and b"\n" in host.said.read())
+    host.said.seek(0)
+    assert host.said.read().decode("ascii").startswith("Dang tiep nhan tai http://127.0.0.1:")
+
+
+def test_the_log_waits_for_nobody_and_goes_on_where_somebody_reads_again(host):
+    """The pipe holds some twenty lines; a loop that waited for its reader would stop there."""
+    for _ in range(100):
+        assert host.node.call("GET", "/healthz").status == 200
+    first = host.read_stderr()
+    assert "open: 696 connections instead of 2000" in first  # 1,024 less what the process needs itself
+    assert eventually(lambda: "event=answered" in host.read_stderr())
+
+
+def test_silent_strangers_make_room_for_whoever_has_something_to_say(host):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    with contextlib.ExitStack() as open_:
+        for _ in range(STRANGERS):
+            open_.enter_context(socket.create_connection(("127.0.0.1", host.node.port)))
+        for _ in range(3):
+            assert host.node.post(mail.nop(), "cong-dvc").status == 201
+        closed = re.search(r'connections_closed_total\{why="room"\} (\d+)', host.figures())
+        assert closed is not None
+        assert int(closed[1]) >= STRANGERS - connections_at_most(2000, DESCRIPTORS)
+        assert host.process.poll() is None
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_clock_that_jumps_by_a_day_gets_messages_sent_again_and_none_refused(host, days):
+    letter = mail.nop()
+    host.set_clock(days * 86_400)
+    assert eventually(lambda: host.ready() == "clock")
+    answer = host.node.post(letter, "cong-dvc")
+    assert (answer.status, [row["code"] for row in answer.json["problems"]]) == (503, ["SYS-078"])
+    assert int(answer.headers["retry-after"]) > 0
+    assert "lienthong_clock_in_doubt 1.0" in host.figures()
+    host.set_clock(0)
+    assert eventually(lambda: host.ready() is True)
+    assert host.node.post(letter, "cong-dvc").status == 201
+
+
+def test_a_process_never_gives_away_what_it_needs_itself():
+    assert [connections_at_most(2000, files) for files in (65536, 1024, 300, 10)] == [2000, 696, 150, 5]
+    assert connections_at_most(10, 1024) == 10
+
+
+def test_doctor_says_how_many_connections_the_host_allows(host, monkeypatch):
+    monkeypatch.setenv("LIENTHONG_DOOR_CONNECTIONS", "5000000")
+    rows = host.node.rows("doctor", fine=(0, 1))
+    (found,) = [row for row in rows if "connections of each process" in row.get("check", "")]
+    assert [problem["code"] for problem in found["problems"]] == ["SYS-077"]
+    files, most = map(int, re.findall(r": (\d+)", found["check"]))
+    assert most == connections_at_most(5_000_000, files)
