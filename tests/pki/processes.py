@@ -19,8 +19,9 @@ def forkservers(pid: int) -> list[int]:
 
 
 def workers(pid: int) -> list[int]:
-    """The processes that serve or work: the children of the one that they are forked from."""
-    return sorted(child for server in forkservers(pid) for child in children(server))
+    """The processes that serve or work: forked from the one that is kept for it, or begun alone where that one was just dead."""
+    forked = [child for server in forkservers(pid) for child in children(server)]
+    return sorted(forked + [child for child in children(pid) if b"spawn_main" in command_of(child)])
 
 
 def command_of(pid: int) -> bytes:

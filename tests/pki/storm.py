@@ -195,8 +195,13 @@ class Storm:
                 return
             self.kills[whom] += 1
             return
-        kept = self.chance.choice([one for world in self.worlds for one in world.kept])
-        self._signal(whom, lambda: kept.pids(whom), signal.SIGTERM if whom.endswith("SIGTERM") else signal.SIGKILL)
+        kept = [one for world in self.worlds for one in world.kept]
+        # asked anew each time: in a node whose child was begun alone there is nothing that it was forked from
+        self._signal(
+            whom,
+            lambda: self.chance.choice(kept).pids(whom),
+            signal.SIGTERM if whom.endswith("SIGTERM") else signal.SIGKILL,
+        )
 
     def _signal(self, whom: str, pids: Callable[[], Sequence[int]], number: int) -> None:
         """One of these, as soon as there is one."""

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,31 +153,23 @@ def test_a_runtime_folder_that_a_cleaner_took_is_made_anew_and_everything_goes_o
 
     try:
         process = node.serve(workers=1)
-        (first,) = workers(process.pid)
+        (first,) = processes.workers(process.pid)
         assert figures() == 200
         for folder in temporary.iterdir():
             shutil.rmtree(folder)
         assert figures() == 200
-        assert eventually(lambda: [*workers(process.pid)] not in ([first], [])), node.log("serve")
-        assert eventually(lambda: len(workers(process.pid)) == 1 and figures() == 200)
-        (second,) = workers(process.pid)
+        assert eventually(lambda: [*processes.workers(process.pid)] not in ([first], [])), node.log("serve")
+        assert eventually(lambda: len(processes.workers(process.pid)) == 1 and figures() == 200)
+        (second,) = processes.workers(process.pid)
         os.kill(second, signal.SIGKILL)
-        assert eventually(lambda: second not in workers(process.pid) and workers(process.pid)), node.log("serve")
+        assert eventually(lambda: second not in processes.workers(process.pid) and processes.workers(process.pid)), (
+            node.log("serve")
+        )
         assert eventually(lambda: _answers(node))
         assert process.poll() is None
     finally:
         node.stop()
         shutil.rmtree(temporary)
-
-
-def workers(pid):
-    """Those that serve, however they were begun."""
-    found = processes.workers(pid)
-    for child in processes.children(pid):
-        with suppress(OSError):  # it has just ended
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return sorted(found)
 
 
 def _answers(node):
