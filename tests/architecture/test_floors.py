@@ -30,7 +30,7 @@ LIBRARIES = {
     "gateway.cli.prepared": {"msgspec"},  # figures as they are kept
     "gateway.console": {"aiohttp"},
     "gateway.console.command": {"click"},
-    "gateway.console.render": {"jinja2"},  # pages, escaped
+    "gateway.console.render": {"jinja2", "markupsafe"},  # pages, escaped
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own
     "gateway.__main__": set(),
     "schemas": {"lxml", "xmlschema"},
