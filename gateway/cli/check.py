@@ -548,7 +548,7 @@ def sign(
         key_value=key_value,
         key_info_reference=key_info,
     )
-    stamper = _stamper(tsa, call.settings) if tsa else None
+    stamper = _stamper(tsa, call.load_near(Path.cwd(), needed=False).settings) if tsa else None
     signed = sign_bytes(body, key, variant, at=at or call.now, stamper=stamper)
     if output is None:
         call.screen.raw(signed)

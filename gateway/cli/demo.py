@@ -98,6 +98,7 @@ def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port:
     """Runs the story."""
     found = find_samples(samples)
     stage = DemoStage(call, clear(folder.resolve()), found, keep, port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it so ends what it has started, too
     try:
         with stage.open:
             story(stage)
@@ -766,7 +767,8 @@ def _farewell(stage: DemoStage) -> None:
 def _console(stage: DemoStage) -> None:
     """The console beside it, with a person made for this demo, and what to look at first."""
     made = stage.run(
-        *("operator", "add", "truc", "--role", "administrator", "--generate", "--json", "--reason", "demo"), quiet=True
+        *("operator", "add", "truc", "--role", "administrator", "--generate", "--json", "--yes", "--reason", "demo"),
+        quiet=True,
     )
     password = json.loads(made)["password"]
     address = stage.start("console", "console", "--port", "0", "--json")

@@ -73,6 +73,7 @@ def cli(capsys, monkeypatch, tmp_path):
         if name.startswith(("LIENTHONG_", "LC_")) and not name.startswith("LIENTHONG_TEST"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "vi_VN.UTF-8")
+    monkeypatch.setenv("COLUMNS", "100")  # xdist says 80 to its workers, and without it nothing is said
     before = logging.root.handlers[:]
     yield Cli(capsys, monkeypatch, tmp_path)
     for handler in set(logging.root.handlers) - set(before):  # `work` and `serve` write to the real standard error

@@ -35,7 +35,6 @@ def kept(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=hears_ctrl_c,
     ) as running:
         watch = threading.Timer(3 * PATIENCE_S, running.kill)  # a dozen commands, and a console
         watch.start()
@@ -46,18 +45,13 @@ def kept(tmp_path):
                 if "nhấn Ctrl-C để dừng" in line:
                     break
             page = look_at_console("".join(lines))
-            running.send_signal(signal.SIGINT)
+            running.send_signal(signal.SIGTERM)  # the way of Ctrl-C; but that is ignored where a shell started us aside
             rest = running.stdout.read()
             code = running.wait()
         finally:
             watch.cancel()
             running.kill()
     return code, "".join(lines) + rest, page
-
-
-def hears_ctrl_c():
-    """As at a terminal: a shell lets what it starts aside ignore it, and who is started by that does so too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def look_at_console(out):
