@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,7 @@ from gateway.cli.command import (
     command,
     option,
 )
-from gateway.cli.find import called, party_names
+from gateway.cli.find import called, explained, party_names
 from gateway.cli.show import Screen, when
 from gateway.core.batches import Batch, BatchItem, BatchItemKind, BatchItemState, BatchKind, BatchState
 from gateway.core.operators import OperatorRole
@@ -202,7 +202,7 @@ def show(call: CommandRun, number: int, watch: bool, states: tuple[str, ...], af
         for item in items:
             call.screen.row({"item": _item_row(call.screen, item, why.get(item.number))})
         return code
-    _print_batch(call.screen, one, causes)
+    _print_batch(call.screen, one, causes, why)
     _print_items(call, items, why, one.count(*chosen))
     return code
 
@@ -220,7 +220,9 @@ def _watched(call: CommandRun, number: int) -> Batch:
             time.sleep(WATCH_S)
 
 
-def _print_batch(screen: Screen, one: Batch, causes: dict[str, int]) -> None:
+def _print_batch(screen: Screen, one: Batch, causes: dict[str, int], why: Mapping[int, Problem | None]) -> None:
+    from gateway.services.batches import facts_of_failed
+
     of = 0 if screen.lang is Lang.VI else 1
     title = f"{KINDS[one.kind][of]} · {STATES[one.state][of]} · {one.settled}/{one.size}"
     screen.line(f"Đợt {one.number}: {title}", f"Batch {one.number}: {title}")
@@ -240,7 +242,8 @@ def _print_batch(screen: Screen, one: Batch, causes: dict[str, int]) -> None:
     counted = [f"{ITEM_STATES[state][of]} {one.count(state)}" for state in BatchItemState if one.count(state)]
     screen.line("  " + " · ".join(counted))
     for code, number in causes.items():
-        screen.line(f"  {number} × {code}")
+        said = explained(code, facts_of_failed(code, why.values()), screen.lang)["message"]
+        screen.line(f"  {number} × {code} {said}".rstrip())
     if causes:
         screen.line(
             f"  Gửi lại các việc không thành công: lienthong batch again {one.number} --reason “…”",
@@ -399,7 +402,7 @@ def _asked(call: CommandRun, number: int, act: str, reason: str | None, vi: str,
     call.need(OperatorRole.OPERATOR, f"batch {act}")
     one = batch_known(call.store, number)
     if not call.screen.as_json and call.screen.interactive:
-        _print_batch(call.screen, one, {})
+        _print_batch(call.screen, one, {}, {})
     left = one.count(BatchItemState.PLANNED)
     why = call.agreed(
         f"batch {act}", reason, f"{vi} đợt {number} (còn {left} việc)?", f"{en} batch {number} ({left} left)?"

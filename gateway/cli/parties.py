@@ -23,7 +23,7 @@ from gateway.cli.command import (
 from gateway.cli.show import Screen, when
 from gateway.core.model import PartyId
 from gateway.core.operators import OperatorRole
-from gateway.core.parties import Parties, Party
+from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Lang, Problem, ProblemOutcome, Stopped
 from gateway.core.unknown import unknown
 from gateway.services import profiles
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from gateway.store import Spoken
     from schemas.catalog import Catalog
 
+ROLE_WORDS = {
+    Role.PORTAL: "cổng dịch vụ công",
+    Role.ONE_STOP: "hệ thống một cửa",
+    Role.OVERSIGHT: "cơ quan giám sát",
+    Role.GATEWAY: "trục",
+}
 EXPIRES_SOON = timedelta(days=60)
 LOOKED_BACK = timedelta(days=365)
 
@@ -341,7 +347,7 @@ def list_(call: CommandRun, history: str | None) -> int:
             (
                 party.id,
                 party.name,
-                party.role,
+                screen.text(f"{ROLE_WORDS[party.role]} ({party.role})", party.role),
                 ", ".join((*party.identifiers, *(f"({alias})" for alias in registry.aliases(party.id)))),
                 f"{party.receives} {party.connector or ''}".strip(),
                 len(party.certificates),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from gateway.cli.command import (
 from gateway.cli.passwords import password_asked
 from gateway.cli.show import when
 from gateway.core.operators import Operator, OperatorRole, joined_roles
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 
 operator = Group(
     "operator",
@@ -62,6 +63,22 @@ _BY_ENV = option(
 _GENERATE = option(
     "--generate", is_flag=True, vi="Tự tạo một mật khẩu và hiển thị một lần.", en="Make a password, and print it once."
 )
+
+ROLE_NAMES = {
+    OperatorRole.VIEWER: "chỉ xem",
+    OperatorRole.AUDITOR: "kiểm soát",
+    OperatorRole.OPERATOR: "vận hành",
+    OperatorRole.APPROVER: "phê duyệt",
+    OperatorRole.ADMINISTRATOR: "quản trị",
+}
+
+
+def named_roles(roles: Collection[OperatorRole], lang: Lang, *, with_codes: bool = False) -> str:
+    """Roles by their names; in Vietnamese ``with_codes`` sets beside each the word that --role takes."""
+    if lang is not Lang.VI:
+        return joined_roles(roles)
+    named = ((ROLE_NAMES[role], role) for role in OperatorRole if role in roles)
+    return ", ".join(f"{name} ({role})" if with_codes else name for name, role in named)
 
 
 def _password(call: CommandRun, file: Path | None, env: str | None, generate: bool) -> str:
@@ -114,13 +131,18 @@ def add(
     from gateway.services.operators import add_operator
 
     call.need(OperatorRole.ADMINISTRATOR, "operator add")
-    said = joined_roles([OperatorRole(role) for role in roles])
-    why = call.agreed("operator add", reason, f"Thêm {name} với vai trò: {said}?", f"Add {name} as: {said}?")
+    wanted = [OperatorRole(role) for role in roles]
+    why = call.agreed(
+        "operator add",
+        reason,
+        f"Thêm {name} với vai trò: {named_roles(wanted, Lang.VI)}?",
+        f"Add {name} as: {joined_roles(wanted)}?",
+    )
     secret = None if by_proxy else _password(call, password_file, password_env, generate)
     added = add_operator(
         call.store,
         name,
-        [OperatorRole(role) for role in roles],
+        wanted,
         secret,
         who=f"operator:{call.person}",
         reason=why,
@@ -130,7 +152,8 @@ def add(
         call.screen.row(_row(added) | ({"password": secret} if generate and secret else {}))
         return FINE
     call.screen.line(
-        f"Đã thêm {added.name}: {joined_roles(added.roles)}.", f"Added {added.name}: {joined_roles(added.roles)}."
+        f"Đã thêm {added.name}: {named_roles(added.roles, Lang.VI)}.",
+        f"Added {added.name}: {joined_roles(added.roles)}.",
     )
     if generate and secret:
         call.screen.line(f"Mật khẩu, chỉ hiển thị lần này: {secret}", f"The password, printed this once: {secret}")
@@ -181,7 +204,7 @@ def list_(call: CommandRun) -> int:
         [
             [
                 person.name,
-                joined_roles(person.roles),
+                named_roles(person.roles, screen.lang, with_codes=True),
                 ways[person.password is None],
                 when(person.seen_at),
                 when(person.disabled_at),
@@ -206,10 +229,10 @@ def roles(call: CommandRun, name: str, roles: tuple[str, ...], reason: str | Non
 
     call.need(OperatorRole.ADMINISTRATOR, "operator roles")
     wanted = [OperatorRole(role) for role in roles]
-    said = joined_roles(wanted)
-    why = call.agreed("operator roles", reason, f"{name} có vai trò: {said}?", f"{name} becomes: {said}?")
+    vi, en = named_roles(wanted, Lang.VI), joined_roles(wanted)
+    why = call.agreed("operator roles", reason, f"{name} có vai trò: {vi}?", f"{name} becomes: {en}?")
     changed = change_roles(call.store, name, wanted, who=f"operator:{call.person}", reason=why, now=call.now)
-    return _said(call, changed, f"{changed.name} có vai trò: {said}.", f"{changed.name} is now: {said}.")
+    return _said(call, changed, f"{changed.name} có vai trò: {vi}.", f"{changed.name} is now: {en}.")
 
 
 def _said(call: CommandRun, person: Operator, vi: str, en: str) -> int:

@@ -11,7 +11,7 @@ import click
 from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, command, option
 from gateway.cli.find import legend
 from gateway.cli.run import refresh_trust
-from gateway.cli.show import when
+from gateway.cli.show import Screen, when
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang
 
@@ -47,6 +47,25 @@ KINDS = {
     "intermediate": ("chứng thư trung gian", "intermediate"),
     "tree": ("cây tin cậy", "trust tree"),
     "own": ("chứng thư của trục", "the gateway's certificate"),
+}
+
+
+STATUS_WORDS = {"good": "hợp lệ", "bad": "không hợp lệ", "unknown": "chưa rõ"}
+#: Why a certificate stands as it does. In English the words of the record itself are shown.
+REASON_WORDS = {
+    "registered": "đã đăng ký, không qua cây tin cậy",
+    "no-tree": "không có cây tin cậy này",
+    "tree-not-in-force": "cây tin cậy không còn hiệu lực",
+    "not-checked-yet": "chưa tra cứu",
+    "evidence-expired": "bằng chứng đã hết hạn",
+    "evidence-unusable": "bằng chứng không dùng được",
+    "source-down": "nguồn không trả lời",
+    "no-path": "không có đường dẫn tới chứng thư gốc",
+    "revoked": "đã bị thu hồi",
+    "revoked-later": "bị thu hồi sau thời điểm này",
+    "grace": "trong thời gian gia hạn",
+    "good-by-crl": "theo CRL",
+    "good-by-ocsp": "theo OCSP",
 }
 
 
@@ -144,7 +163,7 @@ def show(call: CommandRun) -> int:
     heads_en = ("Party", "Certificate (SHA-256)", "Tree", "Status", "Because", "Source", "As of", "Until")
     screen.table(
         heads if screen.lang is Lang.VI else heads_en,
-        ((party, *_standing_cells(registered, standing)) for party, registered, standing in rows),
+        ((party, *_standing_cells(screen, registered, standing)) for party, registered, standing in rows),
     )
     legend(screen, {party.id: party.name for party in parties}, (party for party, _, _ in rows))
     for problems in missing.values():
@@ -166,10 +185,14 @@ def _standing_row(registered: SigningCertificate, standing: CertificateStanding)
     }
 
 
-def _standing_cells(registered: SigningCertificate, standing: CertificateStanding) -> tuple[str | None, ...]:
+def _standing_cells(
+    screen: Screen, registered: SigningCertificate, standing: CertificateStanding
+) -> tuple[str | None, ...]:
     verdict = standing.verdict
+    said = screen.text(STATUS_WORDS[standing.status], standing.status)
+    because = screen.text(REASON_WORDS.get(standing.reason, standing.reason), standing.reason)
     proof = (verdict.source, when(verdict.as_of), when(verdict.until)) if verdict else ("", "", "")
-    return (registered.fingerprint[:16] + "…", registered.tree, standing.status, standing.reason, *proof)
+    return (registered.fingerprint[:16] + "…", registered.tree, said, because, *proof)
 
 
 @command(

@@ -20,7 +20,7 @@ from aiohttp import BodyPartReader, web
 from gateway.console import entry
 from gateway.console.attempts import LoginAttempts
 from gateway.console.menu import MENU, PAGES, PUBLIC
-from gateway.console.parts import Part, ToldProblems
+from gateway.console.parts import Downloads, Link, Part, ToldProblems
 from gateway.console.render import SCRIPT, STYLE, asset, page_html
 from gateway.console.room import BASE, Answer, DeskCall, DeskPage, Elsewhere, Room, Sent, Shown, Upload
 from gateway.core.addresses import host_and_port
@@ -366,4 +366,6 @@ def _problem_page(call: DeskCall, error: Exception) -> Shown:
         log.error("a page failed", exc_info=error)
         problems, status = (Problem("SYS-172", {"error": type(error).__name__}),), 500
     parts: list[Part] = [ToldProblems(problems=problems)]
+    if call.person is None:  # who is not known sees no menu
+        parts.append(Downloads(links=[Link(call.text("Tổng quan", "Overview"), BASE)]))
     return Shown(title=call.text("Chưa thực hiện được", "This was not done"), parts=parts, status=status)

@@ -115,7 +115,10 @@ def desk_batch(call: DeskCall) -> Answer:
         Table(
             caption=call.text("Nguyên nhân không thành công", "Failed for"),
             heads=[call.text("Mã lỗi", "Code"), call.text("Nghĩa là", "Meaning"), call.text("Số", "Count")],
-            rows=[[code, words.explained(code, {}, call.lang)["message"], count] for code, count in causes.items()],
+            rows=[
+                [code, words.explained(code, batches.facts_of_failed(code, why.values()), call.lang)["message"], count]
+                for code, count in causes.items()
+            ],
         ),
         _items(call, number, items, why, state),
         Search(

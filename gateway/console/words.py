@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from gateway.cli.check import WORDS
 from gateway.cli.find import KIND_WORDS, OUTCOME_WORDS, STATE_WORDS, counted, explained
+from gateway.cli.persons import named_roles
 from gateway.cli.show import when
 from gateway.console.parts import Cell, FormField, Glance, Link
 from gateway.console.room import BASE, DeskCall
@@ -25,13 +26,6 @@ _SORTS: Mapping[DeliveryState, str] = {
     DeliveryState.REFUSED: "bad",
     DeliveryState.DEAD: "bad",
     DeliveryState.SKIPPED: "bad",
-}
-_ROLES: Mapping[OperatorRole, tuple[str, str]] = {
-    OperatorRole.VIEWER: ("chỉ xem", "viewer"),
-    OperatorRole.AUDITOR: ("kiểm soát", "auditor"),
-    OperatorRole.OPERATOR: ("vận hành", "operator"),
-    OperatorRole.APPROVER: ("phê duyệt", "approver"),
-    OperatorRole.ADMINISTRATOR: ("quản trị", "administrator"),
 }
 _FATES: Mapping[Fate, str] = {Fate.ACCEPTED: "good", Fate.REJECTED: "bad", Fate.HELD: "wait"}
 
@@ -52,7 +46,7 @@ def person(call: DeskCall, who: str) -> str:
 
 def said_roles(call: DeskCall, roles: Collection[OperatorRole]) -> str:
     """Roles by their names."""
-    return ", ".join(call.text(*_ROLES[role]) for role in OperatorRole if role in roles)
+    return named_roles(roles, call.lang)
 
 
 def delivery_mark(call: DeskCall, state: DeliveryState) -> Glance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -127,7 +127,7 @@ def group_alerts(found: Iterable[Alert], acknowledged: Iterable[AcknowledgedAler
                 party=party,
                 cause=cause,
                 alerts=tuple(own),
-                facts=_commonest(own),
+                facts=commonest_facts(alert.facts.get("problem") or alert.facts for alert in own),
                 acknowledged=known.get(name),
             )
         )
@@ -139,12 +139,12 @@ def _cause(alert: Alert) -> str:
     return str(alert.facts.get("code") or (codes[0] if codes else None) or alert.facts.get("kind") or "")
 
 
-def _commonest(own: Sequence[Alert]) -> dict[str, Any]:
-    """What the problem says, where there is one, else what the alerts themselves say."""
+def commonest_facts(told: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of several sets of facts the commonest value of each: what a sentence about a group is filled with."""
     counted: dict[str, Counter[str]] = {}
     values: dict[tuple[str, str], Any] = {}
-    for alert in own:
-        for name, value in (alert.facts.get("problem") or alert.facts).items():
+    for facts in told:
+        for name, value in facts.items():
             counted.setdefault(name, Counter())[repr(value)] += 1
             values[name, repr(value)] = value
     return {name: values[name, counts.most_common(1)[0][0]] for name, counts in counted.items()}

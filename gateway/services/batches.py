@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
-from gateway.core.alerts import Alarm, Alert
+from gateway.core.alerts import Alarm, Alert, commonest_facts
 from gateway.core.batches import (
     Batch,
     BatchItem,
@@ -229,6 +229,11 @@ def why_failed(view: View, item: BatchItem) -> Problem | None:
         ids = _deliveries_of(item)
         problems = [one.problem for one in view.deliveries(ids=ids, states=HELD, limit=len(ids))]
     return next((problem for problem in problems if problem is not None and problem.code == item.code), None)
+
+
+def facts_of_failed(code: str, why: Iterable[Problem | None]) -> dict[str, Any]:
+    """The commonest facts of those problems that have this code."""
+    return commonest_facts(problem.facts for problem in why if problem is not None and problem.code == code)
 
 
 def waiting_batches(store: Store, ourselves: PartyId) -> Iterator[Alert]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from gateway.core.alerts import AcknowledgedAlert
+from gateway.core.alerts import AcknowledgedAlert, commonest_facts
 from gateway.core.chain import GENESIS, Head, LogEntry
 from gateway.core.lifecycle import OPEN_STATES, LifeRules
 from gateway.core.model import (
@@ -634,15 +633,10 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def _commonest(self, told: Select[Any], code: str) -> dict[str, Any]:
         """The commonest value of each fact, of the first problem with this code of each row."""
-        counted: dict[str, Counter[str]] = {}
-        values: dict[tuple[str, str], Any] = {}
-        for (problems,) in self._all(told):
-            listed = problems if isinstance(problems, list) else [problems]
-            facts: dict[str, Any] = next((one.get("facts", {}) for one in listed if one and one["code"] == code), {})
-            for name, value in facts.items():
-                counted.setdefault(name, Counter())[repr(value)] += 1
-                values[name, repr(value)] = value
-        return {name: values[name, counts.most_common(1)[0][0]] for name, counts in counted.items()}
+        rows = (problems if isinstance(problems, list) else [problems] for (problems,) in self._all(told))
+        return commonest_facts(
+            next((one.get("facts", {}) for one in listed if one and one["code"] == code), {}) for listed in rows
+        )
 
     def delivery_failures(
         self,

@@ -41,7 +41,7 @@ def test_a_replay_of_several_is_a_batch_that_is_watched_and_tells_what_failed(cl
         "Sở đã sửa",
         "states=refused",
         "không thành công 1",
-        "1 × DLV-032",
+        "1 × DLV-032 ",
         "lienthong batch again 1",
         failed[0].id,
     ):

@@ -241,6 +241,7 @@ def test_apply_puts_files_into_force_with_author_and_reason(cli, office):
     assert [(row["version"], row["reason"]) for row in history] == [(1, "test")]
     assert history[0]["author"].startswith("operator:")
     assert {row["party"] for row in cli("parties", "list", "--json").rows} >= {"cong-dvc", "so-tu-phap"}
+    assert "(one-stop)" in cli("parties", "list").out  # the word of the file stands beside the role's name
 
 
 def test_apply_again_changes_nothing(cli, office):

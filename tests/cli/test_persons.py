@@ -12,12 +12,13 @@ def test_a_person_is_added_listed_changed_shut_out_and_let_in_again_and_the_log_
     added = cli(
         "operator", "add", "lan", "--role", "operator", "--role", "viewer", "--password-file", secret, "--yes", *WHY
     )
-    assert (added.code, added.out) == (0, "Đã thêm lan: viewer, operator.\n")
+    assert (added.code, added.out) == (0, "Đã thêm lan: chỉ xem, vận hành.\n")
     assert cli("operator", "add", "minh", "--role", "auditor", "--by-proxy", "--yes", *WHY).code == 0
     made = cli("operator", "password", "lan", "--generate", "--json", "--yes", *WHY)
     assert len(made.rows[0]["password"]) == 20
     assert cli("operator", "roles", "lan", "--role", "approver", "--yes", *WHY).code == 0
     assert cli("operator", "disable", "lan", "--yes", *WHY).code == 0
+    assert "phê duyệt (approver)" in cli("operator", "list").out
     rows = cli("operator", "list", "--json").rows
     assert [(row["name"], row["roles"], row["by"], row["disabled_at"] is None) for row in rows] == [
         ("lan", ["approver"], "password", False),

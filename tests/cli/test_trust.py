@@ -1,6 +1,12 @@
 """trust forecast | show | refresh."""
 
+from pathlib import Path
+
 import pki
+
+from gateway.cli.trust import REASON_WORDS
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_forecast_names_what_ends_the_nearest_first(cli, office):
@@ -25,6 +31,17 @@ def test_show_tells_good_bad_and_unknown_apart(cli, office):
     status = {row["certificate"]: row["status"] for row in cli("trust", "show", "--json").rows}
     names = ("cong-dvc", "revoked", "unknown-status")
     assert [status[pki.signer(name).fingerprint] for name in names] == ["good", "bad", "unknown"]
+
+
+def test_in_vietnamese_status_and_reason_are_vietnamese_and_every_reason_has_its_words(cli, office):
+    reasons = {row["reason"] for row in cli("trust", "show", "--json").rows}
+    assert reasons <= set(REASON_WORDS)
+    out = cli("trust", "show").out
+    assert "hợp lệ" in out
+    assert "theo CRL" in out
+    assert not [word for word in ("good", "bad", "unknown", *REASON_WORDS) if f" {word} " in out]
+    source = "".join((ROOT / "signing" / name).read_text("utf-8") for name in ("trust.py", "status.py"))
+    assert all(f'"{reason}"' in source for reason in REASON_WORDS)  # words of a reason that nobody gives are no words
 
 
 def test_a_list_that_was_exchanged_counts_at_once(cli, office):

@@ -235,6 +235,8 @@ def test_another_persons_id_in_a_form_does_not_act(office, operator):
 
 def test_an_address_that_is_none_is_a_page_with_a_code(office, boss):
     assert [boss.ask("GET", path).codes for path in ("/ban-truc/x/y", "/khac", "/ban-truc/tinh/x")] == [["SYS-169"]] * 3
+    nobody = office.visitor().ask("GET", "/ban-truc/x/y")
+    assert '<a href="/ban-truc">' in nobody.source  # who is not logged in has no menu to go back by
     assert boss.ask("DELETE", "/ban-truc/ho-so").status in {404, 405}
 
 
