@@ -126,8 +126,9 @@ def one_party(call: CommandRun, name: str) -> PartyId:
 @option(
     "--text",
     metavar="…",
-    vi="Chỉ thông điệp mà vấn đề của thông điệp hoặc của lượt gửi có đoạn văn bản này: mã, vị trí, giá trị.",
-    en="Only those of which a problem, of the message or of a delivery, contains this: a code, a place, a value.",
+    vi="Chỉ thông điệp mà vấn đề của thông điệp hoặc của lượt gửi có đoạn văn bản này: mã, vị trí, giá trị, lời báo lỗi.",
+    en="Only those of which a problem, of the message or of a delivery, contains this: a code, a place, a value, words of "
+    "its sentence.",
 )
 @option("--type", "loai", metavar="HSnn", vi="Chỉ loại này.", en="Only this type.")
 @option("--code", metavar="XSD-021", vi="Chỉ các mục có mã lỗi này.", en="Only with this problem code.")

@@ -160,7 +160,24 @@ def _widths(
     while sum(widths) > room:
         widest = max((number for number, width in enumerate(widths) if width > least[number]), key=widths.__getitem__)
         widths[widest] -= 1
-    return widths
+    return _spread(columns, widths, room)
+
+
+def _spread(columns: Sequence[Sequence[str]], widths: Sequence[int], room: int) -> list[int]:
+    """What cells broken at spaces leave over goes to the columns that need the least to stand on one line."""
+    from rich.cells import cell_len
+
+    needed = [
+        max(cell_len(line) for cell in column for line in _wrapped(cell, width))
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    wanted = [max(map(cell_len, column)) for column in columns]
+    over = room - sum(needed)
+    for number in sorted(range(len(columns)), key=lambda number: wanted[number] - needed[number]):
+        if wanted[number] - needed[number] <= over:
+            over -= wanted[number] - needed[number]
+            needed[number] = wanted[number]
+    return needed
 
 
 def _wrapped(cell: str, width: int) -> list[str]:

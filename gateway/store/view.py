@@ -48,6 +48,7 @@ from gateway.core.model import (
     MessageId,
     PartyId,
 )
+from gateway.core.problems import codes_saying
 from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
@@ -346,8 +347,8 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         """The newest messages first; ``before`` continues after the last one of the page before.
 
         ``code`` finds messages with that problem code at any place of their verdict; ``since`` counts in, ``until`` not;
-        ``receiver`` those that were sent to a party or put into its inbox; ``text`` those of which a problem's facts, place or
-        code, or those of a delivery, contain it.
+        ``receiver`` those that were sent to a party or put into its inbox; ``text`` those of which a problem's facts, place,
+        code or sentence, or those of a delivery, contain it.
         """
         found = self._chosen(
             select(_m), state=state, party=party, loai=loai, code=code, since=since, until=until, ma_ho_so=ma_ho_so,
@@ -434,7 +435,12 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             said = type_coerce(_v.c.problems, Text).icontains(text, autoescape=True)
             judged = select(1).where(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts, said).exists()
             answered = type_coerce(_d.c.problem, Text).icontains(text, autoescape=True)
-            found = found.where(or_(judged, select(1).where(_d.c.message == _m.c.id, answered).exists()))
+            sentences = codes_saying(
+                text
+            )  # a person asks with the words that a sentence showed; only its code is on record
+            coded = [_m.c.codes.contains(f",{code},", autoescape=True) for code in sentences]
+            owed = select(1).where(_d.c.message == _m.c.id, or_(answered, _d.c.code.in_(sentences))).exists()
+            found = found.where(or_(judged, owed, *coded))
         return found
 
     def by_ma_thong_diep(self, party: PartyId, ma_thong_diep: MaThongDiep | str) -> Message | None:

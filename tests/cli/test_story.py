@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import letters
 
+from gateway.core.problems import Lang, Problem
 from gateway.core.told import ToldNews
 
 HS01, HS03 = "accepted/HS01-nop-ho-so-toi-thieu", "accepted/HS03-tiep-nhan-toi-thieu"
@@ -92,6 +93,10 @@ def test_messages_are_found_by_receiver_and_by_what_a_problem_says_and_the_rest_
     assert [row["id"] for row in cli("messages", "--text", rejected["codes"][0].lower(), "--json").rows] == [
         rejected["id"]
     ]
+    said = cli("messages", "--text", Problem(rejected["codes"][0]).message(Lang.VI)[:12].upper(), "--json").rows
+    assert [row["id"] for row in said] == [rejected["id"]]  # a person asks with the words of the sentence
+    refused = cli("messages", "--text", "Bên nhận trả BienNhan", "--json").rows
+    assert [row["id"] for row in refused] == [row["id"] for row in cli("messages", "--text", "tthc", "--json").rows]
     assert cli("messages", "--text", "100%", "--json").rows == []  # no pattern
     assert "… còn 2 nữa: thêm --before" in cli("messages", "--limit", "2").out
     for command in (["messages"], ["lanes"], ["inbox", "so-xay-dung"]):

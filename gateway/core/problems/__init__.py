@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -212,6 +212,21 @@ def problem_entry(code: str) -> ProblemEntry:
     raise KeyError(code)
 
 
+def codes_saying(text: str) -> list[str]:
+    """The codes whose sentence, in either language, has these words in it; none for fewer than three letters."""
+    asked = text.casefold()
+    if len(asked) < _SAID:
+        return []
+    return [code for code, entry in catalogue().items() if any(asked in said.casefold() for said in _sentences(entry))]
+
+
+def _sentences(entry: ProblemEntry) -> Iterator[str]:
+    yield from entry.message.values()
+    for values in entry.words.values():
+        for said in values.values():
+            yield from said.values()
+
+
 def is_known(code: str) -> bool:
     """Whether there is such a code; one of another version of this program may not be."""
     try:
@@ -234,6 +249,7 @@ def catalogue() -> Mapping[str, ProblemEntry]:
     return MappingProxyType(entries)
 
 
+_SAID: Final = 3  # fewer letters stand in nearly every sentence
 _DOOR: Final = "door"  # the family of the doors has codes of two others
 
 
