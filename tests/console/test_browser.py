@@ -177,7 +177,7 @@ def test_the_first_stop_of_the_keyboard_leads_to_the_content_and_where_it_stands
     assert desk.evaluate("document.activeElement.className") == "skip"
     assert desk.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     desk.keyboard.press("Enter")
-    assert desk.url.endswith("#noi-dung")
+    expect(desk).to_have_url(re.compile("#noi-dung$"))
 
 
 def test_no_request_has_left_the_origin_and_no_page_needs_a_script(desk, browser, office):

@@ -136,6 +136,8 @@ def by_rest(door, path):
     def resumed():
         nonlocal came
         came = int(door.ask("HEAD", where, by="cong-dvc").headers["Upload-Offset"])
+        if came == 0:  # the door has not begun to read what came before the cut
+            return False
         headers = {"Upload-Offset": str(came), "Content-Type": kind, "Content-Length": str(SIZE - came)}
         with suppress(ConnectionError):  # what came before the cut is still being written: it says no and closes
             return door.ask("PATCH", where, pieces(path, came), by="cong-dvc", headers=headers).status == 204

@@ -123,8 +123,8 @@ def test_a_new_registry_is_in_force_within_moments_and_no_request_is_dropped(nod
         assert eventually(lambda: {node.call("GET", "/v1/inbox", party=locked).status for _ in range(10)} == {403})
         changed(locked)
         assert eventually(lambda: node.call("GET", "/v1/inbox", party=locked).status == 200)
+        assert eventually(lambda: len(stream.told) > 20)  # how many fit into the change is the machine's affair
     assert set(stream.told) == {200}
-    assert len(stream.told) > 20
 
 
 def test_the_workers_of_a_node_share_one_rate(node, serving, changed):
