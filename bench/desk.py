@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from sqlalchemy import String, text  # noqa: E402
-from years import LIFE, Years, make, months_of, pages, parties, urls  # noqa: E402
+from years import LIFE, Years, cpu, make, months_of, pages, parties, urls  # noqa: E402
 
 from gateway.cli.prepared import make_wanted  # noqa: E402
 from gateway.core.deadlines import DeadlineRules  # noqa: E402
@@ -128,16 +128,6 @@ def commands(years: Years, config: Path) -> dict[str, float]:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return found
-
-
-def cpu(ask: Callable[[], Any]) -> float:
-    """The CPU of one asking in this process, the least of three, when it was asked before."""
-    took = []
-    for _ in range(4):
-        began = time.process_time()
-        ask()
-        took.append(time.process_time() - began)
-    return min(took[1:])
 
 
 def measured(years: Years, url: str) -> dict[str, str]:

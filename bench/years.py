@@ -676,7 +676,7 @@ def kept(years: Years, folder: Path, *, backup: bool) -> dict[str, str]:
     return told
 
 
-def _cpu(ask: Callable[[], Any]) -> float:
+def cpu(ask: Callable[[], Any]) -> float:
     """The CPU of one asking, the least of three, when it was asked before."""
     took = []
     for _ in range(4):
@@ -695,7 +695,7 @@ def measure(url: str, years: Years, *, prove: bool, backup: bool) -> dict[str, s
         table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
     with tempfile.TemporaryDirectory() as folder:
         for name, ask in pages(years, Path(folder)).items():
-            table[name] = f"{_cpu(ask) * 1000:.0f} ms CPU; {counter.of(ask):,}"
+            table[name] = f"{cpu(ask) * 1000:.0f} ms CPU; {counter.of(ask):,}"
     table["opening the store"] = f"{_timed(lambda: Store(open_engine(url)).dispose()) * 1000:.1f} ms"
     for name, ask in acts(years).items():
         table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"

@@ -98,7 +98,7 @@ def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port:
     """Runs the story."""
     found = find_samples(samples)
     stage = DemoStage(call, clear(folder.resolve()), found, keep, port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it so ends what it has started, too
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it so ends what it has started, too
     try:
         with stage.open:
             story(stage)
@@ -113,6 +113,8 @@ def demo(call: CommandRun, folder: Path, samples: Path | None, keep: bool, port:
     except subprocess.TimeoutExpired as error:
         stage.tell(f"DỪNG: quá thời gian: {error.cmd}", f"STOP: took too long: {error.cmd}")
         return OURS
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return FINE
 
 

@@ -11,7 +11,7 @@ the last month in which a message names it. The records say of each in which arc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -212,16 +212,23 @@ def _flaws(keeper: ArchiveKeeper, path: Any, manifest: str) -> list[str]:
         return ["unreadable"]
 
 
+def _payload(keeper: ArchiveKeeper, manifest: str, kind: str, longest: int) -> Mapping[str, Any] | str:
+    """What a manifest says; where nobody of ours has signed it, what is wrong, in words."""
+    try:
+        read = Jws.read(manifest, kind, longest)
+        read.by(keeper.certificates, datetime.fromisoformat(read.payload["at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        return f"signature: {error}" if isinstance(error, JwsFlaw) else "signature"
+    return read.payload
+
+
 def _read_flaws(keeper: ArchiveKeeper, reader: ArchiveReader, manifest: str) -> Iterator[str]:
     if reader.manifest() != manifest:
         yield "manifest"
-    try:
-        read = Jws.read(manifest, KIND, _LONGEST)
-        read.by(keeper.certificates, datetime.fromisoformat(read.payload["at"]))
-    except (ValueError, KeyError, TypeError) as error:
-        yield f"signature: {error}" if isinstance(error, JwsFlaw) else "signature"
+    said = _payload(keeper, manifest, KIND, _LONGEST)
+    if isinstance(said, str):
+        yield said
         return
-    said = read.payload
     yield from (name for name, found in _facts(reader).items() if said.get(name) != found)
     yield from (f"body {digest}" for digest in reader.wrong_bodies())
     try:
@@ -409,15 +416,13 @@ def verify_file_archive(keeper: ArchiveKeeper, record: FileArchiveRecord) -> lis
 def _file_flaws(keeper: ArchiveKeeper, archive: FileArchive, manifest: str, name: str | None = None) -> Iterator[str]:
     if archive.manifest() != manifest:
         yield "manifest"
-    try:
-        read = Jws.read(manifest, FILES_KIND, LONGEST_MANIFEST)
-        read.by(keeper.certificates, datetime.fromisoformat(read.payload["at"]))
-    except (ValueError, KeyError, TypeError) as error:
-        yield f"signature: {error}" if isinstance(error, JwsFlaw) else "signature"
+    said = _payload(keeper, manifest, FILES_KIND, LONGEST_MANIFEST)
+    if isinstance(said, str):
+        yield said
         return
-    if name is not None and read.payload["month"] != name:
+    if name is not None and said["month"] != name:
         yield "month"
-    if hashlib.sha256(archive.index()).hexdigest() != read.payload["list"]:
+    if hashlib.sha256(archive.index()).hexdigest() != said["list"]:
         yield "list"
     yield from archive.flaws()
 

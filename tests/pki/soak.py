@@ -27,11 +27,12 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations, count
 from pathlib import Path
+from typing import Any
 
 import agency
 import aiohttp
@@ -269,9 +270,9 @@ async def watched(soak: Soak, node: nodes.Node, began: float, seconds: float) ->
 
 
 @contextlib.asynccontextmanager
-async def beside(*coroutines: object) -> AsyncIterator[None]:
+async def beside(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
     """These run until the block ends; the first that fails is raised."""
-    tasks = [asyncio.ensure_future(one) for one in coroutines]  # type: ignore[call-overload]
+    tasks = [asyncio.ensure_future(one) for one in coroutines]
     try:
         yield
         for task in tasks:

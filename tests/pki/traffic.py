@@ -13,9 +13,10 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from typing import Any
 
 import letters
 import nodes
@@ -215,7 +216,7 @@ def sent(letter: letters.Letter) -> SentMessage:
     return SentMessage(letter.id, letter.ma_ho_so, letter.loai, letter.sender, letter.receiver, digest)
 
 
-def seen(row: dict[str, object]) -> SeenEntry:
+def seen(row: Mapping[str, Any]) -> SeenEntry:
     """An entry of a feed as the model knows it."""
     state = row.get("TrangThai")
-    return SeenEntry(int(row["ViTri"]), row["MaThongDiep"], row["MaHoSo"], state, row["BamNoiDung"])  # type: ignore[arg-type]
+    return SeenEntry(int(row["ViTri"]), row["MaThongDiep"], row["MaHoSo"], state, row["BamNoiDung"])

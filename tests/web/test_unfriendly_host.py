@@ -20,7 +20,7 @@ from patience import PATIENCE_S, eventually
 
 from gateway.web.descriptors import connections_at_most
 
-pytestmark = [pytest.mark.hostile, pytest.mark.xdist_group("unfriendly-host")]
+pytestmark = pytest.mark.hostile
 
 OPERATOR = "lt_op_0123456789abcdef"
 DESCRIPTORS, STRANGERS = 1024, 1150
