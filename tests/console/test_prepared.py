@@ -1,20 +1,31 @@
 """Figures that take too long for a page: `work` makes them, they are what `report` and `lint` tell, and what comes late is in them."""
 
+import json
 from contextlib import contextmanager
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from desks import Listening, Visitor
-from letters import received
+from letters import dossier, extended, received
 
-from gateway.cli.prepared import lint_of_period, statistics_of
+from gateway.cli.prepared import FINDINGS, lint_of_period, statistics_of
+from gateway.console.public import TOLD
 from gateway.console.room import Room
+from gateway.core.catalogues import Muc
 from gateway.core.deadlines import GIO_VIET_NAM
+from gateway.core.model import Caller, Channel, Envelope
+from gateway.core.parties import Parties
 from gateway.core.statistics import By
 from gateway.services.certificate_ends import endangered
+from gateway.services.intake import new_message_id, receive
+from gateway.services.lint import lint, lint_sheets
 from gateway.services.overview import a_day_ago, keep_hour
-from gateway.services.prepared import MOST_WAITING, UNSEEN
+from gateway.services.prepared import FRESH, MOST_WAITING, UNSEEN
+from gateway.services.publishing import publish
 from gateway.services.reports import report
+from gateway.services.retention import RetentionRule, erase, plan_erasure
+from gateway.sheets import csv_text
 from gateway.wiring import deadline_rules
 
 
@@ -136,6 +147,107 @@ def test_the_lint_of_a_page_is_made_beforehand_and_is_what_lint_finds(office, fi
         office.prepare()
         assert "Số liệu được tính lúc" in visitor.get("/lech/766").text
         assert visitor.get("/lech/766/tep?dang=csv").status == 200
+
+
+def redated(office, operator):
+    """A dossier that is overdue has been given more time."""
+    filed_at = office.clock.now - timedelta(days=21)
+    letter = dossier(771, at=filed_at)
+    hen_tra = filed_at + timedelta(days=11)
+    assert office.receive(None, body=letter.body).fate == "accepted"
+    came = received(letter.ma_ho_so, at=filed_at + timedelta(days=1))
+    assert office.receive(None, party="so-tu-phap", body=came.body).fate == "accepted"
+    yield
+    now = office.clock.now
+    later = extended(letter.ma_ho_so, hen_tra, now + timedelta(days=20), at=now - timedelta(minutes=1))
+    assert office.receive(None, party="so-tu-phap", body=later.body).fate == "accepted"
+    yield {"overdue": -1}
+
+
+def judged_again(office, operator):
+    """A message was rejected while its receiver was locked; a person has it judged again."""
+    at = office.clock.now
+    parties = [
+        replace(p, enabled=False, disabled_reason="x") if p.id == "so-tu-phap" else p for p in office.gate.parties
+    ]
+    shut = replace(office.gate, parties=Parties(parties, office.gate.parties.version))
+    cover = {"id": new_message_id(at), "caller": Caller(party="cong-dvc", by="token"), "channel": Channel.REST}
+    body = dossier(772, at=at - timedelta(minutes=5)).body
+    (ack,) = receive([Envelope.of(body, **cover, received_at=at)], shut, at)
+    assert ack.fate == "rejected"
+    yield
+    page = operator.get(f"/thong-diep/{ack.message}")
+    assert operator.do(operator.plan(page, "gui-lai"), "gui-lai").status == 200
+    yield {"filed": 1, "rejected": -1}
+
+
+def erased(office, operator):
+    """The content of a dossier is erased; that it was filed stays true, and its letters can be read no more."""
+    letter = dossier(773, at=office.clock.now - timedelta(minutes=5))
+    message = office.receive(None, body=letter.body).message
+    with office.store.read() as view:
+        (owed,) = view.deliveries(message=message)
+    assert operator.do(operator.plan(operator.get(f"/luot-gui/{owed.id}"), "bo-qua"), "bo-qua").status == 200
+    yield
+    rule = RetentionRule(dossiers=(letter.ma_ho_so,))
+    planned = plan_erasure(office.store, office.gate.parties, rule)
+    assert erase(office.store, planned, rule, who="operator:test", reason="thử", now=office.clock.now) > 0
+    yield {"unread": 1}
+
+
+@pytest.fixture(scope="module")
+def services(office, filed):
+    """The catalogue by which the public page knows what it may show."""
+    service = Muc(ma="DV1", ten="Cấp phiếu", fields={"MaTTHC": "2.000488.000.00.00.H19", "MucDo": "4"})
+    publish(office.store, "DichVu", "1", [service], who="operator:test", now=office.clock.now)
+
+
+@pytest.mark.parametrize("act", [redated, judged_again, erased])
+def test_what_an_act_changes_of_the_past_is_on_every_page_as_report_and_lint_tell_it(office, services, operator, act):
+    happens = act(office, operator)
+    next(happens)
+    days = {
+        "tu": (office.clock.now.astimezone(GIO_VIET_NAM) - timedelta(days=40)).date(),
+        "den": office.clock.now.astimezone(GIO_VIET_NAM).date() + timedelta(days=1),
+    }
+    asked = "&".join(f"{name}={day}" for name, day in days.items())
+    begins, ends = (datetime(*day.timetuple()[:3], tzinfo=GIO_VIET_NAM) for day in days.values())
+    period = (begins, ends + timedelta(days=1))
+    with little_time(office) as visitor:
+        paths = [f"/thong-ke/tep?dang=csv&{asked}", f"/lech/766/tep?dang=csv&{asked}", f"/cong-khai/json?{asked}"]
+
+        def seen():
+            """What the three pages have for anybody, and the counts of which an act speaks."""
+            report_csv, lint_csv, public = (visitor.get(path) for path in paths)
+            told = rows_of(office, period)
+            assert report_csv.body == csv_text(told.flat("vi"), for_excel=True)
+            shown = json.loads(public.body)
+            (service,) = shown["dich_vu"]
+            public_period = datetime.fromisoformat(shown["tu"]), datetime.fromisoformat(shown["den"])
+            group = rows_of(office, public_period, By.SERVICE).groups[service["ma"],]
+            assert {name: service[name] for name in TOLD} == {name: getattr(group, name) for name in TOLD}
+            found = lint(office.store, office.gate.parties, *period, most=FINDINGS)
+            assert lint_csv.body == csv_text(lint_sheets(found, office.gate.parties, "vi")[0], for_excel=True)
+            mine = told.senders["cong-dvc"].rejected if "cong-dvc" in told.senders else 0
+            return {"filed": group.filed, "overdue": group.overdue, "rejected": mine, "unread": found.unread}
+
+        for path in paths:
+            assert visitor.get(path).codes == ["SYS-204"] or visitor.get(path).status == 200
+        office.clock.forward(seconds=FRESH.total_seconds() + 1)
+        for path in paths:
+            visitor.get(path)
+        office.prepare()
+        before = seen()
+        change = next(happens)
+        old = [visitor.get(path).body for path in paths]
+        assert "chưa có trong số liệu" in visitor.get(f"/thong-ke?{asked}").text
+        office.clock.forward(seconds=FRESH.total_seconds() + 1)
+        for path in paths:
+            visitor.get(path)  # it is old: looking has it made anew
+        assert office.prepare() == len(paths)
+        after = seen()
+        assert {name: after[name] - before[name] for name in before} == {**dict.fromkeys(before, 0), **change}
+        assert [visitor.get(path).body for path in paths] != old
 
 
 def test_so_many_wait_and_no_more_and_what_nobody_looks_at_goes(office, filed):

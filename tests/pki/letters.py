@@ -80,6 +80,15 @@ def received(ma_ho_so: str, sender: str = "so-tu-phap", *, at: datetime | None =
     return _signed("HS03", "TiepNhanHoSo", payload, ma_ho_so, sender, "cong-dvc", at)
 
 
+def extended(ma_ho_so: str, was: datetime, to: datetime, sender: str = "so-tu-phap", *, at: datetime) -> Letter:
+    """The agency gives itself more time (HS16)."""
+    payload = (
+        f"<hs:MaHoSo>{ma_ho_so}</hs:MaHoSo><hs:NgayHenTraTruoc>{was.isoformat()}</hs:NgayHenTraTruoc>"
+        f"<hs:NgayHenTraMoi>{to.isoformat()}</hs:NgayHenTraMoi><hs:LyDo>Chờ ý kiến phối hợp.</hs:LyDo>"
+    )
+    return _signed("HS16", "GiaHan", payload, ma_ho_so, sender, "cong-dvc", at)
+
+
 LIVES = {  # seven messages each, both ways: what is said, and by whom
     "returned": (
         ("HS01", ">"),
