@@ -160,8 +160,8 @@ contract-short: $(READY)  ## the TypeScript client alone, half a minute; where i
 ci: lint types floors docs-check site package proofs contract-short storm-short drill soak-short test  ## everything that must hold before a change is taken
 
 .PHONY: screenshots
-screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots)
-	$(BIN)/python tools/screenshots.py
+screenshots: $(READY)  ## pictures of every page of the console at 1280 and 390 px, to be looked at (dist/screenshots); ARGS="--only qua-han,nhat-ky"
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 .PHONY: bench
 bench: $(READY)  ## floor and product in one run, half an hour; ARGS=--quick to see that it works

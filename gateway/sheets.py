@@ -24,6 +24,7 @@ class Sheet:
     rows: Sequence[Sequence[Cell]] = ()
     total: Sequence[Cell] | None = None
     more: Sequence[str] = field(default=())  # what must be said under it: what is cut, what is not known
+    keys: Sequence[int] = (0,)  # columns by which a row is known: they stand in every part of a table that is parted
 
 
 def csv_text(sheet: Sheet, *, for_excel: bool = False) -> bytes:

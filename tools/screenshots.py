@@ -1,6 +1,7 @@
 """Pictures of every page of the console at 1280 and 390 px, from a store with a day's troubles in it: `make screenshots`.
 
-To be looked at by a person after a change of pages; nothing compares them. `--lang en` takes them in English, `--dark` dark.
+To be looked at by a person after a change of pages; nothing compares them. `--lang en` takes them in English, `--dark` dark,
+`--only qua-han,cong-khai` these and no others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ sys.path[:0] = [str(ROOT / "tests" / "pki"), str(ROOT / "tests" / "console"), st
 from browsing import chromium, logged_in  # noqa: E402
 from desks import NOT_ARRIVED  # noqa: E402
 from offices import Office  # noqa: E402
-from played import play  # noqa: E402
+from played import furnish, play  # noqa: E402
 from playwright.sync_api import Playwright, sync_playwright  # noqa: E402
 
 from gateway.console.menu import MENU  # noqa: E402
@@ -33,6 +34,7 @@ def main() -> None:
     asked.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist" / "screenshots")
     asked.add_argument("--lang", choices=["vi", "en"], default="vi")
     asked.add_argument("--dark", action="store_true")
+    asked.add_argument("--only", type=lambda text: text.split(","), help="names of pages, with commas between them")
     given = asked.parse_args()
     folder: Path = given.folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,14 +47,15 @@ def main() -> None:
         office = Office(Path(place), database)
         try:
             with sync_playwright() as driver:
-                _take(office, driver, folder, given.lang, dark=given.dark)
+                _take(office, driver, folder, given.lang, given.only, dark=given.dark)
         finally:
             office.close()
     print(folder)
 
 
-def _take(office: Office, driver: Playwright, folder: Path, lang: str, *, dark: bool) -> None:
+def _take(office: Office, driver: Playwright, folder: Path, lang: str, only: list[str] | None, *, dark: bool) -> None:
     batch = play(office)
+    furnish(office)
     with office.store.read() as view:
         message = next(one for one in view.messages(limit=500) if one.state == "rejected").id
         delivery = view.deliveries(limit=1000)[-1].id
@@ -68,18 +71,25 @@ def _take(office: Office, driver: Playwright, folder: Path, lang: str, *, dark: 
         "cong-khai": f"{BASE}/cong-khai",
         "khong-co": f"{BASE}/khong-co",
     }
+    plans = {
+        "ke-hoach": (paths["nguyen-nhan"], "gui-lai"),
+        "lap-lai": (paths["ho-so-xem"], "lap-lai"),
+    }
+    if unknown := set(only or ()) - {*paths, *plans}:
+        sys.exit(f"no such page: {', '.join(sorted(unknown))}; there are {', '.join([*paths, *plans])}")
     browser = driver.chromium.launch(executable_path=chromium())
     for width in WIDTHS:
         page = logged_in(browser, office, "quan-tri", width=width)
         page.emulate_media(color_scheme="dark" if dark else "light")
         page.goto(f"http://127.0.0.1:{office.listening.port}{BASE}?lang={lang}")
         for name, path in paths.items():
+            if only and name not in only:
+                continue
             page.goto(f"http://127.0.0.1:{office.listening.port}{path}")
             page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-        for name, path, act in (
-            ("ke-hoach", paths["nguyen-nhan"], "gui-lai"),
-            ("lap-lai", paths["ho-so-xem"], "lap-lai"),
-        ):
+        for name, (path, act) in plans.items():
+            if only and name not in only:
+                continue
             page.goto(f"http://127.0.0.1:{office.listening.port}{path}")
             page.locator(f"form[action$='/viec/{act}'] button").first.click()
             page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)

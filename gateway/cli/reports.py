@@ -241,7 +241,13 @@ def _print_sheet(screen: Screen, sheet: Sheet) -> None:
     for note in sheet.notes:
         screen.line(f"  {note}")
     listed = [*sheet.rows, *([sheet.total] if sheet.total is not None else [])]
-    screen.table(sheet.header, [[when(c) if isinstance(c, datetime) else c for c in row] for row in listed])
+    cells = [[when(c) if isinstance(c, datetime) else c for c in row] for row in listed]
+    parts = screen.table(sheet.header, cells, keys=sheet.keys)
+    if parts > 1:
+        screen.line(
+            f"Bảng được chia làm {parts} phần cho vừa màn hình; bảng đầy đủ: --xlsx, --csv.",
+            f"The table stands in {parts} parts, to fit the screen; the whole one: --xlsx, --csv.",
+        )
     for note in sheet.more:
         screen.line(note)
 

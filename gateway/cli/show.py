@@ -132,6 +132,7 @@ def written() -> Iterator[None]:
 
 ELSEWHERE = 100  # columns of a table that goes to no terminal
 TABLE = 80  # columns in which a table stays one
+LINES = 3  # of a row; one that needs more stands in a table that is parted, where it may be
 GAP = 2  # columns between two cells; one where the terminal is narrow
 
 
@@ -161,6 +162,42 @@ def _widths(
         widest = max((number for number, width in enumerate(widths) if width > least[number]), key=widths.__getitem__)
         widths[widest] -= 1
     return _spread(columns, widths, room)
+
+
+def _at_ease(rows: Sequence[Sequence[str]], room: int, whole: Collection[int]) -> bool:
+    """Whether one table holds them without rows of many lines."""
+    widths = _widths(rows, room, whole, hyphens=False, gap=GAP)
+    return widths is not None and all(
+        len(_wrapped(cell, width)) <= LINES for row in rows[1:] for cell, width in zip(row, widths, strict=True)
+    )
+
+
+def _parts(rows: Sequence[Sequence[str]], room: int, keys: Collection[int]) -> list[list[int]]:
+    """Which columns stand in which table, where they are too many for one; none where a column has no room beside the keys.
+
+    A column that is to be read with ease is as wide as its cells, or a quarter of the room; its head may take two or three lines.
+    """
+    from rich.cells import cell_len
+
+    wanted = []
+    for column in zip(*rows, strict=True):
+        pieces = (piece for cell in column for piece in _pieces(cell, hyphens=False))
+        least = max((cell_len(piece.rstrip()) for piece in pieces), default=0)
+        wide = max([cell_len(column[0]) // 2, *map(cell_len, column[1:])])
+        wanted.append(max(least, min(room // 4, wide)) + GAP)
+    free = beside = room + GAP - sum(wanted[key] for key in keys)
+    parts = [sorted(keys)]
+    for place in range(len(wanted)):
+        if place in keys:
+            continue
+        if wanted[place] > beside:
+            return []
+        if wanted[place] > free:
+            parts.append(sorted(keys))
+            free = beside
+        parts[-1].append(place)
+        free -= wanted[place]
+    return [sorted(part) for part in parts]
 
 
 def _spread(columns: Sequence[Sequence[str]], widths: Sequence[int], room: int) -> list[int]:
@@ -322,15 +359,25 @@ class Screen:
         *,
         title: str | None = None,
         whole: Collection[int] = (0,),
-    ) -> None:
+        keys: Collection[int] = (),
+    ) -> int:
         """A table as wide as the terminal, or as COLUMNS says; 100 columns where neither is known.
 
         What is too wide goes on in its cell's next line, broken at spaces, then at hyphens, never inside a problem's code;
         then the gaps are narrowed. The columns in ``whole`` do not break: an id stands on one line, to be marked and copied;
         but of 80 columns and more a table stays a table, if need be with broken ids. Where it cannot, each row is a paragraph.
+        What is too wide for one becomes several tables where ``keys`` says which columns stand in each. Gives how many tables.
         """
         cells = [["–" if cell is None else one_line(cell) for cell in row] for row in rows]
         width = shutil.get_terminal_size((ELSEWHERE, 24)).columns
+        parts = [] if not keys or _at_ease([columns, *cells], width, whole) else _parts([columns, *cells], width, keys)
+        for number, part in enumerate(parts if len(parts) > 1 else []):
+            if number:
+                self._write(self.out, "")
+            heads, *own = ([row[place] for place in part] for row in [columns, *cells])
+            self.table(heads, own, title=None if number else title, whole=whole)
+        if len(parts) > 1:
+            return len(parts)
         tries = [(False, GAP, whole), (True, GAP, whole), (True, 1, whole)]
         for hyphens, gap, kept in [*tries, (True, 1, ())] if width >= TABLE else tries:
             widths = _widths([columns, *cells], width, kept, hyphens=hyphens, gap=gap)
@@ -338,10 +385,11 @@ class Screen:
                 break
         else:
             self._paragraphs(columns, cells, title, width)
-            return
+            return 0
         if title is not None:
             self._write(self.out, inert(title))
         self._write(self.out, "\n".join(_lines_of([columns, *cells], widths, gap)))
+        return 1
 
     def _paragraphs(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None, width: int) -> None:
         """Each row as its first cell on a line of its own, and the others by name under it."""

@@ -285,8 +285,8 @@ def _for_eyes(call: DeskCall, field: str, values: tuple[str | None, str | None])
     """The values as anybody at the desk may see them: of what may be a secret, only that it is there."""
     table, _, key = field.partition(".")
     secret = table == "credentials" or (table == "connector_settings" and key.partition(".")[0] not in _SHOWN_SETTINGS)
-    kept = call.text("có, không hiển thị", "set, not shown")
-    return [kept if secret and value is not None else value for value in values]
+    kept, without = call.text("có, không hiển thị", "set, not shown"), call.text("không có", "not set")
+    return [without if value is None else kept if secret else value for value in values]
 
 
 def _without_secrets(profile: str) -> str:

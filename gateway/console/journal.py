@@ -40,13 +40,15 @@ _KINDS: Final = (
     "catalogue.",
     "retention.",
 )
+_OURSELVES: Final = ("trục", "the gateway")  # as the pages call it
 _DETAILS: Final = ("reason", "part", "code", "codes", "party", "operator", "roles", "alert", "batch")
 
 
 def _asked(call: DeskCall) -> dict[str, Any]:
     since, until = period_of(call.query)
+    who = text_of(call.query, "ai", 100)
     return {
-        "who": text_of(call.query, "ai", 100) or None,
+        "who": "gateway" if who.casefold() in _OURSELVES else who or None,
         "what": choice_of(call.query, "viec", [*_KINDS, *LOG_ACTS]) or None,
         "ma_ho_so": text_of(call.query, "ho_so", 100) or None,
         "since": since,
@@ -80,7 +82,7 @@ def journal(call: DeskCall) -> Answer:
                 FormField(
                     name="ai",
                     label=call.text("Người thực hiện (một phần tên)", "Who (a part)"),
-                    value=asked["who"] or "",
+                    value=call.query.get("ai", ""),
                 ),
                 FormField(name="viec", label=call.text("Việc", "Act"), value=asked["what"] or "", choices=choices),
                 FormField(name="ho_so", label=call.text("Mã hồ sơ", "Dossier"), value=asked["ma_ho_so"] or ""),
@@ -91,6 +93,7 @@ def journal(call: DeskCall) -> Answer:
             caption=call.text("Mục mới nhất trước", "The newest entries first"),
             heads=_heads(call),
             rows=[_row(call, entry) for entry in reversed(entries)],
+            dense=True,
             empty=call.text(
                 f"không có mục phù hợp trong {LOOKED:,} mục mới nhất của kỳ; nêu kỳ sớm hơn để tìm tiếp.".replace(
                     ",", "."
@@ -149,7 +152,7 @@ def _row(call: DeskCall, entry: LogEntry) -> Sequence[Cell]:
     return [
         entry.number,
         words.when(entry.at),
-        entry.who.removeprefix("operator:"),
+        words.person(call, entry.who),
         _act(call, entry),
         about,
         _details(call, entry, None if entry.message else _about(entry)),

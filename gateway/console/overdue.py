@@ -76,9 +76,10 @@ def overdue(call: DeskCall) -> Answer:
                     words.named(one.agency, names),
                     call.text(*DUES[one.deadline.what]),
                     words.when(one.deadline.due),
-                    Glance(call.text("quá hạn", "overdue"), "bad"),
+                    Glance(call.text(f"quá hạn {passed}", f"{passed} overdue"), "bad"),
                 ]
                 for one in over[:SHOWN]
+                for passed in [words.since(call, one.deadline.due)]
             ],
             empty=call.text("không có.", "none."),
             more=call.text(f"Còn {left} nữa: tải tệp.", f"{left} more: take the file.") if left > 0 else "",

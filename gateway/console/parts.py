@@ -65,6 +65,7 @@ class Table:
     more: str = ""  # what is left out
     following: Link | None = None  # the next page
     cards: bool = False  # each row a card on a narrow screen, however few columns there are
+    dense: bool = False  # its cards have their cells one after another, without the columns' names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

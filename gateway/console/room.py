@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.cli.prepared import AT_ONCE
 from gateway.console.parts import Part
 from gateway.core.model import PartyId
-from gateway.core.operators import OperatorRole, joined_roles
+from gateway.core.operators import OperatorRole
 from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.unknown import unknown
@@ -127,7 +127,8 @@ class DeskCall:
         """Raises Stopped (SYS-171) where the person may not do that."""
         if not self.can(role):
             operator = self.at_desk.operator
-            facts = {"person": operator.name, "roles": joined_roles(operator.roles), "act": act, "needed": role.value}
+            roles = [one.value for one in OperatorRole if one in operator.roles]
+            facts = {"person": operator.name, "roles": roles, "act": act, "needed": role.value}
             raise Stopped(Problem("SYS-171", facts))
 
     def names(self) -> dict[PartyId, str]:

@@ -239,6 +239,7 @@ class PeriodReport:
             header=[summary.header[place] for place in seen],
             rows=rows[:-1],
             total=rows[-1],
+            keys=[_heads(self.by[:place]) for place in range(len(self.by))],
         )
 
     def flat(self, lang: Lang) -> Sheet:
@@ -512,6 +513,7 @@ class Register:
                 for number, row in enumerate(self.rows, 1)
             ],
             more=(more,) if self.cut else (),
+            keys=(0, 1),
         )
 
 
@@ -574,6 +576,7 @@ def control_sheet(store: Store, parties: Parties, ma_ho_so: str, lang: Lang) -> 
         ),
         header=[in_lang(words, lang) for words in _CONTROL],
         rows=rows,
+        keys=(0, 1),
     )
 
 

@@ -416,6 +416,27 @@ def test_the_forecast_counts_by_agency_and_day_what_will_be_late_unless_it_is_fi
     assert at(27).agencies == ()
 
 
+def test_a_report_that_is_too_wide_for_80_columns_is_several_tables_that_each_name_their_rows(cli, office, dossier):
+    by = [word for name in ("dich-vu", "co-quan", "kenh") for word in ("--by", name)]
+    for columns, lang, heads, note in (
+        (80, "vi", ("Mã dịch vụ", "Mã cơ quan"), r"Bảng được chia làm (\d) phần"),
+        (100, "en", ("Service code", "Agency code"), r"The table stands in (\d) parts"),
+    ):
+        cli.monkeypatch.setenv("COLUMNS", str(columns))
+        lines = cli("report", "--from", "2026-01-01", *by, "--lang", lang).out.splitlines()
+        (told,) = [number for number, line in enumerate(lines) if re.match(note, line)]
+        rules = [number for number, line in enumerate(lines[:told]) if line.startswith("───")]
+        assert len(rules) == int(re.match(note, lines[told])[1]) > 1
+        assert max(map(len, lines)) <= columns
+        for number in rules:
+            assert all(head in lines[number - 1] for head in heads), lines[number - 1]
+            assert re.match(r"2\.000488 .*so-tu-phap", lines[number + 1]), lines[number + 1]
+    cli.monkeypatch.setenv("COLUMNS", "400")
+    whole = cli("report", "--from", "2026-01-01", "--by", "co-quan").out
+    assert "phần cho vừa" not in whole
+    assert cli("report", "--from", "2026-01-01", "--form", "07").out.count("───") > 0
+
+
 def test_the_forecast_is_a_table_and_rows_and_says_what_it_needs(cli, office, dossier):
     cli.monkeypatch.setenv("COLUMNS", "80")
     result = cli("deadlines", "--forecast", "--days", "6")

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from desks import SECRET
+from patience import PATIENCE_S
 
 from gateway.console.room import BASE
 
@@ -24,7 +25,9 @@ def chromium():
 
 def logged_in(browser, office, name, width=1280):
     """A page of its own browser window, where this person is logged in."""
-    page = browser.new_context(viewport={"width": width, "height": 900}, locale="vi-VN").new_page()
+    window = browser.new_context(viewport={"width": width, "height": 900}, locale="vi-VN")
+    window.set_default_timeout(1000 * PATIENCE_S)
+    page = window.new_page()
     page.goto(f"http://127.0.0.1:{office.listening.port}{BASE}")
     page.get_by_label("Tên").fill(name)
     page.get_by_label("Mật khẩu").fill(SECRET)

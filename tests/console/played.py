@@ -1,6 +1,15 @@
 """A day's troubles: dossiers of one agency that were refused, some for another cause, a batch that brought back a part."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
+
+from letters import dossier, received
+
+from gateway.core.catalogues import Muc
+from gateway.core.model import PartyId
+from gateway.services.profiles import to_text
+from gateway.services.publishing import publish
 
 
 def play(office):
@@ -25,3 +34,19 @@ def play(office):
     office.work(turns=2, seconds=5)
     office.file(3, first=100)
     return number
+
+
+def furnish(office):
+    """What the pages of figures show: dossiers that are overdue, services that the public may see, a profile that was changed."""
+    now, by = office.clock.now, {"who": "operator:lan"}
+    for number in range(901, 907):
+        filed_at = now - timedelta(days=number - 880)
+        letter = dossier(number, at=filed_at)
+        office.receive(None, body=letter.body)
+        office.receive(None, "so-tu-phap", received(letter.ma_ho_so, at=filed_at + timedelta(days=1)).body)
+    service = Muc(ma="DV1", ten="Cấp phiếu lý lịch tư pháp", fields={"MaTTHC": "2.000488.000.00.00.H19", "MucDo": "4"})
+    publish(office.store, "DichVu", "1", [service], now=now, **by)
+    before = office.room.registry()[0].get(PartyId("so-tu-phap"))
+    changed = replace(before, name="Sở Tư pháp tỉnh Đồng Nai", versions={"HS05": ("1.0",)})
+    with office.store.begin() as tx:
+        tx.apply_parties({before.id: to_text(changed)}, reason="đổi tên, chỉ còn đọc HS05 1.0", now=now, **by)

@@ -60,6 +60,7 @@ def test_a_person_without_the_role_sees_no_button_and_is_refused_at_its_address(
     token = dict(page.forms("/ra")[0])["the"]
     seen = viewer.send("/viec/gui-lai", {"the": token, "id": office.failed[0].id})
     assert (seen.status, seen.codes) == (403, ["SYS-171"])
+    assert "xem có vai trò chỉ xem: viewer; việc “replay” cần vai trò vận hành: operator." in seen.text
     assert viewer.get("/nhat-ky").codes == ["SYS-171"]
 
 
