@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pki
@@ -22,8 +23,8 @@ KEYS = {  # kind of key -> who signs with one, and its identifier
 
 _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 <lt:ThongDiep xmlns:lt="{pb}"><lt:MaThongDiep>{id}</lt:MaThongDiep><lt:LoaiThongDiep>HS01</lt:LoaiThongDiep>\
-<lt:PhienBan>1.0</lt:PhienBan><lt:NoiGui><lt:MaDinhDanh>{sender}</lt:MaDinhDanh></lt:NoiGui><lt:DanhSachNoiNhan><lt:NoiNhan>\
-<lt:MaDinhDanh>H19.909</lt:MaDinhDanh></lt:NoiNhan></lt:DanhSachNoiNhan><lt:MaHoSo>{ma}</lt:MaHoSo>\
+<lt:PhienBan>1.0</lt:PhienBan><lt:NoiGui><lt:MaDinhDanh>{sender}</lt:MaDinhDanh></lt:NoiGui><lt:DanhSachNoiNhan>{receivers}\
+</lt:DanhSachNoiNhan><lt:MaHoSo>{ma}</lt:MaHoSo>\
 <lt:ThoiDiemTao>{at}</lt:ThoiDiemTao><lt:ThanPhan><hs:NopHoSo xmlns:hs="{hs}"><hs:MaHoSo>{ma}</hs:MaHoSo>\
 <hs:MaTTHC>2.000488</hs:MaTTHC><hs:TenTTHC>Cấp phiếu lý lịch tư pháp</hs:TenTTHC><hs:MaLinhVuc>TP-LLTP</hs:MaLinhVuc>\
 <hs:TenLinhVuc>Lý lịch tư pháp</hs:TenLinhVuc><hs:ChuHoSo>Nguyễn Văn Ánh</hs:ChuHoSo><hs:LoaiDoiTuong>1</hs:LoaiDoiTuong>\
@@ -37,16 +38,26 @@ _DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def dossiers(count: int, size: int, *, first: int = 1, xades: bool = False, key: str = "rsa") -> list[bytes]:
-    """``count`` signed dossiers of about ``size`` bytes, numbered from ``first``."""
+def dossiers(
+    count: int,
+    size: int,
+    *,
+    first: int = 1,
+    xades: bool = False,
+    key: str = "rsa",
+    receivers: Sequence[str] = ("H19.909",),
+) -> list[bytes]:
+    """``count`` signed dossiers of about ``size`` bytes, numbered from ``first``, to these identifiers."""
     name, identifier = KEYS[key]
     signer = pki.signer(name)
     held = SigningKey.load(signer.key_pem, signer.cert_pem)
     variant = Variant(xades=xades, pss=key == "pss")
     at = datetime.now(UTC) - timedelta(minutes=5)
-    bare = len(sign(_document(first, at, b"", identifier), held, variant, at=at))
+    to = "".join(f"<lt:NoiNhan><lt:MaDinhDanh>{one}</lt:MaDinhDanh></lt:NoiNhan>" for one in receivers)
+    bare = len(sign(_document(first, at, b"", identifier, to), held, variant, at=at))
     content = max(0, (size - bare - 450) * 3 // 4)  # 450: the manifest's own row
-    return [sign(_document(first + n, at, b"x" * content, identifier), held, variant, at=at) for n in range(count)]
+    made = (_document(first + n, at, b"x" * content, identifier, to) for n in range(count))
+    return [sign(document, held, variant, at=at) for document in made]
 
 
 def by_soap(body: bytes) -> bytes:
@@ -57,7 +68,7 @@ def by_soap(body: bytes) -> bytes:
     )
 
 
-def _document(number: int, at: datetime, content: bytes, sender: str) -> bytes:
+def _document(number: int, at: datetime, content: bytes, sender: str, receivers: str) -> bytes:
     papers = manifest = ""
     if content:
         text = f"{number:08d}".encode() + content[8:]
@@ -76,6 +87,7 @@ def _document(number: int, at: datetime, content: bytes, sender: str) -> bytes:
         hs=HO_SO,
         id=uuid.uuid4(),
         sender=sender,
+        receivers=receivers,
         ma=f"{sender}-{at:%y%m%d}-{number:07d}",
         at=at.isoformat(timespec="seconds"),
         due=(at + timedelta(days=10)).isoformat(timespec="seconds"),

@@ -1,4 +1,7 @@
-"""The HTTP floor: a server that reads a body and answers 201, and does nothing else. Prints its port, then serves."""
+"""The HTTP floor: a server that reads a body and answers 201, and does nothing else. Prints its port, then serves.
+
+``python bench/noop.py [bytes of an answer]``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ async def take(request: web.Request) -> web.Response:
     return web.Response(status=201, body=ANSWER, content_type="application/xml")
 
 
-ANSWER = b"<BienNhan>" + b"x" * 2000 + b"</BienNhan>"  # about as long as a signed receipt
+# About as long as a signed receipt, or as asked.
+ANSWER = b"<BienNhan>" + b"x" * (int(sys.argv[1]) - 21 if len(sys.argv) > 1 else 2000) + b"</BienNhan>"
 
 
 async def serve() -> None:

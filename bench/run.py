@@ -7,7 +7,8 @@
 The product is `lienthong serve` with its default settings (INFO, a line for each request) over SQLite (or --database URL), driven
 over keep-alive connections by a generator in a process of its own; CPU is that of all server processes, from the operating system.
 The floor is the sum of the bare primitives and of a handler that does nothing, under the same generator. Rounds alternate: floor,
-product, floor, product. Read the ratio; absolute figures are this machine's.
+product, floor, product. Read the ratio; absolute figures are this machine's. At the end stand the goals with what was measured of
+each; ``--times 3`` makes three runs of it, and a file keeps all figures with their medians (that of ``make bench-peer`` as well).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "pki")]
 
 import documents  # noqa: E402
 import floor  # noqa: E402
+import goals  # noqa: E402
 import load  # noqa: E402
 import nodes  # noqa: E402
 import pki  # noqa: E402
@@ -185,14 +187,13 @@ def count_of(database: str, folder: Path) -> int:
         engine.dispose()
 
 
-def measure(arguments: argparse.Namespace, folder: Path) -> list[Row]:
-    """All cases, all rounds."""
+def measure(arguments: argparse.Namespace, folder: Path, number: int = 1) -> tuple[list[Row], int]:
+    """All cases, all rounds; documents are numbered from ``number``. Gives the next document's number, too."""
     receipt_key = pki.signer("gateway").key
     assert isinstance(receipt_key, ec.EllipticCurvePrivateKey)
     kind = next(kind for kind in bundled().kinds() if (kind.loai, kind.goc) == ("HS01", "NopHoSo"))
     schema = bundled().schema(kind)
     rows = [Row(case=case, body_bytes=len(case.documents(1, 0)[0])) for case in arguments.cases]
-    number = 1
     for turn in range(arguments.rounds):
         for place, row in enumerate(rows):
             case = row.case
@@ -215,7 +216,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> list[Row]:
             if arguments.load and place == 0:
                 say(f"{case}, round {turn + 1}: at 70 % and at twice the rate")
                 number = under_load(arguments, folder / f"load-{turn}", row, number)
-    return rows
+    return rows, number
 
 
 def node_of(arguments: argparse.Namespace, folder: Path) -> Any:
@@ -275,6 +276,74 @@ def under_load(arguments: argparse.Namespace, folder: Path, row: Row, number: in
     return number + len(made) + len(quiet)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What ``--load`` and ``--stored`` measure beside the cases."""
+
+    figures: dict[str, float]  # by their names in the table of goals
+    said: list[str]  # lines of the report
+
+
+def beside(arguments: argparse.Namespace, folder: Path, http_us: float, number: int) -> tuple[Beside, int]:
+    """The readers of feeds, the beginning of deliveries, the door alone, much on record. Gives the next document's number, too."""
+    import begun  # noqa: PLC0415 - these measure with what stands above
+    import door  # noqa: PLC0415
+    import feed  # noqa: PLC0415
+    import stored  # noqa: PLC0415
+
+    figures: dict[str, float] = {}
+    said: list[str] = []
+    if arguments.load:
+        say("a hundred readers of feeds")
+        few = max(40, min(600, arguments.messages // 5))
+        workers = arguments.cases[0].workers
+        options: dict[str, Any] = {
+            "readers": 100,
+            "workers": workers,
+            "http_us": http_us,
+            "database": arguments.database,
+        }
+        found = feed.measure(folder / "feed", messages=few, first=number, **options)
+        if found.wrong:
+            raise SystemExit(f"{found.wrong} gaps or repeats in feeds")
+        number += few
+        said.append(feed.in_words(found))
+        say("how soon deliveries begin")
+        waits = begun.measure(
+            begun.own_database(arguments.database, folder), max(20, min(200, arguments.messages // 15))
+        )
+        figures["begun"] = waits["delivery begun"][1]
+        said += [
+            f"* {name} after the commit: median {middle:.0f} ms, p99 {p99:.0f} ms."
+            for name, (middle, p99) in waits.items()
+        ]
+        say("the door alone")
+        ratios = door.over_noop(door.measure(arguments.messages, arguments.rounds))
+        figures["door"] = statistics.median(ratios["line"])
+        alone = statistics.median(ratios["door"])
+        said.append(f"* HTTP and door ÷ no-op {figures['door']:.2f}; without a line for each request {alone:.2f}.")
+    if arguments.stored:
+        say(f"with {arguments.stored:,} stored")
+        figures |= stored.measure(folder, arguments.stored)
+    return Beside(figures, said), number
+
+
+def figures_of(rows: Iterable[Row]) -> dict[str, float]:
+    """The figures of the cases, by their names in the table of goals."""
+    found = {row.case: row for row in rows}
+    named = {"4 KB dsig": Case(), "4 KB xades": Case(form="xades"), "20 KB dsig": Case(20)}
+    figures = {name: found[case].ratio for name, case in named.items() if case in found}
+    one, two = found.get(Case(workers=1)), found.get(Case(workers=2))
+    if one is not None and two is not None:
+        figures["workers"] = statistics.median(two.per_second) / statistics.median(one.per_second)
+    for row in found.values():
+        if row.at_70:
+            figures["p99 at 70 %"] = statistics.median(row.at_70)
+            figures["goodput"] = statistics.median(row.goodput)
+            figures["quiet"] = statistics.median(row.quiet)
+    return figures
+
+
 def say(text: str) -> None:
     """Progress, for whoever waits."""
     sys.stderr.write(f"{text}\n")
@@ -286,7 +355,7 @@ def middle(values: Sequence[float], digits: int = 0) -> str:
     return shown if len(values) == 1 else f"{shown} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
 
 
-def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
+def report(arguments: argparse.Namespace, rows: Iterable[Row], more: Sequence[str] = ()) -> str:
     """The result as Markdown, ready for docs/en/performance.md."""
     parts = ("http", "parse_xsd", "sha256", "verify", "sign", "commit")
     cpu = next(
@@ -340,7 +409,7 @@ def report(arguments: argparse.Namespace, rows: Iterable[Row]) -> str:
     if one and two:
         gain = statistics.median(two[0].per_second) / statistics.median(one[0].per_second)
         lines.append(f"* Two workers take {gain:.2f} times as many as one.")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *more]) + "\n"
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
@@ -372,21 +441,39 @@ def main() -> int:
     )
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--database", default="sqlite:///node.sqlite3")
-    parser.add_argument("--load", action="store_true", help="the first case at 70 %% and at twice its rate, too")
+    parser.add_argument(
+        "--load",
+        action="store_true",
+        help="the first case at 70 %% and at twice its rate, readers of feeds, the beginning of deliveries, the door alone, too",
+    )
+    parser.add_argument(
+        "--stored", type=int, default=0, help="with so many messages on record, too; a million takes hours"
+    )
+    parser.add_argument("--times", type=int, default=1, help="so many runs of everything")
+    parser.add_argument("--results", type=Path, default=goals.RESULTS, help="where the figures of all runs are kept")
     parser.add_argument("--svg", type=Path, help="a plot of the ratios")
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON instead of Markdown")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.messages, arguments.rounds, arguments.cases = 400, 1, [Case()]
-    with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as folder:
-        rows = measure(arguments, Path(folder))
-    if arguments.svg is not None:
-        plot(rows, arguments.svg)
-    if arguments.json:
-        told = [row.__dict__ | {"case": str(row.case), "ratio": row.ratio} for row in rows]
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    else:
-        sys.stdout.write(report(arguments, rows))
+    runs: list[dict[str, float]] = []
+    number = 1
+    for turn in range(arguments.times):
+        with tempfile.TemporaryDirectory(prefix="lienthong-bench-") as folder:
+            rows, number = measure(arguments, Path(folder), number)
+            http = statistics.median(parts["http"] for parts in rows[0].floor_parts)
+            more, number = beside(arguments, Path(folder), http, number)
+        runs.append(figures_of(rows) | more.figures)
+        if arguments.svg is not None and turn == 0:
+            plot(rows, arguments.svg)
+        if arguments.json:
+            told = [row.__dict__ | {"case": str(row.case), "ratio": row.ratio} for row in rows]
+            sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        else:
+            sys.stdout.write(report(arguments, rows, more.said) + "\n")
+            sys.stdout.flush()
+    if not arguments.json:
+        sys.stdout.write(goals.table(goals.keep(arguments.results, "bench", runs)))
     return 0
 
 

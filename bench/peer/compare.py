@@ -28,6 +28,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE.parent), str(ROOT / "tests" / "pki")]
 
 import documents  # noqa: E402
+import goals  # noqa: E402
 import load  # noqa: E402
 import nodes  # noqa: E402
 import pki  # noqa: E402
@@ -142,8 +143,21 @@ def main() -> int:
         "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[4, 20], help="KB"
     )
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--times", type=int, default=1, help="so many runs of everything")
+    parser.add_argument("--results", type=Path, default=goals.RESULTS, help="where the figures of all runs are kept")
     given = parser.parse_args()
     build()
+    runs = [one_run(given) for _ in range(given.times)]
+    table = (HERE / "README.md").read_text("utf-8").partition("| station |")
+    sys.stdout.write(f"{table[1]}{table[2]}")
+    sys.stdout.write(json.dumps({"load": os.getloadavg()[0], "warmed_by": WARM * PASSES}) + "\n\n")
+    sys.stdout.write(goals.table(goals.keep(given.results, "bench-peer", runs)))
+    return 0
+
+
+def one_run(given: argparse.Namespace) -> dict[str, float]:
+    """Every size, told as a table; the ratios by their names in the table of goals."""
+    figures: dict[str, float] = {}
     lines = [
         "| KB | gateway/s | Camel/s | **gateway ÷ Camel** | CPU µs, each | p99 ms, each |",
         "|---|---|---|---|---|---|",
@@ -155,14 +169,13 @@ def main() -> int:
                 {key: statistics.median(row[key] for row in found[side]) for key in ("per_s", "us", "p99")}
                 for side in ("product", "peer")
             )
+            figures[f"camel {size}"] = ours["per_s"] / theirs["per_s"]
             lines.append(
                 f"| {size} | {ours['per_s']:,.0f} | {theirs['per_s']:,.0f} | **{ours['per_s'] / theirs['per_s']:.2f}** "
                 f"| {ours['us']:,.0f} / {theirs['us']:,.0f} | {ours['p99']:,.0f} / {theirs['p99']:,.0f} |"
             )
-    table = (HERE / "README.md").read_text("utf-8").partition("| station |")
-    sys.stdout.write("\n".join(lines) + f"\n\n{table[1]}{table[2]}")
-    sys.stdout.write(json.dumps({"load": os.getloadavg()[0], "warmed_by": WARM * PASSES}) + "\n")
-    return 0
+    sys.stdout.write("\n".join(lines) + "\n\n")
+    return figures
 
 
 if __name__ == "__main__":
