@@ -303,8 +303,17 @@ def open_store(loaded: LoadedSettings) -> Store:
 
 def node_clock(store: Store, start: ClockStart | None = None) -> NodeClock:
     """The time that a process of this node goes by. ``start``: what its parent believed when it began."""
+    newest, confirmed = vouched(store)
+    clock = NodeClock(newest, start)
+    clock.settle(newest, confirmed)  # one of a node whose other processes have settled it already
+    return clock
+
+
+def vouched(store: Store) -> tuple[datetime | None, ClockStart | None]:
+    """What the log says of the time: when its newest line was written, and what a person of this machine last confirmed."""
     with store.read() as view:
-        return NodeClock(view.newest_line_at(), start)
+        confirmed = view.last_act("clock.confirmed")
+        return view.newest_line_at(), None if confirmed is None else ClockStart.of(confirmed.facts)
 
 
 def archive_keeper(settings: Settings, store: Store) -> ArchiveKeeper:

@@ -384,14 +384,16 @@ def entry_row(entry: chain.LogEntry) -> dict[str, Any]:
 
 @command(
     "clock",
-    vi="Xác nhận giờ hiện tại của máy là đúng, khi các mục mới nhất của nhật ký có giờ ở tương lai vì đồng hồ từng chạy sai. "
-    "Dừng serve và work trước, khởi động lại sau.",
-    en="Confirm that the machine's clock is right now, where the newest entries of the log are of the future because it was "
-    "wrong before. Stop serve and work first, start them afterwards.",
+    vi="Xác nhận giờ hiện tại của máy này là đúng, khi các mục mới nhất của nhật ký có giờ ở tương lai vì đồng hồ từng chạy sai, "
+    "hoặc khi máy vừa bị tạm dừng mà không có dịch vụ giờ. serve và work đang chạy trên máy này tự theo sau vài giây.",
+    en="Confirm that this machine's clock is right now, where the newest entries of the log are of the future because it was "
+    "wrong before, or where the machine was paused and has no time service. serve and work of this machine follow within "
+    "seconds.",
 )
 @asking
 def clock(call: CommandRun, reason: str | None) -> int:
-    """Puts an entry with the machine's time into the log: processes that start go by the newest entry."""
+    """Puts an entry with the machine's time into the log: its processes go by that, and those that start by the newest."""
+    from gateway.core.clocks import ClockStart
     from gateway.core.ledger import LogLine
 
     call.need(OperatorRole.ADMINISTRATOR, "log clock")
@@ -403,8 +405,11 @@ def clock(call: CommandRun, reason: str | None) -> int:
         f"The machine's clock says {when(call.now)}, the newest entry of the log {when(newest)}.",
     )
     why = call.agreed("log clock", reason, "Giờ của máy đúng?", "Is the machine's clock right?")
-    facts = {"reason": why, "newest": None if newest is None else newest.isoformat()}
+    facts = {"reason": why, "newest": None if newest is None else newest.isoformat()} | ClockStart.now().facts()
     with call.store.begin() as tx:
         tx.note(LogLine(what="clock.confirmed", who=f"operator:{call.person}", facts=facts), call.now)
-    screen.line("Đã xác nhận; khởi động lại serve và work.", "Confirmed; start serve and work again.")
+    screen.line(
+        "Đã xác nhận; serve và work trên máy này theo giờ đó sau vài giây.",
+        "Confirmed; serve and work of this machine go by it within seconds.",
+    )
     return FINE

@@ -227,6 +227,7 @@ class Desk:
         self.stop = stop
         self.answers, self.port = answers, port
         self.now: Callable[[], datetime] = clock or _now
+        self.clock = clock
         self.doubt: Callable[[], Problem | None] = (lambda: None) if clock is None else clock.doubt
         self.alerted: dict[str, AlertGroup] = {}
         self.preparing: asyncio.Task[int] | None = None
@@ -242,6 +243,7 @@ class Desk:
         from gateway.services import fetch, outbox
         from gateway.services.certificate_status import doubt
         from gateway.services.intake import new_message_id
+        from gateway.web.serve import SETTLES_EVERY_S
         from gateway.wiring import egress_proxy, file_folder
 
         work, connectors, proxy = self.settings.work, installed(), egress_proxy(self.settings)
@@ -287,6 +289,7 @@ class Desk:
                 ),
                 name="fetch",
             ),
+            self._loop("clock", SETTLES_EVERY_S, self._settle),
             self._loop("renew", self.settings.parties.reload_s, self._renew),
             self._loop("answers", work.answer_s, self._answer),
             self._loop("recheck", min(work.recheck_s, 60.0), self._recheck),
@@ -376,6 +379,15 @@ class Desk:
                     await self.stop.wait()
             except TimeoutError:
                 continue
+
+    async def _settle(self) -> None:
+        """Believe the machine's clock again soon after somebody vouches for it."""
+        from gateway.wiring import vouched
+
+        if self.clock is None or self.gate.store is None or self.doubt() is None:
+            return
+        if self.clock.settle(*await asyncio.to_thread(vouched, self.gate.store)):
+            log.warning("the machine's clock is believed again")
 
     async def _renew(self) -> None:
         from gateway.wiring import renewed

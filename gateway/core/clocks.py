@@ -3,16 +3,19 @@
 A clock that was set a day on would have genuine messages refused as too old, and what is held run out of time; one that was set
 a day back would have them refused as of the future, and deliveries sleep. A process that runs knows better: how much time has
 passed is counted by a clock that nobody sets. So where the two part the process goes on by its own count, says so, and takes no
-message in until they agree again.
+message in until they agree again, or until somebody vouches for the machine's clock: a machine that its hypervisor has paused
+counts too little, and is right once its clock is set on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from gateway.core.problems import Problem
 
@@ -20,6 +23,8 @@ _UNSET: Final = getattr(
     time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
 )  # of Linux the first, which counts while it sleeps
 FOLLOWED_S: Final = 60.0  # a step of so many seconds at most is followed: what time servers do all the time
+_MACHINE: Final = Path("/etc/machine-id")
+_SYNCHRONISED: Final = range(5)  # TIME_OK to TIME_WAIT of adjtimex(2); TIME_ERROR, the next, is "not synchronised"
 
 
 def machine_time() -> float:
@@ -30,6 +35,20 @@ def machine_time() -> float:
 def counted_time() -> float:
     """Seconds of a clock that nobody sets, and that counts while the machine sleeps."""
     return time.clock_gettime(_UNSET)
+
+
+def kept_by_time_service() -> bool:
+    """Whether the kernel says that a time service keeps its clock. False where it does not tell.
+
+    Whoever sets the clock takes that away, in the same moment; only a time service gives it back, once it has compared the clock
+    with its sources (adjtimex(2), STA_UNSYNC). A container sees what its kernel says, for it has no clock of its own.
+    """
+    import ctypes  # noqa: PLC0415 - a megabyte that only a process in doubt needs
+
+    try:
+        return ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(1024)) in _SYNCHRONISED  # zeros: it only asks
+    except (AttributeError, OSError, TypeError):  # no Linux
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,26 @@ class ClockStart:
         """What they say now."""
         return cls(machine_time(), counted_time())
 
+    def facts(self) -> dict[str, Any]:
+        """For a line of the log: processes of the same machine can go by it until that is started anew, which counts from 0."""
+        return {"wall_ms": round(self.wall * 1000), "counted_ms": round(self.counted * 1000), "machine": _machine()}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> ClockStart | None:
+        """What such a line says; None where it is another machine's, or of before lines said that."""
+        if facts.get("machine") != _machine():
+            return None
+        return cls(facts["wall_ms"] / 1000, facts["counted_ms"] / 1000)
+
+
+def _machine() -> str:
+    """Which machine this is, as a digest; the same for all containers without a name of their own."""
+    try:
+        name = _MACHINE.read_bytes().strip()
+    except OSError:
+        return "–"
+    return hashlib.sha256(b"lienthong " + name).hexdigest()[:16]
+
 
 class NodeClock:
     """The time of one process. Call it for the time; ``doubt()`` says what is wrong with the machine's clock, if anything."""
@@ -55,9 +94,10 @@ class NodeClock:
         *,
         wall: Callable[[], float] = machine_time,
         counted: Callable[[], float] = counted_time,
+        kept: Callable[[], bool] = kept_by_time_service,
     ) -> None:
         """``newest``: when the newest line of the log was written. ``start``: what was believed when this node started."""
-        self._wall, self._counted = wall, counted
+        self._wall, self._counted, self._kept = wall, counted, kept
         self._newest = None if newest is None else newest.timestamp()
         self._base = start or ClockStart(wall(), counted())
         self._behind = self._before_log(self._own())
@@ -71,7 +111,7 @@ class NodeClock:
         own = self._own()
         if self._behind and not self._before_log(wall):
             self._behind, own = False, wall  # somebody has set it right
-        self._doubtful = self._behind or abs(wall - own) > FOLLOWED_S
+        self._doubtful = self._behind or not _near(wall, own)
         if not self._doubtful:
             self._base = ClockStart(wall, self._counted())
             own = wall
@@ -82,8 +122,31 @@ class NodeClock:
         now = self()
         return Problem("SYS-078", {"off": f"{self._wall() - now.timestamp():+.0f} s"}) if self._doubtful else None
 
+    def settle(self, newest: datetime | None, confirmed: ClockStart | None) -> bool:
+        """Goes by the machine's clock after all, where somebody vouches for it; whether there was a doubt that is over now.
+
+        A person does, by what both clocks said when it was ``confirmed``, whatever the log says; or a time service, where the
+        ``newest`` line of the log does not speak against it.
+        """
+        if self.doubt() is None:
+            return False
+        wall, counted = (
+            self._wall(),
+            self._counted(),
+        )  # before the kernel is asked: a step in between takes its word away
+        by_person = confirmed is not None and _near(wall, confirmed.wall + counted - confirmed.counted)
+        before_log = newest is not None and wall < newest.timestamp() - FOLLOWED_S
+        if not by_person and (before_log or not self._kept()):
+            return False
+        self._behind, self._base = False, ClockStart(wall, counted)
+        return self.doubt() is None
+
     def _own(self) -> float:
         return self._base.wall + (self._counted() - self._base.counted)
 
     def _before_log(self, moment: float) -> bool:
         return self._newest is not None and moment < self._newest - FOLLOWED_S
+
+
+def _near(moment: float, other: float) -> bool:
+    return abs(moment - other) <= FOLLOWED_S

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.addresses import host_and_port
-from gateway.core.clocks import ClockStart
+from gateway.core.clocks import ClockStart, NodeClock
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import LoadedSettings, Settings, WebSettings, load
@@ -40,12 +40,14 @@ from gateway.web.keeper import (
 
 if TYPE_CHECKING:
     from gateway.services.lines import LineWriter
+    from gateway.store import Store
     from gateway.web.door import Door
 
 log = logging.getLogger("lienthong.web.serve")
 
 _LOADED = ("gateway.wiring", "gateway.web.app", "gateway.web.tls")
 
+SETTLES_EVERY_S = 2.0  # how often a process that doubts the clock looks whether somebody vouches for it
 _WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
 
 
@@ -173,7 +175,8 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)
     store = wiring.await_store(loaded, tell_of_waiting(line), at_door=True)
-    app = App(wiring.build(settings, store), settings, shared=job.shared, clock=wiring.node_clock(store, job.clock))
+    clock = wiring.node_clock(store, job.clock)
+    app = App(wiring.build(settings, store), settings, shared=job.shared, clock=clock)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=shared_socket(family, job.host, job.port), tls=server_context(settings.web))
     loop = asyncio.get_running_loop()
@@ -182,11 +185,12 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
     beating = asyncio.create_task(_beat(app.door, line, settings.web, lines))
     renewing = asyncio.create_task(_renew(app.door, settings))
+    settling = asyncio.create_task(_settle(app.door, clock, store))
     warming = asyncio.create_task(_warm(app.door))
     line.send_bytes(READY)
     await leave.wait()
     loop.remove_reader(line.fileno())
-    for task in (beating, renewing, warming):
+    for task in (beating, renewing, settling, warming):
         task.cancel()
     await app.stop()
 
@@ -217,6 +221,24 @@ async def _warm(door: Door) -> None:
     """Build what explains refusals, beside the first messages: nobody has to wait for it when one is refused."""
     await asyncio.sleep(_WARM_AFTER_S)
     await door.read(door.gate.catalog.warm)
+
+
+async def _settle(door: Door, clock: NodeClock, store: Store) -> None:
+    """Believe the machine's clock again soon after somebody vouches for it."""
+    from gateway import wiring  # noqa: PLC0415
+    from gateway.store import StoreError  # noqa: PLC0415
+
+    while True:
+        await asyncio.sleep(SETTLES_EVERY_S)
+        if door.doubt() is None:
+            continue
+        try:
+            clock.settle(*await door.read(wiring.vouched, store))
+        except StoreError as error:
+            log.error("cannot look who vouches for the clock: %s", error)  # noqa: TRY400 - it says it all
+        except Exception:
+            log.exception("cannot look who vouches for the clock")
+        door.doubt()  # which says that it is over
 
 
 async def _renew(door: Door, settings: Settings) -> None:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.core.clocks import ClockStart, NodeClock, counted_time
+from gateway.core.clocks import ClockStart, NodeClock, counted_time, kept_by_time_service
+
+pytestmark = pytest.mark.hostile
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -15,7 +17,7 @@ class Machine:
     """A machine whose clock somebody may set."""
 
     def __init__(self, now=NOON):
-        self.now, self.counted = now.timestamp(), 1000.0
+        self.now, self.counted, self.kept = now.timestamp(), 1000.0, False
 
     def passes(self, seconds):
         self.now += seconds
@@ -24,8 +26,12 @@ class Machine:
     def set(self, by):
         self.now += by.total_seconds()
 
+    def said(self):
+        """By both clocks, as a line of the log keeps it."""
+        return ClockStart.of(ClockStart(self.now, self.counted).facts())
+
     def clock(self, newest=None, start=None):
-        return NodeClock(newest, start, wall=lambda: self.now, counted=lambda: self.counted)
+        return NodeClock(newest, start, wall=lambda: self.now, counted=lambda: self.counted, kept=lambda: self.kept)
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY, timedelta(minutes=2), timedelta(days=-400)])
@@ -97,6 +103,76 @@ def test_a_process_that_begins_after_a_jump_goes_by_what_its_node_believed_when_
     assert later() == NOON + timedelta(seconds=100)
     assert later.doubt().facts["off"] == "+86400 s"
     assert machine.clock(newest=NOON).doubt() is None  # a node that is started anew believes it
+
+
+def test_a_paused_machine_is_believed_once_a_time_service_has_set_its_clock_on():
+    """It counts nothing while its hypervisor keeps it still; the time service sets the clock on, and then says that it is right."""
+    machine = Machine()
+    clock = machine.clock()
+    machine.set(timedelta(hours=3))
+    for _ in range(3):
+        machine.passes(2)
+        assert not clock.settle(NOON, None)
+    assert clock.doubt().code == "SYS-078"
+    machine.kept = True
+    assert clock.settle(NOON, None)
+    assert (clock.doubt(), clock().timestamp()) == (None, machine.now)
+    assert not clock.settle(NOON, None)  # there was nothing to settle
+    machine.set(DAY)  # by hand: the kernel takes its word back in the same moment
+    machine.kept = False
+    assert not clock.settle(NOON, None)
+    assert clock.doubt().facts["off"] == "+86400 s"
+
+
+@pytest.mark.parametrize("starts", ["before", "after"])
+def test_no_time_service_is_believed_against_the_log(starts):
+    machine = Machine(NOON + DAY if starts == "before" else NOON)
+    clock = machine.clock(NOON + DAY)
+    assert (clock.doubt() is None) is (starts == "before")
+    machine.set(-DAY if starts == "before" else timedelta(0))
+    machine.kept = True
+    assert not clock.settle(NOON + DAY, None)
+    assert clock.doubt().facts["off"] == "-86400 s"
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY])
+def test_a_person_who_confirms_the_clock_is_believed_by_all_processes_of_that_machine_until_it_jumps_again(jump):
+    machine = Machine()
+    start = ClockStart(machine.now, machine.counted)
+    clock = machine.clock(start=start)
+    machine.set(jump)
+    assert clock.doubt().code == "SYS-078"
+    confirmed = machine.said()
+    machine.passes(3600)
+    newest = NOON + timedelta(hours=1)  # by our own count
+    assert clock.settle(newest, confirmed)
+    assert clock().timestamp() == machine.now
+    later = machine.clock(newest, start)  # a worker that is replaced: its parent knows nothing of it
+    assert later.doubt() is not None
+    assert later.settle(newest, confirmed)
+    machine.set(DAY / 2)
+    for one in (clock, later):
+        assert not one.settle(newest, confirmed)
+        assert one.doubt().code == "SYS-078"
+
+
+def test_what_was_confirmed_on_another_machine_or_before_the_last_start_counts_for_nothing():
+    machine = Machine()
+    facts = ClockStart(machine.now, machine.counted).facts()
+    assert ClockStart.of(facts) == ClockStart(machine.now, machine.counted)
+    assert ClockStart.of(facts | {"machine": "another"}) is None
+    assert ClockStart.of({"reason": "of before lines said that"}) is None
+    confirmed = machine.said()
+    machine.passes(7200)
+    machine.counted = 20.0  # started anew, which took a while
+    clock = machine.clock()
+    assert clock.doubt() is None
+    machine.set(DAY)
+    assert not clock.settle(NOON, confirmed)
+
+
+def test_the_kernel_is_asked_and_says_yes_or_no():
+    assert kept_by_time_service() in (True, False)
 
 
 def test_the_machines_own_clocks_agree_with_themselves():

@@ -16,6 +16,7 @@ import subprocess
 import mail
 import nodes
 import pytest
+from agency import agency
 from patience import PATIENCE_S, eventually
 
 from gateway.web.descriptors import connections_at_most
@@ -25,49 +26,61 @@ pytestmark = pytest.mark.hostile
 OPERATOR = "lt_op_0123456789abcdef"
 DESCRIPTORS, STRANGERS = 1024, 1150
 # A machine's clock that the test sets: libfaketime cannot set one of a machine's clocks and leave the other alone.
+# What the kernel says of its time service (adjtimex) cannot be set at all.
 CLOCK = """
-import os, time
+import ctypes, os, time
 _right = time.time
 def _set():
     with open(os.environ["LT_TEST_CLOCK"]) as file:
         return _right() + float(file.read())
-time.time = _set
+class _Library(ctypes.CDLL):
+    def adjtimex(self, answer):
+        return 0 if os.path.exists(os.environ["LT_TEST_CLOCK"] + ".kept") else 5
+time.time, ctypes.CDLL = _set, _Library
 """
 
 
 class Surroundings:
     """A node in them: `serve` with one worker."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, agency):
         settings = {
             "door": {"operator_tokens_sha256": [hashlib.sha256(OPERATOR.encode()).hexdigest()], "access_log": True},
             "log": {"level": "INFO"},
         }
-        self.node = nodes.Node(folder / "node", settings=settings).prepare()
+        self.node = nodes.Node(folder / "node", agency=agency.url, settings=settings).prepare()
+        self.agency, self.pipes = agency, []
         self.clock = folder / "clock"
         self.set_clock(0)
-        self.unread, theirs = os.pipe()
-        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
         self.said = (folder / "said").open("w+b")
-        environment = os.environ | {
+        (folder / "sitecustomize.py").write_text(CLOCK)
+        self.environment = os.environ | {
             "LC_ALL": "C",
             "PYTHONUTF8": "0",
             "PYTHONCOERCECLOCALE": "0",
             "PYTHONIOENCODING": "latin-1",
+            "LT_TEST_CLOCK": str(self.clock),
+            "PYTHONPATH": str(folder),
         }
-        (folder / "sitecustomize.py").write_text(CLOCK)
-        environment |= {"LT_TEST_CLOCK": str(self.clock), "PYTHONPATH": str(folder)}
-        self.process = subprocess.Popen(
-            [*nodes.LIENTHONG, "--lang", "vi", "--config", "lienthong.toml", "serve", "--workers", "1"],
+        self.process, self.unread = self.begin("serve", "--workers", "1", said=self.said)
+
+    def begin(self, command, *words, said=subprocess.DEVNULL):
+        """A process whose standard error is a small pipe that nobody reads, and that end of it."""
+        unread, theirs = os.pipe()
+        self.pipes.append(unread)
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen(
+            [*nodes.LIENTHONG, "--lang", "vi", "--config", "lienthong.toml", command, *words],
             cwd=self.node.folder,
-            stdout=self.said,
+            stdout=said,
             stderr=theirs,
-            env=environment,
+            env=self.environment,
             start_new_session=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, DESCRIPTORS)),
         )
         os.close(theirs)
-        self.node.running["serve"] = self.process
+        self.node.running[command] = process
+        return process, unread
 
     def set_clock(self, seconds):
         """By so many seconds from the right time; whoever looks sees the old time or the new one."""
@@ -99,18 +112,20 @@ class Surroundings:
 
     def end(self):
         self.node.stop()
-        os.close(self.unread)
+        for pipe in self.pipes:
+            os.close(pipe)
         self.said.close()
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    here = Surroundings(tmp_path_factory.mktemp("unfriendly"))
-    try:
-        assert eventually(lambda: here.ready() is True), here.read_stderr()
-        yield here
-    finally:
-        here.end()
+    with agency() as there:
+        here = Surroundings(tmp_path_factory.mktemp("unfriendly"), there)
+        try:
+            assert eventually(lambda: here.ready() is True), here.read_stderr()
+            yield here
+        finally:
+            here.end()
 
 
 def test_a_terminal_without_vietnamese_is_told_in_the_letters_it_has(host):
@@ -154,6 +169,25 @@ def test_a_clock_that_jumps_by_a_day_gets_messages_sent_again_and_none_refused(h
     host.set_clock(0)
     assert eventually(lambda: host.ready() is True)
     assert host.node.post(letter, "cong-dvc").status == 201
+
+
+def test_a_paused_machine_is_believed_again_by_its_time_service_and_against_the_log_by_a_person(host):
+    """Its clock is set on after it has counted nothing; then back, behind what the log has got meanwhile."""
+    first, second = mail.nop(), mail.nop()
+    host.set_clock(600)
+    assert eventually(lambda: host.ready() == "clock")
+    assert host.node.post(first, "cong-dvc").status == 503
+    kept = host.clock.with_name(f"{host.clock.name}.kept")
+    kept.touch()
+    assert eventually(lambda: host.ready() is True)
+    assert host.node.post(first, "cong-dvc").status == 201
+    host.set_clock(0)
+    assert eventually(lambda: host.ready() == "clock")
+    assert host.node.post(second, "cong-dvc").status == 503
+    kept.unlink()
+    host.node.rows("log", "clock", "--yes", "--reason", "NTP")
+    assert eventually(lambda: host.ready() is True)
+    assert host.node.post(second, "cong-dvc").status == 201
 
 
 def test_a_process_never_gives_away_what_it_needs_itself():
