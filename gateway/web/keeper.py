@@ -38,6 +38,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _ALONE = multiprocessing.get_context("spawn")  # where that process cannot be reached any more: a fresh interpreter
 _DEATHS: Final = 5  # as many in a minute, and it is no accident
 _REST_S: Final = 15.0  # then, for a process that nobody else stands in for
+_FIRST_REST_S: Final = 0.5  # where none has come up yet; twice as long after each that ended, up to the rest above
 _TOUCH_S: Final = 3600.0  # how often the files of the runtime folder are given a new date: cleaners go by that
 READY: Final = b"ready"  # what a child says once, with a word after it; then, again and again, one of the others
 ALIVE: Final = b"alive"
@@ -146,6 +147,10 @@ class Keeper:
         self._live, self._job, self._number, self._patience = live, job, number, patience
         self._shared, self._on_ready, self._name = shared, on_ready, name
         self._told = False
+        self._begun, self._ended = (
+            time.monotonic(),
+            0,
+        )  # when the first was to come up, and how many ended before any did
         self._waits_told = -_WAITS_TOLD_S
         self._workers: list[_Child] = []
         self._deaths: list[float] = []
@@ -154,7 +159,10 @@ class Keeper:
         self._wake, self._waker = _CONTEXT.Pipe(duplex=False)
 
     def run(self) -> int:
-        """Until a signal says stop; the exit status. Raises Stopped with what a first child said that could not begin."""
+        """Until a signal says stop; the exit status: 70 where none came up or none stays alive.
+
+        Raises Stopped with what a first child said that could not begin.
+        """
         before = {
             number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
@@ -268,12 +276,28 @@ class Keeper:
         log.error("%s %s ended (%s) and is replaced", self._name, dead.process.pid, dead.process.exitcode)
         for problem in dead.problems:  # a configuration that was changed since the first ones read it
             log.error("%s %s", problem.code, problem.message(Lang.EN))
-        if never or (len(self._deaths) >= _DEATHS and self._gives_up):
+        if never:
+            return self._tries_again(now)
+        if len(self._deaths) >= _DEATHS and self._gives_up:
             log.error("%ss do not stay alive; giving up", self._name)
             return False
         if len(self._deaths) >= _DEATHS:
             log.error("%ss do not stay alive; the next one comes in %d s", self._name, _REST_S)
             self._rest_until = now + _REST_S
+        return True
+
+    def _tries_again(self, now: float) -> bool:
+        """Whether another one is begun where none has come up yet: within the time for that, after a rest that grows."""
+        self._ended += 1
+        if now - self._begun > self._patience.boot_s:
+            log.error(
+                "no %s came up within %d s (web.boot_s); %d began and ended; giving up",
+                self._name,
+                self._patience.boot_s,
+                self._ended,
+            )
+            return False
+        self._rest_until = now + min(_FIRST_REST_S * 2 ** (self._ended - 1), _REST_S)
         return True
 
     def _buried(self, worker: _Child) -> None:

@@ -59,6 +59,7 @@ def test_every_command_tells_a_wrong_word_on_a_terminal_without_vietnamese(encod
         assert err.strip(), words
 
 
+@pytest.mark.hostile
 def test_letters_lose_their_marks_and_json_loses_nothing():
     out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     show_all(out)
@@ -71,6 +72,7 @@ def test_letters_lose_their_marks_and_json_loses_nothing():
     assert json.loads(line) == {"ten": "Nguyễn 好 😀"}
 
 
+@pytest.mark.hostile
 def test_a_problem_is_told_on_a_terminal_without_vietnamese_in_either_form():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     show_all(out)
@@ -96,6 +98,7 @@ def run(folder, *words, err=None):
         )
 
 
+@pytest.mark.hostile
 def test_where_the_reader_has_gone_an_act_is_done_all_the_same_and_a_list_ends_without_a_word(tmp_path):
     """`lienthong init nut | true`, `lienthong doctor --all | head -1`, `lienthong db upgrade >&- 2>&-`."""
     assert run(tmp_path, "init", "nut").returncode == 0

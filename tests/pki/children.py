@@ -1,6 +1,7 @@
 """Lives of children, for parents in tests: a child finds its life by the name of the module that it stands in."""
 
 import os
+import signal
 import time
 
 from gateway.web.keeper import ALIVE, READY
@@ -21,3 +22,19 @@ def late(folder, line):
     (folder / "there").touch()
     while not line.poll(0.1):  # until the parent is gone
         line.send_bytes(ALIVE)
+
+
+def killed_at_first(folder, line):
+    """Two are killed before they come up, as one that needs more memory than there is; the third comes up."""
+    for name in "ab":
+        if not (folder / name).exists():
+            (folder / name).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    line.send_bytes(READY)
+    while not line.poll(0.1):
+        line.send_bytes(ALIVE)
+
+
+def killed(folder, line):
+    """None comes up."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -63,6 +63,7 @@ def test_lines_are_written_in_order_and_all_of_them(written):
     assert handler.dropped == 0
 
 
+@pytest.mark.hostile
 def test_nobody_waits_for_a_reader_that_reads_nothing_and_what_was_dropped_is_said(written):
     reader = Reader(reads=False)
     log, handler = written(reader.take, most=100)
@@ -79,6 +80,7 @@ def test_nobody_waits_for_a_reader_that_reads_nothing_and_what_was_dropped_is_sa
     assert eventually(lambda: "later" in reader.events)
 
 
+@pytest.mark.hostile
 def test_a_pipe_that_is_full_and_one_that_is_closed_cost_nothing_but_lines(written):
     theirs, ours = os.pipe()
     log, handler = written(lambda content: os.write(ours, content), most=50)
@@ -157,6 +159,7 @@ def test_no_line_moves_a_terminals_cursor_or_begins_another_line(as_json):
     assert "\n" not in line
 
 
+@pytest.mark.hostile
 def test_what_standard_error_cannot_show_is_replaced(written, monkeypatch):
     class Latin:
         encoding = "latin-1"

@@ -179,6 +179,7 @@ def _answers(node):
         return False
 
 
+@pytest.mark.hostile
 def test_where_no_folder_for_temporary_files_can_be_written_the_nodes_own_is_taken(tmp_path, monkeypatch):
     """A container with a read-only root and no /tmp."""
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
@@ -195,6 +196,7 @@ def test_where_no_folder_for_temporary_files_can_be_written_the_nodes_own_is_tak
         keeper.runtime_folder(tmp_path / "not there")
 
 
+@pytest.mark.hostile
 def test_a_worker_that_comes_up_late_ends_nobody(tmp_path):
     """It is begun again while the other one serves; the node is told ready once both are."""
     (tmp_path / "metrics").mkdir()
@@ -208,3 +210,35 @@ def test_a_worker_that_comes_up_late_ends_nobody(tmp_path):
     made = keeper.Keeper(children.late, tmp_path, 2, patience, tmp_path, ready, name="worker", preload=())
     assert (made.run(), told) == (0, [""])
     assert (tmp_path / "b").exists()
+
+
+@pytest.mark.hostile
+def test_a_process_that_is_killed_before_any_has_come_up_is_begun_again(tmp_path):
+    (tmp_path / "metrics").mkdir()
+    patience = keeper.KeeperPatience(boot_s=PATIENCE_S, stall_s=PATIENCE_S, drain_s=PATIENCE_S)
+    made = keeper.Keeper(
+        children.killed_at_first,
+        tmp_path,
+        1,
+        patience,
+        tmp_path,
+        lambda _: os.kill(os.getpid(), signal.SIGTERM),
+        name="worker",
+        preload=(),
+    )
+    assert made.run() == 0
+    assert (tmp_path / "b").exists()
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_where_none_comes_up_in_its_time_the_parent_says_so_and_ends(tmp_path, caplog, gives_up):
+    (tmp_path / "metrics").mkdir()
+    patience = keeper.KeeperPatience(boot_s=0.6, stall_s=PATIENCE_S, drain_s=PATIENCE_S)
+    made = keeper.Keeper(
+        children.killed, tmp_path, 1, patience, tmp_path, print, name="work process", preload=(), gives_up=gives_up
+    )
+    assert made.run() == 70
+    assert re.search(
+        r"no work process came up within 0 s \(web\.boot_s\); [1-9] began and ended; giving up", caplog.text
+    )
