@@ -5,6 +5,7 @@ second run is skipped with a sentence; in CI (environment variable CI) that is a
 server to use instead; the user in it must be allowed to create databases.
 """
 
+import gc
 import itertools
 import os
 import pwd
@@ -19,6 +20,8 @@ import psycopg
 import pytest
 from clusters import end_with_parent, postgres_binaries, reachable
 from hypothesis import HealthCheck, settings
+from hypothesis.internal import constants_ast
+from hypothesis.internal.conjecture import providers
 from patience import PATIENCE_S, eventually
 from psycopg import sql
 
@@ -30,6 +33,21 @@ settings.register_profile(
 )
 settings.register_profile("deep", settings.get_profile("short"), max_examples=1000, derandomize=False)
 settings.load_profile("deep" if os.environ.get("LIENTHONG_DEEP") else "short")
+# Hypothesis draws from the constants of all modules that are loaded: what it tries in a worker would depend on which tests that
+# worker had before, and each worker would read all our sources for it, three seconds of CPU.
+assert callable(providers._get_local_constants), "Hypothesis keeps its constants elsewhere now"
+if not os.environ.get("LIENTHONG_DEEP"):
+    providers._get_local_constants = constants_ast.Constants
+
+# Whoever collects makes ten thousand things that stay: looking for garbage among them is a sixth of collecting.
+gc.disable()
+
+
+def pytest_collection_finish(session):
+    """What has been collected stays to the end and is never garbage."""
+    gc.freeze()
+    gc.enable()
+
 
 _numbers = itertools.count(1)
 

@@ -126,7 +126,7 @@ def understood(path: str, tree: ast.Module) -> Module:
         _bind_assignment(node, module.constants)
     for node in walk(module.tree):
         if isinstance(node, Function) and not node.name.startswith("test_"):
-            asserted = {leaf.id for leaf in _leaves(_asserted_in(node)) if isinstance(leaf, ast.Name)}
+            asserted = {leaf.id for leaf in _leaves(_asserted_in(walk(node))) if isinstance(leaf, ast.Name)}
             names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
             given = names[1:] if names[:1] == ["self"] else names
             known = {name: place for place, name in enumerate(given) if name in asserted}
@@ -171,13 +171,14 @@ def proven(test: Function, constants: Bound, helpers: dict[str, dict[str, int]])
     bound = dict(constants)
     for mark in test.decorator_list:
         _bind_columns(mark, bound)
-    for node in walk(test):
+    nodes = walk(test)
+    for node in nodes:
         _bind_assignment(node, bound)
         if isinstance(node, ast.For | ast.comprehension):
             _bind_rows(node.target, node.iter, bound)
-    wanted = list(_asserted_in(test))
+    wanted = list(_asserted_in(nodes))
     put_in: set[str] = set()
-    for node in walk(test):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -189,14 +190,23 @@ def proven(test: Function, constants: Bound, helpers: dict[str, dict[str, int]])
     return set(_codes(wanted, bound)) - put_in
 
 
-def _asserted_in(function: Function) -> Iterator[ast.expr]:
-    for node in walk(function):
+def _asserted_in(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
+    for node in nodes:
         if isinstance(node, ast.Assert):
             yield from _asserted(node.test)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":
+        elif isinstance(node, ast.Call) and _is_raises(node.func):
             yield from (word.value for word in node.keywords if word.arg == "match")
         elif isinstance(node, ast.Assign):
             yield from _the_only(node)
+
+
+def _is_raises(called: ast.expr) -> bool:
+    return (
+        isinstance(called, ast.Attribute)
+        and called.attr == "raises"
+        and isinstance(called.value, ast.Name)
+        and called.value.id == "pytest"
+    )
 
 
 def _the_only(node: ast.Assign) -> Iterator[ast.expr]:

@@ -61,9 +61,10 @@ def texts_of(file):
     """The strings of a module that are no docstrings, with their lines; a formatted one with its gaps."""
     source = file.read_text("utf-8")
     tree = ast.parse(source if VIETNAMESE.search(source) else "")
-    inside = {id(part) for node in sources.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    docstrings = {id(node.value) for node in sources.walk(tree) if isinstance(node, ast.Expr)}
-    for node in sources.walk(tree):
+    nodes = sources.walk(tree)
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
             yield node.lineno, "".join(map(str, parts))
