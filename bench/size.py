@@ -19,7 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "pki")]
 import documents  # noqa: E402
 import nodes  # noqa: E402
 
-from gateway import wiring  # noqa: E402
+from gateway import opening, wiring  # noqa: E402
 from gateway.core.model import Caller, Channel, Envelope  # noqa: E402
 from gateway.services.archiving import make_archive, month_of  # noqa: E402
 from gateway.services.intake import new_message_id, receive  # noqa: E402
@@ -34,7 +34,7 @@ def fill(folder: Path, count: int) -> tuple[Store, int]:
     """A node's store with so many messages in it, and the bytes that they had when they came."""
     nodes.Node(folder=folder).prepare()
     loaded = load(folder / "lienthong.toml", given={})
-    store = wiring.open_store(loaded)
+    store = opening.open_store(loaded)
     gate = wiring.build(loaded.settings, store)
     made = documents.dossiers(count, 0)
     for first in range(0, count, TRAY):

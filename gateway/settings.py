@@ -23,11 +23,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.core.alerts import Alarm, Urgency
+from gateway.core.allowed import NodeAllowance
 from gateway.core.limits import DocumentLimits
 from gateway.core.operators import OperatorRole
 from gateway.core.os_words import system_reason
-from gateway.core.parties import NodeAllowance, SoapFaultStatus
 from gateway.core.problems import Lang, Location, Problem, Stopped
+from gateway.core.soap_faults import SoapFaultStatus
 from gateway.core.stored_files import UnscannedFiles
 from gateway.core.written import (
     KeyPath,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
 from gateway.core.clocks import ClockStart, NodeClock
@@ -17,19 +15,17 @@ from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import Address, PartyId
 from gateway.core.os_words import system_reason
 from gateway.core.parties import Parties, Party, Receives, Role, SigningCertificate
-from gateway.core.problems import Lang, Problem, Stopped
+from gateway.core.problems import Problem, Stopped
 from gateway.core.stored_files import FileRules
 from gateway.services import profiles
 from gateway.settings import (
     CONFIG_NAME,
     DeadlineHours,
-    LoadedSettings,
     Settings,
-    database_url,
     key_password,
     node_secret,
 )
-from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
+from gateway.store import Store
 from gateway.store.archives import Archives
 
 if TYPE_CHECKING:  # imported where they are used: a command that only looks into the database loads no XML and no keys
@@ -294,13 +290,6 @@ def egress_proxy(settings: Settings) -> EgressProxy | None:
     return EgressProxy(url=of.url, user=of.user, password=password, direct=of.direct)
 
 
-def open_store(loaded: LoadedSettings) -> Store:
-    """The database of this node, for a person. Raises Stopped: SYS-030 it cannot be opened, SYS-031 it is of another revision."""
-    store = store_at(database_url(loaded.settings))
-    store.archives = Archives(loaded.settings.archive.folder)
-    return store
-
-
 def node_clock(store: Store, start: ClockStart | None = None) -> NodeClock:
     """The time that a process of this node goes by. ``start``: what its parent believed when it began."""
     newest, confirmed = vouched(store)
@@ -332,73 +321,6 @@ def archive_keeper(settings: Settings, store: Store) -> ArchiveKeeper:
         certificates=tuple(own_certificates(settings)),
         gateway=settings.node.identifier,
     )
-
-
-READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
-
-
-def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door: bool) -> Store:
-    """The database of this node for a process that goes on, every wait with an end. One that is away is waited for.
-
-    ``tell`` gets a sentence now and then while it is. ``at_door``: somebody waits for every answer. Raises Stopped as
-    :func:`open_store`, after ``database.wait_s``.
-    """
-    database = loaded.settings.database
-    until: float | None = None  # from when it was seen to be away: loading its driver is no wait
-    told = -AWAY_TOLD_S
-    while True:
-        try:
-            store = store_at(
-                database_url(loaded.settings),
-                busy_timeout_s=database.lock_s,
-                write_s=database.silence_s,
-                read_s=database.silence_s if at_door else database.silence_s * READS_S,
-            )
-            store.archives = Archives(loaded.settings.archive.folder)
-            return store
-        except Stopped as stop:
-            until = monotonic() + database.wait_s if until is None else until
-            away = isinstance(stop.__cause__, StoreError) and stop.__cause__.why in AWAY
-            if not away or monotonic() >= until:
-                raise
-            if monotonic() - told >= AWAY_TOLD_S:
-                told = monotonic()
-                words = stop.problems[0].message(Lang.EN)
-                tell(f"{words} Waiting for it, {until - monotonic():.0f} s more at most.")
-            sleep(min(1.0, max(0.0, until - monotonic())))
-
-
-AWAY = frozenset(
-    {"connection", "connections", "lock", "read-only"}
-)  # what ends without anybody changing the configuration
-AWAY_TOLD_S = 10.0
-
-
-def store_at(
-    url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, write_s: float | None = None, read_s: float | None = None
-) -> Store:
-    """The database at this address; how long is waited as of ``open_engine``. Raises Stopped as :func:`open_store`."""
-    engine = None
-    try:
-        engine = open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s)
-        return Store(engine)
-    except SchemaMismatch as error:
-        if engine is not None:
-            engine.dispose()
-        facts = {"found": error.found or "–", "expected": error.expected}
-        raise Stopped(Problem("SYS-031", facts)) from error
-    except (StoreError, ValueError) as error:
-        raise Stopped(Problem("SYS-030", {"url": shown_url(url), "reason": str(error)})) from error
-
-
-def shown_url(url: str) -> str:
-    """A database's address without its password, which may stand among its parameters too."""
-    scheme, sep, rest = url.partition("://")
-    if not sep:
-        return "…"
-    credentials, at, place = rest.partition("?")[0].rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{scheme}{sep}{user}{at}{place}"
 
 
 def load_key(settings: Settings) -> SigningKey | None:
@@ -637,6 +559,8 @@ def statuses_by_files(trust: TrustView, parties: Parties, settings: Settings) ->
                 asked.append((certificate, grown))
     if not asked:
         return []
+    from concurrent.futures import ThreadPoolExecutor
+
     from signing.status import judge_status
 
     lasts = timedelta(hours=settings.trust.evidence_h)

@@ -5,6 +5,7 @@ Commands are imported when they run, so that ``lienthong --help`` is quick.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -225,6 +226,7 @@ lienthong.params.append(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code. Errors are sentences; a traceback is shown with --verbose only."""
     gc.set_threshold(SELDOM)
+    atexit.register(gc.freeze)  # what is left goes with the process: nobody looks for garbage in it before
     arguments = sys.argv[1:] if arguments is None else arguments
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: everything is done, and said to nobody
         sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115

@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.batch import started
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, argument, asking, check_period, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Moment, argument, asking, check_period, command, option
 from gateway.cli.find import counted, delivery_row, fate_word, one_party, state_word
 from gateway.cli.show import Screen
 from gateway.core.batches import BatchKind, BatchStep

@@ -311,9 +311,10 @@ def restore(
 
 
 def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool) -> int:
+    from gateway.opening import shown_url
     from gateway.services.backups import check_backup, demand_room, restore_backup
     from gateway.store.dumps import NewDatabase
-    from gateway.wiring import own_certificates, shown_url
+    from gateway.wiring import own_certificates
 
     call.need(OperatorRole.ADMINISTRATOR, "restore")
     screen, url = call.screen, database_url(call.settings)
@@ -399,7 +400,7 @@ class _database:  # noqa: N801 - used as a function
     """One of the store's targets for a while; its address is refused as any other's is."""
 
     def __init__(self, kind: type[Any], url: str) -> None:
-        from gateway.wiring import shown_url
+        from gateway.opening import shown_url
 
         try:
             self._made = kind(url)
@@ -564,10 +565,10 @@ def _print_report(call: CommandRun, found: Restored, held: Sequence[HeldReceipt]
 @asking
 def copy(call: CommandRun, url: str, *, reason: str | None = None) -> int:
     """Copies the database."""
+    from gateway.opening import shown_url
     from gateway.services.copying import copy_database
     from gateway.store import StoreError
     from gateway.store.engine import file_of
-    from gateway.wiring import shown_url
 
     call.need(OperatorRole.ADMINISTRATOR, "db copy")
     screen, place = call.screen, shown_url(url)

@@ -7,13 +7,24 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Misconfigured, argument, command, option, say
+from gateway.cli.command import (
+    FINE,
+    PROBLEMS,
+    UNDETERMINED,
+    CommandRun,
+    Misconfigured,
+    Moment,
+    argument,
+    command,
+    option,
+)
+from gateway.cli.fates import FATE_WORDS
 from gateway.cli.outside import STATUS_WORDS, read_certificates, tell_outside
 from gateway.cli.passwords import password_asked, password_options
 from gateway.core.model import Caller, Channel, Envelope, Fate, Finding, MessageId, PartyId
@@ -31,37 +42,6 @@ if TYPE_CHECKING:
     from signing.sign import SigningKey
 
 STDIN = "-"
-WORDS = {  # fate -> Vietnamese, English
-    Fate.ACCEPTED: ("CHẤP NHẬN", "ACCEPTED"),
-    Fate.REJECTED: ("TỪ CHỐI", "REJECTED"),
-    Fate.HELD: ("CHƯA XÁC ĐỊNH", "UNDETERMINED"),
-}
-
-
-class Moment(click.ParamType[datetime]):
-    """A time with a zone, ISO 8601; a date alone is its first moment in Vietnam."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The time in UTC."""
-        if isinstance(value, datetime):
-            return value
-        text = f"{value}T00:00:00+07:00" if len(value) == len("2026-01-01") else value
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(_how_to_write(ctx, value), param, ctx)
-        if moment.tzinfo is None:
-            self.fail(_how_to_write(ctx, value), param, ctx)
-        return moment.astimezone(UTC)
-
-
-def _how_to_write(ctx: click.Context | None, value: str) -> str:
-    dates = "2026-01-31, 2026-01-31T08:00:00+07:00"
-    if ctx is None:
-        return dates
-    return say(ctx, f"“{value}” không phải thời điểm viết như {dates}.", f"“{value}” is no time written like {dates}.")
 
 
 @command(
@@ -320,7 +300,7 @@ def _print_text(
     fixes: Mapping[int, Proposal] | None,
 ) -> None:
     about = " ".join(part for part in (finding.loai, finding.ma_ho_so) if part) if finding else ""
-    vi, en = WORDS[fate]
+    vi, en = FATE_WORDS[fate]
     tail = f" ({about})" if about else ""
     screen.line(f"{shown}: {vi}{tail}", f"{shown}: {en}{tail}")
     for number, problem in enumerate(problems):

@@ -138,7 +138,7 @@ class CommandRun:
     @cached_property
     def store(self) -> Store:
         """The database. Raises Stopped when it cannot be opened or is not of this program's revision."""
-        from gateway.wiring import open_store
+        from gateway.opening import open_store
 
         store = open_store(self.loaded)
         click.get_current_context().call_on_close(store.dispose)  # a run in a process that goes on leaves nothing open
@@ -483,6 +483,32 @@ def reason_of(call: CommandRun, reason: str | None, act: str) -> str:
     if reason is None or not reason.strip():
         raise Stopped(Problem("SYS-041", {"act": act}))
     return reason.strip()
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with a zone, ISO 8601; a date alone is its first moment in Vietnam."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time in UTC."""
+        if isinstance(value, datetime):
+            return value
+        text = f"{value}T00:00:00+07:00" if len(value) == len("2026-01-01") else value
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(_how_to_write(ctx, value), param, ctx)
+        if moment.tzinfo is None:
+            self.fail(_how_to_write(ctx, value), param, ctx)
+        return moment.astimezone(UTC)
+
+
+def _how_to_write(ctx: click.Context | None, value: str) -> str:
+    dates = "2026-01-31, 2026-01-31T08:00:00+07:00"
+    if ctx is None:
+        return dates
+    return say(ctx, f"“{value}” không phải thời điểm viết như {dates}.", f"“{value}” is no time written like {dates}.")
 
 
 def check_period(call: CommandRun, since: datetime | None, until: datetime | None) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, argument, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Group, LazyCommand, Moment, argument, command, option
 from gateway.cli.show import when
 from gateway.core.operators import OperatorRole
 from gateway.core.problems import Problem, ProblemOutcome, Stopped

@@ -209,8 +209,8 @@ class DemoStage:
     @cached_property
     def store(self) -> Store:
         """The node's database, to see that what is told is so."""
+        from gateway.opening import open_store
         from gateway.settings import load
-        from gateway.wiring import open_store
 
         store = open_store(load(self.node / "lienthong.toml", {}))
         self.open.callback(store.dispose)

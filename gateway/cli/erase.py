@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, CommandRun, argument, asking, command, option
+from gateway.cli.command import FINE, CommandRun, Moment, argument, asking, command, option
 from gateway.cli.show import Screen
 from gateway.core.model import MaHoSo
 from gateway.core.operators import OperatorRole

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.check import WORDS, Moment
 from gateway.cli.command import (
     FINE,
     PROBLEMS,
     UNDETERMINED,
     CommandRun,
+    Moment,
     acting,
     argument,
     check_period,
@@ -23,6 +22,7 @@ from gateway.cli.command import (
     option,
     reason_of,
 )
+from gateway.cli.fates import FATE_WORDS
 from gateway.cli.outside import tell_outside
 from gateway.cli.show import Screen, when
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, Fate, PartyId
@@ -30,6 +30,9 @@ from gateway.core.operators import OperatorRole
 from gateway.core.problems import Lang, Problem, Stopped, catalogue, is_known
 from gateway.core.unknown import unknown
 from gateway.core.written import nearest
+
+if TYPE_CHECKING:
+    from gateway.store import Cause, Message
 
 BEHIND = 10_000  # messages that are counted behind a page
 STATE_WORDS: Mapping[DeliveryState, tuple[str, str]] = {
@@ -63,7 +66,7 @@ def state_word(screen: Screen, state: DeliveryState) -> str:
 
 def fate_word(screen: Screen, fate: Fate) -> str:
     """A message's fate as people read it."""
-    return f"{WORDS[fate][0].lower()} ({fate.value})" if screen.lang is Lang.VI else fate.value
+    return f"{FATE_WORDS[fate][0].lower()} ({fate.value})" if screen.lang is Lang.VI else fate.value
 
 
 def outcome_word(screen: Screen, attempt: Attempt) -> str:
@@ -75,7 +78,7 @@ def outcome_word(screen: Screen, attempt: Attempt) -> str:
 
 def party_names(call: CommandRun) -> dict[PartyId, str]:
     """What the parties in force are called."""
-    from gateway.services.profiles import names_of
+    from gateway.services.party_names import names_of
 
     with call.store.read() as view:
         return names_of((row.id, row.profile) for row in view.parties())
@@ -154,8 +157,6 @@ def messages(
     causes: bool,
 ) -> int:
     """Lists messages, or their failures by cause."""
-    from gateway.services import desk
-
     code = code.upper() if code is not None else None
     if code is not None and code not in catalogue():
         near = (nearest(code, {known.lower() for known in catalogue()}) or "").upper()
@@ -166,11 +167,9 @@ def messages(
     check_period(call, since, until)
     screen, store = call.screen, call.store
     if before is not None:
-        before = desk.one(store, before).id
+        before = _one_message(call, before).id
     if causes:
-        found = desk.causes(store, since=since, until=until)
-        print_causes(screen, found, party_names(call))
-        return FINE
+        return _causes(call, since, until)
     chosen: dict[str, Any] = {
         "state": Fate(state) if state else None,
         "party": one_party(call, party) if party else None,
@@ -208,6 +207,19 @@ def messages(
     return FINE
 
 
+def _one_message(call: CommandRun, name: str) -> Message:
+    from gateway.services import desk
+
+    return desk.one(call.store, name)
+
+
+def _causes(call: CommandRun, since: datetime | None, until: datetime | None) -> int:
+    from gateway.services import desk
+
+    print_causes(call.screen, desk.causes(call.store, since=since, until=until), party_names(call))
+    return FINE
+
+
 def _message_row(message: Any) -> dict[str, Any]:
     return {
         "id": message.id,
@@ -227,11 +239,11 @@ def _message_row(message: Any) -> dict[str, Any]:
     }
 
 
-def print_causes(screen: Screen, causes: Sequence[Any], names: Mapping[PartyId, str]) -> None:
+def print_causes(screen: Screen, causes: Sequence[Cause], names: Mapping[PartyId, str]) -> None:
     """Failures by cause: how many, of whom, where, what it means and what to do."""
     if screen.as_json:
         for cause in causes:
-            screen.row({**asdict(cause), **explained(cause.code, cause.facts, screen.lang)})
+            screen.row({**cause.as_dict(), **explained(cause.code, cause.facts, screen.lang)})
         return
     if not causes:
         screen.line("Không có lỗi nào.", "No failures.")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, CommandRun, check_period, command, option
+from gateway.cli.command import FINE, PROBLEMS, CommandRun, Moment, check_period, command, option
 from gateway.cli.find import one_party
 from gateway.cli.reports import write_file
 from gateway.core.deadlines import GIO_VIET_NAM

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.show import HANOI
+from gateway.core.parties import is_told
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.core.told import is_told
 
 if TYPE_CHECKING:
     from connectors.proxying import EgressProxy

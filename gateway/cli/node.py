@@ -201,9 +201,9 @@ db = Group(
 )
 def upgrade(call: CommandRun) -> int:
     """Runs the migrations."""
+    from gateway.opening import shown_url
     from gateway.store import SchemaMismatch, StoreError, open_engine
     from gateway.store import upgrade as run
-    from gateway.wiring import shown_url
 
     call.need(OperatorRole.ADMINISTRATOR, "db upgrade")
     url = database_url(call.settings)
@@ -251,7 +251,7 @@ def doctor(call: CommandRun, everything: bool) -> int:
 
 
 def _print_settings(call: CommandRun, *, everything: bool) -> None:
-    from gateway.wiring import shown_url
+    from gateway.opening import shown_url
 
     screen, loaded = call.screen, call.loaded
     for key, _, value in leaves(loaded.settings):
@@ -359,7 +359,7 @@ def _secret_file(path: Path | None) -> Iterable[Problem]:
 
 
 def _database(call: CommandRun) -> Iterator[DoctorFinding]:
-    from gateway.wiring import shown_url
+    from gateway.opening import shown_url
 
     url = shown_url(call.settings.database.url)
 

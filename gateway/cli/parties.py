@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.check import Moment
 from gateway.cli.command import (
     FINE,
     PROBLEMS,
     CommandRun,
     Group,
     LazyCommand,
+    Moment,
     argument,
     asking,
     command,

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.batch import started
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, asking, check_period, command, option
+from gateway.cli.command import FINE, PROBLEMS, UNDETERMINED, CommandRun, Moment, asking, check_period, command, option
 from gateway.cli.drift import CAUSES, TURNS
 from gateway.cli.find import one_party
 from gateway.cli.show import Screen, when
 from gateway.core.batches import BatchKind, BatchStep
 from gateway.core.operators import OperatorRole
+from gateway.core.parties import is_told
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.reconcile import DriftTurn
-from gateway.core.told import is_told
 from gateway.core.unknown import unknown
 
 if TYPE_CHECKING:

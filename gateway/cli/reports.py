@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.check import Moment
 from gateway.cli.command import (
     FINE,
     PROBLEMS,
     CommandRun,
     Group,
     LazyCommand,
+    Moment,
     argument,
     asking,
     check_period,

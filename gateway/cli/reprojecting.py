@@ -15,10 +15,9 @@ from typing import Any, Final
 from gateway.core.batches import BatchStep
 from gateway.core.lifecycle import LifeRules, standing_dossier, trace
 from gateway.core.model import Change, DeliveryId, Dossier, MaHoSo, PartyId
-from gateway.core.parties import Parties, Party
+from gateway.core.parties import Parties, Party, is_told
 from gateway.core.problems import Stopped
 from gateway.core.reconcile import Disagreement, DisagreementKind, DriftCause
-from gateway.core.told import is_told
 from gateway.core.unknown import unknown
 from gateway.services.drift import drift_of_told
 from gateway.services.repairing import Repair, RepairAct, mend_dossier, plan_repairs, repair_steps

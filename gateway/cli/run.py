@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("lienthong.work")
 
 _LOADED = (
+    "gateway.opening",
     "gateway.wiring",
     "gateway.cli.run",
     "gateway.services.fetch",
@@ -163,11 +164,12 @@ def _work(job: Job, line: Connection) -> None:
 
 async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> None:
     """Everything that is not intake, side by side, until SIGTERM or the parent's end."""
+    from gateway.opening import await_store
     from gateway.services.lines import start_logging
     from gateway.web.crashes import AnswerCrashes, Crashes
     from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
     from gateway.web.serve import memory_mb
-    from gateway.wiring import await_store, build, node_clock
+    from gateway.wiring import build, node_clock
 
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, CommandRun, argument, command, option
+from gateway.cli.command import FINE, CommandRun, Moment, argument, command, option
 from gateway.cli.passwords import password_asked, password_options
 from gateway.core.model import Address
 from gateway.core.os_words import system_reason

@@ -373,10 +373,11 @@ def _profile(
 def register(ground: Ground) -> None:
     """The node's database, with the parties of the files in force. Raises Stopped."""
     from gateway.cli.parties import read_all
+    from gateway.opening import store_at
     from gateway.services import profiles
     from gateway.settings import database_url, load
     from gateway.store import open_engine, upgrade
-    from gateway.wiring import registry_of, store_at
+    from gateway.wiring import registry_of
 
     settings = load(ground.node / "lienthong.toml", {}).settings
     url = database_url(settings)

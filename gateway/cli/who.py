@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway.cli.check import Moment
-from gateway.cli.command import FINE, CommandRun, check_period, command, option
+from gateway.cli.command import FINE, CommandRun, Moment, check_period, command, option
 from gateway.cli.log import print_entries
 from gateway.cli.show import when
 from gateway.core.operators import OperatorRole

@@ -27,10 +27,9 @@ from gateway.core.batches import BatchItemKind, BatchKind, BatchStep
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.model import PartyId
 from gateway.core.operators import OperatorRole
-from gateway.core.parties import Party, Role
+from gateway.core.parties import Party, Role, is_told
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import Disagreement, DisagreementKind
-from gateway.core.told import is_told
 from gateway.core.unknown import unknown
 from gateway.services.batches import start_batch
 from gateway.services.exports import PartyExport, read_column_map

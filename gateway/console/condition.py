@@ -13,10 +13,10 @@ from gateway.console.charts import bars
 from gateway.console.parts import Cell, Facts, Glance, Part, Table, ToldProblems
 from gateway.console.room import Answer, DeskCall, DeskPage, Shown
 from gateway.core.problems import Problem
+from gateway.opening import shown_url
 from gateway.services.backup_watch import last_backup
 from gateway.services.certificate_ends import forecast, unproven
 from gateway.store import schema_revision
-from gateway.wiring import shown_url
 
 AHEAD: Final = timedelta(days=365)
 SHOWN: Final = 50

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gateway.cli.check import WORDS
+from gateway.cli.fates import FATE_WORDS
 from gateway.cli.find import KIND_WORDS, OUTCOME_WORDS, STATE_WORDS, counted, explained
 from gateway.cli.persons import named_roles
 from gateway.cli.show import when
@@ -56,7 +56,7 @@ def delivery_mark(call: DeskCall, state: DeliveryState) -> Glance:
 
 def fate_mark(call: DeskCall, fate: Fate) -> Glance:
     """A message's fate."""
-    vi, en = WORDS[fate]
+    vi, en = FATE_WORDS[fate]
     return Glance(call.text(vi.lower(), en.lower()), _FATES[fate])
 
 

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import RLock
 
+from gateway.core.allowed import NodeAllowance
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import Ledger
 from gateway.core.model import Fate, PartyId
-from gateway.core.parties import NodeAllowance, Parties, Party
+from gateway.core.parties import Parties, Party
 
 HEAD_BYTES = 64 * 1024  # what is kept of a refused body that is not kept whole: enough for whoever looks into it
 WRITE_EVERY_S = 1.0

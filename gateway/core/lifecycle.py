@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from gateway.core.effects import Effect, Files, Moves, Owes, Pays, Redates, Returns, Transfers
 from gateway.core.model import Change, Dossier, PartyId, ThongDiep
-from gateway.core.parties import Party
 from gateway.core.problems import Problem, Stopped
+
+if TYPE_CHECKING:  # a look-up reads dossiers and knows no party
+    from gateway.core.parties import Party
 
 MOI_DANG_KY = 1
 DUOC_TIEP_NHAN = 2

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from gateway.core.allowed import PartyAllowance
 from gateway.core.code_shapes import CodeShape
 from gateway.core.model import PartyId
 from gateway.core.severity import Severity
+from gateway.core.soap_faults import SoapFaultStatus
 from gateway.core.stored_files import UnscannedFiles
 from gateway.core.written import setting
 
@@ -20,6 +22,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 SHA256 = r"[0-9a-f]{64}"
+READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
 
 
 class Role(StrEnum):
@@ -235,64 +238,6 @@ class CodeMeaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeAllowance:
-    """How much one party may send, where its profile says nothing (table ``allowance`` there); docs/decisions/0091."""
-
-    messages_per_s: float = setting(
-        1000.0,
-        at_least=0.01,
-        vi="Số thông điệp mỗi giây của một bên, tính lâu dài; vượt mức, trục trả lời SYS-117.",
-        en="Messages a second of one party, in the long run; more are answered SYS-117.",
-    )
-    burst: int = setting(
-        5000,
-        at_least=1,
-        vi="Số thông điệp nhiều nhất của một bên đến cùng lúc.",
-        en="The most messages of one party at once.",
-    )
-    bytes_per_day: int = setting(
-        50 * 2**30,
-        at_least=1,
-        vi="Số byte mỗi ngày (giờ Việt Nam) của một bên; vượt mức, trục trả lời SYS-118 tới hết ngày.",
-        en="Bytes a day (Vietnamese time) of one party; more are answered SYS-118 until the day is over.",
-    )
-    refused_bytes_per_day: int = setting(
-        2**30,
-        at_least=0,
-        vi="Số byte mỗi ngày của thông điệp bị từ chối được giữ trọn; hơn nữa chỉ giữ 64 KB đầu của mỗi thông điệp.",
-        en="Bytes a day of a party's refused messages that are kept whole; beyond, only the first 64 KB of each.",
-    )
-    strangers_per_s: float = setting(
-        50.0,
-        at_least=0.01,
-        vi="Số lần mỗi giây một địa chỉ được trả lời là không xác thực được bên gọi; vượt mức, trục "
-        "trả lời SYS-128, không ghi nhật ký.",
-        en="Times a second one address is told that nobody knows the caller; beyond, SYS-128 is answered and nothing logged.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartyAllowance:
-    """How much a party may send, where that is not what the node allows every party (table ``allowance`` of its settings)."""
-
-    messages_per_s: float | None = setting(
-        None, at_least=0.01, vi="Số thông điệp mỗi giây, tính lâu dài.", en="Messages a second, in the long run."
-    )
-    burst: int | None = setting(
-        None, at_least=1, vi="Số thông điệp nhiều nhất đến cùng lúc.", en="The most messages at once."
-    )
-    bytes_per_day: int | None = setting(
-        None, at_least=1, vi="Số byte mỗi ngày (giờ Việt Nam).", en="Bytes a day (Vietnamese time)."
-    )
-    refused_bytes_per_day: int | None = setting(
-        None,
-        at_least=0,
-        vi="Số byte mỗi ngày của thông điệp bị từ chối được giữ trọn; hơn nữa chỉ giữ 64 KB đầu của mỗi thông điệp.",
-        en="Bytes a day of refused messages that are kept whole; beyond, only the first 64 KB of each.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PortalForm:
     """Whether a party may use the door in the national portal's own form, and how that answers it (docs/en/integrate.md)."""
 
@@ -307,13 +252,6 @@ class PortalForm:
         vi="error_code khi thành công, theo giá trị máy khách của bên này so sánh: 00 hoặc 0.",
         en="error_code of success, as this party's client compares it: 00 or 0.",
     )
-
-
-class SoapFaultStatus(StrEnum):
-    """With which HTTP status faults of SOAP are told (docs/decisions/0111)."""
-
-    ALWAYS_500 = "500"  # what toolkits of SOAP read a fault from
-    BY_HTTP = "http"  # what HTTP or the reading of the envelope is about keeps its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,6 +338,11 @@ def identifier_key(identifier: str) -> str:
     stay different; what is normalised is case and surrounding space. Aliases are declared in the profile.
     """
     return identifier.strip().upper()
+
+
+def is_told(party: Party) -> bool:
+    """Whether a party does not read our messages, and is told of dossiers as they stand."""
+    return party.receives is Receives.PUSH and party.connector not in {None, *READS_MESSAGES}
 
 
 class Parties:

@@ -11,9 +11,6 @@ from typing import Any
 
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Change, Dossier, MaHoSo, PartyId
-from gateway.core.parties import Party, Receives
-
-READS_MESSAGES = frozenset({"rest", "soap", "folder"})  # connectors that hand our messages over as they are
 
 CONTRADICTS = "DLV-046"  # the party confirmed what it was told, and says something else now
 
@@ -156,8 +153,3 @@ def agreeing(true: str | None, theirs: str | None) -> bool:
     if true is None or theirs is None or len(true) != _MOMENT or not theirs.isdecimal():
         return False
     return any(theirs == true[:digits].ljust(_MOMENT, "0") for digits in (8, 10, 12))
-
-
-def is_told(party: Party) -> bool:
-    """Whether a party does not read our messages, and is told of dossiers as they stand."""
-    return party.receives is Receives.PUSH and party.connector not in {None, *READS_MESSAGES}

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from gateway.core.alerts import Alarm, Alert
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import DeliveryId, DeliveryState, MaHoSo, PartyId
-from gateway.core.parties import Parties, Party
+from gateway.core.parties import Parties, Party, is_told
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import TURNS, DriftCause, DriftTurn, stopped
-from gateway.core.told import CONTRADICTS, Told, ToldNews, agreeing, compared, is_told
+from gateway.core.told import CONTRADICTS, Told, ToldNews, agreeing, compared
 from gateway.store import Lane, Store, View
 
 if TYPE_CHECKING:  # imported where they are used: counts and alerts need neither XML nor the network

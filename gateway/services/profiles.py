@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from connectors.table import SECRET, Common, Secret
+from gateway.core.allowed import PartyAllowance
 from gateway.core.model import PartyId
 from gateway.core.orders import ORDERS, PartyOrder, ordered
 from gateway.core.os_words import system_reason
@@ -32,7 +33,6 @@ from gateway.core.parties import (
     LanePolicy,
     Parties,
     Party,
-    PartyAllowance,
     PartyFiles,
     PortalForm,
     Receives,
@@ -41,11 +41,11 @@ from gateway.core.parties import (
     SignatureDemand,
     SignaturePolicy,
     SigningCertificate,
-    SoapFaultStatus,
     identifier_key,
 )
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.severity import Severity
+from gateway.core.soap_faults import SoapFaultStatus
 from gateway.core.unknown import unknown
 from gateway.core.written import KeyPath, Written, decode_toml, dotted, hints_of, nearest, read_toml, setting
 
@@ -510,11 +510,6 @@ def order_party(store: Store, name: PartyId, order: PartyOrder, *, who: str, rea
         facts = {"party": name, "version": version, "reason": reason}
         tx.note(LogLine(what=ORDERS[order].done, who=who, facts=facts), now)
     return made[0]
-
-
-def names_of(profiles: Iterable[tuple[PartyId, str | None]]) -> dict[PartyId, str]:
-    """What parties are called, by their profiles as they are kept; none is built for it."""
-    return {party: str(json.loads(text or "{}").get("name") or party) for party, text in profiles}
 
 
 def from_text(text: str) -> Party:

@@ -19,7 +19,7 @@ from gateway.core.date_forms import WIRE
 from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import KHONG_TIEP_NHAN, LifeRules, Reading, trace
 from gateway.core.model import DeliveryId, DeliveryState, Dossier, Fate, MaHoSo, PartyId
-from gateway.core.parties import Parties, Party, Receives
+from gateway.core.parties import Parties, Party, Receives, is_told
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.reconcile import (
     Disagreement,
@@ -30,7 +30,7 @@ from gateway.core.reconcile import (
     moment_to,
     stopped,
 )
-from gateway.core.told import COMPARED, CONTRADICTS, ToldNews, is_told
+from gateway.core.told import COMPARED, CONTRADICTS, ToldNews
 from gateway.store import SideBook, SidePair, Store, View
 
 PAGE = 2000  # dossiers of one snapshot

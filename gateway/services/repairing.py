@@ -19,10 +19,10 @@ from gateway.core.batches import BatchItemKind, BatchStep
 from gateway.core.effects import Files, Moves
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Change, Delivery, DeliveryId, DeliveryState, Dossier, MaHoSo, PartyId
-from gateway.core.parties import AfterFailure, Parties, Party, Receives
+from gateway.core.parties import AfterFailure, Parties, Party, Receives, is_told
 from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import Disagreement, DisagreementKind, DriftCause
-from gateway.core.told import Told, compared, is_told, packet_digest
+from gateway.core.told import Told, compared, packet_digest
 from gateway.store import Store, Tx, View
 from schemas.record import WORDS, HoSoRecord, record_of
 

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from gateway.core.alerts import Alarm, Alert, AlertGroup
 from gateway.core.allowances import Spent, day_of, used_up
+from gateway.core.allowed import NodeAllowance
 from gateway.core.deadlines import Deadline, DeadlineRules, Due, hand_over_due
 from gateway.core.lifecycle import LifeRules, Reading, trace
 from gateway.core.milestones import MilestoneKind
 from gateway.core.model import MaHoSo, PartyId
-from gateway.core.parties import NodeAllowance, Parties
+from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
 from gateway.core.unknown import unknown
 from gateway.store import Store, bring_up_to_date

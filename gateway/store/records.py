@@ -1,12 +1,16 @@
-"""What the store answers with, where the core has no type of its own for it. Frozen values."""
+"""What the store answers with, where the core has no type of its own for it. Frozen values.
+
+Structs and no dataclasses: such a class is made in a tenth of the time, and every command makes all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field, structs
 
 from gateway.core.model import (
     Basis,
@@ -23,8 +27,7 @@ from gateway.core.model import (
 from gateway.core.problems import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """One message on record, and how it stands. The problems are in its verdicts, the bytes under its digest."""
 
     id: MessageId
@@ -55,8 +58,7 @@ class Message:
     xpath: str | None  # of its first problem, without positions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortalSession:
+class PortalSession(Struct, frozen=True, kw_only=True):
     """A session at the door in the national portal's own form. Its token is known to its holder alone."""
 
     token_sha256: str
@@ -68,16 +70,14 @@ class PortalSession:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FiledBefore:
+class FiledBefore(Struct, frozen=True, kw_only=True):
     """What is on record of a dossier's filings."""
 
     first: MessageId  # the message that opened it, whoever sent that
     newest: tuple[MessageId, str] | None = None  # the last HS01 of the party that asks, and the digest of what it sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictRecord:
+class VerdictRecord(Struct, frozen=True, kw_only=True):
     """One judgement of a message. Never changed; a new judgement is a new one."""
 
     message: MessageId
@@ -92,8 +92,7 @@ class VerdictRecord:
     receipt: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(Struct, frozen=True, kw_only=True):
     """The open deliveries of one dossier to one party: what stands first, and how many wait behind it."""
 
     party: PartyId
@@ -104,8 +103,7 @@ class Lane:
     since: datetime  # when the first one was created
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """Failures of one cause, counted."""
 
     code: str
@@ -119,9 +117,12 @@ class Cause:
         default_factory=dict
     )  # of the problem: the commonest value of each, among the newest
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able but for its times."""
+        return structs.asdict(self)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+
+class Queue(Struct, frozen=True, kw_only=True):
     """How the outbox to one party stands."""
 
     party: PartyId
@@ -131,8 +132,7 @@ class Queue:
     failing_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxReader:
+class InboxReader(Struct, frozen=True, kw_only=True):
     """How far a party that pulls has come with its inbox."""
 
     party: PartyId
@@ -145,8 +145,7 @@ class InboxReader:
     same_up_to: int = 0  # its inbox is the one that it knew before the restore up to this position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentLine:
+class PaymentLine(Struct, frozen=True, kw_only=True):
     """Money asked for or paid, as one message told it."""
 
     ma_ho_so: MaHoSo
@@ -159,8 +158,7 @@ class PaymentLine:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartyVersion:
+class PartyVersion(Struct, frozen=True, kw_only=True):
     """One version of a party's profile."""
 
     id: PartyId
@@ -171,8 +169,7 @@ class PartyVersion:
     applied_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class Spoken(Struct, frozen=True, kw_only=True):
     """A version of a message type that a party sent and that was accepted: how often, and when last."""
 
     party: PartyId
@@ -182,8 +179,7 @@ class Spoken:
     last: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRecord:
+class CertificateRecord(Struct, frozen=True, kw_only=True):
     """What is known of a certificate, by whom it was vouched for, and until when that may be believed."""
 
     fingerprint: str  # SHA-256 of the DER, lower-case hex
@@ -195,8 +191,7 @@ class CertificateRecord:
     evidence: tuple[str, ...] = ()  # digests of the bodies it rests on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueRow:
+class CatalogueRow(Struct, frozen=True, kw_only=True):
     """One row of a code list."""
 
     danh_muc: str

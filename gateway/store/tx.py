@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from gateway.core import chain
@@ -968,7 +969,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         s = tables.portal_session
         mine = and_(s.c.party == session.party, s.c.account == session.account)
         self._connection.execute(delete(s).where(s.c.ends_at <= session.opened_at))
-        self._connection.execute(insert(s), asdict(session))
+        self._connection.execute(insert(s), structs.asdict(session))
         kept = select(s.c.token_sha256).where(mine).order_by(s.c.seen_at.desc(), s.c.token_sha256).limit(most)
         self._connection.execute(delete(s).where(mine, s.c.token_sha256.not_in(kept)))
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lienthong.web.serve")
 
-_LOADED = ("gateway.wiring", "gateway.web.app", "gateway.web.tls")
+_LOADED = ("gateway.opening", "gateway.wiring", "gateway.web.app", "gateway.web.tls")
 
 SETTLES_EVERY_S = 2.0  # how often a process that doubts the clock looks whether somebody vouches for it
 _WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
@@ -167,14 +167,14 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None:
-    from gateway import wiring  # noqa: PLC0415 - loads every library; the parent stays small
+    from gateway import opening, wiring  # noqa: PLC0415 - load every library; the parent stays small
     from gateway.services.lines import start_logging  # noqa: PLC0415
     from gateway.web.app import App  # noqa: PLC0415
     from gateway.web.tls import server_context  # noqa: PLC0415
 
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)
-    store = wiring.await_store(loaded, tell_of_waiting(line), at_door=True)
+    store = opening.await_store(loaded, tell_of_waiting(line), at_door=True)
     clock = wiring.node_clock(store, job.clock)
     app = App(wiring.build(settings, store), settings, shared=job.shared, clock=clock)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET

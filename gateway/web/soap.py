@@ -23,8 +23,9 @@ from lxml import etree
 from gateway.core.allowances import HEAD_BYTES
 from gateway.core.limits import DocumentLimits
 from gateway.core.model import Acknowledgement, BodyForm, Caller, Channel, Envelope, Fate, MaHoSo
-from gateway.core.parties import Party, SoapFaultStatus
+from gateway.core.parties import Party
 from gateway.core.problems import Problem, Side, Stopped
+from gateway.core.soap_faults import SoapFaultStatus
 from gateway.core.stored_files import is_digest
 from gateway.documents import parse_bytes
 from gateway.services.intake import new_message_id

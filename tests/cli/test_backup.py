@@ -13,11 +13,12 @@ import pytest
 from gateway.core.ledger import LogLine
 from gateway.core.model import DeliveryState
 from gateway.core.problems import Stopped
+from gateway.opening import open_store, store_at
 from gateway.services.backups import KIND
 from gateway.services.feed import page
 from gateway.settings import load
 from gateway.store.dumps import dump_line, dump_tables, picture
-from gateway.wiring import build, open_store, store_at
+from gateway.wiring import build
 from signing.jws import Jws, sign_jws
 
 HS01, HS03, HS11 = (

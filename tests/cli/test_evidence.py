@@ -17,7 +17,7 @@ import pki
 import pytest
 from patience import PATIENCE_S
 
-from gateway import wiring
+from gateway import opening, wiring
 from gateway.cli import main
 from gateway.cli.run import refresh_trust
 from gateway.core import chain
@@ -37,7 +37,7 @@ def packed(office_template, tmp_path_factory):
     folder = tmp_path_factory.mktemp("goi") / "nut"
     shutil.copytree(office_template, folder)
     loaded = load(folder / "lienthong.toml", {})
-    gate = wiring.build(loaded.settings, wiring.open_store(loaded))
+    gate = wiring.build(loaded.settings, opening.open_store(loaded))
     asyncio.run(refresh_trust(gate, loaded.settings, force=True))
     gate = wiring.renewed(gate, loaded.settings)
     now = datetime.now(UTC)

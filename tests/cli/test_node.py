@@ -13,9 +13,9 @@ from cryptography import x509
 from gateway.cli.command import CommandRun
 from gateway.core.addresses import host_and_port
 from gateway.core.problems import Stopped
+from gateway.opening import store_at
 from gateway.settings import load
 from gateway.web.serve import reserve
-from gateway.wiring import store_at
 
 
 def test_init_makes_a_node_that_its_own_commands_accept(cli, tmp_path):

@@ -13,8 +13,8 @@ from owed import Clock, Owing
 from patience import PATIENCE_S
 from shapes import PARTNERS, SECRET, SHAPES, profile
 
+from gateway.opening import open_store
 from gateway.settings import load
-from gateway.wiring import open_store
 
 CALLS = {
     "cong-quoc-gia-lgsp": ["login", "phien", "tao-moi"],

@@ -19,10 +19,10 @@ from gateway.core.allowances import (
     keep_beginnings,
     used_up,
 )
+from gateway.core.allowed import NodeAllowance, PartyAllowance
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import Ledger, LedgerEntry
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate, Finding, MessageId
-from gateway.core.parties import NodeAllowance, PartyAllowance
 
 NODE = NodeAllowance(messages_per_s=3.0, burst=5, bytes_per_day=1000, refused_bytes_per_day=300)
 A, B = party("a"), party("b", allowance=PartyAllowance(bytes_per_day=50, refused_bytes_per_day=0))

@@ -8,13 +8,12 @@ from datetime import timedelta
 import pytest
 from parties_known import parties, party
 
+from gateway.core.allowed import NodeAllowance, PartyAllowance
 from gateway.core.code_shapes import CodeShape, code_pattern
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
-    NodeAllowance,
     Parties,
-    PartyAllowance,
     PortalForm,
     Receives,
     RetryPolicy,

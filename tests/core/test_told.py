@@ -11,7 +11,7 @@ from parties_known import party
 
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Change, MaThongDiep, MessageId, PartyId
-from gateway.core.parties import Receives
+from gateway.core.parties import Receives, is_told
 from gateway.core.problems import catalogue
 from gateway.core.told import (
     CONTRADICTS,
@@ -22,7 +22,6 @@ from gateway.core.told import (
     agreeing,
     compared,
     differing,
-    is_told,
     packet_digest,
 )
 

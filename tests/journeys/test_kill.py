@@ -15,8 +15,8 @@ import pytest
 from patience import PATIENCE_S, eventually
 
 from gateway.core.model import DeliveryState
+from gateway.opening import open_store
 from gateway.settings import load
-from gateway.wiring import open_store
 
 pytestmark = pytest.mark.journey
 

@@ -11,7 +11,7 @@ import pki
 import pytest
 from test_soap import b64, call, enveloped, fault, operation
 
-from gateway.core.parties import PartyAllowance
+from gateway.core.allowed import PartyAllowance
 from gateway.services.intake import recheck
 from gateway.services.watch import alerts
 

@@ -26,10 +26,10 @@ from patience import PATIENCE_S
 from connectors.http import HttpLine
 from connectors.registry import installed
 from gateway import wiring
+from gateway.core.allowed import PartyAllowance
 from gateway.core.parties import (
     Credentials,
     Parties,
-    PartyAllowance,
     PortalForm,
     SignatureDemand,
     SignaturePolicy,

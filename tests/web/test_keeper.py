@@ -20,7 +20,7 @@ from agency import agency
 from patience import PATIENCE_S, eventually
 from test_crashes import HOLE
 
-from gateway import wiring
+from gateway import opening, wiring
 from gateway.core.model import Caller, Channel, DeliveryState, Envelope, Fate
 from gateway.core.problems import Stopped
 from gateway.services import intake
@@ -54,7 +54,7 @@ def test_an_answer_that_ends_the_process_is_read_once_and_holds_its_own_lane(tmp
     with agency() as there:
         node = nodes.Node(tmp_path / "node", agency=there.url, settings={"work": {"lease_s": 3}}).prepare()
         loaded = load(node.folder / "lienthong.toml", {})
-        store = wiring.open_store(loaded)
+        store = opening.open_store(loaded)
         gate = wiring.build(loaded.settings, store)
         bad, *good = [mail.nop(mail.ma_ho_so("so-tu-phap"), to="so-tu-phap") for _ in range(3)]
         ma = re.search(rb"MaThongDiep>([^<]+)<", bad).group(1).decode()

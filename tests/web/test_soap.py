@@ -18,7 +18,8 @@ from patience import PATIENCE_S
 from requests import Session
 from zeep.wsse.username import UsernameToken
 
-from gateway.core.parties import Credentials, SoapFaultStatus
+from gateway.core.parties import Credentials
+from gateway.core.soap_faults import SoapFaultStatus
 from gateway.web import answers, soap
 
 NS = answers.NAMESPACE

@@ -24,7 +24,7 @@ from requests import Session
 from zeep import Client
 from zeep.transports import Transport
 
-from gateway.core.parties import PartyAllowance
+from gateway.core.allowed import PartyAllowance
 from gateway.core.problems import Lang, catalogue
 from gateway.store import Store, open_engine
 

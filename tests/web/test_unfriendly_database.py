@@ -14,7 +14,7 @@ from patience import PATIENCE_S, eventually
 from sqlalchemy import event, make_url
 from wires import Wire
 
-from gateway import wiring
+from gateway import opening
 from gateway.core.problems import Stopped
 from gateway.settings import LoadedSettings
 from gateway.store import Store, line, open_engine
@@ -162,7 +162,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(pos
     told = []
     try:
         with ThreadPoolExecutor(1) as aside:
-            waiting = aside.submit(wiring.await_store, loaded, told.append, at_door=True)
+            waiting = aside.submit(opening.await_store, loaded, told.append, at_door=True)
             assert eventually(lambda: any("Waiting for it" in words for words in told))
             wire.to = f"{url.query['host']}/.s.PGSQL.5432"
             store = waiting.result(PATIENCE_S)
@@ -171,6 +171,6 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(pos
         at_once = replace(loaded, settings=replace(loaded.settings, database=replace(database, wait_s=0.0)))
         wire.to = "/nowhere"
         with pytest.raises(Stopped, match="SYS-030"):
-            wiring.await_store(at_once, told.append, at_door=False)
+            opening.await_store(at_once, told.append, at_door=False)
     finally:
         wire.close()
