@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.core.allowances import Spent, day_of
 from gateway.core.model import PartyId
 from gateway.services.intake import Gate
+from gateway.services.lines import note
 from gateway.settings import Settings
 from gateway.store import Store, StoreError
 from gateway.web import check_page, docs, dvcqg, files, health, kit, manual, rest, soap
@@ -193,16 +194,15 @@ class App:
     def _note(self, exchange: Exchange, status: int, took_s: float) -> None:
         self.door.metrics.request(exchange.request.method, exchange.route, status, took_s)
         if exchange.told and self.door.settings.door.access_log and log.isEnabledFor(logging.INFO):
-            log.info(
+            note(
+                log,
                 "answered",
-                extra={
-                    "method": exchange.request.method,
-                    "route": exchange.route or "–",
-                    "status": status,
-                    "took_ms": round(took_s * 1000, 1),
-                    "party": exchange.identity.party.id if exchange.identity else None,
-                    "correlation_id": exchange.correlation_id,
-                },
+                method=exchange.request.method,
+                route=exchange.route or "–",
+                status=status,
+                took_ms=round(took_s * 1000, 1),
+                party=exchange.identity.party.id if exchange.identity else None,
+                correlation_id=exchange.correlation_id,
             )
 
 

@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from aiohttp import ClientConnectionError, ClientPayloadError, web
@@ -138,14 +139,16 @@ class Exchange:
     @property
     def peer(self) -> str:
         """The address at the other end of the connection; empty when it is gone."""
-        name = self.request.transport.get_extra_info("peername") if self.request.transport else None
+        transport = self.request.transport
+        name = None if transport is None else transport.get_extra_info("peername")
         return str(name[0]) if isinstance(name, tuple) and name else ""
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session, when the connection ends in this process."""
-        found = self.request.transport.get_extra_info("ssl_object") if self.request.transport else None
-        return found if found is not None else None
+        transport = self.request.transport
+        found: ssl.SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
+        return found
 
     @property
     def is_private(self) -> bool:
@@ -180,9 +183,10 @@ class Exchange:
         if self.request._version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001 - `version` would keep what it read
             self.request._version = HttpVersion11  # noqa: SLF001 - aiohttp answers in the version asked in, whatever it is
             raise refuse("SYS-106", close=True)
-        for name in _ONCE:
-            if len(headers.getall(name, [])) > 1:
-                raise refuse("SYS-108", header=name, close=True)
+        if len({name.lower() for name in headers}) < len(headers):  # some name stands twice: most may
+            for name in _ONCE:
+                if len(headers.getall(name, [])) > 1:
+                    raise refuse("SYS-108", header=name, close=True)
         codings = headers.getall("Transfer-Encoding", [])
         if codings and ([c.strip().lower() for c in codings] != ["chunked"] or self.request.version < (1, 1)):
             raise refuse("SYS-105", found=", ".join(codings), close=True)
@@ -206,14 +210,11 @@ class Exchange:
         coding = headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("identity", ""):
             raise refuse("SYS-104", found=coding, close=True)
-        name, _, rest = headers.get("Content-Type", "").partition(";")
-        name = name.strip().lower()
+        name, foreign = _content_type(headers.get("Content-Type", ""))
         if name not in types:
             raise refuse("SYS-102", found=name or "–", expected=sorted(types))
-        for parameter in rest.split(";"):
-            key, _, value = parameter.partition("=")
-            if key.strip().lower() == "charset" and value.strip().strip('"').lower() not in ("utf-8", "utf8"):
-                raise refuse("SYS-103", found=value.strip().strip('"'))
+        if foreign is not None:
+            raise refuse("SYS-103", found=foreign)
         return name
 
     async def body(self, most: int, *, known: Callable[[bytes, bool], bool] | None = None) -> Body:
@@ -225,6 +226,19 @@ class Exchange:
         """
         if self.request.headers.get("Expect") and (self.request.content_length or 0) > most:
             raise refuse("SYS-101", limit_bytes=most, close=True)  # the sender asked first: it need not send it
+        content = self.request.content
+        here = (
+            content.is_eof() and content.exception() is None and known is None and "Expect" not in self.request.headers
+        )
+        # Most bodies have come with their head: nothing to wait for, and nobody to watch.
+        data = content.read_nowait() if here else await self._awaited(most, known)
+        total = len(data)
+        if total > most:
+            data, total = data[: min(HEAD_BYTES, most)], most + 1
+        return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
+
+    async def _awaited(self, most: int, known: Callable[[bytes, bool], bool] | None) -> bytes:
+        """The body as it comes, or somewhat more than ``most`` bytes of it."""
         content = self.request.content
         chunks: list[bytes] = []
         total = 0
@@ -238,10 +252,7 @@ class Exchange:
                     known = None
                 if not chunk:
                     break
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if total > most:
-            data, total = data[: min(HEAD_BYTES, most)], most + 1
-        return Body(data=data, digest=hashlib.sha256(data).hexdigest(), total_bytes=total, most=most)
+        return b"".join(chunks)
 
     @property
     def watch(self) -> BodyWatch:
@@ -300,9 +311,7 @@ class Exchange:
         self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
     ) -> web.Response:
         """A response of ours; the door adds what every answer carries."""
-        return web.Response(
-            status=status, body=body, headers=CIMultiDict({**(headers or {}), "Content-Type": content_type})
-        )
+        return web.Response(status=status, body=body, headers={**(headers or {}), "Content-Type": content_type})
 
     def kept(
         self, body: bytes, content_type: str, headers: Mapping[str, str], *, digest: str | None = None
@@ -357,6 +366,18 @@ class Exchange:
         if refusal.close or not self.request.content.is_eof():
             response.force_close()
         return response
+
+
+@lru_cache(maxsize=256)
+def _content_type(value: str) -> tuple[str, str | None]:
+    """The media type, and a charset that is not ours."""
+    name, _, rest = value.partition(";")
+    for parameter in rest.split(";"):
+        key, _, said = parameter.partition("=")
+        charset = said.strip().strip('"')
+        if key.strip().lower() == "charset" and charset.lower() not in ("utf-8", "utf8"):
+            return name.strip().lower(), charset
+    return name.strip().lower(), None
 
 
 def decoded(raw: str, name: str) -> str:

@@ -52,6 +52,7 @@ class RouteTable:
         """Raises ValueError for two routes of one method and address."""
         self._routes = tuple(routes)
         self._root = _planted(self._routes)
+        self._plain = {(route.method, route.address): route for route in self._routes if "{" not in route.address}
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes)
@@ -72,6 +73,9 @@ class RouteTable:
         exchange.path = path
         if not path.startswith("/"):
             raise refuse("SYS-112")
+        if (plain := self._plain.get((request.method, path))) is not None:
+            exchange.route = path
+            return plain
         node = self._root
         variables: dict[str, str] = {}
         template: list[str] = []

@@ -9,7 +9,7 @@ import threading
 import pytest
 from patience import PATIENCE_S, eventually
 
-from gateway.services.lines import LineWriter, Wording
+from gateway.services.lines import LineWriter, Wording, note
 
 
 @pytest.fixture
@@ -170,3 +170,24 @@ def test_what_standard_error_cannot_show_is_replaced(written, monkeypatch):
     log.info("Nguyễn")
     handler.flush()
     assert reader.content.endswith(b"event=Nguy\\u1ec5n\n")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_line_noted_without_its_place_says_what_a_line_of_logging_says(as_json):
+    lines = []
+
+    class Told(logging.Handler):
+        def emit(self, record):
+            record.created = 1_767_225_600.25
+            lines.append(self.format(record))
+
+    said = {"status": 201, "took_ms": 1.5, "party": None, "route": "/v1/messages"}
+    log = logging.Logger("lienthong.test")  # noqa: LOG001 - one of its own, which nobody else hears
+    handler = Told()
+    handler.setFormatter(Wording(as_json=as_json))
+    log.addHandler(handler)
+    log.info("answered", extra=said)
+    note(log, "answered", **said)
+    assert lines[0] == lines[1]
+    assert "2026-01-01T00:00:00.25" in lines[0]
+    assert "status" in lines[0]
