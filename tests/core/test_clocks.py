@@ -1,7 +1,10 @@
 """The time of a process: the machine's clock as long as it agrees with the log and with the seconds that really passed."""
 
+import ctypes
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -112,12 +115,12 @@ def test_a_paused_machine_is_believed_once_a_time_service_has_set_its_clock_on()
     machine.set(timedelta(hours=3))
     for _ in range(3):
         machine.passes(2)
-        assert not clock.settle(NOON, None)
+        assert clock.settle(NOON, None) is False
     assert clock.doubt().code == "SYS-078"
     machine.kept = True
     assert clock.settle(NOON, None)
     assert (clock.doubt(), clock().timestamp()) == (None, machine.now)
-    assert not clock.settle(NOON, None)  # there was nothing to settle
+    assert clock.settle(NOON, None) is False  # there was nothing to settle
     machine.set(DAY)  # by hand: the kernel takes its word back in the same moment
     machine.kept = False
     assert not clock.settle(NOON, None)
@@ -171,8 +174,42 @@ def test_what_was_confirmed_on_another_machine_or_before_the_last_start_counts_f
     assert not clock.settle(NOON, confirmed)
 
 
-def test_the_kernel_is_asked_and_says_yes_or_no():
+@pytest.mark.parametrize(("short_s", "believed"), [(59, True), (60, True), (61, False)])
+def test_a_time_service_may_be_a_minute_before_the_log(short_s, believed):
+    machine = Machine()
+    clock = machine.clock()
+    machine.set(DAY)
+    machine.kept = True
+    assert clock.settle(NOON + DAY + timedelta(seconds=short_s), None) is believed
+
+
+@pytest.mark.parametrize(("said", "kept"), [(0, True), (1, True), (4, True), (5, False), (-1, False)])
+def test_the_kernel_is_only_asked_and_its_word_for_not_synchronised_is_a_no(said, kept, monkeypatch):
+    class Kernel:
+        def adjtimex(self, asked):
+            assert not any(asked.raw)  # no mode: nothing is set
+            return said
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Kernel())
+    assert kept_by_time_service() is kept
+
+
+def test_a_system_that_cannot_be_asked_vouches_for_nothing(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert kept_by_time_service() is False
+
+
+def test_the_kernel_of_this_machine_says_yes_or_no():
     assert kept_by_time_service() in (True, False)
+
+
+def test_a_machine_is_named_by_a_digest_or_by_a_dash(monkeypatch):
+    def away(_):
+        raise FileNotFoundError
+
+    assert re.fullmatch("[0-9a-f]{16}|–", ClockStart(1.0, 2.0).facts()["machine"])
+    monkeypatch.setattr(Path, "read_bytes", away)
+    assert ClockStart(1.0, 2.0).facts()["machine"] == "–"
 
 
 def test_the_machines_own_clocks_agree_with_themselves():

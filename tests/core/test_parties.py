@@ -13,7 +13,9 @@ from gateway.core.code_shapes import CodeShape, code_pattern
 from gateway.core.model import PartyId
 from gateway.core.parties import (
     Credentials,
+    DeskOrders,
     Parties,
+    PartyFiles,
     PortalForm,
     Receives,
     RetryPolicy,
@@ -67,6 +69,32 @@ def test_what_a_party_may_send_where_nobody_says_otherwise_and_how_little_that_m
     own = {f.name: (f.default, f.metadata["at_least"], f.metadata["at_most"]) for f in fields(PartyAllowance)}
     assert own == {name: (None, *bounds[1:]) for name, bounds in node.items() if name in own}
     assert list(own) == [name for name in node if name != "strangers_per_s"]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "locked", "paused", "is_open", "called"),
+    [
+        (True, False, False, True, True),
+        (True, False, True, True, False),
+        (True, True, False, False, False),
+        (True, True, True, False, False),
+        (False, False, False, False, False),
+        (False, True, False, False, False),
+    ],
+)
+def test_a_party_is_open_unless_its_file_or_the_desk_locks_it_and_called_unless_it_is_paused(
+    enabled, locked, paused, is_open, called
+) -> None:
+    desk = DeskOrders(locked="khóa" if locked else None, paused="tạm dừng" if paused else None)
+    one = party("a", enabled=enabled, desk=desk)
+    assert (one.open, one.called) == (is_open, called)
+
+
+def test_a_party_may_be_denied_every_file_and_not_less() -> None:
+    bounds = {
+        f.name: (f.metadata["at_least"], f.metadata["at_most"]) for f in fields(PartyFiles) if f.name == "quota_mb"
+    }
+    assert bounds == {"quota_mb": (0, None)}
 
 
 @pytest.mark.parametrize(
