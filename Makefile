@@ -25,8 +25,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Twice as many workers as cores and one more, since tests wait for processes and answers; eight at most, each has databases of its own.
-WORKERS := -n $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -lt 4 ] && echo $$((2 * n + 1)) || echo 8) --dist worksteal
+# Two workers more than cores, since tests wait for processes and answers; eight at most: each collects, and has databases of its own.
+WORKERS := -n $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -lt 6 ] && echo $$((n + 2)) || echo 8) --dist worksteal
 
 # Whatever the environment says, bytecode is kept: the suite starts hundreds of processes, each of which would compile the gateway.
 export PYTHONDONTWRITEBYTECODE :=

@@ -97,11 +97,15 @@ def test_a_channel_is_told_what_it_wants(severity: Urgency, alarms: list[Alarm],
         ("22:00-06:00", False),
         ("14:00-06:00", True),
         ("16:00-15:01", True),
+        ("15:00-06:00", True),
+        ("22:00-15:00", False),
+        ("15:00-15:00", False),  # no hours at all
     ],
 )
 def test_quiet_hours_are_of_viet_nam_and_go_over_midnight(span: str, quiet: bool) -> None:
     begins, ends = (time.fromisoformat(at) for at in span.split("-"))
     assert NoticeRules(channel="thu", quiet=(begins, ends)).is_quiet(NOW) is quiet
+    assert RULES.is_quiet(NOW) is False
 
 
 def test_in_quiet_hours_only_what_is_urgent_comes_and_the_rest_waits() -> None:
@@ -126,19 +130,21 @@ def test_a_summary_is_due_once_a_day_from_its_time_on() -> None:
     assert rules.summary_due(NOW - timedelta(minutes=31), NOW - timedelta(minutes=30))
     assert not rules.summary_due(NOW - timedelta(minutes=30), NOW)
     assert rules.summary_due(NOW, NOW + 24 * HOUR)
-    assert not RULES.summary_due(NOW - 48 * HOUR, NOW)
+    assert RULES.summary_due(NOW - 48 * HOUR, NOW) is False
     quiet = NoticeRules(channel="thu", summary_at=time(14, 30), quiet=(time(14), time(16)))
     assert not quiet.summary_due(NOW - 24 * HOUR, NOW)
 
 
 def in_words(notice: Notice) -> tuple[str, str, dict[str, object]]:
     said = worded(notice, node="H19.900", node_name="Trục", now=NOW, named=lambda party: f"{party} (Sở)")
+    assert b"\\u" not in said.body  # letters as they are
     return said.subject, said.text, json.loads(said.body)
 
 
 def test_a_notice_says_in_both_languages_what_is_new_more_urgent_and_over() -> None:
     (held,), (drift,) = groups(Alarm.LANE_HELD, number=3), groups(Alarm.DRIFT)
-    notice = Notice(kind=NoticeKind.NEWS, new=(held,), worse=(drift,), over=(told(groups(Alarm.UNCERTAIN)[0]),))
+    gone = told(groups(Alarm.UNCERTAIN)[0])
+    notice = Notice(kind=NoticeKind.NEWS, new=(held,), worse=(drift,), over=(gone,))
     subject, text, body = in_words(notice)
     assert subject == ("[Liên Thông H19.900] 1 việc mới, 1 việc gấp hơn, 1 việc đã hết / 1 new, 1 more urgent, 1 over")
     for part in (
@@ -164,6 +170,19 @@ def test_a_notice_says_in_both_languages_what_is_new_more_urgent_and_over() -> N
             "acknowledged": False,
         }
     ]
+    assert body["over"] == [
+        {
+            "id": gone.alert,
+            "alarm": "uncertain",
+            "severity": gone.severity.value,
+            "party": "so",
+            "party_named": "so (Sở)",
+            "cause": gone.cause,
+            "count": 1,
+            "told_at": (NOW - HOUR).isoformat(),
+        }
+    ]
+    assert "Nothing needs a person." not in text
     assert "Nguyễn Văn A" not in subject + text + json.dumps(body, ensure_ascii=False)  # neither subjects nor facts
 
 
@@ -173,6 +192,7 @@ def test_a_summary_and_a_test_say_what_they_are() -> None:
     )
     assert "tình hình trong ngày: NGAY 1, hôm nay 1 / daily summary: NOW 1, today 1" in subject
     assert ("Đang có:" in text, len(body["standing"])) == (True, 2)  # type: ignore[arg-type]
+    assert "Nothing needs a person." not in text
     subject, text, _ = in_words(Notice(kind=NoticeKind.SUMMARY))
     assert ("không có việc nào / daily summary: nothing" in subject, "Nothing needs a person." in text) == (True, True)
     assert "thử kênh báo tin / test of a notice channel" in in_words(Notice(kind=NoticeKind.TEST))[0]
@@ -181,7 +201,9 @@ def test_a_summary_and_a_test_say_what_they_are() -> None:
 
 def test_a_long_list_is_cut_and_says_so_and_what_was_taken_on_and_what_is_to_come_is_named() -> None:
     many = tuple(g for n in range(MOST + 3) for g in groups(Alarm.DRIFT, party=f"p{n}"))
-    assert "… còn 3 nữa" in in_words(Notice(kind=NoticeKind.NEWS, new=many))[1]
+    cut = in_words(Notice(kind=NoticeKind.NEWS, new=many))[1]
+    assert ("… còn 3 nữa" in cut, cut.count(" · lâu nhất ")) == (True, 50)
+    assert "… còn 1 nữa" in in_words(Notice(kind=NoticeKind.NEWS, new=many[: MOST + 1]))[1]
     assert "…" not in in_words(Notice(kind=NoticeKind.NEWS, new=many[:MOST]))[1]
     taken = in_words(Notice(kind=NoticeKind.SUMMARY, standing=tuple(groups(Alarm.DRIFT, acknowledged=True))))[1]
     assert "đã có an nhận" in taken
@@ -192,7 +214,13 @@ def test_a_long_list_is_cut_and_says_so_and_what_was_taken_on_and_what_is_to_com
 
 @pytest.mark.parametrize(
     ("span", "said"),
-    [(timedelta(seconds=59), "59 giây"), (timedelta(minutes=1), "1 phút"), (HOUR, "1 giờ"), (24 * HOUR, "1 ngày")],
+    [
+        (timedelta(0), "0 giây"),
+        (timedelta(seconds=59), "59 giây"),
+        (timedelta(minutes=1), "1 phút"),
+        (HOUR, "1 giờ"),
+        (24 * HOUR, "1 ngày"),
+    ],
 )
 def test_ages_are_told_in_their_largest_unit(span: timedelta, said: str) -> None:
     one = Alert(alarm=Alarm.DRIFT, party=PartyId("so"), subject="x", since=NOW - span, facts={})

@@ -37,7 +37,9 @@ def test_what_can_be_ordered_follows_from_how_a_party_stands(party, orders, is_o
         if order.value not in orders:
             with pytest.raises(Stopped) as stop:
                 ordered(party, order, "x", NOW)
-            assert [problem.code for problem in stop.value.problems] == ["SYS-173"]
+            (problem,) = stop.value.problems
+            assert (problem.code, problem.facts["party"]) == ("SYS-173", "so")
+            assert problem.facts["why_vi"] != problem.facts["why_en"]
 
 
 def test_an_order_changes_what_the_desk_says_and_nothing_else():
