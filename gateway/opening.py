@@ -7,13 +7,14 @@ from time import monotonic, sleep
 
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.settings import LoadedSettings, database_url
-from gateway.store import BUSY_TIMEOUT_S, SchemaMismatch, Store, StoreError, open_engine
+from gateway.store import BUSY_TIMEOUT_S, CACHE_MIB, SchemaMismatch, Store, StoreError, open_engine
 from gateway.store.archives import Archives
 
 AWAY = frozenset(
     {"connection", "connections", "lock", "read-only"}
 )  # what ends without anybody changing the configuration
 AWAY_TOLD_S = 10.0
+WORK_CACHE_MIB = 8  # its readers look through much, once: what a connection keeps goes with the door's next commit
 READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
 
 
@@ -40,6 +41,7 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
                 busy_timeout_s=database.lock_s,
                 write_s=database.silence_s,
                 read_s=database.silence_s if at_door else database.silence_s * READS_S,
+                cache_mib=CACHE_MIB if at_door else WORK_CACHE_MIB,
             )
             store.archives = Archives(loaded.settings.archive.folder)
             return store
@@ -56,12 +58,17 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
 
 
 def store_at(
-    url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, write_s: float | None = None, read_s: float | None = None
+    url: str,
+    *,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    write_s: float | None = None,
+    read_s: float | None = None,
+    cache_mib: int = CACHE_MIB,
 ) -> Store:
     """The database at this address; how long is waited as of ``open_engine``. Raises Stopped as :func:`open_store`."""
     engine = None
     try:
-        engine = open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s)
+        engine = open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s, cache_mib=cache_mib)
         return Store(engine)
     except SchemaMismatch as error:
         if engine is not None:

@@ -22,9 +22,9 @@ from gateway.core.problems import Lang, Problem, Stopped
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from gateway.core.alerts import AlertGroup
+    from gateway.core.alerts import Alarm, AlertGroup
     from gateway.core.clocks import NodeClock
-    from gateway.core.model import Acknowledgement, Envelope
+    from gateway.core.model import Acknowledgement, Envelope, PartyId
     from gateway.services.batches import BatchActs
     from gateway.services.certificate_status import Refreshed
     from gateway.services.intake import Gate
@@ -231,7 +231,7 @@ class Desk:
         self.now: Callable[[], datetime] = clock or _now
         self.clock = clock
         self.doubt: Callable[[], Problem | None] = (lambda: None) if clock is None else clock.doubt
-        self.alerted: dict[str, AlertGroup] = {}
+        self.alerted: dict[str, tuple[Alarm, PartyId]] = {}  # and not their alerts, of which there may be very many
         self.preparing: asyncio.Task[int] | None = None
         self.persons = Persons()
         self.spending = Spending(settings.allowance)
@@ -491,12 +491,10 @@ class Desk:
                 told = {"alarm": str(group.alarm), "alert": name, "count": len(group.alerts), **facts}
                 log.warning("somebody should look: %s", group.alarm, extra={**told, "severity": str(group.severity)})
         current = {group.id for group in groups}
-        for name, group in self.alerted.items():
+        for name, (alarm, party) in self.alerted.items():
             if name not in current:
-                log.warning(
-                    "over: %s", group.alarm, extra={"alarm": str(group.alarm), "alert": name, "party": group.party}
-                )
-        self.alerted = news
+                log.warning("over: %s", alarm, extra={"alarm": str(alarm), "alert": name, "party": party})
+        self.alerted = {name: (group.alarm, group.party) for name, group in news.items()}
         await self._notify(groups)
         await asyncio.to_thread(forget_recovered, gate.store, groups)
 

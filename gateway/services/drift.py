@@ -209,7 +209,7 @@ def drift_alerts(store: Store, parties: Sequence[Party], now: datetime, patience
     """Dossiers that a party has not known the newest of for so long, or believes otherwise: one group for each party."""
     for party in parties:
         with store.read() as view:
-            lanes = [lane for lane in view.lanes(party=party.id, limit=MOST) if now - lane.since > patience]
+            lanes = view.lanes(party=party.id, before=now - patience, limit=MOST)
             otherwise = view.believed_otherwise(party.id, MOST)
         for lane in lanes:
             facts = {"delivery": lane.first.id, "state": lane.first.state.value}

@@ -21,6 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
+CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
 
 
@@ -31,11 +32,13 @@ def open_engine(
     write_s: float | None = None,
     read_s: float | None = None,
     pool_size: int = 4,
+    cache_mib: int = CACHE_MIB,
 ) -> Engine:
     """An engine for ``sqlite:///path`` (a file, never memory) or ``postgresql://…``. Connects to nothing yet.
 
     ``write_s`` and ``read_s``: how long one statement of a writer (its commit, too) and of a reader may take before the
-    connection is given up, on a server; None: a person waits for it. Raises ValueError for any other URL.
+    connection is given up, on a server; None: a person waits for it. ``cache_mib``: what each connection to a file may keep of
+    its pages. Raises ValueError for any other URL.
     """
     try:
         target = make_url(url)
@@ -47,14 +50,14 @@ def open_engine(
             raise ValueError("the gateway keeps its records in a file: sqlite:///path/to/lienthong.db")
         if target.query:
             raise ValueError("the address of a file takes no parameters")
-        return _open_sqlite(url, busy_timeout_s, pool_size)
+        return _open_sqlite(url, busy_timeout_s, pool_size, cache_mib)
     if backend == "postgresql":
         target = target.set(drivername="postgresql+psycopg")
         return _open_postgresql(target, busy_timeout_s, write_s, read_s, pool_size)
     raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
 
 
-def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
+def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -81,7 +84,7 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int) -> Engine:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")  # what is taken out is overwritten, not only left out
         cursor.execute("PRAGMA temp_store=MEMORY")
-        cursor.execute("PRAGMA cache_size=-32768")  # KiB
+        cursor.execute(f"PRAGMA cache_size=-{1024 * cache_mib}")  # KiB
         cursor.execute(
             "PRAGMA wal_autocheckpoint=4000"
         )  # pages; a checkpoint syncs the file, a tray is about 100 pages

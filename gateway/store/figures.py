@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,12 +16,10 @@ from sqlalchemy import (
     String,
     and_,
     case,
-    distinct,
     func,
     literal_column,
     or_,
     select,
-    union_all,
 )
 
 from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, hand_over_due
@@ -35,6 +34,7 @@ _f = tables.milestone.alias("first")  # the row of a dossier's beginning
 ONLINE = "2"  # KenhThucHien
 _UNKNOWN = literal_column(f"'{UNKNOWN}'", String)  # no parameter: PostgreSQL would not know it again in GROUP BY
 _INSTANT = timedelta(microseconds=1)
+SLICE: Final = 10_000  # rows that one statement groups: SQLite sorts them in memory, all that are grouped at once
 _BESIDE = ("HS02", "HS17", "HS18", "HS19", "HS20")  # about a dossier without being events of its life
 
 Groups = dict[tuple[str, ...], Tally]
@@ -115,14 +115,14 @@ class Figures:
         asked = _PeriodQuestions(period, tuple(by), agency)
         groups: Groups = {}
         for question, enter in (
-            (asked.done(), _enter_done),
+            *((one, _enter_done) for one in asked.done()),
             (asked.stays(), _enter_stay),
             (asked.supplements(), _enter_supplement),
             (asked.transfers(), _enter_transfer),
-            (asked.standing(), _enter_standing),
+            *((one, _enter_standing) for one in asked.standing()),
             (asked.messages(), _enter_messages),
         ):
-            for row in self._all(question):
+            for row in self._sliced(question):
                 enter(groups.setdefault(asked.names(row), Tally()), row)
         self._late_hand_overs(asked, rules, groups)
         return dict(sorted((names, tally) for names, tally in groups.items() if any(tally.counts().values())))
@@ -130,27 +130,48 @@ class Figures:
     def _late_hand_overs(self, asked: _PeriodQuestions, rules: DeadlineRules, groups: Groups) -> None:
         limit = timedelta(hours=rules.hand_over_h)
         if not rules.hand_over_in_working_hours:
-            for row in self._all(asked.hand_overs(limit)):
+            for row in self._sliced(asked.hand_overs(limit)):
                 groups.setdefault(asked.names(row), Tally()).hand_over_late += row.number
             return
-        for row in self._all(asked.long_hand_overs(limit)):  # nights and days off are no arithmetic of a database
+        for row in self._sliced(asked.long_hand_overs(limit)):  # nights and days off are no arithmetic of a database
             if (row.until or asked.period.until) > hand_over_due(row.at, rules):
                 groups.setdefault(asked.names(row), Tally()).hand_over_late += 1
 
+    def _sliced(self, question: _Sliced) -> Iterator[rows.AnyRow]:
+        """The question's rows, of one span of time after another: what a group comes to is the sum of its rows."""
+        since, at = question.since, question.at
+        while True:
+            span = [*question.among, at < question.until, *([] if since is None else [at >= since])]
+            end = self._moment(select(at).where(*span).order_by(at).offset(SLICE))
+            if end is not None and end == since:  # more than that many at this very moment
+                end = self._moment(select(at).where(*span, at > since).order_by(at))
+            upto = question.until if end is None else end
+            begins = [] if since is None else [at >= since]
+            yield from self._all(question.found.where(*begins, at < upto).group_by(*question.keys))
+            if end is None:
+                return
+            since = end
+
+    def _moment(self, found: Select[Any]) -> datetime | None:
+        moment: datetime | None = self._connection.execute(found.limit(1)).scalar()
+        return moment
+
     def unaccepted(self, period: Period, party: PartyId | None = None) -> list[Unaccepted]:
         """Rejected and held messages of a period, by sender and first code; the commonest first."""
-        number = func.count().label("number")
-        found = select(_m.c.party, _m.c.state, _m.c.code, number).where(
-            _m.c.state != literal_column("'accepted'", String),
-            _m.c.received_at >= period.since,
-            _m.c.received_at < period.until,
-        )
-        if party is not None:
-            found = found.where(_m.c.party == party)
-        found = found.group_by(_m.c.party, _m.c.state, _m.c.code).order_by(_m.c.party, number.desc(), _m.c.code)
+        counted: Counter[tuple[PartyId, Fate, str | None]] = Counter()
+        for state in [one for one in Fate if one is not Fate.ACCEPTED]:
+            among = (_m.c.state != literal_column("'accepted'", String), _m.c.state == state.value)
+            found = select(_m.c.party, _m.c.state, _m.c.code, func.count().label("number")).where(*among)
+            if party is not None:
+                found = found.where(_m.c.party == party)
+            keys = (_m.c.party, _m.c.state, _m.c.code)
+            for row in self._sliced(_Sliced(found, _m.c.received_at, among, period.since, period.until, keys)):
+                counted[row.party, state, row.code] += row.number
         return [
-            Unaccepted(party=row.party, state=Fate(row.state), code=row.code, count=row.number)
-            for row in self._all(found)
+            Unaccepted(party=sender, state=state, code=code, count=number)
+            for (sender, state, code), number in sorted(
+                counted.items(), key=lambda one: (one[0][0], -one[1], one[0][2] or "", one[0][1])
+            )
         ]
 
     def unknown_there(self) -> dict[PartyId, int]:
@@ -292,8 +313,20 @@ def _last(end: FromClause, mark: MilestoneKind) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sliced:
+    """A question whose rows may be asked for span by span: each group's numbers are sums over rows."""
+
+    found: Select[Any]
+    at: ColumnElement[Any]  # the moment by which its rows lie in an index
+    among: tuple[ColumnElement[bool], ...]  # the rows of that index which it is about
+    since: datetime | None
+    until: datetime
+    keys: tuple[ColumnElement[Any], ...]  # what it is grouped by; nothing: rows
+
+
+@dataclass(frozen=True, slots=True)
 class _PeriodQuestions:
-    """A period's questions, one statement each."""
+    """A period's questions, each of rows that lie in one index by their time."""
 
     period: Period
     by: tuple[By, ...]
@@ -316,71 +349,81 @@ class _PeriodQuestions:
         found = select(*self._keys(), *columns).select_from(self._from(_k, _k.c.ma_ho_so))
         return found if self.agency is None else found.where(_d.c.agency == self.agency)
 
-    def _in(self, found: Select[Any]) -> Select[Any]:
-        return found.where(_k.c.at >= self.period.since, _k.c.at < self.period.until)
+    def _marked(self, mark: MilestoneKind, found: Select[Any], *keys: ColumnElement[Any]) -> _Sliced:
+        """Of the rows of this kind whose moment lies in the period."""
+        of = (_is(mark),)
+        return _Sliced(found.where(*of), _k.c.at, of, self.period.since, self.period.until, (*self._keys(), *keys))
 
-    def _counted(self, found: Select[Any], *more: Any) -> Select[Any]:
-        return found.group_by(*self._keys(), *more)
-
-    def done(self) -> Select[Any]:
+    def done(self) -> list[_Sliced]:
         """What happened in the period and still held at its end."""
         what = (_k.c.kind, _k.c.value)
-        found = self._in(self._of(*what, func.count().label("number")))
-        found = found.where(_k.c.kind.in_(sorted(_DONE)), _stands(self.period.until))
-        return self._counted(found, *what)
+        found = self._of(*what, func.count().label("number")).where(_stands(self.period.until))
+        return [self._marked(mark, found, *what) for mark in map(MilestoneKind, _DONE)]
 
-    def stays(self) -> Select[Any]:
+    def stays(self) -> _Sliced:
         """States that were left in the period, and how long dossiers had been in them."""
-        sums = (func.count(distinct(_k.c.ma_ho_so)).label("number"), func.sum(_k.c.seconds).label("seconds"))
-        return self._counted(self._in(self._of(_k.c.trang_thai, *sums)).where(_is(MilestoneKind.STAY)), _k.c.trang_thai)
+        earlier = tables.milestone.alias("earlier")  # a dossier counts once for each state, with its first stay in it
+        before: Select[Any] = select(1).where(
+            earlier.c.ma_ho_so == _k.c.ma_ho_so,
+            earlier.c.number < _k.c.number,
+            earlier.c.kind == _k.c.kind,
+            earlier.c.trang_thai == _k.c.trang_thai,
+            earlier.c.at >= self.period.since,
+            earlier.c.at < self.period.until,
+        )
+        first = case((before.correlate(_k).exists(), 0), else_=1)
+        sums = (func.sum(first).label("number"), func.sum(_k.c.seconds).label("seconds"))
+        return self._marked(MilestoneKind.STAY, self._of(_k.c.trang_thai, *sums), _k.c.trang_thai)
 
-    def supplements(self) -> Select[Any]:
+    def supplements(self) -> _Sliced:
         """First and second requests for a supplement."""
-        found = self._in(self._of(_k.c.value, func.count().label("number"))).where(_is(MilestoneKind.SUPPLEMENT))
-        return self._counted(found.where(_k.c.value.in_(["1", "2"])), _k.c.value)
+        found = self._of(_k.c.value, func.count().label("number")).where(_k.c.value.in_(["1", "2"]))
+        return self._marked(MilestoneKind.SUPPLEMENT, found, _k.c.value)
 
-    def transfers(self) -> Select[Any]:
+    def transfers(self) -> _Sliced:
         """Answers to transfers that were due in the period, and came late or not at all."""
         until = self.period.until
-        found = self._in(self._of(func.count().label("number"))).where(_is(MilestoneKind.TRANSFER))
         late = or_(_k.c.until > _k.c.due, and_(_k.c.until.is_(None), _k.c.due < until))
-        return self._counted(found.where(late))
+        return self._marked(MilestoneKind.TRANSFER, self._of(func.count().label("number")).where(late))
 
-    def hand_overs(self, limit: timedelta) -> Select[Any]:
+    def hand_overs(self, limit: timedelta) -> _Sliced:
         """Dossiers that were complete in the period and handed over after so much time, or still not."""
-        return self._counted(self._late(self._of(func.count().label("number")), limit))
+        return self._marked(MilestoneKind.HAND_OVER, self._late(self._of(func.count().label("number")), limit))
 
-    def long_hand_overs(self, limit: timedelta) -> Select[Any]:
+    def long_hand_overs(self, limit: timedelta) -> _Sliced:
         """The same, one row each: working hours never end sooner than elapsed ones."""
-        return self._late(self._of(_k.c.at, _k.c.until), limit)
+        of = (_is(MilestoneKind.HAND_OVER),)
+        found = self._late(self._of(_k.c.at, _k.c.until), limit).where(*of)
+        return _Sliced(found, _k.c.at, of, self.period.since, self.period.until, ())
 
     def _late(self, found: Select[Any], limit: timedelta) -> Select[Any]:
         still = and_(_k.c.seconds.is_(None), _k.c.at < self.period.until - limit)
-        return self._in(found).where(_is(MilestoneKind.HAND_OVER), or_(_k.c.seconds > limit.total_seconds(), still))
+        return found.where(or_(_k.c.seconds > limit.total_seconds(), still))
 
-    def standing(self) -> Any:
+    def standing(self) -> list[_Sliced]:
         """What was open at the end of the period: rows of its last month that had not ended, and those that never did."""
         until = self.period.until
         begins = (until - _INSTANT).astimezone(GIO_VIET_NAM).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         what = (_k.c.trang_thai, _k.c.value)
         sums = (func.count().label("number"), func.sum(case((_k.c.due < until, 1), else_=0)).label("overdue"))
-        still = self._of(*what, *sums).where(_is(MilestoneKind.OPEN), _k.c.at < until)
-        ended = still.where(_k.c.at >= begins, _k.c.until >= until)
-        return union_all(self._counted(ended, *what), self._counted(still.where(_k.c.until.is_(None)), *what))
+        of, never = (_is(MilestoneKind.OPEN),), (_is(MilestoneKind.OPEN), _k.c.until.is_(None))
+        still, keys = self._of(*what, *sums), (*self._keys(), *what)
+        return [
+            _Sliced(still.where(*of, _k.c.until >= until), _k.c.at, of, begins, until, keys),
+            _Sliced(still.where(*never), _k.c.at, never, None, until, keys),
+        ]
 
-    def messages(self) -> Select[Any]:
+    def messages(self) -> _Sliced:
         """Accepted messages of the period by what they are, about dossiers on record or not."""
         what = (_m.c.loai, _m.c.goc, _d.c.ma_ho_so.is_not(None).label("known"))
         found = select(*self._keys(), *what, func.count().label("number"))
         found = found.select_from(self._from(_m, _m.c.ma_ho_so, outer=True)).where(
-            _m.c.received_at >= self.period.since,
-            _m.c.received_at < self.period.until,
-            _m.c.state == Fate.ACCEPTED.value,
-            or_(_m.c.ma_ho_so.is_not(None), _m.c.goc.in_(_USES)),
+            _m.c.state == Fate.ACCEPTED.value, or_(_m.c.ma_ho_so.is_not(None), _m.c.goc.in_(_USES))
         )
         if self.agency is not None:
             found = found.where(_d.c.agency == self.agency)
-        return found.group_by(*self._keys(), _m.c.loai, _m.c.goc, _d.c.ma_ho_so.is_not(None))
+        keys = (*self._keys(), _m.c.loai, _m.c.goc, _d.c.ma_ho_so.is_not(None))
+        return _Sliced(found, _m.c.received_at, (), self.period.since, self.period.until, keys)
 
 
 def _stands(until: datetime) -> ColumnElement[bool]:

@@ -1093,8 +1093,18 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             yield from (rows.told_of(row) for row in batch)
             after = batch[-1].ma_ho_so
 
-    def lanes(self, *, held_only: bool = False, party: PartyId | None = None, limit: int = 1000) -> list[Lane]:
-        """Lanes with open deliveries, the longest waiting first; ``held_only``: those where a person must look."""
+    def lanes(
+        self,
+        *,
+        held_only: bool = False,
+        party: PartyId | None = None,
+        before: datetime | None = None,
+        limit: int = 1000,
+    ) -> list[Lane]:
+        """Lanes with open deliveries, the longest waiting first; ``held_only``: those where a person must look.
+
+        ``before``: those that have been waiting since an earlier moment.
+        """
         holds = and_(_d.c.state.in_(HOLDING), _d.c.blocking)
         lane = (
             select(
@@ -1115,6 +1125,8 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             found = found.where(lane.c.holder.is_not(None))
         if party is not None:
             found = found.where(_d.c.party == party)
+        if before is not None:
+            found = found.where(_d.c.created_at < before)
         return [
             Lane(
                 party=row.party,
@@ -1142,18 +1154,19 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def queues(self) -> list[Queue]:
         """How the outbox stands, by party: what is open, since when something waits, and whether the party answers."""
-        counted = select(
+        states = [state for state in DeliveryState if not state.is_final]
+        counted = select(  # a column for each state: by party alone they lie in an index, and nothing is sorted
             _d.c.party,
-            _d.c.state,
-            func.count().label("number"),
             func.min(case((_d.c.state.in_(WAITING), _d.c.due_at))).label("oldest"),
+            *(func.count(case((_d.c.state == one, 1))) for one in _these(states)),
         )
         counts: dict[str, dict[DeliveryState, int]] = {}
         oldest: dict[str, datetime] = {}
-        for row in self._all(counted.where(_d.c.state.not_in(FINAL)).group_by(_d.c.party, _d.c.state)):
-            counts.setdefault(row.party, {})[DeliveryState(row.state)] = row.number
+        for row in self._all(counted.where(_d.c.state.not_in(FINAL)).group_by(_d.c.party)):
+            numbers: Iterable[tuple[DeliveryState, int]] = zip(states, row[2:], strict=True)
+            counts[row.party] = {state: number for state, number in numbers if number}
             if row.oldest is not None:
-                oldest[row.party] = min(row.oldest, oldest.get(row.party, row.oldest))
+                oldest[row.party] = row.oldest
         c = tables.counter
         streaks = self._all(select(c).where(c.c.name.startswith(failing(""), autoescape=True), c.c.value > 0))
         streak = {row.name.removeprefix(failing("")): row for row in streaks}

@@ -1,6 +1,7 @@
 """The outbox's questions: leases, lanes, settling, and what people do, on every database."""
 
 import itertools
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -14,11 +15,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 from gateway.core.model import Attempt, AttemptOutcome, DeliveryState
+from gateway.core.parties import Party, Receives, Role
 from gateway.core.problems import Problem
-from gateway.store import Conflict
+from gateway.services.drift import drift_alerts
+from gateway.store import Conflict, tables
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
 OUTCOMES = {
@@ -357,6 +360,28 @@ def test_queues_show_what_waits_for_whom_and_since_when(outbox, desk, lane):
         assert (queue.party, dict(queue.counts)) == (AGENCY, {DeliveryState.QUEUED: 3})
         assert queue.oldest_due == lane[1].due_at
         assert queue.failures == 1
+
+
+def test_alerts_hold_nothing_of_what_has_not_waited_for_long(outbox, lane):
+    """Four times as many dossiers on their way, looked at by the same process; then all of them are overdue."""
+    party = Party(id=AGENCY, name=AGENCY, role=Role.ONE_STOP, identifiers=("H19.901",), receives=Receives.PUSH)
+    now, hour = outbox.clock.now, timedelta(hours=1)
+
+    def peak(first, last):
+        with outbox.store.engine.begin() as connection:
+            row = dict(connection.execute(select(tables.delivery).limit(1)).mappings().one())
+            names = [{"seq": 1000 + n, "id": f"d{n}", "lane": f"H19.901-260107-{n}"} for n in range(first, last)]
+            connection.execute(insert(tables.delivery), [row | name for name in names])
+        assert list(drift_alerts(outbox.store, [party], now, hour)) == []  # its statements are built
+        tracemalloc.start()
+        assert list(drift_alerts(outbox.store, [party], now, hour)) == []
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    few = peak(0, 500)
+    assert peak(500, 2000) < 1.5 * few
+    assert len(list(drift_alerts(outbox.store, [party], now + 2 * hour, hour))) == 2001
 
 
 def test_nothing_open_is_nothing_due(outbox, store):

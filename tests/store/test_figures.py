@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
 import random
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import event
+import pytest
+from sqlalchemy import event, insert
 
 from gateway.core.deadlines import GIO_VIET_NAM, DeadlineRules, WorkingCalendar
 from gateway.core.effects import Files, Moves, Notes, Transfers
@@ -13,7 +16,7 @@ from gateway.core.lifecycle import LifeRules, trace
 from gateway.core.milestones import MilestoneKind, milestones
 from gateway.core.model import Fate
 from gateway.core.statistics import By, Period, Tally
-from gateway.store import bring_up_to_date
+from gateway.store import Store, bring_up_to_date, figures, open_engine, tables
 
 AGENCY = "so-tu-phap"
 RULES = DeadlineRules()
@@ -261,3 +264,64 @@ def test_appointments_are_counted_by_agency_and_day_and_a_list_that_is_cut_begin
         assert view.due_by_day(now, ends, "ubnd-xa-thu-nghiem") == {}
         first = view.due_first(now, ends[-1], AGENCY, 2)
     assert [(one.ma_ho_so, one.due) for one in first] == [(codes[1], home(20, hour=17)), (codes[2], home(22, hour=17))]
+
+
+def test_what_is_counted_in_spans_of_few_rows_is_what_is_counted_at_once(store, desk, monkeypatch):
+    """Dossiers that begin in pairs at the very same moment, one that is in a state twice, and messages that are refused."""
+    codes = [f"H19.901-2601{n:02}-0001" for n in range(10, 19)]
+    for number, code in enumerate(codes):
+        filed(desk, code, home(5 + number // 2), due=home(8 + number // 2), channel=str(1 + number % 2))
+    for day in (12, 14):
+        moved(desk, codes[0], home(day), Moves(to=5, at=home(day)))
+        moved(desk, codes[0], home(day + 1), Moves(to=2, at=home(day + 1)))
+    for number, code in enumerate(codes[1:7]):
+        moved(desk, code, home(16 + number // 3), Moves(to=9, at=home(16 + number // 3)))
+        desk.one(desk.bad())
+    slow = DeadlineRules(hand_over_in_working_hours=True)
+
+    def everything():
+        with store.read() as view:
+            counts = [view.tallies(month(1), by, rules) for by in ([By.AGENCY], list(By)) for rules in (RULES, slow)]
+            unaccepted = view.unaccepted(month(1))
+        for groups in counts:
+            for tally in groups.values():  # fractions are added in another order
+                tally.seconds_in_state = {state: round(took, 3) for state, took in tally.seconds_in_state.items()}
+        return counts, unaccepted
+
+    bring_up_to_date(store, rules_of)
+    at_once = everything()
+    (january,) = at_once[0][0].values()
+    assert january.dossiers_in_state[5] == 1
+    assert (january.filed, january.finished, january.hand_over_late > 0, at_once[1][0].count) == (9, 6, True, 6)
+    monkeypatch.setattr(figures, "SLICE", 1)
+    assert everything() == at_once
+
+
+def test_counting_a_busier_month_takes_no_more_memory(sqlite_url, request):
+    """Four times as many rows, counted by the same process: SQLite keeps what it sorts in memory."""
+    library = ctypes.CDLL(_sqlite3.__file__)  # finds the functions of the library that it is linked with
+    try:
+        most = library.sqlite3_memory_highwater
+    except AttributeError:
+        pytest.skip("this interpreter hides SQLite's own functions")
+    most.restype, most.argtypes = ctypes.c_int64, [ctypes.c_int]
+    engine = open_engine(sqlite_url, cache_mib=1)  # pages that it keeps are another matter
+    request.addfinalizer(engine.dispose)
+    store = Store(engine)
+
+    def peak(first, last):
+        names = [f"H19.901-260107-{number:06}" for number in range(first, last)]
+        dossier = {"agency": AGENCY, "trang_thai": 9, "ma_tthc": "1.000001"}
+        mark = {"kind": MilestoneKind.FINISHED.value, "value": "early", "number": 0}
+        with engine.begin() as connection:
+            connection.execute(insert(tables.dossier), [{"ma_ho_so": name, **dossier} for name in names])
+            rows = [{"ma_ho_so": one, "at": home(5) + n * timedelta(seconds=1), **mark} for n, one in enumerate(names)]
+            connection.execute(insert(tables.milestone), rows)
+        most(1)
+        with store.read() as view:
+            (found,) = view.tallies(month(1), [By.AGENCY], RULES).values()
+        assert found.finished == last
+        return most(0)
+
+    few = peak(0, 2 * figures.SLICE)
+    assert peak(2 * figures.SLICE, 8 * figures.SLICE) < 1.25 * few

@@ -151,6 +151,19 @@ def test_a_server_that_says_nothing_any_more_is_given_up_and_called_anew(door_ov
         wire.close()
 
 
+def test_work_keeps_fewer_pages_of_the_file_than_the_door(sqlite_url, sample_settings):
+    """Each of its connections looks through much once; what they kept never came down again."""
+    settings = replace(sample_settings, database=replace(sample_settings.database, url=sqlite_url))
+    loaded = LoadedSettings(settings=settings, file=None, base=Path(), origins={})
+    kept = []
+    for at_door in (False, True):
+        store = opening.await_store(loaded, pytest.fail, at_door=at_door)
+        with store.engine.connect() as connection:
+            kept.append(-connection.exec_driver_sql("PRAGMA cache_size").scalar_one() / 1024)
+        store.dispose()
+    assert kept == [8, 32]
+
+
 @pytest.mark.postgres
 def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(postgres_url, sample_settings):
     url = make_url(postgres_url)
