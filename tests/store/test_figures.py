@@ -297,7 +297,7 @@ def test_what_is_counted_in_spans_of_few_rows_is_what_is_counted_at_once(store, 
     assert everything() == at_once
 
 
-def test_counting_a_busier_month_takes_no_more_memory(sqlite_url, request):
+def test_counting_a_busier_month_takes_no_more_memory(sqlite_url, request, monkeypatch):
     """Four times as many rows, counted by the same process: SQLite keeps what it sorts in memory."""
     library = ctypes.CDLL(_sqlite3.__file__)  # finds the functions of the library that it is linked with
     try:
@@ -305,6 +305,7 @@ def test_counting_a_busier_month_takes_no_more_memory(sqlite_url, request):
     except AttributeError:
         pytest.skip("this interpreter hides SQLite's own functions")
     most.restype, most.argtypes = ctypes.c_int64, [ctypes.c_int]
+    monkeypatch.setattr(figures, "SLICE", 2500)  # so that the store of the test is made quickly
     engine = open_engine(sqlite_url, cache_mib=1)  # pages that it keeps are another matter
     request.addfinalizer(engine.dispose)
     store = Store(engine)
