@@ -248,8 +248,9 @@ def test_workers_that_cannot_live_end_the_parent(node, tmp_path):
         "from gateway.settings import load\n"
         "from gateway.web import serve\n"
         "if __name__ == '__main__':\n"
-        f"    loaded = load(Path({str(node.folder / 'lienthong.toml')!r}), env={{}}, given={{'web.port': 0}})\n"
-        "    sys.exit(serve.serve(loaded, given={'web.port': 0, 'web.memory_mb': 128}))\n"  # it has more when it begins
+        f"    loaded = load(Path({str(node.folder / 'lienthong.toml')!r}), env={{}}, given={{'web.port': 0, 'web.boot_s': 4, 'database.wait_s': 1}})\n"
+        "    given = {'web.port': 0, 'web.memory_mb': 128, 'web.boot_s': 4, 'database.wait_s': 1}\n"  # it has more when it begins
+        "    sys.exit(serve.serve(loaded, given=given))\n"
     )
     done = subprocess.run(
         [sys.executable, str(script)],
