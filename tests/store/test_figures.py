@@ -23,6 +23,11 @@ RULES = DeadlineRules()
 HOURS = timedelta(hours=1)
 
 
+def beside(code):
+    """Another dossier's code."""
+    return f"{code[:-1]}{(int(code[-1]) + 1) % 10}"
+
+
 def home(day: int, month: int = 1, hour: int = 9) -> datetime:
     return datetime(2026, month, day, hour, tzinfo=GIO_VIET_NAM)
 
@@ -141,7 +146,7 @@ def test_hand_overs_are_late_by_the_hours_that_the_node_counts(store, desk, code
     moved(desk, code, home(12, hour=7), Moves(to=4, at=home(12, hour=7)))  # Monday
     working = DeadlineRules(hand_over_in_working_hours=True, calendar=WorkingCalendar())
     assert [counted(store, month(1), rules=rules)[(AGENCY,)].hand_over_late for rules in (RULES, working)] == [1, 0]
-    other = f"{code[:-1]}7"
+    other = beside(code)
     filed(desk, other, friday)
     assert counted(store, month(1), rules=working)[(AGENCY,)].hand_over_late == 1
 
@@ -168,7 +173,7 @@ def test_transfers_supplements_scores_queries_and_refused_messages_are_counted(s
 
 def test_open_limits_are_those_of_open_dossiers_that_end_before_a_moment(store, desk, code):
     filed(desk, code, home(5), due=home(20))
-    other = f"{code[:-1]}8"
+    other = beside(code)
     filed(desk, other, home(5), due=home(25))
     moved(desk, other, home(6), Moves(to=9, at=home(6)))
     bring_up_to_date(store, rules_of)
@@ -185,7 +190,7 @@ def test_only_what_changed_is_read_again_and_a_code_given_back_counts_no_more(st
     filed(desk, code, home(5))
     assert bring_up_to_date(store, rules_of) == 1
     assert bring_up_to_date(store, rules_of) == 0
-    other = f"{code[:-1]}9"
+    other = beside(code)
     filed(desk, other, home(5))
     assert bring_up_to_date(store, rules_of, page=1) == 1
     with store.begin() as tx:
