@@ -130,10 +130,8 @@ class NodeClock:
         """
         if self.doubt() is None:
             return False
-        wall, counted = (
-            self._wall(),
-            self._counted(),
-        )  # before the kernel is asked: a step in between takes its word away
+        # Read before the kernel is asked: a step in between takes its word away.
+        wall, counted = self._wall(), self._counted()
         by_person = confirmed is not None and _near(wall, confirmed.wall + counted - confirmed.counted)
         before_log = newest is not None and wall < newest.timestamp() - FOLLOWED_S
         if not by_person and (before_log or not self._kept()):

@@ -147,10 +147,8 @@ class Keeper:
         self._live, self._job, self._number, self._patience = live, job, number, patience
         self._shared, self._on_ready, self._name = shared, on_ready, name
         self._told = False
-        self._begun, self._ended = (
-            time.monotonic(),
-            0,
-        )  # when the first was to come up, and how many ended before any did
+        self._begun = time.monotonic()  # from when the first is to come up
+        self._ended = 0  # how many did before any came up
         self._waits_told = -_WAITS_TOLD_S
         self._workers: list[_Child] = []
         self._deaths: list[float] = []

@@ -308,6 +308,7 @@ def test_counting_a_busier_month_takes_no_more_memory(sqlite_url, request, monke
     try:
         most = library.sqlite3_memory_highwater
     except AttributeError:
+        # Python that is linked statically; that spans add up to the same is tried on every interpreter.
         pytest.skip("this interpreter hides SQLite's own functions")
     most.restype, most.argtypes = ctypes.c_int64, [ctypes.c_int]
     monkeypatch.setattr(figures, "SLICE", 2500)  # so that the store of the test is made quickly
