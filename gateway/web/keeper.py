@@ -20,7 +20,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess, SpawnProcess
@@ -39,6 +39,7 @@ _ALONE = multiprocessing.get_context("spawn")  # where that process cannot be re
 _DEATHS: Final = 5  # as many in a minute, and it is no accident
 _REST_S: Final = 15.0  # then, for a process that nobody else stands in for
 _FIRST_REST_S: Final = 0.5  # where none has come up yet; twice as long after each that ended, up to the rest above
+_GAP_S: Final = 2.0  # as much at most counts between two looks at its own time; it looks every second while it runs
 _TOUCH_S: Final = 3600.0  # how often the files of the runtime folder are given a new date: cleaners go by that
 READY: Final = b"ready"  # what a child says once, with a word after it; then, again and again, one of the others
 ALIVE: Final = b"alive"
@@ -76,8 +77,7 @@ class KeeperPatience:
 class _Child:
     process: ForkServerProcess | SpawnProcess
     line: Connection  # our end; when it closes, the worker stops
-    born: float = field(default_factory=time.monotonic)
-    heard: float = field(default_factory=time.monotonic)
+    heard: float  # by the parent's own time
     ready: bool = False
     said: str = ""  # when it was ready
     stalled: bool = False
@@ -147,7 +147,8 @@ class Keeper:
         self._live, self._job, self._number, self._patience = live, job, number, patience
         self._shared, self._on_ready, self._name = shared, on_ready, name
         self._told = False
-        self._begun = time.monotonic()  # from when the first is to come up
+        self._looked, self._ran = time.monotonic(), 0.0
+        self._begun = 0.0  # from when the first is to come up
         self._ended = 0  # how many did before any came up
         self._waits_told = -_WAITS_TOLD_S
         self._workers: list[_Child] = []
@@ -209,7 +210,22 @@ class Keeper:
             process = _ALONE.Process(**what)
             process.start()
         theirs.close()
-        return _Child(process, ours)
+        return _Child(process, ours, self._own_time())
+
+    def _own_time(self) -> float:
+        """Seconds that this process itself has run for.
+
+        Where a node is paused (a container by its engine, a machine by its hypervisor) or gets no CPU, children say nothing
+        for no fault of theirs. Silence is counted by this; after a pause in which it would have grown too long all of them
+        are heard as if just now.
+        """
+        now = time.monotonic()
+        gap, self._looked = now - self._looked, now
+        self._ran += min(gap, _GAP_S)
+        if gap > self._patience.stall_s:
+            for worker in self._workers:
+                worker.heard = self._ran
+        return self._ran
 
     def _listen(self, patience_s: float) -> None:
         """Hear what the workers say, at most for this long."""
@@ -229,7 +245,7 @@ class Keeper:
         with contextlib.suppress(EOFError, OSError):
             if worker.line.poll():
                 said = worker.line.recv_bytes()
-                worker.heard = time.monotonic()
+                worker.heard = self._own_time()
                 if said.startswith(READY):
                     worker.ready, worker.said = True, said.removeprefix(READY).decode().strip()
                 elif said.startswith(_STOPPED):
@@ -244,7 +260,7 @@ class Keeper:
 
     def _tend(self) -> bool:
         """Replace who died or stalls; False when they die too often for that to help."""
-        now = time.monotonic()
+        now = self._own_time()
         for worker in list(self._workers):
             patience = self._patience.stall_s if worker.ready else self._patience.boot_s
             if worker.process.is_alive() and not worker.leaving and now - worker.heard > patience:
@@ -261,7 +277,7 @@ class Keeper:
                 if not self._goes_on(worker, now):
                     return False
         standing = sum(not worker.leaving for worker in self._workers)
-        if standing < self._number and not self._stop and time.monotonic() >= self._rest_until:
+        if standing < self._number and not self._stop and self._own_time() >= self._rest_until:
             self._workers.append(self._born())
         return True
 
@@ -315,8 +331,8 @@ class Keeper:
         for leaver in old:
             fresh = self._born()
             self._workers.append(fresh)
-            until = time.monotonic() + self._patience.boot_s
-            while not fresh.ready and fresh.process.is_alive() and not self._stop and time.monotonic() < until:
+            until = self._own_time() + self._patience.boot_s
+            while not fresh.ready and fresh.process.is_alive() and not self._stop and self._own_time() < until:
                 self._listen(0.5)
             if not fresh.ready:
                 log.error("a new %s did not come up; the others go on as they are", self._name)
@@ -327,12 +343,13 @@ class Keeper:
             leaver.process.terminate()
 
     def _end(self) -> None:
-        until = time.monotonic() + self._patience.drain_s + 10
+        until = self._own_time() + self._patience.drain_s + 10
         for worker in self._workers:
             if worker.process.is_alive():
                 worker.process.terminate()
         for worker in self._workers:
-            worker.process.join(max(0.1, until - time.monotonic()))
+            while worker.process.is_alive() and self._own_time() < until:
+                worker.process.join(1)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join(5)

@@ -35,6 +35,14 @@ def killed_at_first(folder, line):
         line.send_bytes(ALIVE)
 
 
+def steady(folder, line):
+    """One that is fine."""
+    (folder / "child").write_text(str(os.getpid()))
+    line.send_bytes(READY)
+    while not line.poll(0.2):
+        line.send_bytes(ALIVE)
+
+
 def killed(folder, line):
     """None comes up."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -31,6 +31,13 @@ def command_of(pid: int) -> bytes:
     return b""
 
 
+def state_of(pid: int) -> str:
+    """Its letter: R, S, T (stopped), Z; nothing where it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    return ""
+
+
 def group(number: int) -> list[int]:
     """Who of a process group runs still; the dead whom nobody has buried are left out."""
     found = []

@@ -1,12 +1,15 @@
 """`work` has a parent as `serve` has: what ends the process costs its own delivery, and the rest goes on."""
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +20,7 @@ import nodes
 import processes
 import pytest
 from agency import agency
-from patience import PATIENCE_S, eventually
+from patience import PATIENCE_S, eventually, stays
 from test_crashes import HOLE
 
 from gateway import opening, wiring
@@ -242,3 +245,38 @@ def test_where_none_comes_up_in_its_time_the_parent_says_so_and_ends(tmp_path, c
     assert re.search(
         r"no work process came up within 0 s \(web\.boot_s\); [1-9] began and ended; giving up", caplog.text
     )
+
+
+PARENT = """
+import pathlib, sys
+import children
+from gateway.web import keeper
+folder = pathlib.Path(sys.argv[1])
+patience = keeper.KeeperPatience(boot_s=300, stall_s=3, drain_s=300)
+told = lambda _: print("ready", flush=True)
+sys.exit(keeper.Keeper(children.steady, folder, 1, patience, folder, told, name="worker", preload=()).run())
+"""
+
+
+@pytest.mark.hostile
+def test_a_node_that_was_paused_keeps_the_children_it_had(tmp_path):
+    """All its processes, as a container is, for longer than a child may be silent; the parent comes back before its child."""
+    keeper.made_anew(tmp_path)
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=here, start_new_session=True, **streams) as parent:
+        try:
+            assert parent.stdout.readline() == b"ready\n"
+            child = int((tmp_path / "child").read_text())
+            os.killpg(parent.pid, signal.SIGSTOP)
+            assert eventually(lambda: processes.state_of(child) == "T")
+            assert stays(lambda: processes.state_of(child) == "T", for_s=4.0)
+            os.kill(parent.pid, signal.SIGCONT)
+            assert stays(lambda: processes.state_of(child) == "T")
+            os.killpg(parent.pid, signal.SIGCONT)
+            parent.terminate()
+            assert (parent.wait(PATIENCE_S), parent.stderr.read()) == (0, b"")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
