@@ -49,6 +49,12 @@ def pytest_collection_finish(session):
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """What shares processes comes first: xdist's workers take from each other from the end, and half a module is a second node."""
+    items.sort(key=lambda item: item.get_closest_marker("together") is None)
+
+
 _numbers = itertools.count(1)
 
 

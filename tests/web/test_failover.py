@@ -21,7 +21,7 @@ from patience import PATIENCE_S, eventually
 
 from gateway.store import Store, open_engine, upgrade
 
-pytestmark = [pytest.mark.postgres, pytest.mark.hostile]
+pytestmark = [pytest.mark.postgres, pytest.mark.hostile, pytest.mark.together]
 
 SETTINGS = {
     "fsync": "off",  # a test does not survive a power cut anyway

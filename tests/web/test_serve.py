@@ -34,6 +34,8 @@ OPERATOR = "lt_op_0123456789abcdef"
 
 ALL_UP = "Taking messages"  # what the parent says once every worker is ready
 
+pytestmark = pytest.mark.together
+
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):

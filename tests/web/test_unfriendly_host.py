@@ -21,7 +21,7 @@ from patience import PATIENCE_S, eventually
 
 from gateway.web.descriptors import connections_at_most
 
-pytestmark = pytest.mark.hostile
+pytestmark = [pytest.mark.hostile, pytest.mark.together]
 
 OPERATOR = "lt_op_0123456789abcdef"
 DESCRIPTORS, STRANGERS = 1024, 1150
