@@ -36,7 +36,7 @@ RECEIPT = b"<BienNhan>" + b"x" * 4400 + b"</BienNhan>"  # about as long as one
 
 async def _serve(folder: Path) -> None:
     """The application of one worker until SIGTERM, its tray answering at once. Prints its port."""
-    from gateway import wiring  # noqa: PLC0415 - after the folder of the counters is known
+    from gateway import opening, wiring  # noqa: PLC0415 - after the folder of the counters is known
     from gateway.core.model import Acknowledgement, Envelope, Fate, MaThongDiep  # noqa: PLC0415
     from gateway.services.lines import start_logging  # noqa: PLC0415
     from gateway.settings import load  # noqa: PLC0415
@@ -44,7 +44,7 @@ async def _serve(folder: Path) -> None:
 
     loaded = load(folder / "lienthong.toml", {})
     lines = start_logging(loaded.settings.log.form, loaded.settings.log.level)
-    store = wiring.open_store(loaded)
+    store = opening.open_store(loaded)
     shared = folder / "shared"
     shared.mkdir(exist_ok=True)
     app = App(wiring.build(loaded.settings, store), loaded.settings, shared=shared, clock=wiring.node_clock(store))

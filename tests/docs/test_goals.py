@@ -1,13 +1,16 @@
 """What `make bench` says of its goals, and what it keeps of several runs and of the peer's."""
 
+import ast
 import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench" / "goals.py"
+OURS = ("gateway", "schemas", "signing", "connectors")
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,22 @@ def test_runs_of_both_commands_stand_in_one_file_with_their_medians(goals, tmp_p
     assert merged == [{"camel 4": 1.5, "door": 2.0}, {"door": 3.0}, {"door": 2.5}]
     assert json.loads(kept.read_text())["medians"] == {"camel 4": 1.5, "door": 2.5}
     assert goals.keep(kept, "bench", [{"door": 1.0}]) == [{"camel 4": 1.5, "door": 1.0}], "a later run replaces its own"
+
+
+@pytest.mark.parametrize("file", sorted(BENCH.parent.rglob("*.py")), ids=lambda file: file.name)
+def test_a_benchmark_asks_nothing_of_the_product_that_is_not_there(file):
+    tree = ast.parse(file.read_text("utf-8"))
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            owner = importlib.import_module(node.module)
+            for name in node.names:
+                found = getattr(owner, name.name, None) or importlib.import_module(f"{node.module}.{name.name}")
+                if isinstance(found, ModuleType):
+                    modules[name.asname or name.name] = found
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    }
+    assert [f"{module}.{name}" for module, name in asked if not hasattr(modules[module], name)] == []
