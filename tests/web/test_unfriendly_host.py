@@ -24,7 +24,7 @@ from gateway.web.descriptors import connections_at_most
 pytestmark = [pytest.mark.hostile, pytest.mark.together]
 
 OPERATOR = "lt_op_0123456789abcdef"
-DESCRIPTORS, STRANGERS = 1024, 1150
+DESCRIPTORS, STRANGERS, PIPE = 1024, 1150, 4096
 # A machine's clock that the test sets: libfaketime cannot set one of a machine's clocks and leave the other alone.
 # What the kernel says of its time service (adjtimex) cannot be set at all.
 CLOCK = """
@@ -47,6 +47,7 @@ class Surroundings:
         settings = {
             "door": {"operator_tokens_sha256": [hashlib.sha256(OPERATOR.encode()).hexdigest()], "access_log": True},
             "log": {"level": "INFO"},
+            "work": {"first_s": 0.05, "private_addresses": True, "poll_s": 0.05, "lease_s": 5},
         }
         self.node = nodes.Node(folder / "node", agency=agency.url, settings=settings).prepare()
         self.agency, self.pipes = agency, []
@@ -64,11 +65,12 @@ class Surroundings:
         }
         self.process, self.unread = self.begin("serve", "--workers", "1", said=self.said)
 
-    def begin(self, command, *words, said=subprocess.DEVNULL):
-        """A process whose standard error is a small pipe that nobody reads, and that end of it."""
+    def begin(self, command, *words, said=subprocess.DEVNULL, full=b""):
+        """A process whose standard error is a small pipe that nobody reads, and that end of it. ``full``: what stands in it."""
         unread, theirs = os.pipe()
         self.pipes.append(unread)
-        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE)
+        os.write(theirs, full)
         process = subprocess.Popen(
             [*nodes.LIENTHONG, "--lang", "vi", "--config", "lienthong.toml", command, *words],
             cwd=self.node.folder,
@@ -101,12 +103,13 @@ class Surroundings:
             wire.request("GET", "/metrics", headers={"Authorization": f"Bearer {OPERATOR}"})
             return wire.getresponse().read().decode()
 
-    def read_stderr(self):
-        """What stands in the pipe now."""
-        os.set_blocking(self.unread, False)
+    def read_stderr(self, of=None):
+        """What stands in a pipe now, that of `serve` where none is named."""
+        pipe = of or self.unread
+        os.set_blocking(pipe, False)
         read = b""
         with contextlib.suppress(BlockingIOError):
-            while came := os.read(self.unread, 65536):
+            while came := os.read(pipe, 65536):
                 read += came
         return read.decode("latin-1")
 
@@ -188,6 +191,33 @@ def test_a_paused_machine_is_believed_again_by_its_time_service_and_against_the_
     host.node.rows("log", "clock", "--yes", "--reason", "NTP")
     assert eventually(lambda: host.ready() is True)
     assert host.node.post(second, "cong-dvc").status == 201
+
+
+def test_a_retry_that_waits_keeps_its_pace_whatever_the_clock_does_and_a_full_stderr_holds_up_no_delivery(host):
+    """`work`, before an agency that answers 503; nobody reads a word of what it says of that."""
+    host.agency.status = 503
+    work, unread = host.begin("work", full=b"x" * PIPE)
+    tries = host.agency.arrivals
+
+    def comes_again():
+        """One that was under way already, and one more."""
+        before = len(tries)
+        return eventually(lambda: len(tries) >= before + 2 or work.poll() is not None)
+
+    assert host.node.post(mail.nop(to="so-tu-phap"), "cong-dvc").status == 201
+    for days in (0, -1, 1):
+        host.set_clock(days * 86_400)
+        assert comes_again()
+        assert work.poll() is None
+    host.set_clock(0)
+    host.agency.status = 200
+    host.agency.wait_for(1)
+    assert host.read_stderr(unread).startswith("x" * PIPE), "something had waited for a reader"
+    assert eventually(lambda: "event=" in host.read_stderr(unread))
+    work.terminate()
+    assert work.wait(PATIENCE_S) == 0
+    del host.node.running["work"]
+    assert eventually(lambda: host.ready() is True)
 
 
 def test_a_process_never_gives_away_what_it_needs_itself():
