@@ -102,6 +102,11 @@ def test_a_long_text_may_end_in_quotes_of_its_own():
     assert [(at.line, at.column) for at in written.places.values()] == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2)]
 
 
+def test_behind_a_long_text_may_stand_anything_or_nothing():
+    assert read_toml('a = ["""x""""]\nb = 1', "f").place(("b",)) == Location(2, 1)
+    assert read_toml('a = 1\nb = """x"""', "f").place(("b",)) == Location(2, 1)
+
+
 def test_a_key_inside_a_long_text_is_no_key():
     assert ("web", "not_a_key") not in read_toml(TEXT, "f.toml").places
 
