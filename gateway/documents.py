@@ -809,14 +809,14 @@ _CLAIM = re.compile(r"[0-9A-Za-z._:-]{1,64}")
 def header_claims(root: etree._Element) -> Claims:
     """What an unverified tree claims to be. Whatever is missing, nested oddly or not a code is None; never raises."""
     return Claims(
-        ma_thong_diep=_claim(root, "MaThongDiep"),
-        loai=_claim(root, "LoaiThongDiep"),
-        ma_ho_so=_claim(root, "MaHoSo") or _claim(root, "ThanPhan", "*", "MaHoSo"),
-        noi_gui=_claim(root, "NoiGui", "MaDinhDanh"),
+        ma_thong_diep=_claim(root, "{*}MaThongDiep"),
+        loai=_claim(root, "{*}LoaiThongDiep"),
+        ma_ho_so=_claim(root, "{*}MaHoSo") or _claim(root, "{*}ThanPhan/*/{*}MaHoSo"),
+        noi_gui=_claim(root, "{*}NoiGui/{*}MaDinhDanh"),
     )
 
 
-def _claim(root: etree._Element, *path: str) -> str | None:
-    element = root.find("/".join(step if step == "*" else f"{{*}}{step}" for step in path))
-    text = "".join(element.itertext()).strip() if element is not None and len(element) == 0 else ""
+def _claim(root: etree._Element, path: str) -> str | None:
+    element = root.find(path)
+    text = (element.text or "").strip() if element is not None and len(element) == 0 else ""
     return text if _CLAIM.fullmatch(text) else None
