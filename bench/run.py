@@ -1,7 +1,7 @@
 """The benchmark: floor and product in one run, on the same documents, on the same machine (docs/en/performance.md).
 
     python bench/run.py                     the table of docs/en/performance.md, about half an hour
-    python bench/run.py --quick             few messages of 4 KB, one round; to see that it works
+    python bench/run.py --quick             few messages of 4 KB, one round; to see that it works: no measurement, nothing is kept
     python bench/run.py --cases "20 xades ecdsa soap 1"     one row: KB, form, key, door, workers; what is left out is as usual
 
 The product is `lienthong serve` with its default settings (INFO, a line for each request) over SQLite (or --database URL), driven
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -44,6 +44,7 @@ from gateway.store import open_engine  # noqa: E402
 from schemas.catalog import bundled  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
+AT_REST_S = 4  # a worker that has just come up pauses before it prepares what explains refusals: its rest must be longer than that
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Row:
     at_70: list[float] = field(default_factory=list)  # p99 in ms at 70 % of this round's rate
     goodput: list[float] = field(default_factory=list)  # accepted at twice this round's rate, of this round's rate
     quiet: list[float] = field(default_factory=list)  # p99 of a party that sends little, beside that, of its p99 alone
+    doubts: list[str] = field(default_factory=list)  # why a round is no measurement of messages alone
 
     @property
     def ratio(self) -> float:
@@ -117,26 +119,41 @@ class Row:
         return statistics.median(self.product_us) / statistics.median(self.floor_us)
 
 
-def cpu_of(group: int) -> float:
-    """CPU seconds of every process of a process group so far."""
-    ticks = 0
+def _members(group: int) -> Iterator[tuple[int, list[str]]]:
+    """Every process of a process group, with what the system says of it."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it ended just now
         if int(fields[2]) == group:
-            ticks += sum(int(value) for value in fields[11:15])  # own, and children that ended
+            yield int(stat.parent.name), fields
+
+
+def members(group: int) -> frozenset[int]:
+    """The processes of a process group."""
+    return frozenset(pid for pid, _ in _members(group))
+
+
+def cpu_of(group: int) -> float:
+    """CPU seconds of every process of a process group so far."""
+    ticks = sum(int(value) for _, fields in _members(group) for value in fields[11:15])  # own, and children that ended
     return ticks / TICK
 
 
-def settle(group: int) -> None:
-    """Wait, at most half a minute, until a process group is idle: what a worker prepares after its start is no message's."""
-    for _ in range(30):
+def settle(group: int) -> bool:
+    """Wait, at most a minute, until a process group has been idle for some seconds: what a worker prepares after its start is
+    no message's. False, which is said as well, where it does not come to rest.
+    """
+    rested = 0
+    for _ in range(60):
         before = cpu_of(group)
         time.sleep(1)
-        if cpu_of(group) - before < 0.05:
-            return
+        rested = rested + 1 if cpu_of(group) - before < 0.05 else 0
+        if rested == AT_REST_S:
+            return True
+    say("the server did not come to rest before it was measured")
+    return False
 
 
 def started(bodies: Path, port: int, connections: int, **options: Any) -> subprocess.Popen[bytes]:
@@ -230,11 +247,14 @@ def product(arguments: argparse.Namespace, folder: Path, warm: Path, bodies: Pat
     with node_of(arguments, folder) as node:
         server = node.serve(case.workers)
         generate(warm, node.port, arguments.connections, **case.sent_by)
-        settle(server.pid)
+        if not settle(server.pid):
+            row.doubts.append("the server had not come to rest before a round")
         on_record = count_of(arguments.database, folder)
-        before = cpu_of(server.pid)
+        processes, before = members(server.pid), cpu_of(server.pid)
         result = generate(bodies, node.port, arguments.connections, **case.sent_by)
         spent = cpu_of(server.pid) - before
+        if members(server.pid) != processes:
+            row.doubts.append("a process was replaced during a round, and its start was counted")
         kept = count_of(arguments.database, folder) - on_record
     if sum(result["statuses"].get(good, 0) for good in ("200", "201")) != count or kept != count:
         raise SystemExit(f"answers {result['statuses']}, {kept} of {count} on record")
@@ -399,6 +419,7 @@ def report(arguments: argparse.Namespace, rows: Iterable[Row], more: Sequence[st
     for row in table:
         shown = ", ".join(f"{part} {statistics.median(p[part] for p in row.floor_parts):,.0f}" for part in parts)
         lines.append(f"* Floor of {row.case}: {shown}.")
+        lines += [f"* **{row.case} is no measurement**: {doubt}." for doubt in dict.fromkeys(row.doubts)]
         if row.at_70:
             lines.append(
                 f"* {row.case}: p99 at 70 % of that rate {middle(row.at_70)} ms; accepted at twice the rate "
@@ -472,7 +493,9 @@ def main() -> int:
         else:
             sys.stdout.write(report(arguments, rows, more.said) + "\n")
             sys.stdout.flush()
-    if not arguments.json:
+    if arguments.quick:
+        sys.stdout.write("So few messages show that it works, and are no measurement: none of this was kept.\n")
+    elif not arguments.json:
         sys.stdout.write(goals.table(goals.keep(arguments.results, "bench", runs)))
     return 0
 
