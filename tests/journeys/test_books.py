@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import aiohttp
+import letters
 import pytest
 import soak
 from books import LIES, Books, SeenEntry, SentMessage, audit, states_after
+from patience import PATIENCE_S
 
 numbers = itertools.count(1)
 LIFE = (("HS01", ">"), ("HS03", "<"), ("HS05", "<"), ("HS06", "<"), ("HS07", ">"), ("HS08", "<"), ("HS11", "<"))
@@ -79,12 +85,13 @@ def test_two_messages_that_change_places_between_dossiers_are_no_fault() -> None
     assert audit(books) == []
 
 
-def soaked(latency: list[float], memory: list[float], descriptors: list[int]) -> soak.Soak:
+def soaked(latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int]) -> soak.Soak:
     """What a run of ten tenths measured."""
     found = soak.Soak(3.0)
     for tenth in range(soak.TENTHS):
         found.latencies += [(tenth, latency[tenth] * (0.9 + n / 100)) for n in range(21)]
-        found.samples.append(soak.Sample(tenth, "serve: process 1", memory[tenth], descriptors[tenth]))
+        found.samples.append(soak.Sample(tenth, "serve: process 1", memory[tenth], descriptors[tenth], 40 * tenth))
+        found.beyond.append((tenth, beyond[tenth]))
     return found
 
 
@@ -93,19 +100,51 @@ LEVEL = [100.0, 110, 112, 113, 113, 113, 114, 113, 114, 113]
 
 
 @pytest.mark.parametrize(
-    ("latency", "memory", "descriptors", "said"),
+    ("latency", "memory", "descriptors", "beyond", "said"),
     [
-        (FLAT, LEVEL, STILL, ""),
-        ([0.010, 0.010, 0.050, 0.060, 0.050, 0.010, 0.010, 0.010, 0.010, 0.012], LEVEL, STILL, ""),  # busy for a while
-        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, "latency climbs"),
-        (FLAT, [100.0 + 10 * n for n in range(10)], STILL, "memory of serve: process 1 grows"),
-        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], "descriptors of serve: process 1 grow"),
+        (FLAT, LEVEL, STILL, STILL, ""),  # and ever more connections, as many as callers have
+        (
+            [0.010, 0.010, 0.050, 0.060, 0.050, 0.010, 0.010, 0.010, 0.010, 0.012],
+            LEVEL,
+            STILL,
+            STILL,
+            "",
+        ),  # busy for a while
+        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, STILL, "latency climbs"),
+        (FLAT, [100.0 + 10 * n for n in range(10)], STILL, STILL, "memory of serve: process 1 grows"),
+        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], STILL, "descriptors of serve: process 1 grow"),
+        (FLAT, LEVEL, STILL, [20 + 5 * n for n in range(10)], "connections stay open that nobody has"),
     ],
 )
 def test_what_grows_fails_a_soak_and_what_was_slow_for_a_while_does_not(
-    latency: list[float], memory: list[float], descriptors: list[int], said: str
+    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], said: str
 ) -> None:
-    found = soak.judged(soaked(latency, memory, descriptors))
+    measured = soaked(latency, memory, descriptors, beyond)
+    found = soak.judged(measured)
     assert [one for one in found if said not in one] == []
     assert bool(found) == bool(said)
-    assert "p50, ms: first tenth, last, ratio" in soak.report(soaked(latency, memory, descriptors))
+    assert "p50, ms: first tenth, last, ratio" in soak.report(measured)
+
+
+def test_a_letter_without_an_answer_is_not_one_that_was_never_sent() -> None:
+    """Whoever makes the letters stands still after two; those two meet a door that closes on them."""
+
+    async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def run(measured: soak.Soak, pool: ThreadPoolExecutor) -> None:
+        server = await asyncio.start_server(closes, "127.0.0.1", 0)
+        sender = soak.Sender(measured, server.sockets[0].getsockname()[1], pool)
+        sender.ready += [[letters.life(n, PUSHED)[0]] for n in (1, 2)]
+        async with server, aiohttp.ClientSession() as session:
+            await sender.steadily(session, 0.5)
+
+    measured, goes_on = soak.Soak(0.01, rate=20.0), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(goes_on.wait, PATIENCE_S)
+        pool.submit(goes_on.wait, PATIENCE_S)
+        asyncio.run(run(measured, pool))
+        goes_on.set()
+    assert (measured.unanswered, measured.unsent, measured.statuses) == ({"ServerDisconnectedError": 2}, 8, {})
+    assert len(soak.judged(measured)) == 3

@@ -9,7 +9,9 @@ letter was due. The time is cut into tenths. What fails the run does not depend 
 - latency: the median of the last tenth is more than a tenth above that of the first, and the tenths in between climb, too (Kendall's
   tau of their order at least 0.7: a machine that was busy for a while is no climb);
 - memory: that of a process grows by more than a tenth from the middle to the end, and by more than 8 MB;
-- descriptors: a process has sixteen more in the end than its most in the first half; as many connections may come and go.
+- descriptors: a process has sixteen more in the end than its most in the first half, its connections left out: those are whoever
+  sends's, whose pool (aiohttp's) uses all in turn, so that none idles and there are as many as were ever wanted at once;
+- connections: the node has sixteen more in the end that lead to nobody any more.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import random
 import resource
 import shutil
@@ -28,7 +31,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations, count
 from pathlib import Path
@@ -58,7 +61,8 @@ class Sample:
     tenth: int
     who: str
     memory_mb: float
-    descriptors: int
+    descriptors: int  # without connections
+    connections: int = 0  # as many as callers want
 
 
 @dataclass
@@ -71,6 +75,9 @@ class Soak:
     latencies: list[tuple[int, float]] = field(default_factory=list)  # (tenth, seconds)
     samples: list[Sample] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    unanswered: Counter[str] = field(default_factory=Counter)  # letters that were sent: what happened instead
+    unsent: int = 0  # letters that were due when none was ready: the machine that makes them was too slow
+    beyond: list[tuple[int, int]] = field(default_factory=list)  # (tenth, connections of the node that lead to nobody)
     wrong: list[str] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)  # entries of feeds
 
@@ -101,16 +108,20 @@ def judged(soak: Soak) -> list[str]:
     for sample in soak.samples:
         by[sample.who][sample.tenth].append(sample)
     for who, its in by.items():
-        half, last = [one for tenth in range(TENTHS // 2) for one in its[tenth]], its[TENTHS - 1]
-        if not half or not last:
+        early, late = [one for tenth in range(TENTHS // 2) for one in its[tenth]], its[TENTHS - 1]
+        if not early or not late:
             continue  # it was replaced meanwhile
-        middle = max(one.memory_mb for one in half)
-        end = max(one.memory_mb for one in last)
+        middle = max(one.memory_mb for one in early)
+        end = max(one.memory_mb for one in late)
         if end > 1.1 * middle and end - middle > 8:
             found.append(f"memory of {who} grows: {middle:.0f} MB in the first half, {end:.0f} MB in the end")
-        most, now = max(one.descriptors for one in half), max(one.descriptors for one in last)
+        most, now = max(one.descriptors for one in early), max(one.descriptors for one in late)
         if now > most + 16:
             found.append(f"descriptors of {who} grow: {most} in the first half, {now} in the end")
+    half = [spare for tenth, spare in soak.beyond if tenth < TENTHS // 2]
+    last = [spare for tenth, spare in soak.beyond if tenth == TENTHS - 1]
+    if half and last and max(last) > max(half) + 16:
+        found.append(f"connections stay open that nobody has: {max(half)} in the first half, {max(last)} in the end")
     return found
 
 
@@ -122,6 +133,8 @@ def report(soak: Soak) -> dict[str, object]:
         "rate, messages/s": round(soak.rate, 1),
         "messages": len(soak.latencies),
         "answers": {str(status): times for status, times in sorted(soak.statuses.items())},
+        "sent, and not answered": dict(sorted(soak.unanswered.items())),
+        "due, and not sent since none was ready": soak.unsent,
     }
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         if first and last:
@@ -132,9 +145,10 @@ def report(soak: Soak) -> dict[str, object]:
         early = [sample for sample in its if sample.tenth == its[0].tenth]
         late = [sample for sample in its if sample.tenth == its[-1].tenth]
         memory = [max(one.memory_mb for one in part) for part in (early, late)]
-        rows[f"{who}: MB, descriptors, first tenth and last"] = [
+        rows[f"{who}: MB, descriptors, connections, first tenth and last"] = [
             [round(one) for one in memory],
             [max(one.descriptors for one in part) for part in (early, late)],
+            [max(one.connections for one in part) for part in (early, late)],
         ]
     return rows
 
@@ -154,7 +168,7 @@ class Sender:
 
     soak: Soak
     port: int
-    pool: ProcessPoolExecutor
+    pool: Executor
     numbers: count[int] = field(default_factory=lambda: count(1))
     ready: deque[list[letters.Letter]] = field(default_factory=deque)
 
@@ -199,7 +213,14 @@ class Sender:
         tasks: set[asyncio.Task[None]] = set()
 
         async def one(life: deque[letters.Letter], due: float, tenth: int) -> None:
-            soak.statuses[await self.post(session, life.popleft())] += 1
+            letter = life.popleft()
+            try:
+                soak.statuses[await self.post(session, letter)] += 1
+            except (aiohttp.ClientError, OSError) as error:  # also when it took too long
+                soak.unanswered[type(error).__name__] += 1
+                if len(soak.wrong) < 5:
+                    soak.wrong.append(f"{letter.loai} was not answered: {error!r}")
+                return  # and the rest of its dossier is not sent
             soak.latencies.append((tenth, loop.time() - due))
             if life:
                 waiting.append(life)
@@ -221,7 +242,7 @@ class Sender:
                 while len(waiting) < CONNECTIONS and self.ready:
                     waiting.append(deque(self.ready.popleft()))
                 if not waiting:
-                    soak.statuses[0] += 1  # none was ready: the machine that sends is too slow
+                    soak.unsent += 1
                     continue
                 task = asyncio.create_task(
                     one(waiting.popleft(), due, min(TENTHS - 1, int(TENTHS * (due - began) / seconds)))
@@ -252,13 +273,22 @@ class Sender:
 def sampled(tenth: int, who: str, pid: int) -> Sample:
     """A process now. Raises OSError: it is gone."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return Sample(tenth, who, pages * resource.getpagesize() / 2**20, descriptors)
+    targets = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(str(descriptor.readlink()))
+    connections = sum(target.startswith("socket:") for target in targets)
+    megabytes = pages * resource.getpagesize() / 2**20
+    return Sample(tenth, who, megabytes, len(targets) - connections, connections)
 
 
 async def watched(soak: Soak, node: nodes.Node, began: float, seconds: float) -> None:
-    """Memory and descriptors of every process of the node, some twenty times in each tenth."""
+    """Memory and descriptors of every process of the node, some twenty times in each tenth.
+
+    Whoever sends and the agency live in this process: each connection of the node has its other end here.
+    """
     while True:
+        spare = 0
         tenth = min(TENTHS - 1, int(TENTHS * (time.perf_counter() - began) / seconds))
         for command, process in node.running.items():
             family = {f"{command}: parent": process.pid}
@@ -266,6 +296,8 @@ async def watched(soak: Soak, node: nodes.Node, began: float, seconds: float) ->
             for who, pid in family.items():
                 with contextlib.suppress(OSError):
                     soak.samples.append(sampled(tenth, who, pid))
+                    spare += soak.samples[-1].connections
+        soak.beyond.append((tenth, spare - sampled(tenth, "", os.getpid()).connections))
         await asyncio.sleep(seconds / TENTHS / 20)
 
 
