@@ -79,6 +79,27 @@ def proxies(call: CommandRun) -> Iterator[DoctorFinding]:
     if through and straight:
         named = ", ".join(dict.fromkeys(straight))
         yield DoctorFinding(f"gọi trực tiếp: {named}", f"called directly: {named}")
+    if through:
+        yield from _never_through(call)
+
+
+def _never_through(call: CommandRun) -> Iterator[DoctorFinding]:
+    """What no HTTP proxy carries: mail, and files to be scanned."""
+    mail = [
+        f"{channel.name} ({channel.host}:{channel.port})" for channel in call.settings.notify.channels if channel.host
+    ]
+    clamd = call.settings.files.clamd
+    vi = ([f"thư điện tử (SMTP): {', '.join(mail)}"] if mail else []) + (
+        [f"quét vi-rút (clamd): {clamd}"] if clamd else []
+    )
+    en = ([f"e-mail (SMTP): {', '.join(mail)}"] if mail else []) + (
+        [f"virus scanner (clamd): {clamd}"] if clamd else []
+    )
+    if vi:
+        yield DoctorFinding(
+            f"không qua máy chủ ủy nhiệm, cần kết nối trực tiếp được: {'; '.join(vi)}",
+            f"never through the proxy, must be reachable directly: {'; '.join(en)}",
+        )
 
 
 def _away(place: str) -> list[Problem]:

@@ -98,6 +98,20 @@ def test_doctor_warns_before_the_gateways_key_ends(cli, node, monkeypatch):
     assert "SYS-027" not in cli("doctor").out
 
 
+def test_doctor_says_what_does_not_go_through_the_proxy(cli, node, monkeypatch):
+    with (node / "lienthong.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            '[[notify.channels]]\nname = "truc"\nhost = "mail.example"\nport = 587\nsender = "a@mail.example"\nto = ["b@mail.example"]\n'
+        )
+    monkeypatch.setenv("LIENTHONG_FILES_CLAMD", "quet.example:3310")
+    assert "(SMTP)" not in cli("doctor").out
+    monkeypatch.setenv("LIENTHONG_PROXY_URL", "http://127.0.0.1:1")
+    said = "không qua máy chủ ủy nhiệm, cần kết nối trực tiếp được: thư điện tử (SMTP): truc (mail.example:587); quét vi-rút (clamd): "
+    assert f"{said}quet.example:3310" in cli("doctor").out
+    said = "never through the proxy, must be reachable directly: e-mail (SMTP): truc (mail.example:587); virus scanner (clamd): "
+    assert f"{said}quet.example:3310" in cli("--lang", "en", "doctor").out
+
+
 def test_doctor_finds_a_key_whose_password_is_not_there(cli, node, monkeypatch):
     monkeypatch.setenv("LIENTHONG_KEY_PASSWORD_ENV", "KHONG_CO")
     result = cli("doctor")
