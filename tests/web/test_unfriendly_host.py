@@ -211,7 +211,7 @@ def test_a_retry_that_waits_keeps_its_pace_whatever_the_clock_does_and_a_full_st
         assert work.poll() is None
     host.set_clock(0)
     host.agency.status = 200
-    host.agency.wait_for(1)
+    assert eventually(lambda: host.agency.taken)
     assert host.read_stderr(unread).startswith("x" * PIPE), "something had waited for a reader"
     assert eventually(lambda: "event=" in host.read_stderr(unread))
     work.terminate()
