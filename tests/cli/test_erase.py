@@ -155,6 +155,7 @@ def marked(office):
     return office
 
 
+@pytest.mark.hostile
 @pytest.mark.threat("T-ERASED")
 def test_what_was_erased_is_in_no_file_of_the_node(cli, marked):
     with closing(sqlite3.connect(marked.folder / "lienthong.sqlite3")) as connection:
@@ -178,6 +179,7 @@ def test_what_was_erased_is_in_no_file_of_the_node(cli, marked):
     assert cli("erase", DAY_DU, "--dry-run", "--json").rows[0]["messages"] == 0
 
 
+@pytest.mark.hostile
 @pytest.mark.threat("T-ERASED")
 def test_a_journal_that_somebody_reads_is_told_of_and_emptied_later(cli, marked):
     with marked.store.read() as view:

@@ -22,6 +22,8 @@ from connectors.registry import installed
 from connectors.table import AnswerMeaning, Common, Secret
 from gateway.core.problems import Lang, Stopped
 
+pytestmark = pytest.mark.hostile
+
 HERE = {"private_addresses": True, "timeout_s": 60.0, "connect_timeout_s": 60.0}
 OUTSIDE = "nhan.example.invalid"  # a name that nobody but the proxy knows
 

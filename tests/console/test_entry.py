@@ -197,6 +197,7 @@ def test_settings_of_the_proxy_belong_together(tmp_path):
     assert [problem.code for problem in stop.value.problems] == ["SYS-017"]
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize(
     ("said", "address"),
     [

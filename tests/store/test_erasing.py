@@ -63,6 +63,7 @@ def test_nothing_but_an_erasure_changes_what_was_only_ever_added(erased, store):
             connection.execute(text(f"UPDATE {table} SET {column} = 'x'"))
 
 
+@pytest.mark.hostile
 def test_reading_the_log_holds_no_snapshot_between_its_pages(sqlite_store, desk_at):
     """An export that takes hours does not keep the journal from being emptied."""
     desk = desk_at(sqlite_store)

@@ -90,6 +90,7 @@ def test_upgrading_again_changes_nothing(empty):
     assert upgrade(empty) == (tables.REVISION, tables.REVISION)
 
 
+@pytest.mark.hostile
 def test_of_several_upgrades_at_once_one_does_it_and_the_others_wait(empty_database_url, opened):
     said, together = [], threading.Barrier(4)
 

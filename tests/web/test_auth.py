@@ -199,6 +199,7 @@ def test_a_proxy_may_name_the_port_too(said, address):
     assert keeper(**PROXY).address(headers, "::ffff:10.1.2.3") in (address, "::ffff:10.1.2.3")
 
 
+@pytest.mark.hostile
 def test_one_strangers_wrong_passwords_lock_nobody_out_who_comes_through_the_same_proxy(registry):
     doorkeeper = keeper(**PROXY)
 

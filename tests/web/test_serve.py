@@ -214,6 +214,7 @@ def strange_names():
     return f"<ThongDiep>{names}</ThongDiep>".encode()
 
 
+@pytest.mark.hostile
 def test_a_worker_that_dies_or_stands_still_is_replaced(node, serving):
     first, second = workers_of(serving)
     os.kill(first, signal.SIGKILL)
