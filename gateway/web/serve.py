@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -141,6 +142,7 @@ def _work(job: Job, line: Connection) -> None:
 @contextlib.contextmanager
 def child_begins(job: Job, line: Connection) -> Iterator[LoadedSettings]:
     """What every child of a node's parent begins and ends with: the settings, read again."""
+    gc.freeze()  # what the parent of the children has loaded goes only with them, and stays shared where nobody touches it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(job.shared / "metrics")
@@ -187,12 +189,21 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     renewing = asyncio.create_task(_renew(app.door, settings))
     settling = asyncio.create_task(_settle(app.door, clock, store))
     warming = asyncio.create_task(_warm(app.door))
+    _keep_for_good()
     line.send_bytes(READY)
     await leave.wait()
     loop.remove_reader(line.fileno())
     for task in (beating, renewing, settling, warming):
         task.cancel()
     await app.stop()
+
+
+def _keep_for_good() -> None:
+    """Whatever is held now is held as long as this process lives: the search for garbage, during which nothing else runs,
+    passes it by from now on. What comes later is searched as before.
+    """
+    gc.collect()  # else what is garbage now would be kept as well
+    gc.freeze()
 
 
 async def _beat(door: Door, line: Connection, web: WebSettings, lines: LineWriter) -> None:
@@ -221,6 +232,7 @@ async def _warm(door: Door) -> None:
     """Build what explains refusals, beside the first messages: nobody has to wait for it when one is refused."""
     await asyncio.sleep(_WARM_AFTER_S)
     await door.read(door.gate.catalog.warm)
+    _keep_for_good()
 
 
 async def _settle(door: Door, clock: NodeClock, store: Store) -> None:
