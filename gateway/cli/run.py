@@ -114,7 +114,10 @@ def serve(call: CommandRun, workers: int | None, host: str | None, port: int | N
 )
 def work(call: CommandRun) -> int:
     """Works until it is told to stop: a parent that does nothing else, and one process that works."""
+    from gateway.cli.resident import ResidentJob, answer_look_ups
+    from gateway.quick import stamp
     from gateway.services.lines import start_logging
+    from gateway.web.beside import Beside
     from gateway.web.descriptors import raise_descriptors
     from gateway.web.keeper import Keeper, KeeperPatience, runtime_folder
     from gateway.web.serve import Job, reserve
@@ -145,9 +148,12 @@ def work(call: CommandRun) -> int:
         shared=shared,
     )
     patience = KeeperPatience(boot_s=settings.web.boot_s, stall_s=settings.web.stall_s, drain_s=settings.work.grace_s)
+    beside = None
+    if call.loaded.file is not None:
+        beside = Beside(answer_look_ups, ResidentJob(call.loaded.file.resolve(), stamp()), name="answers to look-ups")
     try:
         return Keeper(
-            _work, job, 1, patience, shared, ready, name="work process", preload=_LOADED, gives_up=False
+            _work, job, 1, patience, shared, ready, name="work process", preload=_LOADED, gives_up=False, beside=beside
         ).run()
     finally:
         if reserved is not None:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.core.problems import Lang, Problem, Stopped
+from gateway.web.beside import Beside
 from gateway.web.crashes import read_at_death
 
 log = logging.getLogger("lienthong.keeper")
@@ -136,17 +137,19 @@ class Keeper:
         name: str,
         preload: Sequence[str],
         gives_up: bool = True,
+        beside: Beside | None = None,
     ) -> None:
         """``live(job, line)`` is the life of a child; ``on_ready`` is told once, when all are up, what the last of them said.
 
         ``shared`` is the runtime folder; ``name`` is what a child is called in the log. ``gives_up``: where children die
-        again and again this one ends, too; otherwise it pauses. ``preload``: the modules that children need.
+        again and again this one ends, too; otherwise it pauses. ``preload``: the modules that children need. ``beside``: one
+        more process, from when all are up.
         """
         _CONTEXT.set_forkserver_preload(list(preload))
         self._gives_up, self._rest_until, self._touched = gives_up, 0.0, time.monotonic()
         self._live, self._job, self._number, self._patience = live, job, number, patience
         self._shared, self._on_ready, self._name = shared, on_ready, name
-        self._told = False
+        self._told, self._beside = False, beside
         self._looked, self._ran = time.monotonic(), 0.0
         self._begun = 0.0  # from when the first is to come up
         self._ended = 0  # how many did before any came up
@@ -172,6 +175,8 @@ class Keeper:
                 self._listen(1.0)
                 if not self._tend():
                     return 70
+                if self._told and self._beside is not None:
+                    self._beside.tend()
                 if made_anew(self._shared):
                     log.error(
                         "the runtime folder %s was taken away; it is made anew, with new %ss", self._shared, self._name
@@ -187,6 +192,8 @@ class Keeper:
                     self._replace(large)
             return 0
         finally:
+            if self._beside is not None:
+                self._beside.end()
             self._end()
             for number, handler in before.items():
                 signal.signal(number, handler)

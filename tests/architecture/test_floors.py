@@ -33,6 +33,7 @@ LIBRARIES = {
     "gateway.console.render": {"jinja2", "markupsafe"},  # pages, escaped
     "gateway.cli.play": {"click", "aiohttp"},  # plays the other side: a false agency with an HTTP server of its own
     "gateway.__main__": set(),
+    "gateway.quick": set(),
     "schemas": {"lxml", "xmlschema"},
     "signing": {"lxml", "signxml", "cryptography", "pyhanko", "pyhanko_certvalidator", "asn1crypto", "pkcs11", "jwt"},
     "connectors": {"aiohttp", "zeep", "lxml", "yarl"},

@@ -43,7 +43,7 @@ def test_the_wheel_holds_nothing_else(wheel):
 
 def test_the_wheel_names_its_command_and_its_connectors(wheel):
     (entry_points,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "lienthong = gateway.cli:main" in entry_points
+    assert "lienthong = gateway.__main__:main" in entry_points
     assert "[lienthong.connectors]" in entry_points
 
 

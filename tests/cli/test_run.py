@@ -171,8 +171,14 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
             assert 'lienthong_work_turns_total{loop="heads",outcome="done"}' in figures
             assert 'lienthong_database_wait_seconds_count{what="write"}' in figures
             assert "lienthong_trust_end_timestamp_seconds" in figures
+            asks = [sys.executable, "-c", f"from gateway import quick; print(quick.ask(['messages'], {PATIENCE_S}))"]
+            look = {"cwd": office.folder, "env": ENVIRONMENT, "capture_output": True, "text": True}
+            assert eventually(lambda: "(0, " in subprocess.run(asks, **look, timeout=PATIENCE_S, check=True).stdout)
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 0
+            assert (
+                subprocess.run(asks, **look, timeout=PATIENCE_S, check=True).stdout == "None\n"
+            )  # nobody stays to answer
     assert [(line.who, line.facts["reason"]) for line in doubts] == [("so-tu-phap", "SIG-002")]
     assert "receipt-unproven" in {row["alarm"] for row in cli("alerts", "--json").rows}
     assert read_head(head.facts["jws"], [office.gate.key.certificate]).number == head.facts["number"]
