@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -68,6 +69,7 @@ class ConnectorRegistry(Mapping[str, Connector[Any]]):
         )
 
 
+@cache
 def installed() -> ConnectorRegistry:
-    """Every connector of this environment."""
+    """Every connector of this environment; looked for once, since that reads what every installed package says of itself."""
     return ConnectorRegistry(entry_points(group=GROUP))
