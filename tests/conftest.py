@@ -5,6 +5,8 @@ second run is skipped with a sentence; in CI (environment variable CI) that is a
 server to use instead; the user in it must be allowed to create databases.
 """
 
+import contextlib
+import fcntl
 import gc
 import itertools
 import os
@@ -16,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import alone  # noqa: F401 - before anything that loads aiohttp
 import psycopg
 import pytest
 from clusters import end_with_parent, postgres_binaries, reachable
@@ -82,6 +85,32 @@ def pytest_xdist_setupnodes(config, specs):
             process.kill()
 
 
+# Under this, nothing about a set-up or an end is worth saying: `--durations` names nothing below it either.
+NOTICED_S = 0.005
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """A worker tells how each test went, and of its set-up and its end only what somebody reads: two thirds of what workers write
+    and the other side reads are reports that all was well, a millisecond of CPU each.
+    """
+    if not hasattr(config, "workerinput") or config.getoption("xmlpath", None):  # a file for CI counts each of them
+        return
+    (worker,) = (one for one in config.pluginmanager.get_plugins() if type(one).__name__ == "WorkerInteractor")
+    tell = worker.sendevent
+
+    def sendevent(name, **told):
+        if name != "testreport" or _says_something(told["data"]):
+            tell(name, **told)
+
+    worker.sendevent = sendevent
+
+
+def _says_something(report):
+    dull = report["when"] != "call" and report["outcome"] == "passed" and not report["sections"]
+    return not dull or report["duration"] >= NOTICED_S
+
+
 def _is_new(path):
     """Whether this test file has no compiled form yet, or one that is older."""
     made = [
@@ -92,17 +121,39 @@ def _is_new(path):
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """A folder that is made by the first worker that wants it, and that all of them only read: ``made_once("name", make)``."""
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made_once(name, make):
+        folder, made = common / f"once-{name}", common / f"once-{name}.made"
+        with (common / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # whoever began it did not come to its end
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        return folder
+
+    return made_once
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(made_once):
     """An upgraded database file, to be copied."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    engine = open_engine(f"sqlite:///{path}")
-    upgrade(engine)
-    with engine.connect() as connection:  # everything into the one file that is copied
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    engine.dispose()
-    return path
+
+    def make(folder):
+        engine = open_engine(f"sqlite:///{folder / 'template.db'}")
+        upgrade(engine)
+        with engine.connect() as connection:  # everything into the one file that is copied
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("BEGIN")
+        engine.dispose()
+
+    return made_once("sqlite", make) / "template.db"
 
 
 @pytest.fixture
@@ -114,7 +165,7 @@ def sqlite_url(sqlite_template, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(made_once):
     """A PostgreSQL server: makes and drops databases."""
     given = os.environ.get("LIENTHONG_TEST_POSTGRES_URL")
     if given:
@@ -127,19 +178,25 @@ def postgres():
             pytest.fail(f"{sentence}; CI must have one")
         pytest.skip(f"{sentence}; install one, or set LIENTHONG_TEST_POSTGRES_URL")
     with tempfile.TemporaryDirectory(prefix="lt-pg-", dir=reachable()) as folder:
-        yield from _cluster(binaries, Path(folder))
+        yield from _cluster(binaries, Path(folder), made_once)
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres):
     """The name of an upgraded database, to be copied."""
-    name = postgres.create()
-    engine = open_engine(postgres.url(name))
-    upgrade(engine)
-    engine.dispose()
+    name = postgres.template or _template(postgres)
     postgres.take_note(name)
     yield name
-    postgres.drop(name)
+    if name != postgres.template:
+        postgres.drop(name)
+
+
+def _template(server):
+    name = server.create()
+    engine = open_engine(server.url(name))
+    upgrade(engine)
+    engine.dispose()
+    return name
 
 
 @pytest.fixture
@@ -224,7 +281,8 @@ END $$
 class PostgresServer:
     """A server on which databases come and go."""
 
-    def __init__(self, url):
+    def __init__(self, url, template=None):
+        self.template = template  # the name of an upgraded database that is there already
         self._url = url.replace("postgresql+psycopg://", "postgresql://")
         self._empty = []  # names of upgraded databases without a row
         self._made_of = None
@@ -279,21 +337,39 @@ class PostgresServer:
             connection.execute(statement)
 
 
-def _cluster(binaries, folder):
+def _cluster(binaries, folder, made_once):
     """A cluster in this folder, ended with the session, also when the session is killed."""
-    user = {}
+    account = {}
     if os.geteuid() == 0:  # the server refuses to run as root
-        account = pwd.getpwnam("postgres" if any(p.pw_name == "postgres" for p in pwd.getpwall()) else "nobody")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-        user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    data, out = folder / "data", folder / "server.log"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "lienthong", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        **user,
-    )
+        user = pwd.getpwnam("postgres" if any(p.pw_name == "postgres" for p in pwd.getpwall()) else "nobody")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def make(common):
+        run = [binaries / "initdb", "-D", folder / "first", *("-U", "lienthong", "-A", "trust", "-E", "UTF8")]
+        run += ["--no-locale", "--no-sync"]
+        subprocess.run(run, check=True, capture_output=True, cwd=folder, **account)
+        with _running(binaries, folder, folder / "first", account) as url:
+            template = _template(PostgresServer(url))
+        shutil.rmtree(common)
+        _copied(folder / "first", common)
+        (common / "template").write_text(template)
+
+    common = made_once("postgresql", make)
+    _copied(common, folder / "data")
+    with _running(binaries, folder, folder / "data", account) as url:
+        yield PostgresServer(url, (common / "template").read_text())
+
+
+def _copied(folder, to):
+    """Copied with the accounts that its files belong to."""
+    subprocess.run(["cp", "-a", folder, to], check=True)
+
+
+@contextlib.contextmanager
+def _running(binaries, folder, data, account):
+    """A server on this data; the address of its database `postgres`."""
+    out = folder / "server.log"
     settings_ = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
@@ -312,12 +388,12 @@ def _cluster(binaries, folder):
             stderr=log,
             cwd=folder,
             preexec_fn=end_with_parent,
-            **user,
+            **account,
         )
     url = f"postgresql://lienthong@/postgres?host={folder}"
     try:
         _await(url, server, out)
-        yield PostgresServer(url)
+        yield url
     finally:
         server.send_signal(signal.SIGINT)  # fast shutdown: connections are closed, nothing is waited for
         try:

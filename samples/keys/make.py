@@ -346,8 +346,8 @@ def load_key(name: str, folder: Path = HERE) -> Key:
 
 @cache
 def _read_key(pem: bytes) -> PrivateKeyTypes:
-    """The key in a file of these bytes; OpenSSL tries an RSA key for some 50 ms before it gives it out."""
-    return serialization.load_pem_private_key(pem, None)
+    """The key in a file of these bytes. OpenSSL would try an RSA key for some 50 ms before it gives it out; it made this one."""
+    return serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
 
 
 def write_certificate(name: str, certificate: x509.Certificate, folder: Path) -> None:

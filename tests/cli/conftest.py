@@ -117,12 +117,14 @@ def done_here(*arguments, folder):
 
 
 @pytest.fixture(scope="session")
-def node_template(tmp_path_factory):
+def node_template(made_once):
     """A fresh node with its database, made once by the real commands."""
-    folder = tmp_path_factory.mktemp("template")
-    done_here("init", "nut", "--port", "8399", folder=folder)
-    done_here("db", "upgrade", folder=folder / "nut")
-    return folder / "nut"
+
+    def make(folder):
+        done_here("init", "nut", "--port", "8399", folder=folder)
+        done_here("db", "upgrade", folder=folder / "nut")
+
+    return made_once("node", make) / "nut"
 
 
 @pytest.fixture
@@ -134,18 +136,21 @@ def node(cli, tmp_path, node_template):
 
 
 @pytest.fixture(scope="session")
-def office_template(tmp_path_factory, node_template):
+def office_template(made_once, node_template):
     """A node with the parties of the samples in force, by the real commands."""
-    folder = tmp_path_factory.mktemp("office") / "nut"
-    shutil.copytree(node_template, folder)
-    shutil.copytree(SAMPLES / "keys", folder / "keys", dirs_exist_ok=True)
-    shutil.copytree(SAMPLES / "parties", folder / "parties", dirs_exist_ok=True)
-    trees = (SAMPLES / "lienthong.toml").read_text("utf-8")
-    config = folder / "lienthong.toml"
-    text = config.read_text("utf-8").replace("#window_past_days = 366", "window_past_days = 36500")
-    config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
-    done_here("parties", "apply", "--yes", "--reason", "test", folder=folder)
-    return folder
+
+    def make(place):
+        folder = place / "nut"
+        shutil.copytree(node_template, folder)
+        shutil.copytree(SAMPLES / "keys", folder / "keys", dirs_exist_ok=True)
+        shutil.copytree(SAMPLES / "parties", folder / "parties", dirs_exist_ok=True)
+        trees = (SAMPLES / "lienthong.toml").read_text("utf-8")
+        config = folder / "lienthong.toml"
+        text = config.read_text("utf-8").replace("#window_past_days = 366", "window_past_days = 36500")
+        config.write_text(text + "\n" + trees[trees.index("[[trust.trees]]") :], "utf-8")
+        done_here("parties", "apply", "--yes", "--reason", "test", folder=folder)
+
+    return made_once("office", make) / "nut"
 
 
 @dataclass
