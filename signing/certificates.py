@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from asn1crypto import x509 as asn1_x509
@@ -81,8 +82,24 @@ class Certificate:
         return self.not_before <= at <= self.not_after
 
 
+_SMALL: Final = 8192  # bytes; real ones have one or two thousand, and what a stranger sends is not kept at any size
+_KEPT: Final = 256
+
+
 def read_certificate(der: bytes) -> Certificate:
-    """The facts of a DER certificate. Raises Unreadable for anything else, whatever the library thinks of it."""
+    """The facts of a DER certificate. Raises Unreadable for anything else, whatever the library thinks of it.
+
+    The same few are met again and again: those of the parties in every new registry, and above them the authorities.
+    """
+    return _read_once(der) if len(der) <= _SMALL else _read_any(der)
+
+
+@lru_cache(_KEPT)
+def _read_once(der: bytes) -> Certificate:
+    return _read_any(der)
+
+
+def _read_any(der: bytes) -> Certificate:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -18,6 +18,7 @@ import letters
 import nodes
 import pki
 import pytest
+from alone import JVM
 from patience import PATIENCE_S
 
 from gateway.store import Store, open_engine
@@ -36,7 +37,7 @@ COMMANDS = {
         str(CLIENTS / "php" / "gui-ho-so.php"),
     ],
     "node": ["node", str(CLIENTS / "node" / "gui-ho-so.mjs")],
-    "java": ["java", "-Dfile.encoding=UTF-8", str(CLIENTS / "java" / "GuiHoSo.java")],
+    "java": ["java", *JVM, "-Dfile.encoding=UTF-8", str(CLIENTS / "java" / "GuiHoSo.java")],
     "csharp": ["mono", "GuiHoSo.exe"],
 }
 RUNS = [(client, key) for client in COMMANDS for key in KEYS if (client, key) != ("csharp", "ecdsa")]  # SignedXml: RSA

@@ -7,4 +7,6 @@ import os
 os.environ["SSL_CERT_FILE"] = os.devnull
 
 # A JVM of the suite lives for a second or two: what it would gain by compiling well and collecting in parallel it does not live to see.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+JAVAC = ("javac", *(f"-J{option}" for option in JVM))
+os.environ.setdefault("WSIMPORT_OPTS", " ".join(JVM))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import xmlschema
+from alone import JVM
 from lxml import etree
 from patience import PATIENCE_S
 
@@ -61,6 +62,10 @@ def test_the_jdks_own_validator_says_the_same(documents, tmp_path):
         files.append(tmp_path / f"{number}.xml")
         files[-1].write_bytes(body)
     run = subprocess.run(
-        [java, str(JUDGE), str(WHOLE), *map(str, files)], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+        [java, *JVM, str(JUDGE), str(WHOLE), *map(str, files)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
     )
     assert run.stdout.split() == ["yes" if fits else "no" for _, fits in documents]

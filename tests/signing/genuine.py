@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pki
 import pytest
+from alone import JAVAC, JVM
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from patience import PATIENCE_S
@@ -61,13 +62,13 @@ def _jdk() -> Path:
                 f"no {program} here: signatures of the JDK are not tried (Debian: apt-get install default-jdk-headless)"
             )
     out = pki.private_folder() / "java"
-    command = ["javac", "-d", str(out), str(HERE / "java" / "Signer.java")]
+    command = [*JAVAC, "-d", str(out), str(HERE / "java" / "Signer.java")]
     subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True)
     return out
 
 
 def _ask_jdk(lines: Sequence[str]) -> list[str]:
-    command = ["java", "-cp", str(_jdk()), "Signer"]
+    command = ["java", *JVM, "-cp", str(_jdk()), "Signer"]
     done = subprocess.run(
         command, input="\n".join(lines) + "\n", text=True, capture_output=True, timeout=PATIENCE_S, check=True
     )

@@ -24,6 +24,7 @@ import doors
 import mail
 import pki
 import pytest
+from alone import JAVAC, JVM
 from lxml import etree
 from nodes import free_port
 from patience import PATIENCE_S, eventually
@@ -85,8 +86,8 @@ class Program:
 
     def _java(self):
         sources = sorted((CLIENTS / "java").glob("*.java"))
-        subprocess.run(["javac", "-encoding", "UTF-8", "-d", self.place, *sources], timeout=PATIENCE_S, check=True)
-        quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
+        subprocess.run([*JAVAC, "-encoding", "UTF-8", "-d", self.place, *sources], timeout=PATIENCE_S, check=True)
+        quick = (*JVM, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
         return ["java", *quick, f"-Dmau={CLIENTS}", "-cp", str(self.place), "ChayThat"]
 
     def _csharp(self):

@@ -18,6 +18,7 @@ import mail
 import pki
 import pytest
 import zeep.exceptions
+from alone import JAVAC, JVM
 from growing import growing
 from patience import PATIENCE_S
 from requests import Session
@@ -238,7 +239,7 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later
     run("wsimport", "-extension", "-quiet", "-Xnocompile", "-keep", "-p", "truc", "-d", made, "truc.wsdl", cwd=tmp_path)
     path = f"{JAXWS}/*"
     run(
-        "javac",
+        *JAVAC,
         "-nowarn",
         "-proc:none",
         "-cp",
@@ -248,7 +249,7 @@ def test_jax_ws_makes_a_client_of_the_wsdl_that_runs_every_operation(door, later
         CLIENTS / "Client.java",
         *(made / "truc").glob("*.java"),
     )
-    java = ("java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
+    java = ("java", *JVM, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
     out = run(*java, "-cp", f"{made}:{path}", "Client", later, pki.token("cong-dvc"), file, code, *walls)
     assert_a_jax_ws_client_understood(out, receipt_by_rest(door, message))
 
@@ -289,8 +290,8 @@ def test_apache_cxf_makes_a_client_of_the_wsdl_that_runs_every_operation(door, l
         source = source.replace(f"import javax.{package}.", f"import jakarta.{package}.")
     (tmp_path / "Client.java").write_text(source, "utf-8")
     sources = (tmp_path / "Client.java", *(made / "truc").glob("*.java"))
-    run("javac", "-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", path, "-d", made, *sources)
-    java = ("java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
+    run(*JAVAC, "-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", path, "-d", made, *sources)
+    java = ("java", *JVM, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
     out = run(*java, "-cp", f"{made}:{path}", "Client", later, pki.token("cong-dvc"), file, code, *walls)
     assert_a_jax_ws_client_understood(out, receipt_by_rest(door, message))
 
