@@ -55,6 +55,16 @@ assert "click" not in sys.modules
 quick.leave(99 if ended is None else ended[0])
 """
 NOBODY = 99
+#: Connects as an account of nobody: what it is told, and whether it takes the other end for its own.
+STRANGER = f"""
+import os, socket, sys
+from gateway import quick
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as line:
+    line.settimeout({PATIENCE_S})
+    line.connect(sys.argv[1])
+    print(len(line.recv(100)), quick.peer_uid(line) == os.getuid())
+"""
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_", "LANG"))}
 
 
@@ -159,9 +169,9 @@ class Place:
 
 
 @contextlib.contextmanager
-def answering(folder, sockets):
+def answering(folder, sockets, apart=()):
     process = subprocess.Popen(
-        [sys.executable, "-c", RESIDENT],
+        [*apart, sys.executable, "-c", RESIDENT],
         cwd=folder,
         env={**ENVIRONMENT, "TMPDIR": str(sockets)},
         start_new_session=True,
@@ -345,26 +355,29 @@ def test_another_account_is_neither_answered_nor_believed(place):
     (folder,) = place.sockets.glob("lienthong-look-*")
     (path,) = folder.iterdir()
     modes = [(each, each.stat().st_mode) for each in (place.sockets, folder, path)]
-    heard, hears = os.pipe()
     for each, _ in modes:
         each.chmod(0o777)
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            os.setuid(65534)
-            with socket.socket(socket.AF_UNIX) as line:
-                line.settimeout(PATIENCE_S)
-                line.connect(str(path))
-                os.write(hears, b"%d %d" % (len(line.recv(100)), quick.peer_uid(line) == os.getuid()))
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(hears)
+    asked = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(path)], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     for each, mode in modes:
         each.chmod(mode)
-    with os.fdopen(heard, "rb") as pipe:
-        assert pipe.read() == b"0 0"  # nothing was said, and who asked would not have believed it
+    assert asked.stdout == "0 False\n", asked.stderr  # nothing was said, and who asked would not have believed it
     os.chown(folder, 65534, -1)
     try:
         assert place.run("messages").returncode == NOBODY
     finally:
         os.chown(folder, 0, -1)
+
+
+def test_one_with_other_files_answers_only_what_the_settings_of_work_say(place):
+    """As under systemd, where a unit has folders of its own."""
+    apart = ["unshare", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this account may make no folders of its own for a process")
+    sockets = place.sockets / "apart"
+    sockets.mkdir()
+    with answering(place.folder, sockets, apart):
+        asked = {"TMPDIR": str(sockets)}
+        assert place.run("messages", **asked, LIENTHONG_JSON="1").returncode == 0
+        assert place.run("messages", **asked, LIENTHONG_DATABASE_URL="sqlite:///away.sqlite3").returncode == NOBODY
