@@ -21,6 +21,7 @@ from pathlib import Path
 import alone  # noqa: F401 - before anything that loads aiohttp
 import psycopg
 import pytest
+import statements
 from clusters import end_with_parent, postgres_binaries, reachable
 from hypothesis import HealthCheck, settings
 from hypothesis.internal import constants_ast
@@ -41,6 +42,8 @@ settings.load_profile("deep" if os.environ.get("LIENTHONG_DEEP") else "short")
 assert callable(providers._get_local_constants), "Hypothesis keeps its constants elsewhere now"
 if not os.environ.get("LIENTHONG_DEEP"):
     providers._get_local_constants = constants_ast.Constants
+
+statements.share()
 
 # Whoever collects makes ten thousand things that stay: looking for garbage among them is a sixth of collecting.
 gc.disable()
