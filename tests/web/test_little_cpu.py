@@ -62,5 +62,6 @@ def test_with_a_tenth_of_a_core_a_node_comes_up_takes_delivers_and_no_process_co
             assert node.post(mail.nop(to="so-tu-phap"), "cong-dvc").status == 201
         there.wait_for(LETTERS)
         assert stays(healthy, for_s=1.5 * STALL_S)
-        assert {name: processes.workers(process.pid) for name, process in node.running.items()} == before, said()
+        for name, process in node.running.items():  # beside them there may be one more by now, that answers look-ups
+            assert {*before[name]} <= {*processes.workers(process.pid)}, said()
         assert "replaced" not in said()
