@@ -19,6 +19,7 @@ from gateway.core.batches import BatchItemState
 from gateway.core.model import DeliveryState
 from gateway.services.profiles import to_text
 
+pytestmark = pytest.mark.together  # they go on where the one before has ended
 ROOT = Path(__file__).resolve().parents[2]
 
 
