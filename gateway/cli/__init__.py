@@ -257,6 +257,12 @@ def _unwritable(error: Unwritable, call: CommandRun) -> int:
     return PROBLEMS
 
 
+def _interrupted(error: BaseException, _call: CommandRun) -> int:
+    if KeyboardInterrupt in {type(error), type(error.__cause__)}:
+        to_nobody(sys.stdout)  # its reader may have stopped reading: the rest would hold us up once more at the end
+    return INTERRUPTED
+
+
 def _unforeseen(error: Exception, call: CommandRun) -> int:
     if call.verbose:
         import traceback
@@ -289,8 +295,8 @@ _ENDINGS: Final[tuple[tuple[type[BaseException], Callable[[Any, CommandRun], int
     (click.exceptions.NoArgsIsHelpError, _no_arguments),
     (click.exceptions.Exit, lambda leave, _call: int(leave.exit_code)),
     (click.UsageError, _usage),
-    (click.Abort, lambda _abort, _call: INTERRUPTED),
-    (KeyboardInterrupt, lambda _interrupt, _call: INTERRUPTED),
+    (click.Abort, _interrupted),
+    (KeyboardInterrupt, _interrupted),
     (Stopped, _stopped),
     (Unwritable, _unwritable),
     (Exception, _unforeseen),

@@ -324,4 +324,6 @@ def _run(arguments: list[str], line: socket.socket) -> int:
                 stream.flush()
         except (OSError, ValueError):
             code = 120  # as the interpreter says that
+        except KeyboardInterrupt:
+            code = INTERRUPTED
     return code

@@ -18,8 +18,9 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+import processes
 import pytest
-from patience import PATIENCE_S, eventually
+from patience import PATIENCE_S, eventually, stays
 
 from gateway import quick
 from gateway.cli import lienthong
@@ -314,7 +315,12 @@ def test_a_socket_without_a_living_listener_is_passed_over_and_a_silent_one_is_n
 
 def test_ctrl_c_and_the_death_of_who_asks_end_it(place):
     with place.stuck() as (asking, _):
-        asking.send_signal(signal.SIGINT)
+        asking.send_signal(signal.SIGINT)  # most often before it has come to writing
+        assert asking.wait(PATIENCE_S) == 130
+    with place.stuck() as (asking, _):
+        (child,) = place.children()
+        assert eventually(lambda: stays(lambda: processes.state_of(int(child)) == "S", for_s=0.2))
+        asking.send_signal(signal.SIGINT)  # while it writes: what it could not write may not hold it up at its end
         assert asking.wait(PATIENCE_S) == 130
     with place.stuck() as (asking, _):
         asking.kill()

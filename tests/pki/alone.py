@@ -10,3 +10,6 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 JAVAC = ("javac", *(f"-J{option}" for option in JVM))
 os.environ.setdefault("WSIMPORT_OPTS", " ".join(JVM))
+
+# Whoever runs commands has not set this, and what is left in a buffer at the end is a case of its own.
+os.environ.pop("PYTHONUNBUFFERED", None)
