@@ -147,6 +147,7 @@ class Place:
             env={**ENVIRONMENT, "TMPDIR": str(self.sockets)},
             stdout=tell,
             stderr=subprocess.PIPE,
+            preexec_fn=_hears_ctrl_c,
         )
         os.close(tell)
         try:
@@ -167,6 +168,11 @@ class Place:
         with contextlib.suppress(OSError):
             return any(Path(f"/proc/{one}/fd/1").stat().st_ino == os.fstat(pipe).st_ino for one in self.children())
         return False
+
+
+def _hears_ctrl_c():
+    """As one at a terminal: a suite that a shell began in the background leaves it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
