@@ -150,6 +150,8 @@ PARKED = _d.c.parked == literal_column("true")
 (UNCERTAIN,) = _these([DeliveryState.UNKNOWN])
 DIFFERS = tables.told.c.differs == literal_column("true")  # as the partial index says it
 NOT_ACCEPTED = _m.c.state != literal_column("'accepted'", String)
+# Said beside it where a period is asked for, too: the index of those begins with the state, and a million accepted are passed by.
+REFUSED = [fate.value for fate in Fate if fate is not Fate.ACCEPTED]
 
 
 def held_up() -> ColumnElement[bool]:
@@ -609,14 +611,13 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             func.min(_m.c.received_at).label("first_at"),
             func.max(_m.c.received_at).label("last_at"),
             func.max(_m.c.id).label("example"),
-        ).where(NOT_ACCEPTED, _m.c.code.is_not(None))
+        ).where(NOT_ACCEPTED, _m.c.state.in_(REFUSED), _m.c.code.is_not(None))
         causes = self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
         if not with_facts:
             return causes
         told = (
             select(_v.c.problems)
             .join(_m, and_(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts))
-            .where(NOT_ACCEPTED)
             .order_by(_m.c.received_at.desc(), _m.c.id.desc())
             .limit(SAMPLE)
         )
@@ -625,21 +626,27 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             replace(
                 cause,
                 facts=self._commonest(
-                    told.where(
-                        _m.c.received_at.between(cause.first_at, cause.last_at),
-                        _m.c.code == cause.code,
-                        _m.c.party == cause.party,
-                        _m.c.xpath.is_(None) if cause.xpath is None else _m.c.xpath == cause.xpath,
-                    ),
+                    [
+                        told.where(
+                            NOT_ACCEPTED,
+                            _m.c.state == state,
+                            _m.c.received_at.between(cause.first_at, cause.last_at),
+                            _m.c.code == cause.code,
+                            _m.c.party == cause.party,
+                            _m.c.xpath.is_(None) if cause.xpath is None else _m.c.xpath == cause.xpath,
+                        )
+                        for state in REFUSED
+                    ],
                     cause.code,
                 ),
             )
             for cause in causes
         ]
 
-    def _commonest(self, told: Select[Any], code: str) -> dict[str, Any]:
+    def _commonest(self, told: Iterable[Select[Any]], code: str) -> dict[str, Any]:
         """The commonest value of each fact, of the first problem with this code of each row."""
-        rows = (problems if isinstance(problems, list) else [problems] for (problems,) in self._all(told))
+        found = (problems for one in told for (problems,) in self._all(one))
+        rows = (problems if isinstance(problems, list) else [problems] for problems in found)
         return commonest_facts(
             next((one.get("facts", {}) for one in listed if one and one["code"] == code), {}) for listed in rows
         )
@@ -672,7 +679,8 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         told = _within(told, _d.c.created_at, since, until)
         return [
             replace(
-                cause, facts=self._commonest(told.where(_d.c.code == cause.code, _d.c.party == cause.party), cause.code)
+                cause,
+                facts=self._commonest([told.where(_d.c.code == cause.code, _d.c.party == cause.party)], cause.code),
             )
             for cause in causes
         ]
