@@ -162,9 +162,10 @@ def test_doctor_finds_files_that_differ_from_the_registry(cli, office):
     assert "cong-dvc" in out.split("SYS-035")[1].splitlines()[0]
 
 
-def test_doctor_sees_a_port_that_is_taken(cli, node):
+def test_doctor_sees_a_port_that_is_taken(cli, node, monkeypatch):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 8399))
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("LIENTHONG_WEB_PORT", str(taken.getsockname()[1]))
         out = cli("doctor").out
         assert "SYS-032" in out
         taken.listen()
@@ -188,8 +189,8 @@ def test_an_ipv6_address_stands_in_brackets_wherever_it_is_printed(cli, node):
 
 
 def strangers_port(answer):
-    """A program on the node's port that answers every question with these bytes, and the means to stop it."""
-    taken = socket.create_server(("127.0.0.1", 8399))
+    """A program that answers every question with these bytes: its port, and the means to stop it."""
+    taken = socket.create_server(("127.0.0.1", 0))
 
     def talk():
         while True:
@@ -202,7 +203,7 @@ def strangers_port(answer):
                     line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
 
     threading.Thread(target=talk, daemon=True).start()
-    return taken
+    return taken.getsockname()[1], taken
 
 
 @pytest.mark.parametrize(
@@ -214,14 +215,15 @@ def strangers_port(answer):
         (b"<html>Apache</html>", False),
     ],
 )
-def test_doctor_asks_whoever_listens_on_our_port_who_it_is(cli, node, answer, ours):
-    taken = strangers_port(answer)
+def test_doctor_asks_whoever_listens_on_our_port_who_it_is(cli, node, monkeypatch, answer, ours):
+    port, taken = strangers_port(answer)
+    monkeypatch.setenv("LIENTHONG_WEB_PORT", str(port))
     try:
         result = cli("doctor")
     finally:
         taken.shutdown(socket.SHUT_RDWR)
         taken.close()
-    assert ("trục này đang nhận tại 127.0.0.1:8399" in result.out) is ours
+    assert (f"trục này đang nhận tại 127.0.0.1:{port}" in result.out) is ours
     if not ours:
         assert "SYS-083" in result.out
     assert ("H19.999" in result.out) is (b"H19.999" in answer)
@@ -263,11 +265,13 @@ def test_doctor_does_not_praise_a_registry_that_it_could_not_look_at(cli, node):
         "gEHEIM",
     ],
 )
-def test_no_command_prints_the_password_of_the_database(cli, node, monkeypatch, url):
-    monkeypatch.setenv("LIENTHONG_DATABASE_URL", url)
-    monkeypatch.setenv("LIENTHONG_DATABASE_WAIT_S", "0")  # that `serve` waits for a database is shown elsewhere
-    for command in (["doctor"], ["doctor", "--json"], ["messages"], ["db", "upgrade"], ["serve", "--port", "0"]):
-        result = cli(*command)
+def test_no_command_prints_the_password_of_the_database(cli, process, node, monkeypatch, url):
+    given = {"LIENTHONG_DATABASE_URL": url, "LIENTHONG_DATABASE_WAIT_S": "0"}  # that `serve` waits is shown elsewhere
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    results = [cli(*command) for command in (["doctor"], ["doctor", "--json"], ["messages"], ["db", "upgrade"])]
+    # a process of its own: children of this one may come from a server of an earlier test, which has that one's environment
+    for result in (*results, process("serve", "--port", "0", folder=node, **given)):
         assert result.code == 1, result
         assert "SYS-030" in result.out + result.err
         assert "gEHEIM" not in (result.out + result.err).replace("gEHEIM.db", "")
