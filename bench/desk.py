@@ -121,14 +121,21 @@ ANSWERED: Final = "import sys; from gateway import quick; print(quick.ask(sys.ar
 @contextmanager
 def resident(config: Path) -> Iterator[dict[str, str]]:
     """The process that answers look-ups beside `work`; gives the environment in which it is found."""
+    before = os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TMPDIR"] = folder
+        os.environ["TMPDIR"] = folder  # the process finds it as it would at `work`
         context = multiprocessing.get_context("spawn")
         _line, theirs = context.Pipe()
         process = context.Process(target=answer_look_ups, args=(ResidentJob(config.resolve(), stamp()), theirs))
-        process.start()
-        del os.environ["TMPDIR"]
+        try:
+            process.start()
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
         while not list(Path(folder).glob("*/*")):
+            if process.exitcode is not None:
+                raise SystemExit("the process that answers look-ups did not come up")
             time.sleep(0.05)
         yield {**os.environ, "TMPDIR": folder}
         process.terminate()
