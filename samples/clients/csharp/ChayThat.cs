@@ -42,6 +42,7 @@ public static class ChayThat
         if (args[5] == "gui") Send(new X509Certificate2(Pem(args[4])));
         else if (args[5] == "lay") Pull();
         else Listen(args[6]);
+        Environment.Exit(0); // Mono có khi không tự kết thúc khi còn kết nối / Mono does not always end by itself while connections are kept
     }
 
     static byte[] Pem(string file)
