@@ -63,6 +63,7 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         pool_size=pool_size,
         max_overflow=2 * pool_size,
         pool_timeout=busy_timeout_s,
+        pool_use_lifo=True,  # each connection keeps pages of its own: no more of them than work at once
         connect_args={"timeout": busy_timeout_s},
     )
     known: list[tuple[int, int]] = []  # which file it is, once it was opened

@@ -6,12 +6,16 @@ Not in the transaction that takes a message: a counter of a million dossiers a y
 
 from __future__ import annotations
 
+from itertools import islice
+
 from gateway.core.lifecycle import trace
-from gateway.core.milestones import milestones
+from gateway.core.milestones import Milestone, milestones
+from gateway.core.model import MaHoSo
 from gateway.store.store import Store
 from gateway.store.view import LifeRulesOf
 
 PAGE = 2000  # lines of the log at a time: a writer waits for a page's rows, some tens of milliseconds on SQLite
+LIVES = 100  # dossiers whose whole history is held at a time; what a page touches may be some megabytes of them
 
 
 def bring_up_to_date(store: Store, rules: LifeRulesOf, *, anew: bool = False, page: int = PAGE) -> int:
@@ -30,10 +34,13 @@ def bring_up_to_date(store: Store, rules: LifeRulesOf, *, anew: bool = False, pa
                 return done
             upto = min(head, after + page)
             codes = view.touched(after, upto)
-            made = {
-                one.ma_ho_so: milestones(one, trace(one.changes, rules(one.agency)))
-                for one in view.dossiers_named(codes, history=True)
-            }
+            made: dict[MaHoSo, list[Milestone]] = {}
+            left = iter(codes)
+            while some := list(islice(left, LIVES)):
+                made |= {
+                    one.ma_ho_so: milestones(one, trace(one.changes, rules(one.agency)))
+                    for one in view.dossiers_named(some, history=True)
+                }
         with store.begin() as tx:
             if tx.put_milestones({code: made.get(code, []) for code in codes}, after=after, upto=upto):
                 done += len(codes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _sqlite3
 import ctypes
 import random
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.core.lifecycle import LifeRules, trace
 from gateway.core.milestones import MilestoneKind, milestones
 from gateway.core.model import Fate
 from gateway.core.statistics import By, Period, Tally
-from gateway.store import Store, bring_up_to_date, figures, open_engine, tables
+from gateway.store import Store, bring_up_to_date, figures, lives, open_engine, tables
 
 AGENCY = "so-tu-phap"
 RULES = DeadlineRules()
@@ -197,6 +198,28 @@ def test_only_what_changed_is_read_again_and_a_code_given_back_counts_no_more(st
         tx.release(code, who="operator:x", reason="y", now=desk.clock.now)
     assert (bring_up_to_date(store, rules_of), counted(store, month(1))[(AGENCY,)].filed) == (1, 1)
     assert bring_up_to_date(store, rules_of, anew=True) == 2
+
+
+def test_however_many_dossiers_a_page_of_the_log_touches_some_histories_are_held_at_a_time(store, desk, monkeypatch):
+    codes = [f"H19.901-260107-{number:04}" for number in range(20)]
+    for code in codes:
+        filed(desk, code, home(5))
+        moved(desk, code, home(6), *(Notes(what="bo-sung-da-nop", ref=str(n)) for n in range(200)))
+    assert bring_up_to_date(store, rules_of) == len(codes)
+    whole = counted(store, month(1))
+
+    def peak(lives_held):
+        monkeypatch.setattr(lives, "LIVES", lives_held)
+        tracemalloc.start()
+        try:
+            assert bring_up_to_date(store, rules_of, anew=True) == len(codes)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)  # what is loaded the first time is held by each
+    assert 2 * peak(2) < peak(len(codes))
+    assert counted(store, month(1)) == whole
 
 
 def test_of_two_who_make_the_same_rows_the_second_leaves_them(store, desk, code):

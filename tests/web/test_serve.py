@@ -208,6 +208,12 @@ def test_a_worker_that_has_grown_too_large_is_replaced_without_a_gap(tmp_path):
         small.stop()
 
 
+def test_the_threads_of_a_worker_share_two_heaps(serving):
+    """The C library gives each thread one of its own otherwise, and each keeps the most that it ever took."""
+    told = [Path(f"/proc/{worker}/environ").read_bytes().split(b"\0") for worker in workers_of(serving)]
+    assert [names.count(b"MALLOC_ARENA_MAX=2") for names in told] == [1, 1]
+
+
 def strange_names():
     """A document with thousands of names that nobody has ever seen."""
     names = "".join(f"<n{secrets.token_hex(20)}/>" for _ in range(2900))
