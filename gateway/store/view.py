@@ -1126,8 +1126,12 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             .group_by(_d.c.party, _d.c.lane)
             .subquery()
         )
-        found = select(_d, lane.c.open, lane.c.holder).join(
-            lane, _d.c.seq == func.coalesce(lane.c.holder, lane.c.first)
+        # The row shown is one of the open, which is said of it too: PostgreSQL expects every lane to be held, and to join
+        # so many it would read, in their order, all deliveries that there ever were.
+        found = (
+            select(_d, lane.c.open, lane.c.holder)
+            .join(lane, _d.c.seq == func.coalesce(lane.c.holder, lane.c.first))
+            .where(_d.c.state.not_in(FINAL))
         )
         if held_only:
             found = found.where(lane.c.holder.is_not(None))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from gateway.console import agencies, causes, journal, messages, morning
 from gateway.core import chain
@@ -58,5 +59,30 @@ def test_what_is_asked_all_the_time_takes_as_many_steps_after_fourteen_months_as
         for name, few in taken[3].items()
         if taken[14][name] > 1.2 * few + 3 and name not in GROWS
     }
+    assert grown == {}
+    assert sum(taken[14].values()) > 100, "nothing was counted"
+
+
+#: Lines of the log are found by halving: two probes more, of an index page or two each and a row, where four times as many stand.
+HALVING = 16
+
+
+@pytest.mark.postgres
+def test_what_is_asked_all_the_time_reads_as_many_pages_of_postgresql_after_fourteen_months_as_after_three(
+    years, postgres, postgres_template
+):
+    """Small tables are read whole and large ones are not: without that choice, PostgreSQL goes about a year as about a hundred."""
+    taken = {}
+    for months in (3, 14):
+        name = postgres.borrow(postgres_template)
+        try:
+            url = make_url(postgres.url(name)).update_query_dict({"options": "-c enable_seqscan=off"}, append=True)
+            made = years.make(url.render_as_string(hide_password=False), months=months, dossiers=12, held=4, running=5)
+            pages = years.Pages(made.store)
+            taken[months] = {question: pages.of(ask) for question, ask in years.questions(made).items()}
+            made.store.dispose()
+        finally:
+            postgres.give_back(name)
+    grown = {name: (few, taken[14][name]) for name, few in taken[3].items() if taken[14][name] > 1.2 * few + HALVING}
     assert grown == {}
     assert sum(taken[14].values()) > 100, "nothing was counted"
