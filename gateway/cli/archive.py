@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
@@ -86,7 +87,12 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
         raise click.BadParameter(str(before), param_hint="--before") from error
     keeper, folder = archive_keeper(call.settings, call.store), file_folder(call.settings)
     due = months_due(call.store, min(until, bounds_of(month_of(now))[0]))
-    why = call.agreed("archive make", reason, f"Lưu trữ {len(due)} tháng?", f"Archive {len(due)} months?")
+    months_left = {*due, *(file_months_due(keeper) if folder is not None else [])}
+    if not months_left:
+        screen.note("Không có tháng nào cần lưu trữ.", "No month is to be archived.")
+        return FINE
+    number = len(months_left)
+    why = call.agreed("archive make", reason, f"Lưu trữ {number} tháng?", f"Archive {number} months?")
     for name in due:
         made = make_archive(keeper, name, now, who=f"operator:{call.person}", reason=why)
         if screen.as_json:
@@ -96,8 +102,9 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
                 f"{name}: {made.bodies} nội dung, {made.bytes} byte, tệp {made.size} byte.",
                 f"{name}: {made.bodies} bodies, {made.bytes} bytes, a file of {made.size} bytes.",
             )
-    for name in [] if folder is None else file_months_due(keeper):
-        assert folder is not None
+    if folder is None:
+        return FINE
+    for name in file_months_due(keeper):
         files = archive_files(keeper, folder, name, now, who=f"operator:{call.person}", reason=why)
         if screen.as_json:
             screen.row({**asdict(files), "name": f"{name}{FILES_SUFFIX}"})
@@ -106,8 +113,6 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
                 f"{name}{FILES_SUFFIX}: {files.files} tệp, {files.bytes} byte.",
                 f"{name}{FILES_SUFFIX}: {files.files} files, {files.bytes} bytes.",
             )
-    if not due:
-        screen.note("Không có tháng nào cần lưu trữ.", "No month is to be archived.")
     return FINE
 
 
@@ -208,14 +213,16 @@ def get(call: CommandRun, digest: str, reason: str | None) -> int:
 
 
 def _path_of(call: CommandRun, file: StoredFile) -> Path:
-    """Where a file's bytes lie. Raises Stopped (FIL-016) where they are not."""
+    """Where a file's bytes lie, which are proven to be those. Raises Stopped (FIL-016, SYS-205) where they are not."""
     from gateway.wiring import file_folder
 
     folder = file_folder(call.settings)
-    path = None if folder is None or not file.kept else folder.path_of(file)
-    if path is None or not path.exists():
-        raise Stopped(Problem("FIL-016", {"digest": file.digest}))
-    return path
+    path = None if folder is None else folder.whole(file)
+    if path is not None:
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() == file.digest:
+                return path
+    raise Stopped(file.missing())
 
 
 @command(
@@ -227,32 +234,45 @@ def _path_of(call: CommandRun, file: StoredFile) -> Path:
 @option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, vi="Nhiều nhất.", en="At most.")
 def search(call: CommandRun, text: str, limit: int) -> int:
     """Searches the files themselves, so that it works where only those are left."""
+    from gateway.store import NotAtHand
     from gateway.store.archives import ArchiveReader, opened
 
     call.need(OperatorRole.AUDITOR, "archive search")
     with call.store.read() as view:
         records, of_files = view.archives(), view.file_archives()
-    found = 0
+    found, away = 0, []
     for one in records:
-        with opened(call.store.archives.path(one.name)) as file:
-            for row in ArchiveReader(file).search(text, limit - found):
-                found += 1
-                if call.screen.as_json:
-                    call.screen.row({"archive": one.name, **row})
-                else:
-                    told = ("received_at", "id", "loai", "ma_ho_so", "state", "digest")
-                    call.screen.line("  ".join([one.name, *(str(row[name] or "–") for name in told)]))
+        try:
+            with opened(call.store.archives.path(one.name)) as file:
+                rows = ArchiveReader(file).search(text, limit - found)
+        except NotAtHand as error:
+            away.append(Problem("SYS-205", error.facts))
+            continue
+        for row in rows:
+            found += 1
+            if call.screen.as_json:
+                call.screen.row({"archive": one.name, **row})
+            else:
+                told = ("received_at", "id", "loai", "ma_ho_so", "state", "digest")
+                call.screen.line("  ".join([one.name, *(str(row[name] or "–") for name in told)]))
         if found >= limit:
             break
     for files in of_files:
         named = (row for row in call.store.archives.files(files.name).rows() if _is_about(row, text))
-        for of_file in islice(named, max(0, limit - found)):
+        try:
+            listed = list(islice(named, max(0, limit - found)))
+        except NotAtHand as error:
+            away.append(Problem("SYS-205", error.facts))
+            continue
+        for of_file in listed:
             found += 1
             name = f"{files.name}{FILES_SUFFIX}"
             if call.screen.as_json:
                 call.screen.row({"archive": name, **of_file})
             else:
                 call.screen.line("  ".join([name, of_file["digest"], str(of_file["size"]), of_file["media_type"]]))
+    if away:  # what the others hold has been told
+        raise Stopped(*away)
     if not found:
         call.screen.note("Không thấy.", "Nothing found.")
     return FINE

@@ -28,8 +28,13 @@ ACTS: Final = {
     "message.replayed": ("cho xét lại", "had it judged again"),
     "body.read": ("lấy nội dung", "got bytes"),
     "archive.made": ("lưu trữ một tháng", "archived a month"),
+    "archive.emptied": ("lấy hết nội dung đã lưu trữ khỏi cơ sở dữ liệu", "took what is archived out of the database"),
     "archive.rewritten": ("viết lại tệp lưu trữ", "wrote an archive anew"),
     "archive.files-made": ("lưu trữ tệp của một tháng", "archived a month's files"),
+    "archive.files-emptied": (
+        "lấy hết tệp đã lưu trữ khỏi thư mục tệp",
+        "took archived files out of the folder of files",
+    ),
     "archive.files-rewritten": ("xóa tệp khỏi lưu trữ", "took files out of an archive"),
     "backup": ("sao lưu", "backed up"),
     "backup.failed": ("sao lưu không thành công", "a backup failed"),

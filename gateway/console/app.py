@@ -27,7 +27,7 @@ from gateway.core.addresses import host_and_port
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.services.operators import AtTheDesk, at_desk, begin_session, log_out
-from gateway.store import StoreError
+from gateway.store import NotAtHand, StoreError
 
 log = logging.getLogger("lienthong.console")
 
@@ -359,6 +359,9 @@ def _problem_page(call: DeskCall, error: Exception) -> Shown:
     problems: Sequence[Problem]
     if isinstance(error, Stopped):
         problems, status = error.problems, _STATUSES.get(error.problems[0].code, 400)
+    elif isinstance(error, NotAtHand):
+        log.error("asked for in vain: %s", error)
+        problems, status = (Problem("SYS-205", error.facts),), 503
     elif isinstance(error, StoreError):
         log.error("the database did not answer a page: %s", error)
         problems, status = (Problem("SYS-119"),), 503

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.core.model import DinhKem, PartyId
+from gateway.core.problems import Problem
 
 #: How DuongDan names a file that was brought to the gateway beforehand: this, and its SHA-256 in lower-case hex.
 FILE_SCHEME = "lienthong:sha256:"
@@ -43,6 +44,12 @@ class StoredFile:
     kept: bool  # whether its bytes are there
     arrived_at: datetime
     archive: str | None = None  # the month in whose archive its bytes lie, where they do not lie in the folder of files
+
+    def missing(self) -> Problem:
+        """What is said where its bytes are not there as they came. An archive may only be away for a while."""
+        if self.archive is None:
+            return Problem("FIL-016", {"digest": self.digest})
+        return Problem("SYS-205", {"archive": f"{self.archive}.tep", "reason": f"file {self.digest}"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

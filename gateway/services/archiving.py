@@ -11,7 +11,7 @@ the last month in which a message names it. The records say of each in which arc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,7 +23,7 @@ from gateway.core.model import Fate
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.stored_files import FileScan, StoredFile
-from gateway.store import NotAtHand, Store
+from gateway.store import NotAtHand, Store, View
 from gateway.store.archives import (
     BLOCK,
     ArchiveReader,
@@ -51,7 +51,9 @@ from signing.sign import SigningKey
 KIND: Final = "lienthong-archive"
 MADE: Final = "archive.made"  # what lines of the log say
 REWRITTEN: Final = "archive.rewritten"
+EMPTIED: Final = "archive.emptied"  # nothing of what is in the archive is left in the database
 FILES_MADE: Final = "archive.files-made"
+FILES_EMPTIED: Final = "archive.files-emptied"
 FILES_REWRITTEN: Final = "archive.files-rewritten"
 PAGE: Final = 200
 _LONGEST: Final = 16_384
@@ -88,17 +90,34 @@ def months_back(now: datetime, months: int) -> datetime:
 
 
 def months_due(store: Store, before: datetime) -> list[str]:
-    """The months that were over before then, hold messages or follow one that does, and are in no archive; in order."""
+    """The months that were over before then, hold messages or follow one that does, and are in no archive; in order.
+
+    Before them the last one that is, where whoever made it died before its bytes were out of the database.
+    """
     with store.read() as view:
         first, made = view.first_received(), view.archives()
+        found = _unfinished(view, EMPTIED, [one.name for one in made])
     if first is None:
         return []
     name = month_of(first) if not made else month_of(bounds_of(made[-1].name)[1])
-    found = []
     while bounds_of(name)[1] <= before:
         found.append(name)
         name = month_of(bounds_of(name)[1])
     return found
+
+
+def _unfinished(view: View, emptied: str, made: Sequence[str]) -> list[str]:
+    """The last of these, where no line of the log says that all of it was taken out. Those before it are: they go in order."""
+    told = view.last_act(emptied)
+    return [] if not made or (told is not None and told.facts["archive"] == made[-1]) else [made[-1]]
+
+
+def _taken_out(keeper: ArchiveKeeper, emptied: str, name: str, now: datetime, who: str) -> None:
+    """Says so in the log, once."""
+    with keeper.store.begin() as tx:
+        told = tx.last_act(emptied)
+        if told is None or told.facts["archive"] < name:
+            tx.note(LogLine(what=emptied, who=who, facts={"archive": name}), now)
 
 
 def make_archive(
@@ -116,6 +135,7 @@ def make_archive(
     elif flaws := verify_archive(keeper, known):
         raise Stopped(Problem("SYS-197", {"archive": name, "reason": flaws[0]}))
     _take_out(keeper, known)
+    _taken_out(keeper, EMPTIED, name, now, who)
     return known
 
 
@@ -314,10 +334,11 @@ def _path(keeper: ArchiveKeeper, name: str) -> Any:
 
 
 def file_months_due(keeper: ArchiveKeeper) -> list[str]:
-    """The archived months whose files are in no archive yet, in order."""
+    """The archived months whose files are in no archive yet, in order; before them the last that are, as months_due() has it."""
     with keeper.store.read() as view:
-        made = {one.name for one in view.file_archives()}
-        return [one.name for one in view.archives() if one.name not in made]
+        made = [one.name for one in view.file_archives()]
+        due = _unfinished(view, FILES_EMPTIED, made)
+        return due + [one.name for one in view.archives() if one.name not in made]
 
 
 def archive_files(
@@ -341,6 +362,7 @@ def archive_files(
     elif flaws := verify_file_archive(keeper, known):
         raise _broken(name, flaws[0])
     _take_files_out(keeper, folder, known, now)
+    _taken_out(keeper, FILES_EMPTIED, name, now, who)
     return known
 
 

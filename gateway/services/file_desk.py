@@ -208,7 +208,7 @@ class FileDesk:
         if file.kept:
             if party is not None and tx.file_bytes_of(party.id, now) > (quota := self.quota_of(party)):
                 raise Stopped(Problem("FIL-003", {"quota_mb": quota // 1_000_000}))
-            if there is not None and there.archive is not None and self.folder.path_of(there).exists():
+            if there is not None and there.archive is not None and self.folder.whole(there) is not None:
                 part.path.unlink()  # it lies in an archive
             else:
                 self.folder.adopt(part.path, file.digest)
@@ -221,24 +221,24 @@ class FileDesk:
     # Fetching one
 
     def find(self, digest: str, party: PartyId) -> StoredFile:
-        """A file that this party may have. Raises Stopped: FIL-005 none such, or none of its own; FIL-007, FIL-016."""
+        """A file that this party may have. Raises Stopped: FIL-005 none such, or none of its own; FIL-007, FIL-016, SYS-205."""
         with self.store.read() as view:
             found = view.files_of_party(party, [digest]).get(digest)
         if found is None:
             raise Stopped(Problem("FIL-005"))
         if found.scan is FileScan.INFECTED:
             raise Stopped(Problem("FIL-007", {"ma": "–", "digest": digest, "found": found.finding}))
-        if not found.kept or not self.folder.path_of(found).exists():
-            log.error("file %s is on record and not in its folder", digest)
-            raise Stopped(Problem("FIL-016", {"digest": digest}))
+        if self.folder.whole(found) is None:
+            log.error("file %s is on record and not in its folder, or shorter than it was", digest)
+            raise Stopped(found.missing())
         return found
 
     def open(self, file: StoredFile) -> BinaryIO:
-        """The bytes of a file that was found. Raises Stopped (FIL-016) where it went meanwhile."""
+        """The bytes of a file that was found. Raises Stopped (FIL-016, SYS-205) where it went meanwhile."""
         try:
             return self.folder.path_of(file).open("rb")
         except OSError as error:
-            raise Stopped(Problem("FIL-016", {"digest": file.digest})) from error
+            raise Stopped(file.missing()) from error
 
     # Keeping order
 
@@ -266,7 +266,7 @@ class FileDesk:
         for digest in self.folder.aside():
             with self.store.begin() as tx:
                 known = tx.lock_file(digest, now)
-                if known is not None and known.kept:
+                if known is not None and known.kept and (known.archive is None or not self.folder.archived(known)):
                     self.folder.set_back(digest)
                     continue
                 if known is None:

@@ -45,7 +45,7 @@ from gateway.core.patience import Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.stored_files import StoredFile
 from gateway.core.told import ToldNews
-from gateway.store import Queue, Store, StoreError, Tx, View
+from gateway.store import NotAtHand, Queue, Store, StoreError, Tx, View
 from gateway.store.filefolder import FileFolder
 from schemas.record import WORDS
 
@@ -442,7 +442,7 @@ class Outbox:
         if not claimed:
             return []
         with self._store.read() as view:
-            return [(delivery, self._parcel(delivery, view)) for delivery in claimed]
+            return [(delivery, self._parcel_or_why(delivery, view)) for delivery in claimed]
 
     def _settle_each(self, batch: list[_Settlement]) -> None:
         """A transaction for each, so that a bad one harms no neighbour. Raises the last StoreError."""
@@ -483,6 +483,13 @@ class Outbox:
         until = delivery.lease_until + timedelta(seconds=size / SLOWEST_FILE)
         tx.lengthen_lease(delivery, until)
         return replace(delivery, lease_until=until)
+
+    def _parcel_or_why(self, delivery: Delivery, view: View) -> Parcel | Problem:
+        """The same, where an archive that is not at hand costs the delivery that needs it and none that was leased beside it."""
+        try:
+            return self._parcel(delivery, view)
+        except NotAtHand as error:
+            return Problem("DLV-076", error.facts)
 
     def _parcel(self, delivery: Delivery, view: View) -> Parcel | Problem:
         """The delivery with its bytes and what went before, or why it cannot be sent at all."""
@@ -759,8 +766,10 @@ def _files(found: Iterable[StoredFile], folder: FileFolder) -> tuple[ParcelFile,
     """The files of a message where they lie; the problem where one is not there any more."""
     files: list[ParcelFile] = []
     for file in found:
-        path = folder.path_of(file)
-        if not file.kept or not path.exists():
+        path = folder.whole(file)
+        if path is None:
+            if file.archive is not None:
+                return Problem("DLV-076", file.missing().facts)
             return Problem("DLV-074", {"digest": file.digest})
         files.append(ParcelFile(digest=file.digest, size=file.size, media_type=file.media_type, path=path))
     return tuple(files)
@@ -772,7 +781,7 @@ def _ended_us(attempts: Sequence[Attempt]) -> bool:
     return len(last) == ENDED_US and all(one.problem is not None and one.problem.code == "DLV-026" for one in last)
 
 
-_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075"})  # until a person has looked
+_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076"})  # until a person has looked
 
 
 def _hindered(problem: Problem) -> TryResult:

@@ -28,6 +28,7 @@ from gateway.store.filefolder import FILES_SUFFIX
 from gateway.store.packing import unpacked
 
 SUFFIX: Final = ".luutru"
+_NO_FOLDER: Final = "archive.folder is not set"
 BLOCK: Final = 500  # lines of the log that are packed together
 _TABLES: Final = """
 CREATE TABLE manifest (jws TEXT NOT NULL);
@@ -76,13 +77,13 @@ class Archives:
     def path(self, name: str) -> Path:
         """Where an archive lies. Raises NotAtHand where no folder is known."""
         if self.folder is None:
-            raise NotAtHand(f"archive {name}: archive.folder is not set")
+            raise NotAtHand(name, _NO_FOLDER)
         return self.folder / f"{name}{SUFFIX}"
 
     def files(self, name: str) -> FileArchive:
         """The archive of a month's files. Raises NotAtHand where no folder is known."""
         if self.folder is None:
-            raise NotAtHand(f"archive {name}{FILES_SUFFIX}: archive.folder is not set")
+            raise NotAtHand(f"{name}{FILES_SUFFIX}", _NO_FOLDER)
         return FileArchive(self.folder / f"{name}{FILES_SUFFIX}")
 
     def body(self, name: str, digest: str) -> bytes | None:
@@ -93,10 +94,10 @@ class Archives:
                 "SELECT bytes, kept, total FROM body WHERE digest = ?", [bytes.fromhex(digest)]
             ).fetchone()
             if row is None:
-                raise NotAtHand(f"archive {path.name}: {digest} is not in it")
+                raise NotAtHand(path.name, f"body {digest}: missing")
             content = _content(file, row[0], row[1])
         if content is None or (row[1] == row[2] and hashlib.sha256(content).hexdigest() != digest):
-            raise NotAtHand(f"archive {path.name}: {digest} is not what it was")
+            raise NotAtHand(path.name, f"body {digest}: changed")
         return content
 
     def ailing_files(self, record: FileArchiveRecord) -> str | None:
@@ -122,7 +123,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as file:
             yield file
     except sqlite3.Error as error:
-        raise NotAtHand(f"archive {path.name}: {error}") from error
+        raise NotAtHand(path.name, error) from error
 
 
 class ArchiveWriter:

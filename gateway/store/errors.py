@@ -33,6 +33,17 @@ class Unavailable(StoreError):
 class NotAtHand(StoreError):
     """Bytes that lie in an archive whose file is not there, or broken: it concerns whoever asks for them, and nobody beside."""
 
+    def __init__(self, archive: str, reason: object) -> None:
+        """Which archive, and what is wrong with it."""
+        super().__init__(f"archive {archive}: {reason}")
+        self.archive = archive
+        self.reason = str(reason)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What SYS-205 and DLV-076 say of it."""
+        return {"archive": self.archive, "reason": self.reason}
+
 
 class Conflict(StoreError):
     """What is asked for contradicts what is on record: it was moved on by somebody else, or exists already."""

@@ -78,7 +78,7 @@ class FileArchive:
                 for line in lines:
                     yield json.loads(line)
         except (OSError, ValueError) as error:
-            raise NotAtHand(f"archive {self.path.name}: {error}") from error
+            raise NotAtHand(self.path.name, error) from error
 
     def digests(self) -> set[str]:
         """The names of all files that lie in it, and of whatever else lies there."""

@@ -88,11 +88,25 @@ class FileFolder:
     def path_of(self, file: StoredFile) -> Path:
         """Where the bytes of a file lie: here, or in an archive. It may have moved there since its row was read."""
         place = self.place_of(file.digest)
-        if self.archives is None or place.exists():
+        if place.exists():
             return place
-        within = f"{file.digest[:2]}/{file.digest}"
-        moved = self.archives.glob(f"{file.archive or '*'}{FILES_SUFFIX}/{within}")
-        return next(moved, place)
+        return next(self._archived(file), place)
+
+    def archived(self, file: StoredFile) -> bool:
+        """Whether as many bytes lie in an archive as there were: nothing is lost then by what goes from here."""
+        return any(path.stat().st_size == file.size for path in self._archived(file))
+
+    def _archived(self, file: StoredFile) -> Iterator[Path]:
+        if self.archives is not None:
+            yield from self.archives.glob(f"{file.archive or '*'}{FILES_SUFFIX}/{file.digest[:2]}/{file.digest}")
+
+    def whole(self, file: StoredFile) -> Path | None:
+        """Where the bytes of a file lie, and as many as there were; None where they do not, or were not kept."""
+        path = self.path_of(file)
+        try:
+            return path if file.kept and path.stat().st_size == file.size else None
+        except OSError:
+            return None
 
     def part_of(self, name: str) -> Path:
         """Where an upload lies. Raises ValueError for what is no id of one."""

@@ -18,17 +18,18 @@ from aiohttp import web
 
 from gateway.core.allowances import Spent, day_of
 from gateway.core.model import PartyId
+from gateway.core.problems import Problem
 from gateway.services.intake import Gate
 from gateway.services.lines import note
 from gateway.settings import Settings
-from gateway.store import Store, StoreError
+from gateway.store import NotAtHand, Store, StoreError
 from gateway.web import check_page, docs, dvcqg, files, health, kit, manual, rest, soap
 from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.descriptors import backlog, most_descriptors
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
 from gateway.web.exchange import Exchange
-from gateway.web.refusals import Refusal, not_kept, refuse
+from gateway.web.refusals import ARCHIVE_AWAY_S, Refusal, not_kept, refuse
 from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
@@ -158,6 +159,10 @@ class App:
             self.door.metrics.refused(refusal.problem.code)
             exchange.told = refusal.problem.code not in _UNTOLD
             response = exchange.refused(refusal)
+        except NotAtHand as error:
+            log.error("asked for in vain: %s", error)  # noqa: TRY400 - its own sentence says it all
+            away = Refusal(Problem("SYS-205", error.facts), {"Retry-After": str(ARCHIVE_AWAY_S)})
+            response = exchange.refused(away)
         except StoreError as error:
             log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all
             response = exchange.refused(Refusal(not_kept(error, "SYS-119"), {"Retry-After": "5"}))

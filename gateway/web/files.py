@@ -25,7 +25,7 @@ from gateway.store import StoreError
 from gateway.store.filefolder import BLOCK, FilePart
 from gateway.web.answer_types import KetQuaGuiTepStructure
 from gateway.web.exchange import Exchange
-from gateway.web.refusals import Refusal, refuse
+from gateway.web.refusals import ARCHIVE_AWAY_S, Refusal, refuse
 from gateway.web.routes import Route, RouteAudience
 
 log = logging.getLogger("lienthong.web")
@@ -34,7 +34,7 @@ TUS = "1.0.0"
 OFFSET_TYPE = "application/offset+octet-stream"
 _FORM = "multipart/form-data"
 _MOST_WAITING = 50  # held messages that are judged again as soon as their file has come; `work` judges the rest
-_SOON = ("FIL-014", "FIL-017")  # what may go well in a moment
+_SOON = {"FIL-014": 5, "FIL-017": 5, "SYS-205": ARCHIVE_AWAY_S}  # what may go well in so many seconds
 _T = TypeVar("_T")
 
 
@@ -315,7 +315,7 @@ async def _in_thread(threads: ThreadPoolExecutor, function: Callable[..., _T], *
 
 def _refusal(stop: Stopped) -> Refusal:
     problem = stop.problems[0]
-    return Refusal(problem, {"Retry-After": "5"} if problem.code in _SOON else {})
+    return Refusal(problem, {"Retry-After": str(_SOON[problem.code])} if problem.code in _SOON else {})
 
 
 def announced(exchange: Exchange) -> str | None:

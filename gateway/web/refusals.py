@@ -9,6 +9,8 @@ from gateway.core.problems import Problem
 from gateway.services.intake import Gate
 from gateway.store import Store, StoreError
 
+ARCHIVE_AWAY_S = 60  # Retry-After where an archive is away: somebody has to bring it back
+
 
 @dataclass(eq=False)
 class Refusal(Exception):

@@ -18,7 +18,7 @@ import pki
 import pytest
 from patience import PATIENCE_S
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "web"))
+sys.path += [str(Path(__file__).resolve().parents[1] / "web"), str(Path(__file__).resolve().parent)]
 import mail
 
 from gateway.cli import main

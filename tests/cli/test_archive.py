@@ -104,7 +104,7 @@ def test_files_that_archived_messages_name_lie_in_an_archive_and_are_found_and_h
     (row,) = cli("evidence", filed.ack.message, "-o", place, "--with-files", "--json", "--reason", "thanh tra").rows
     assert (row["steps"]["attached"], (place / f"{filed.digest}.tep").read_bytes()) == ("passed", filed.content)
     filed.archived.unlink()
-    assert "FIL-016" in cli("archive", "get", filed.digest, "--reason", "thanh tra").err
+    assert "SYS-205" in cli("archive", "get", filed.digest, "--reason", "thanh tra").err
     assert f"{name}" in cli("archive", "verify").err
 
 

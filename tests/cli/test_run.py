@@ -3,14 +3,11 @@
 import hashlib
 import json
 import os
-import selectors
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +15,7 @@ from pathlib import Path
 
 import pki
 import pytest
+from going import ENVIRONMENT, ask, running
 from patience import PATIENCE_S, eventually
 
 from gateway.cli.prepared import statistics_of
@@ -29,36 +27,6 @@ from gateway.core.statistics import By
 from gateway.services.batches import batch_known
 from signing.heads import HEAD, read_head
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
-
-
-@contextmanager
-def running(folder, *arguments, said="ready"):
-    """A process that goes on; gives it and this word of what it said when it was ready. Told to stop at the end."""
-    errors = (folder / f"{arguments[0]}.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", *arguments, "--json"],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,
-    )
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            assert selector.select(PATIENCE_S), (folder / f"{arguments[0]}.log").read_text()
-        line = process.stdout.readline()
-        assert line, (folder / f"{arguments[0]}.log").read_text()
-        yield process, json.loads(line)[said]
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        errors.close()
-
-
 LARGE = {"sqlalchemy", "lxml", "cryptography"}
 
 
@@ -66,16 +34,6 @@ def libraries(pid):
     """Which of the large libraries a process has loaded."""
     mapped = Path(f"/proc/{pid}/maps").read_text()
     return {name for name in LARGE if f"/{name}/" in mapped}
-
-
-def ask(method, url, body=None, token=None):
-    headers = {"Content-Type": "application/xml"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(url, body, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
 
 
 def test_a_node_takes_a_message_by_http_and_stops_cleanly(cli, office):
