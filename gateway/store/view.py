@@ -615,31 +615,28 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         causes = self._causes(_within(found, _m.c.received_at, since, until), _m.c.code, _m.c.party, _m.c.xpath, limit)
         if not with_facts:
             return causes
-        told = (
-            select(_v.c.problems)
-            .join(_m, and_(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts))
-            .order_by(_m.c.received_at.desc(), _m.c.id.desc())
-            .limit(SAMPLE)
-        )
-        told = _within(told, _m.c.received_at, since, until)
-        return [
-            replace(
-                cause,
-                facts=self._commonest(
-                    [
-                        told.where(
-                            NOT_ACCEPTED,
-                            _m.c.state == state,
-                            _m.c.received_at.between(cause.first_at, cause.last_at),
-                            _m.c.code == cause.code,
-                            _m.c.party == cause.party,
-                            _m.c.xpath.is_(None) if cause.xpath is None else _m.c.xpath == cause.xpath,
-                        )
-                        for state in REFUSED
-                    ],
-                    cause.code,
-                ),
+
+        def told(cause: Cause, state: str) -> Select[Any]:
+            # Chosen before their verdicts are read: PostgreSQL would read those of all that have this cause.
+            m = _m.c
+            found = select(m.id, m.verdicts, m.received_at).where(
+                NOT_ACCEPTED,
+                m.state == state,
+                m.received_at.between(cause.first_at, cause.last_at),
+                m.code == cause.code,
+                m.party == cause.party,
+                m.xpath.is_(None) if cause.xpath is None else m.xpath == cause.xpath,
             )
+            found = _within(found, m.received_at, since, until)
+            newest = found.order_by(m.received_at.desc(), m.id.desc()).limit(SAMPLE).subquery().c
+            return (
+                select(_v.c.problems)
+                .join(newest.id.table, and_(_v.c.message == newest.id, _v.c.number == newest.verdicts))
+                .order_by(newest.received_at.desc(), newest.id.desc())
+            )
+
+        return [
+            replace(cause, facts=self._commonest([told(cause, state) for state in REFUSED], cause.code))
             for cause in causes
         ]
 
