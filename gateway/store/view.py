@@ -628,12 +628,10 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
                 m.xpath.is_(None) if cause.xpath is None else m.xpath == cause.xpath,
             )
             found = _within(found, m.received_at, since, until)
-            newest = found.order_by(m.received_at.desc(), m.id.desc()).limit(SAMPLE).subquery().c
-            return (
-                select(_v.c.problems)
-                .join(newest.id.table, and_(_v.c.message == newest.id, _v.c.number == newest.verdicts))
-                .order_by(newest.received_at.desc(), newest.id.desc())
-            )
+            newest = found.order_by(m.received_at.desc(), m.id.desc()).limit(SAMPLE).subquery()
+            n = newest.c
+            problems = select(_v.c.problems).join(newest, and_(_v.c.message == n.id, _v.c.number == n.verdicts))
+            return problems.order_by(n.received_at.desc(), n.id.desc())
 
         return [
             replace(cause, facts=self._commonest([told(cause, state) for state in REFUSED], cause.code))

@@ -145,8 +145,8 @@ class Keeper:
         again and again this one ends, too; otherwise it pauses. ``preload``: the modules that children need. ``beside``: one
         more process, from when all are up.
         """
-        # Read by the C library when the server of children is begun. Each thread may have a heap of its own otherwise, and each
-        # keeps the most that its turns ever took: what grows with the threads is held once or twice so. The owner may say more.
+        # Read by the C library of the process that children are forked from. Otherwise each thread has a heap of its own, which
+        # keeps the most that any of its turns has taken (docs: reliability, "For long"). What the owner has set holds.
         os.environ.setdefault("MALLOC_ARENA_MAX", "2")
         _CONTEXT.set_forkserver_preload(list(preload))
         self._gives_up, self._rest_until, self._touched = gives_up, 0.0, time.monotonic()
