@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.core.stored_files import StoredFile
+    from gateway.store.archives import Archives
 
 archive = Group(
     "archive",
@@ -225,6 +226,24 @@ def _path_of(call: CommandRun, file: StoredFile) -> Path:
     raise Stopped(file.missing())
 
 
+def _messages_in(archives: Archives, name: str, text: str, most: int) -> list[tuple[dict[str, Any], str]]:
+    """What a month's archive holds about this: each as a row and as a line. Raises NotAtHand."""
+    from gateway.store.archives import ArchiveReader, opened
+
+    with opened(archives.path(name)) as file:
+        rows = ArchiveReader(file).search(text, most)
+    told = ("received_at", "id", "loai", "ma_ho_so", "state", "digest")
+    return [({"archive": name, **row}, "  ".join([name, *(str(row[one] or "–") for one in told)])) for row in rows]
+
+
+def _files_in(archives: Archives, name: str, text: str, most: int) -> list[tuple[dict[str, Any], str]]:
+    """The same of the archive of a month's files. Raises NotAtHand."""
+    of_files = f"{name}{FILES_SUFFIX}"
+    rows = islice((row for row in archives.files(name).rows() if _is_about(row, text)), most)
+    told = ("digest", "size", "media_type")
+    return [({"archive": of_files, **row}, "  ".join([of_files, *(str(row[one]) for one in told)])) for row in rows]
+
+
 @command(
     "search",
     vi="Tìm thông điệp trong các tệp lưu trữ theo mã thông điệp, mã hồ sơ, bên gửi, loại hoặc mã băm.",
@@ -235,42 +254,26 @@ def _path_of(call: CommandRun, file: StoredFile) -> Path:
 def search(call: CommandRun, text: str, limit: int) -> int:
     """Searches the files themselves, so that it works where only those are left."""
     from gateway.store import NotAtHand
-    from gateway.store.archives import ArchiveReader, opened
 
     call.need(OperatorRole.AUDITOR, "archive search")
     with call.store.read() as view:
-        records, of_files = view.archives(), view.file_archives()
+        places = [(_messages_in, one.name) for one in view.archives()]
+        places += [(_files_in, one.name) for one in view.file_archives()]
     found, away = 0, []
-    for one in records:
-        try:
-            with opened(call.store.archives.path(one.name)) as file:
-                rows = ArchiveReader(file).search(text, limit - found)
-        except NotAtHand as error:
-            away.append(Problem("SYS-205", error.facts))
-            continue
-        for row in rows:
-            found += 1
-            if call.screen.as_json:
-                call.screen.row({"archive": one.name, **row})
-            else:
-                told = ("received_at", "id", "loai", "ma_ho_so", "state", "digest")
-                call.screen.line("  ".join([one.name, *(str(row[name] or "–") for name in told)]))
+    for look_in, name in places:
         if found >= limit:
             break
-    for files in of_files:
-        named = (row for row in call.store.archives.files(files.name).rows() if _is_about(row, text))
         try:
-            listed = list(islice(named, max(0, limit - found)))
+            rows = look_in(call.store.archives, name, text, limit - found)
         except NotAtHand as error:
             away.append(Problem("SYS-205", error.facts))
             continue
-        for of_file in listed:
-            found += 1
-            name = f"{files.name}{FILES_SUFFIX}"
+        found += len(rows)
+        for row, line in rows:
             if call.screen.as_json:
-                call.screen.row({"archive": name, **of_file})
+                call.screen.row(row)
             else:
-                call.screen.line("  ".join([name, of_file["digest"], str(of_file["size"]), of_file["media_type"]]))
+                call.screen.line(line)
     if away:  # what the others hold has been told
         raise Stopped(*away)
     if not found:
