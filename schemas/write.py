@@ -9,7 +9,7 @@ import base64
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
@@ -93,19 +93,22 @@ def thong_diep(header: Header, goc: str, fields: Fields | etree._Element, dinh_k
     """
     if not header.noi_nhan:
         raise ValueError("a message needs a receiver")
+    files = (
+        _children("lt", {"DanhSachDinhKem": {"DinhKem": [_dinh_kem(file) for file in dinh_kem]}}) if dinh_kem else ""
+    )
     own_id = "" if header.id is None else f' Id="{_attribute(header.id)}"'
+    return Canonical(DECLARATION + _message(_header(header), goc, fields, own_id, files).encode())
+
+
+def _message(header: Fields, goc: str, fields: Fields | etree._Element, own_id: str = "", files: str = "") -> str:
     if isinstance(fields, Mapping):
         payload = f'<hs:{goc} xmlns:hs="{names.HO_SO}">{_children("hs", fields)}</hs:{goc}>'
     else:
         payload = _of_tree(fields)
-    files = (
-        _children("lt", {"DanhSachDinhKem": {"DinhKem": [_dinh_kem(file) for file in dinh_kem]}}) if dinh_kem else ""
-    )
-    text = (
-        f'<lt:ThongDiep xmlns:lt="{names.PHONG_BI}"{own_id}>{_children("lt", _header(header))}'
+    return (
+        f'<lt:ThongDiep xmlns:lt="{names.PHONG_BI}"{own_id}>{_children("lt", header)}'
         f"<lt:ThanPhan>{payload}</lt:ThanPhan>{files}</lt:ThongDiep>"
     )
-    return Canonical(DECLARATION + text.encode())
 
 
 def mark_composed(root: etree._Element, mark: LapThay) -> None:
@@ -127,34 +130,65 @@ def serialise(root: etree._Element) -> bytes:
 
 
 def bien_nhan(
-    header: Header,
     *,
+    ma_thong_diep: str,
+    noi_gui: Address,
+    noi_nhan: Address | None,
     ma_thong_diep_goc: str | None,
+    ma_ho_so: str | None = None,
     ket_qua: KetQua,
     loi: Sequence[Problem],
     thoi_diem: datetime,
     bam_noi_dung: str,
     so_tiep_nhan: str,
 ) -> Canonical:
-    """An unsigned receipt (HS02). Claimed ids that are none are left out: a receipt is always valid by its schema."""
+    """An unsigned receipt (HS02), written at its ThoiDiem; to its writer where no receiver is known.
+
+    Claimed ids that are none are left out: a receipt is always valid by its schema.
+    """
     goc = ma_thong_diep_goc if ma_thong_diep_goc and names.MA_THONG_DIEP.fullmatch(ma_thong_diep_goc) else None
-    header_goc = header.ma_thong_diep_goc
-    header = replace(
-        header,
-        loai="HS02",
-        noi_nhan=header.noi_nhan or (header.noi_gui,),
-        ma_thong_diep_goc=header_goc if header_goc and names.MA_THONG_DIEP.fullmatch(header_goc) else None,
-        ma_ho_so=header.ma_ho_so if header.ma_ho_so and names.MA_HO_SO.fullmatch(header.ma_ho_so) else None,
-    )
-    fields = {
-        "MaThongDiepGoc": goc,
-        "KetQua": str(ket_qua),
-        "DanhSachLoi": {"Loi": _listed(loi)} if loi else None,
-        "ThoiDiem": thoi_diem,
-        "BamNoiDung": bam_noi_dung,
-        "SoTiepNhan": so_tiep_nhan,
+    ho_so = ma_ho_so if ma_ho_so and names.MA_HO_SO.fullmatch(ma_ho_so) else None
+    form = _receipt_form(noi_gui, noi_nhan or noi_gui, ket_qua, goc is not None, ho_so is not None, bool(loi))
+    places = {
+        "id": _text(value_written(ma_thong_diep)),
+        "goc": goc or "",
+        "ho_so": ho_so or "",
+        "loi": _children("hs", {"Loi": _listed(loi)}) if loi else "",
+        "luc": value_written(thoi_diem),
+        "bam": _text(value_written(bam_noi_dung)),
+        "so": _text(value_written(so_tiep_nhan)),
     }
-    return thong_diep(header, "BienNhan", fields)
+    return Canonical("".join(map(places.get, form, form)).encode())  # a piece that is no name of a place stays as it is
+
+
+@lru_cache(maxsize=4096)
+def _receipt_form(
+    noi_gui: Address, noi_nhan: Address, ket_qua: KetQua, goc: bool, ho_so: bool, loi: bool
+) -> tuple[str, ...]:
+    """The receipts that differ in nothing but their values: text, the name of a place, text, and so on."""
+
+    def place(name: str) -> _Xml:
+        return _Xml(f"\0{name}\0")  # in no text: value_written() lets no NUL through
+
+    header = {
+        "MaThongDiep": place("id"),
+        "LoaiThongDiep": "HS02",
+        "PhienBan": "1.0",
+        "NoiGui": _address(noi_gui),
+        "DanhSachNoiNhan": {"NoiNhan": _address(noi_nhan)},
+        "MaThongDiepGoc": place("goc") if goc else None,
+        "MaHoSo": place("ho_so") if ho_so else None,
+        "ThoiDiemTao": place("luc"),
+    }
+    fields = {
+        "MaThongDiepGoc": place("goc") if goc else None,
+        "KetQua": str(ket_qua),
+        "DanhSachLoi": place("loi") if loi else None,
+        "ThoiDiem": place("luc"),
+        "BamNoiDung": place("bam"),
+        "SoTiepNhan": place("so"),
+    }
+    return tuple((DECLARATION.decode() + _message(header, "BienNhan", fields)).split("\0"))
 
 
 _MUC_DO = {ProblemOutcome.FAILED: "LOI", ProblemOutcome.NOTE: "CANH_BAO", ProblemOutcome.UNDETERMINED: "CHUA_XAC_DINH"}
@@ -308,15 +342,18 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def value_written(value: str | float | bool | Decimal | datetime | date) -> str:
     """A value as the schema writes it: moments with +07:00, text in NFC with what XML cannot hold replaced."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, datetime):
         return value.astimezone(VIETNAM).isoformat()
-    if isinstance(value, date):
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        return "true" if value else "false"
+    elif isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal):
+    elif isinstance(value, Decimal):
         return f"{value:f}"
-    text = str(value)
+    else:
+        text = str(value)
     if text.isascii() and text.isprintable():
         return text
     return _ILLEGAL.sub("\ufffd", unicodedata.normalize("NFC", text))

@@ -8,7 +8,9 @@ so what goes round the document is a template with five places. The result is by
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
+import re
 import secrets
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,10 +18,12 @@ from typing import Final
 
 from gateway.core.problems import Problem, Stopped
 from gateway.documents import DECLARATION, Canonical
+from signing.certificates import read_certificate
 from signing.sign import XADES_B_B, SigningKey, method_of
 from signing.uris import DIGESTS, DS, ENVELOPED, EXC_C14N, SHA256, SHA384, SHA512, SIGNED_PROPERTIES_TYPE, XADES
 
 _DIGEST_URIS: Final = {256: SHA256, 384: SHA384, 512: SHA512}
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
 
 
 def seal(body: Canonical, key: SigningKey, *, at: datetime) -> Canonical:
@@ -31,15 +35,20 @@ def seal(body: Canonical, key: SigningKey, *, at: datetime) -> Canonical:
     end = octets.rfind(b"</")
     if not octets.endswith(b"ThongDiep>") or end < 0:
         raise Stopped(Problem("SIG-104"))
-    family, bits, method = method_of(key, XADES_B_B)
-    template = _template(key.certificate_der, method, bits)
-    name = DIGESTS[_DIGEST_URIS[bits]]
+    template = _template(key.certificate_der)
+    digest = template.digest
     when = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    places = {"id": f"ChuKy-{secrets.token_hex(8)}", "at": when, "envelope": _digest(octets, name)}
-    places["properties"] = _digest((template.properties % places).encode(), name)
-    places["info"] = info = template.info % places
-    places["value"] = base64.b64encode(key.raw((template.apex + info).encode(), family, bits)).decode()
-    return Canonical(b"".join((DECLARATION, octets[:end], (template.signature % places).encode(), octets[end:])))
+    places = {"id": f"ChuKy-{secrets.token_hex(8)}", "at": when, "envelope": _base64(digest(octets).digest())}
+    places["properties"] = _base64(digest(_filled(template.properties, places)).digest())
+    info = _filled(template.info, places)
+    places["value"] = _base64(key.raw(info, template.family, template.bits))
+    places["info"] = info[template.apex :].decode()
+    return Canonical(b"".join((DECLARATION, octets[:end], _filled(template.signature, places), octets[end:])))
+
+
+def _filled(form: list[str], places: dict[str, str]) -> bytes:
+    """Text, the name of a place, text, and so on, with every place's value; a piece that is no name stays as it is."""
+    return "".join(map(places.get, form, form)).encode()
 
 
 class _Template:
@@ -47,16 +56,19 @@ class _Template:
     hashed, and without the namespaces that it inherits, where it stands in the document.
     """
 
-    __slots__ = ("apex", "info", "properties", "signature")
+    __slots__ = ("apex", "bits", "digest", "family", "info", "properties", "signature")
 
-    def __init__(self, der: bytes, method: str, bits: int) -> None:
-        uri = _DIGEST_URIS[bits]
+    def __init__(self, der: bytes) -> None:
+        self.family, self.bits, method = method_of(read_certificate(der), XADES_B_B)
+        uri = _DIGEST_URIS[self.bits]
+        self.digest = getattr(hashlib, DIGESTS[uri])
         digest_method = f'Algorithm="{uri}"'
         transform = f'<ds:Transform Algorithm="{EXC_C14N}"></ds:Transform>'
         certificate = base64.b64encode(der).decode()
-        digest = _digest(der, DIGESTS[uri])
-        self.apex = f'<ds:SignedInfo xmlns:ds="{DS}">'
-        self.info = (
+        digest = _base64(self.digest(der).digest())
+        apex = f'<ds:SignedInfo xmlns:ds="{DS}">'
+        self.apex = len(apex)
+        info = (
             f'<ds:CanonicalizationMethod Algorithm="{EXC_C14N}"></ds:CanonicalizationMethod>'
             f'<ds:SignatureMethod Algorithm="{method}"></ds:SignatureMethod>'
             '<ds:Reference Id="%(id)s-ThongDiep" URI=""><ds:Transforms>'
@@ -81,8 +93,9 @@ class _Template:
                 "</xades:SignedProperties>"
             )
 
-        self.properties = properties(f' xmlns:xades="{XADES}"', f' xmlns:ds="{DS}"')
-        self.signature = (
+        self.info = _PLACE.split(apex + info)
+        self.properties = _PLACE.split(properties(f' xmlns:xades="{XADES}"', f' xmlns:ds="{DS}"'))
+        self.signature = _PLACE.split(
             f'<ds:Signature xmlns:ds="{DS}" Id="%(id)s"><ds:SignedInfo>%(info)s'
             "<ds:SignatureValue>%(value)s</ds:SignatureValue>"
             f"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
@@ -92,9 +105,9 @@ class _Template:
 
 
 @lru_cache(maxsize=16)
-def _template(der: bytes, method: str, bits: int) -> _Template:
-    return _Template(der, method, bits)
+def _template(der: bytes) -> _Template:
+    return _Template(der)
 
 
-def _digest(octets: bytes, name: str) -> str:
-    return base64.b64encode(hashlib.new(name, octets).digest()).decode()
+def _base64(octets: bytes) -> str:
+    return binascii.b2a_base64(octets, newline=False).decode()

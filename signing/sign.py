@@ -56,11 +56,7 @@ from signing.uris import (
 Stamper = Callable[[bytes], bytes]  # octets to be time-stamped -> DER of the RFC 3161 token
 RawSigner = Callable[[bytes, str, int], bytes]  # (octets, "rsa" | "pss" | "ecdsa", bits of the hash) -> SignatureValue
 
-_HASHES: Final[dict[int, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
-    256: hashes.SHA256,
-    384: hashes.SHA384,
-    512: hashes.SHA512,
-}
+HASHES: Final = {256: hashes.SHA256(), 384: hashes.SHA384(), 512: hashes.SHA512()}
 _DIGEST_URIS: Final = {256: SHA256, 384: SHA384, 512: SHA512}
 
 
@@ -182,7 +178,7 @@ def sign(
     is not a ThongDiep that may be signed (already signed, not well-formed, not ours) or the variant does not fit the
     key.
     """
-    family, bits, method = method_of(key, variant)
+    family, bits, method = method_of(key.certificate, variant)
     root = parse_bytes(body, CEILING)  # the signer's own: the receiver's limits are the receiver's to tell
     if root.tag != ROOT:
         raise Stopped(Problem("SIG-104"))
@@ -382,9 +378,8 @@ def _new_id(what: str) -> str:
 # The key --------------------------------------------------------------------------------------------------------------
 
 
-def method_of(key: SigningKey, variant: Variant) -> tuple[str, int, str]:
-    """(family, bits, URI) for this key in this variant."""
-    certificate = key.certificate
+def method_of(certificate: Certificate, variant: Variant) -> tuple[str, int, str]:
+    """(family, bits, URI) for this certificate's key in this variant."""
     if certificate.family == "ec":
         least = min(CURVES[certificate.curve or ""][1], 512)
         bits = variant.bits or least
@@ -398,10 +393,11 @@ def method_of(key: SigningKey, variant: Variant) -> tuple[str, int, str]:
 
 
 def _raw_signer(key: Any) -> RawSigner:
+    size = (key.key_size + 7) // 8
+
     def raw(octets: bytes, family: str, bits: int) -> bytes:
-        algorithm = _HASHES[bits]()
+        algorithm = HASHES[bits]
         if family == "ecdsa":
-            size = (key.key_size + 7) // 8
             return raw_ecdsa(key.sign(octets, ec.ECDSA(algorithm)), size)
         padding = PSS(MGF1(algorithm), algorithm.digest_size) if family == "pss" else PKCS1v15()
         signature: bytes = key.sign(octets, padding, algorithm)

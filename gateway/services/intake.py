@@ -112,23 +112,16 @@ class Gate:
     ) -> Canonical:
         envelope = finding.envelope
         sender = self.parties.get(envelope.caller.party)
-        header = write.Header(
+        return write.bien_nhan(
             ma_thong_diep=receipt_id(envelope),
-            loai="HS02",
-            phien_ban="1.0",
             noi_gui=Address(
                 ma_dinh_danh=self.identity.ma_dinh_danh,
                 ten_co_quan=self.identity.ten_co_quan,
                 he_thong=self.identity.he_thong,
             ),
-            noi_nhan=(Address(ma_dinh_danh=sender.identifiers[0], ten_co_quan=sender.name),) if sender else (),
+            noi_nhan=Address(ma_dinh_danh=sender.identifiers[0], ten_co_quan=sender.name) if sender else None,
             ma_thong_diep_goc=ma_thong_diep,
             ma_ho_so=finding.ma_ho_so,
-            thoi_diem_tao=envelope.received_at,
-        )
-        return write.bien_nhan(
-            header,
-            ma_thong_diep_goc=ma_thong_diep,
             ket_qua=_ket_qua(fate, problems),
             loi=problems,
             thoi_diem=envelope.received_at,

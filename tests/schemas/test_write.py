@@ -12,16 +12,25 @@ from gateway.core.effects import Acknowledges, KetQua
 from gateway.core.model import Address
 from gateway.core.problems import Location, Problem
 from schemas import names
-from schemas.write import Header, LapThay, Tep, Trong, bien_nhan, thong_diep, value_written
+from schemas.write import LapThay, Tep, Trong, bien_nhan, thong_diep, value_written
 
 GOC = "1b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90"
 MOMENT = datetime(2026, 1, 15, 1, 30, tzinfo=UTC)
 
 
-def receipt(header, **changes):
-    given = {"ma_thong_diep_goc": GOC, "ket_qua": KetQua.CHAP_NHAN, "loi": (), "thoi_diem": MOMENT, "bam_noi_dung": "0" * 64,
-             "so_tiep_nhan": "20260115-1"}  # fmt: skip
-    return bien_nhan(header, **{**given, **changes})
+def receipt(**changes):
+    given = {
+        "ma_thong_diep": "2b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90",
+        "noi_gui": Address(ma_dinh_danh="H19.900"),
+        "noi_nhan": Address(ma_dinh_danh="H19.901"),
+        "ma_thong_diep_goc": GOC,
+        "ket_qua": KetQua.CHAP_NHAN,
+        "loi": (),
+        "thoi_diem": MOMENT,
+        "bam_noi_dung": "0" * 64,
+        "so_tiep_nhan": "20260115-1",
+    }
+    return bien_nhan(**{**given, **changes})
 
 
 def test_a_message_with_everything_in_its_header_is_valid(checked, header):
@@ -83,24 +92,7 @@ def test_absence_declares_its_prefix_where_it_stands(header):
 # --- receipts ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ours():
-    """The gateway's header of a receipt."""
-
-    def make(**changes):
-        given = {
-            "ma_thong_diep": "2b9f7d3e-5c1a-4d27-9a6e-2f4c8e1b7a90",
-            "loai": "HS02",
-            "noi_gui": Address(ma_dinh_danh="H19.900"),
-            "noi_nhan": (Address(ma_dinh_danh="H19.901"),),
-            "thoi_diem_tao": MOMENT,
-        }
-        return Header(**{**given, **changes})
-
-    return make
-
-
-def test_a_receipt_says_what_became_of_a_message(letter, ours):
+def test_a_receipt_says_what_became_of_a_message(letter):
     problems = [
         Problem(
             "XSD-021",
@@ -109,7 +101,7 @@ def test_a_receipt_says_what_became_of_a_message(letter, ours):
         ),
         Problem("XSD-208", {"value": "H19.909"}),
     ]
-    read = letter(receipt(ours(), ket_qua=KetQua.TU_CHOI, loi=problems))
+    read = letter(receipt(ket_qua=KetQua.TU_CHOI, loi=problems))
     assert read.content.effects == (Acknowledges(ma_thong_diep_goc=GOC, ket_qua=KetQua.TU_CHOI),)
     first, second = read.content.loi
     assert (first.ma, first.ma_chi_tiet, first.muc_do, first.vi_tri) == (
@@ -119,8 +111,8 @@ def test_a_receipt_says_what_became_of_a_message(letter, ours):
 
 
 @pytest.mark.parametrize("outcome", list(KetQua))
-def test_every_outcome_has_a_valid_receipt(letter, ours, outcome):
-    assert letter(receipt(ours(), ket_qua=outcome)).content.ket_qua is outcome
+def test_every_outcome_has_a_valid_receipt(letter, outcome):
+    assert letter(receipt(ket_qua=outcome)).content.ket_qua is outcome
 
 
 @pytest.mark.parametrize(
@@ -131,26 +123,26 @@ def test_every_outcome_has_a_valid_receipt(letter, ours, outcome):
         {"ma_thong_diep_goc": "0B9F7D3E-5C1A-4D27-9A6E-2F4C8E1B7A90"},
     ],
 )
-def test_a_claimed_id_that_is_none_is_left_out_and_the_digest_remains(letter, ours, claimed):
-    content = letter(receipt(ours(ma_ho_so="A1", ma_thong_diep_goc=claimed["ma_thong_diep_goc"]), **claimed)).content
+def test_a_claimed_id_that_is_none_is_left_out_and_the_digest_remains(letter, claimed):
+    content = letter(receipt(ma_ho_so="A1", **claimed)).content
     assert (content.ma_thong_diep_goc, content.bam_noi_dung, content.effects) == (None, "0" * 64, ())
 
 
-def test_a_receipt_for_an_unregistered_sender_stays_with_us(letter, ours):
-    assert letter(receipt(ours(noi_nhan=()))).noi_nhan[0].ma_dinh_danh == "H19.900"
+def test_a_receipt_for_an_unregistered_sender_stays_with_us(letter):
+    assert letter(receipt(noi_nhan=None)).noi_nhan[0].ma_dinh_danh == "H19.900"
 
 
-def test_a_receipt_of_more_problems_than_it_may_hold_and_of_ugly_ones_is_valid_and_small(letter, ours):
+def test_a_receipt_of_more_problems_than_it_may_hold_and_of_ugly_ones_is_valid_and_small(letter):
     facts = {"element": "a\x00\ud800" * 3000, "parent": "\x1b[31m", "known": ["x" * 5000]}
-    body = receipt(ours(), loi=[Problem("XSD-011", facts, Location(0, 0, "/a" * 3000))] * 1200)
+    body = receipt(loi=[Problem("XSD-011", facts, Location(0, 0, "/a" * 3000))] * 1200)
     rows = letter(body).content.loi
     assert len(body) < 1_000_000
     assert rows[-1].ma_chi_tiet == "XSD-099"
     assert {row.ma_chi_tiet for row in rows[:-1]} == {"XSD-011"}
 
 
-def test_an_ordinary_receipt_tells_every_problem(letter, ours):
+def test_an_ordinary_receipt_tells_every_problem(letter):
     problems = [
         Problem("XSD-010", {"element": f"E{n}", "parent": "X", "after": "A", "before": "B"}) for n in range(300)
     ]
-    assert len(letter(receipt(ours(), loi=problems)).content.loi) == 300
+    assert len(letter(receipt(loi=problems)).content.loi) == 300

@@ -40,17 +40,10 @@ def key(name):
 
 def receipt(ma, body, *, signer=OWN, sender="H19.901", ket_qua=KetQua.CHAP_NHAN, digest=None, variant=None):
     """A BienNhan as an agency would write it; signed unless ``signer`` is None."""
-    header = write.Header(
-        ma_thong_diep=str(uuid.uuid4()),
-        loai="HS02",
-        phien_ban="1.0",
-        noi_gui=Address(ma_dinh_danh=sender, ten_co_quan="Sở thử nghiệm"),
-        noi_nhan=(Address(ma_dinh_danh="H19.909", ten_co_quan="Cổng"),),
-        ma_thong_diep_goc=ma,
-        thoi_diem_tao=NOW,
-    )
     unsigned = write.bien_nhan(
-        header,
+        ma_thong_diep=str(uuid.uuid4()),
+        noi_gui=Address(ma_dinh_danh=sender, ten_co_quan="Sở thử nghiệm"),
+        noi_nhan=Address(ma_dinh_danh="H19.909", ten_co_quan="Cổng"),
         ma_thong_diep_goc=ma,
         ket_qua=ket_qua,
         loi=(),

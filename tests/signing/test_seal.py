@@ -12,7 +12,7 @@ from paper import NOW, World, party
 
 from gateway.core.effects import KetQua
 from gateway.core.model import Address
-from gateway.core.problems import Problem, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 from gateway.documents import DECLARATION, Canonical, Kind, canonical_document, parse_bytes
 from schemas import versions, write
 from schemas.catalog import bundled
@@ -34,23 +34,52 @@ def canonical(body):
 
 
 def receipt(*problems, goc="7d1b6a52-6f0e-4f4d-9a39-0c6a2f5f8f11", **more):
-    header = write.Header(
-        ma_thong_diep="0d1b6a52-6f0e-4f4d-9a39-0c6a2f5f8f12",
-        loai="HS02",
-        noi_gui=US,
-        noi_nhan=(THEM,),
-        thoi_diem_tao=NOW,
-        **more,
-    )
+    told = {
+        "ma_thong_diep": "0d1b6a52-6f0e-4f4d-9a39-0c6a2f5f8f12",
+        "noi_gui": US,
+        "noi_nhan": THEM,
+        "bam_noi_dung": "0" * 64,
+        "so_tiep_nhan": "20261124040000000-0000000001",
+    }
     return write.bien_nhan(
-        header,
         ma_thong_diep_goc=goc,
         ket_qua=KetQua.TU_CHOI if problems else KetQua.CHAP_NHAN,
         loi=problems,
         thoi_diem=NOW + timedelta(microseconds=7),
-        bam_noi_dung="0" * 64,
-        so_tiep_nhan="20261124040000000-0000000001",
+        **(told | more),
     )
+
+
+def by_the_tree(goc, ho_so, problems, sender, receiver):
+    """The same receipt, as any message is written: the referee of the forms that receipts are written by."""
+    header = write.Header(
+        ma_thong_diep=HARD,
+        loai="HS02",
+        noi_gui=sender,
+        noi_nhan=(receiver or sender,),
+        thoi_diem_tao=NOW,
+        ma_thong_diep_goc=goc,
+        ma_ho_so=ho_so,
+    )
+    rows = [
+        {
+            "Ma": one.token,
+            "MaChiTiet": one.code,
+            "MoTa": one.message(Lang.VI),
+            "CachXuLy": one.remedy(Lang.VI),
+            "MucDo": "LOI",
+        }
+        for one in problems
+    ]
+    fields = {
+        "MaThongDiepGoc": goc,
+        "KetQua": "TU_CHOI" if problems else "CHAP_NHAN",
+        "DanhSachLoi": {"Loi": rows} if problems else None,
+        "ThoiDiem": NOW,
+        "BamNoiDung": HARD,
+        "SoTiepNhan": HARD,
+    }
+    return write.thong_diep(header, "BienNhan", fields)
 
 
 def newest():
@@ -70,7 +99,14 @@ BODIES = {
     "refused": lambda: receipt(
         Problem("XSD-010", {"element": HARD, "parent": "a", "after": "b", "before": "c"}), Problem("SIG-001")
     ),
-    "of nothing readable": lambda: receipt(goc=HARD, ma_ho_so="H19.901-260115-0001", id="ThongDiep-1"),
+    "of nothing readable": lambda: receipt(goc=HARD, ma_ho_so="H19.901-260115-0001"),
+    "with an Id": lambda: write.thong_diep(
+        write.Header(
+            ma_thong_diep=HARD, loai="HS05", noi_gui=US, noi_nhan=(THEM,), thoi_diem_tao=NOW, id="ThongDiep-1"
+        ),
+        "CapNhatTienDo",
+        {"TrangThai": "4"},
+    ),
     "older": older,
 }
 
@@ -103,6 +139,28 @@ def test_absence_elements_of_others_and_awkward_text_are_written_canonically():
     whole = write.thong_diep(header, "CapNhatTienDo", payload)
     assert canonical(whole) == whole
     assert b"TrangThai>4</" in whole
+
+
+@pytest.mark.parametrize("receiver", [None, THEM, Address(ma_dinh_danh="%s", ten_co_quan="100 %(id)s goc\0goc")])
+@pytest.mark.parametrize(
+    "problems", [(), (Problem("XSD-010", {"element": HARD, "parent": "goc", "after": "%", "before": "%%"}),)]
+)
+@pytest.mark.parametrize("ho_so", [None, "H19.901-260115-0001"])
+@pytest.mark.parametrize("goc", [None, "7d1b6a52-6f0e-4f4d-9a39-0c6a2f5f8f11"])
+def test_a_receipt_is_written_as_any_message_is(goc, ho_so, problems, receiver):
+    made = write.bien_nhan(
+        ma_thong_diep=HARD,
+        noi_gui=US,
+        noi_nhan=receiver,
+        ma_thong_diep_goc=goc,
+        ma_ho_so=ho_so,
+        ket_qua=KetQua.TU_CHOI if problems else KetQua.CHAP_NHAN,
+        loi=problems,
+        thoi_diem=NOW,
+        bam_noi_dung=HARD,
+        so_tiep_nhan=HARD,
+    )
+    assert made == by_the_tree(goc, ho_so, problems, US, receiver)
 
 
 @pytest.mark.parametrize("what", BODIES)

@@ -189,18 +189,12 @@ class Agency:
     def _receipt(
         self, goc: str | None, ma_ho_so: str | None, to: str | None, digest: str, number: str, now: datetime
     ) -> bytes:
-        header = write.Header(
+        unsigned = write.bien_nhan(
             ma_thong_diep=str(uuid.uuid4()),
-            loai="HS02",
             noi_gui=Address(ma_dinh_danh=self.identifier, ten_co_quan=self.name),
-            noi_nhan=(Address(ma_dinh_danh=to or self.identifier),),
+            noi_nhan=Address(ma_dinh_danh=to or self.identifier),
             ma_thong_diep_goc=goc,
             ma_ho_so=ma_ho_so,
-            thoi_diem_tao=now,
-        )
-        unsigned = write.bien_nhan(
-            header,
-            ma_thong_diep_goc=goc,
             ket_qua=KetQua.CHAP_NHAN,
             loi=(),
             thoi_diem=now,
