@@ -101,7 +101,7 @@ def _open_to(sender: Party, receiver: Party) -> bool:
 
 def opens(thong_diep: ThongDiep) -> bool:
     """Whether the message may open a dossier that is not on record."""
-    return any(isinstance(effect, Files) for effect in thong_diep.content.effects)
+    return any(isinstance(effect, Files) for effect in thong_diep.effects)
 
 
 def pairs_of(sender: Party, receivers: Iterable[Party], rights: Rights) -> tuple[Pair, ...]:
@@ -186,7 +186,7 @@ def may_move(
     A state that the dossier has been in is known: saying it again is noted and moves nothing, now or when earlier news
     arrive. So an office that hands a result over may state when the handler finished it.
     """
-    effects = thong_diep.content.effects
+    effects = thong_diep.effects
     if not any(_is_beyond(effect, allowed) for effect in effects):
         return effects
     been = {span.trang_thai for span in trace(dossier.changes, rules).spans}

@@ -209,7 +209,7 @@ def _history(
 
     No change and no dossier where it is no event of one. Raises Stopped when its sender may not say it, or it cannot be.
     """
-    ma_ho_so, effects, parties = thong_diep.content.ma_ho_so, thong_diep.content.effects, counter.parties
+    ma_ho_so, effects, parties = thong_diep.content.ma_ho_so, thong_diep.effects, counter.parties
     if ma_ho_so is None:
         return None, None, finding.problems
     if not _keeps_history(thong_diep):
@@ -244,7 +244,7 @@ def _history(
 
 def _keeps_history(thong_diep: ThongDiep) -> bool:
     """Acknowledgements, queries and recalls are about a dossier without being events of its life."""
-    return not all(isinstance(effect, BESIDE_THE_LIFE) for effect in thong_diep.content.effects)
+    return not all(isinstance(effect, BESIDE_THE_LIFE) for effect in thong_diep.effects)
 
 
 def _lane(thong_diep: ThongDiep, sender: Party, ledger: Ledger, parties: Parties) -> MaHoSo | None:
@@ -275,7 +275,7 @@ def _dossier(
         access.may_open(ma_ho_so, thong_diep, sender, named, parties, rights)
         return _opened(ma_ho_so, thong_diep, sender, named, dossier, parties, known), frozenset()
     allowed = access.may_say(dossier, thong_diep, sender, named, parties, rights)
-    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
+    ma_tthc = next((e.ma_tthc for e in thong_diep.effects if isinstance(e, Files)), None)
     if ma_tthc is not None and dossier.ma_tthc is not None and ma_tthc[:8] != dossier.ma_tthc[:8]:
         raise Stopped(Problem("DOS-002", {"ma_ho_so": ma_ho_so, "first": dossier.ma_tthc, "second": ma_tthc}))
     return dossier, allowed
@@ -292,7 +292,7 @@ def _opened(
 ) -> Dossier:
     """The dossier that a message opens. The system that keeps its state by the catalogue handles it, where it is there."""
     dossier = access.parties_of_new(ma_ho_so, sender, named, released)
-    ma_tthc = next((e.ma_tthc for e in thong_diep.content.effects if isinstance(e, Files)), None)
+    ma_tthc = next((e.ma_tthc for e in thong_diep.effects if isinstance(e, Files)), None)
     return with_owner_as_handler(dossier, owner_of(dossier, ma_tthc, parties, known, thong_diep.thoi_diem_tao))
 
 
@@ -300,7 +300,7 @@ def _joined(dossier: Dossier, thong_diep: ThongDiep, named: tuple[Party, ...], p
     """An agency that a copy is sent to, and that gets this message, may answer about the dossier from then on."""
     joined = {
         party.id
-        for effect in thong_diep.content.effects
+        for effect in thong_diep.effects
         if isinstance(effect, Transfers)
         and (party := parties.by_identifier(effect.don_vi_nhan)) is not None
         and party in named
@@ -310,7 +310,7 @@ def _joined(dossier: Dossier, thong_diep: ThongDiep, named: tuple[Party, ...], p
 
 def _settlements(thong_diep: ThongDiep, sender: PartyId) -> tuple[Settlement, ...]:
     found = []
-    for effect in thong_diep.content.effects:
+    for effect in thong_diep.effects:
         if isinstance(effect, Acknowledges):
             goc = MaThongDiep(effect.ma_thong_diep_goc)
             found.append(Settlement(kind="acknowledge", party=sender, ma_thong_diep_goc=goc, ket_qua=effect.ket_qua))

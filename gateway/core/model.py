@@ -171,6 +171,16 @@ class ThongDiep:
     dinh_kem: tuple[DinhKem, ...] = ()
     signer: Signer | None = None
     notes: tuple[Problem, ...] = ()  # remarks of the rules beyond the schema; the letter is accepted with them
+    _effects: tuple[Effect, ...] | None = field(init=False, default=None, repr=False, compare=False)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What its content does to the dossier. Made of that once: who judges and enters a letter asks ten times."""
+        made = self._effects
+        if made is None:
+            made = self.content.effects
+            object.__setattr__(self, "_effects", made)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

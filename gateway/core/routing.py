@@ -18,7 +18,7 @@ def receivers_of(
 
     A query or a catalogue addressed to the gateway is a delivery to ourselves: dealt with as durably as everything else.
     """
-    asks = any(isinstance(effect, Asks | Publishes) for effect in thong_diep.content.effects)
+    asks = any(isinstance(effect, Asks | Publishes) for effect in thong_diep.effects)
     named = [parties.by_identifier(address.ma_dinh_danh) for address in thong_diep.noi_nhan]
     if not named and dossier is not None:
         named = [parties.get(party) for party in sorted(dossier.parties)]
@@ -50,7 +50,7 @@ def route(
     """
     deliveries: list[Delivery] = []
     entries: list[InboxEntry] = []
-    stated = next((e for e in thong_diep.content.effects if isinstance(e, Moves | Files)), None)
+    stated = next((e for e in thong_diep.effects if isinstance(e, Moves | Files)), None)
     ma_ho_so = thong_diep.content.ma_ho_so or thong_diep.ma_ho_so
     for party in receivers:
         sent = (digests or {}).get(party.id, digest or envelope.digest)

@@ -90,7 +90,7 @@ def of_message(thong_diep: ThongDiep, sender: Party | None, desk: ServiceDesk) -
     if not desk.known.by_stem:
         return ()
     found: list[Problem] = []
-    for effect in thong_diep.content.effects:
+    for effect in thong_diep.effects:
         if not isinstance(effect, Files):
             continue
         filed = effect.ngay_nop or effect.ngay_tiep_nhan or thong_diep.thoi_diem_tao
@@ -128,7 +128,7 @@ def moves_by_owner(
     Raises Stopped (CAT-034) where the rule refuses. What a portal passes on of the applicant (a withdrawal) moves as ever. Only
     where the owner handles the dossier: one that was never told of it cannot move it, and the dossier would stand still for ever.
     """
-    effects = thong_diep.content.effects
+    effects = thong_diep.effects
     if sender.role is not Role.ONE_STOP or not any(isinstance(effect, Moves) for effect in effects):
         return effects, ()
     owner = owner_of(dossier, dossier.ma_tthc, parties, desk.known, thong_diep.thoi_diem_tao)

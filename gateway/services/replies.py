@@ -138,7 +138,7 @@ def _dealt_with(clerk: Clerk, delivery: Delivery, now: datetime) -> Problem | No
     asker = clerk.parties.get(envelope.caller.party)
     if letter is None or asker is None:
         return Problem("AUT-031", {"id": delivery.message})
-    published = next((e for e in letter.content.effects if isinstance(e, Publishes)), None)
+    published = next((e for e in letter.effects if isinstance(e, Publishes)), None)
     if published is not None:
         if PUBLISHER not in asker.privileges:
             return Problem("AUT-030", {"caller": asker.id, "danh_muc": published.danh_muc})
