@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.core.effects import Effect, Files, Moves, Owes, Pays, Redates, Returns, Transfers
 from gateway.core.model import Change, Dossier, PartyId, ThongDiep
@@ -260,8 +261,17 @@ class Trace:
     def reading_of(self, change_number: int) -> Reading | None:
         """The least favourable reading among the effects of one change."""
         found = {step.reading for step in self.steps if step.change.number == change_number}
-        order = (Reading.WAITING, Reading.LATE, Reading.APPLIED, Reading.SAME, Reading.NOTED)
-        return next((reading for reading in order if reading in found), None)
+        return next((reading for reading in _LEAST_FAVOURABLE_FIRST if reading in found), None)
+
+
+_LEAST_FAVOURABLE_FIRST: Final = (
+    Reading.WAITING,
+    Reading.LATE,
+    Reading.APPLIED,
+    Reading.SAME,
+    Reading.NOTED,
+)
+_OF_STATES: Final = (Files, Moves)  # the effects that ask for a state
 
 
 def possible(state: int | None) -> tuple[int, ...]:
@@ -287,12 +297,15 @@ def _named(state: int | None) -> str:
     return f"{state} ({LABELS[state][0]})" if state in LABELS else "–"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Event:
     key: tuple[int, datetime, int, str, int]
     change: Change
     effect: Effect
     at: datetime
+
+
+_in_order: Final = attrgetter("key")
 
 
 def events(changes: Iterable[Change]) -> list[_Event]:
@@ -302,10 +315,11 @@ def events(changes: Iterable[Change]) -> list[_Event]:
         for index, effect in enumerate(change.effects):
             at = (effect.at if isinstance(effect, Moves) else None) or change.occurred_at
             listed.append(_Event((1, at, change.thu_tu or 0, change.ma_thong_diep, index), change, effect, at))
-    opening = min((e for e in listed if isinstance(e.effect, Files)), key=lambda e: e.key, default=None)
+    opening = min((e for e in listed if isinstance(e.effect, Files)), key=_in_order, default=None)
     if opening is not None:
-        listed[listed.index(opening)] = replace(opening, key=(0, *opening.key[1:]))
-    return sorted(listed, key=lambda e: e.key)
+        opening.key = (0, *opening.key[1:])
+    listed.sort(key=_in_order)
+    return listed
 
 
 def trace(changes: Sequence[Change], rules: LifeRules = LifeRules()) -> Trace:
@@ -326,7 +340,7 @@ def trace(changes: Sequence[Change], rules: LifeRules = LifeRules()) -> Trace:
     while progress:
         progress = False
         for event in list(pending):
-            trial = sorted([*taken, event], key=lambda e: e.key)
+            trial = sorted([*taken, event], key=_in_order)
             if not _fold(trial, frozenset(), rules)[1]:
                 taken, progress = trial, True
                 pending.remove(event)
@@ -339,11 +353,13 @@ class _Life:
     """The reading in progress."""
 
     rules: LifeRules
-    now: Trace = field(default_factory=Trace)
+    now: Trace = field(default_factory=Trace)  # nobody else has it before the reading ends
     steps: list[HistoryStep] = field(default_factory=list)
 
     def set(self, **values: object) -> None:
-        self.now = replace(self.now, **values)  # type: ignore[arg-type]
+        # In place: a copy of the whole trace for each thing that an event says would cost more than all the reading.
+        for name, value in values.items():
+            object.__setattr__(self.now, name, value)
 
     def appoint(self, at: datetime, due: datetime | None) -> None:
         if due is not None and due != self.now.ngay_hen_tra:
@@ -352,7 +368,9 @@ class _Life:
 
 def _fold(ordered: Sequence[_Event], aside: frozenset[int], rules: LifeRules) -> tuple[Trace, list[_Event]]:
     life, misfit = _Life(rules), []
-    newest = max((e.key for e in ordered if id(e) not in aside and isinstance(e.effect, Moves | Files)), default=None)
+    newest = None
+    if aside:
+        newest = max((e.key for e in ordered if id(e) not in aside and isinstance(e.effect, _OF_STATES)), default=None)
     for event in ordered:
         before = life.now.trang_thai
         if id(event) in aside:
@@ -363,7 +381,7 @@ def _fold(ordered: Sequence[_Event], aside: frozenset[int], rules: LifeRules) ->
                 misfit.append(event)
                 fits = Reading.WAITING
             reading = fits
-        goc = event.effect.goc if isinstance(event.effect, Moves | Files) else None
+        goc = event.effect.goc if isinstance(event.effect, _OF_STATES) else None
         life.steps.append(
             HistoryStep(
                 change=event.change,
@@ -375,7 +393,8 @@ def _fold(ordered: Sequence[_Event], aside: frozenset[int], rules: LifeRules) ->
                 trang_thai_goc=goc,
             )
         )
-    return replace(life.now, steps=tuple(life.steps)), misfit
+    life.set(steps=tuple(life.steps))
+    return life.now, misfit
 
 
 def _apply(life: _Life, event: _Event) -> Reading | None:
@@ -605,13 +624,14 @@ def follow(
     Anything else that does not fit is impossible, and is refused with the moves that are possible. ``effects``: what the
     message does, where that is less than it says.
     """
-    content = thong_diep.content
-    filed = any(isinstance(effect, Files) for effect in content.effects)
+    filed = any(isinstance(effect, Files) for effect in thong_diep.effects)
     # An agency's word moves its dossier; what a portal's repeated filing says of the state is only what the portal believes.
     agency_speaks = sender == dossier.agency
-    said = content.effects if effects is None else effects
-    effects = tuple(replace(e, moves=agency_speaks) if isinstance(e, Files) else e for e in said)
-    occurred_at = thong_diep.thoi_diem_tao if filed else (content.occurred_at or thong_diep.thoi_diem_tao)
+    said = thong_diep.effects if effects is None else effects
+    effects = tuple(
+        replace(e, moves=agency_speaks) if isinstance(e, Files) and e.moves is not agency_speaks else e for e in said
+    )
+    occurred_at = thong_diep.thoi_diem_tao if filed else (thong_diep.content.occurred_at or thong_diep.thoi_diem_tao)
     change = Change(
         ma_ho_so=dossier.ma_ho_so,
         number=max((c.number for c in dossier.changes), default=dossier.released) + 1,
@@ -632,14 +652,15 @@ def follow(
         change=change,
         trace=read,
         notes=notes,
-        dossier=standing_dossier(replace(dossier, changes=changes, opened_at=dossier.opened_at or now), read),
+        dossier=standing_dossier(dossier, read, changes=changes, opened_at=dossier.opened_at or now),
     )
 
 
-def standing_dossier(dossier: Dossier, read: Trace) -> Dossier:
-    """The dossier as its history makes it stand: all of its row that follows from its events alone."""
+def standing_dossier(dossier: Dossier, read: Trace, **beside: Any) -> Dossier:
+    """The dossier as its history makes it stand: all of its row that follows from its events alone, and ``beside``."""
     return replace(
         dossier,
+        **beside,
         ma_tthc=dossier.ma_tthc or read.ma_tthc,
         trang_thai=read.trang_thai,
         trang_thai_goc=read.trang_thai_goc,
@@ -651,7 +672,7 @@ def standing_dossier(dossier: Dossier, read: Trace) -> Dossier:
 
 def _judged(change: Change, changes: Sequence[Change], read: Trace, *, privileged: bool) -> tuple[Problem, ...]:
     reading = read.reading_of(change.number)
-    steps = [s for s in read.steps if s.change.number == change.number and isinstance(s.effect, Moves | Files)]
+    steps = [s for s in read.steps if s.change.number == change.number and isinstance(s.effect, _OF_STATES)]
     back = [s for s in steps if s.reading is Reading.APPLIED and _needs_privilege(s)]
     if back and not privileged:
         raise Stopped(Problem("DOS-013", {"from": _named(back[0].before), "to": _named(back[0].after)}))
