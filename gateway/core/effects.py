@@ -169,16 +169,18 @@ Effect = (
 BESIDE_THE_LIFE = (Acknowledges, Recalls, Asks, Answers, Publishes)
 
 _BY_NAME: dict[str, type[Any]] = {cls.__name__: cls for cls in typing.get_args(Effect)}
+_FIELDS: dict[type[Any], tuple[str, ...]] = {cls: tuple(f.name for f in fields(cls)) for cls in _BY_NAME.values()}
 
 
 def to_dict(effect: Effect) -> dict[str, Any]:
     """The effect as plain JSON values, with its kind under ``effect``; fields at their default None are left out."""
-    row: dict[str, Any] = {"effect": type(effect).__name__}
-    for f in fields(effect):
-        value = getattr(effect, f.name)
+    kind = type(effect)
+    row: dict[str, Any] = {"effect": kind.__name__}
+    for name in _FIELDS[kind]:
+        value = getattr(effect, name)
         if value is None:
             continue
-        row[f.name] = (
+        row[name] = (
             value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
         )
     return row

@@ -29,6 +29,7 @@ from gateway.core.model import (
 from gateway.core.problems import Problem
 from gateway.core.told import Told
 from gateway.store.records import CatalogueRow, CertificateRecord, Message, PartyVersion, PaymentLine, VerdictRecord
+from gateway.store.types import encoded
 
 AnyRow = Row[Any]
 
@@ -113,7 +114,7 @@ def change_in(change: Change) -> dict[str, Any]:
         "loai": change.loai,
         "goc": change.goc,
         "sender": change.sender,
-        "effects": [effects.to_dict(effect) for effect in change.effects],
+        "effects": encoded([effects.to_dict(effect) for effect in change.effects]),  # once, for the row and its seal
         "occurred_at": change.occurred_at,
         "thu_tu": change.thu_tu,
         "recorded_at": change.recorded_at,

@@ -7,8 +7,8 @@ change the log too, and that shows (gateway.core.chain, gateway.store.compare).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -53,21 +53,17 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def row_seal(table: str, row: Mapping[str, Any]) -> str:
     """The seal of a row of this table: SHA-256 over its sealed columns as they are kept, in order."""
-    values = [FORM, table, *(None if (v := row[name]) is None else kept(v) for name, kept in _KEPT[table])]
+    columns, kept = _COLUMNS[table]
+    values = [FORM, table, *columns(row)]
+    for at, as_kept in kept:
+        if values[at] is not None:
+            values[at] = as_kept(values[at])
     return hashlib.sha256(_encode(values)).hexdigest()
 
 
 def list_seal(table: str, listed: Iterable[Mapping[str, Any]]) -> str:
     """One seal for many rows, in this order."""
     return hashlib.sha256(_encode([row_seal(table, row) for row in listed])).hexdigest()
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _moment(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(" ", "microseconds")
 
 
 def _json(value: Any) -> str:
@@ -78,15 +74,20 @@ def _digest(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()
 
 
-def _kept(table: Table, name: str) -> Callable[[Any], Any]:
+def _kept(table: Table, name: str) -> Callable[[Any], str] | None:
+    """How a value of this column is kept where that is not its own form in JSON."""
     kind = table.c[name].type
     if isinstance(kind, Json):
         return _json
-    python = kind.python_type
-    return _moment if python is datetime else _digest if python is bytes else _same
+    return _digest if kind.python_type is bytes else None
 
 
-_KEPT: Final = {
-    name: tuple((column, _kept(tables.metadata.tables[name], column)) for column in columns)
-    for name, columns in COLUMNS.items()
-}
+def _read(
+    table: Table, columns: Sequence[str]
+) -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], list[tuple[int, Callable[[Any], str]]]]:
+    """What takes a row's sealed values out of it, and where among what is hashed those are that are kept in another form."""
+    forms = ((at, _kept(table, name)) for at, name in enumerate(columns, start=2))  # behind FORM and the table's name
+    return itemgetter(*columns), [(at, form) for at, form in forms if form is not None]
+
+
+_COLUMNS: Final = {name: _read(tables.metadata.tables[name], columns) for name, columns in COLUMNS.items()}
