@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 FORM = 1  # of the canonical bytes; it stands inside them, so that a later form cannot be taken for this one
 _EXACT = 2**53 - 1  # RFC 8259, section 6: integers up to here mean the same to every reader of JSON
@@ -74,7 +74,7 @@ def plain(value: Any) -> Any:
     Raises ValueError for what has no single spelling in JSON: fractions, integers beyond 2^53, keys that are not text.
     """
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind in _PLAIN:
         return value
     if kind is int:
         if not -_EXACT <= value <= _EXACT:
@@ -82,15 +82,21 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError("the facts of a log entry have text as keys")
-        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if kind is dict or isinstance(value, Mapping):  # asking an abstract class is slow
+        found = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError("the facts of a log entry have text as keys")  # noqa: TRY004 - as of every value
+            found[str(key)] = item if type(item) in _PLAIN else plain(item)
+        return found
     if isinstance(value, (set, frozenset)):
         return sorted(plain(item) for item in value)
     raise ValueError(f"a log entry cannot hold a {kind.__name__}")
+
+
+_PLAIN: Final = frozenset({str, bool, type(None)})  # kinds that are plain as they are
 
 
 def link(before: str, entry: LogEntry) -> str:
