@@ -315,15 +315,12 @@ class Bulk:
         ready = self._ready.get(dialect.name)
         if ready is None:
             ready = self._ready[dialect.name] = _ready(self._make(_insert_of(dialect)), self._columns, dialect)
-        values = [list(ready.pick(row)) for row in rows]
+        columns: list[Sequence[Any]] = list(zip(*map(ready.pick, rows), strict=True))
         for place, process in ready.processors:
-            for value in values:
-                value[place] = process(value[place])
-        params: list[Any]
-        if ready.names is None:
-            params = [tuple(value) for value in values]
-        else:
-            params = [dict(zip(ready.names, value, strict=True)) for value in values]
+            columns[place] = list(map(process, columns[place]))
+        params: list[Any] = list(zip(*columns, strict=True))
+        if ready.names is not None:
+            params = [dict(zip(ready.names, values, strict=True)) for values in params]
         # One row alone needs no batch: psycopg opens a pipeline for each.
         done = connection.exec_driver_sql(ready.sql, params if len(params) > 1 else params[0])
         return done.rowcount

@@ -109,13 +109,13 @@ _VALUE: Final = re.compile(rb"""=(?:"((?:https?|urn):)?[^"]*"|'[^']*')""")
 _BARE: Final = re.compile(
     rb'(?:</?[\w:.-]+(?:\s+[\w:.-]+="(?:(?:https?|urn):[^"<>]*)?")*\s*/?>(?:(?<=X509Certificate>)[A-Za-z0-9+/=\s]*)?)+'
 )
-_CERTIFICATE: Final = re.compile(rb"X509Certificate>([^<]*)")
+_CERTIFICATE: Final = b"X509Certificate>"
 
 
 def certificate_mark(document: bytes) -> str:
     """A short name of the first certificate that a document carries: with another one it is of another pattern."""
-    found = _CERTIFICATE.search(document)
-    return "" if found is None else f"{zlib.crc32(found[1]):08x}"
+    _, found, rest = document.partition(_CERTIFICATE)
+    return f"{zlib.crc32(rest.partition(b'<')[0]):08x}" if found else ""
 
 
 class Unpacked:

@@ -53,7 +53,7 @@ from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.prepared_book import PreparedTx, hourly_row
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
-from gateway.store.types import decode_json, encode_json, encoded
+from gateway.store.types import encode_sorted, encoded
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
@@ -104,6 +104,17 @@ class _Standing:
     state: Fate
     verdicts: int
     problems: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The rows of a judgement, each made once: to be sealed, and to be written."""
+
+    message: dict[str, Any]
+    verdict: dict[str, Any]
+    change: dict[str, Any] | None
+    dossier: dict[str, Any] | None
+    deliveries: list[dict[str, Any]]
 
 
 class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
@@ -204,18 +215,20 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """Writes all that was decided. ``who`` had the messages judged: the gateway, or the operator who replays them."""
         entries = [entry for entry in ledger.entries if not self._unchanged(entry)]
         self._keep_bodies(entries)
-        self._write_messages(entries, who)
+        judged = [self._judged(entry, who) for entry in entries]
+        self._write_messages(entries, judged)
         self._still_held([entry for entry in ledger.entries if self._unchanged(entry)])
         self._settle_claims(ledger)
-        self._write_dossiers(entries)
-        self._write_deliveries(entries)
+        self._write_dossiers([made.dossier for made in judged if made.dossier is not None])
+        self._write_changes([entry.change for entry in entries if entry.change is not None], judged)
+        self._write_deliveries([row for made in judged for row in made.deliveries])
         self._name_files(entries)
-        for entry in entries:
+        for entry, made in zip(entries, judged, strict=True):
             self._entries.extend(entry.inbox)
-            sealed = self._sealed[entry.finding.envelope.id]
-            self._lines.extend(
-                (entry.ack.recorded_at, replace(line, facts={**line.facts, **sealed})) for line in entry.log
-            )
+            sealed = self._sealed[entry.finding.envelope.id] = _sealed(entry, made)
+            for line in entry.log:
+                told = LogLine(what=line.what, who=line.who, message=line.message, facts={**line.facts, **sealed})
+                self._lines.append((entry.ack.recorded_at, told))
         for entry in entries:
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
@@ -264,62 +277,67 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         values = [{"digest": digest, **body} for digest, body in sorted(bodies.items())]
         statements.PUT_BODIES(self._connection, values)
 
-    def _write_messages(self, entries: Sequence[LedgerEntry], who: str) -> None:
-        arrived, again, verdicts = [], [], []
-        for entry in entries:
-            finding, ack = entry.finding, entry.ack
-            envelope, thong_diep = finding.envelope, finding.thong_diep
-            before = self._standing.get(envelope.id)
-            number = before.verdicts + 1 if before else 1
-            receipt = self._receipts.get(envelope.id)
-            problems = ack.problems
-            row = {
-                "recorded_at": ack.recorded_at,
-                "state": ack.fate.value,
-                "verdicts": number,
-                "judged_at": ack.recorded_at,
-                "ma_thong_diep": thong_diep.ma_thong_diep if thong_diep else finding.ma_thong_diep,
-                "loai": thong_diep.loai if thong_diep else finding.loai,
-                "goc": thong_diep.goc if thong_diep else None,
-                "phien_ban": thong_diep.phien_ban if thong_diep else None,
-                "ma_ho_so": (thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) if thong_diep else finding.ma_ho_so,
-                "basis": thong_diep.basis.value if thong_diep else None,
-                "receipt": receipt,
-                "composed": finding.composed,
-                "code": problems[0].code if problems else None,
-                "codes": rows.problem_codes_in(problems),
-                "xpath": rows.cause_xpath(problems),
-            }
-            arrival = {
-                "id": envelope.id,
-                "party": envelope.caller.party,
-                "caller_by": envelope.caller.by,
-                "channel": envelope.channel.value,
-                "form": envelope.form.value,
-                "own_key": envelope.own_key,
-                "content_type": envelope.content_type,
-                "digest": envelope.digest,
-                "total_bytes": envelope.total_bytes,
-                "received_at": envelope.received_at,
-            }
-            if before is None:
-                arrived.append(arrival | row)
-            else:
-                again.append(row | {"which": envelope.id})
-            verdict = {
-                "message": envelope.id,
-                "number": number,
-                "state": ack.fate.value,
-                "judged_at": ack.recorded_at,
-                "who": who,
-                "problems": rows.problems_in(problems),
-                "facts": encoded(finding.verdict),  # once, for the row, its seal and its digest
-                "evidence": finding.evidence,
-                "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
-                "receipt": receipt,
-            }
-            verdicts.append(verdict | self._packed_verdict(entry, verdict["facts"]))
-            self._sealed[envelope.id] = _sealed(entry, arrival | row, verdict)
+    def _judged(self, entry: LedgerEntry, who: str) -> _Judged:
+        finding, ack, change, dossier = entry.finding, entry.ack, entry.change, entry.dossier
+        envelope, thong_diep, problems, now = finding.envelope, finding.thong_diep, ack.problems, ack.recorded_at
+        before = self._standing.get(envelope.id)
+        number = before.verdicts + 1 if before else 1
+        receipt, state = self._receipts.get(envelope.id), ack.fate.value
+        message = {
+            "id": envelope.id,
+            "party": envelope.caller.party,
+            "caller_by": envelope.caller.by,
+            "channel": envelope.channel.value,
+            "form": envelope.form.value,
+            "own_key": envelope.own_key,
+            "content_type": envelope.content_type,
+            "digest": envelope.digest,
+            "total_bytes": envelope.total_bytes,
+            "received_at": envelope.received_at,
+            "recorded_at": now,
+            "state": state,
+            "verdicts": number,
+            "judged_at": now,
+            "ma_thong_diep": thong_diep.ma_thong_diep if thong_diep else finding.ma_thong_diep,
+            "loai": thong_diep.loai if thong_diep else finding.loai,
+            "goc": thong_diep.goc if thong_diep else None,
+            "phien_ban": thong_diep.phien_ban if thong_diep else None,
+            "ma_ho_so": (thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) if thong_diep else finding.ma_ho_so,
+            "basis": thong_diep.basis.value if thong_diep else None,
+            "receipt": receipt,
+            "composed": finding.composed,
+            "code": problems[0].code if problems else None,
+            "codes": rows.problem_codes_in(problems),
+            "xpath": rows.cause_xpath(problems),
+        }
+        verdict = {
+            "message": envelope.id,
+            "number": number,
+            "state": state,
+            "judged_at": now,
+            "who": who,
+            "problems": rows.problems_in(problems),
+            "facts": encoded(finding.verdict),  # once, for the row and its seal
+            "evidence": finding.evidence,
+            "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
+            "receipt": receipt,
+        }
+        return _Judged(
+            message,
+            verdict,
+            None if change is None else rows.change_in(change),
+            None if dossier is None else rows.dossier_in(dossier, now),
+            [rows.delivery_in(delivery, now) for delivery in entry.deliveries],
+        )
+
+    def _write_messages(self, entries: Sequence[LedgerEntry], judged: Sequence[_Judged]) -> None:
+        messages = [made.message for made in judged]
+        arrived = [row for row in messages if row["id"] not in self._standing]
+        again = [{**row, "which": row["id"]} for row in messages if row["id"] in self._standing]
+        verdicts = [
+            {**made.verdict, **self._packed_verdict(entry, made.verdict["facts"])}
+            for entry, made in zip(entries, judged, strict=True)
+        ]
         statements.PUT_MESSAGES(self._connection, arrived)
         statements.JUDGE_AGAIN(self._connection, again)
         statements.PUT_VERDICTS(self._connection, verdicts)
@@ -352,17 +370,16 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         )
         self._owner.clear()
 
-    def _write_dossiers(self, entries: Sequence[LedgerEntry]) -> None:
-        newest = {entry.dossier.ma_ho_so: (entry.dossier, entry.ack.recorded_at) for entry in entries if entry.dossier}
-        values = [rows.dossier_in(dossier, at) | {"which": code} for code, (dossier, at) in sorted(newest.items())]
+    def _write_dossiers(self, stands: Sequence[dict[str, Any]]) -> None:
+        newest = {row["ma_ho_so"]: row for row in stands}
+        values = [{**row, "which": code} for code, row in sorted(newest.items())]
         statements.UPDATE_DOSSIERS(self._connection, values)
         statements.DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
         self._stubs.clear()
-        self._write_changes([entry.change for entry in entries if entry.change is not None])
 
-    def _write_changes(self, changes: Sequence[Change]) -> None:
+    def _write_changes(self, changes: Sequence[Change], judged: Sequence[_Judged]) -> None:
         """With the payments that they ask for, and the codes by which transferred dossiers are known elsewhere."""
-        statements.PUT_CHANGES(self._connection, [rows.change_in(change) for change in changes])
+        statements.PUT_CHANGES(self._connection, [made.change for made in judged if made.change is not None])
         statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in payments_of(change)])
         aliases = {
             (effect.ma_ho_so_goc, change.ma_ho_so)
@@ -374,8 +391,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             self._connection, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)]
         )
 
-    def _write_deliveries(self, entries: Sequence[LedgerEntry]) -> None:
-        queued = [rows.delivery_in(d, entry.ack.recorded_at) for entry in entries for d in entry.deliveries]
+    def _write_deliveries(self, queued: Sequence[dict[str, Any]]) -> None:
         statements.PUT_DELIVERIES(self._connection, queued)
         self._news = self._news or bool(queued)
 
@@ -1135,28 +1151,28 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         self._lines.clear()
 
 
-def _sealed(entry: LedgerEntry, message: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
+def _sealed(entry: LedgerEntry, judged: _Judged) -> dict[str, Any]:
     """What the log says of the rows that a judgement writes. Those of inboxes follow when they have their positions."""
-    change, dossier, now = entry.change, entry.dossier, entry.ack.recorded_at
-    envelope = entry.finding.envelope
+    finding, verdict, change, dossier = entry.finding, judged.verdict, judged.change, judged.dossier
+    envelope = finding.envelope
     told: dict[str, Any] = {
-        "message": row_seal("message", message),
+        "message": row_seal("message", judged.message),
         "verdict": {
             "number": verdict["number"],
             "row": row_seal("verdict", verdict),
-            "facts": chain.digest_of(decode_json(encode_json(verdict["facts"]))),
+            "facts": _sha256(encode_sorted(finding.verdict)),
             "signed": verdict["signed_digest"],
             "receipt": verdict["receipt"],
         },
     }
     if change is not None:
-        row = row_seal("change", rows.change_in(change))
-        told["change"] = {"ma_ho_so": change.ma_ho_so, "number": change.number, "row": row}
+        row = row_seal("change", change)
+        told["change"] = {"ma_ho_so": change["ma_ho_so"], "number": change["number"], "row": row}
     if dossier is not None:
-        row = row_seal("dossier", rows.dossier_in(dossier, now))
-        told["dossier"] = {"ma_ho_so": dossier.ma_ho_so, "trang_thai": dossier.trang_thai, "row": row}
-    if entry.deliveries:
-        told["deliveries"] = {one.id: row_seal("delivery", rows.delivery_in(one, now)) for one in entry.deliveries}
+        row = row_seal("dossier", dossier)
+        told["dossier"] = {"ma_ho_so": dossier["ma_ho_so"], "trang_thai": dossier["trang_thai"], "row": row}
+    if judged.deliveries:
+        told["deliveries"] = {row["id"]: row_seal("delivery", row) for row in judged.deliveries}
     if entry.inbox:
         told["inbox"] = {}  # by party, in _give_positions
     if len(envelope.body) < envelope.total_bytes:

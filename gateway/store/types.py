@@ -64,6 +64,8 @@ def _utc(value: datetime) -> datetime:
 
 #: JSON values as the bytes of their text.
 encode_json = msgspec.json.Encoder(enc_hook=str).encode
+#: The same with sorted keys: what chain.digest_of() hashes, of values that hold no fractions and have text as keys.
+encode_sorted = msgspec.json.Encoder(enc_hook=str, order="sorted").encode
 #: The reverse.
 decode_json = msgspec.json.Decoder().decode
 

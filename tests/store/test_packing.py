@@ -19,7 +19,10 @@ from gateway.store.schema import config_of
 VERDICT = {
     "result": "passed",
     "checklist": {f"1.{n}": {"status": "passed", "reason": "ok", "source": f"Phụ lục II, {n}"} for n in range(10)},
-    "facts": {"certificate": {"fingerprint": "ab" * 32, "subject": "CN=Sở Tư pháp (thử nghiệm)"}},
+    "facts": {
+        "certificate": {"fingerprint": "ab" * 32, "subject": "CN=Sở Tư pháp (thử nghiệm)"},
+        "odd": {"ư": [None, True, -(2**53)], "\U0001f600": '"\\/\x1f\x7f\u2028', "\uffff": {}, "": ["a", 1]},
+    },
 }
 
 
