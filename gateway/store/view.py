@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     String,
+    Table,
     Text,
     and_,
     bindparam,
@@ -431,17 +432,17 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             found = found.where(_m.c.ma_ho_so == ma_ho_so)
         if receiver is not None:
             i = tables.inbox
-            sent = select(1).where(_d.c.message == _m.c.id, _d.c.party == receiver).exists()
-            found = found.where(or_(sent, select(1).where(i.c.message == _m.c.id, i.c.party == receiver).exists()))
+            sent = _there_is(_d, _d.c.message == _m.c.id, _d.c.party == receiver)
+            found = found.where(or_(sent, _there_is(i, i.c.message == _m.c.id, i.c.party == receiver)))
         if text is not None:
             said = type_coerce(_v.c.problems, Text).icontains(text, autoescape=True)
-            judged = select(1).where(_v.c.message == _m.c.id, _v.c.number == _m.c.verdicts, said).exists()
+            judged = _there_is(_v, _v.c.message == _m.c.id, _v.c.number == _m.c.verdicts, said)
             answered = type_coerce(_d.c.problem, Text).icontains(text, autoescape=True)
             sentences = codes_saying(
                 text
             )  # a person asks with the words that a sentence showed; only its code is on record
             coded = [_m.c.codes.contains(f",{code},", autoescape=True) for code in sentences]
-            owed = select(1).where(_d.c.message == _m.c.id, or_(answered, _d.c.code.in_(sentences))).exists()
+            owed = _there_is(_d, _d.c.message == _m.c.id, or_(answered, _d.c.code.in_(sentences)))
             found = found.where(or_(judged, owed, *coded))
         return found
 
@@ -1420,6 +1421,15 @@ def dossier_codes(findings: Iterable[Finding]) -> list[MaHoSo]:
     """The dossiers that these messages are about, sorted."""
     letters = (finding.thong_diep for finding in findings if finding.thong_diep is not None)
     return sorted({code for letter in letters if (code := letter.content.ma_ho_so or letter.ma_ho_so) is not None})
+
+
+def _there_is(table: Table, *fits: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a row fits, asked by index for each message that is looked at.
+
+    Counted, and no EXISTS: of that PostgreSQL makes a list of all rows that fit any message, from all there ever were, where
+    it takes that for cheaper than to look for some hundreds of messages.
+    """
+    return select(func.count()).select_from(table).where(*fits).correlate(_m).scalar_subquery() > 0
 
 
 def _may_be_of(party: PartyId, since: datetime, until: datetime) -> ColumnElement[bool]:
