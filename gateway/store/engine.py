@@ -15,7 +15,21 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, cast
 
-from sqlalchemy import URL, Connection, Dialect, Engine, Table, create_engine, event, exc, make_url
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    CursorResult,
+    Dialect,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    exc,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -294,11 +308,11 @@ def _insert_of(dialect: Dialect) -> Insert:
     return postgresql.insert
 
 
-class Bulk:
-    """A statement for many rows at once, compiled once for each kind of database.
+class _Compiled:
+    """A statement that is written in SQLAlchemy, and compiled by it once for each kind of database.
 
-    Binding a row through Connection.execute() costs more than SQLite needs to store it (docs/en/performance.md). So the
-    statement is written in SQLAlchemy and compiled by it, and its rows go to the driver directly.
+    Binding a row through Connection.execute() costs more than SQLite needs to store it (docs/en/performance.md). So what is
+    compiled goes to the driver directly.
     """
 
     def __init__(self, make: Callable[[Insert], Any], columns: Sequence[str]) -> None:
@@ -307,39 +321,57 @@ class Bulk:
         self._columns = list(columns)
         self._ready: dict[str, _Ready] = {}
 
-    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Runs the statement for each row, in this order; for no row, it does nothing. Gives how many rows it touched."""
-        if not rows:
-            return 0
+    def _for(self, connection: Connection) -> _Ready:
         dialect = connection.dialect
         ready = self._ready.get(dialect.name)
         if ready is None:
             ready = self._ready[dialect.name] = _ready(self._make(_insert_of(dialect)), self._columns, dialect)
-        columns: list[Sequence[Any]] = list(zip(*map(ready.pick, rows), strict=True))
-        for place, process in ready.processors:
-            columns[place] = list(map(process, columns[place]))
-        params: list[Any] = list(zip(*columns, strict=True))
-        if ready.names is not None:
-            params = [dict(zip(ready.names, values, strict=True)) for values in params]
+        return ready
+
+
+class Bulk(_Compiled):
+    """A statement for many rows at once."""
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Runs the statement for each row, in this order; for no row, it does nothing. Gives how many rows it touched."""
+        if not rows:
+            return 0
+        ready = self._for(connection)
+        params = ready.bound(rows)
         # One row alone needs no batch: psycopg opens a pipeline for each.
         done = connection.exec_driver_sql(ready.sql, params if len(params) > 1 else params[0])
         return done.rowcount
 
 
-class Once:
-    """A statement that knows ON CONFLICT, built once for each kind of database."""
+class Once(_Compiled):
+    """A statement for one row, and whole numbers and text that it gives back."""
 
-    def __init__(self, make: Callable[[Insert], Any]) -> None:
-        """``make`` gets the dialect's insert() and gives the statement."""
-        self._make = make
-        self._ready: dict[str, Any] = {}
+    def __call__(self, connection: Connection, row: Mapping[str, Any]) -> CursorResult[Any]:
+        """Runs the statement for this row."""
+        ready = self._for(connection)
+        return connection.exec_driver_sql(ready.sql, ready.bound([row])[0])
 
-    def __call__(self, connection: Connection) -> Any:
-        """The statement for this connection's database."""
-        name = connection.dialect.name
-        if name not in self._ready:
-            self._ready[name] = self._make(_insert_of(connection.dialect))
-        return self._ready[name]
+
+class Among(_Compiled):
+    """Which of many texts stand in a column."""
+
+    _AT_ONCE: Final = 32  # the places of the statement; those that are left over ask for the last text again
+
+    def __init__(self, column: Column[str]) -> None:
+        """The column is best one with an index."""
+        names = [f"text_{n}" for n in range(self._AT_ONCE)]
+        asked = select(column).where(column.in_([bindparam(name, type_=column.type) for name in names]))
+        super().__init__(lambda _: asked, names)
+
+    def __call__(self, connection: Connection, texts: Collection[str]) -> set[str]:
+        """Those of the texts that do."""
+        ready, left, found = self._for(connection), list(texts), set[str]()
+        while left:
+            some, left = left[: self._AT_ONCE], left[self._AT_ONCE :]
+            some += some[-1:] * (self._AT_ONCE - len(some))
+            (params,) = ready.bound([dict(zip(self._columns, some, strict=True))])
+            found.update(connection.exec_driver_sql(ready.sql, params).scalars())
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +380,14 @@ class _Ready:
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     names: list[str] | None  # of the parameters; None where they are told by their position
     processors: list[tuple[int, Callable[[Any], Any]]]
+
+    def bound(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The parameters of each row, as the driver takes them."""
+        columns: list[Sequence[Any]] = list(zip(*map(self.pick, rows), strict=True))
+        for place, process in self.processors:
+            columns[place] = list(map(process, columns[place]))
+        params: list[Any] = list(zip(*columns, strict=True))
+        return params if self.names is None else [dict(zip(self.names, values, strict=True)) for values in params]
 
 
 def _ready(statement: Any, columns: list[str], dialect: Dialect) -> _Ready:

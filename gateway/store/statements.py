@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, case, delete, func, null, select, update
+from sqlalchemy import Table, and_, bindparam, case, delete, func, literal_column, null, select, update
 
-from gateway.core import chain
 from gateway.core.model import DeliveryState
 from gateway.store import tables
 from gateway.store.engine import Bulk, Insert, Once
-from gateway.store.view import FINAL, LOG, NOT_PARKED, PARKED, WAITING, held_up
+from gateway.store.view import FINAL, NOT_PARKED, PARKED, WAITING, held_up
 
 _m, _d, _b, _c, _k = tables.message, tables.delivery, tables.body, tables.claim, tables.counter.c
 
@@ -169,12 +168,18 @@ def _newest_told(insert: Insert) -> Any:
     return put.on_conflict_do_update(index_elements=[t.party, t.ma_ho_so], set_=news)
 
 
-ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}))
-SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}))
+_COUNTED = ("name", "value", "at")
+ADD = Once(lambda insert: _upsert(insert, lambda new: {"value": _k.value + new.value, "at": new.at}), _COUNTED)
+SET = Once(lambda insert: _upsert(insert, lambda new: {"value": new.value, "at": new.at}), _COUNTED)
 FAIL_ON = Once(
     lambda insert: _upsert(
-        insert, lambda new: {"value": _k.value + new.value, "at": case((_k.value == 0, new.at), else_=_k.at)}
-    )
+        insert,
+        lambda new: {
+            "value": _k.value + new.value,
+            "at": case((_k.value == literal_column("0"), new.at), else_=_k.at),
+        },
+    ),
+    _COUNTED,
 )
 SPEND = Once(  # of the day that the row names; what a clock that is behind brings counts for the newer day
     lambda insert: _upsert(
@@ -183,20 +188,18 @@ SPEND = Once(  # of the day that the row names; what a clock that is behind brin
             "value": case((_k.at >= new.at, _k.value + new.value), else_=new.value),
             "at": case((_k.at > new.at, _k.at), else_=new.at),
         },
-    )
+    ),
+    _COUNTED,
 )
 CONFIRM = Once(
     lambda insert: _upsert(
         insert, lambda new: {"value": new.value, "at": new.at}, only_if=lambda new: _k.value <= new.value
-    )
+    ),
+    _COUNTED,
 )
 ANSWERED = update(tables.counter).where(_k.name == bindparam("which"), _k.value > 0).values(value=0)
-LOCK_LOG = Once(
-    lambda insert: _upsert(
-        lambda table: insert(table).values(name=LOG, value=0, hash=chain.GENESIS.hash), lambda _: {"value": _k.value}
-    )
-)
-SET_LOG = update(tables.counter).where(_k.name == LOG)
+LOCK_LOG = Once(lambda insert: _upsert(insert, lambda _: {"value": _k.value}), ["name", "value", "hash"])
+SET_LOG = Bulk(lambda _: update(tables.counter).where(_k.name == bindparam("which")), ["value", "hash", "at", "which"])
 _TURN = and_(_k.name == bindparam("which"), _k.at <= bindparam("now", type_=_k.at.type))
 OVER_TURN = (
     update(tables.counter).where(_TURN).values({n: bindparam(n, type_=_k[n].type) for n in ("value", "hash", "at")})

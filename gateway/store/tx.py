@@ -59,6 +59,7 @@ from gateway.store.view import (
     FINAL,
     GENERATION,
     HOLDING,
+    LOG,
     MILESTONES,
     PARTIES,
     PROVEN,
@@ -94,6 +95,7 @@ SETTLED = frozenset(
 _AT_ONCE = 500  # rows of one statement
 #: What the line of the log says that a restore leaves.
 RESTORED = "restored"
+_EMPTY_LOG = {"name": LOG, "value": 0, "hash": chain.GENESIS.hash}
 _UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
 
 
@@ -680,9 +682,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         Never goes back, and never beyond what is there.
         """
         up_to = min(up_to, self.head(party))
-        self._connection.execute(
-            statements.CONFIRM(self._connection), {"name": confirmed(party), "value": up_to, "at": now}
-        )
+        statements.CONFIRM(self._connection, {"name": confirmed(party), "value": up_to, "at": now})
         return self._count(confirmed(party))
 
     def begin_generation(self, *, who: str, reason: str, now: datetime, **facts: Any) -> int:
@@ -700,12 +700,11 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             kind, _, party = row.name.partition("/")
             (heads if kind == "inbox" else kept)[party] = row.value
         generation = self._count(GENERATION) or 1
-        put = statements.SET(self._connection)
         for party, head in sorted(heads.items()):
             behind = party in kept and self._count(came_over(party)) < generation > 1
             value = min(kept[party], head) if behind else head
-            self._connection.execute(put, {"name": same_up_to(party), "value": value, "at": now})
-        self._connection.execute(put, {"name": GENERATION, "value": generation + 1, "at": now})
+            statements.SET(self._connection, {"name": same_up_to(party), "value": value, "at": now})
+        statements.SET(self._connection, {"name": GENERATION, "value": generation + 1, "at": now})
         self._connection.execute(update(_d).where(_d.c.state.in_(WAITING)).values(ask_first=True))
         k = tables.batch.c
         going = update(tables.batch).where(k.state == BatchState.RUNNING.value).values(state=BatchState.PAUSED.value)
@@ -716,7 +715,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     def come_over(self, party: PartyId, generation: int, now: datetime) -> None:
         """A party's reader knows of this generation: its positions count in it from now on."""
         values = {"name": came_over(party), "value": generation, "at": now}
-        self._connection.execute(statements.CONFIRM(self._connection), values)
+        statements.CONFIRM(self._connection, values)
 
     # Dossiers
 
@@ -787,7 +786,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """The numbers of this hour, to compare with a day later."""
         for name in sorted(hourly_row(one, now) for one in numbers):
             values = {"name": name, "value": numbers[name.split("/")[1]], "at": now}
-            self._connection.execute(statements.SET(self._connection), values)
+            statements.SET(self._connection, values)
 
     # Bodies
 
@@ -955,9 +954,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             self._next(CATALOGUES, now)
 
     def _next(self, name: str, now: datetime) -> int:
-        value: int = self._connection.execute(
-            statements.ADD(self._connection), {"name": name, "value": 1, "at": now}
-        ).scalar_one()
+        value: int = statements.ADD(self._connection, {"name": name, "value": 1, "at": now}).scalar_one()
         return value
 
     # What comes last
@@ -1083,9 +1080,9 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             if not add:
                 self._connection.execute(statements.ANSWERED, {"which": failing(party)})
             elif reset:
-                self._connection.execute(statements.SET(self._connection), values)
+                statements.SET(self._connection, values)
             else:
-                self._connection.execute(statements.FAIL_ON(self._connection), values)
+                statements.FAIL_ON(self._connection, values)
         self._streaks.clear()
 
     def _count_spending(self) -> None:
@@ -1094,7 +1091,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         (day, amounts), self._spending = self._spending, None
         for (kind, party), amount in sorted(amounts.items()):
             values = {"name": spent(kind, party), "value": amount, "at": day}
-            row = self._connection.execute(statements.SPEND(self._connection), values).one()
+            row = statements.SPEND(self._connection, values).one()
             self.total[kind, party] = row.value
 
     def _give_positions(self) -> None:
@@ -1103,10 +1100,9 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             by_party.setdefault(entry.party, []).append(entry)
         values = []
         # The row's lock is held to the commit, so positions become visible in order: a reader never steps over a late one.
-        add = statements.ADD(self._connection)
         for party, entries in sorted(by_party.items()):
             values_ = {"name": feed(party), "value": len(entries), "at": entries[-1].recorded_at}
-            last = self._connection.execute(add, values_).scalar_one()
+            last = statements.ADD(self._connection, values_).scalar_one()
             values += [rows.entry_in(entry, last - len(entries) + n) for n, entry in enumerate(entries, 1)]
         statements.PUT_INBOX(self._connection, values)
         self._news = self._news or bool(values)
@@ -1119,7 +1115,8 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         if not self._lines:
             return
         # The upsert locks the head, whether it was there or not.
-        number, head = self._connection.execute(statements.LOCK_LOG(self._connection)).one()
+        stands = statements.LOCK_LOG(self._connection, _EMPTY_LOG).one()
+        number, head = stands.value, stands.hash
         values = []
         for at, line in self._lines:
             number += 1
@@ -1147,7 +1144,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             )
         statements.PUT_PATTERNS(self._connection, self._packer.new(self._lines[-1][0]))
         statements.PUT_LOG(self._connection, values)
-        self._connection.execute(statements.SET_LOG, {"value": number, "hash": head, "at": self._lines[-1][0]})
+        statements.SET_LOG(self._connection, [{"which": LOG, "value": number, "hash": head, "at": self._lines[-1][0]}])
         self._lines.clear()
 
 

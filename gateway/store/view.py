@@ -54,6 +54,7 @@ from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
 from gateway.store.batch_book import BatchView
+from gateway.store.engine import Among
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Patterns
@@ -254,6 +255,7 @@ _BY_KEY = (
 _OWNERS_OF = select(_c).where(
     _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
 )
+_ARRIVED = Among(_m.c.digest)
 _BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
 
 
@@ -321,7 +323,10 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
         wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
-        for row in self._all(_BY_DIGEST, digests=sorted({digest for _, digest in wanted})):
+        here = _ARRIVED(self._connection, sorted({digest for _, digest in wanted}))
+        if not here:  # as of nearly every tray: it is news
+            return
+        for row in self._all(_BY_DIGEST, digests=sorted(here)):
             if (row.party, row.digest) in wanted:
                 ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep)
 
