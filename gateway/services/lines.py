@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 MOST: Final = 10_000  # lines that wait at most
@@ -65,10 +66,18 @@ def note(log: logging.Logger, event: str, **said: object) -> None:
 
     For whoever writes one all the time: half of what a record costs is looking such things up.
     """
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    now = time.time()
-    vars(record).update(_BLANK, name=log.name, msg=event, created=now, msecs=now % 1 * 1000, **said)
-    log.handle(record)
+    log.handle(_Noted(log.name, event, said))
+
+
+class _Noted(logging.LogRecord):
+    """A record that knows what it says beside its event: nobody need look for that among what every record holds."""
+
+    __slots__ = ("said",)
+
+    def __init__(self, name: str, event: str, said: dict[str, object]) -> None:
+        now = time.time()
+        vars(self).update(_BLANK, name=name, msg=event, created=now, msecs=now % 1 * 1000, **said)
+        self.said = said
 
 
 class Wording(logging.Formatter):
@@ -82,27 +91,46 @@ class Wording(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and event first, then what was said beside it."""
         said: dict[str, Any] = {
-            "timestamp": f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat()}Z",
+            "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
         }
-        said |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        if isinstance(record, _Noted):
+            said |= record.said
+        else:
+            said |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
         if self._as_json:
             inert = {name: _inert(value) if isinstance(value, str) else value for name, value in said.items()}
             return json.dumps(inert, ensure_ascii=False, default=str)
-        return _inert(" ".join([f"{name}={_quoted(value)}" for name, value in said.items()]))
+        words = [value if type(value) is str else _text(value) for value in said.values()]
+        whole = "".join(words)
+        if " " in whole or "=" in whole or '"' in whole or "\n" in whole:  # which most lines do not hold anywhere
+            words = [_quoted(word) for word in words]
+        return _inert(" ".join([f"{name}={word}" for name, word in zip(said, words, strict=True)]))
 
 
-def _quoted(value: object) -> str:
-    """A value of ``key=value``: in quotes where it would not be one word."""
+def _timestamp(moment: float) -> str:
+    second, micros = divmod(round(moment * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{micros:06}Z" if micros else f"{_second(second)}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(second: int) -> str:
+    """All lines of a second begin alike, and writing a time costs as much as the rest of a line."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+
+
+def _text(value: object) -> str:
     if value is None:
         return ""
-    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    if text.isalnum():
-        return text
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _quoted(text: str) -> str:
+    """A value of ``key=value``: in quotes where it would not be one word."""
     parts = " " in text or "=" in text or '"' in text
     if parts:
         text = text.replace("\\", "\\\\")

@@ -12,9 +12,11 @@ import math
 import re
 import ssl
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from aiohttp.hdrs import AUTHORIZATION, X_FORWARDED_FOR
 
 from gateway.core.addresses import forwarded_ip, ip_of
 from gateway.core.model import Caller
@@ -34,7 +36,7 @@ _NOBODY = "0" * 64
 class Headers(Protocol):
     """The part of a request's headers that is asked here."""
 
-    def getall(self, key: str, default: list[str], /) -> list[str]: ...
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Doorkeeper:
         self._rates = rates
         self._proxies = tuple(ipaddress.ip_network(address, strict=False) for address in door.trusted_proxies)
         self._operators = tuple(digest.lower() for digest in door.operator_tokens_sha256)
+        self._parties: Parties | None = None  # the registry as it was asked last
+        self._tokens: dict[str, ProvenParty] = {}  # by the token's digest, whom it has proven in that registry
 
     def identify(self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties) -> ProvenParty:
         """The caller. Raises Refusal: 401 for nobody, 403 for a locked party, 429 for a guesser."""
@@ -127,15 +131,23 @@ class Doorkeeper:
             return None
         token = _bearer(value)
         if token is not None:
-            digest = _sha256(token)
+            return self._by_token(token, peer, parties)
+        user, password = _basic(value)
+        return self.by_user(user, password, peer, parties, "basic")
+
+    def _by_token(self, token: str, peer: str, parties: Parties) -> ProvenParty:
+        if parties is not self._parties:
+            self._parties, self._tokens = parties, {}
+        digest = _sha256(token)
+        proven = self._tokens.get(digest)
+        if proven is None:
             party = parties.by_token_sha256(digest)
             tokens = party.credentials.token_sha256 if party is not None else ()
             if party is None or not sum(hmac.compare_digest(digest, known.lower()) for known in tokens):
                 self._note(peer, reason="unknown token", key_id=_key_id(token))
                 raise refuse("AUT-102", headers=_CHALLENGE)
-            return ProvenParty(party, Caller(party=party.id, by="token"))
-        user, password = _basic(value)
-        return self.by_user(user, password, peer, parties, "basic")
+            proven = self._tokens[digest] = ProvenParty(party, Caller(party=party.id, by="token"))
+        return proven
 
     def _by_certificate(
         self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties
@@ -167,7 +179,7 @@ class Doorkeeper:
 
     def address(self, headers: Headers, peer: str) -> str:
         """Where the caller itself is: the connection's address, or what a trusted proxy says of it."""
-        values = headers.getall("X-Forwarded-For", [])
+        values = headers.getall(X_FORWARDED_FOR, ())
         if not values or not self.is_proxy(peer):
             return peer
         address = forwarded_ip(values[-1].rsplit(",", 1)[-1])  # the one our proxy added; those before it are claims
@@ -180,7 +192,7 @@ class Doorkeeper:
 
 
 def _authorization(headers: Headers) -> str | None:
-    values = headers.getall("Authorization", [])
+    values = headers.getall(AUTHORIZATION, ())
     if len(values) > 1:
         raise refuse("SYS-108", header="Authorization", close=True)
     return values[0] if values else None

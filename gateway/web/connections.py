@@ -61,6 +61,11 @@ class WatchedConnection(RequestHandler):
                 self._line = data[:200]
         super().data_received(data)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Only what was paused: aiohttp asks for it after every piece of a body, and reads nothing once more each time."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def begins(self) -> None:
         """A request's head is complete."""
         self._exchange, self._heading = self._clock(), None

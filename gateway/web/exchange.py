@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import secrets
 import ssl
 import urllib.parse
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from random import getrandbits
 from typing import Any, Protocol, cast
 
-from aiohttp import ClientConnectionError, ClientPayloadError, web
+from aiohttp import ClientConnectionError, ClientPayloadError, hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from gateway.core.addresses import host_and_port
 from gateway.core.allowances import HEAD_BYTES
@@ -35,8 +35,17 @@ JSON_TYPES = ("application/json",)
 
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-_ONCE = ("Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction")
-
+# Names that are looked up for every request are made once (multidict folds a plain string each time).
+_REQUEST_ID = istr("X-Request-Id")
+_ONCE = (
+    hdrs.HOST,
+    hdrs.CONTENT_TYPE,
+    hdrs.CONTENT_LENGTH,
+    hdrs.CONTENT_ENCODING,
+    hdrs.AUTHORIZATION,
+    istr("Idempotency-Key"),
+    istr("SOAPAction"),
+)
 
 _BROKEN = (
     RequestPayloadError,
@@ -91,9 +100,7 @@ class Exchange:
         "door",
         "fault",
         "identity",
-        "lang",
         "meant",
-        "media",
         "path",
         "proven",
         "query_string",
@@ -118,16 +125,20 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
-        claimed = headers.get("X-Request-Id", "")
-        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else secrets.token_hex(16)
-        self.lang: Lang = language(headers.get("Accept-Language", ""))
-        self.media: Media = media(headers.get("Accept", ""), self._natural(request))
+        claimed = headers.get(_REQUEST_ID, "")
+        # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.
+        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
 
-    @staticmethod
-    def _natural(request: web.BaseRequest) -> Media:
-        """XML for those who send XML, JSON for those who ask without saying more."""
-        sent = request.headers.get("Content-Type", "").lower()
-        return Media.XML if "xml" in sent or (request.method == "POST" and "json" not in sent) else Media.JSON
+    @property
+    def lang(self) -> Lang:
+        """The language of titles and sentences."""
+        return language(self.request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+
+    @property
+    def media(self) -> Media:
+        """The form of an answer: as asked for, and else XML for those who send XML, JSON for those who only ask."""
+        headers = self.request.headers
+        return media(headers.get(hdrs.ACCEPT, ""), _natural(self.request.method, headers.get(hdrs.CONTENT_TYPE, "")))
 
     @property
     def who(self) -> ProvenParty:
@@ -183,19 +194,18 @@ class Exchange:
         if self.request._version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001 - `version` would keep what it read
             self.request._version = HttpVersion11  # noqa: SLF001 - aiohttp answers in the version asked in, whatever it is
             raise refuse("SYS-106", close=True)
-        if len({name.lower() for name in headers}) < len(headers):  # some name stands twice: most may
-            for name in _ONCE:
-                if len(headers.getall(name, [])) > 1:
-                    raise refuse("SYS-108", header=name, close=True)
-        codings = headers.getall("Transfer-Encoding", [])
+        for name in _ONCE:
+            if len(headers.getall(name, ())) > 1:
+                raise refuse("SYS-108", header=name, close=True)
+        codings = headers.getall(hdrs.TRANSFER_ENCODING, ())
         if codings and ([c.strip().lower() for c in codings] != ["chunked"] or self.request.version < (1, 1)):
             raise refuse("SYS-105", found=", ".join(codings), close=True)
-        if "Upgrade" in headers and self.request.version < (1, 1):
+        if hdrs.UPGRADE in headers and self.request.version < (1, 1):
             raise refuse("SYS-106", close=True)
 
     def check_expectation(self) -> None:
         """Only 100-continue can be met. Raises Refusal (417)."""
-        expected = self.request.headers.get("Expect", "")
+        expected = self.request.headers.get(hdrs.EXPECT, "")
         if expected and expected.lower() != "100-continue":
             raise refuse("SYS-115", close=True)
 
@@ -207,10 +217,10 @@ class Exchange:
     def check_content(self, types: Collection[str]) -> str:
         """The media type of the body, one of ``types``. Raises Refusal (415) for others, charsets and compression."""
         headers = self.request.headers
-        coding = headers.get("Content-Encoding", "identity").strip().lower()
+        coding = headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
         if coding not in ("identity", ""):
             raise refuse("SYS-104", found=coding, close=True)
-        name, foreign = _content_type(headers.get("Content-Type", ""))
+        name, foreign = _content_type(headers.get(hdrs.CONTENT_TYPE, ""))
         if name not in types:
             raise refuse("SYS-102", found=name or "–", expected=sorted(types))
         if foreign is not None:
@@ -224,12 +234,11 @@ class Exchange:
 
         Over the cap the first :data:`HEAD_BYTES` are kept and hashed; the rest is neither counted nor waited for.
         """
-        if self.request.headers.get("Expect") and (self.request.content_length or 0) > most:
+        asks = hdrs.EXPECT in self.request.headers
+        if asks and (self.request.content_length or 0) > most:
             raise refuse("SYS-101", limit_bytes=most, close=True)  # the sender asked first: it need not send it
         content = self.request.content
-        here = (
-            content.is_eof() and content.exception() is None and known is None and "Expect" not in self.request.headers
-        )
+        here = content.is_eof() and content.exception() is None and known is None and not asks
         # Most bodies have come with their head: nothing to wait for, and nobody to watch.
         data = content.read_nowait() if here else await self._awaited(most, known)
         total = len(data)
@@ -274,7 +283,7 @@ class Exchange:
 
     async def go_ahead(self) -> None:
         """Tells a sender who asked first that its body is welcome."""
-        if self.request.headers.get("Expect"):
+        if hdrs.EXPECT in self.request.headers:
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
 
@@ -366,6 +375,12 @@ class Exchange:
         if refusal.close or not self.request.content.is_eof():
             response.force_close()
         return response
+
+
+@lru_cache(maxsize=256)
+def _natural(method: str, content_type: str) -> Media:
+    sent = content_type.lower()
+    return Media.XML if "xml" in sent or (method == "POST" and "json" not in sent) else Media.JSON
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.core.allowances import Spent
 from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId, PartyId
@@ -56,7 +56,7 @@ def unwrap(
         received_at=now,
         form=form,
         own_key=own_key,
-        content_type=exchange.request.headers.get("Content-Type", "")[:200] or None,
+        content_type=exchange.request.headers.get(hdrs.CONTENT_TYPE, "")[:200] or None,
     )
 
 

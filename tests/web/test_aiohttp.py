@@ -1,4 +1,4 @@
-"""The private attributes of aiohttp that the door leans on: which they are, and the code that was read for them."""
+"""The private attributes of aiohttp (and of prometheus_client) that the door leans on, and the code that was read for them."""
 
 import ast
 import hashlib
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
+from prometheus_client import Histogram
 
 from gateway.web import connections
 
@@ -25,15 +27,28 @@ PINNED = {
     "Server.connection_made": "c57094db35388e6d",
     "Server.connection_lost": "fff3ade6ffe866a8",
     "BaseRequest.__init__": "dae5bbed7d90f1dd",
+    "RequestHandler._resume_reading_if_drained": "27f2a6fbbb3a790e",
+    "BaseProtocol.pause_reading": "c35fb392028cd397",
+    "BaseProtocol.resume_reading": "21dee847a31af724",
+    "Histogram._metric_init": "61aeac1b768d4786",
+    "Histogram.observe": "38beca3be1d1595b",
 }
-CLASSES = {"RequestHandler": RequestHandler, "Server": web.Server, "BaseRequest": web.BaseRequest}
+CLASSES = {
+    "RequestHandler": RequestHandler,
+    "Server": web.Server,
+    "BaseRequest": web.BaseRequest,
+    "BaseProtocol": BaseProtocol,
+    "Histogram": Histogram,
+}
 
 # What each is taken for: `_waiter` is there while a connection waits for a request's head, `_request_in_progress` until
 # its answer is sent; the server makes connections of `_kwargs` in `_loop` and keeps them in `_connections`; a request
-# answers in `_version`.
+# answers in `_version`; `_reading_paused` says whether a connection, and with it its parser, was paused. A histogram adds what it
+# observes to `_sum`, and counts it in the first of its `_buckets` whose bound in `_upper_bounds` is not less.
 LEANED_ON = {
-    "connections.py": {"_waiter", "_request_in_progress", "_kwargs", "_loop", "_connections"},
+    "connections.py": {"_waiter", "_request_in_progress", "_kwargs", "_loop", "_connections", "_reading_paused"},
     "exchange.py": {"_version"},
+    "metrics.py": {"_sum", "_buckets", "_upper_bounds"},
 }
 
 
