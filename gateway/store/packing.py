@@ -24,7 +24,6 @@ from gateway.store.types import decode_json, encode_json
 LEAST: Final = 200  # bytes; what is shorter is kept as it is
 LONGEST: Final = 24_000  # of a pattern: deflate looks back 32 KiB, the text itself included
 LARGE: Final = 65_536  # what is longer is packed the quick way, and without a pattern
-_SMALL: Final = 16_000  # a text and its pattern together
 _LEVEL: Final = 3  # of zlib's nine; 6 makes a message 3 % smaller, in twice the time
 _HELD: Final = 4096  # patterns that a process remembers, of some kilobytes each
 _MOST: Final = 2**26  # bytes that JSON values unpack to at most
@@ -59,8 +58,9 @@ def pack(content: bytes, pattern: Pattern | None = None) -> bytes:
     if pattern is None or len(content) > LARGE:
         deflate, head = zlib.compressobj(1 if len(content) > LARGE else _LEVEL, wbits=-15), _PLAIN
     else:
-        # The tables for 16 KiB are made in a fifth of the time of those for 32: half of what packing a message cost.
-        window, memory = (-14, 6) if len(content) + len(pattern.content) <= _SMALL else (-15, 8)
+        # Its like lies about as far back as the longer of the two is long; to make the tables of a wider look is what costs.
+        longer = max(len(content), len(pattern.content))
+        window, memory = (-13, 6) if longer <= 6_000 else (-14, 6) if longer <= 12_000 else (-15, 8)
         deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, memory, zdict=pattern.content)
         head = _LIKE + pattern.id.to_bytes(_NUMBER)
     packed = b"".join((head, deflate.compress(content), deflate.flush()))
