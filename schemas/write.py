@@ -150,21 +150,21 @@ def bien_nhan(
     ho_so = ma_ho_so if ma_ho_so and names.MA_HO_SO.fullmatch(ma_ho_so) else None
     form = _receipt_form(noi_gui, noi_nhan or noi_gui, ket_qua, goc is not None, ho_so is not None, bool(loi))
     places = {
-        "id": _text(value_written(ma_thong_diep)),
-        "goc": goc or "",
-        "ho_so": ho_so or "",
-        "loi": _children("hs", {"Loi": _listed(loi)}) if loi else "",
-        "luc": value_written(thoi_diem),
-        "bam": _text(value_written(bam_noi_dung)),
-        "so": _text(value_written(so_tiep_nhan)),
+        b"id": _text(value_written(ma_thong_diep)).encode(),
+        b"goc": (goc or "").encode(),
+        b"ho_so": (ho_so or "").encode(),
+        b"loi": _children("hs", {"Loi": _listed(loi)}).encode() if loi else b"",
+        b"luc": value_written(thoi_diem).encode(),
+        b"bam": _text(value_written(bam_noi_dung)).encode(),
+        b"so": _text(value_written(so_tiep_nhan)).encode(),
     }
-    return Canonical("".join(map(places.get, form, form)).encode())  # a piece that is no name of a place stays as it is
+    return Canonical(b"".join(map(places.get, form, form)))  # a piece that is no name of a place stays as it is
 
 
 @lru_cache(maxsize=4096)
 def _receipt_form(
     noi_gui: Address, noi_nhan: Address, ket_qua: KetQua, goc: bool, ho_so: bool, loi: bool
-) -> tuple[str, ...]:
+) -> tuple[bytes, ...]:
     """The receipts that differ in nothing but their values: text, the name of a place, text, and so on."""
 
     def place(name: str) -> _Xml:
@@ -188,7 +188,7 @@ def _receipt_form(
         "BamNoiDung": place("bam"),
         "SoTiepNhan": place("so"),
     }
-    return tuple((DECLARATION.decode() + _message(header, "BienNhan", fields)).split("\0"))
+    return tuple((DECLARATION + _message(header, "BienNhan", fields).encode()).split(b"\0"))
 
 
 _MUC_DO = {ProblemOutcome.FAILED: "LOI", ProblemOutcome.NOTE: "CANH_BAO", ProblemOutcome.UNDETERMINED: "CHUA_XAC_DINH"}

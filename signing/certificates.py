@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -76,6 +76,23 @@ class Certificate:
     weak_signature: bool  # its own signature is made with MD5 or SHA-1
     signature_algorithm: str  # dotted OID of its own signature
     x509: x509.Certificate
+    flaws: tuple[Unfit, ...] = field(init=False, repr=False, compare=False)  # what unfit() says of it
+    #: What a verdict tells of it, JSON-able. All verdicts share it, so nobody may change it.
+    facts: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What never changes of it is found once."""
+        object.__setattr__(self, "flaws", tuple(unfit(self)))
+        facts = {
+            "fingerprint": self.fingerprint,
+            "subject": self.subject,
+            "issuer": self.issuer,
+            "serial": self.serial,
+            "not_before": self.not_before.isoformat(),
+            "not_after": self.not_after.isoformat(),
+            "key": f"{self.family}-{self.bits}",
+        }
+        object.__setattr__(self, "facts", facts)
 
     def within(self, at: datetime) -> bool:
         """Whether the certificate's own dates hold at this time."""

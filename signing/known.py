@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -40,10 +40,9 @@ from signing.structure import (
 )
 from signing.uris import C14N_10, CANONICALISATIONS, DIGESTS, EXC_C14N, PHONG_BI, XML, ds, xades
 
-MOST: Final = 1024  # shapes; a country's systems sign in some dozens of ways
+MOST: Final = 256  # shapes, each tried in its turn; a country's systems sign in some dozens of ways
 
-# Where a canonical form may differ within one skeleton. Canonical XML escapes "<" everywhere and quotes with '"' only. Both ways
-# begin with an octet that is quickly searched for; looked back for at each place, it takes as long as proving the signature.
+# Where a canonical form may differ within one skeleton. Canonical XML escapes "<" everywhere and quotes with '"' only.
 _SLOT: Final = re.compile(
     rb">([^<]*+)(?=</(?:[^<>:/]+:)?(?:DigestValue|SignatureValue|X509Certificate|SigningTime)>)"
     rb'| (Id="|URI="#|Target="#|ObjectReference="#)([^"]*)'
@@ -52,7 +51,7 @@ _TEXTS: Final = frozenset({"DigestValue", "SignatureValue", "X509Certificate", "
 _NAMES: Final = ("ObjectReference", "Target", "URI")
 _ID: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_.\-]{0,127}")  # of the NCNames, those that nobody can read otherwise
 _TIME: Final = re.compile(  # of xs:dateTime, what the schema and datetime both read alike
-    rb"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
+    rb"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 )
 _SPACE: Final = re.compile(rb"(?:[ \t\n]|&#xD;)+")
 # With the Signature taken out: nothing that the allow-list would have refused outside of it.
@@ -64,6 +63,7 @@ _ELSEWHERE: Final = etree.XPath(
 # The namespaces of structure.stray() have one of these in their names; in a canonical form they stand as they are.
 _SPACES: Final = (b"/xmldsig", b"etsi.org/01903")
 _HASHES: Final = {256: hashes.SHA256(), 384: hashes.SHA384(), 512: hashes.SHA512()}
+_PKCS1V15: Final = padding.PKCS1v15()
 _INHERITED: Final = (f"{{{XML}}}lang", f"{{{XML}}}space")
 
 
@@ -94,18 +94,73 @@ class _Form:
         return canonical(node, self.algorithm, list(self.prefixes) or None, inherited)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An element of the Signature that is hashed by itself."""
+
+    path: tuple[int, ...]  # to it from the Signature
+    form: _Form
+    #: Its canonical form with empty places, and the slots that fill them; None where it depends on what is outside the Signature.
+    written: tuple[tuple[bytes, ...], slice] | None
+
+    def of(self, at: etree._Element, values: list[bytes], inherited: tuple[tuple[str, str], ...]) -> bytes:
+        """Its canonical form in this signature."""
+        if self.written is None:
+            return self.form.of(_down(at, self.path), inherited)
+        pieces = list(self.written[0])
+        pieces[1::2] = values[self.written[1]]
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Skeleton:
+    """A canonical form without what may differ."""
+
+    own: bool  # the root has an Id
+    literals: tuple[bytes, ...]  # what stands before, between and after the slots
+    numbers: tuple[int, ...]  # of the names, the root's first: the same for the same
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
     """What the long way has read in a signature of this skeleton, without what may differ."""
 
+    start: bytes
+    rest: tuple[tuple[bytes, bytes], ...]  # of each slot: what ends it, and all that stands between it and the next
+    own: bool
+    numbers: tuple[int, ...]
     fields: dict[str, Any]  # of Signature
     policy: bool  # of SignedProperties
     digest_uris: tuple[str, ...]  # of SignedProperties.certificate_digests
-    info: _Form
-    forms: tuple[_Form, ...]  # of the references, in their order
-    parts: tuple[str, ...]  # what each covers: "envelope", "properties" or "key"
-    roles: tuple[_Role, ...]  # of the slots, in their order
-    properties_name: int | None  # which slot holds the Id of SignedProperties
+    info: _Part
+    parts: dict[str, _Part]  # what the references cover inside the Signature: "properties" or "key"
+    envelope: _Form
+    covered: tuple[
+        tuple[str, Callable[[bytes], Any]], ...
+    ]  # of each reference: "envelope" or one of the parts, and its hash
+    # Which slots hold what:
+    value: int
+    certificate: int
+    references: tuple[int, ...]  # the digests, in the order of the references
+    certificate_digests: tuple[int, ...]  # in the order of SignedProperties.certificate_digests
+    time: int | None
+    remarks: tuple[int, ...]  # signed, and read by nobody
+    names: tuple[int, ...]  # an Id, or what refers to one
+    properties_name: int | None  # the Id of SignedProperties
+
+    def cut(self, octets: bytes) -> list[bytes] | None:
+        """What stands in the slots, when the canonical form of a Signature is this skeleton."""
+        if not octets.startswith(self.start):
+            return None
+        values = []
+        at = len(self.start)
+        for end, literal in self.rest:
+            stop = octets.find(end, at)
+            if stop < 0 or not octets.startswith(literal, stop):
+                return None
+            values.append(octets[at:stop])
+            at = stop + len(literal)
+        return values if at == len(octets) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +171,10 @@ class Known:
     signature: Signature
     fingerprint: str  # SHA-256 of the certificate
     digests: tuple[bytes, ...]  # of the references
+    values: list[bytes]  # of the slots
 
 
-_shapes: dict[bytes, _Shape] = {}
+_shapes: dict[_Skeleton, _Shape] = {}
 
 
 def forget() -> None:
@@ -142,66 +198,52 @@ def look(root: etree._Element) -> Known | None:
     """The document's signature, when it stands at its place and is of a known shape."""
     if not _shapes or len(root) == 0 or (at := root[-1]).tag != SIGNATURE:
         return None
-    cut = _cut(root, at)
-    if cut is None or (shape := _shapes.get(cut[0])) is None:
+    octets = _octets(at)
+    if octets is None:
         return None
-    return _read(root, at, shape, cut[1])
+    for shape in tuple(_shapes.values()):  # another thread may be learning
+        values = shape.cut(octets)
+        if values is not None and (known := _read(root, at, shape, values)) is not None:
+            return known
+    return None
 
 
-def _cut(root: etree._Element, at: etree._Element) -> tuple[bytes, list[bytes]] | None:
-    """(hash of the skeleton, what stands in its slots); None for what is never kept."""
+def _octets(at: etree._Element) -> bytes | None:
+    """The canonical form of a Signature; None where it is longer than may be."""
     octets: bytes = etree.tostring(at, method="c14n", exclusive=True, with_comments=False)
-    if len(octets) + len(at.tail or "") > SIGNATURE_CHARS or b"#default" in octets:
-        return None
-    parts = _SLOT.split(octets)
-    own = root.get("Id")
-    numbers: dict[bytes, int] = {} if own is None else {own.encode(): 0}
-    skeleton, values = [b"" if own is None else b"Id"], []
-    for literal, text, head, name in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=False):
-        if name is None:
-            skeleton.append(literal + b">")
-            values.append(text)
-        else:
-            if not _ID.fullmatch(name):
-                return None
-            skeleton += (literal + b" " + head, b"%d" % numbers.setdefault(name, len(numbers) + 1))
-            values.append(name)
-    skeleton.append(parts[-1])
-    if own is not None and not _ID.fullmatch(own.encode()):
-        return None
-    return hashlib.sha256(b"\0".join(skeleton)).digest(), values
+    return None if len(octets) + len(at.tail or "") > SIGNATURE_CHARS else octets
+
+
+def _numbered(own: str | None, names: list[bytes]) -> tuple[int, ...] | None:
+    """Who refers to whom, whatever they are called. None where a name could be read otherwise."""
+    numbers: dict[bytes, int] = {}
+    if own is not None:
+        names = [own.encode(), *names]
+    for name in names:
+        if _ID.fullmatch(name) is None:
+            return None
+        numbers.setdefault(name, len(numbers))
+    return tuple(numbers[name] for name in names)
 
 
 def _read(root: etree._Element, at: etree._Element, shape: _Shape, values: list[bytes]) -> Known | None:
     """The Signature that structure.read_signature() would read, or None where something in it is written unusually."""
-    references: list[bytes] = []
-    certificate_digests: list[bytes] = []
-    value = certificate = b""
-    fingerprint = ""
-    time = None
-    for role, text in zip(shape.roles, values, strict=True):
-        if role is _Role.NAME:
-            continue
-        if role is _Role.CERTIFICATE:
-            certificate, fingerprint = _certificate(text)
-            decoded: bytes | None = certificate
-        elif role is _Role.TIME:
-            time = instant_of(text.decode()) if _TIME.fullmatch(text) else None
-            if time is None:
-                return None
-            continue
-        else:
-            decoded = _base64(text)
-        if not decoded:
-            return None
-        if role is _Role.REFERENCE:
-            references.append(decoded)
-        elif role is _Role.VALUE:
-            value = decoded
-        elif role is _Role.CERTIFICATE_DIGEST:
-            certificate_digests.append(decoded)
+    own = root.get("Id")
+    if (own is not None) is not shape.own or _numbered(own, [values[i] for i in shape.names]) != shape.numbers:
+        return None
+    certificate, fingerprint = _certificate(values[shape.certificate])
+    value = _base64(values[shape.value])
+    references = [_base64(values[i]) for i in shape.references]
+    certificate_digests = [_base64(values[i]) for i in shape.certificate_digests]
+    remarks = [_base64(values[i]) for i in shape.remarks]
+    if not (certificate and value and all(references) and all(certificate_digests) and all(remarks)):
+        return None
     properties = None
-    if shape.properties_name is not None and time is not None:
+    if shape.time is not None and shape.properties_name is not None:
+        text = values[shape.time]
+        time = instant_of(text.decode()) if _TIME.fullmatch(text) else None
+        if time is None:
+            return None
         properties = SignedProperties(
             id=values[shape.properties_name].decode(),
             at=at,
@@ -220,7 +262,7 @@ def _read(root: etree._Element, at: etree._Element, shape: _Shape, values: list[
         inherited=tuple((name, held) for name in _INHERITED if (held := root.get(name)) is not None),
         **shape.fields,
     )
-    return Known(shape, signature, fingerprint, tuple(references))
+    return Known(shape, signature, fingerprint, tuple(references), values)
 
 
 def prove_known(root: etree._Element, known: Known, certificate: Certificate) -> Proven:
@@ -230,26 +272,20 @@ def prove_known(root: etree._Element, known: Known, certificate: Certificate) ->
     """
     shape, signature = known.shape, known.signature
     at, inherited = signature.at, signature.inherited
-    info = shape.info.of(at[0], inherited)
-    found = {"key": at[2]} if shape.properties_name is None else {"key": at[2], "properties": at[3][0][0]}
-    octets = {
-        part: form.of(found[part], inherited)
-        for part, form in zip(shape.parts, shape.forms, strict=True)
-        if part != "envelope"
-    }
+    info = shape.info.of(at, known.values, inherited)
+    octets = {name: part.of(at, known.values, inherited) for name, part in shape.parts.items()}
     tail, before = at.tail, at.getprevious()
     root.remove(at)  # lxml takes the tail along, but it is part of what was signed
     if tail and before is not None:
         before.tail = (before.tail or "") + tail
-    form = shape.forms[signature.envelope_reference]
-    octets["envelope"] = canonical(root, form.algorithm, list(form.prefixes) or None)
-    if _ELSEWHERE(root) or (any(space in octets["envelope"] for space in _SPACES) and _stray(root)):
+    octets["envelope"] = envelope = shape.envelope.of(root, ())
+    if _ELSEWHERE(root) or ((_SPACES[0] in envelope or _SPACES[1] in envelope) and _stray(root)):
         raise InvalidSignature("elements or Ids of signatures outside of it")
-    for part, uri, digest in zip(shape.parts, signature.digests, known.digests, strict=True):
-        if hashlib.new(DIGESTS[uri], octets[part]).digest() != digest:
-            raise InvalidSignature(f"digest of {part}")
+    for (what, hashed), digest in zip(shape.covered, known.digests, strict=True):
+        if hashed(octets[what]).digest() != digest:
+            raise InvalidSignature(f"digest of {what}")
     _verify(_key(certificate.fingerprint, certificate), signature, info)
-    return Proven(envelope=octets["envelope"], properties=octets.get("properties"))
+    return Proven(envelope=envelope, properties=octets.get("properties"))
 
 
 def _verify(key: Any, signature: Signature, info: bytes) -> None:
@@ -264,7 +300,7 @@ def _verify(key: Any, signature: Signature, info: bytes) -> None:
     elif signature.family == "pss" and isinstance(key, rsa.RSAPublicKey):
         key.verify(value, info, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), algorithm)
     elif signature.family == "rsa" and isinstance(key, rsa.RSAPublicKey):
-        key.verify(value, info, padding.PKCS1v15(), algorithm)
+        key.verify(value, info, _PKCS1V15, algorithm)
     else:
         raise InvalidSignature("another family of keys")
 
@@ -281,22 +317,43 @@ _CERTIFICATE: Final = ds("X509Certificate")
 
 def learn(root: etree._Element, signature: Signature) -> None:
     """Keep the shape of a signature that the long way has just accepted, if it is one that can be told by its skeleton."""
-    if (
-        signature.timestamps
-        or signature.claim is not None
-        or (cut := _cut(root, signature.at)) is None
-        or cut[0] in _shapes
-    ):
+    if signature.timestamps or signature.claim is not None:
         return
+    octets = _octets(signature.at)
+    if octets is None or b"#default" in octets:
+        return
+    literals, values, names = _cut(octets)
     slots = list(_walk(signature.at))
-    if [_written(element, name) for element, name in slots] != cut[1]:
+    if [_written(element, name) for element, name in slots] != values:
         return  # something in a remark looks like a slot
-    shape = _shape(signature, slots)
-    if shape is None:
+    own = root.get("Id")
+    numbers = _numbered(own, [values[i] for i in names])
+    if numbers is None:
+        return
+    skeleton = _Skeleton(own=own is not None, literals=literals, numbers=numbers)
+    if skeleton in _shapes or (shape := _shape(signature, slots, values, skeleton)) is None:
         return
     while len(_shapes) >= MOST:
         _shapes.pop(next(iter(_shapes)), None)
-    _shapes[cut[0]] = shape
+    _shapes[skeleton] = shape
+
+
+def _cut(octets: bytes) -> tuple[tuple[bytes, ...], list[bytes], list[int]]:
+    """(what stands between the slots, what stands in them, which of these are names) of a canonical form."""
+    parts = _SLOT.split(octets)
+    literals, values, names = [parts[0]], [], []
+    for number, (text, head, name, after) in enumerate(
+        zip(parts[1::4], parts[2::4], parts[3::4], parts[4::4], strict=True)
+    ):
+        if name is None:
+            literals[-1] += b">"
+            values.append(text)
+        else:
+            literals[-1] += b" " + head
+            values.append(name)
+            names.append(number)
+        literals.append(after)
+    return tuple(literals), values, names
 
 
 def _walk(at: etree._Element) -> Iterator[tuple[etree._Element, str | None]]:
@@ -315,7 +372,9 @@ def _written(element: etree._Element, name: str | None) -> bytes:
     return (element.text or "").replace("\r", "&#xD;").encode()
 
 
-def _shape(signature: Signature, slots: list[tuple[etree._Element, str | None]]) -> _Shape | None:
+def _shape(
+    signature: Signature, slots: list[tuple[etree._Element, str | None]], values: list[bytes], skeleton: _Skeleton
+) -> _Shape | None:
     at, properties = signature.at, signature.properties
     references = list(at[0].iterfind(ds("Reference")))
     digest_values = [reference[-1] for reference in references]
@@ -337,22 +396,82 @@ def _shape(signature: Signature, slots: list[tuple[etree._Element, str | None]])
     in_order = [e for e, name in slots if name is None and any(e is cert for cert in certs)]
     if len(special) != sum(role not in (_Role.NAME, _Role.REMARK) for role in roles) or in_order != certs:
         return None
-    parts = ["key"] * len(references)
-    parts[signature.envelope_reference] = "envelope"
+    covered = ["key"] * len(references)
+    covered[signature.envelope_reference] = "envelope"
     if signature.properties_reference is not None:
-        parts[signature.properties_reference] = "properties"
-    fields = {name: getattr(signature, name) for name in _KEPT}
+        covered[signature.properties_reference] = "properties"
+    forms = [_form_of(reference) for reference in references]
+    made = {
+        what: _part(at, _PATHS[what], form, slots, values)
+        for what, form in [("info", _form(at[0][0])), *zip(covered, forms, strict=True)]
+        if what != "envelope"
+    }
+    parts = {what: part for what, part in made.items() if part is not None}
+    if len(parts) != len(made):
+        return None
+
+    def holding(role: _Role) -> tuple[int, ...]:
+        return tuple(number for number, one in enumerate(roles) if one is role)
+
     own = None if properties is None else next(i for i, (e, name) in enumerate(slots) if e is properties.at and name)
     return _Shape(
-        fields=fields,
+        start=skeleton.literals[0],
+        rest=tuple((literal[:1], literal) for literal in skeleton.literals[1:]),
+        own=skeleton.own,
+        numbers=skeleton.numbers,
+        fields={name: getattr(signature, name) for name in _KEPT},
         policy=properties is not None and properties.policy,
         digest_uris=() if properties is None else tuple(uri for uri, _ in properties.certificate_digests),
-        info=_form(at[0][0]),
-        forms=tuple(_form_of(reference) for reference in references),
-        parts=tuple(parts),
-        roles=tuple(roles),
+        info=parts.pop("info"),
+        parts=parts,
+        envelope=forms[signature.envelope_reference],
+        covered=tuple(
+            (what, getattr(hashlib, DIGESTS[uri])) for what, uri in zip(covered, signature.digests, strict=True)
+        ),
+        value=holding(_Role.VALUE)[0],
+        certificate=holding(_Role.CERTIFICATE)[0],
+        references=holding(_Role.REFERENCE),
+        certificate_digests=holding(_Role.CERTIFICATE_DIGEST),
+        time=None if properties is None else holding(_Role.TIME)[0],
+        remarks=holding(_Role.REMARK),
+        names=holding(_Role.NAME),
         properties_name=own,
     )
+
+
+_PATHS: Final = {"info": (0,), "key": (2,), "properties": (3, 0, 0)}
+
+
+def _part(
+    at: etree._Element,
+    path: tuple[int, ...],
+    form: _Form,
+    slots: list[tuple[etree._Element, str | None]],
+    values: list[bytes],
+) -> _Part | None:
+    """How a part of the Signature is canonicalised; None where its slots are not those of the whole.
+
+    An exclusive canonical form without a list of prefixes says nothing that the Signature's own does not: it is put together.
+    """
+    if form.algorithm != EXC_C14N or form.prefixes:
+        return _Part(path, form, None)
+    node = _down(at, path)
+    inside = set(node.iter())
+    within = [number for number, (element, _) in enumerate(slots) if element in inside]
+    first = within[0] if within else 0
+    run = slice(first, first + len(within))
+    literals, found, _ = _cut(form.of(node, ()))
+    if found != values[run]:
+        return None
+    pieces = [b""] * (2 * len(literals) - 1)
+    pieces[::2] = literals
+    return _Part(path, form, (tuple(pieces), run))
+
+
+def _down(at: etree._Element, path: tuple[int, ...]) -> etree._Element:
+    for place in path:
+        at = at[place]
+    return at
 
 
 _KEPT: Final = (
@@ -377,8 +496,8 @@ def _form(element: etree._Element) -> _Form:
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
-def _base64(text: bytes) -> bytes | None:
-    """The bytes of base64 that has one reading only; None for any other."""
+def _base64(text: bytes) -> bytes:
+    """The bytes of base64 that has one reading only; none for any other."""
     try:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error:
@@ -386,14 +505,14 @@ def _base64(text: bytes) -> bytes | None:
         try:
             decoded = binascii.a2b_base64(text, strict_mode=True)
         except binascii.Error:
-            return None
-    return decoded if binascii.b2a_base64(decoded, newline=False) == text else None
+            return b""
+    return decoded if binascii.b2a_base64(decoded, newline=False) == text else b""
 
 
 @lru_cache(maxsize=1024)
 def _certificate(text: bytes) -> tuple[bytes, str]:
     """(DER, SHA-256) of a certificate in base64; empty where it is none."""
-    der = _base64(text) or b""
+    der = _base64(text)
     return der, hashlib.sha256(der).hexdigest()
 
 

@@ -314,7 +314,7 @@ class _PdfJudge:
     def _status(self, certificate: Certificate, registration: SigningCertificate | None, moment: datetime) -> None:
         standing = self._standing(certificate, registration, moment)
         if standing.verdict is not None:
-            self.record.facts["status"] = standing.verdict.as_dict()
+            self.record.facts["status"] = standing.verdict.told
         if standing.status is StatusWord.BAD:
             self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.1")
         elif standing.status is StatusWord.UNKNOWN:

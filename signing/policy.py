@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from gateway.core.parties import SignaturePolicy, SigningCertificate
-from signing.certificates import Certificate, unfit
+from signing.certificates import Certificate
 from signing.structure import Signature
 from signing.uris import CURVES
 from signing.verdict import SignatureFlaw
@@ -37,29 +37,28 @@ def certificate_findings(
 ) -> Iterator[Objection]:
     """What is wrong with the certificate at this time, for signing messages. Registration None: one of our own."""
     place = signature.certificate_at
-    moment = at.isoformat(timespec="seconds")
     if registration is not None:
         if MESSAGE not in registration.purposes:
             yield Objection("SIG-051", place, {"purposes": sorted(registration.purposes)}, SignatureFlaw.REGISTRATION)
         if (registration.valid_from is not None and at < registration.valid_from) or (
             registration.valid_to is not None and at > registration.valid_to
         ):
-            yield Objection("SIG-052", place, {"at": moment}, SignatureFlaw.REGISTRATION)
+            yield Objection("SIG-052", place, {"at": _moment(at)}, SignatureFlaw.REGISTRATION)
     if at > certificate.not_after:
         yield Objection(
             "SIG-053",
             place,
-            {"not_after": certificate.not_after.isoformat(timespec="seconds"), "at": moment},
+            {"not_after": _moment(certificate.not_after), "at": _moment(at)},
             SignatureFlaw.OUTSIDE_VALIDITY,
         )
     if at < certificate.not_before:
         yield Objection(
             "SIG-054",
             place,
-            {"not_before": certificate.not_before.isoformat(timespec="seconds"), "at": moment},
+            {"not_before": _moment(certificate.not_before), "at": _moment(at)},
             SignatureFlaw.OUTSIDE_VALIDITY,
         )
-    for one in unfit(certificate):
+    for one in certificate.flaws:
         yield Objection(one.code, place, one.facts, one.flaw)
 
 

@@ -81,6 +81,12 @@ class CertificateStatus:
     evidence: tuple[str, ...] = ()  # SHA-256 of the stored CRLs and OCSP answers
     gaps: tuple[Gap, ...] = ()  # of an unknown one: what is missing
     lasts: timedelta | None = None  # how long evidence without nextUpdate counted; None: judged before that was settled
+    #: What as_dict() gives, made once. All verdicts on messages share it, so nobody may change it.
+    told: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """It never changes, so neither does what is told of it."""
+        object.__setattr__(self, "told", self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, for the table certificate_status and the verdict."""
@@ -140,6 +146,9 @@ class CertificateStanding:
     reason: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     verdict: CertificateStatus | None = None
+
+
+_REGISTERED = CertificateStanding(StatusWord.GOOD, None, "registered")
 
 
 class TrustView:
@@ -222,7 +231,7 @@ class TrustView:
         from its own date on, so a message that came before it is not undone (Annex II 1.1 of Circular 15/2025).
         """
         if tree is None:
-            return CertificateStanding(StatusWord.GOOD, None, "registered")
+            return _REGISTERED
         grown = self.trees.get(tree)
         if grown is None:
             return CertificateStanding(StatusWord.UNKNOWN, "SIG-065", "no-tree", {"tree": tree})

@@ -109,7 +109,7 @@ class _SignatureJudge:
             root=root,
             kind=self.kind,
             basis=Basis.COMPOSED if self.composed else Basis.SIGNATURE,
-            signer=_signer(signature, certificate),
+            signer=_signer(signature, certificate, conforms=not self.record.deviations),
             doubts=doubts,
             verdict=self.record.as_dict(),
             signed_bytes=proven.envelope,
@@ -136,7 +136,7 @@ class _SignatureJudge:
         None when there is a signature to look at.
         """
         demand = party.signature.demand(self.kind.loai)
-        present = bool(signatures(self.root))
+        present = self.quick is not None or bool(signatures(self.root))
         if demand is not SignatureDemand.OFF:
             if present:
                 return None
@@ -297,7 +297,7 @@ class _SignatureJudge:
     def _status(self, standing: CertificateStanding, signature: Signature, party: Party) -> tuple[Problem, ...]:
         """What the certificate's status means for this message: nothing, a doubt, or a refusal."""
         if standing.verdict is not None:
-            self.record.facts["status"] = standing.verdict.as_dict()
+            self.record.facts["status"] = standing.verdict.told
         if standing.status is StatusWord.BAD:
             self.record.mark(v.FAILED, standing.reason, "1.1", "1.2", "2.3")
             raise self._refuse(Problem(standing.code or "SIG-061", standing.facts, _place(signature.certificate_at)))
@@ -317,7 +317,7 @@ class _SignatureJudge:
 
     def _facts(self, signature: Signature, certificate: Certificate) -> None:
         self.record.deviations = annex_i(signature)
-        properties = signature.properties
+        properties, signed_at = signature.properties, signature.signing_time
         self.record.facts.update(
             {
                 "method": signature.method,
@@ -327,17 +327,9 @@ class _SignatureJudge:
                 "reference": "id" if signature.by_id else "whole-document",
                 "references": signature.references,
                 "form": "xmldsig" if properties is None else "xades-b-t" if signature.timestamps else "xades-b-b",
-                "signing_time": None if signature.signing_time is None else signature.signing_time.isoformat(),
+                "signing_time": None if signed_at is None else signed_at.isoformat(),
                 "signature_policy_named": properties is not None and properties.policy,
-                "certificate": {
-                    "fingerprint": certificate.fingerprint,
-                    "subject": certificate.subject,
-                    "issuer": certificate.issuer,
-                    "serial": certificate.serial,
-                    "not_before": certificate.not_before.isoformat(),
-                    "not_after": certificate.not_after.isoformat(),
-                    "key": f"{certificate.family}-{certificate.bits}",
-                },
+                "certificate": certificate.facts,
             }
         )
 
@@ -371,13 +363,13 @@ class _SignatureJudge:
 
 
 _SENDER = f"{{{PHONG_BI}}}NoiGui"
-_SENDER_ID = f"{_SENDER}/{{{PHONG_BI}}}MaDinhDanh"
+_IDENTIFIER = f"{{{PHONG_BI}}}MaDinhDanh"
 _BODY = f"{{{PHONG_BI}}}ThanPhan"
 
 
 def _sender_of(root: etree._Element) -> str | None:
     """NoiGui/MaDinhDanh, when there is exactly one."""
-    found = root.findall(_SENDER_ID)
+    found = [named for sender in root.iterchildren(_SENDER) for named in sender.iterchildren(_IDENTIFIER)]
     return "".join(found[0].itertext()).strip() if len(found) == 1 else None
 
 
@@ -421,7 +413,7 @@ def _place(element: etree._Element) -> Location:
     return Location(xpath=xpath_of(element))
 
 
-def _signer(signature: Signature, certificate: Certificate) -> Signer:
+def _signer(signature: Signature, certificate: Certificate, *, conforms: bool) -> Signer:
     return Signer(
         subject=certificate.subject,
         issuer=certificate.issuer,
@@ -429,5 +421,5 @@ def _signer(signature: Signature, certificate: Certificate) -> Signer:
         fingerprint=certificate.fingerprint,
         algorithm=signature.method,
         signed_at=signature.signing_time,
-        annex_i=not annex_i(signature),
+        annex_i=conforms,
     )

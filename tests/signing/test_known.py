@@ -150,6 +150,18 @@ def test_what_stands_round_a_signature_changes_nothing(what, change, c14n):
     assert tally.quick == 2
 
 
+def test_shapes_that_differ_only_in_who_refers_to_whom_are_both_known():
+    there, key = There(), paper.key()
+    bodies = [HS05, HS05.replace(b"<lt:ThongDiep ", b'<lt:ThongDiep Id="goc" ')]
+    for body in bodies:
+        told(sign(body, key, at=NOW), there)
+    assert len(known._shapes) == 2
+    tally = Tally()
+    for body in bodies:
+        assert tally.compare("the root's Id", sign(body, key, at=NOW), there) == "accepted"
+    assert (tally.differing, tally.quick) == ([], 2)
+
+
 def test_the_order_of_rules_and_a_policy_hold_on_the_quick_way_too():
     key = paper.key()
     there = There()
