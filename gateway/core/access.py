@@ -80,7 +80,7 @@ def _receiver_refused(
         return "AUT-011", {}
     if sender is None:
         return None
-    if receiver.role not in _hearers(sender, rights):
+    if receiver.role not in _hearers(sender.role, rights):
         return "AUT-012", {"loai": thong_diep.loai, "role": receiver.role, "from": sender.role}
     if not _open_to(sender, receiver):
         return "AUT-013", {"caller": sender.id}
@@ -89,10 +89,9 @@ def _receiver_refused(
     return None
 
 
-def _hearers(sender: Party, rights: Rights) -> Collection[Role]:
-    """The roles that hear this kind from this sender; from one that may not say it at all, those that ever hear it."""
-    speakers = (sender.role,) if sender.role in rights.senders else rights.senders
-    return {role for speaker in speakers for role in rights.receivers(speaker)}
+def _hearers(sender: Role, rights: Rights) -> Collection[Role]:
+    """The roles that hear this kind from a sender; from one that may not say it at all, those that ever hear it."""
+    return rights.receivers(sender) or {role for speaker in rights.senders for role in rights.receivers(speaker)}
 
 
 def _open_to(sender: Party, receiver: Party) -> bool:
@@ -106,10 +105,9 @@ def opens(thong_diep: ThongDiep) -> bool:
 
 def pairs_of(sender: Party, receivers: Iterable[Party], rights: Rights) -> tuple[Pair, ...]:
     """The lines of the table under which this sender speaks to these receivers; all that it may say at all, to none."""
-    found = [rights.between(sender.role, receiver.role) for receiver in receivers]
-    if not found:
-        found = [rights.between(sender.role, role) for role in rights.receivers(sender.role)]
-    return tuple(pair for pair in found if pair is not None)
+    roles = [receiver.role for receiver in receivers] or rights.receivers(sender.role)
+    found = [rights.between(sender.role, role) for role in roles]
+    return tuple([pair for pair in found if pair is not None])
 
 
 def standings(dossier: Dossier | None, ma_ho_so: MaHoSo, party: Party, parties: Parties) -> frozenset[Standing]:

@@ -46,26 +46,27 @@ class Rights:
     """The lines of one kind of message. Raises ValueError when a pair of roles stands twice."""
 
     pairs: tuple[Pair, ...]
-    _by_roles: Mapping[tuple[Role, Role], Pair] = field(init=False, repr=False, compare=False)
+    _heard: Mapping[Role, Mapping[Role, Pair]] = field(init=False, repr=False, compare=False)  # from whom, by whom
 
     def __post_init__(self) -> None:
         by_roles = {(pair.sender, pair.receiver): pair for pair in self.pairs}
         if len(by_roles) != len(self.pairs):
             raise ValueError("a pair of roles stands twice in the table")
-        object.__setattr__(self, "_by_roles", MappingProxyType(by_roles))
+        heard = {one: {role: by_roles[one, role] for role in Role if (one, role) in by_roles} for one in Role}
+        object.__setattr__(self, "_heard", MappingProxyType({one: pairs for one, pairs in heard.items() if pairs}))
 
     def between(self, sender: Role, receiver: Role) -> Pair | None:
         """The line of these two roles; None where the one may not say it to the other."""
-        return self._by_roles.get((sender, receiver))
+        return self._heard.get(sender, {}).get(receiver)
 
     @property
     def senders(self) -> tuple[Role, ...]:
         """The roles that may say it to anybody."""
-        return tuple(role for role in Role if any(pair.sender is role for pair in self.pairs))
+        return tuple(self._heard)
 
     def receivers(self, sender: Role) -> tuple[Role, ...]:
         """The roles to which this one may say it."""
-        return tuple(role for role in Role if (sender, role) in self._by_roles)
+        return tuple(self._heard.get(sender, ()))
 
 
 def _from(sender: Role, *receivers: Role, may: May, opens: Iterable[Standing] = ()) -> Iterator[Pair]:

@@ -101,7 +101,7 @@ def test_lines_are_found_by_their_two_roles() -> None:
     assert SOME.receivers(Role.ONE_STOP) == (Role.PORTAL, Role.ONE_STOP, Role.GATEWAY)
     assert SOME.receivers(Role.OVERSIGHT) == ()
     assert Rights(SOME.pairs) == SOME
-    assert "_by_roles" not in repr(SOME)
+    assert "_heard" not in repr(SOME)
     with pytest.raises(ValueError, match="twice"):
         Rights((*SOME.pairs, SOME.pairs[0]))
 
