@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,8 @@ def test_plain_facts_are_what_json_gives_back():
     facts = {"list": ("a", 1, None), "set": frozenset({"b", "a"}), "enum": Colour.RED, "nested": {"x": [True]}}
     assert plain(facts) == {"list": ["a", 1, None], "set": ["a", "b"], "enum": "red", "nested": {"x": [True]}}
     assert type(plain(Colour.RED)) is str
+    read_only = plain(MappingProxyType({Colour.RED: 1}))
+    assert (read_only, type(read_only), [type(key) for key in read_only]) == ({"red": 1}, dict, [str])
 
 
 @pytest.mark.parametrize("value", [0.5, 2**53, -(2**53), {1: "a"}, b"bytes", AT, object()])

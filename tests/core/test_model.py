@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import fields, replace
 
 import pytest
-from lives import NEW, START
+from lives import CODE, NEW, START, filed
 from parties_known import caller
 
+from gateway.core.effects import Effect, Notes
 from gateway.core.model import (
     Acknowledgement,
     Channel,
@@ -21,6 +22,31 @@ from gateway.core.model import (
 )
 
 ENVELOPE = Envelope.of(b"abc", id="m", caller=caller("a"), channel=Channel.REST, received_at=START)
+
+
+class Payload:
+    """One that counts how often its effects are made."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.ma_ho_so, self.occurred_at = CODE, START
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """Another object each time."""
+        self.made += 1
+        return (Notes(what="bo-sung-da-nop", ref=str(self.made)),)
+
+
+def test_a_letters_effects_are_made_once_and_only_when_somebody_asks() -> None:
+    payload = Payload()
+    asked, other = (replace(filed(), content=payload) for _ in range(2))
+    said = repr(other)
+    assert payload.made == 0
+    assert asked.effects == asked.effects == (Notes(what="bo-sung-da-nop", ref="1"),)
+    assert payload.made == 1
+    assert (asked, repr(asked)) == (other, said)
+    assert replace(asked, thu_tu=2).effects == (Notes(what="bo-sung-da-nop", ref="2"),)
 
 
 def test_an_envelope_tells_what_arrived_and_whether_it_was_kept_whole() -> None:
