@@ -53,6 +53,7 @@ NEXT = {
     "status-missing": "lienthong trust show",
     "allowance": "lienthong messages --party {party}",
     "archive-broken": "lienthong archive verify",
+    "file-changed": "lienthong restore --files",
     "backup": "lienthong backup",
     "receipt-unproven": "lienthong show {delivery}",
     "approval": "lienthong batch show {subject}",

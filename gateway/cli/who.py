@@ -43,6 +43,7 @@ ACTS: Final = {
     "file.arrived": ("nhận tệp", "took a file"),
     "file.infected": ("từ chối tệp có mã độc", "refused an infected file"),
     "file.scanned": ("quét lại tệp", "scanned a file again"),
+    "file.changed": ("phát hiện tệp không còn đúng mã băm", "found a file changed"),
     "file.gone": ("xóa tệp quá hạn", "took an unused file away"),
     "delivery.delivered": ("đã giao", "delivered"),
     "delivery.refused": ("bên nhận từ chối", "refused by the receiver"),

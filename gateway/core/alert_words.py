@@ -25,6 +25,7 @@ ALARMS: Final[Mapping[str, tuple[str, str]]] = {
         "A backup is overdue, failed or cannot be read",
     ),
     "archive-broken": ("Tệp lưu trữ bị thiếu hoặc không nguyên vẹn", "An archive is missing or not whole"),
+    "file-changed": ("Tệp đã lưu không còn đúng mã băm", "A stored file is not what it was"),
     "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),
     "approval": ("Đợt chờ người thứ hai duyệt", "Batch waits for a second person"),
     "channel-dead": ("Kênh báo tin không gửi được", "Notice channel cannot send"),

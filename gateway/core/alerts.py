@@ -30,6 +30,7 @@ class Alarm(StrEnum):
     )
     ALLOWANCE = "allowance"  # a party has used up most of what it may send today
     ARCHIVE_BROKEN = "archive-broken"  # a month's file is not there, not what it was, or holds what was erased
+    FILE_CHANGED = "file-changed"  # the bytes of a file are not those of its digest any more
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
     )
@@ -78,6 +79,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
     Alarm.ARCHIVE_BROKEN: Urgency.NOW,
+    Alarm.FILE_CHANGED: Urgency.NOW,
     Alarm.BACKUP: Urgency.TODAY,
     Alarm.DRIFT: Urgency.TODAY,
     Alarm.ALLOWANCE: Urgency.TODAY,

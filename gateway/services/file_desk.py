@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from io import BufferedReader
 
 from connectors.scanning import FileScanner, ScanResult
 from gateway.core.ledger import LogLine
 from gateway.core.model import PartyId
 from gateway.core.parties import Party
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile
-from gateway.store import Store, Tx, Unavailable
+from gateway.core.stored_files import FILE_CHANGED, FileScan, StoredFile, UnfinishedFile
+from gateway.store import Store, StoreError, Tx, Unavailable
 from gateway.store.filefolder import FileFolder, FilePart, PartBusy
 from schemas.attachments import nature_of_file
 
@@ -229,16 +229,36 @@ class FileDesk:
         if found.scan is FileScan.INFECTED:
             raise Stopped(Problem("FIL-007", {"ma": "–", "digest": digest, "found": found.finding}))
         if self.folder.whole(found) is None:
-            log.error("file %s is on record and not in its folder, or shorter than it was", digest)
+            log.error("file %s is on record and does not lie in its folder as it came", digest)
             raise Stopped(found.missing())
         return found
 
-    def open(self, file: StoredFile) -> BinaryIO:
+    def open(self, file: StoredFile) -> BufferedReader:
         """The bytes of a file that was found. Raises Stopped (FIL-016, SYS-205) where it went meanwhile."""
         try:
             return self.folder.path_of(file).open("rb")
         except OSError as error:
             raise Stopped(file.missing()) from error
+
+    def prove(self, file: StoredFile, stream: BufferedReader, now: datetime) -> None:
+        """Reads an open file before a part of it is given out, if nobody has read it yet. Raises Stopped (FIL-016, SYS-205)."""
+        try:
+            whole = self.folder.proves(stream, file.digest)
+        except OSError as error:
+            raise Stopped(file.missing()) from error
+        if not whole:
+            self.changed(file, now)
+            raise Stopped(file.missing())
+
+    def changed(self, file: StoredFile, now: datetime) -> None:
+        """Says and puts on record, from which alerts come, that the bytes of a file are not those of its digest any more."""
+        problem = file.missing()
+        log.error("%s %s / %s", problem.code, problem.message(Lang.VI), problem.message(Lang.EN))
+        try:
+            with self.store.begin() as tx:
+                tx.note(LogLine(what=FILE_CHANGED, who="gateway", facts={"digest": file.digest}), now)
+        except StoreError as error:
+            log.error("that is not on record: %s", error)  # noqa: TRY400 - its own sentence says it all
 
     # Keeping order
 

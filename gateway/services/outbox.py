@@ -43,7 +43,7 @@ from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState,
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
 from gateway.core.patience import Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.core.stored_files import StoredFile
+from gateway.core.stored_files import FILE_CHANGED, StoredFile
 from gateway.core.told import ToldNews
 from gateway.store import NotAtHand, Queue, Store, StoreError, Tx, View
 from gateway.store.filefolder import FileFolder
@@ -550,6 +550,8 @@ class Outbox:
                 came = _hindered(parcel)
             elif isinstance(way.plan, Problem):
                 came = _hindered(way.plan)
+            elif (changed := await self._changed(parcel)) is not None:
+                came = _hindered(changed)
             else:
                 came = await self._try(parcel, way.plan)
         except asyncio.CancelledError:
@@ -562,6 +564,25 @@ class Outbox:
             way.under_way -= 1
         self._finished.append(self._settlement(delivery, came, way, began))
         self._note(way, came, delivery)
+
+    async def _changed(self, parcel: Parcel) -> Problem | None:
+        """The problem where the bytes of a file are not those of its digest any more: nothing leaves, and the log says it."""
+        if self._files is None or not parcel.files:
+            return None
+        digest = await asyncio.to_thread(_changed_file, parcel.files, self._files)
+        if digest is None:
+            return None
+        problem = Problem("DLV-074", {"digest": digest})
+        log.error("%s %s / %s", problem.code, problem.message(Lang.VI), problem.message(Lang.EN))
+        try:
+            await self._in_database(self._note_changed, digest)
+        except StoreError as error:
+            log.error("that is not on record: %s", error)  # noqa: TRY400 - its own sentence says it all
+        return problem
+
+    def _note_changed(self, digest: str) -> None:
+        with self._store.begin() as tx:
+            tx.note(LogLine(what=FILE_CHANGED, who="gateway", facts={"digest": digest}), self._clock())
 
     async def _try(self, parcel: Parcel, plan: _Plan) -> TryResult:
         """Ask first where an earlier try was uncertain and the party can be asked; otherwise send."""
@@ -773,6 +794,19 @@ def _files(found: Iterable[StoredFile], folder: FileFolder) -> tuple[ParcelFile,
             return Problem("DLV-074", {"digest": file.digest})
         files.append(ParcelFile(digest=file.digest, size=file.size, media_type=file.media_type, path=path))
     return tuple(files)
+
+
+def _changed_file(files: Iterable[ParcelFile], folder: FileFolder) -> str | None:
+    """The first file whose bytes are not those of its digest any more, or cannot be read."""
+    for file in files:
+        try:
+            with file.path.open("rb") as stream:
+                if folder.proves(stream, file.digest):
+                    continue
+        except OSError as error:
+            log.error("file %s: %s", file.digest, error)  # noqa: TRY400 - its own sentence says it all
+        return file.digest
+    return None
 
 
 def _ended_us(attempts: Sequence[Attempt]) -> bool:

@@ -15,6 +15,7 @@ from gateway.core.milestones import MilestoneKind
 from gateway.core.model import MaHoSo, PartyId
 from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
+from gateway.core.stored_files import FILE_CHANGED
 from gateway.core.unknown import unknown
 from gateway.store import Store, bring_up_to_date
 from gateway.store.filefolder import FILES_SUFFIX
@@ -98,6 +99,7 @@ def alerts(
         *_waiting(store, parties, now, patience),
         *_receipts(store, now),
         *_archives(store, now),
+        *_changed_files(store, now),
     ]
 
 
@@ -176,6 +178,17 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
         if reason is not None:
             facts = {"code": "SYS-197", "problem": {"archive": name, "reason": reason}}
             yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=name, since=now, facts=facts)
+
+
+def _changed_files(store: Store, now: datetime) -> Iterator[Alert]:
+    """Files that were found changed on the disk within the last day, as far as nobody has brought them again since."""
+    with store.read() as view:
+        lines = {str(line.facts["digest"]): line for line in view.acts_since(FILE_CHANGED, now - RECENT)}
+        for digest, line in lines.items():
+            file = view.file(digest)
+            if file is not None and file.kept and file.arrived_at <= line.at:
+                facts = {"code": "FIL-016", "problem": {"digest": digest}}
+                yield Alert(alarm=Alarm.FILE_CHANGED, party=GATEWAY, subject=digest, since=line.at, facts=facts)
 
 
 def _waiting(store: Store, parties: Parties, now: datetime, patience: Patience) -> Iterator[Alert]:

@@ -3,6 +3,9 @@
 ``ab/<digest>`` is a file, ``parts/<id>`` is what has come of an upload, ``going/<digest>`` is a file that is being taken away:
 it goes back should the records still have it. Every name is made here, of hex digits only. Several processes may use one
 folder, and several nodes one that they share: who moves a file's bytes holds its row in the database meanwhile.
+
+A disk may give back other bytes than it was given. What is given out whole is hashed on its way; before a part is given out, or
+a file is sent to a party, the file is read once, and that is remembered for as long as the disk says that nobody touched it.
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ import fcntl
 import hashlib
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,6 +29,8 @@ FILES_SUFFIX: Final = ".tep"  # of the folder in which a month's files lie among
 BLOCK: Final = 128 * 1024  # several of them are in memory for each file that is on its way (bench/files.py)
 # So much of an upload waits in memory for the disk at most: a commit beside it waits for that, not for the whole file.
 SYNC_EVERY: Final = 2 * 2**20
+PROVEN: Final = 10_000  # files of which a process remembers whether their bytes are those of their digest
+_SETTLED_NS: Final = 2 * 10**9  # a change so soon after another one may leave the time that a disk keeps as it was
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 _PARTS, _GOING = "parts", "going"
@@ -78,6 +86,8 @@ class FileFolder:
         """Nothing is made or looked at before it is needed. ``archives``: where files of months that are over lie."""
         self.path = path
         self.archives = archives
+        self._proven: dict[tuple[str, int, int, int, int, int], bool] = {}
+        self._lock = threading.Lock()
 
     def place_of(self, digest: str) -> Path:
         """Where the bytes of a file lie. Raises ValueError for what is no SHA-256 in lower-case hex."""
@@ -104,9 +114,38 @@ class FileFolder:
         """Where the bytes of a file lie, and as many as there were; None where they do not, or were not kept."""
         path = self.path_of(file)
         try:
-            return path if file.kept and path.stat().st_size == file.size else None
+            found = path.stat()
         except OSError:
             return None
+        return (
+            path if file.kept and found.st_size == file.size and self._known(file.digest, found) is not False else None
+        )
+
+    def proves(self, stream: BufferedReader, digest: str) -> bool:
+        """Whether an open file has the bytes of this digest: read to its end, unless it was since anybody touched it.
+
+        Raises OSError. Where the stream stands afterwards is not said.
+        """
+        known = self._known(digest, os.fstat(stream.fileno()))
+        if known is None:
+            stream.seek(0)
+            known = hashlib.file_digest(stream, "sha256").hexdigest() == digest
+            self.found(stream, digest, whole=known)
+        return known
+
+    def found(self, stream: BufferedReader, digest: str, *, whole: bool) -> None:
+        """Remembers what reading an open file came to. Raises OSError."""
+        seen = os.fstat(stream.fileno())
+        if time.time_ns() - seen.st_ctime_ns < _SETTLED_NS:
+            return
+        with self._lock:
+            if len(self._proven) >= PROVEN:
+                self._proven.pop(next(iter(self._proven)))
+            self._proven[_identity(digest, seen)] = whole
+
+    def _known(self, digest: str, found: os.stat_result) -> bool | None:
+        with self._lock:
+            return self._proven.get(_identity(digest, found))
 
     def part_of(self, name: str) -> Path:
         """Where an upload lies. Raises ValueError for what is no id of one."""
@@ -205,6 +244,11 @@ class FileFolder:
             self._make(self.path)
         folder.mkdir(mode=0o700, parents=folder == self.path, exist_ok=True)
         sync_folder(folder.parent)
+
+
+def _identity(digest: str, seen: os.stat_result) -> tuple[str, int, int, int, int, int]:
+    """What changes with every change that goes through the system; the last of these nobody can set."""
+    return digest, seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, BinaryIO, TypeVar
+from io import BufferedReader
+from typing import Any, TypeVar
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.abc import AbstractStreamWriter
@@ -164,13 +166,9 @@ async def _write(
 
 async def _finished(exchange: Exchange, desk: FileDesk, upload: UnfinishedFile, part: FilePart) -> StoredFile:
     """The whole upload as a file on record; messages that waited for it go on. A scanner may take its time. Raises Refusal."""
-    door, now = exchange.door, exchange.door.clock()
-    keeping = asyncio.ensure_future(_in_thread(door.file_keepers, desk.finish, upload, part, exchange.who.party, now))
-    while not keeping.done():
-        await asyncio.wait({keeping}, timeout=door.settings.door.exchange_s / 4)
-        exchange.watch.moves()
+    door = exchange.door
     try:
-        file = keeping.result()
+        file = await _kept_waiting(exchange, desk.finish, upload, part, exchange.who.party, door.clock())
     except Stopped as stop:
         raise _refusal(stop) from stop
     await door.read(_go_on, exchange, file.digest)
@@ -242,18 +240,55 @@ async def get_file(exchange: Exchange) -> web.StreamResponse:
     if span is not None:
         said["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
     stream = await asked(exchange, desk.open, file)
-    return FileAnswer(exchange, stream, start, end, 206 if span else 200, CIMultiDict(said))
+    if (end - start < file.size or file.size <= BLOCK) and exchange.request.method != "HEAD":
+        await _proven(exchange, desk, file, stream)
+    return FileAnswer(exchange, file, stream, start, end, 206 if span else 200, CIMultiDict(said))
+
+
+async def _proven(exchange: Exchange, desk: FileDesk, file: StoredFile, stream: BufferedReader) -> None:
+    """Of a part nobody can see whether it is of this digest: the file is read first, or was. Raises Refusal."""
+    door = exchange.door
+    try:
+        await _kept_waiting(exchange, desk.prove, file, stream, door.clock())
+    except BaseException as error:
+        door.file_writers.submit(stream.close)
+        if isinstance(error, Stopped):
+            raise _refusal(error) from error
+        raise
+
+
+async def _kept_waiting(exchange: Exchange, function: Callable[..., _T], *arguments: Any) -> _T:
+    """What a function gives that may take longer than an exchange stands still. Raises what it raises."""
+    door = exchange.door
+    doing = asyncio.ensure_future(_in_thread(door.file_keepers, function, *arguments))
+    while not doing.done():
+        await asyncio.wait({doing}, timeout=door.settings.door.exchange_s / 4)
+        exchange.watch.moves()
+    return doing.result()
 
 
 class FileAnswer(web.StreamResponse):
-    """A piece of a file on disk as an answer: read in blocks by a thread, each sent before the next is read."""
+    """A piece of a file on disk as an answer: read in blocks by a thread, each sent before the next is read.
+
+    A whole file is hashed on its way, and its last block leaves only when all of it is proven: else the connection ends with
+    less than was announced, and the receiver has no file.
+    """
 
     def __init__(
-        self, exchange: Exchange, stream: BinaryIO, start: int, end: int, status: int, headers: CIMultiDict[str]
+        self,
+        exchange: Exchange,
+        file: StoredFile,
+        stream: BufferedReader,
+        start: int,
+        end: int,
+        status: int,
+        headers: CIMultiDict[str],
     ) -> None:
         super().__init__(status=status, headers=headers)
         self.content_length = end - start
         self._exchange, self._stream, self._from, self._left = exchange, stream, start, end - start
+        self._file = file
+        self._hash = hashlib.sha256() if end - start == file.size else None
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Sends the head and all of it."""
@@ -264,18 +299,30 @@ class FileAnswer(web.StreamResponse):
                 return writer
             await _in_thread(threads, stream.seek, self._from)
             while self._left > 0:
-                block = await _in_thread(threads, stream.read, min(BLOCK, self._left))
-                if not block:
-                    raise ConnectionError(
-                        "a file is shorter than it was"
-                    )  # the connection ends: less than was announced
-                self._left -= len(block)
+                block = await _in_thread(threads, self._next)
                 await self._exchange.door.file_pace.turn(len(block))
                 await self.write(block)
                 self._exchange.watch.moves()
             return writer
         finally:
             threads.submit(stream.close)
+
+    def _next(self) -> bytes:
+        """The next block. Raises ConnectionError where it is not what it was: the connection ends, less came than announced."""
+        block = self._stream.read(min(BLOCK, self._left))
+        self._left -= len(block)
+        if self._hash is not None:
+            self._hash.update(block)
+        if not block:
+            raise ConnectionError("a file is shorter than it was")
+        if self._left == 0 and self._hash is not None:
+            desk, digest = desk_of(self._exchange), self._file.digest
+            whole = self._hash.hexdigest() == digest
+            desk.folder.found(self._stream, digest, whole=whole)
+            if not whole:
+                desk.changed(self._file, self._exchange.door.clock())
+                raise ConnectionError("a file is not what it was")
+        return block
 
 
 def _span(exchange: Exchange, size: int) -> tuple[int, int] | None:

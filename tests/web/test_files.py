@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import http.client
 import itertools
 import os
 import random
@@ -28,6 +29,7 @@ from gateway.services import archiving, retention
 from gateway.services.intake import recheck
 from gateway.services.outbox import Outbox
 from gateway.services.watch import alerts
+from gateway.store import filefolder
 from gateway.store.archives import Archives
 
 PDF = b"%PDF-1.7\n"
@@ -291,6 +293,71 @@ def test_a_file_that_was_taken_out_of_its_folder_is_gone_and_comes_back_when_it_
     assert door.get(where, "cong-dvc").body == content
 
 
+def change(place, at=-1):
+    """One byte other than it was, at the same length."""
+    with place.open("r+b") as stream:
+        stream.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
+        byte = stream.read(1)
+        stream.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
+        stream.write(bytes([byte[0] ^ 1]))
+
+
+def changed_files(door):
+    found = alerts(door.gate.store, door.gate.parties, door.app.door.clock())
+    return [one.subject for one in found if one.alarm is Alarm.FILE_CHANGED]
+
+
+def test_bytes_that_changed_on_the_disk_are_not_given_out_under_their_digest(own_door, caplog):
+    content = pdf(600_000)
+    where = bring(own_door, content).headers["Location"]
+    place = own_door.app.door.files.folder.place_of(sha256(content))
+    change(place, 300_000)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)) as cut:
+        own_door.get(where, "cong-dvc")
+    assert len(getattr(cut.value, "partial", b"")) < len(content) - 1000, "the last block was not held back"
+    assert "FIL-016 Tệp" in caplog.text
+    assert changed_files(own_door) == [sha256(content)]
+    part = own_door.get(where, "cong-dvc", Range="bytes=0-9")
+    assert (part.status, part.codes) == (410, ["FIL-016"])
+    bring(own_door, content)
+    assert own_door.get(where, "cong-dvc").body == content
+    assert own_door.get(where, "cong-dvc", Range="bytes=0-9").body == content[:10]
+
+
+def test_a_small_file_that_changed_is_refused_with_its_code(own_door):
+    content = pdf(2000)
+    where = bring(own_door, content).headers["Location"]
+    change(own_door.app.door.files.folder.place_of(sha256(content)))
+    gone = own_door.get(where, "cong-dvc")
+    assert (gone.status, gone.codes) == (410, ["FIL-016"])
+    assert changed_files(own_door) == [sha256(content)]
+
+
+def test_a_file_is_read_for_its_ranges_once_and_again_when_somebody_touched_it(own_door, monkeypatch):
+    content = pdf(600_000)
+    where = bring(own_door, content).headers["Location"]
+    folder, hashed = own_door.app.door.files.folder, []
+    place = folder.place_of(sha256(content))
+    monkeypatch.setattr(filefolder, "_SETTLED_NS", 0)
+    before = place.stat()
+    digest_of = hashlib.file_digest
+
+    def counted(stream, name):
+        hashed.append(stream.name)
+        return digest_of(stream, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    for first in range(3):
+        assert own_door.get(where, "cong-dvc", Range=f"bytes={first}-9").body == content[first:10]
+    assert len(hashed) == 1
+    change(place, 300_000)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for _ in range(2):
+        gone = own_door.get(where, "cong-dvc", Range="bytes=0-9")
+        assert (gone.status, gone.codes) == (410, ["FIL-016"])
+    assert len(hashed) == 2
+
+
 def test_ranges_are_those_of_http(door):
     content = pdf(600_000)
     where = bring(door, content).headers["Location"]
@@ -402,12 +469,13 @@ def test_a_receiver_that_is_pushed_to_gets_the_file_before_its_message(with_file
     pushed = {"receives": Receives.PUSH, "connector": "folder", "connector_settings": {"path": str(place)}}
     parties = with_party("ubnd-xa-thu-nghiem", **pushed)
     door = with_files(parties=parties)
-    here, gone = pdf(3000, 1), pdf(3000, 2)
-    for content in (here, gone):
+    here, gone, other = pdf(3000, 1), pdf(3000, 2), pdf(3000, 3)
+    for content in (here, gone, other):
         bring(door, content)
         assert door.send(mail.nop(files=[mail.named(content)]), "cong-dvc").status == 201
     folder = door.app.door.files.folder
     folder.place_of(sha256(gone)).unlink()
+    change(folder.place_of(sha256(other)))
 
     async def deliver():
         async with HttpLine() as line:
@@ -420,7 +488,10 @@ def test_a_receiver_that_is_pushed_to_gets_the_file_before_its_message(with_file
     assert len(list(place.iterdir())) == 2
     with door.gate.store.read() as view:
         states = [(d.state, d.problem and d.problem.code) for d in view.deliveries(party="ubnd-xa-thu-nghiem")]
-    assert sorted(states, key=str) == [("delivered", None), ("refused", "DLV-074")]
+    assert sorted(states, key=str) == [("delivered", None), ("refused", "DLV-074"), ("refused", "DLV-074")]
+    assert changed_files(door) == [sha256(other)]
+    bring(door, other)
+    assert changed_files(door) == []
 
 
 # -- inside a message --
