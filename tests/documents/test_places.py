@@ -1,5 +1,6 @@
 """Lines, columns, XPaths, claims, and the remark about text that is not composed."""
 
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -136,6 +137,17 @@ def test_decomposed_vietnamese_is_taken_with_a_remark_where_it_begins():
 @pytest.mark.parametrize("text", ["Đồng Nai, ngày 15 tháng 01", "plain", "\u1e69"])
 def test_composed_text_needs_no_remark(text):
     assert parse(envelope(f"\ufeff<a>{text}</a>".encode())).problems == ()
+
+
+def test_composed_letters_are_no_remark_whatever_stands_beside_them():
+    written = [chr(code) for code in (*range(0xA0, 0x300), *range(0x1EA0, 0x1EFA), *range(0x2010, 0x2028))]
+    text = "".join(f"e{letter}a{letter}{letter}" for letter in written)
+    assert unicodedata.is_normalized("NFC", text)
+    assert parse(envelope(f"<a>{text}</a>".encode())).problems == ()
+    for letter in written:
+        body = f"<a>{letter}\u0323</a>"  # a dot below: what stands before it decides whether it is composed
+        told = parse(envelope(body.encode())).problems
+        assert [problem.code for problem in told] == ["XML-150"] * (not unicodedata.is_normalized("NFC", body)), body
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
