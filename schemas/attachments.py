@@ -19,7 +19,7 @@ from lxml import etree
 from gateway.core.model import DinhKem
 from gateway.core.problems import Location, Problem
 from gateway.core.stored_files import FILE_SCHEME, StoredFile, named_file
-from gateway.documents import xpath_of
+from gateway.documents import first_child, xpath_of
 from schemas.names import pb
 
 UNKNOWN = "application/octet-stream"
@@ -72,7 +72,7 @@ def attachments(
     root: etree._Element, problems: list[Problem], stored: Mapping[str, StoredFile] = MappingProxyType({})
 ) -> tuple[Attachment, ...]:
     """The attachments in the order of the manifest. ``stored``: files at the gateway that the sender may name, by digest."""
-    manifest = root.find(_MANIFEST)
+    manifest = first_child(root, _MANIFEST)
     if manifest is None:
         return ()
     return tuple(_attachment(element, problems, stored) for element in manifest.iterchildren(_ROW))
@@ -80,32 +80,31 @@ def attachments(
 
 def named_files(root: etree._Element) -> frozenset[str]:
     """The digests of the files at the gateway that a message names."""
-    manifest = root.find(_MANIFEST)
+    manifest = first_child(root, _MANIFEST)
     found = () if manifest is None else manifest.iterfind(f"{_ROW}/{_DUONG_DAN}")
     addresses = (" ".join((element.text or "").split()) for element in found)
     return frozenset(address.removeprefix(FILE_SCHEME) for address in addresses if address.startswith(FILE_SCHEME))
 
 
 def _attachment(element: etree._Element, problems: list[Problem], stored: Mapping[str, StoredFile]) -> Attachment:
-    noi_dung = element.find(_NOI_DUNG)
+    said = {str(child.tag): child.text or "" for child in element.iterchildren(reversed=True)}  # of two, the first
     content: bytes | None = None
     legible = True
-    if noi_dung is not None:
-        content = decode_base64(noi_dung.text or "")
+    if _NOI_DUNG in said:
+        content = decode_base64(said[_NOI_DUNG])
         legible = content is not None
-    so_byte = _code(element, _SO_BYTE)
     try:
-        size = int(so_byte)
+        size = int(_code(said, _SO_BYTE))
     except ValueError:
         problems.append(Problem("XSD-029", {"element": "SoByte"}, Location(xpath=xpath_of(element))))
         size = 0
     row = DinhKem(
-        id=_code(element, _MA),
-        ten=element.findtext(_TEN) or "",
-        loai=_code(element, _LOAI),
+        id=_code(said, _MA),
+        ten=said.get(_TEN, ""),
+        loai=_code(said, _LOAI),
         so_byte=size,
-        sha256=_code(element, _BAM),
-        duong_dan=_code(element, _DUONG_DAN) or None,
+        sha256=_code(said, _BAM),
+        duong_dan=_code(said, _DUONG_DAN) or None,
     )
     if content is None:
         there = stored.get(named_file(row) or "")
@@ -113,8 +112,8 @@ def _attachment(element: etree._Element, problems: list[Problem], stored: Mappin
     return Attachment(row=row, element=element, content=content, digest=digest(content), nature=nature(content))
 
 
-def _code(element: etree._Element, tag: str) -> str:
-    return " ".join((element.findtext(tag) or "").split())
+def _code(said: Mapping[str, str], tag: str) -> str:
+    return " ".join(said.get(tag, "").split())
 
 
 _WHITE = str.maketrans("", "", " \t\r\n")

@@ -25,13 +25,13 @@ from gateway.core.model import Content
 from gateway.core.problems import Location, Problem, Stopped
 from gateway.core.rights import TABLE, Rights
 from gateway.core.severity import Severity
-from gateway.documents import Kind, xpath_of
+from gateway.documents import Kind, first_child, xpath_of
 from schemas import names
 from schemas.compiling import compile_judge, compile_schema, safe_closure
 from schemas.declarations import Declarations, fingerprint
 from schemas.digests import digest_of_files
 from schemas.fields import Fields
-from schemas.names import local, namespace, pb
+from schemas.names import hs, local, namespace, pb
 from schemas.rules import Active, active
 from schemas.strictness import RuleSettings
 
@@ -175,17 +175,13 @@ class Catalog:
     def kind_of(self, root: etree._Element) -> Kind:
         """Which kind a document claims to be. Raises Stopped with what keeps it from being any (XSD-001 to XSD-006)."""
         if root.tag == names.THONG_DIEP:
-            loai = root.find(_LOAI)
-            phien_ban = root.find(_PHIEN_BAN)
-            than_phan = root.find(names.THAN_PHAN)
+            loai, phien_ban = _text(first_child(root, _LOAI)), _text(first_child(root, _PHIEN_BAN))
+            than_phan = first_child(root, names.THAN_PHAN)
             if loai is not None and phien_ban is not None and than_phan is not None and len(than_phan):
-                payload = than_phan[0]
-                if namespace(payload.tag) == names.HO_SO:
-                    kind = Kind(
-                        loai=(loai.text or "").strip(), goc=local(payload.tag), phien_ban=(phien_ban.text or "").strip()
-                    )
-                    if kind in self._readers:
-                        return kind
+                space, _, goc = str(than_phan[0].tag).rpartition("}")
+                kind = Kind(loai, goc, phien_ban)
+                if space == _HO_SO_SPACE and kind in self._readers:
+                    return kind
         raise Stopped(*(self._strange(root) or [Problem("XSD-007", {}, Location(xpath=xpath_of(root)))]))
 
     def schema(self, kind: Kind) -> etree.XMLSchema:
@@ -303,6 +299,7 @@ def _package(kinds: frozenset[Kind]) -> Catalog:
     return Catalog(_REGISTER[kind] for kind in kinds)
 
 
+_HO_SO_SPACE = hs("").removesuffix("}")
 _LOAI = pb("LoaiThongDiep")
 _PHIEN_BAN = pb("PhienBan")
 

@@ -22,7 +22,7 @@ from lxml import etree
 
 from gateway.core import written
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
-from gateway.documents import xpath_of
+from gateway.documents import first_child, xpath_of
 from schemas import names
 from schemas.compiling import SchemaFault, compile_judge, compile_schema, safe_closure
 from schemas.digests import digest_of_files
@@ -288,23 +288,23 @@ def _lint(file: Path, schema: etree._Element) -> list[Problem]:
 
 def declared(body: bytes, root: etree._Element, declarations: Declarations, at: datetime) -> list[Problem]:
     """What is wrong with the declaration in a dossier (HS01, or the copy in HS14), by the schema of its procedure."""
-    than_phan = root.find(names.THAN_PHAN)
+    than_phan = first_child(root, names.THAN_PHAN)
     if than_phan is None or not len(than_phan):
         return []
     payload = than_phan[0]
     if payload.tag == _NOP_HO_SO:
         ho_so: etree._Element | None = payload
     elif payload.tag == _CHUYEN_HO_SO:
-        ho_so = payload.find(_HO_SO)
+        ho_so = first_child(payload, _HO_SO)
     else:
         return []
     if ho_so is None:
         return []
-    to_khai = ho_so.find(_TO_KHAI)
+    to_khai = first_child(ho_so, _TO_KHAI)
+    if to_khai is None and not declarations:
+        return []
     ma_tthc = (ho_so.findtext(_MA_TTHC) or "").strip()
     if to_khai is None:
-        if not declarations:
-            return []
         needed = [d for d in declarations.of(ma_tthc, at) if d.required]
         facts = {"procedure": ma_tthc[:60], "known": [local(d.root) for d in needed]}
         return [Problem("XSD-051", facts, Location(xpath=xpath_of(ho_so)))] if needed else []

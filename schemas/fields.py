@@ -5,7 +5,7 @@ Nothing here knows a schema or a message type; what cannot be read becomes a loc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
@@ -23,60 +23,62 @@ V = TypeVar("V")
 NOWHEN = datetime(1, 1, 1, tzinfo=UTC)  # stands for a moment that could not be read; such a letter is never accepted
 
 
-@dataclass(slots=True)
 class Fields:
     """One element's children by name, with a type. A getter that fails notes a located problem and gives a stand-in.
 
     ``…_or_none`` is for what may be missing; a nilled element is None there and a problem elsewhere. Moments are
-    aware, in UTC.
+    aware, in UTC. ``nils``: whether any element may be nilled at all; who has looked at the bytes may say that none is.
     """
 
-    element: etree._Element
-    problems: list[Problem]
-    space: str
-    _at: dict[str, etree._Element] = field(init=False, repr=False)
+    __slots__ = ("_at", "_filled", "_start", "element", "nils", "problems", "space")
 
-    def __post_init__(self) -> None:
-        start = f"{{{self.space}}}"
-        self._at = {}
-        for child in self.element:
-            tag = str(child.tag)
-            if tag.startswith(start):
-                self._at.setdefault(tag[len(start) :], child)
+    def __init__(self, element: etree._Element, problems: list[Problem], space: str, nils: bool = True) -> None:
+        self.element = element
+        self.problems = problems
+        self.space = space
+        self.nils = nils
+        self._start = f"{{{space}}}"
+        # Backwards, since of two of one name the first counts.
+        self._at = {child.tag: child for child in element.iterchildren(reversed=True)}
+        self._filled = {tag: one for tag, one in self._at.items() if not _nilled(one)} if nils else self._at
+
+    def _of(self, element: etree._Element) -> Fields:
+        return Fields(element, self.problems, self.space, self.nils)
+
+    def found(self, name: str) -> etree._Element | None:
+        """The first child of this name, as it is."""
+        return self._at.get(self._start + name)
 
     # --- structures
 
     def child(self, name: str) -> Fields:
         """A structure that must be there."""
-        found = self._at.get(name)
+        found = self.found(name)
         if found is None:
             self._missing(name)
-            found = self.element.makeelement(f"{{{self.space}}}{name}")
-        return Fields(found, self.problems, self.space)
+            found = self.element.makeelement(self._start + name)
+        return self._of(found)
 
     def child_or_none(self, name: str) -> Fields | None:
         """A structure that may be missing or nilled."""
-        found = self._at.get(name)
-        return None if found is None or _nilled(found) else Fields(found, self.problems, self.space)
+        found = self._filled.get(self._start + name)
+        return None if found is None else self._of(found)
 
     def rows(self, container: str, item: str) -> tuple[Fields, ...]:
         """The items of a list ``DanhSachX/X``; empty where there is no list."""
-        found = self._at.get(container)
-        if found is None:
-            return ()
-        return tuple(Fields(row, self.problems, self.space) for row in found.iterchildren(f"{{{self.space}}}{item}"))
+        found = self.found(container)
+        return () if found is None else tuple(map(self._of, found.iterchildren(self._start + item)))
 
     def items(self, name: str) -> tuple[Fields, ...]:
         """What repeats without a container."""
-        found = self.element.iterchildren(f"{{{self.space}}}{name}")
-        return tuple(Fields(row, self.problems, self.space) for row in found)
+        return tuple(map(self._of, self.element.iterchildren(self._start + name)))
 
     # --- values
 
     def text_or_none(self, name: str) -> str | None:
         """A text as written. All white space is a problem (XSD-034)."""
-        found = self._at.get(name)
-        if found is None or _nilled(found):
+        found = self._filled.get(self._start + name)
+        if found is None:
             return None
         value = found.text or ""
         if not value.strip():
@@ -85,10 +87,8 @@ class Fields:
 
     def code_or_none(self, name: str) -> str | None:
         """A code, white space collapsed as xs:token says."""
-        found = self._at.get(name)
-        if found is None or _nilled(found):
-            return None
-        return " ".join((found.text or "").split())
+        found = self._filled.get(self._start + name)
+        return None if found is None else " ".join((found.text or "").split())
 
     def text(self, name: str) -> str:
         """A text that must be there."""
@@ -168,10 +168,11 @@ class Fields:
 
     def _needed(self, name: str, value: V | None, stand_in: V) -> V:
         if value is None:
-            if name in self._at:
-                self.problems.append(Problem("XSD-030", {"element": name}, Location(xpath=xpath_of(self._at[name]))))
-            else:
+            found = self.found(name)
+            if found is None:
                 self._missing(name)
+            else:
+                self.problems.append(Problem("XSD-030", {"element": name}, Location(xpath=xpath_of(found))))
             return stand_in
         return value
 
@@ -180,13 +181,26 @@ class Fields:
         self.problems.append(Problem("XSD-010", facts, Location(xpath=xpath_of(self.element))))
 
     def _illegible(self, name: str) -> None:
-        self.problems.append(Problem("XSD-029", {"element": name}, Location(xpath=xpath_of(self._at[name]))))
+        at = Location(xpath=xpath_of(self._at[self._start + name]))
+        self.problems.append(Problem("XSD-029", {"element": name}, at))
 
 
 def _nilled(element: etree._Element) -> bool:
     return element.get(names.NIL, "false").strip() in ("true", "1")
 
 
+def by_name(element: etree._Element) -> dict[str, list[etree._Element]]:
+    """An element and all that is in it, by Clark name, each list in the order of the document.
+
+    While somebody holds it, going through the same elements again costs a quarter: lxml need not make them anew.
+    """
+    found: dict[str, list[etree._Element]] = {}
+    for one in element.iter():
+        found.setdefault(str(one.tag), []).append(one)
+    return found
+
+
+@functools.lru_cache(maxsize=256)  # a message says the same moment several times, and rules ask again of what was read
 def instant(value: str) -> datetime | None:
     """A canonical moment in UTC, or None where it is none that can be held: xs:dateTime knows 24:00 and the year
     999999999.

@@ -4,6 +4,7 @@ schemas; a test compares).
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -22,11 +23,13 @@ XSD_FOLDER = Path(__file__).parent / "xsd"
 ENVELOPE_XSD = XSD_FOLDER / "phongbi" / "1.0" / "ThongDiep.xsd"
 
 
+@functools.lru_cache(maxsize=1024)
 def pb(name: str) -> str:
     """The Clark name of an envelope element."""
     return f"{{{PHONG_BI}}}{name}"
 
 
+@functools.lru_cache(maxsize=1024)
 def hs(name: str) -> str:
     """The Clark name of a payload element."""
     return f"{{{HO_SO}}}{name}"

@@ -22,7 +22,7 @@ from schemas import declarations, names
 from schemas.attachments import Attachment, attachments
 from schemas.catalog import Catalog
 from schemas.check import placed
-from schemas.fields import Fields
+from schemas.fields import Fields, by_name
 from schemas.names import local
 from schemas.rules import Letter, apply_rules, unseen
 
@@ -52,25 +52,30 @@ def read_letter(
         _ask_again(attested, catalog)
     written = attested.signed_bytes or attested.body
     problems: list[Problem] = []
-    if b"nil" in written or b"LyDoTrong" in written:  # looking at the bytes is cheaper than walking the tree
+    nils = b"nil" in written  # looking at the bytes is cheaper than walking the tree
+    if nils or b"LyDoTrong" in written:
         problems += _absences(root)
-    header = Fields(root, problems, names.PHONG_BI)
-    than_phan = header.child("ThanPhan").element
-    payload = Fields(than_phan[0], problems, names.HO_SO)
-    content = catalog.reader(kind).read(payload)
+    header = Fields(root, problems, names.PHONG_BI, nils)
+    payload = header.child("ThanPhan").element[0]
+    named = by_name(payload)
+    fields = Fields(payload, problems, names.HO_SO, nils)
+    content = catalog.reader(kind).read(fields)
     files = attachments(root, problems, stored)
     thong_diep = _letter(header, kind, content, files, attested)
     letter = Letter(
         thong_diep=thong_diep,
         root=root,
-        payload=payload.element,
+        header=header,
+        payload=payload,
+        fields=fields,
+        named=named,
         attachments=files,
         at=attested.envelope.received_at,
         settings=catalog.rules,
         plain_references=plain_references,
     )
     problems += apply_rules(letter, catalog.rules_of(kind.loai, severity))
-    if b"DuongDan" in written and all(problem.outcome is ProblemOutcome.NOTE for problem in problems):
+    if all(problem.outcome is ProblemOutcome.NOTE for problem in problems):
         problems += unseen(letter)
     if not problems:
         return letter

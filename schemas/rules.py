@@ -7,10 +7,9 @@ with the rule's second code travels with the letter) or ``off``, for all types o
 
 from __future__ import annotations
 
-import calendar
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,13 +23,15 @@ from gateway.core.problems import Location, Problem
 from gateway.core.service_rules import SERVICE_RULES
 from gateway.core.severity import Severity
 from gateway.core.stored_files import named_file
-from gateway.documents import xpath_of
+from gateway.documents import first_child, xpath_of
 from schemas import names, references, scoring
 from schemas.attachments import Attachment, declared_fits
+from schemas.fields import Fields, instant
 from schemas.names import hs, local, pb
 from schemas.strictness import RuleSettings
 
 _NOTHING: Mapping[str, Severity] = MappingProxyType({})
+_HOME = timedelta(hours=7)  # ahead of UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +40,13 @@ class Letter:
 
     thong_diep: ThongDiep
     root: etree._Element
+    header: Fields
     payload: etree._Element
+    fields: Fields  # the payload's
     attachments: tuple[Attachment, ...]
     at: datetime  # when it was received
     settings: RuleSettings = field(default_factory=RuleSettings)
+    named: Mapping[str, Sequence[etree._Element]]  # what is in the payload, by Clark name: walked once for all rules
     plain_references: bool = False  # whether its sender may name files outside by http
 
     @property
@@ -50,15 +54,19 @@ class Letter:
         """The payload as read."""
         return self.thong_diep.content
 
-    def header(self, name: str) -> etree._Element:
+    def envelope(self, name: str) -> etree._Element:
         """An envelope element, or the root where it is not there."""
-        found = self.root.find(pb(name))
+        found = self.header.found(name)
         return self.root if found is None else found
 
     def within(self, name: str) -> etree._Element:
         """A payload element, or the payload where it is not there."""
-        found = self.payload.find(hs(name))
+        found = self.fields.found(name)
         return self.payload if found is None else found
+
+    def every(self, *tags: str) -> list[etree._Element]:
+        """The payload's elements of these Clark names, those of one name in the order of the document."""
+        return [element for tag in tags if tag in self.named for element in self.named[tag]]
 
 
 Broken = tuple[etree._Element, Mapping[str, Any]]  # noqa: SLF001 - lxml's name; where, and the facts
@@ -153,7 +161,8 @@ def apply_rules(letter: Letter, rules: Iterable[Active]) -> list[Problem]:
 
 @rule("ma-ho-so-co-ngay-that", "XSD-101", source="liên thông: the date inside a dossier code is a calendar date")
 def dossier_codes_have_real_dates(letter: Letter) -> Iterator[Broken]:
-    for element in letter.root.iter(pb("MaHoSo"), hs("MaHoSo"), hs("MaHoSoGoc")):
+    outer, codes = letter.header.found("MaHoSo"), letter.every(hs("MaHoSo"), hs("MaHoSoGoc"))
+    for element in codes if outer is None else [outer, *codes]:
         digits = (element.text or "").strip().split("-")
         if len(digits) == 3 and not _real_date(digits[1]):
             yield element, {"element": local(element.tag), "value": (element.text or "").strip(), "date": digits[1]}
@@ -165,11 +174,11 @@ def _real_date(digits: str) -> bool:
 
 def _date(digits: str) -> date | None:
     """yyMMdd (this century) or yyyyMMdd; None where there is no such day."""
-    if len(digits) == 6:
-        digits = f"20{digits}"
-    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
-    real = year >= 1900 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
-    return date(year, month, day) if real else None
+    try:
+        found = date.fromisoformat(f"20{digits}" if len(digits) == 6 else digits)
+    except ValueError:
+        return None
+    return found if found.year >= 1900 else None
 
 
 @rule(
@@ -180,8 +189,9 @@ def _date(digits: str) -> date | None:
     locked=True,
 )
 def dossiers_are_not_opened_ahead(letter: Letter) -> Iterator[Broken]:
-    last = (letter.at + timedelta(hours=7)).date() + timedelta(days=1)
-    for element in letter.payload.iterfind(hs("MaHoSo")):
+    last = (letter.at + _HOME).date() + timedelta(days=1)
+    element = letter.fields.found("MaHoSo")
+    if element is not None:
         digits = (element.text or "").strip().split("-")
         born = _date(digits[1]) if len(digits) == 3 else None
         if born is not None and born > last:
@@ -190,7 +200,7 @@ def dossiers_are_not_opened_ahead(letter: Letter) -> Iterator[Broken]:
 
 @rule("ma-ho-so-khop", "XSD-102", source="liên thông: the envelope's MaHoSo is the payload's", locked=True)
 def header_and_payload_name_one_dossier(letter: Letter) -> Iterator[Broken]:
-    outer, inner = letter.root.find(pb("MaHoSo")), letter.content.ma_ho_so
+    outer, inner = letter.header.found("MaHoSo"), letter.content.ma_ho_so
     value = (outer.text or "").strip() if outer is not None else None
     if outer is not None and inner is not None and value != inner:
         yield outer, {"value": value, "other": inner}
@@ -198,17 +208,17 @@ def header_and_payload_name_one_dossier(letter: Letter) -> Iterator[Broken]:
 
 @rule("thu-tu-khop", "XSD-103", source="liên thông: ThuTu of envelope and payload agree", types=["HS05"])
 def header_and_payload_count_alike(letter: Letter) -> Iterator[Broken]:
-    outer, inner = letter.root.findtext(pb("ThuTu")), letter.payload.findtext(hs("ThuTu"))
-    if outer is not None and inner is not None and int(outer) != int(inner):
-        yield letter.within("ThuTu"), {"value": inner.strip(), "other": outer.strip()}
+    outer, inner = letter.header.found("ThuTu"), letter.fields.found("ThuTu")
+    if outer is not None and inner is not None and int(outer.text or "") != int(inner.text or ""):
+        yield inner, {"value": (inner.text or "").strip(), "other": (outer.text or "").strip()}
 
 
 @rule("thoi-diem-tao-tuong-lai", "XSD-104", source="liên thông: ThoiDiemTao at most five minutes ahead")
 def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
-    if made > letter.at + timedelta(seconds=letter.settings.window_future_s):
+    if made > letter.at + letter.settings.ahead:
         yield (
-            letter.header("ThoiDiemTao"),
+            letter.envelope("ThoiDiemTao"),
             {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_future_s},
         )
 
@@ -216,9 +226,9 @@ def made_not_in_the_future(letter: Letter) -> Iterator[Broken]:
 @rule("thoi-diem-tao-qua-cu", "XSD-105", source="liên thông: ThoiDiemTao inside the window")
 def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
     made = letter.thong_diep.thoi_diem_tao
-    if made < letter.at - timedelta(days=letter.settings.window_past_days):
+    if made < letter.at - letter.settings.behind:
         yield (
-            letter.header("ThoiDiemTao"),
+            letter.envelope("ThoiDiemTao"),
             {"value": _shown(made), "at": _shown(letter.at), "most": letter.settings.window_past_days},
         )
 
@@ -227,18 +237,21 @@ def made_not_long_ago(letter: Letter) -> Iterator[Broken]:
 def still_in_time(letter: Letter) -> Iterator[Broken]:
     limit = letter.thong_diep.thoi_han
     if limit is not None and limit < letter.at:
-        yield letter.header("ThoiHan"), {"value": _shown(limit), "at": _shown(letter.at)}
+        yield letter.envelope("ThoiHan"), {"value": _shown(limit), "at": _shown(letter.at)}
 
 
 @rule("thoi-han-sau-luc-tao", "XSD-107", source="liên thông: ThoiHan after ThoiDiemTao")
 def limit_after_its_making(letter: Letter) -> Iterator[Broken]:
     limit, made = letter.thong_diep.thoi_han, letter.thong_diep.thoi_diem_tao
     if limit is not None and limit <= made:
-        yield letter.header("ThoiHan"), {"value": _shown(limit), "other": _shown(made)}
+        yield letter.envelope("ThoiHan"), {"value": _shown(limit), "other": _shown(made)}
 
 
 @rule("noi-nhan-khong-lap", "XSD-108", source="liên thông: a receiver is named once")
 def receivers_named_once(letter: Letter) -> Iterator[Broken]:
+    named = letter.thong_diep.noi_nhan
+    if len({address.ma_dinh_danh for address in named}) == len(named):
+        return
     seen: set[str] = set()
     for element in letter.root.iterfind(f"{pb('DanhSachNoiNhan')}/{pb('NoiNhan')}/{pb('MaDinhDanh')}"):
         value = (element.text or "").strip()
@@ -254,14 +267,15 @@ def receivers_named_once(letter: Letter) -> Iterator[Broken]:
     types=["HS02", "HS20"],
 )
 def header_and_payload_answer_one_message(letter: Letter) -> Iterator[Broken]:
-    outer, inner = letter.thong_diep.ma_thong_diep_goc, letter.payload.findtext(hs("MaThongDiepGoc"))
-    if outer is not None and inner is not None and outer != inner.strip():
-        yield letter.within("MaThongDiepGoc"), {"value": inner.strip(), "other": outer}
+    outer, inner = letter.thong_diep.ma_thong_diep_goc, letter.fields.found("MaThongDiepGoc")
+    value = (inner.text or "").strip() if inner is not None else None
+    if outer is not None and inner is not None and outer != value:
+        yield inner, {"value": value, "other": outer}
 
 
 @rule("lap-thay-cua-truc", "XSD-110", source="docs/decisions/0011: only the gateway composes on behalf of others")
 def only_the_gateway_composes(letter: Letter) -> Iterator[Broken]:
-    mark = letter.root.find(pb("LapThay"))
+    mark = letter.header.found("LapThay")
     if mark is not None and letter.thong_diep.basis is not Basis.COMPOSED:
         yield mark, {"ma": (mark.findtext(pb("MaDinhDanh")) or "").strip(), **_without(mark)}
 
@@ -303,7 +317,7 @@ def digests_are_right(letter: Letter) -> Iterator[Broken]:
 )
 def references_are_listed(letter: Letter) -> Iterator[Broken]:
     listed = {file.row.id for file in letter.attachments}
-    for element in letter.payload.iter(hs("MaDinhKem")):
+    for element in letter.every(hs("MaDinhKem")):
         value = (element.text or "").strip()
         if value not in listed:
             near = difflib.get_close_matches(value, sorted(listed), n=1, cutoff=0.8)
@@ -313,7 +327,9 @@ def references_are_listed(letter: Letter) -> Iterator[Broken]:
 
 @rule("dinh-kem-duoc-dung", "XSD-124", source="liên thông: what the manifest lists is used by the payload")
 def listed_files_are_used(letter: Letter) -> Iterator[Broken]:
-    used = {(element.text or "").strip() for element in letter.payload.iter(hs("MaDinhKem"))}
+    if not letter.attachments:
+        return
+    used = {(element.text or "").strip() for element in letter.every(hs("MaDinhKem"))}
     for file in letter.attachments:
         if file.row.id not in used:
             yield _of(file, "MaDinhKem"), {"ma": file.row.id}
@@ -380,7 +396,7 @@ def digests_can_be(letter: Letter) -> Iterator[Broken]:
             yield _of(file, "BamSHA256"), {"ma": file.row.id, "value": file.row.sha256}
 
 
-_POINTING = tuple(hs(name) for name in ("DuongDanTaiTepTin", "DuongDanTepTinKetQua"))
+_POINTING = (hs("DuongDanTaiTepTin"), hs("DuongDanTepTinKetQua"))
 
 
 def unseen(letter: Letter) -> Iterator[Problem]:
@@ -394,7 +410,7 @@ def _references(letter: Letter) -> Iterator[tuple[etree._Element, str]]:
     for file in letter.attachments:
         if file.row.duong_dan is not None and named_file(file.row) is None:
             yield _of(file, "DuongDan"), file.row.id
-    for element in letter.payload.iter(*_POINTING):
+    for element in letter.every(*_POINTING):
         if element.text and element.text.strip():
             yield element, local(element.tag)
 
@@ -411,7 +427,7 @@ def documents_hold_no_code(letter: Letter) -> Iterator[Broken]:
 
 
 def _of(file: Attachment, name: str) -> etree._Element:
-    found = file.element.find(pb(name))
+    found = first_child(file.element, pb(name))
     return file.element if found is None else found
 
 
@@ -444,68 +460,63 @@ def fields_fit_the_state(letter: Letter) -> Iterator[Broken]:
             needed = [*needed, "NgayTra"]
         for name in needed:
             if _value(ho_so, name) is None:
-                yield ho_so, {"element": name, "state": state}
+                yield ho_so.element, {"element": name, "state": state}
 
 
 # Which date of one structure must not come before which other. Equal is allowed.
-_ORDER: Mapping[str, tuple[str, ...]] = {
-    hs(later): tuple(hs(earlier) for earlier in before)
-    for later, before in {
-        "NgayTiepNhan": ("NgayNopHoSo",),
-        "NgayTuChoi": ("NgayNopHoSo",),
-        "NgayHenTra": ("NgayTiepNhan",),
-        "NgayKetThucXuLy": ("NgayTiepNhan",),
-        "NgayTra": ("NgayKetThucXuLy",),
-        "NgayKetThucTheoQuyDinh": ("NgayBatDau",),
-        "NgayTiepNhanBoSung": ("NgayBoSung",),
-        "NgayHenTraMoi": ("NgayHenTraTruoc",),
-        "KyDen": ("KyTu",),
-        "HieuLucDen": ("HieuLucTu",),
-    }.items()
+_ORDER: Mapping[str, str] = {
+    hs("NgayTiepNhan"): hs("NgayNopHoSo"),
+    hs("NgayTuChoi"): hs("NgayNopHoSo"),
+    hs("NgayHenTra"): hs("NgayTiepNhan"),
+    hs("NgayKetThucXuLy"): hs("NgayTiepNhan"),
+    hs("NgayTra"): hs("NgayKetThucXuLy"),
+    hs("NgayKetThucTheoQuyDinh"): hs("NgayBatDau"),
+    hs("NgayTiepNhanBoSung"): hs("NgayBoSung"),
+    hs("NgayHenTraMoi"): hs("NgayHenTraTruoc"),
+    hs("KyDen"): hs("KyTu"),
+    hs("HieuLucDen"): hs("HieuLucTu"),
 }
 
 
 @rule("ngay-theo-thu-tu", "XSD-131", source="liên thông: an end is not before its start")
 def dates_follow_each_other(letter: Letter) -> Iterator[Broken]:
-    for later in letter.payload.iter(*_ORDER):
-        structure = later.getparent()
-        if structure is None or not later.text:
+    for tag, other in _ORDER.items():
+        ends, starts = letter.named.get(tag), letter.named.get(other)
+        if ends is None or starts is None:
             continue
-        for tag in _ORDER[str(later.tag)]:
-            earlier = structure.find(tag)
-            if earlier is None or not earlier.text:
+        start_of = {one.getparent(): one for one in reversed(starts)}  # of two in one structure, the first
+        for later in ends:
+            earlier = start_of.get(later.getparent())
+            if earlier is None:
                 continue
             start, end = _moment(earlier), _moment(later)
             if start is not None and end is not None and end < start:
                 facts = {"value": _text(later), "limit": _text(earlier)}
-                yield later, {"element": local(later.tag), "other": local(tag), **facts}
+                yield later, {"element": local(tag), "other": local(other), **facts}
 
 
-_HAPPENED = tuple(
-    hs(name)
-    for name in (
-        "ThoiDiemXuLy",
-        "NgayTiepNhan",
-        "NgayNopHoSo",
-        "NgayTuChoi",
-        "NgayKetThucXuLy",
-        "NgayTra",
-        "NgayBoSung",
-        "NgayTiepNhanBoSung",
-        "NgayNop",
-        "ThoiGianThanhToan",
-        "NgayYeuCau",
-        "NgayDung",
-        "NgayTiepTuc",
-        "NgayQuyetDinh",
-    )
+_HAPPENED = (
+    hs("ThoiDiemXuLy"),
+    hs("NgayTiepNhan"),
+    hs("NgayNopHoSo"),
+    hs("NgayTuChoi"),
+    hs("NgayKetThucXuLy"),
+    hs("NgayTra"),
+    hs("NgayBoSung"),
+    hs("NgayTiepNhanBoSung"),
+    hs("NgayNop"),
+    hs("ThoiGianThanhToan"),
+    hs("NgayYeuCau"),
+    hs("NgayDung"),
+    hs("NgayTiepTuc"),
+    hs("NgayQuyetDinh"),
 )
 
 
 @rule("su-kien-khong-tuong-lai", "XSD-132", source="liên thông: what happened has happened")
 def events_are_past(letter: Letter) -> Iterator[Broken]:
-    latest = letter.at + timedelta(seconds=letter.settings.window_future_s)
-    for element in letter.payload.iter(*_HAPPENED):
+    latest = letter.at + letter.settings.ahead
+    for element in letter.every(*_HAPPENED):
         moment = _moment(element)
         if moment is not None and moment > latest:
             yield element, {"element": local(element.tag), "value": _text(element), "at": _shown(letter.at)}
@@ -518,7 +529,7 @@ def events_are_past(letter: Letter) -> Iterator[Broken]:
     types=["HS05", "HS11", "HS12"],
 )
 def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
-    payload = letter.payload
+    payload = letter.fields
     if letter.thong_diep.loai == "HS05":
         state = _value(payload, "TrangThai")
         if state in ("3", "8") and _value(payload, "NoiDungXuLy") is None and _value(payload, "LyDo") is None:
@@ -532,9 +543,9 @@ def refusals_have_reasons(letter: Letter) -> Iterator[Broken]:
 
 @rule("tong-phi-dung", "XSD-134", source="liên thông: the fees sum up", types=["HS09"])
 def fees_sum_up(letter: Letter) -> Iterator[Broken]:
-    total = letter.payload.find(hs("TongTien"))
+    total = letter.fields.found("TongTien")
     if total is not None:
-        found = sum((Decimal(_text(gia)) for gia in letter.payload.iter(hs("Gia"))), Decimal(0))
+        found = sum((Decimal(_text(gia)) for gia in letter.every(hs("Gia"))), Decimal(0))
         if found != Decimal(_text(total)):
             yield total, {"value": _text(total), "found": str(found), **_instead(total, found)}
 
@@ -546,25 +557,28 @@ def fees_sum_up(letter: Letter) -> Iterator[Broken]:
     types=["HS01", "HS14"],
 )
 def procedures_are_known(letter: Letter) -> Iterator[Broken]:
-    known = letter.settings.procedures
-    if known:
-        stems = {code[: names.STEM] for code in known}
+    stems = letter.settings.stems
+    if stems:
         for ho_so in _dossiers(letter):
             value = _value(ho_so, "MaTTHC") or ""
             if value[: names.STEM] not in stems:
-                yield _child(ho_so, "MaTTHC"), {"value": value}
+                found = ho_so.found("MaTTHC")
+                yield ho_so.element if found is None else found, {"value": value}
 
 
 @rule("so-dinh-danh-dung-loai", "XSD-136", source="Luật Căn cước 2023: 12 digits; CMND: 9", types=["HS01", "HS14"])
 def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
     lengths = {"1": 12, "2": 9}
-    for kind in letter.payload.iter(hs("LoaiDinhDanh")):
+    for kind in letter.every(hs("LoaiDinhDanh")):
         parent = kind.getparent()
-        number = parent.find(hs("SoDinhDanh")) if parent is not None else None
+        number = first_child(parent, hs("SoDinhDanh")) if parent is not None else None
         if number is not None and number.text:
             value, wanted = _text(number), lengths[_text(kind)]
-            if not re.fullmatch(rf"[0-9]{{{wanted}}}", value):
+            if not (len(value) == wanted and value.isascii() and value.isdigit()):
                 yield number, {"kind": _text(kind), "wanted": wanted, "found": len(value)}
+
+
+_FILLER = re.compile(r"0{6,}[0-9]{1,3}|(\d)\1{8,}|123456789(012)?")
 
 
 @rule(
@@ -573,16 +587,15 @@ def identity_numbers_fit_their_kind(letter: Letter) -> Iterator[Broken]:
     source="Thông tư 13/2017/TT-BTTTT: absence has its own form, no filler numbers",
 )
 def identity_numbers_are_no_fillers(letter: Letter) -> Iterator[Broken]:
-    for element in letter.payload.iter(hs("SoDinhDanh"), hs("SoGiayToChuHoSo")):
-        value = _text(element)
-        if re.fullmatch(r"0{6,}[0-9]{1,3}|(\d)\1{8,}|123456789(012)?", value):
+    for element in letter.every(hs("SoDinhDanh"), hs("SoGiayToChuHoSo")):
+        if _FILLER.fullmatch(_text(element)):
             yield element, {"element": local(element.tag)}
 
 
 @rule("ngay-sinh-da-qua", "XSD-138", source="liên thông: no birth date in the future", types=["HS01", "HS14"])
 def births_are_past(letter: Letter) -> Iterator[Broken]:
-    today = (letter.at + timedelta(hours=7)).date()
-    for element in letter.payload.iter(hs("NgaySinh")):
+    today = (letter.at + _HOME).date()
+    for element in letter.every(hs("NgaySinh")):
         if element.text and date.fromisoformat(_text(element)) > today:
             yield element, {"element": "NgaySinh"}
 
@@ -629,22 +642,13 @@ def _without(element: etree._Element | None) -> dict[str, Any]:
     return {} if element is None else {"fix": {"do": "remove", "xpath": xpath_of(element)}}
 
 
-def _dossiers(letter: Letter) -> Iterator[etree._Element]:
+def _dossiers(letter: Letter) -> tuple[Fields, ...]:
     """The dossier that HS01 is, or that HS14 carries a copy of."""
-    if letter.thong_diep.loai == "HS01":
-        yield letter.payload
-    else:
-        yield from letter.payload.iterfind(hs("HoSo"))
+    return (letter.fields,) if letter.thong_diep.loai == "HS01" else letter.fields.items("HoSo")
 
 
-def _child(parent: etree._Element, name: str) -> etree._Element:
-    found = parent.find(hs(name))
-    return parent if found is None else found
-
-
-def _value(parent: etree._Element, name: str) -> str | None:
-    found = parent.find(hs(name))
-    return None if found is None or not (found.text or "").strip() else _text(found)
+def _value(structure: Fields, name: str) -> str | None:
+    return structure.code_or_none(name) or None
 
 
 def _text(element: etree._Element) -> str:
@@ -654,14 +658,15 @@ def _text(element: etree._Element) -> str:
 def _moment(element: etree._Element) -> datetime | None:
     """A date or moment as a moment, for comparing; a date is its first instant at home."""
     value = _text(element)
+    moment = instant(value)
+    if moment is not None:
+        return moment
     try:
-        if names.THOI_DIEM.fullmatch(value):
-            return datetime.fromisoformat(value).astimezone(UTC)
         day = date.fromisoformat(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=7)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - _HOME
 
 
 def _shown(moment: datetime) -> str:
-    return (moment + timedelta(hours=7)).strftime("%Y-%m-%dT%H:%M:%S") + "+07:00"
+    return (moment + _HOME).strftime("%Y-%m-%dT%H:%M:%S") + "+07:00"

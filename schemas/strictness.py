@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
 from gateway.core import written
 from gateway.core.severity import Severity, severity_of
+from schemas.names import STEM
 
 _NOTHING: Mapping[str, Severity] = MappingProxyType({})
 OPEN_FORMATS = (
@@ -50,7 +53,7 @@ class Settable(Protocol):
         """Whether they may not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RuleSettings:
     """How strict the rules are. Decoded from TOML like every other setting; the defaults are those of the rules."""
 
@@ -78,6 +81,21 @@ class RuleSettings:
         en="Procedure stems that are known; empty: those of the catalogues ThuTuc and DichVu on record, and all while there "
         "is no ThuTuc",
     )
+
+    @cached_property
+    def ahead(self) -> timedelta:
+        """How far ahead of the gateway's clock a moment may be that has come."""
+        return timedelta(seconds=self.window_future_s)
+
+    @cached_property
+    def behind(self) -> timedelta:
+        """How old a message may be when it arrives."""
+        return timedelta(days=self.window_past_days)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """The national procedures that are known, each once; empty: all are."""
+        return frozenset(code[:STEM] for code in self.procedures)
 
     def of(self, rule: Settable, loai: str, party: Mapping[str, Severity] = _NOTHING) -> Severity:
         """The severity of a rule for a type: what the sender's profile says, else these settings, else the rule's default."""

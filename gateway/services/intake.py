@@ -38,7 +38,18 @@ from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.service_rules import ServiceDesk, of_message
 from gateway.core.stored_files import FileRules, FileScan, StoredFile, UnscannedFiles, named_file
-from gateway.documents import Attested, Canonical, Document, Kind, cut_short, header_claims, locate, parse, xpath_of
+from gateway.documents import (
+    Attested,
+    Canonical,
+    Checked,
+    Document,
+    Kind,
+    cut_short,
+    header_claims,
+    locate,
+    parse,
+    xpath_of,
+)
 from gateway.store import Store, StoreError, Tx
 from schemas import qcvn120, versions, write
 from schemas.attachments import Attachment, named_files
@@ -236,21 +247,7 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         attested = verify(checked, gate.trust, gate.parties, at=envelope.received_at)
         known |= {"verdict": attested.verdict, "signed_bytes": attested.signed_bytes, "evidence": attested.evidence}
         yield
-        caller = gate.parties.get(envelope.caller.party)
-        plain, severity = (caller.plain_references, caller.rules) if caller is not None else (False, {})
-        stored = _stored(attested, gate)
-        letter = read_letter(attested, gate.catalog, plain_references=plain, severity=severity, stored=stored)
-        thong_diep = letter.thong_diep
-        services = _services(thong_diep, attested, caller, gate)
-        authorised = _authorised(thong_diep, attested, gate)
-        reports = signed_documents(letter, attested, gate)
-        known["verdict"] = {**attested.verdict, **_told(reports)}
-        documents = _document_problems(reports, attested, gate)
-        files = _file_problems(letter, attested, caller, gate)
-        problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *services, *documents, *files)
-        finding = Finding(thong_diep=thong_diep, problems=problems, authorised=authorised, **known)
-        if any(receiver.versions for receiver in authorised.receivers):
-            finding = with_older_versions(finding, attested, authorised.receivers, gate)
+        finding = _read(checked, attested, gate, known)
     except SignatureRefused as refused:  # the signature: the verdict is for the record, whoever is told what of it
         problems = refused.problems if _owns_signature(document, envelope, gate) else (Problem("SIG-001"),)
         finding = Finding(**{**known, "problems": problems, "verdict": refused.verdict})
@@ -263,6 +260,29 @@ def _stations(envelope: Envelope, gate: Gate) -> Generator[None, None, Finding]:
         finding = Finding(problems=(Problem("SYS-001", {"id": envelope.id}),), **known)
     yield
     return sealed(finding, gate)
+
+
+def _read(checked: Checked, attested: Attested, gate: Gate, known: dict[str, Any]) -> Finding:
+    """Station 5: the finding of what may be believed. ``known`` is told what the verdict says of documents, whatever follows.
+
+    The letter with its elements lives no longer than this: a tray holds many.
+    """
+    caller = gate.parties.get(attested.envelope.caller.party)
+    plain, severity = (caller.plain_references, caller.rules) if caller is not None else (False, {})
+    stored = _stored(attested, gate)
+    letter = read_letter(attested, gate.catalog, plain_references=plain, severity=severity, stored=stored)
+    thong_diep = letter.thong_diep
+    services = _services(thong_diep, attested, caller, gate)
+    authorised = _authorised(thong_diep, attested, gate)
+    reports = signed_documents(letter, attested, gate)
+    known["verdict"] = {**attested.verdict, **_told(reports)}
+    documents = _document_problems(reports, attested, gate)
+    files = _file_problems(letter, attested, caller, gate)
+    problems = (*checked.problems, *attested.doubts, *thong_diep.notes, *services, *documents, *files)
+    finding = Finding(thong_diep=thong_diep, problems=problems, authorised=authorised, **known)
+    if any(receiver.versions for receiver in authorised.receivers):
+        return with_older_versions(finding, attested, authorised.receivers, gate)
+    return finding
 
 
 def _stored(attested: Attested, gate: Gate) -> Mapping[str, StoredFile]:
@@ -543,7 +563,9 @@ def _authorised(thong_diep: ThongDiep, attested: Attested, gate: Gate) -> access
     """Sender and receivers."""
     caller, parties = attested.envelope.caller, gate.parties
     try:
-        return access.Authorised(parties, *access.authorise(thong_diep, caller, parties, gate.rights(thong_diep)))
+        return access.Authorised(
+            parties, *access.authorise(thong_diep, caller, parties, gate.catalog.rights(attested.kind))
+        )
     except Stopped as stop:
         raise Stopped(*located(attested.root, attested.body, stop.problems)) from stop
 
