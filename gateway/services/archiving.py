@@ -11,6 +11,7 @@ the last month in which a message names it. The records say of each in which arc
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -377,7 +378,7 @@ def _files_written(
             Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
         ) from error
     try:
-        for file, line in _of_month(keeper, name):
+        for file, line in itertools.chain(_of_month(keeper, name), _left_behind(keeper, name)):
             if not writer.add(file, folder, line):
                 raise _broken(name, f"file {file.digest}")
         index = writer.index()
@@ -417,6 +418,22 @@ def _of_month(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile, by
             if file.scan is not FileScan.UNKNOWN:  # the scanner is still to look at it
                 yield file, line
         after = page[-1].received_at, page[-1].id
+
+
+def _left_behind(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile, bytes]]:
+    """Files of months before, which were archived before a message was accepted that names them, or the scanner could tell."""
+    since, _ = bounds_of(name)
+    after = ""
+    while True:
+        with keeper.store.read() as view:
+            found = view.files_left_behind(since, after, PAGE)
+            lines = [index_line(file, view.uses_of_file(file.digest)) for file in found]
+        if not found:
+            return
+        for file, line in zip(found, lines, strict=True):
+            if file.scan is not FileScan.UNKNOWN:
+                yield file, line
+        after = found[-1].digest
 
 
 def _files_signed(keeper: ArchiveKeeper, name: str, index: bytes, files: int, size: int, now: datetime) -> str:

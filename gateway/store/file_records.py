@@ -92,6 +92,17 @@ class FilesRead(PersonsRead):
         found = select(_f).where(_f.c.digest.in_(named), _f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, ~later)
         return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest))]
 
+    def files_left_behind(self, since: datetime, after: str, limit: int) -> list[StoredFile]:
+        """Files in their folder whose newest message came before that time, by digest, those behind this one.
+
+        An accepted message of theirs has come by then: it waited, or the scanner could not tell, when its month was archived.
+        """
+        accepted = and_(_m.c.state == Fate.ACCEPTED.value, _m.c.received_at < since)
+        named = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, accepted)
+        later = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, _m.c.received_at >= since)
+        found = select(_f).where(_f.c.digest > after, _f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, named, ~later)
+        return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest).limit(limit))]
+
     def uses_of_file(self, digest: str) -> list[tuple[str, str | None, bool]]:
         """The messages that name this file, the dossier of each, and whether the file came inside it."""
         found = select(_n.c.message, _m.c.ma_ho_so, _n.c.inline).join(_m, _m.c.id == _n.c.message)

@@ -741,6 +741,38 @@ def test_whatever_a_killed_process_left_half_done_is_put_right(own_door):
     assert own_door.get(f"/v1/files/{sha256(kept)}", "cong-dvc").body == kept
 
 
+def test_a_file_whose_message_waited_while_its_month_was_archived_goes_with_the_next_one(
+    own_door, sample_settings, tmp_path
+):
+    content = pdf(1000, 9)
+    code = mail.ma_ho_so()
+    assert own_door.send(mail.nop(code, files=[mail.named(content)]), "cong-dvc").status == 202
+    store, now = own_door.gate.store, own_door.app.door.clock()
+    store.archives = Archives(tmp_path / "luu")
+    keeper = archiving.ArchiveKeeper(
+        store=store,
+        archives=store.archives,
+        key=own_door.gate.key,
+        certificates=tuple(wiring.own_certificates(sample_settings)),
+        gateway="H19.900",
+    )
+    desk, month = own_door.app.door.files, archiving.month_of(now)
+    following = archiving.month_of(now + timedelta(days=32))
+    desk.folder.archives = tmp_path / "luu"
+    archiving.make_archive(keeper, month, now)
+    assert archiving.archive_files(keeper, desk.folder, month, now).files == 0
+    where = bring(own_door, content).headers["Location"]
+    with store.read() as view:
+        assert [one.state.value for one in view.messages(ma_ho_so=code)] == ["accepted"]
+    archiving.make_archive(keeper, following, now)
+    made = archiving.archive_files(keeper, desk.folder, following, now)
+    assert (made.files, on_disk(own_door)) == (1, [])
+    assert archiving.verify_file_archive(keeper, made) == []
+    assert own_door.get(where, "ubnd-xa-thu-nghiem").body == content
+    with store.read() as view:
+        assert view.file(sha256(content)).archive == following
+
+
 def test_an_archived_month_leaves_its_files_and_an_erased_dossier_takes_them_along(own_door, sample_settings, tmp_path):
     content, shared = pdf(1000, 1), pdf(1000, 2)
     for one in (content, shared):
