@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final
@@ -36,7 +37,6 @@ from signing.structure import (
     SIGNATURE_SPACES,
     Signature,
     SignedProperties,
-    instant_of,
 )
 from signing.uris import C14N_10, CANONICALISATIONS, DIGESTS, EXC_C14N, PHONG_BI, XML, ds, xades
 
@@ -219,11 +219,8 @@ def _numbered(own: str | None, names: list[bytes]) -> tuple[int, ...] | None:
     numbers: dict[bytes, int] = {}
     if own is not None:
         names = [own.encode(), *names]
-    for name in names:
-        if _ID.fullmatch(name) is None:
-            return None
-        numbers.setdefault(name, len(numbers))
-    return tuple(numbers[name] for name in names)
+    found = tuple([numbers.setdefault(name, len(numbers)) for name in names])
+    return found if all(map(_ID.fullmatch, numbers)) else None
 
 
 def _read(root: etree._Element, at: etree._Element, shape: _Shape, values: list[bytes]) -> Known | None:
@@ -240,8 +237,7 @@ def _read(root: etree._Element, at: etree._Element, shape: _Shape, values: list[
         return None
     properties = None
     if shape.time is not None and shape.properties_name is not None:
-        text = values[shape.time]
-        time = instant_of(text.decode()) if _TIME.fullmatch(text) else None
+        time = _instant(values[shape.time])
         if time is None:
             return None
         properties = SignedProperties(
@@ -507,6 +503,16 @@ def _base64(text: bytes) -> bytes:
         except binascii.Error:
             return b""
     return decoded if binascii.b2a_base64(decoded, newline=False) == text else b""
+
+
+def _instant(text: bytes) -> datetime | None:
+    """The time in UTC, as structure.instant_of() reads it; None where it is written as not everybody reads it alike."""
+    if _TIME.fullmatch(text) is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.decode()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -369,8 +370,11 @@ _BODY = f"{{{PHONG_BI}}}ThanPhan"
 
 def _sender_of(root: etree._Element) -> str | None:
     """NoiGui/MaDinhDanh, when there is exactly one."""
-    found = [named for sender in root.iterchildren(_SENDER) for named in sender.iterchildren(_IDENTIFIER)]
-    return "".join(found[0].itertext()).strip() if len(found) == 1 else None
+    found = [part for sender in root.iterchildren(_SENDER) for part in sender if part.tag == _IDENTIFIER]
+    if len(found) != 1:
+        return None
+    named = found[0]
+    return ("".join(named.itertext()) if len(named) else named.text or "").strip()
 
 
 def _letter(root: etree._Element) -> tuple[Any, ...]:
@@ -405,8 +409,13 @@ def _wrong_certificate_digest(signature: Signature) -> Iterable[Objection]:
     if signature.properties is None:
         return
     for algorithm, value in signature.properties.certificate_digests:
-        if hashlib.new(DIGESTS[algorithm], signature.certificate_der).digest() != value:
+        if _certificate_digest(algorithm, signature.certificate_der) != value:
             yield Objection("SIG-079", signature.properties.at, {}, v.SignatureFlaw.CONTRADICTION)
+
+
+@lru_cache(maxsize=1024)
+def _certificate_digest(algorithm: str, der: bytes) -> bytes:
+    return hashlib.new(DIGESTS[algorithm], der).digest()
 
 
 def _place(element: etree._Element) -> Location:
