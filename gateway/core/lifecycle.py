@@ -473,12 +473,13 @@ def _move(life: _Life, effect: Moves, at: datetime) -> Reading | None:
     if row is None:
         return None
     present = now.spans[-1]  # whoever is in a state has entered it
+    left = Span(trang_thai=state, since=present.since, until=at)
     returned = to == DA_XU_LY_XONG and effect.result_kind == TRA_LAI
     life.set(
         trang_thai=to,
         trang_thai_goc=effect.goc,
         before_pause=_memory(now.before_pause, state, row),
-        spans=(*now.spans[:-1], replace(present, until=at), Span(trang_thai=to, since=at)),
+        spans=(*now.spans[:-1], left, Span(trang_thai=to, since=at)),
         returned=returned,
         withdrawn=now.withdrawn or returned or (state, to) == (YEU_CAU_RUT, DUNG_XU_LY),
         supplements=now.supplements + (to == YEU_CAU_BO_SUNG),
@@ -509,6 +510,8 @@ def _memory(before: tuple[int, ...], state: int, row: Move) -> tuple[int, ...]:
 def _holds(guard: Guard, effect: Moves, at: datetime, now: Trace, rules: LifeRules) -> bool:
     """Whether a guard holds. Privilege is a matter of who speaks, not of history: access checks it at the counter."""
     match guard:
+        case Guard.NONE | Guard.PRIVILEGED:  # of most moves
+            return True
         case Guard.REMEMBERED:
             wanted = effect.to if effect.to is not None else now.before_pause[-1]
             return bool(now.before_pause) and now.before_pause[-1] == wanted
@@ -520,8 +523,6 @@ def _holds(guard: Guard, effect: Moves, at: datetime, now: Trace, rules: LifeRul
             return now.han_bo_sung is not None and at > now.han_bo_sung
         case Guard.RETURNED:
             return effect.result_kind == TRA_LAI
-        case Guard.NONE | Guard.PRIVILEGED:
-            return True
 
 
 def _extend(life: _Life, effect: Moves, before: Span, at: datetime) -> None:
