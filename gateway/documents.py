@@ -261,7 +261,9 @@ class _TreeReader:
             b"!" in body
             or body.rfind(b"?") > declared
             or _more(body, b"=", self._attributes)
-            or any(name in body for name in _REFUSED_ATTRIBUTES)
+            or b":type" in body  # these have prefixes, and a name can be escaped nowhere
+            or b":base" in body
+            or b":id" in body
         )
 
 
@@ -275,7 +277,6 @@ def _more(body: bytes, sign: bytes, most: int) -> bool:
     return True
 
 
-_REFUSED_ATTRIBUTES = (b":type", b":base", b":id")  # names can be escaped nowhere, and these have prefixes
 _desk = threading.local()
 _READERS = 8  # a thread; a node has three kinds of limits: for documents, for SOAP envelopes, for what is on record
 

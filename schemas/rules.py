@@ -164,12 +164,8 @@ def dossier_codes_have_real_dates(letter: Letter) -> Iterator[Broken]:
     outer, codes = letter.header.found("MaHoSo"), letter.every(hs("MaHoSo"), hs("MaHoSoGoc"))
     for element in codes if outer is None else [outer, *codes]:
         digits = (element.text or "").strip().split("-")
-        if len(digits) == 3 and not _real_date(digits[1]):
+        if len(digits) == 3 and _date(digits[1]) is None:
             yield element, {"element": local(element.tag), "value": (element.text or "").strip(), "date": digits[1]}
-
-
-def _real_date(digits: str) -> bool:
-    return _date(digits) is not None
 
 
 def _date(digits: str) -> date | None:
