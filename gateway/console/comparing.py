@@ -50,7 +50,7 @@ _DAYS: Final = timedelta(days=7)
 
 
 @dataclass(slots=True)
-class _Noted:
+class _Uncompared:
     """Rows and answers that could not be compared: the first ones, and how many there were."""
 
     first: list[Problem] = field(default_factory=list)
@@ -140,7 +140,7 @@ def by_file(call: DeskCall) -> Answer:
         if one is None:
             raise Stopped(Problem("SYS-170", {"field": name, "like": "CSV, XLSX" if name == "tep" else "TOML"}))
     file, columns = (one for one in given if one is not None)
-    bad = _Noted()
+    bad = _Uncompared()
     with alone(call.store, party.id, call.room.clock) as hold, SideBook() as book:
         try:
             export = PartyExport(file.path, read_column_map(columns.path), party, unpacked_bytes=UNPACKED_BYTES)
@@ -174,7 +174,7 @@ def by_asking(call: DeskCall) -> Answer:
     Raises Stopped: SYS-042, SYS-170, SYS-175 (too many for a page), REC-022 (it cannot be asked).
     """
     party, period = _asked(call)
-    bad = _Noted()
+    bad = _Uncompared()
     with alone(call.store, party.id, call.room.clock) as hold, SideBook() as book:
         if not is_told(party):
             compared = _by_letter(call, party, period, book, bad)
@@ -222,7 +222,7 @@ def _title(call: DeskCall, party: Party) -> str:
 # What came of it
 
 
-def _shown(call: DeskCall, party: Party, compared: Compared, book: SideBook, bad: _Noted) -> Answer:
+def _shown(call: DeskCall, party: Party, compared: Compared, book: SideBook, bad: _Uncompared) -> Answer:
     """Counts first, then the dossiers of each kind, then the plan to mend them."""
     found = list(islice(disagreements(call.store, call.parties, party, book), MENDED))
     parts: list[Part] = [Lines(lines=_counts(call, compared))]

@@ -41,6 +41,7 @@ def letter(loai: str, goc: str, hours: float, thu_tu: int | None = None, **value
     content = bundled().reader(bundled().kind_of(root)).read(Fields(payload, [], names.HO_SO))
     return SimpleNamespace(
         content=content,
+        effects=content.effects,
         thoi_diem_tao=at,
         ma_thong_diep=root.findtext(names.pb("MaThongDiep")),
         loai=loai,
