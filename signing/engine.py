@@ -11,10 +11,9 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from lxml import etree
@@ -37,8 +36,7 @@ _UNKNOWN_TO_SCHEMA = (
 _local = threading.local()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
+class Proven(NamedTuple):
     """What a signature was proven to cover."""
 
     envelope: bytes  # canonical; the Signature is not in it

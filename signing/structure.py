@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -84,9 +84,11 @@ class SignedClaim:
     signing_time_at: etree._Element
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """One signature whose shape is on the list. Everything in it is still a claim."""
+class Signature(NamedTuple):
+    """One signature whose shape is on the list. Everything in it is still a claim.
+
+    Made for every message: a tuple of so many fields takes a quarter of the time of a frozen dataclass.
+    """
 
     at: etree._Element  # where it stands in the tree that arrived; for problems and time-stamps
     certificate_der: bytes
