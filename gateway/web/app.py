@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from gateway.core.allowances import Spent, day_of
 from gateway.core.model import PartyId
@@ -28,13 +29,14 @@ from gateway.web.connections import WatchedConnection, WatchedServer
 from gateway.web.descriptors import backlog, most_descriptors
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
-from gateway.web.exchange import Exchange
+from gateway.web.exchange import REQUEST_ID, Exchange
 from gateway.web.refusals import ARCHIVE_AWAY_S, Refusal, not_kept, refuse
 from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
 
 _PARTS = (rest, files, soap, dvcqg, docs, manual, kit, check_page, health)
+_TYPE_OPTIONS = istr("X-Content-Type-Options")
 _STRANGERS = frozenset(
     {"AUT-101", "AUT-102", "AUT-103", "AUT-107", "AUT-109", "SYS-142"}
 )  # nobody has proven who calls
@@ -169,13 +171,14 @@ class App:
         except Exception:
             log.exception("a fault of ours", extra={"correlation_id": exchange.correlation_id})
             response = exchange.refused(refuse("SYS-120", correlation_id=exchange.correlation_id, close=True))
-        response.headers["X-Request-Id"] = exchange.correlation_id
-        response.headers["Server"] = "lienthong"
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        headers = response.headers
+        headers[REQUEST_ID] = exchange.correlation_id
+        headers[hdrs.SERVER] = "lienthong"
+        headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        headers[_TYPE_OPTIONS] = "nosniff"
         limits = self.door.settings.door
         if limits.deprecated:  # an end is told only after that
-            response.headers.update(ending_headers(exchange.path, limits.deprecated, limits.sunset))
+            headers.update(ending_headers(exchange.path, limits.deprecated, limits.sunset))
         if self.door.stopping.is_set():
             response.force_close()
         connection.ends()

@@ -70,7 +70,9 @@ class Doorkeeper:
     def identify(self, headers: Headers, peer: str, tls: ssl.SSLObject | None, parties: Parties) -> ProvenParty:
         """The caller. Raises Refusal: 401 for nobody, 403 for a locked party, 429 for a guesser."""
         by_header = self._by_authorization(headers, peer, parties)
-        by_certificate = self._by_certificate(headers, peer, tls, parties)
+        by_certificate = None
+        if tls is not None or self._door.client_certificate_header is not None:  # else nobody can have shown one
+            by_certificate = self._by_certificate(headers, peer, tls, parties)
         if by_header is None and by_certificate is None:
             raise refuse("AUT-101", headers=_CHALLENGE)
         if by_header is not None and by_certificate is not None and by_header.party.id != by_certificate.party.id:

@@ -36,7 +36,7 @@ JSON_TYPES = ("application/json",)
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _BARE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 # Names that are looked up for every request are made once (multidict folds a plain string each time).
-_REQUEST_ID = istr("X-Request-Id")
+REQUEST_ID = istr("X-Request-Id")
 _ONCE = (
     hdrs.HOST,
     hdrs.CONTENT_TYPE,
@@ -125,7 +125,7 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
-        claimed = headers.get(_REQUEST_ID, "")
+        claimed = headers.get(REQUEST_ID, "")
         # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.
         self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
 
@@ -320,7 +320,7 @@ class Exchange:
         self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
     ) -> web.Response:
         """A response of ours; the door adds what every answer carries."""
-        return web.Response(status=status, body=body, headers={**(headers or {}), "Content-Type": content_type})
+        return web.Response(status=status, body=body, headers={**(headers or {}), hdrs.CONTENT_TYPE: content_type})
 
     def kept(
         self, body: bytes, content_type: str, headers: Mapping[str, str], *, digest: str | None = None

@@ -7,15 +7,18 @@ import os
 from bisect import bisect_left
 from collections import Counter as Counted
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector  # type: ignore[no-untyped-call, unused-ignore]
 from prometheus_client.registry import Collector
+
+_T = TypeVar("_T")
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -102,7 +105,10 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._judging, self._recording = self._work.labels("judging"), self._work.labels("recording")
-        self._answered: deque[tuple[tuple[str, str, int], float]] = deque()  # not counted yet
+        # Not counted yet, and whether they will be at the loop's next turn.
+        self._answered: deque[tuple[tuple[str, str, int], float]] = deque()
+        self._fates: deque[tuple[str, str]] = deque()
+        self._called = False
         # Finding a counter by its labels costs as much as counting.
         self._request = lru_cache(512)(self._of_request)
         self._fate = lru_cache(64)(self._messages.labels)
@@ -114,17 +120,22 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, took_s: float) -> None:
         """One request was answered. To be called inside the running loop, at whose next turn this is counted."""
-        if not self._answered:
-            asyncio.get_running_loop().call_soon(self._count_answered)
         self._answered.append(((method, route, status), took_s))
+        self._soon()
+
+    def _soon(self) -> None:
+        if not self._called:
+            self._called = True
+            asyncio.get_running_loop().call_soon(self._count_answered)
 
     def _count_answered(self) -> None:
-        """Counts what was answered since the last time: requests of a kind that were answered together, in one go."""
+        """Counts what was answered since the last time: what is of a kind and was answered together, in one go."""
+        self._called = False
+        for fate, times in Counted(_taken(self._fates)).items():
+            self._fate(*fate).inc(times)
         kinds: dict[tuple[str, str, int], list[float]] = {}
-        with suppress(IndexError):
-            while True:
-                kind, took_s = self._answered.popleft()
-                kinds.setdefault(kind, []).append(took_s)
+        for kind, took_s in _taken(self._answered):
+            kinds.setdefault(kind, []).append(took_s)
         for (method, route, status), took in kinds.items():
             count, seconds = self._request(method, route, status)
             count.inc(len(took))
@@ -156,8 +167,9 @@ class Metrics:
         self._put_off.labels(party, allowance).inc()
 
     def message(self, fate: str, channel: str, codes: Iterable[str]) -> None:
-        """A message was answered."""
-        self._fate(fate, channel).inc()
+        """A message was answered. Counted as :meth:`request` is."""
+        self._fates.append((fate, channel))
+        self._soon()
         for code in codes:
             self._problems.labels(code).inc()
 
@@ -188,6 +200,13 @@ class Metrics:
         for read in more:
             registry = _with(registry, read)
         return generate_latest(registry)
+
+
+def _taken(waiting: deque[_T]) -> Iterator[_T]:
+    """What waits, taken away one by one; another thread may do so at the same time."""
+    with suppress(IndexError):
+        while True:
+            yield waiting.popleft()
 
 
 class _Read(Collector):

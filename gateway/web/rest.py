@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
+from multidict import istr
 
 from gateway.core.allowances import Spent
 from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId, PartyId
@@ -34,6 +35,7 @@ from gateway.web.tray import Full, NotRecorded
 from signing.heads import HEAD
 from signing.verdict import explain_verdict
 
+_MESSAGE_ID = istr("Lienthong-Message-Id")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OURS = re.compile(r"[0-9]{17}-[0-9a-f]{10}")
 
@@ -87,7 +89,7 @@ async def laid(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
 
 def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
     """An acknowledgement in the form the sender would like."""
-    headers = {"Lienthong-Message-Id": ack.message, "ETag": f'"{ack.digest}"', "Vary": "Accept"}
+    headers: dict[str, str] = {_MESSAGE_ID: ack.message, hdrs.ETAG: f'"{ack.digest}"', hdrs.VARY: "Accept"}
     if ack.fate is Fate.REJECTED:
         status = http_status_of([p for p in ack.problems if p.outcome is ProblemOutcome.FAILED] or ack.problems)
         return exchange.problem(
@@ -101,7 +103,7 @@ def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
             digest=ack.digest,
             receipt=ack.receipt,
         )
-    headers["Location"] = f"/v1/messages/{ack.ma_thong_diep or ack.message}"
+    headers[hdrs.LOCATION] = f"/v1/messages/{ack.ma_thong_diep or ack.message}"
     status = 202 if ack.fate is Fate.HELD else 200 if ack.repeated else 201
     if exchange.media is Media.XML and ack.receipt is not None:
         return exchange.response(status, ack.receipt, "application/xml", headers)
