@@ -422,6 +422,8 @@ def make(url: str, *, months: int, dossiers: int, held: int, running: int) -> Ye
     bring_up_to_date(store, lambda _: rules)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            line: Any = connection.connection.driver_connection
+            line.patience_s = None  # it says nothing for as long as it takes
             connection.exec_driver_sql("VACUUM ANALYZE")
     last = months - 1
     return Years(
