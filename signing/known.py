@@ -95,7 +95,7 @@ class _Form:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _SignaturePart:
     """An element of the Signature that is hashed by itself."""
 
     path: tuple[int, ...]  # to it from the Signature
@@ -132,8 +132,8 @@ class _Shape:
     fields: dict[str, Any]  # of Signature
     policy: bool  # of SignedProperties
     digest_uris: tuple[str, ...]  # of SignedProperties.certificate_digests
-    info: _Piece
-    parts: dict[str, _Piece]  # what the references cover inside the Signature: "properties" or "key"
+    info: _SignaturePart
+    parts: dict[str, _SignaturePart]  # what the references cover inside the Signature: "properties" or "key"
     envelope: _Form
     covered: tuple[
         tuple[str, Callable[[bytes], Any]], ...
@@ -443,13 +443,13 @@ def _part(
     form: _Form,
     slots: list[tuple[etree._Element, str | None]],
     values: list[bytes],
-) -> _Piece | None:
+) -> _SignaturePart | None:
     """How a part of the Signature is canonicalised; None where its slots are not those of the whole.
 
     An exclusive canonical form without a list of prefixes says nothing that the Signature's own does not: it is put together.
     """
     if form.algorithm != EXC_C14N or form.prefixes:
-        return _Piece(path, form, None)
+        return _SignaturePart(path, form, None)
     node = _down(at, path)
     inside = set(node.iter())
     within = [number for number, (element, _) in enumerate(slots) if element in inside]
@@ -460,7 +460,7 @@ def _part(
         return None
     pieces = [b""] * (2 * len(literals) - 1)
     pieces[::2] = literals
-    return _Piece(path, form, (tuple(pieces), run))
+    return _SignaturePart(path, form, (tuple(pieces), run))
 
 
 def _down(at: etree._Element, path: tuple[int, ...]) -> etree._Element:
