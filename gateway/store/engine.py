@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
+TURN_S: Final = 0.0005  # how soon a writer to a file that is being written to looks again, at the least and at the most
+LONGEST_TURN_S: Final = 0.05
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
 
@@ -116,10 +119,36 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         reading = connection.get_execution_options().get(_READING, False)
         cursor = connection.connection.cursor()
         cursor.execute("PRAGMA query_only=ON" if reading else "PRAGMA query_only=OFF")
-        cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if reading:
+            cursor.execute("BEGIN")
+        else:
+            _take_turn(cursor, busy_timeout_s)
         cursor.close()
 
     return engine
+
+
+def _take_turn(cursor: DBAPICursor, patience_s: float) -> None:
+    """Begin to write as soon as nobody else does. Raises what SQLite raises when that took too long.
+
+    Those who write take turns of some ten milliseconds. SQLite's own waiting looks again after up to a tenth of a second,
+    however long the other one has been done by then; here it is a tenth of what has been waited.
+    """
+    cursor.execute("PRAGMA busy_timeout=0")
+    began = time.monotonic()
+    try:
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - began
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or waited >= patience_s:
+                    raise
+                time.sleep(min(max(waited / 10, TURN_S), LONGEST_TURN_S))
+            else:
+                return
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={int(patience_s * 1000)}")
 
 
 def _identity(engine: Engine) -> tuple[int, int] | None:
