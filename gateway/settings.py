@@ -330,8 +330,8 @@ class DoorSettings:
     queue: int = setting(
         512,
         at_least=1,
-        vi="Số thông điệp chờ nhiều nhất, mỗi tiến trình; vượt mức, trục trả lời SYS-003.",
-        en="The most messages waiting, per worker; more are answered SYS-003.",
+        vi="Số thông điệp chờ nhiều nhất, mỗi tiến trình; vượt mức, bên có nhiều thông điệp chờ nhất nhận SYS-003.",
+        en="The most messages waiting, per worker; beyond it, whoever has most waiting is answered SYS-003.",
     )
     tray_documents: int = setting(
         64,

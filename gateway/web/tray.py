@@ -20,7 +20,7 @@ from functools import partial
 
 from gateway.core.allowances import Spending
 from gateway.core.ledger import enter
-from gateway.core.model import Acknowledgement, Envelope, Finding
+from gateway.core.model import Acknowledgement, Envelope, Finding, PartyId
 from gateway.core.problems import Problem
 from gateway.services import intake
 from gateway.services.intake import Gate
@@ -29,6 +29,7 @@ from gateway.store import Busy, NotAtHand, StoreError, Unavailable, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.refusals import not_kept, store_of
+from gateway.web.waiting import Waiting
 
 log = logging.getLogger("lienthong.web.tray")
 
@@ -86,7 +87,7 @@ class Tray:
         self._crashes = crashes or Crashes()
         self._spending = spending
         self._on_message = on_message
-        self._small: deque[tuple[Envelope, asyncio.Future[Acknowledgement]]] = deque()
+        self._small = Waiting()
         self._judged: deque[tuple[Finding, asyncio.Future[Acknowledgement]]] = deque()
         self._in_threads = 0
         self._judging: dict[asyncio.Future[Finding], float] = {}  # since when, monotonic
@@ -111,11 +112,13 @@ class Tray:
         return len(self._small) + len(self._judged) + self._in_threads
 
     async def lay(self, envelope: Envelope) -> Acknowledgement:
-        """The acknowledgement of a message, after its commit. Raises Full or NotRecorded."""
+        """The acknowledgement of a message, after its commit. Raises Full or NotRecorded.
+
+        Where the queue is full, the newest message of the party that has most waiting makes room for one that has less.
+        """
         self._on_message()
         self._refuse_in_doubt()
-        if self._closing or self.waiting >= self._door.queue:
-            raise Full
+        self._find_room(envelope.caller.party)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Acknowledgement] = loop.create_future()
         if len(envelope.body) > self._door.big_bytes or (
@@ -126,9 +129,20 @@ class Tray:
             self._judging[judging] = time.monotonic()
             judging.add_done_callback(lambda done: self._joined(done, answer))
         else:
-            self._small.append((envelope, answer))
+            self._small.add(envelope, answer)
             self._something.set()
         return await answer
+
+    def _find_room(self, party: PartyId) -> None:
+        """Raises Full where there is none for a message of this party."""
+        if self._closing:
+            raise Full
+        if self.waiting < self._door.queue:
+            return
+        other = self._small.give_way(party)
+        if other is None:
+            raise Full
+        _settle(other[1], Full())
 
     def longest_s(self) -> float:
         """How long the document has been judged that a thread has been at the longest."""
@@ -237,8 +251,7 @@ class Tray:
     ) -> None:
         """Judges what waits, at most so many, station by station; findings and answers are added to."""
         taken = []
-        for _ in range(min(most, len(self._small))):
-            envelope, answer = self._small.popleft()
+        for envelope, answer in self._small.take(most):
             if self._crashes.guilty(envelope.digest):
                 findings.append(_not_read_again(envelope))
                 answers.append(answer)

@@ -127,6 +127,34 @@ def test_beyond_the_queue_senders_are_asked_to_come_again(gate):
     assert later.fate is Fate.REJECTED
 
 
+def test_nobody_waits_behind_another_ones_flood(gate):
+    async def work(tray):
+        answered = []
+
+        async def lay(name, by):
+            await tray.lay(envelope(b"<a>%d</a>" % name, by))
+            answered.append(name)
+
+        flood = [lay(n, "cong-dvc") for n in range(40)]
+        await asyncio.gather(*flood, lay(100, "so-tu-phap"), lay(101, "so-tu-phap"))
+        return answered
+
+    answered = run(gate, work, tray_documents=8)
+    assert {100, 101} <= set(answered[:8])
+    assert [n for n in answered if n < 100] == list(range(40))  # and each party's in the order in which they came
+
+
+def test_where_the_queue_is_full_who_has_most_waiting_makes_room(gate):
+    async def work(tray):
+        senders = ["cong-dvc"] * 4 + ["so-tu-phap", "so-tu-phap", "so-tu-phap", "cong-dvc"]
+        laid = [asyncio.ensure_future(tray.lay(envelope(b"<a>%d</a>" % n, by))) for n, by in enumerate(senders)]
+        return await asyncio.gather(*laid, return_exceptions=True)
+
+    done = run(gate, work, queue=4)
+    # two of the flood give way, its newest first; then both have as many waiting, and nobody is pushed out for another
+    assert [n for n, answer in enumerate(done) if isinstance(answer, Full)] == [2, 3, 6, 7]
+
+
 def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
     async def live():
         tray = Tray(lambda: gate, DoorSettings(big_bytes=1000))
