@@ -630,7 +630,7 @@ def commit(
     ``also`` writes what must be kept together with it, or not at all.
     """
     assert gate.store is not None
-    with gate.store.begin() as tx:
+    with gate.store.begin(gate.store.packed(findings)) as tx:
         entered = _entered(tx, findings, gate, now, again=recheck, spending=spending)
         if also is not None:
             also(tx, entered.answers)
@@ -648,7 +648,7 @@ async def commit_apart(
     assert gate.store is not None
     if gate.store.statements_wait:
         return await apart(partial(commit, findings, gate, now, spending=spending))
-    transaction = gate.store.begin()
+    transaction = gate.store.begin(gate.store.packed(findings))
     tx = await apart(transaction.__enter__)
     try:
         entered = _entered(tx, findings, gate, now, again=False, spending=spending)

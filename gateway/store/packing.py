@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
@@ -29,6 +30,7 @@ _HELD: Final = 4096  # patterns that a process remembers, of some kilobytes each
 _MOST: Final = 2**26  # bytes that JSON values unpack to at most
 _PLAIN, _LIKE = b"\x00", b"\x01"  # how it was packed: without a pattern, or with the one whose number follows
 _NUMBER: Final = 8
+Ready = Mapping[tuple[str, bytes], bytes]  # (what it is like, content) -> as it is kept
 
 _p = tables.pattern
 _NEWEST = (
@@ -153,6 +155,11 @@ class Patterns:
             self.learn({key: Pattern(row.id, row.bytes)})
         return self._newest.get(key)
 
+    def packed(self, texts: Iterable[tuple[str, bytes]]) -> Ready:
+        """As they would be kept, those of the texts (key, content) whose pattern this process knows."""
+        found = ((key, content, self._newest.get(key)) for key, content in texts)
+        return {(key, content): pack(content, pattern) for key, content, pattern in found if pattern is not None}
+
     def learn(self, found: Mapping[str, Pattern]) -> None:
         """Remembers what is on record."""
         if len(self._newest) > _HELD:
@@ -195,16 +202,20 @@ class Patterns:
 class Packer:
     """Packs what one transaction writes. What it learns is on record with it, and remembered once it is committed."""
 
-    def __init__(self, connection: Connection, patterns: Patterns) -> None:
+    def __init__(self, connection: Connection, patterns: Patterns, ready: Ready = MappingProxyType({})) -> None:
+        """``ready``: what was packed before the transaction began."""
         self._connection = connection
         self._patterns = patterns
+        self._ready = ready
         self.learnt: dict[str, Pattern] = {}
         self._new: dict[int, dict[str, Any]] = {}
 
     def body(self, content: bytes, key: str | None = None, like: Callable[[], bytes | None] | None = None) -> bytes:
         """Bytes as they are kept; ``like`` gives the pattern of this key where there is none yet."""
-        pattern = None if key is None or len(content) < LEAST else self._pattern(key, like)
-        return pack(content, pattern)
+        if key is None or len(content) < LEAST:
+            return pack(content)
+        packed = self._ready.get((key, content))
+        return pack(content, self._pattern(key, like)) if packed is None else packed
 
     def facts(self, facts: Any, key: str, *, learn: bool) -> dict[str, Any]:
         """The columns ``facts`` and ``packed``."""

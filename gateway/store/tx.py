@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -44,11 +45,12 @@ from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.archives import ArchiveRecord, Archives
 from gateway.store.batch_book import BatchTx
+from gateway.store.beforehand import message_key, receipt_key
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.filing import FilesWrite
 from gateway.store.notice_book import NoticeTx
-from gateway.store.packing import LARGE, Packer, Pattern, Patterns, Unpacked, certificate_mark, markup
+from gateway.store.packing import Packer, Pattern, Patterns, Ready, Unpacked, markup
 from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.prepared_book import PreparedTx, hourly_row
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
@@ -123,11 +125,17 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
     def __init__(
-        self, connection: Connection, patterns: Patterns | None = None, archives: Archives | None = None
+        self,
+        connection: Connection,
+        patterns: Patterns | None = None,
+        archives: Archives | None = None,
+        ready: Ready = MappingProxyType({}),
     ) -> None:
-        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files."""
+        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files;
+        ``ready``: what was packed before.
+        """
         super().__init__(connection, patterns, archives)
-        self._packer = Packer(connection, self._patterns)
+        self._packer = Packer(connection, self._patterns, ready)
         self._lines: list[tuple[datetime, LogLine]] = []
         self._entries: list[InboxEntry] = []
         self._standing: dict[MessageId, _Standing] = {}
@@ -260,7 +268,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
                 bodies[digest] = self._body(content, len(content), entry, "gateway")
             if receipt is not None:
                 digest = self._receipts[envelope.id] = _sha256(receipt)
-                key = f"receipt {envelope.caller.party} {certificate_mark(receipt)}"
+                key = receipt_key(entry.finding, receipt)
                 quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
                 packed = self._packer.body(receipt, key, None if quotes else partial(bytes, receipt))
                 bodies[digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
@@ -268,11 +276,8 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def _body(self, content: bytes, total: int, entry: LedgerEntry, maker: str) -> dict[str, Any]:
         """A message, packed against others of its maker and kind; only from what was accepted is learnt what they are like."""
-        thong_diep, key, like = entry.finding.thong_diep, None, None
-        if thong_diep is not None and len(content) <= LARGE:
-            kind = f"{thong_diep.loai} {thong_diep.goc} {thong_diep.phien_ban}"
-            key = f"message {maker} {kind} {certificate_mark(content)}"
-            like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
+        key = message_key(entry.finding, content, maker)
+        like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
         return {"bytes": self._packer.body(content, key, like), "kept": len(content), "total": total}
 
     def _put(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
