@@ -741,21 +741,25 @@ def test_whatever_a_killed_process_left_half_done_is_put_right(own_door):
     assert own_door.get(f"/v1/files/{sha256(kept)}", "cong-dvc").body == kept
 
 
+def keeper_of(door, settings, folder):
+    """Whoever archives the months of this door's records into a folder."""
+    store = door.gate.store
+    store.archives = Archives(folder)
+    certificates = tuple(wiring.own_certificates(settings))
+    key = door.gate.key
+    return archiving.ArchiveKeeper(
+        store=store, archives=store.archives, key=key, certificates=certificates, gateway="H19.900"
+    )
+
+
 def test_a_file_whose_message_waited_while_its_month_was_archived_goes_with_the_next_one(
     own_door, sample_settings, tmp_path
 ):
     content = pdf(1000, 9)
     code = mail.ma_ho_so()
     assert own_door.send(mail.nop(code, files=[mail.named(content)]), "cong-dvc").status == 202
-    store, now = own_door.gate.store, own_door.app.door.clock()
-    store.archives = Archives(tmp_path / "luu")
-    keeper = archiving.ArchiveKeeper(
-        store=store,
-        archives=store.archives,
-        key=own_door.gate.key,
-        certificates=tuple(wiring.own_certificates(sample_settings)),
-        gateway="H19.900",
-    )
+    keeper = keeper_of(own_door, sample_settings, tmp_path / "luu")
+    store, now = keeper.store, own_door.app.door.clock()
     desk, month = own_door.app.door.files, archiving.month_of(now)
     following = archiving.month_of(now + timedelta(days=32))
     desk.folder.archives = tmp_path / "luu"
@@ -781,15 +785,8 @@ def test_an_archived_month_leaves_its_files_and_an_erased_dossier_takes_them_alo
     own_door.send(mail.nop(code, files=[mail.named(content), mail.named(shared, "chung")]), "cong-dvc")
     own_door.send(mail.nop(files=[mail.named(shared)]), "cong-dvc")
     own_door.get("/v1/inbox?after=2", "ubnd-xa-thu-nghiem")  # has read both
-    store, now = own_door.gate.store, own_door.app.door.clock()
-    store.archives = Archives(tmp_path / "luu")
-    keeper = archiving.ArchiveKeeper(
-        store=store,
-        archives=store.archives,
-        key=own_door.gate.key,
-        certificates=tuple(wiring.own_certificates(sample_settings)),
-        gateway="H19.900",
-    )
+    keeper = keeper_of(own_door, sample_settings, tmp_path / "luu")
+    store, now = keeper.store, own_door.app.door.clock()
     desk, month = own_door.app.door.files, archiving.month_of(now)
     desk.folder.archives = tmp_path / "luu"
     archiving.make_archive(keeper, month, now)
