@@ -30,7 +30,7 @@ _HELD: Final = 4096  # patterns that a process remembers, of some kilobytes each
 _MOST: Final = 2**26  # bytes that JSON values unpack to at most
 _PLAIN, _LIKE = b"\x00", b"\x01"  # how it was packed: without a pattern, or with the one whose number follows
 _NUMBER: Final = 8
-Ready = Mapping[tuple[str, bytes], bytes]  # (what it is like, content) -> as it is kept
+Packed = Mapping[tuple[str, bytes], bytes]  # (what it is like, content) -> as it is kept
 
 _p = tables.pattern
 _NEWEST = (
@@ -155,7 +155,7 @@ class Patterns:
             self.learn({key: Pattern(row.id, row.bytes)})
         return self._newest.get(key)
 
-    def packed(self, texts: Iterable[tuple[str, bytes]]) -> Ready:
+    def packed(self, texts: Iterable[tuple[str, bytes]]) -> Packed:
         """As they would be kept, those of the texts (key, content) whose pattern this process knows."""
         found = ((key, content, self._newest.get(key)) for key, content in texts)
         return {(key, content): pack(content, pattern) for key, content, pattern in found if pattern is not None}
@@ -202,11 +202,11 @@ class Patterns:
 class Packer:
     """Packs what one transaction writes. What it learns is on record with it, and remembered once it is committed."""
 
-    def __init__(self, connection: Connection, patterns: Patterns, ready: Ready = MappingProxyType({})) -> None:
-        """``ready``: what was packed before the transaction began."""
+    def __init__(self, connection: Connection, patterns: Patterns, packed: Packed = MappingProxyType({})) -> None:
+        """``packed``: what was packed before the transaction began."""
         self._connection = connection
         self._patterns = patterns
-        self._ready = ready
+        self._packed = packed
         self.learnt: dict[str, Pattern] = {}
         self._new: dict[int, dict[str, Any]] = {}
 
@@ -214,7 +214,7 @@ class Packer:
         """Bytes as they are kept; ``like`` gives the pattern of this key where there is none yet."""
         if key is None or len(content) < LEAST:
             return pack(content)
-        packed = self._ready.get((key, content))
+        packed = self._packed.get((key, content))
         return pack(content, self._pattern(key, like)) if packed is None else packed
 
     def facts(self, facts: Any, key: str, *, learn: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gateway.store.archives import Archives
 from gateway.store.engine import Traces, clear_traces, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
-from gateway.store.packing import Patterns, Ready
+from gateway.store.packing import Packed, Patterns
 from gateway.store.schema import demand
 from gateway.store.view import LOG, View
 
@@ -42,10 +42,10 @@ class Store:
         demand(engine)
 
     @contextmanager
-    def begin(self, ready: Ready = MappingProxyType({})) -> Iterator[Tx]:
+    def begin(self, packed: Packed = MappingProxyType({})) -> Iterator[Tx]:
         """A transaction to write in: committed as a whole at the end, or undone as a whole when anything is raised.
 
-        ``ready``: of packed(), what will be written here. Others wait from here on until the end.
+        ``packed``: by packed(), of what will be written here. Others wait from here on until the end.
 
         Raises StoreError and its kinds. What the block itself raises flies on unchanged, except for texts and numbers that
         no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
@@ -56,12 +56,12 @@ class Store:
         with translated(), self.engine.begin() as connection:
             if self.waited is not None:
                 self.waited("write", time.perf_counter() - asked)
-            tx = Tx(connection, self._patterns, self.archives, ready)
+            tx = Tx(connection, self._patterns, self.archives, packed)
             yield tx
             tx.close()
         self._patterns.learn(tx.learnt)
 
-    def packed(self, findings: Iterable[Finding]) -> Ready:
+    def packed(self, findings: Iterable[Finding]) -> Packed:
         """What will be kept of these findings, packed while nobody waits, as far as that is known before they are entered."""
         from gateway.store.beforehand import texts_of  # noqa: PLC0415 - as above
 

@@ -50,7 +50,7 @@ from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.filing import FilesWrite
 from gateway.store.notice_book import NoticeTx
-from gateway.store.packing import Packer, Pattern, Patterns, Ready, Unpacked, markup
+from gateway.store.packing import Packed, Packer, Pattern, Patterns, Unpacked, markup
 from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.prepared_book import PreparedTx, hourly_row
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
@@ -129,13 +129,13 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         connection: Connection,
         patterns: Patterns | None = None,
         archives: Archives | None = None,
-        ready: Ready = MappingProxyType({}),
+        packed: Packed = MappingProxyType({}),
     ) -> None:
         """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files;
-        ``ready``: what was packed before.
+        ``packed``: what was packed before.
         """
         super().__init__(connection, patterns, archives)
-        self._packer = Packer(connection, self._patterns, ready)
+        self._packer = Packer(connection, self._patterns, packed)
         self._lines: list[tuple[datetime, LogLine]] = []
         self._entries: list[InboxEntry] = []
         self._standing: dict[MessageId, _Standing] = {}

@@ -104,8 +104,8 @@ def test_what_is_packed_before_its_turn_is_kept_as_it_would_be_within(store, des
     def filed(number, word):
         return desk.filing(f"{code}{number}", body=letter(word), receipt=letter(f"nhận {word}"), verdict=VERDICT)
 
-    def entered(finding, ready):
-        with store.begin(ready) as tx:
+    def entered(finding, packed):
+        with store.begin(packed) as tx:
             ledger = tx.open([finding])
             enter(finding, ledger, desk.counter, desk.clock.now)
             tx.write(ledger)
