@@ -13,13 +13,16 @@ import argparse
 import hashlib
 import os
 import re
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain as chain_
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +33,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "pki")]
 
 import nodes  # noqa: E402
 from license import EVERYTHING  # noqa: E402
-from sqlalchemy import event, func, insert, select, text, update  # noqa: E402
+from sqlalchemy import event, func, select, text, update  # noqa: E402
 
 from gateway import wiring  # noqa: E402
 from gateway.console.menu import MENU, PAGES  # noqa: E402
@@ -68,11 +71,10 @@ from gateway.settings import load  # noqa: E402
 from gateway.store import Store, bring_up_to_date, open_engine, tables, upgrade  # noqa: E402
 from gateway.store.archives import Archives  # noqa: E402
 from gateway.store.compare import compare_with_log  # noqa: E402
-from gateway.store.engine import Bulk  # noqa: E402
-from gateway.store.packing import Packer, Patterns  # noqa: E402
+from gateway.store.packing import LEAST, Pattern, Patterns, pack  # noqa: E402
 from gateway.store.persons import DeskSession  # noqa: E402
-from gateway.store.seals import row_seal  # noqa: E402
-from gateway.store.types import Json, UtcDateTime, decode_json, encode_json  # noqa: E402
+from gateway.store.seals import row_seal, sealed_text  # noqa: E402
+from gateway.store.types import encode_json  # noqa: E402
 from gateway.store.view import LOG, MILESTONES, feed  # noqa: E402
 from signing.heads import Heads  # noqa: E402
 
@@ -239,141 +241,280 @@ _COPIED = (
     tables.message, tables.verdict, tables.claim, tables.dossier, tables.change, tables.delivery, tables.attempt,
     tables.inbox, tables.milestone,
 )  # fmt: skip
-_PUT = {
-    table.name: Bulk(lambda insert, table=table: insert(table), table.columns.keys())
-    for table in (*_COPIED, tables.body, tables.log)
-}
-Row = dict[str, Any]
+_SEALED = ("message", "verdict", "change", "dossier", "delivery", "attempt", "inbox")
+Values = Sequence[Any]  # of one column, row by row
+_MONTH = f"{FIRST:%Y-%m}"  # every moment of the month that is copied begins so
+_END = "\x1e"  # stands in no text
+#: What is another one in every month: digests and seals, and whole numbers that were put between these signs.
+_MARK = re.compile(r'([0-9a-f]{64}|"@[pn][0-9]+@")')
+
+
+class SqliteHand:
+    """Puts rows into a file that nobody mourns: without a journal, without syncing, with indexes made when all are there."""
+
+    def __init__(self, store: Store) -> None:
+        store.dispose()  # the journal goes with the last connection
+        self._line = sqlite3.connect(str(store.engine.url.database), isolation_level=None)
+        self._line.execute("PRAGMA synchronous=OFF")
+        if self._line.execute("PRAGMA journal_mode=OFF").fetchone() != ("off",):
+            raise SystemExit("somebody else has the file open")
+        self._line.execute(
+            "PRAGMA cache_size=-2000000"
+        )  # digests come in any order, and their index is in use all along
+        self._line.execute("BEGIN")
+        self._schema = self._line.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+        self._indexes = [row for row in self._schema if row[0] == "index" and row[2] is not None]
+        for _, name, _ in self._indexes:
+            self._line.execute(f'DROP INDEX "{name}"')
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What stands there, as it is kept."""
+        return self._line.execute(sql).fetchall()
+
+    def put(self, table: str, columns: Mapping[str, Values]) -> None:
+        """Rows, given by column."""
+        places = ", ".join("?" * len(columns))
+        self._line.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", zip(*columns.values(), strict=True)
+        )
+
+    def month_done(self) -> None:
+        """Nothing: it is one transaction."""
+
+    def done(self) -> None:
+        """Makes the indexes as they were."""
+        for _, _, sql in self._indexes:
+            self._line.execute(sql)
+        now = self._line.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+        if sorted(now, key=str) != sorted(self._schema, key=str):
+            raise SystemExit("the schema is not as it was")
+        self._line.execute("COMMIT")
+        self._line.close()
+
+
+class PostgresHand:
+    """Puts rows in by COPY, with indexes made when all are there."""
+
+    def __init__(self, store: Store) -> None:
+        self._lent = store.engine.raw_connection()
+        line: Any = self._lent.driver_connection
+        line.patience_s = None  # the server says nothing while it makes an index
+        self._cursor = line.cursor()
+        self._indexes = self._others()
+        for name, _ in self._indexes:
+            self._cursor.execute(f'DROP INDEX "{name}"')
+
+    def _others(self) -> list[tuple[str, str]]:
+        """Indexes over all rows that no constraint needs. The others are small, and PostgreSQL does not spell them twice alike."""
+        return self.rows(
+            "SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+            " WHERE relnamespace = 'public'::regnamespace AND indpred IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid) ORDER BY relname"
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What stands there, as the driver gives it."""
+        return list(self._cursor.execute(sql).fetchall())
+
+    def put(self, table: str, columns: Mapping[str, Values]) -> None:
+        """Rows, given by column."""
+        with self._cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in zip(*columns.values(), strict=True):
+                copy.write_row(row)
+
+    def month_done(self) -> None:
+        """Lets the server finish it."""
+        self._lent.commit()
+
+    def done(self) -> None:
+        """Makes the indexes as they were."""
+        for _, sql in self._indexes:
+            self._cursor.execute(sql)
+        if self._others() != self._indexes:
+            raise SystemExit("the indexes are not as they were")
+        self._lent.commit()
+        self._cursor.close()
+        self._lent.invalidate()  # it has more patience than others
+
+
+@dataclass
+class Month:
+    """One that is being written: what stands in it for what stands in the first one."""
+
+    number: int
+    marks: dict[str, str] = field(default_factory=dict)  # digests, seals, places and numbers
+
+    def __post_init__(self) -> None:
+        self.token = f"k{self.number:04}-"
+        self.year, self.moon = FIRST.year + self.number // 12, self.number % 12 + 1
+        self.name = f"{self.year}-{self.moon:02}"
+
+    def words(self, value: str) -> str:
+        """Names and moments."""
+        return value.replace(TOKEN, self.token).replace(_MONTH, self.name)
+
+    def time(self, value: datetime) -> datetime:
+        """A moment."""
+        return value.replace(year=self.year, month=self.moon)
+
+
+class Texts:
+    """Many texts of the first month in one, so that one pass makes all of another month's."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        whole = _END.join(texts)
+        other = re.search(rf"(?<![0-9]){FIRST.year}-(?!{FIRST:%m})[01][0-9]-", whole)  # a moment of another month
+        if other is not None or whole.count(_END) != max(len(texts) - 1, 0):
+            raise SystemExit("not a month that can be copied")
+        self._pieces = _MARK.split(whole)
+        self.marks = self._pieces[1::2]
+        self.same = not self.marks and TOKEN not in whole and _MONTH not in whole
+        self._none = not texts
+
+    def of(self, month: Month) -> list[str]:
+        """The texts of this month."""
+        if self._none:
+            return []
+        pieces = self._pieces.copy()
+        pieces[1::2] = [month.marks.get(mark, mark) for mark in self.marks]
+        return month.words("".join(pieces)).split(_END)
+
+
+def _values(kept: Values, step: int) -> Callable[[Month], Values]:
+    """A column of the first month as what gives it for another one. ``step``: what a month adds to a number that counts on."""
+    some = [value for value in kept if value is not None]
+    if step:
+        return lambda month: [value + month.number * step for value in kept]
+    if some and isinstance(some[0], datetime):
+        if any((one.year, one.month) != (FIRST.year, FIRST.month) for one in some):
+            raise SystemExit("not a month that can be copied")
+        return lambda month: [value and month.time(value) for value in kept]
+    if not some or not isinstance(some[0], str) or (texts := Texts(some)).same:
+        return lambda _: kept
+    if len(some) == len(kept):
+        return texts.of
+
+    def with_holes(month: Month) -> Values:
+        found = iter(texts.of(month))
+        return [None if value is None else next(found) for value in kept]
+
+    return with_holes
+
+
+class Table:
+    """The rows of a table in the first month."""
+
+    def __init__(
+        self, hand: SqliteHand | PostgresHand, table: Any, steps: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self.name = table.name
+        order = ", ".join(column.name for column in table.primary_key) if table is not tables.body else ""
+        names = [column.name for column in table.columns]
+        rows = hand.rows(f"SELECT {', '.join(names)} FROM {table.name}" + (order and f" ORDER BY {order}"))
+        kept = zip(*rows, strict=True) if rows else ([] for _ in names)
+        self._columns = {name: _values(values, steps.get(name, 0)) for name, values in zip(names, kept, strict=True)}
+
+    def of(self, month: Month) -> dict[str, Values]:
+        """The columns of this month's rows."""
+        return {name: values(month) for name, values in self._columns.items()}
 
 
 class Copier:
-    """Writes further months that are like the first one."""
+    """Writes further months that are like the first one.
+
+    What a month is made of lies ready as text with gaps, column by column; hashing and packing alone are done for each row.
+    """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
         with store.engine.begin() as connection:
-            self.rows = {t.name: [dict(r._mapping) for r in connection.execute(select(t))] for t in _COPIED}  # noqa: SLF001
             patterns = Patterns()
             bodies = connection.execute(select(tables.body)).all()
-            self.bodies = {b.digest: patterns.body(connection, b.bytes, b.kept) for b in bodies}
-            lines = patterns.whole(connection, connection.execute(select(tables.log).order_by(tables.log.c.number)))
-            self.lines = [dict(line._mapping) | {"facts": encode_json(line.facts).decode()} for line in lines]  # noqa: SLF001
-        self.seqs = max(row["seq"] for row in self.rows["delivery"])
-        self.places = max(row["position"] for row in self.rows["inbox"])
-        self.newest = {row["ma_ho_so"]: row["number"] for row in self.rows["change"]}
-        self.texts = {t.name: [c.name for c in t.c if c.type.python_type is str and not isinstance(c.type, Json)]
-                      for t in _COPIED}  # fmt: skip
-        self.times = {t.name: [c.name for c in t.c if isinstance(c.type, UtcDateTime)] for t in _COPIED}
-        self.jsons = {t.name: [c.name for c in t.c if isinstance(c.type, Json)] for t in _COPIED}
+            contents = [(patterns.body(connection, one.bytes, one.kept) or b"").decode() for one in bodies]
+            self._digests, self._bodies = [one.digest for one in bodies], Texts(contents)
+            self._seals: list[tuple[list[str], Texts]] = []
+            for name in _SEALED:
+                asked = connection.execute(select(tables.metadata.tables[name]))
+                listed = patterns.whole(connection, asked) if name == "verdict" else asked
+                rows = [dict(row._mapping) for row in listed]  # noqa: SLF001 - by column
+                seals = [row_seal(name, row) for row in rows]
+                for row in rows if name == "inbox" else ():
+                    row["position"] = f"@p{row['position']}@"
+                self._seals.append((seals, Texts([sealed_text(name, row).decode() for row in rows])))
+            self._lines(connection, patterns)
+            k = tables.counter.c
+            self._number, self._head = connection.execute(select(k.value, k.hash).where(k.name == LOG)).one()
+            self._seqs = connection.execute(select(func.max(tables.delivery.c.seq))).scalar_one()
+            self._places = connection.execute(select(func.max(tables.inbox.c.position))).scalar_one()
+        self.hand = SqliteHand(store) if store.engine.dialect.name == "sqlite" else PostgresHand(store)
+        steps = {"delivery": {"seq": self._seqs}, "inbox": {"position": self._places}}
+        self._tables = [Table(self.hand, one, steps.get(one.name, {})) for one in _COPIED]
+        self._body, self._log = Table(self.hand, tables.body), Table(self.hand, tables.log, {"number": self._number})
+        self._store, self._last = store, 0
+
+    def _lines(self, connection: Any, patterns: Patterns) -> None:
+        """What is hashed of each line of the log, what is kept of its facts, and what that is packed against."""
+        hashed, kept = [], []
+        self._patterns: list[Pattern | None] = []
+        self._packed: list[bool] = []
+        for line in patterns.whole(connection, connection.execute(select(tables.log).order_by(tables.log.c.number))):
+            facts = line.facts
+            for placed in facts.get("inbox", {}).values():
+                placed["position"] = f"@p{placed['position']}@"
+            entry = chain.LogEntry(
+                number=line.number, at=line.at, who=line.who, what=line.what, message=line.message, facts=facts
+            )
+            before, behind = chain.canonical_line(entry).decode().rsplit(f',"number":{line.number},"what":', 1)
+            hashed.append(f'{before},"number":"@n{line.number}@","what":{behind}')
+            kept.append(encode_json(facts).decode())
+            key = f"log {line.what} {facts.get('schemas', '')[:16]}"
+            self._packed.append(line.message is not None)
+            self._patterns.append(patterns.newest(connection, key))
+        self._hashed, self._kept = Texts(hashed), Texts(kept)
 
     def month(self, number: int) -> None:
         """The first month once more, as the one of this number after it."""
-        self.token, self.day = f"k{number:04}-", f"{FIRST.year + number // 12}-{number % 12 + 1:02}-"
-        self.year, self.moon = FIRST.year + number // 12, number % 12 + 1
-        self.digests, bodies = {}, []
-        for digest, content in self.bodies.items():
-            copy = content.replace(TOKEN.encode(), self.token.encode())
-            self.digests[digest] = hashlib.sha256(copy).hexdigest()
-            sizes = {"kept": len(copy), "total": len(copy), "erased_at": None, "archive": None}
-            bodies.append({"digest": self.digests[digest], "bytes": copy, **sizes})
-        made: dict[str, list[Row]] = {t.name: [self._row(t.name, row) for row in self.rows[t.name]] for t in _COPIED}
-        for row in made["delivery"]:
-            row["seq"] += number * self.seqs
-        for row in made["inbox"]:
-            row["position"] += number * self.places
-        with self.store.engine.begin() as connection:
-            _PUT["body"](connection, bodies)
-            for table in _COPIED:
-                _PUT[table.name](connection, made[table.name])
-            self._link(connection, made)
-            k = tables.counter.c
+        month = Month(number)
+        contents = [text_.encode() for text_ in self._bodies.of(month)]
+        digests = [hashlib.sha256(content).hexdigest() for content in contents]
+        month.marks = dict(zip(self._digests, digests, strict=True))
+        for sign, texts, step in (("p", self._kept, self._places), ("n", self._hashed, self._number)):
+            numbers = (mark for mark in texts.marks if mark.startswith(f'"@{sign}'))
+            month.marks |= {mark: str(int(mark[3:-2]) + number * step) for mark in numbers}
+        for seals, texts in self._seals:
+            fresh = [hashlib.sha256(text_.encode()).hexdigest() for text_ in texts.of(month)]
+            month.marks.update(zip(seals, fresh, strict=True))
+        sizes = [len(content) for content in contents]
+        self.hand.put("body", self._body.of(month) | {"bytes": contents, "kept": sizes, "total": sizes})
+        for table in self._tables:
+            self.hand.put(table.name, table.of(month))
+        self.hand.put("log", self._log.of(month) | self._linked(month))
+        self.hand.month_done()
+        self._last = number
+
+    def _linked(self, month: Month) -> dict[str, Values]:
+        """What the month's lines hold, at the end of the chain."""
+        hashes = []
+        for line in self._hashed.of(month):
+            self._head = hashlib.sha256(bytes.fromhex(self._head) + line.encode()).hexdigest()
+            hashes.append(self._head)
+        facts, packed = [], []
+        for text_, pattern, may in zip(self._kept.of(month), self._patterns, self._packed, strict=True):
+            content = text_.encode()
+            less = pack(content, pattern) if may and len(content) >= LEAST else content
+            facts.append(text_ if less is content else "{}")
+            packed.append(None if less is content else less)
+        return {"hash": hashes, "facts": facts, "packed": packed}
+
+    def done(self) -> None:
+        """The indexes, and the counters behind the last month."""
+        self.hand.done()
+        with self._store.engine.begin() as connection:
+            k, months = tables.counter.c, self._last + 1
             places = update(tables.counter).where(k.name.in_([feed(PORTAL), f"confirmed/{PORTAL}"]))
-            connection.execute(places.values(value=(number + 1) * self.places))
-
-    def _row(self, table: str, row: Row) -> Row:
-        new = dict(row)
-        for name in self.texts[table]:
-            if (value := row[name]) is not None:
-                new[name] = self.digests[value] if value in self.digests else self._words(value)
-        for name in self.times[table]:
-            if row[name] is not None:
-                new[name] = self._time(row[name])
-        for name in self.jsons[table]:
-            if row[name]:
-                new[name] = decode_json(self._words(encode_json(row[name]).decode()))
-        return new
-
-    def _words(self, value: str) -> str:
-        return value.replace(TOKEN, self.token).replace(f"{FIRST:%Y-%m-}", self.day)
-
-    def _time(self, value: datetime) -> datetime:
-        months = self.moon - 1 + (value.year - FIRST.year) * 12 + value.month - 1
-        return value.replace(year=self.year + months // 12, month=months % 12 + 1)
-
-    def _link(self, connection: Any, made: Mapping[str, Sequence[Row]]) -> None:
-        """The month's lines, each with the seals of its rows, at the end of the chain."""
-        seals = {name: {_key(name, row): row_seal(name, row) for row in made[name]}
-                 for name in ("message", "verdict", "change", "dossier", "delivery", "attempt", "inbox")}  # fmt: skip
-        places = {(row["message"], row["party"]): row["position"] for row in made["inbox"]}
-        number, head = connection.execute(
-            select(tables.counter.c.value, tables.counter.c.hash).where(tables.counter.c.name == LOG)
-        ).one()
-        packer, patterns, lines = Packer(connection, Patterns()), [], []
-        for line in self.lines:
-            number += 1
-            text_ = _DIGEST.sub(lambda m: self.digests.get(m[0], m[0]), self._words(line["facts"]))
-            facts = decode_json(text_)
-            message = None if line["message"] is None else self._words(line["message"])
-            self._seal(facts, message, seals, places)
-            at = self._time(line["at"])
-            entry = chain.LogEntry(
-                number=number, at=at, who=line["who"], what=line["what"], message=message, facts=facts
-            )
-            head = chain.link(head, entry)
-            kept = {"facts": facts, "packed": None}
-            if message is not None:
-                kept = packer.facts(facts, f"log {line['what']} {facts.get('schemas', '')[:16]}", learn=True)
-            lines.append({"number": number, "at": at, "who": line["who"], "what": line["what"], "message": message,
-                          "hash": head, **kept})  # fmt: skip
-        patterns = packer.new(lines[-1]["at"])
-        if patterns:
-            connection.execute(insert(tables.pattern), patterns)
-        _PUT["log"](connection, lines)
-        k = tables.counter.c
-        connection.execute(update(tables.counter).where(k.name == LOG).values(value=number, hash=head))
-        connection.execute(update(tables.counter).where(k.name == MILESTONES).values(value=number))
-
-    def _seal(self, facts: Row, message: str | None, seals: Mapping[str, Mapping[Any, str]], places: Row) -> None:
-        """What the line says of rows, said of the copies; of a dossier only its newest line is compared with the row."""
-        if "message" in facts:
-            facts["message"] = seals["message"][message]
-            facts["verdict"]["row"] = seals["verdict"][message, facts["verdict"]["number"]]
-        if "change" in facts:
-            event_ = facts["change"]["ma_ho_so"], facts["change"]["number"]
-            facts["change"]["row"] = seals["change"][event_]
-            if event_[1] == self.newest[event_[0].replace(self.token, TOKEN)]:
-                facts["dossier"]["row"] = seals["dossier"][event_[0]]
-        for name in facts.get("deliveries", ()):
-            facts["deliveries"][name] = seals["delivery"][name]
-        for party, placed in facts.get("inbox", {}).items():
-            placed.update(position=places[message, party], row=seals["inbox"][message, party])
-        if "attempt" in facts:
-            facts["attempt"]["row"] = seals["attempt"][facts["delivery"], facts["attempt"]["number"]]
-
-
-def _key(table: str, row: Row) -> Any:
-    match table:
-        case "verdict":
-            return row["message"], row["number"]
-        case "change":
-            return row["ma_ho_so"], row["number"]
-        case "attempt":
-            return row["delivery"], row["number"]
-        case "inbox":
-            return row["message"], row["party"]
-        case "dossier":
-            return row["ma_ho_so"]
-    return row["id"]
+            connection.execute(places.values(value=months * self._places))
+            lines = months * self._number
+            connection.execute(update(tables.counter).where(k.name == LOG).values(value=lines, hash=self._head))
+            connection.execute(update(tables.counter).where(k.name == MILESTONES).values(value=lines))
 
 
 @dataclass(frozen=True)
@@ -412,6 +553,7 @@ def make(url: str, *, months: int, dossiers: int, held: int, running: int) -> Ye
     copier = Copier(store)
     for number in range(1, months):
         copier.month(number)
+    copier.done()
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             most = connection.execute(select(func.max(tables.delivery.c.seq))).scalar_one()
@@ -623,9 +765,9 @@ def months_of(size: int, month: int, today: int) -> int:
     return max(1, round((size - today) / month))
 
 
-def urls(database: str | None, sizes: Iterable[int]) -> Iterator[tuple[int, str]]:
+def urls(database: str | None, sizes: Iterable[int], kept: str | None) -> Iterator[tuple[int, str]]:
     """A database for each size: files, or schemas that are emptied on the server named."""
-    with tempfile.TemporaryDirectory(prefix="lienthong-years-") as folder:
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="lienthong-years-") as folder:
         for size in sizes:
             if database is None:
                 yield size, f"sqlite:///{folder}/{size}.db"
@@ -648,7 +790,7 @@ def _size(store: Store) -> float:
     return Path(str(store.engine.url.database)).stat().st_size / 1e6
 
 
-def kept(years: Years, folder: Path, *, backup: bool) -> dict[str, str]:
+def kept(years: Years, folder: Path, *, backup: bool) -> Iterator[tuple[str, str]]:
     """What an archive of a month and a backup take, in CPU and on disk."""
     node = nodes.Node(folder=folder / "nut")
     node.prepare()
@@ -656,7 +798,6 @@ def kept(years: Years, folder: Path, *, backup: bool) -> dict[str, str]:
     key, store, now = wiring.load_key(settings), years.store, datetime.now(UTC)
     if key is None:
         raise SystemExit("no key")
-    told: dict[str, str] = {}
     store.archives = Archives(folder / "luu-tru")
     certificates = tuple(wiring.own_certificates(settings))
     keeper = ArchiveKeeper(
@@ -664,18 +805,16 @@ def kept(years: Years, folder: Path, *, backup: bool) -> dict[str, str]:
     )
     began = time.process_time()
     made = make_archive(keeper, month_of(FIRST), now)
-    told["an archive of the first month"] = (
-        f"{time.process_time() - began:.1f} s CPU, {made.bodies:,} bodies, {made.size / 1e6:.1f} MB"
-    )
+    took, size = time.process_time() - began, made.size / 1e6
+    yield "an archive of the first month", f"{took:.1f} s CPU, {made.bodies:,} bodies, {size:.1f} MB"
     if backup:
         began, path = time.process_time(), folder / "ban.zip"
         of = make_backup(store, path, key, gateway="H19.900", files={}, who="operator:years", now=now)
         took, size = time.process_time() - began, path.stat().st_size / 1e6
-        told["a backup"] = f"{took:.0f} s CPU, {of.rows:,} rows, {size:,.0f} MB"
+        yield "a backup", f"{took:.0f} s CPU, {of.rows:,} rows, {size:,.0f} MB"
         began = time.process_time()
         check_backup(read_backup(path, certificates))
-        told["a backup, read again"] = f"{time.process_time() - began:.0f} s CPU"
-    return told
+        yield "a backup, read again", f"{time.process_time() - began:.0f} s CPU"
 
 
 def cpu(ask: Callable[[], Any]) -> float:
@@ -688,24 +827,38 @@ def cpu(ask: Callable[[], Any]) -> float:
     return min(took[1:])
 
 
-def measure(url: str, years: Years, *, prove: bool, backup: bool) -> dict[str, str]:
-    """One column of the table."""
+def whole(store: Store, *, compare: bool) -> Iterator[tuple[str, str]]:
+    """Whether the log is what it was, from its first line on, and the tables what it tells."""
+    with store.read() as view:
+        lines = view.log_head().number
+    began = time.perf_counter()
+    if not prove_log(store, Heads(()), witnesses={}).whole:
+        raise SystemExit("the log is not whole")
+    yield "log verify, every line", f"whole, {lines:,} lines in {time.perf_counter() - began:,.0f} s"
+    if compare:
+        began = time.perf_counter()
+        if differ := compare_with_log(store).count:
+            raise SystemExit(f"{differ} rows are not what the log tells")
+        yield "log verify --store, every row", f"nothing differs, {time.perf_counter() - began:,.0f} s"
+
+
+def measure(url: str, years: Years, *, prove: bool, compare: bool, backup: bool) -> Iterator[tuple[str, str]]:
+    """One column of the table, cell by cell: of the largest store they take hours."""
     store = years.store
-    table = {"messages": f"{years.messages:,}", "on disk": f"{_size(store):,.0f} MB"}
+    yield from (("messages", f"{years.messages:,}"), ("on disk", f"{_size(store):,.0f} MB"))
     counter = Pages(store) if url.startswith("postgresql") else Steps(store)
     for name, ask in questions(years).items():
-        table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
+        yield name, f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
     with tempfile.TemporaryDirectory() as folder:
         for name, ask in pages(years, Path(folder)).items():
-            table[name] = f"{cpu(ask) * 1000:.0f} ms CPU; {counter.of(ask):,}"
-    table["opening the store"] = f"{_timed(lambda: Store(open_engine(url)).dispose()) * 1000:.1f} ms"
+            yield name, f"{cpu(ask) * 1000:.0f} ms CPU; {counter.of(ask):,}"
+    yield "opening the store", f"{_timed(lambda: Store(open_engine(url)).dispose()) * 1000:.1f} ms"
     for name, ask in acts(years).items():
-        table[name] = f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
+        yield name, f"{_timed(ask) * 1000:.1f} ms; {counter.of(ask):,}"
     if prove:
-        checked = chain.verify_chain(store.log_entries())
-        table["chain, tables"] = f"{checked.whole}, {compare_with_log(store).count} differ"
+        yield from whole(store, compare=compare)
     with tempfile.TemporaryDirectory() as folder:
-        return table | kept(years, Path(folder), backup=backup)
+        yield from kept(years, Path(folder), backup=backup)
 
 
 def main() -> None:
@@ -713,25 +866,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What years of messages cost those who ask today.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--database", help="a PostgreSQL database that may be emptied; default: SQLite files")
-    parser.add_argument("--prove", action="store_true", help="walk the whole chain and compare all tables, too")
+    parser.add_argument("--prove", action="store_true", help="walk the whole chain, too")
+    parser.add_argument(
+        "--compared", type=int, default=100_000, help="with --prove, compare all rows of stores no larger than this"
+    )
     parser.add_argument("--backups", type=int, default=100_000, help="back stores up that are no larger than this")
     parser.add_argument(
         "--dossiers", type=int, default=1100, help="of a month, with seven messages each and some refused"
     )
+    parser.add_argument("--keep", metavar="FOLDER", help="leave the SQLite files there")
     given = parser.parse_args()
     columns: list[dict[str, str]] = []
     held, running, dossiers = 200, 300, given.dossiers
     today = held * 6 + running * 2
-    for size, url in urls(given.database, given.sizes):
+    for size, url in urls(given.database, given.sizes, given.keep):
         began = time.perf_counter()
         months = months_of(size, dossiers * LIFE, today)
         years = make(url, months=months, dossiers=dossiers, held=held, running=running)
         made = {"made in": f"{time.perf_counter() - began:,.0f} s"}
-        columns.append(made | measure(url, years, prove=given.prove, backup=size <= given.backups))
-        years.store.dispose()
-        print(f"| {size:,} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-        for name, cell in columns[-1].items():  # as far as it has come: the largest takes hours
+        columns.append(made)
+        cells = measure(url, years, prove=given.prove, compare=size <= given.compared, backup=size <= given.backups)
+        for name, cell in chain_(made.items(), cells):  # as far as it has come
+            columns[-1][name] = cell
             print(f"|   {name}: {cell}", file=sys.stderr, flush=True)
+        years.store.dispose()
+        print(f"| {size:,} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     unit = Pages.unit if given.database else Steps.unit
     print(f"| (median time; {unit}) | " + " | ".join(f"{size:,}" for size in given.sizes) + " |")
     print("|---|" + "---|" * len(given.sizes))

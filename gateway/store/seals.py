@@ -53,12 +53,17 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def row_seal(table: str, row: Mapping[str, Any]) -> str:
     """The seal of a row of this table: SHA-256 over its sealed columns as they are kept, in order."""
+    return hashlib.sha256(sealed_text(table, row)).hexdigest()
+
+
+def sealed_text(table: str, row: Mapping[str, Any]) -> bytes:
+    """What the seal of a row of this table is the SHA-256 of."""
     columns, kept = _COLUMNS[table]
     values = [FORM, table, *columns(row)]
     for at, as_kept in kept:
         if values[at] is not None:
             values[at] = as_kept(values[at])
-    return hashlib.sha256(_encode(values)).hexdigest()
+    return _encode(values)
 
 
 def list_seal(table: str, listed: Iterable[Mapping[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from gateway.console import agencies, causes, journal, messages, morning
 from gateway.core import chain
-from gateway.store import Store, open_engine, view
+from gateway.store import Store, open_engine, upgrade, view
 from gateway.store.compare import compare_with_log
 
 BENCH = Path(__file__).parents[2] / "bench" / "years.py"
@@ -41,6 +41,13 @@ def small_bounds(monkeypatch):
             monkeypatch.setattr(module, name, 10)
 
 
+def schema(engine):
+    """Tables with their indexes and triggers, in the order in which SQLite looks at them."""
+    asked = "SELECT tbl_name, type, name, sql FROM sqlite_schema ORDER BY tbl_name, type, rowid"
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(asked).all()
+
+
 @pytest.mark.usefixtures("small_bounds")
 def test_what_is_asked_all_the_time_takes_as_many_steps_after_fourteen_months_as_after_three(years, tmp_path):
     """Steps of SQLite's machine, in hundreds: whatever reads what is old takes five times as many. The console's pages too."""
@@ -54,6 +61,13 @@ def test_what_is_asked_all_the_time_takes_as_many_steps_after_fourteen_months_as
             assert chain.verify_chain(made.store.log_entries()).whole
             found = compare_with_log(made.store)
             assert (found.differences, found.rows["message"]) == ([], made.messages)
+            fresh = open_engine(f"sqlite:///{tmp_path}/fresh.db")
+            upgrade(fresh)
+            assert schema(made.store.engine) == schema(fresh)
+            with made.store.engine.connect() as connection:
+                assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+                assert connection.exec_driver_sql("PRAGMA integrity_check").all() == [("ok",)]
+            fresh.dispose()
         made.store.dispose()
     grown = {
         name: (few, taken[14][name])
