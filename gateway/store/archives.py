@@ -25,7 +25,7 @@ from gateway.core import chain
 from gateway.store.errors import NotAtHand
 from gateway.store.file_archives import FileArchive, FileArchiveRecord
 from gateway.store.filefolder import FILES_SUFFIX
-from gateway.store.packing import unpacked
+from gateway.store.packing import pattern_number, unpacked
 
 SUFFIX: Final = ".luutru"
 _NO_FOLDER: Final = "archive.folder is not set"
@@ -260,7 +260,7 @@ def archive_digest(path: Path) -> tuple[str, int]:
 
 def pattern_of(stored: bytes, kept: int) -> int | None:
     """The number of the pattern against which bytes are packed; None where there is none."""
-    return int.from_bytes(stored[1:9]) if len(stored) < kept and stored[:1] == b"\x01" else None
+    return pattern_number(stored) if len(stored) < kept else None
 
 
 def _content(file: sqlite3.Connection, stored: bytes, kept: int) -> bytes | None:

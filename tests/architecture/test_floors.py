@@ -19,7 +19,7 @@ OURS = ("gateway", "schemas", "signing", "connectors")
 LIBRARIES = {
     "gateway.core": set(),
     "gateway.documents": {"lxml"},
-    "gateway.store": {"sqlalchemy", "alembic", "psycopg", "msgspec"},
+    "gateway.store": {"sqlalchemy", "alembic", "psycopg", "msgspec", "backports"},
     "gateway.services": {"lxml"},  # they pass trees on; only documents makes them
     "gateway.services.exports": {
         "openpyxl"
@@ -42,6 +42,8 @@ LIBRARIES = {
     "connectors.templates": {"jinja2"},  # requests of the connector http; nothing else is written by templates
     "connectors.pki": {"aiohttp", "cryptography", "asn1crypto"},  # speaks the protocols of certification authorities
 }
+
+STANDARD = set(sys.stdlib_module_names) | {"compression"}  # the latter from Python 3.14 on
 
 
 def lint(where):
@@ -103,7 +105,7 @@ def test_every_library_stays_on_its_floor():
     for file in sources.files():
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         place = max((p for p in LIBRARIES if f"{module}.".startswith(f"{p}.")), key=len, default=None)
-        allowed = LIBRARIES.get(place, set()) | set(sys.stdlib_module_names) | set(OURS)
+        allowed = LIBRARIES.get(place, set()) | STANDARD | set(OURS)
         astray += [f"{file.relative_to(ROOT)}:{line}: {name}" for name, line in imports(file) if name not in allowed]
     assert astray == []
 
@@ -112,10 +114,10 @@ def declared():
     """The import name of every library that the wheel declares, its extras for operators included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     rows = [*project["dependencies"], *project["optional-dependencies"]["pkcs11"]]
-    names = {re.match(r"[\w.-]+", row)[0].lower().replace("-", "_") for row in rows}
+    names = {re.match(r"[\w-]+", row)[0].lower().replace("-", "_") for row in rows}
     return {name.removeprefix("python_").replace("pyjwt", "jwt") for name in names}
 
 
 def test_every_library_that_is_used_is_declared_and_the_reverse():
-    used = {name for file in sources.files() for name, _ in imports(file)} - set(sys.stdlib_module_names) - set(OURS)
+    used = {name for file in sources.files() for name, _ in imports(file)} - STANDARD - set(OURS)
     assert declared() == used

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sampling
@@ -12,6 +14,7 @@ from gateway.core import chain
 from gateway.core.ledger import enter
 from gateway.core.problems import Problem
 from gateway.store import Store, packing, tables, upgrade
+from gateway.store.archives import ArchivedBody, ArchiveReader, ArchiveWriter, opened, pattern_of
 from gateway.store.compare import compare_with_log
 from gateway.store.packing import Pattern, certificate_mark, markup, pack, unpacked
 from gateway.store.schema import config_of
@@ -184,6 +187,47 @@ def test_a_store_of_before_is_read_compared_and_continued(
     agrees(old)
 
 
+def deflated(content, pattern=None):
+    """As content was packed until zstd was among the dependencies."""
+    like = pattern is not None and len(content) <= packing.LARGE
+    deflate = zlib.compressobj(3, wbits=-15, **({"zdict": pattern.content} if like else {}))
+    head = b"\x01" + pattern.id.to_bytes(8) if like else b"\x00"
+    packed = head + deflate.compress(content) + deflate.flush()
+    return packed if packing.LEAST <= len(content) > len(packed) else content
+
+
+def test_what_was_deflated_before_is_read_compared_archived_and_continued(
+    store, desk, desk_at, code, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(packing, "pack", deflated)
+    first = tray(desk, code)
+    desk.one(long := desk.filing(f"{code}8", body=letter("dài" * 9000)))  # packed without a pattern
+    monkeypatch.undo()
+    old = desk_at(Store(store.engine))
+    old.clock.now = desk.clock.now
+    agrees(old.store)
+    second = tray(old, f"{code}9", ("bốn", "năm"))
+    with old.store.read() as view:
+        for finding in (*first, *second):
+            assert view.body(finding.envelope.digest) == finding.envelope.body
+            assert view.verdicts(finding.envelope.id)[0].facts == VERDICT
+        assert view.body(long.envelope.digest) == long.envelope.body
+        stored = view.stored_bodies([one.envelope.id for one in (*first, *second, long)])
+        numbers = {pattern_of(one.stored, one.kept) for one in stored} - {None}
+        patterns = view.patterns(numbers)
+    agrees(old.store)
+    assert {one.stored[:1] for one in stored if len(one.stored) < one.kept} == {b"\x00", b"\x01", b"\x03"}
+    assert patterns.keys() == numbers != set()
+    writer = ArchiveWriter(tmp_path / "thang")
+    writer.patterns(patterns)
+    writer.bodies(stored)
+    writer.bodies([ArchivedBody(digest="ab" * 32, stored=stored[0].stored, kept=stored[0].kept, total=stored[0].kept)])
+    writer.close()
+    writer.publish(tmp_path / "thang")
+    with opened(tmp_path / "thang") as file:
+        assert list(ArchiveReader(file).wrong_bodies()) == ["ab" * 32]
+
+
 @pytest.mark.threat("T-ERASED")
 def test_what_is_erased_is_in_no_pattern(store, desk, code):
     """Neither what the message said, nor what was noted of it."""
@@ -259,13 +303,29 @@ def test_packing_is_undone_exactly_or_refused():
     noise = hashlib.shake_256(b"x").digest(4000)
     assert pack(noise) is noise
     assert len(pack(b"a" * 100_000, pattern)) < 1000  # a long one goes without
-    for broken in (packed[:-1], packed + b"x", b"\x07" + packed[1:], b"\x00\xff\xff", b""):
+    old = deflated(content, pattern)
+    assert unpacked(old, len(content), {pattern.id: pattern.content}.get) == content
+    bomb = pack(b"a" * 60_000_000)
+    assert len(bomb) < 6000
+    wide = b"\x02\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00"  # a frame that asks for 128 MiB, and holds nothing
+    for broken in (
+        packed[:-1], packed + b"x", b"\x07" + packed[1:], b"\x02\xff\xff", b"", bomb, wide,
+        old[:-1], old + b"x", b"\x00\xff\xff",
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=r"pack|whole"):
             unpacked(broken, len(content), {pattern.id: pattern.content}.get)
     with pytest.raises(ValueError, match="whole"):
         unpacked(packed, len(content) - 1, {pattern.id: pattern.content}.get)
     with pytest.raises(ValueError, match="pattern"):
         unpacked(packed, len(content), {}.get)
+
+
+def test_threads_share_what_packs_against_a_pattern():
+    pattern = Pattern.of(letter("mẫu") * 4)
+    texts = [letter(f"{number} " * (number % 40 + 1)) for number in range(400)]
+    with ThreadPoolExecutor(8) as threads:
+        packed = list(threads.map(lambda content: pack(content, pattern), texts))
+    assert [unpacked(one, 2**20, {pattern.id: pattern.content}.get) for one in packed] == texts
 
 
 def test_a_sender_with_another_certificate_has_another_pattern():
