@@ -36,8 +36,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Exception
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
-TURN_S: Final = 0.0005  # how soon a writer to a file that is being written to looks again, at the least and at the most
-LONGEST_TURN_S: Final = 0.05
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
 
@@ -128,11 +126,23 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
     return engine
 
 
+def look_again_s(waited_s: float) -> float:
+    """How soon a writer to a file that is being written to looks again, when it has waited for so long.
+
+    Whoever looks when it is free has it: where several write all the time, one that looks more rarely the longer it waits is
+    overtaken by those who have just come, for seconds. So it looks more often than they once it has waited for several turns;
+    after two seconds nobody takes turns: somebody has much to write.
+    """
+    if waited_s < 0.05:
+        return max(waited_s / 10, 0.0005)
+    return 0.001 if waited_s < 2.0 else 0.01
+
+
 def _take_turn(cursor: DBAPICursor, patience_s: float) -> None:
     """Begin to write as soon as nobody else does. Raises what SQLite raises when that took too long.
 
     Those who write take turns of some ten milliseconds. SQLite's own waiting looks again after up to a tenth of a second,
-    however long the other one has been done by then; here it is a tenth of what has been waited.
+    however long the other one has been done by then.
     """
     cursor.execute("PRAGMA busy_timeout=0")
     began = time.monotonic()
@@ -144,7 +154,7 @@ def _take_turn(cursor: DBAPICursor, patience_s: float) -> None:
                 waited = time.monotonic() - began
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or waited >= patience_s:
                     raise
-                time.sleep(min(max(waited / 10, TURN_S), LONGEST_TURN_S))
+                time.sleep(look_again_s(waited))
             else:
                 return
     finally:

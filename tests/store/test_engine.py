@@ -1,5 +1,7 @@
 """Opening databases, and what failures are called."""
 
+import heapq
+import random
 import sqlite3
 import threading
 
@@ -19,7 +21,7 @@ from gateway.store import (
     tables,
     upgrade,
 )
-from gateway.store.engine import Bulk, file_of
+from gateway.store.engine import Bulk, file_of, look_again_s
 from gateway.store.errors import translated
 
 
@@ -132,6 +134,23 @@ def test_waiting_too_long_for_a_lock_is_busy(opened, database_url):
 
 
 @pytest.mark.postgres
+def test_whoever_has_waited_longest_to_write_to_a_file_is_not_overtaken_for_seconds():
+    """Four that write nine tenths of all time, by a clock of the test's: each takes the file when it looks and it is free."""
+    chance = random.Random(1)
+    free_at, longest, waits = 0.0, 0.0, 0
+    looks = [(chance.random() / 100, writer, None) for writer in range(4)]  # when, who, since when it waits
+    while waits < 20_000:
+        now, writer, since = heapq.heappop(looks)
+        since = now if since is None else since
+        if now < free_at:
+            heapq.heappush(looks, (now + look_again_s(now - since), writer, since))
+            continue
+        waits, longest = waits + 1, max(longest, now - since)
+        free_at = now + chance.uniform(0.015, 0.025)
+        heapq.heappush(looks, (free_at + chance.uniform(0.02, 0.06), writer, None))
+    assert longest < 0.5
+
+
 def test_a_deadlock_broken_at_our_cost_is_busy(opened, postgres_url):
     engine = opened(postgres_url)
     store, meet, errors = Store(engine), threading.Barrier(2), []
