@@ -211,7 +211,7 @@ soak: $(READY)  ## an hour at 60 % of the peak: memory, descriptors, latency of 
 
 .PHONY: soak-short
 soak-short: $(READY)  ## the same in three minutes
-	$(BIN)/python tests/pki/soak.py --minutes 3 --burst 100
+	$(BIN)/python tests/pki/soak.py --minutes 3 --peak 0.5
 
 .PHONY: hostile-host
 hostile-host: $(READY)  ## locks, silence, full disks, fail-over of a pair, PgBouncer, few descriptors, cleaned folders, little CPU: by real processes

@@ -174,7 +174,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     from gateway.services.lines import start_logging
     from gateway.web.crashes import AnswerCrashes, Crashes
     from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
-    from gateway.web.serve import memory_mb
+    from gateway.web.memory import Spare, memory_mb
     from gateway.wiring import build, node_clock
 
     settings = loaded.settings
@@ -190,8 +190,9 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     desk = Desk(gate, settings, stop, answers=answers, port=job.port or None, clock=clock)
 
     async def beat() -> None:
-        told = 0
+        told, spare = 0, Spare()
         while True:
+            await spare.look()
             told, before = lines.dropped, told
             desk.figures.lines_dropped(told - before)
             with contextlib.suppress(OSError):

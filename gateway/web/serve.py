@@ -38,6 +38,7 @@ from gateway.web.keeper import (
     runtime_folder,
     tell_of_waiting,
 )
+from gateway.web.memory import Spare, memory_mb
 
 if TYPE_CHECKING:
     from gateway.services.lines import LineWriter
@@ -208,24 +209,16 @@ def _keep_for_good() -> None:
 
 async def _beat(door: Door, line: Connection, web: WebSettings, lines: LineWriter) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
-    told = 0
+    told, spare = 0, Spare()
     most = memory_mb() + web.growth_mb
     while True:
+        await spare.look()
         if door.tray.longest_s() < web.stall_s:
             with contextlib.suppress(OSError):
                 line.send_bytes(LARGE if memory_mb() > most else ALIVE)
         told, before = lines.dropped, told
         door.metrics.lines_dropped(told - before)
         await asyncio.sleep(min(1.0, web.stall_s / 5))
-
-
-def memory_mb() -> float:
-    """What this process keeps in memory; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
-    except OSError:
-        return 0.0
-    return pages * resource.getpagesize() / 2**20
 
 
 async def _warm(door: Door) -> None:

@@ -85,45 +85,60 @@ def test_two_messages_that_change_places_between_dossiers_are_no_fault() -> None
     assert audit(books) == []
 
 
-def soaked(latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int]) -> soak.Soak:
+def soaked(
+    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int]
+) -> soak.Soak:
     """What a run of ten tenths measured."""
-    found = soak.Soak(3.0)
+    found = soak.Soak(3.0, rate=10.0)
     for tenth in range(soak.TENTHS):
         found.latencies += [(tenth, latency[tenth] * (0.9 + n / 100)) for n in range(21)]
         found.samples.append(soak.Sample(tenth, "serve: process 1", memory[tenth], descriptors[tenth], 40 * tenth))
         found.beyond.append((tenth, beyond[tenth]))
+        found.owed.append((tenth, owed[tenth]))
     return found
 
 
 FLAT, STILL = [0.010] * 10, [20] * 10
-LEVEL = [100.0, 110, 112, 113, 113, 113, 114, 113, 114, 113]
+LEVEL = [100.0, 104, 120, 112, 109, 109, 109, 110, 109, 110]
 
 
 @pytest.mark.parametrize(
-    ("latency", "memory", "descriptors", "beyond", "said"),
+    ("latency", "memory", "descriptors", "beyond", "owed", "said"),
     [
-        (FLAT, LEVEL, STILL, STILL, ""),  # and ever more connections, as many as callers have
+        (FLAT, LEVEL, STILL, STILL, STILL, ""),  # and ever more connections, as many as callers have
         (
             [0.010, 0.010, 0.050, 0.060, 0.050, 0.010, 0.010, 0.010, 0.010, 0.012],
             LEVEL,
             STILL,
             STILL,
+            [20, 20, 90, 400, 90, 20, 20, 20, 20, 39],
             "",
         ),  # busy for a while
-        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, STILL, "latency climbs"),
-        (FLAT, [100.0 + 10 * n for n in range(10)], STILL, STILL, "memory of serve: process 1 grows"),
-        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], STILL, "descriptors of serve: process 1 grow"),
-        (FLAT, LEVEL, STILL, [20 + 5 * n for n in range(10)], "connections stay open that nobody has"),
+        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, STILL, STILL, "latency climbs"),
+        (
+            FLAT,
+            [100.0, 110, 112, 113, 113, 113, 114, 113, 114, 113],
+            STILL,
+            STILL,
+            STILL,
+            "memory of serve: process 1 grows",
+        ),
+        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], STILL, STILL, "descriptors of serve: process 1 grow"),
+        (FLAT, LEVEL, STILL, [20 + 5 * n for n in range(10)], STILL, "connections stay open that nobody has"),
+        (FLAT, LEVEL, STILL, STILL, [20 + 5 * n for n in range(10)], "what is owed to receivers grows"),
     ],
 )
 def test_what_grows_fails_a_soak_and_what_was_slow_for_a_while_does_not(
-    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], said: str
+    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int], said: str
 ) -> None:
-    measured = soaked(latency, memory, descriptors, beyond)
+    measured = soaked(latency, memory, descriptors, beyond, owed)
     found = soak.judged(measured)
     assert [one for one in found if said not in one] == []
     assert bool(found) == bool(said)
-    assert "p50, ms: first tenth, last, ratio" in soak.report(measured)
+    told = soak.report(measured)
+    assert "p50, ms: first tenth, last, ratio" in told
+    assert told["owed to receivers, by tenth, the most"] == owed
+    assert told["serve: process 1: MB by tenth"] == [round(one) for one in memory]
 
 
 def test_a_letter_without_an_answer_is_not_one_that_was_never_sent() -> None:
@@ -137,7 +152,7 @@ def test_a_letter_without_an_answer_is_not_one_that_was_never_sent() -> None:
         server = await asyncio.start_server(closes, "127.0.0.1", 0)
         sender = soak.Sender(measured, server.sockets[0].getsockname()[1], pool)
         sender.ready += [[letters.life(n, PUSHED)[0]] for n in (1, 2)]
-        async with server, aiohttp.ClientSession() as session:
+        async with server, aiohttp.ClientSession() as session, soak.beside(sender.make()):
             await sender.steadily(session, 0.5)
 
     measured, goes_on = soak.Soak(0.01, rate=20.0), threading.Event()

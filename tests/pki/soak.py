@@ -2,16 +2,19 @@
 
     python tests/pki/soak.py --minutes 60 [--postgresql]      (make soak; make soak-short)
 
-First its peak is measured with letters that are ready: as many as it takes in some seconds, by connections that always ask. Then
-letters of whole lives come at the share of that peak, each at its time whether answers come or not; a latency counts from when the
-letter was due. The time is cut into tenths. What fails the run does not depend on how fast the machine is:
+First its peak is measured, of all that runs in the long time, too: connections that always ask, `work` that delivers, readers that
+read, and who makes the letters. Whoever sends waits where too much is on its way to receivers; so what is accepted is what is delivered,
+and the peak is the lesser of the two, over some time, in a store that the time before has filled. Then letters of whole lives come at
+the share of that peak, each at its time whether answers come or not; a latency counts from when the letter was due. The time is cut
+into tenths. What fails the run does not depend on how fast the machine is:
 
 - latency: the median of the last tenth is more than a tenth above that of the first, and the tenths in between climb, too (Kendall's
   tau of their order at least 0.7: a machine that was busy for a while is no climb);
-- memory: that of a process grows by more than a tenth from the middle to the end, and by more than 8 MB;
+- memory: that of a process grows by more than a tenth from the first tenth to the last, and by more than 8 MB;
 - descriptors: a process has sixteen more in the end than its most in the first half, its connections left out: those are whoever
   sends's, whose pool (aiohttp's) uses all in turn, so that none idles and there are as many as were ever wanted at once;
-- connections: the node has sixteen more in the end that lead to nobody any more.
+- connections: the node has sixteen more in the end that lead to nobody any more;
+- what is owed: in the end more is on its way to receivers than before, by two seconds' messages.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import resource
 import shutil
 import statistics
@@ -30,7 +34,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations, count
@@ -50,8 +54,10 @@ from traffic import PULLING, PUSHED, READERS
 TENTHS = 10
 TAU = 0.7
 CONNECTIONS = 32
-AHEAD = 60  # lives that are ready before they are due
+AHEAD = 200  # lives that are ready before they are due
 CHUNK = 10  # lives that are made in one go
+ON_THEIR_WAY = 256  # messages, while the peak is looked for: so many that `work` never idles
+_CODE = re.compile(rb"\b[A-Z]{3}-\d{3}\b")
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,24 @@ class Soak:
     """What was measured."""
 
     minutes: float
-    peak: float = 0.0  # messages a second
+    before: int = 0  # messages that were in the store when the peak was looked for
+    accepted: float = 0.0  # messages a second at the peak
+    delivered: float = 0.0  # likewise: that receivers had
     rate: float = 0.0
     latencies: list[tuple[int, float]] = field(default_factory=list)  # (tenth, seconds)
     samples: list[Sample] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)  # "201", "503 SYS-003"
     unanswered: Counter[str] = field(default_factory=Counter)  # letters that were sent: what happened instead
     unsent: int = 0  # letters that were due when none was ready: the machine that makes them was too slow
     beyond: list[tuple[int, int]] = field(default_factory=list)  # (tenth, connections of the node that lead to nobody)
+    owed: list[tuple[int, int]] = field(default_factory=list)  # (tenth, messages accepted, not yet received)
     wrong: list[str] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)  # entries of feeds
+
+    @property
+    def peak(self) -> float:
+        """Messages a second that go all the way."""
+        return min(self.accepted, self.delivered)
 
     def tenths(self) -> list[list[float]]:
         """The latencies of each tenth, in milliseconds and in order."""
@@ -109,48 +123,72 @@ def judged(soak: Soak) -> list[str]:
         by[sample.who][sample.tenth].append(sample)
     for who, its in by.items():
         early, late = [one for tenth in range(TENTHS // 2) for one in its[tenth]], its[TENTHS - 1]
-        if not early or not late:
+        if not its[0] or not late:
             continue  # it was replaced meanwhile
-        middle = max(one.memory_mb for one in early)
-        end = max(one.memory_mb for one in late)
-        if end > 1.1 * middle and end - middle > 8:
-            found.append(f"memory of {who} grows: {middle:.0f} MB in the first half, {end:.0f} MB in the end")
+        begin, end = (max(one.memory_mb for one in part) for part in (its[0], late))
+        if end > 1.1 * begin and end - begin > 8:
+            found.append(f"memory of {who} grows: {begin:.0f} MB in the first tenth, {end:.0f} MB in the last")
         most, now = max(one.descriptors for one in early), max(one.descriptors for one in late)
         if now > most + 16:
             found.append(f"descriptors of {who} grow: {most} in the first half, {now} in the end")
-    half = [spare for tenth, spare in soak.beyond if tenth < TENTHS // 2]
-    last = [spare for tenth, spare in soak.beyond if tenth == TENTHS - 1]
-    if half and last and max(last) > max(half) + 16:
-        found.append(f"connections stay open that nobody has: {max(half)} in the first half, {max(last)} in the end")
+    half, last = halves(soak.beyond)
+    if last > half + 16:
+        found.append(f"connections stay open that nobody has: {half} in the first half, {last} in the end")
+    half, last = halves(soak.owed)
+    if last > half + 2 * soak.rate:
+        found.append(f"what is owed to receivers grows: {half} messages in the first half, {last} in the end")
     return found
 
 
+def halves(counted: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The most of the first half and of the last tenth."""
+    half = [number for tenth, number in counted if tenth < TENTHS // 2]
+    last = [number for tenth, number in counted if tenth == TENTHS - 1]
+    return max(half, default=0), max(last, default=0)
+
+
 def report(soak: Soak) -> dict[str, object]:
-    """In figures: the first tenth, the last, and their ratio."""
-    first, last = soak.tenths()[0], soak.tenths()[-1]
+    """In figures: the first tenth, the last, and their ratio; then each tenth."""
+    tenths = soak.tenths()
+    first, last = tenths[0], tenths[-1]
     rows: dict[str, object] = {
-        "peak, messages/s": round(soak.peak, 1),
+        "messages in the store before the peak": soak.before,
+        "peak, messages/s: accepted, delivered": [round(soak.accepted, 1), round(soak.delivered, 1)],
         "rate, messages/s": round(soak.rate, 1),
         "messages": len(soak.latencies),
-        "answers": {str(status): times for status, times in sorted(soak.statuses.items())},
+        "answers": dict(sorted(soak.statuses.items())),
         "sent, and not answered": dict(sorted(soak.unanswered.items())),
         "due, and not sent since none was ready": soak.unsent,
     }
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         if first and last:
-            one, other = first[int(share * (len(first) - 1))], last[int(share * (len(last) - 1))]
+            one, other = at(first, share), at(last, share)
             rows[f"{name}, ms: first tenth, last, ratio"] = [round(one, 1), round(other, 1), round(other / one, 3)]
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1.0)):
+        rows[f"{name}, ms, by tenth"] = [round(at(one, share), 1) for one in tenths if one]
+    rows["owed to receivers, by tenth, the most"] = by_tenth(soak.owed)
     for who in sorted({sample.who for sample in soak.samples}):
         its = [sample for sample in soak.samples if sample.who == who]
-        early = [sample for sample in its if sample.tenth == its[0].tenth]
-        late = [sample for sample in its if sample.tenth == its[-1].tenth]
-        memory = [max(one.memory_mb for one in part) for part in (early, late)]
-        rows[f"{who}: MB, descriptors, connections, first tenth and last"] = [
-            [round(one) for one in memory],
-            [max(one.descriptors for one in part) for part in (early, late)],
-            [max(one.connections for one in part) for part in (early, late)],
-        ]
+        rows[f"{who}: MB by tenth"] = by_tenth([(one.tenth, round(one.memory_mb)) for one in its])
+        for name, number in (
+            ("descriptors", [(one.tenth, one.descriptors) for one in its]),
+            ("connections", [(one.tenth, one.connections) for one in its]),
+        ):
+            rows[f"{who}: {name}, first tenth and last"] = [by_tenth(number)[0], by_tenth(number)[-1]]
     return rows
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    """The value that so many are at most."""
+    return ordered[int(share * (len(ordered) - 1))]
+
+
+def by_tenth(counted: Sequence[tuple[int, int]]) -> list[int]:
+    """The most of each tenth in which there is something."""
+    most: dict[int, int] = {}
+    for tenth, number in counted:
+        most[tenth] = max(number, most.get(tenth, number))
+    return [most[tenth] for tenth in sorted(most)]
 
 
 # --- what is sent
@@ -169,8 +207,18 @@ class Sender:
     soak: Soak
     port: int
     pool: Executor
+    pushed: Callable[[], int] = lambda: 0  # how many messages those have who are pushed to
     numbers: count[int] = field(default_factory=lambda: count(1))
     ready: deque[list[letters.Letter]] = field(default_factory=deque)
+    taken: int = 0  # letters that were answered 201
+
+    def received(self) -> int:
+        """How many messages have come to their receivers."""
+        return self.pushed() + self.soak.seen.total()
+
+    def owed(self) -> int:
+        """How many were accepted, and have not yet come to their receiver."""
+        return self.taken - self.received()
 
     async def fill(self, lives: int) -> None:
         """So many lives more are ready."""
@@ -180,30 +228,47 @@ class Sender:
             self.ready += await loop.run_in_executor(self.pool, made, numbers, numbers[0])
             lives -= len(numbers)
 
-    async def post(self, session: aiohttp.ClientSession, letter: letters.Letter) -> int:
-        """One letter; the status that it was answered."""
+    async def make(self) -> None:
+        """Have some lives ready, for ever."""
+        while True:
+            if len(self.ready) < AHEAD:
+                await self.fill(CHUNK)
+            else:
+                await asyncio.sleep(0.05)
+
+    async def post(self, session: aiohttp.ClientSession, letter: letters.Letter) -> str:
+        """One letter; what it was answered: the status, and the code of what was wrong."""
         headers = {"Authorization": f"Bearer {pki.token(letter.sender)}", "Content-Type": "application/xml"}
         async with session.post(
             f"http://127.0.0.1:{self.port}/v1/messages", data=letter.body, headers=headers
         ) as answer:
             body = await answer.read()
-            if answer.status != 201 and len(self.soak.wrong) < 5:
-                self.soak.wrong.append(f"{letter.loai} was answered {answer.status}: {body[:200]!r}")
-            return answer.status
+        if answer.status == 201:
+            self.taken += 1
+            return "201"
+        if len(self.soak.wrong) < 5:
+            self.soak.wrong.append(f"{letter.loai} was answered {answer.status}: {body[:200]!r}")
+        return " ".join([str(answer.status), *(one[0].decode() for one in _CODE.finditer(body))][:2])
 
-    async def burst(self, session: aiohttp.ClientSession) -> None:
-        """Everything that is ready, as fast as answers come: the peak."""
-        lives, began, sent = self.ready, time.perf_counter(), 0
+    async def at_full_speed(self, session: aiohttp.ClientSession, seconds: float) -> tuple[float, float]:
+        """As fast as answers come and receivers receive, for so long: how many a second were accepted, and were delivered."""
+        until = time.perf_counter() + seconds
 
         async def one() -> None:
-            nonlocal sent
-            while lives:
-                for letter in lives.popleft():
+            while time.perf_counter() < until:
+                if not self.ready or self.owed() > ON_THEIR_WAY:
+                    await asyncio.sleep(0.01)
+                    continue
+                for letter in self.ready.popleft():
                     await self.post(session, letter)
-                    sent += 1
 
-        await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
-        self.soak.peak = sent / (time.perf_counter() - began)
+        began, accepted, delivered = time.perf_counter(), self.taken, self.received()
+        senders = [asyncio.create_task(one()) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(seconds)
+        took = time.perf_counter() - began
+        found = (self.taken - accepted) / took, (self.received() - delivered) / took
+        await asyncio.gather(*senders)  # each ends the life that it has begun
+        return found
 
     async def steadily(self, session: aiohttp.ClientSession, seconds: float) -> None:
         """At the rate, for so long. A letter whose predecessor has no answer yet gives way to one of another life."""
@@ -225,32 +290,21 @@ class Sender:
             if life:
                 waiting.append(life)
 
-        async def producing() -> None:
-            while True:
-                if len(self.ready) < AHEAD:
-                    await self.fill(CHUNK)
-                else:
-                    await asyncio.sleep(0.1)
-
-        producer = asyncio.create_task(producing())
-        try:
-            for number in count():
-                due = began + number / soak.rate
-                if due - began >= seconds:
-                    break
-                await asyncio.sleep(max(0.0, due - loop.time()))
-                while len(waiting) < CONNECTIONS and self.ready:
-                    waiting.append(deque(self.ready.popleft()))
-                if not waiting:
-                    soak.unsent += 1
-                    continue
-                task = asyncio.create_task(
-                    one(waiting.popleft(), due, min(TENTHS - 1, int(TENTHS * (due - began) / seconds)))
-                )
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-        finally:
-            producer.cancel()
+        for number in count():
+            due = began + number / soak.rate
+            if due - began >= seconds:
+                break
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            while len(waiting) < CONNECTIONS and self.ready:
+                waiting.append(deque(self.ready.popleft()))
+            if not waiting:
+                soak.unsent += 1
+                continue
+            task = asyncio.create_task(
+                one(waiting.popleft(), due, min(TENTHS - 1, int(TENTHS * (due - began) / seconds)))
+            )
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=PATIENCE_S)
             if late:
@@ -282,11 +336,12 @@ def sampled(tenth: int, who: str, pid: int) -> Sample:
     return Sample(tenth, who, megabytes, len(targets) - connections, connections)
 
 
-async def watched(soak: Soak, node: nodes.Node, began: float, seconds: float) -> None:
-    """Memory and descriptors of every process of the node, some twenty times in each tenth.
+async def watched(sender: Sender, node: nodes.Node, began: float, seconds: float) -> None:
+    """Memory and descriptors of every process of the node and what is owed, some twenty times in each tenth.
 
     Whoever sends and the agency live in this process: each connection of the node has its other end here.
     """
+    soak = sender.soak
     while True:
         spare = 0
         tenth = min(TENTHS - 1, int(TENTHS * (time.perf_counter() - began) / seconds))
@@ -297,6 +352,7 @@ async def watched(soak: Soak, node: nodes.Node, began: float, seconds: float) ->
                 with contextlib.suppress(OSError):
                     soak.samples.append(sampled(tenth, who, pid))
                     spare += soak.samples[-1].connections
+        soak.owed.append((tenth, sender.owed()))
         soak.beyond.append((tenth, spare - sampled(tenth, "", os.getpid()).connections))
         await asyncio.sleep(seconds / TENTHS / 20)
 
@@ -316,21 +372,24 @@ async def beside(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def soaked(soak: Soak, node: nodes.Node, share: float, burst: int) -> None:
-    """Peak, then the long time."""
+async def soaked(
+    soak: Soak, node: nodes.Node, there: agency.Agency, share: float, fill_s: float, peak_s: float
+) -> None:
+    """What fills the store, the peak, then the long time."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        sender = Sender(soak, node.port, pool)
+        sender = Sender(soak, node.port, pool, lambda: len(there.taken))
         limits = aiohttp.ClientTimeout(total=PATIENCE_S)
         connections = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=limits, connector=connections) as session:
-            await sender.fill(burst)
-            async with beside(*(sender.reading(session, reader) for reader in READERS)):
-                await sender.burst(session)
+            await sender.fill(AHEAD)
+            async with beside(sender.make(), *(sender.reading(session, reader) for reader in READERS)):
+                await sender.at_full_speed(session, fill_s)
+                soak.before = sender.taken
+                soak.accepted, soak.delivered = await sender.at_full_speed(session, peak_s)
                 soak.rate = share * soak.peak
-                await sender.fill(AHEAD)
                 seconds = 60 * soak.minutes
-                async with beside(watched(soak, node, time.perf_counter(), seconds)):
+                async with beside(watched(sender, node, time.perf_counter(), seconds)):
                     await sender.steadily(session, seconds)
 
 
@@ -339,7 +398,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A node at a share of its peak for long: nothing may grow.")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--share", type=float, default=0.6)
-    parser.add_argument("--burst", type=int, default=300, help="lives of seven messages that the peak is measured with")
+    parser.add_argument(
+        "--fill", type=float, help="minutes at full speed before the peak is measured; a tenth of --minutes"
+    )
+    parser.add_argument("--peak", type=float, help="minutes that it is measured for; a twentieth of --minutes")
     parser.add_argument("--postgresql", action="store_true")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="lienthong-soak-", dir=reachable()))
@@ -356,7 +418,11 @@ def main() -> int:
         node = stack.enter_context(nodes.node(folder / "node", agency=there.url, database=database))
         node.serve(workers=2)
         node.work()
-        asyncio.run(soaked(soak, node, arguments.share, arguments.burst))
+        fill, peak = (
+            soak.minutes / parts if given is None else given
+            for given, parts in ((arguments.fill, 10), (arguments.peak, 20))
+        )
+        asyncio.run(soaked(soak, node, there, arguments.share, 60 * fill, 60 * peak))
     rows = {"database": "postgresql" if arguments.postgresql else "sqlite", "minutes": soak.minutes, **report(soak)}
     rows |= {"pushed": len(there.taken), "read": dict(soak.seen), "grown": judged(soak)}
     sys.stdout.write("".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in rows.items()))
