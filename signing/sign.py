@@ -392,13 +392,16 @@ def method_of(certificate: Certificate, variant: Variant) -> tuple[str, int, str
     return "rsa", bits, f"{DS_MORE}rsa-sha{bits}"
 
 
+_ECDSA: Final = {bits: ec.ECDSA(algorithm) for bits, algorithm in HASHES.items()}
+
+
 def _raw_signer(key: Any) -> RawSigner:
     size = (key.key_size + 7) // 8
 
     def raw(octets: bytes, family: str, bits: int) -> bytes:
         algorithm = HASHES[bits]
         if family == "ecdsa":
-            return raw_ecdsa(key.sign(octets, ec.ECDSA(algorithm)), size)
+            return raw_ecdsa(key.sign(octets, _ECDSA[bits]), size)
         padding = PSS(MGF1(algorithm), algorithm.digest_size) if family == "pss" else PKCS1v15()
         signature: bytes = key.sign(octets, padding, algorithm)
         return signature

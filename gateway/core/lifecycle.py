@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -158,8 +159,14 @@ class LifeRules:
     def of(cls, agency: Party | None) -> LifeRules:
         """As the handling agency's profile declares them."""
         if agency is None:
-            return cls()
-        return cls(trang_8_la_tam_dung=bool(agency.meaning.Trang8LaTamDung), by_decree="by-decree" in agency.privileges)
+            return _life_rules(trang_8_la_tam_dung=False, by_decree=False)
+        by_decree = "by-decree" in agency.privileges
+        return _life_rules(trang_8_la_tam_dung=bool(agency.meaning.Trang8LaTamDung), by_decree=by_decree)
+
+
+@lru_cache  # four of them, and every message about a dossier asks for one
+def _life_rules(*, trang_8_la_tam_dung: bool, by_decree: bool) -> LifeRules:
+    return LifeRules(trang_8_la_tam_dung=trang_8_la_tam_dung, by_decree=by_decree)
 
 
 class Reading(StrEnum):

@@ -35,6 +35,12 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
+if sys.version_info < (3, 12):
+    # sqlite3 asks of each None and of all bytes whether they can be adapted, and in 3.11 an error is made and dropped over each
+    # that nobody has registered: three quarters of what it takes to bind a row.
+    sqlite3.register_adapter(type(None), lambda _: None)
+    sqlite3.register_adapter(bytes, bytes)
+
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"

@@ -42,7 +42,7 @@ _DEFLATED, _DEFLATED_LIKE, _PLAIN, _LIKE = b"\x00", b"\x01", b"\x02", b"\x03"
 _NUMBER: Final = 8
 #: What a frame may ask for, as the power of two of its bytes; level 3 asks for no more. Else 16 bytes could ask for 128 MiB.
 _WINDOW: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: 21}
-Packed = Mapping[tuple[str, bytes], bytes]  # (what it is like, content) -> as it is kept
+Packed = Mapping[bytes, bytes]  # content -> as it is kept
 
 _p = tables.pattern
 _NEWEST = (
@@ -181,8 +181,8 @@ class Patterns:
 
     def packed(self, texts: Iterable[tuple[str, bytes]]) -> Packed:
         """As they would be kept, those of the texts (key, content) whose pattern this process knows."""
-        found = ((key, content, self._newest.get(key)) for key, content in texts)
-        return {(key, content): pack(content, pattern) for key, content, pattern in found if pattern is not None}
+        found = ((content, self._newest.get(key)) for key, content in texts)
+        return {content: pack(content, pattern) for content, pattern in found if pattern is not None}
 
     def learn(self, found: Mapping[str, Pattern]) -> None:
         """Remembers what is on record."""
@@ -230,7 +230,8 @@ class Packer:
         """``packed``: what was packed before the transaction began."""
         self._connection = connection
         self._patterns = patterns
-        self._packed = packed
+        #: What was, as it is kept; None of everything else.
+        self.ready: Callable[[bytes], bytes | None] = packed.get
         self.learnt: dict[str, Pattern] = {}
         self._new: dict[int, dict[str, Any]] = {}
 
@@ -238,8 +239,7 @@ class Packer:
         """Bytes as they are kept; ``like`` gives the pattern of this key where there is none yet."""
         if key is None or len(content) < LEAST:
             return pack(content)
-        packed = self._packed.get((key, content))
-        return pack(content, self._pattern(key, like)) if packed is None else packed
+        return pack(content, self._pattern(key, like))
 
     def facts(self, facts: Any, key: str, *, learn: bool) -> dict[str, Any]:
         """The columns ``facts`` and ``packed``."""

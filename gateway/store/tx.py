@@ -136,7 +136,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """
         super().__init__(connection, patterns, archives)
         self._packer = Packer(connection, self._patterns, packed)
-        self._lines: list[tuple[datetime, LogLine]] = []
+        self._lines: list[tuple[datetime, LogLine, Mapping[str, Any]]] = []  # when, what, and further facts of it
         self._entries: list[InboxEntry] = []
         self._standing: dict[MessageId, _Standing] = {}
         self._owner: dict[Key, MessageId] = {}  # as the claims that this transaction took name them
@@ -236,9 +236,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         for entry, made in zip(entries, judged, strict=True):
             self._entries.extend(entry.inbox)
             sealed = self._sealed[entry.finding.envelope.id] = _sealed(entry, made)
-            for line in entry.log:
-                told = LogLine(what=line.what, who=line.who, message=line.message, facts={**line.facts, **sealed})
-                self._lines.append((entry.ack.recorded_at, told))
+            self._lines += [(entry.ack.recorded_at, line, sealed) for line in entry.log]
         for entry in entries:
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
@@ -268,17 +266,21 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
                 bodies[digest] = self._body(content, len(content), entry, "gateway")
             if receipt is not None:
                 digest = self._receipts[envelope.id] = _sha256(receipt)
-                key = receipt_key(entry.finding, receipt)
-                quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
-                packed = self._packer.body(receipt, key, None if quotes else partial(bytes, receipt))
+                packed = self._packer.ready(receipt)
+                if packed is None:
+                    quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
+                    like = None if quotes else partial(bytes, receipt)
+                    packed = self._packer.body(receipt, receipt_key(entry.finding, receipt), like)
                 bodies[digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
         self._put(bodies)
 
     def _body(self, content: bytes, total: int, entry: LedgerEntry, maker: str) -> dict[str, Any]:
         """A message, packed against others of its maker and kind; only from what was accepted is learnt what they are like."""
-        key = message_key(entry.finding, content, maker)
-        like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
-        return {"bytes": self._packer.body(content, key, like), "kept": len(content), "total": total}
+        packed = self._packer.ready(content)
+        if packed is None:
+            like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
+            packed = self._packer.body(content, message_key(entry.finding, content, maker), like)
+        return {"bytes": packed, "kept": len(content), "total": total}
 
     def _put(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
         values = [{"digest": digest, **body} for digest, body in sorted(bodies.items())]
@@ -1052,7 +1054,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""
-        self._lines.append((now, line))
+        self._lines.append((now, line, {}))
 
     def note_proven(self, number: int, head: str, now: datetime) -> None:
         """The log is verified up to this signed head: the next verification begins there. Never goes back."""
@@ -1063,7 +1065,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def _note(self, now: datetime, what: str, who: str, message: str | None, **facts: Any) -> None:
         line = LogLine(what=what, who=who, message=MessageId(message) if message else None, facts=facts)
-        self._lines.append((now, line))
+        self._lines.append((now, line, {}))
 
     def close(self) -> None:
         """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it.
@@ -1123,14 +1125,14 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         stands = statements.LOCK_LOG(self._connection, _EMPTY_LOG).one()
         number, head = stands.value, stands.hash
         values = []
-        for at, line in self._lines:
+        for at, line, further in self._lines:
             number += 1
             try:
-                facts = chain.plain(line.facts)
+                facts = chain.plain({**line.facts, **further})
                 entry = chain.LogEntry(
                     number=number, at=at, who=line.who, what=line.what, message=line.message, facts=facts
                 )
-                head = chain.link(head, entry)
+                head = chain.link(head, entry, encode_sorted)
             except ValueError as error:
                 raise Unstorable(str(error)) from error
             kept = {"facts": facts, "packed": None}  # what is searched by its text stays text (View.log_about)

@@ -122,7 +122,7 @@ def test_what_is_packed_before_its_turn_is_kept_as_it_would_be_within(store, des
     entered(first, {})
     second, third = filed(1, "hai"), filed(2, "ba")
     ready = store.packed([second])
-    assert [content for _, content in ready] == [second.envelope.body, second.receipt]
+    assert list(ready) == [second.envelope.body, second.receipt]
     assert entered(second, {}) == list(ready.values())
     others = dict.fromkeys(store.packed([third]), b"as made before")
     assert entered(third, others) == [b"as made before"] * 2

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
+from gateway.core.chain import LogEntry, canonical_line, plain
 from gateway.store.errors import Unstorable, translated
-from gateway.store.types import Json, Serial, UtcDateTime, Vnd
+from gateway.store.types import Json, Serial, UtcDateTime, Vnd, encode_sorted
 
 METADATA = MetaData()
 THINGS = Table(
@@ -88,3 +89,16 @@ def test_a_number_of_64_bits_comes_back(keep, number):
 def test_a_number_beyond_64_bits_is_refused(keep):
     with pytest.raises(Unstorable), translated():
         keep(big=2**63)
+
+
+PLAIN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(facts=st.dictionaries(st.text(), PLAIN_VALUES, max_size=5), message=st.none() | st.text())
+def test_the_store_hashes_a_line_of_the_log_as_whoever_checks_an_export(facts, message):
+    entry = LogEntry(number=1, at=datetime.now(UTC), who="gateway", what="x", message=message, facts=plain(facts))
+    assert canonical_line(entry, encode_sorted) == canonical_line(entry)
