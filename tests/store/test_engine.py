@@ -1,5 +1,6 @@
 """Opening databases, and what failures are called."""
 
+import hashlib
 import heapq
 import random
 import sqlite3
@@ -219,7 +220,7 @@ def test_a_full_disk_is_unavailable_and_nothing_is_kept(opened, sqlite_url):
     store = Store(engine)
     with pytest.raises(Unavailable), store.begin() as tx:
         tx._connection.exec_driver_sql("PRAGMA max_page_count=1")
-        tx.keep(b"x" * 1_000_000)
+        tx.keep(hashlib.shake_256().digest(1_000_000))  # what cannot be packed
     engine = opened(sqlite_url)
     with Store(engine).read() as view:
         assert view.log_head().number == 0
