@@ -99,21 +99,22 @@ class NodeClock:
         """``newest``: when the newest line of the log was written. ``start``: what was believed when this node started."""
         self._wall, self._counted, self._kept = wall, counted, kept
         self._newest = None if newest is None else newest.timestamp()
-        self._base = start or ClockStart(wall(), counted())
-        self._behind = self._before_log(self._own())
+        start = start or ClockStart(wall(), counted())
+        self._ahead = start.wall - start.counted  # how far the time is ahead of what is counted
+        self._behind = self._before_log(counted() + self._ahead)
         if self._behind and self._newest is not None:  # time goes on from where the log is, whatever the machine says
-            self._base = ClockStart(self._newest, counted())
+            self._ahead = self._newest - counted()
         self._doubtful: bool  # as of the last time that was asked for
 
     def __call__(self) -> datetime:
         """The time."""
-        wall = self._wall()
-        own = self._own()
+        wall, counted = self._wall(), self._counted()
+        own = counted + self._ahead
         if self._behind and not self._before_log(wall):
             self._behind, own = False, wall  # somebody has set it right
         self._doubtful = self._behind or not _near(wall, own)
         if not self._doubtful:
-            self._base = ClockStart(wall, self._counted())
+            self._ahead = wall - counted
             own = wall
         return datetime.fromtimestamp(own, UTC)
 
@@ -136,11 +137,8 @@ class NodeClock:
         before_log = newest is not None and wall < newest.timestamp() - FOLLOWED_S
         if not by_person and (before_log or not self._kept()):
             return False
-        self._behind, self._base = False, ClockStart(wall, counted)
+        self._behind, self._ahead = False, wall - counted
         return self.doubt() is None
-
-    def _own(self) -> float:
-        return self._base.wall + (self._counted() - self._base.counted)
 
     def _before_log(self, moment: float) -> bool:
         return self._newest is not None and moment < self._newest - FOLLOWED_S

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
+from random import getrandbits
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -180,10 +180,17 @@ def _ket_qua(fate: Fate, problems: tuple[Problem, ...]) -> KetQua:
 
 
 def new_message_id(at: datetime) -> MessageId:
-    """A fresh id for an arrival: sorts by time, says nothing else."""
-    text = at.astimezone(UTC).isoformat(timespec="milliseconds")  # strftime() takes ten times as long
-    moment = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19] + text[20:23]
-    return MessageId(f"{moment}-{secrets.token_hex(5)}")
+    """A fresh id for an arrival: sorts by time, says nothing else.
+
+    It opens nothing: who asks by it is answered about messages that concern him. So it need only be unlike any other.
+    """
+    return MessageId(f"{_second(int(at.timestamp()))}{at.microsecond // 1000:03}-{getrandbits(40):010x}")
+
+
+@lru_cache(maxsize=8)
+def _second(second: int) -> str:
+    """How the ids of one second begin; writing a time takes longer than all the rest of an id."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y%m%d%H%M%S}"
 
 
 def receive(
