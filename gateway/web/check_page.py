@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.core.allowances import HEAD_BYTES
@@ -17,6 +16,7 @@ from gateway.web import mime, rest
 from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import http_status_of
 from gateway.web.refusals import Refusal, refuse
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -30,13 +30,13 @@ _FATES = {
 }
 
 
-async def get_check(exchange: Exchange) -> web.Response:
+async def get_check(exchange: Exchange) -> WholeAnswer:
     """The form."""
     exchange.query()
     return _page(exchange, 200, "")
 
 
-async def post_check(exchange: Exchange) -> web.Response:
+async def post_check(exchange: Exchange) -> WholeAnswer:
     """What would become of the file, by the rights and rules of the token's party."""
     exchange.query()
     exchange.check_content(("multipart/form-data",))
@@ -84,7 +84,7 @@ def _fields(body: bytes, content_type: str) -> dict[str, bytes]:
     return found
 
 
-def refused_check(exchange: Exchange, refusal: Refusal) -> web.Response:
+def refused_check(exchange: Exchange, refusal: Refusal) -> WholeAnswer:
     """A refusal of the door, on the page."""
     response = _page(exchange, http_status_of([refusal.problem]), _rows([refusal.problem]))
     response.headers.update({k: v for k, v in refusal.headers.items() if k != "WWW-Authenticate"})
@@ -116,7 +116,7 @@ def _row(problem: Problem) -> str:
     return f'<section><h3><a href="/docs#{problem.code}">{problem.code}</a>{place}</h3>{words}</section>'
 
 
-def _page(exchange: Exchange, status: int, verdict: str) -> web.Response:
+def _page(exchange: Exchange, status: int, verdict: str) -> WholeAnswer:
     body = (
         '<!doctype html><html lang="vi"><head><meta charset="utf-8"><title>Kiểm tra thông điệp / Check a message</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'

@@ -9,11 +9,10 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from aiohttp import web
-
 from gateway.core.problems import Lang, Problem, catalogue
 from gateway.web import manual
 from gateway.web.exchange import Exchange
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 from schemas.names import XSD_FOLDER
 
@@ -27,7 +26,7 @@ def openapi() -> dict[str, Any]:
     return found
 
 
-async def get_openapi(exchange: Exchange) -> web.Response:
+async def get_openapi(exchange: Exchange) -> WholeAnswer:
     """The description, with the address of the settings; without one it is relative to where it was fetched from."""
     exchange.query()
     configured = exchange.door.settings.web.public_url
@@ -36,7 +35,7 @@ async def get_openapi(exchange: Exchange) -> web.Response:
     return exchange.kept(body, "application/json", {"Cache-Control": "no-cache"})
 
 
-async def get_page(exchange: Exchange) -> web.Response:
+async def get_page(exchange: Exchange) -> WholeAnswer:
     """The description as a page for people: one document, no script, nothing fetched from anywhere."""
     exchange.query()
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY}

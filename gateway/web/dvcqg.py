@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from aiohttp import web
-
 from connectors.dialect import Outward
 from gateway.core.lifecycle import LifeRules
 from gateway.core.model import Acknowledgement, BodyForm, Channel, Envelope, Fate, MaHoSo, MessageId
@@ -33,6 +31,7 @@ from gateway.web.dvcqg_call import CALL_TYPES, PortalCall, PortalRow, claimed_se
 from gateway.web.exchange import Exchange
 from gateway.web.problems import http_status_of
 from gateway.web.refusals import Refusal, refuse, store_of
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 from gateway.web.sessions import BY, open_session, session_party
 from schemas.dialect_fields import FieldNature, dialect_fields
@@ -78,7 +77,7 @@ class _RowAnswer:
 # -- a call -------------------------------------------------------------------------------------------------------------
 
 
-async def post_call(exchange: Exchange) -> web.Response:
+async def post_call(exchange: Exchange) -> WholeAnswer:
     """Takes a call: a log-in, rows to be recorded, or a look-up. What stands in the query is not looked at."""
     kind = exchange.check_content(CALL_TYPES)
     if not exchange.is_private:
@@ -132,7 +131,7 @@ def _allowed(who: ProvenParty) -> ProvenParty:
     return who
 
 
-async def _logged_in(exchange: Exchange, call: PortalCall) -> web.Response:
+async def _logged_in(exchange: Exchange, call: PortalCall) -> WholeAnswer:
     """A session for a name and a password. Raises Refusal: 401, 403, 429."""
     door, gate = exchange.door, exchange.door.gate
     if call.username is None or call.password is None:
@@ -146,7 +145,7 @@ async def _logged_in(exchange: Exchange, call: PortalCall) -> web.Response:
     return _answered(exchange, None, _success(), session=session, result={"session": session, "expires_in": lasts})
 
 
-async def _served(exchange: Exchange, call: PortalCall, size: int) -> web.Response:
+async def _served(exchange: Exchange, call: PortalCall, size: int) -> WholeAnswer:
     """What the service gives that a call names. Raises Refusal."""
     party, parties = exchange.who.party, exchange.door.gate.parties
     unit = parties.by_identifier(call.madonvi) if call.madonvi else None
@@ -242,7 +241,7 @@ def _on_record(gate: Gate, party: Party, codes: Collection[MaHoSo]) -> Mapping[M
         return view.filed_before(party.id, codes)
 
 
-def _told(exchange: Exchange, call: PortalCall, rows: Sequence[_RowAnswer]) -> web.Response:
+def _told(exchange: Exchange, call: PortalCall, rows: Sequence[_RowAnswer]) -> WholeAnswer:
     """The answer to rows. One that was not taken shows at the top too: many clients look no further."""
     lost = [(number, row) for number, row in enumerate(rows, 1) if row.error is not None]
     sentences = [f"{len(rows) - len(lost)}/{len(rows)} dòng đã nhận / rows taken."] if lost else [_success(len(rows))]
@@ -277,7 +276,7 @@ def _row_told(exchange: Exchange, number: int, row: _RowAnswer, asked: PortalRow
 # -- a look-up ----------------------------------------------------------------------------------------------------------
 
 
-async def _looked_up(exchange: Exchange, call: PortalCall) -> web.Response:
+async def _looked_up(exchange: Exchange, call: PortalCall) -> WholeAnswer:
     """A dossier as our record has it, in the caller's own codes and date forms. Of others' dossiers no word."""
     code = call.ma_ho_so or next((row.ma_ho_so for row in call.rows or ()), None)
     if code is None:
@@ -325,7 +324,7 @@ def _in_their_form(record: HoSoRecord, party: Party) -> dict[str, Any]:
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 
-def refused_call(exchange: Exchange, refusal: Refusal) -> web.Response:
+def refused_call(exchange: Exchange, refusal: Refusal) -> WholeAnswer:
     """A refusal of the door in the portal's form. A call that was read is answered 200: old clients read no other body."""
     status = http_status_of([refusal.problem])
     http = status if refusal.close or status in _AS_HTTP else 200
@@ -343,7 +342,7 @@ def _class_of(problems: Collection[Problem]) -> ErrorCode:
 
 def _answered(
     exchange: Exchange, error: ErrorCode | None, message: str, *, status: int = 200, **more: Any
-) -> web.Response:
+) -> WholeAnswer:
     success = exchange.identity.party.portal_form.success if exchange.identity is not None else "00"
     said = {"error_code": error or success, "message": message, **more}
     return exchange.response(

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 from aiohttp import ClientConnectionError, ClientPayloadError, hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
-from multidict import CIMultiDict, istr
+from multidict import istr
 
 from gateway.core.addresses import host_and_port
 from gateway.core.allowances import HEAD_BYTES
@@ -29,6 +29,7 @@ from gateway.web.answer_types import AnswerType
 from gateway.web.auth import ProvenParty
 from gateway.web.door import Door
 from gateway.web.refusals import Refusal, refuse
+from gateway.web.responses import WholeAnswer
 
 XML_TYPES = ("application/xml", "text/xml")
 JSON_TYPES = ("application/json",)
@@ -116,7 +117,7 @@ class Exchange:
         self.door = door
         self.request = request
         self.identity: ProvenParty | None = None
-        self.fault: Callable[[Exchange, Refusal], web.Response] | None = None  # how the SOAP door says no
+        self.fault: Callable[[Exchange, Refusal], WholeAnswer] | None = None  # how the SOAP door says no
         self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
         self.soap = ""  # the envelope namespace of the SOAP version spoken
         self.meant = 0  # the status that a fault stands for, where it is told as 500
@@ -125,9 +126,9 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
-        claimed = headers.get(REQUEST_ID, "")
+        claimed = headers.get(REQUEST_ID)
         # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.
-        self.correlation_id = claimed if _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
+        self.correlation_id = claimed if claimed and _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
 
     @property
     def lang(self) -> Lang:
@@ -149,10 +150,8 @@ class Exchange:
 
     @property
     def peer(self) -> str:
-        """The address at the other end of the connection; empty when it is gone."""
-        transport = self.request.transport
-        name = None if transport is None else transport.get_extra_info("peername")
-        return str(name[0]) if isinstance(name, tuple) and name else ""
+        """The address at the other end of the connection; empty where it has none."""
+        return self.request.remote or ""
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -318,13 +317,13 @@ class Exchange:
 
     def response(
         self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
-    ) -> web.Response:
+    ) -> WholeAnswer:
         """A response of ours; the door adds what every answer carries."""
-        return web.Response(status=status, body=body, headers={**(headers or {}), hdrs.CONTENT_TYPE: content_type})
+        return WholeAnswer(status, body, {**(headers or {}), hdrs.CONTENT_TYPE: content_type})
 
     def kept(
         self, body: bytes, content_type: str, headers: Mapping[str, str], *, digest: str | None = None
-    ) -> web.Response:
+    ) -> WholeAnswer:
         """A 200 with an ETag, or 304 for a caller who has these bytes already (RFC 9110, section 13.1.2)."""
         etag = f'"{digest or hashlib.sha256(body).hexdigest()}"'
         known = [
@@ -333,12 +332,12 @@ class Exchange:
         ]
         if etag in known or "*" in known:
             kept = {name: value for name, value in headers.items() if name in ("Cache-Control", "Vary")}
-            return web.Response(status=304, headers=CIMultiDict({**kept, "ETag": etag}))
+            return WholeAnswer(304, headers={**kept, "ETag": etag})
         return self.response(200, body, content_type, {**headers, "ETag": etag})
 
     def answer(
         self, status: int, name: str, values: AnswerType, headers: Mapping[str, str] | None = None
-    ) -> web.Response:
+    ) -> WholeAnswer:
         """Values in the form the caller would like."""
         if self.media is Media.JSON:
             return self.response(status, answers.as_json(values), "application/json", headers)
@@ -351,7 +350,7 @@ class Exchange:
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         **members: Any,
-    ) -> web.Response:
+    ) -> WholeAnswer:
         """A problem document (RFC 9457) with the status its problems lead to."""
         status = status or rendering.http_status_of(problems)
         document = rendering.document(
@@ -366,7 +365,7 @@ class Exchange:
             {"Content-Language": str(self.lang), "Vary": "Accept, Accept-Language", **(headers or {})},
         )
 
-    def refused(self, refusal: Refusal) -> web.Response:
+    def refused(self, refusal: Refusal) -> WholeAnswer:
         """A refusal of the door as a response: a problem document, or a fault on the SOAP door."""
         if self.fault is not None:
             response = self.fault(self, refusal)

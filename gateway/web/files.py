@@ -28,6 +28,7 @@ from gateway.store.filefolder import BLOCK, FilePart
 from gateway.web.answer_types import KetQuaGuiTepStructure
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import ARCHIVE_AWAY_S, Refusal, refuse
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 
 log = logging.getLogger("lienthong.web")
@@ -43,7 +44,7 @@ _T = TypeVar("_T")
 # -- bringing a file --------------------------------------------------------------------------------------------------
 
 
-async def post_file(exchange: Exchange) -> web.Response:
+async def post_file(exchange: Exchange) -> WholeAnswer:
     """Takes a file: the body's bytes, or the one file of a form. With Upload-Length it only begins an upload in parts."""
     desk = desk_of(exchange)
     exchange.query()
@@ -90,7 +91,7 @@ def file_answer(file: StoredFile) -> KetQuaGuiTepStructure:
     )
 
 
-async def _begin_parts(exchange: Exchange, desk: FileDesk, digest: str | None) -> web.Response:
+async def _begin_parts(exchange: Exchange, desk: FileDesk, digest: str | None) -> WholeAnswer:
     """Begins an upload in parts: 201, and where its parts are to be sent."""
     _check_tus(exchange)
     if exchange.request.content_length or "Transfer-Encoding" in exchange.request.headers:
@@ -99,20 +100,20 @@ async def _begin_parts(exchange: Exchange, desk: FileDesk, digest: str | None) -
     exchange.door.check_allowance(party, size=size)
     upload = await asked(exchange, desk.begin, party, size, digest, exchange.door.clock())
     headers = {"Location": f"/v1/files/parts/{upload.id}", "Upload-Offset": "0", "Tus-Resumable": TUS}
-    return web.Response(status=201, headers=headers)
+    return WholeAnswer(201, headers=headers)
 
 
-async def head_part(exchange: Exchange) -> web.Response:
+async def head_part(exchange: Exchange) -> WholeAnswer:
     """How much of an upload has come."""
     desk, name = desk_of(exchange), exchange.variables["id"]
     exchange.query()
     _check_tus(exchange)
     upload, size = await asked(exchange, desk.upload, name, exchange.who.party.id, exchange.door.clock())
     sizes = {"Upload-Offset": str(size), "Upload-Length": str(upload.size)}
-    return web.Response(status=200, headers={**sizes, "Tus-Resumable": TUS, "Cache-Control": "no-store"})
+    return WholeAnswer(200, headers={**sizes, "Tus-Resumable": TUS, "Cache-Control": "no-store"})
 
 
-async def patch_part(exchange: Exchange) -> web.Response:
+async def patch_part(exchange: Exchange) -> WholeAnswer:
     """Takes the next part of an upload; with the last one the file is on record, and Location says where."""
     desk, name, party = desk_of(exchange), exchange.variables["id"], exchange.who.party
     exchange.query()
@@ -136,7 +137,7 @@ async def patch_part(exchange: Exchange) -> web.Response:
         else:
             await asked(exchange, desk.hold, part)
         headers["Upload-Offset"] = str(part.offset)
-    return web.Response(status=204, headers=headers)
+    return WholeAnswer(204, headers=headers)
 
 
 async def _opened(exchange: Exchange, desk: FileDesk, upload: UnfinishedFile, stack: ExitStack) -> FilePart:
@@ -226,7 +227,7 @@ async def get_file(exchange: Exchange) -> web.StreamResponse:
     etag = f'"{digest}"'
     known = [tag.strip().removeprefix("W/") for tag in ",".join(headers.getall("If-None-Match", [])).split(",")]
     if etag in known or "*" in known:
-        return web.Response(status=304, headers={"ETag": etag})
+        return WholeAnswer(304, headers={"ETag": etag})
     span = _span(exchange, file.size) if headers.get("If-Range", etag) == etag else None
     start, end = span or (0, file.size)
     said = {

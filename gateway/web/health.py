@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aiohttp import web
 from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
@@ -21,6 +20,7 @@ from gateway.web.exchange import Exchange
 from gateway.web.gauges import standing
 from gateway.web.recording import PATIENCE_S
 from gateway.web.refusals import store_of
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 
 _BEHIND_S = (
@@ -43,13 +43,13 @@ class Probe:
         return ReadinessProbe(name=self.name, ok=self.ok, last_success_age_s=age, why=self.why or None)
 
 
-async def healthz(exchange: Exchange) -> web.Response:
+async def healthz(exchange: Exchange) -> WholeAnswer:
     """The process is alive, and whose it is. Nothing about anything else: a slow database is no reason to start it anew."""
     body = Health(status="alive", node=exchange.door.settings.node.identifier)
     return exchange.response(200, answers.as_json(body), "application/json")
 
 
-async def readyz(exchange: Exchange) -> web.Response:
+async def readyz(exchange: Exchange) -> WholeAnswer:
     """Each thing the gateway depends on; 503 names the first that fails."""
     door = exchange.door
     probes = [await _database(door), _stopping(door), _tray(door), await _recording(door), _clock(door)]
@@ -66,7 +66,7 @@ async def readyz(exchange: Exchange) -> web.Response:
     return exchange.response(200 if failing is None else 503, answers.as_json(body), "application/json", headers)
 
 
-async def scrape(exchange: Exchange) -> web.Response:
+async def scrape(exchange: Exchange) -> WholeAnswer:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
     door = exchange.door
     door.doubt()

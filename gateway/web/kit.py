@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from gateway.web.docs import openapi
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import refuse
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 from gateway.web.soap import wsdl
 from schemas.catalog import bundled
@@ -38,7 +37,7 @@ def schema_files() -> Mapping[str, bytes]:
     return {p.relative_to(XSD_FOLDER).as_posix(): p.read_bytes() for p in sorted(Path(XSD_FOLDER).rglob("*.xsd"))}
 
 
-async def get_schema(exchange: Exchange) -> web.Response:
+async def get_schema(exchange: Exchange) -> WholeAnswer:
     """One schema; what it imports lies beside it under the same address."""
     exchange.query()
     body = schema_files().get("/".join(exchange.variables.values()))
@@ -118,7 +117,7 @@ def _collection_bytes() -> bytes:
     return json.dumps(collection(), ensure_ascii=False, indent=1).encode()
 
 
-async def get_collection(exchange: Exchange) -> web.Response:
+async def get_collection(exchange: Exchange) -> WholeAnswer:
     """The collection; where the gateway is, is a variable of it."""
     exchange.query()
     return exchange.kept(_collection_bytes(), "application/json", _KEPT)
@@ -149,7 +148,7 @@ def _sampled() -> Iterator[tuple[str, bytes]]:
     yield "lienthong.postman_collection.json", _collection_bytes()
 
 
-async def get_samples(exchange: Exchange) -> web.Response:
+async def get_samples(exchange: Exchange) -> WholeAnswer:
     """The package of samples."""
     exchange.query()
     body = await exchange.door.read(samples_zip)  # in a thread: the first one takes a moment

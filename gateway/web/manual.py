@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
-
 from gateway.core.problems import Lang
 from gateway.web.exchange import Exchange
 from gateway.web.refusals import refuse
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 
 BUILT: Final = Path(__file__).parent / "site"  # a folder for each language
@@ -49,7 +48,7 @@ def files(built: Path) -> Mapping[str, Path]:
     return found if all(f"{lang}/{FIRST}" in found for lang in NAMES) else {}
 
 
-async def get_site_file(exchange: Exchange) -> web.Response:
+async def get_site_file(exchange: Exchange) -> WholeAnswer:
     """One file of the site. Raises Refusal (404) for what is none."""
     name = exchange.path.removeprefix("/docs/")
     file = files(BUILT).get(name)
@@ -63,7 +62,7 @@ async def get_site_file(exchange: Exchange) -> web.Response:
     return exchange.kept(body, _TYPES[file.suffix], headers)
 
 
-async def get_first_page(exchange: Exchange) -> web.Response:
+async def get_first_page(exchange: Exchange) -> WholeAnswer:
     """Leads to the first page of a language, relative to what was asked for. Raises Refusal (404) without a site."""
     lang = exchange.path.removeprefix("/docs/").rstrip("/")
     if f"{lang}/{FIRST}" not in files(BUILT):

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import istr
 
 from gateway.core.allowances import Spent
@@ -30,6 +30,7 @@ from gateway.web.auth import ProvenParty
 from gateway.web.exchange import JSON_TYPES, XML_TYPES, Body, Exchange
 from gateway.web.problems import http_status_of
 from gateway.web.refusals import Refusal, refuse, store_of
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 from gateway.web.tray import Full, NotRecorded
 from signing.heads import HEAD
@@ -62,7 +63,7 @@ def unwrap(
     )
 
 
-async def post_message(exchange: Exchange) -> web.Response:
+async def post_message(exchange: Exchange) -> WholeAnswer:
     """Takes a message: 201 with the signed BienNhan, 200 for a repeat, 202 when held, else a problem document."""
     exchange.query()
     exchange.check_content(XML_TYPES)
@@ -83,11 +84,11 @@ async def laid(exchange: Exchange, envelope: Envelope) -> Acknowledgement:
         raise refuse("SYS-003", headers={"Retry-After": "2"}) from error
     except NotRecorded as error:
         raise refuse(error.problem.code, headers={"Retry-After": "5"}) from error
-    door.metrics.message(ack.fate, envelope.channel, (problem.code for problem in ack.problems))
+    door.metrics.message(ack.fate, envelope.channel, [problem.code for problem in ack.problems])
     return ack
 
 
-def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
+def acknowledged(exchange: Exchange, ack: Acknowledgement) -> WholeAnswer:
     """An acknowledgement in the form the sender would like."""
     headers: dict[str, str] = {_MESSAGE_ID: ack.message, hdrs.ETAG: f'"{ack.digest}"', hdrs.VARY: "Accept"}
     if ack.fate is Fate.REJECTED:
@@ -110,7 +111,7 @@ def acknowledged(exchange: Exchange, ack: Acknowledgement) -> web.Response:
     return exchange.answer(status, "KetQuaGuiThongDiep", answers.acknowledgement(ack), headers)
 
 
-async def check_message(exchange: Exchange) -> web.Response:
+async def check_message(exchange: Exchange) -> WholeAnswer:
     """The same judgement without any effect: what a message would come to if it were sent now."""
     exchange.query()
     exchange.check_content(XML_TYPES)
@@ -147,7 +148,7 @@ MOST_PACKETS = 100  # in one request
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-async def post_submission(exchange: Exchange) -> web.Response:
+async def post_submission(exchange: Exchange) -> WholeAnswer:
     """Takes packets of QCVN 120 as JSON (one, or several with a result for each) or one as XML; we compose and sign."""
     exchange.query()
     name = exchange.variables["ten"]
@@ -230,14 +231,14 @@ def _rows(body: Body) -> list[tuple[bytes, str | None]] | None:
 # -- what became of it ------------------------------------------------------------------------------------------------
 
 
-async def get_message(exchange: Exchange) -> web.Response:
+async def get_message(exchange: Exchange) -> WholeAnswer:
     """The fate of one message: conclusion, problems, deliveries with their tries."""
     exchange.query()
     values = await exchange.door.read(fate_of, exchange.door.gate, exchange.who, exchange.variables["id"])
     return exchange.answer(200, "ThongTinThongDiep", values)
 
 
-async def get_original(exchange: Exchange) -> web.Response:
+async def get_original(exchange: Exchange) -> WholeAnswer:
     """The message exactly as its sender signed it, byte for byte (or the version of it that the caller can read)."""
     exchange.query()
     digest, data, content_type = await exchange.door.read(
@@ -247,7 +248,7 @@ async def get_original(exchange: Exchange) -> web.Response:
     return exchange.kept(data, content_type, headers, digest=digest)
 
 
-async def get_receipt(exchange: Exchange) -> web.Response:
+async def get_receipt(exchange: Exchange) -> WholeAnswer:
     """The signed BienNhan that its sender got."""
     exchange.query()
     data = await exchange.door.read(receipt_of, exchange.door.gate, exchange.who, exchange.variables["id"])
@@ -350,7 +351,7 @@ def _concerns(view: Any, who: ProvenParty, message: Message) -> bool:
 # -- inbox and dossiers -----------------------------------------------------------------------------------------------
 
 
-async def get_inbox(exchange: Exchange) -> web.Response:
+async def get_inbox(exchange: Exchange) -> WholeAnswer:
     """What the caller was sent, in order and without a gap. Asking after N confirms everything up to N."""
     query = exchange.query("after", "limit", "wait", "generation")
     limits = exchange.door.settings.door
@@ -394,7 +395,7 @@ def _page(
     return found, types.DauNhatKyStructure(SoThuTu=head.number, Bam=head.hash, DaKy=jws, TheHe=restored)
 
 
-async def get_dossier(exchange: Exchange) -> web.Response:
+async def get_dossier(exchange: Exchange) -> WholeAnswer:
     """The timeline of a dossier, for its parties and for oversight."""
     exchange.query()
     values = await exchange.door.read(timeline_for, exchange, MaHoSo(exchange.variables["ma_ho_so"]))
@@ -416,7 +417,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_DAYS = 800  # two years and a bit: what a person still calls one period
 
 
-async def get_report(exchange: Exchange) -> web.Response:
+async def get_report(exchange: Exchange) -> WholeAnswer:
     """Counts of a period by service, agency, channel or month: all of them for oversight, an agency's own for itself."""
     query = exchange.query("since", "until", "by")
     since, until = _day(query, "since"), _day(query, "until")

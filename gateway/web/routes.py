@@ -11,9 +11,10 @@ from aiohttp import web
 
 from gateway.web.exchange import Exchange, decoded
 from gateway.web.refusals import Refusal, refuse
+from gateway.web.responses import WholeAnswer
 
 Handler = Callable[[Exchange], Awaitable[web.StreamResponse]]
-Fault = Callable[[Exchange, Refusal], web.Response]
+Fault = Callable[[Exchange, Refusal], WholeAnswer]
 
 
 class RouteAudience(Enum):

@@ -17,7 +17,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from aiohttp import web
 from lxml import etree
 
 from gateway.core.allowances import HEAD_BYTES
@@ -38,6 +37,7 @@ from gateway.web.auth import ProvenParty, challenge
 from gateway.web.exchange import Body, Exchange
 from gateway.web.problems import text
 from gateway.web.refusals import Refusal, refuse
+from gateway.web.responses import WholeAnswer
 from gateway.web.routes import Route, RouteAudience
 from schemas.names import XSD_FOLDER
 from signing import wss
@@ -173,7 +173,7 @@ Operation = Callable[[SoapCall], Awaitable[AnswerType]]
 # -- a request --------------------------------------------------------------------------------------------------------
 
 
-async def post_soap(exchange: Exchange) -> web.Response:
+async def post_soap(exchange: Exchange) -> WholeAnswer:
     """Answers one SOAP request; whatever goes wrong becomes a fault."""
     kind, given = mime.parameters(exchange.request.headers.get("Content-Type", ""))
     exchange.soap = _spoken(exchange)
@@ -215,7 +215,7 @@ async def post_soap(exchange: Exchange) -> web.Response:
     return _answered(call, answer)
 
 
-async def _streamed(exchange: Exchange, nobody: Refusal | None) -> web.Response:
+async def _streamed(exchange: Exchange, nobody: Refusal | None) -> WholeAnswer:
     """A file in a package: its envelope is read and judged first, then its part goes to the disk as it comes."""
     chunks = exchange.blocks(BLOCK // 2)
     try:
@@ -238,7 +238,7 @@ async def _streamed(exchange: Exchange, nobody: Refusal | None) -> web.Response:
         await chunks.aclose()
 
 
-def _closing(response: web.Response) -> web.Response:
+def _closing(response: WholeAnswer) -> WholeAnswer:
     response.force_close()
     return response
 
@@ -457,7 +457,7 @@ def _must_understand(entry: etree._Element, version: str) -> bool:
     return demanded and (role or "").strip() in _NEXT
 
 
-async def _unreadable(exchange: Exchange, data: Body) -> web.Response:
+async def _unreadable(exchange: Exchange, data: Body) -> WholeAnswer:
     """An envelope that cannot be read is on record like any message that cannot be read.
 
     Raises Refusal (401) where its header only shows a certificate: in that party's name nothing is recorded or counted.
@@ -653,7 +653,7 @@ def _actions(operation: str) -> Collection[str]:
 # -- answers and faults -----------------------------------------------------------------------------------------------
 
 
-def _answered(call: SoapCall, answer: AnswerType) -> web.Response:
+def _answered(call: SoapCall, answer: AnswerType) -> WholeAnswer:
     inner = answers.element("TraLoi", answer)
     header = ""
     if call.relates_to is not None:
@@ -668,7 +668,7 @@ def _answered(call: SoapCall, answer: AnswerType) -> web.Response:
     return call.exchange.response(200, body.encode("utf-8", "replace"), _CONTENT[call.version])
 
 
-def fault_of(exchange: Exchange, refusal: Refusal) -> web.Response:
+def fault_of(exchange: Exchange, refusal: Refusal) -> WholeAnswer:
     """A refusal as a fault."""
     ack = refusal.ack if isinstance(refusal, _Rejected) else None
     found = ack.problems if ack else [refusal.problem]
@@ -706,7 +706,7 @@ def fault(
     readable: bool = True,
     status: int | None = None,
     header: str = "",
-) -> web.Response:
+) -> WholeAnswer:
     """A fault with the problems in both languages, and the receipt of a message that was recorded."""
     first = next((p for p in problems if p.outcome.value == "failed"), problems[0])
     inner = answers.element("LoiXuLy", _fault_detail(exchange, problems, ack), NAMESPACE)
@@ -840,7 +840,7 @@ def wsdl() -> str:
     return (XSD_FOLDER.parent / "wsdl" / "lienthong.wsdl").read_text("utf-8")
 
 
-async def get_wsdl(exchange: Exchange) -> web.Response:
+async def get_wsdl(exchange: Exchange) -> WholeAnswer:
     """The WSDL with the address under which it was asked for, or the public one of the settings."""
     if exchange.query_string.lower() not in _DESCRIBED:
         raise refuse("SYS-114", parameter=exchange.query_string[:40] or "?", expected="wsdl")
