@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from threading import RLock
 
@@ -21,7 +21,6 @@ from gateway.core.parties import Parties, Party
 
 HEAD_BYTES = 64 * 1024  # what is kept of a refused body that is not kept whole: enough for whoever looks into it
 WRITE_EVERY_S = 1.0
-_OFFSET_S = 7 * 3600  # days begin at midnight in Hà Nội
 
 
 class Spent(StrEnum):
@@ -73,7 +72,7 @@ class Spending:
         self._node = node
         self._accounts: dict[PartyId, _Account] = {}
         self._loaded: dict[PartyId, dict[str, int]] = {}  # what was on record at the start, of parties not met yet
-        self._day = 0
+        self._day = self._tomorrow = day_of(datetime.fromtimestamp(0, UTC)).astimezone(UTC)  # none yet
         self._lock = RLock()
 
     def take_over(self, on_record: Mapping[tuple[str, PartyId], int], now: datetime) -> None:
@@ -136,7 +135,7 @@ class Spending:
     @property
     def day(self) -> datetime:
         """The beginning of the day that is counted."""
-        return datetime.fromtimestamp(self._day * 86_400 - _OFFSET_S, GIO_VIET_NAM)
+        return self._day.astimezone(GIO_VIET_NAM)
 
     def until_tomorrow_s(self, now: datetime) -> int:
         """How many seconds are left of the day."""
@@ -144,9 +143,9 @@ class Spending:
 
     def _begin(self, now: datetime) -> None:
         """A new day begins with nothing used up."""
-        day = int(now.timestamp() + _OFFSET_S) // 86_400
-        if day != self._day:
-            self._day = day
+        if not self._day <= now < self._tomorrow:
+            self._day = day_of(now).astimezone(UTC)  # as clocks tell the time: moments of one zone are compared at once
+            self._tomorrow = self._day + timedelta(days=1)
             self._accounts.clear()
             self._loaded.clear()
 

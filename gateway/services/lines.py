@@ -76,7 +76,8 @@ class _Noted(logging.LogRecord):
 
     def __init__(self, name: str, event: str, said: dict[str, object]) -> None:
         now = time.time()
-        vars(self).update(_BLANK, name=name, msg=event, created=now, msecs=now % 1 * 1000, **said)
+        self.__dict__ = own = _BLANK.copy()
+        own.update(said, name=name, msg=event, created=now, msecs=now % 1 * 1000)
         self.said = said
 
 
@@ -106,10 +107,11 @@ class Wording(logging.Formatter):
             inert = {name: _inert(value) if isinstance(value, str) else value for name, value in said.items()}
             return json.dumps(inert, ensure_ascii=False, default=str)
         words = [value if type(value) is str else _text(value) for value in said.values()]
-        whole = "".join(words)
-        if " " in whole or "=" in whole or '"' in whole or "\n" in whole:  # which most lines do not hold anywhere
-            words = [_quoted(word) for word in words]
-        return _inert(" ".join([f"{name}={word}" for name, word in zip(said, words, strict=True)]))
+        names = tuple(said)
+        line = _pairs(names) % tuple(words)
+        if line.count(" ") >= len(names) or line.count("=") > len(names) or '"' in line or "\n" in line:
+            line = _pairs(names) % tuple([_quoted(word) for word in words])  # most lines hold nothing to be quoted
+        return _inert(line)
 
 
 def _timestamp(moment: float) -> str:
@@ -121,6 +123,12 @@ def _timestamp(moment: float) -> str:
 def _second(second: int) -> str:
     """All lines of a second begin alike, and writing a time costs as much as the rest of a line."""
     return datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+
+
+@lru_cache(maxsize=512)
+def _pairs(names: tuple[str, ...]) -> str:
+    """Where the values of these names go: most lines are of a few kinds."""
+    return " ".join([f"{name.replace('%', '%%')}=%s" for name in names])
 
 
 def _text(value: object) -> str:
@@ -165,7 +173,7 @@ class LineWriter(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Without the lock that other handlers need: putting a line down needs none."""
-        kept = self.filter(record)
+        kept = self.filter(record) if self.filters else True
         if kept:
             self.emit(kept if isinstance(kept, logging.LogRecord) else record)
         return bool(kept)

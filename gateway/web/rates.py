@@ -41,7 +41,7 @@ class Rates:
         now = time.monotonic() if now is None else now
         slot = self._slot(key)
         due = max(self._due[slot], now)
-        early = due - now - (max(burst, 1.0) - min(cost, max(burst, 1.0))) / per_s
+        early = due - now - max(max(burst, 1.0) - cost, 0.0) / per_s
         if early > 0:
             return early
         if take:
