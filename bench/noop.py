@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 
@@ -31,6 +32,8 @@ async def serve() -> None:
     await runner.setup()
     door = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, door).start()
+    gc.collect()
+    gc.freeze()
     sys.stdout.write(f"{door.getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
