@@ -15,6 +15,7 @@ AWAY = frozenset(
 )  # what ends without anybody changing the configuration
 AWAY_TOLD_S = 10.0
 WORK_CACHE_MIB = 8  # its readers look through much, once: what a connection keeps goes with the door's next commit
+WORK_TOGETHER_MIB = 12  # of all its connections: one that idles would keep what it read last until its next turn
 READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
 
 
@@ -42,6 +43,7 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
                 write_s=database.silence_s,
                 read_s=database.silence_s if at_door else database.silence_s * READS_S,
                 cache_mib=CACHE_MIB if at_door else WORK_CACHE_MIB,
+                together_mib=None if at_door else WORK_TOGETHER_MIB,
             )
             store.archives = Archives(loaded.settings.archive.folder)
             return store
@@ -64,11 +66,19 @@ def store_at(
     write_s: float | None = None,
     read_s: float | None = None,
     cache_mib: int = CACHE_MIB,
+    together_mib: int | None = None,
 ) -> Store:
     """The database at this address; how long is waited as of ``open_engine``. Raises Stopped as :func:`open_store`."""
     engine = None
     try:
-        engine = open_engine(url, busy_timeout_s=busy_timeout_s, write_s=write_s, read_s=read_s, cache_mib=cache_mib)
+        engine = open_engine(
+            url,
+            busy_timeout_s=busy_timeout_s,
+            write_s=write_s,
+            read_s=read_s,
+            cache_mib=cache_mib,
+            together_mib=together_mib,
+        )
         return Store(engine)
     except SchemaMismatch as error:
         if engine is not None:

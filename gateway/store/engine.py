@@ -54,12 +54,14 @@ def open_engine(
     read_s: float | None = None,
     pool_size: int = 4,
     cache_mib: int = CACHE_MIB,
+    together_mib: int | None = None,
 ) -> Engine:
     """An engine for ``sqlite:///path`` (a file, never memory) or ``postgresql://…``. Connects to nothing yet.
 
     ``write_s`` and ``read_s``: how long one statement of a writer (its commit, too) and of a reader may take before the
     connection is given up, on a server; None: a person waits for it. ``cache_mib``: what each connection to a file may keep of
-    its pages. Raises ValueError for any other URL.
+    its pages; ``together_mib``: all connections to files in this process, with what SQLite needs beside. Raises ValueError for
+    any other URL.
     """
     try:
         target = make_url(url)
@@ -71,14 +73,14 @@ def open_engine(
             raise ValueError("the gateway keeps its records in a file: sqlite:///path/to/lienthong.db")
         if target.query:
             raise ValueError("the address of a file takes no parameters")
-        return _open_sqlite(url, busy_timeout_s, pool_size, cache_mib)
+        return _open_sqlite(url, busy_timeout_s, pool_size, cache_mib, together_mib)
     if backend == "postgresql":
         target = target.set(drivername="postgresql+psycopg")
         return _open_postgresql(target, busy_timeout_s, write_s, read_s, pool_size)
     raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
 
 
-def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int) -> Engine:
+def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int, together_mib: int | None) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -107,6 +109,8 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         cursor.execute("PRAGMA secure_delete=ON")  # what is taken out is overwritten, not only left out
         cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.execute(f"PRAGMA cache_size=-{1024 * cache_mib}")  # KiB
+        if together_mib is not None:  # beyond it a connection that reads a page gives up one of its own
+            cursor.execute(f"PRAGMA soft_heap_limit={together_mib << 20}")
         cursor.execute(
             "PRAGMA wal_autocheckpoint=4000"
         )  # pages; a checkpoint syncs the file, a tray is about 100 pages

@@ -2,8 +2,11 @@
 
 import hashlib
 import heapq
+import json
 import random
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -134,7 +137,37 @@ def test_waiting_too_long_for_a_lock_is_busy(opened, database_url):
             other._next("x", None)
 
 
-@pytest.mark.postgres
+READS = """
+import json
+import sys
+from contextlib import ExitStack
+from gateway.store.engine import open_engine, reader_of
+from gateway.web.memory import memory_mb
+
+engine = open_engine(sys.argv[1], cache_mib=8, **json.loads(sys.argv[2]))
+with engine.begin() as connection:
+    connection.exec_driver_sql("CREATE TABLE page (content TEXT)")
+    for _ in range(100):
+        connection.exec_driver_sql("INSERT INTO page VALUES (hex(randomblob(100000)))")
+engine.dispose()
+before = memory_mb()
+with ExitStack() as stack:
+    for _ in range(4):
+        connection = stack.enter_context(reader_of(engine).connect())
+        connection.exec_driver_sql("SELECT count(*) FROM page WHERE content LIKE '%z%'").all()
+    print(memory_mb() - before)
+"""
+
+
+def test_connections_of_one_process_keep_no_more_pages_together_than_they_may(tmp_path):
+    def kept(**options):
+        words = [sys.executable, "-c", READS, f"sqlite:///{tmp_path}/{len(options)}.sqlite3", json.dumps(options)]
+        return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+    assert kept() > 26  # else it shows nothing
+    assert kept(together_mib=12) < 20
+
+
 def test_whoever_has_waited_longest_to_write_to_a_file_is_not_overtaken_for_seconds():
     """Four that write nine tenths of all time, by a clock of the test's: each takes the file when it looks and it is free."""
     chance = random.Random(1)
@@ -152,6 +185,7 @@ def test_whoever_has_waited_longest_to_write_to_a_file_is_not_overtaken_for_seco
     assert longest < 0.5
 
 
+@pytest.mark.postgres
 def test_a_deadlock_broken_at_our_cost_is_busy(opened, postgres_url):
     engine = opened(postgres_url)
     store, meet, errors = Store(engine), threading.Barrier(2), []
