@@ -44,6 +44,7 @@ if sys.version_info < (3, 12):
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
+_HURRIED = "lienthong_hurried"
 
 
 def open_engine(
@@ -124,31 +125,34 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         # A transaction that reads first and writes later fails at once and ignores the timeout: a writer says so at its
         # start. A reader cannot write, as on PostgreSQL.
         _same_file(engine, known[0] if known else None)
-        reading = connection.get_execution_options().get(_READING, False)
+        options = connection.get_execution_options()
+        reading = options.get(_READING, False)
         cursor = connection.connection.cursor()
         cursor.execute("PRAGMA query_only=ON" if reading else "PRAGMA query_only=OFF")
         if reading:
             cursor.execute("BEGIN")
         else:
-            _take_turn(cursor, busy_timeout_s)
+            _take_turn(cursor, busy_timeout_s, hurried=options.get(_HURRIED, False))
         cursor.close()
 
     return engine
 
 
-def look_again_s(waited_s: float) -> float:
+def look_again_s(waited_s: float, *, hurried: bool = False) -> float:
     """How soon a writer to a file that is being written to looks again, when it has waited for so long.
 
     Whoever looks when it is free has it: where several write all the time, one that looks more rarely the longer it waits is
     overtaken by those who have just come, for seconds. So it looks more often than they once it has waited for several turns;
-    after two seconds nobody takes turns: somebody has much to write.
+    after two seconds nobody takes turns: somebody has much to write. ``hurried``: it looks more often than anybody.
     """
-    if waited_s < 0.05:
-        return max(waited_s / 10, 0.0005)
-    return 0.001 if waited_s < 2.0 else 0.01
+    if waited_s >= 2.0:
+        return 0.01
+    if hurried or waited_s < 0.005:
+        return 0.0005
+    return waited_s / 10 if waited_s < 0.05 else 0.001
 
 
-def _take_turn(cursor: DBAPICursor, patience_s: float) -> None:
+def _take_turn(cursor: DBAPICursor, patience_s: float, *, hurried: bool) -> None:
     """Begin to write as soon as nobody else does. Raises what SQLite raises when that took too long.
 
     Those who write take turns of some ten milliseconds. SQLite's own waiting looks again after up to a tenth of a second,
@@ -164,7 +168,7 @@ def _take_turn(cursor: DBAPICursor, patience_s: float) -> None:
                 waited = time.monotonic() - began
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or waited >= patience_s:
                     raise
-                time.sleep(look_again_s(waited))
+                time.sleep(look_again_s(waited, hurried=hurried))
             else:
                 return
     finally:
@@ -306,6 +310,11 @@ def _given_up(connection: Connection, line: Any) -> Iterator[None]:
 def reader_of(engine: Engine) -> Engine:
     """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
     return engine.execution_options(**{_READING: True})
+
+
+def hurried(engine: Engine) -> Engine:
+    """The same engine for a writer that goes before others: it looks for its turn at a file as often as anybody may."""
+    return engine.execution_options(**{_HURRIED: True})
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from gateway.core.chain import LogEntry
 from gateway.store import tables
 from gateway.store.archives import Archives
-from gateway.store.engine import Traces, clear_traces, prove_written, reader_of, waits_for_standby
+from gateway.store.engine import Traces, clear_traces, hurried, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
 from gateway.store.packing import Packed, Patterns
@@ -35,6 +35,7 @@ class Store:
         """Raises SchemaMismatch when the database is of another revision, Unavailable when it cannot be reached."""
         self.engine = engine
         self._reader = reader_of(engine)
+        self._hurried = hurried(engine)
         self._patterns = Patterns()
         self.archives = Archives(None)  # where the files of months are; wiring says
         #: Told of each transaction ("write" or "read") how long it waited for a connection and, to write, for its turn, seconds.
@@ -42,10 +43,11 @@ class Store:
         demand(engine)
 
     @contextmanager
-    def begin(self, packed: Packed = MappingProxyType({})) -> Iterator[Tx]:
+    def begin(self, packed: Packed = MappingProxyType({}), *, express: bool = False) -> Iterator[Tx]:
         """A transaction to write in: committed as a whole at the end, or undone as a whole when anything is raised.
 
-        ``packed``: by packed(), of what will be written here. Others wait from here on until the end.
+        ``packed``: by packed(), of what will be written here. Others wait from here on until the end. ``express``: it is little,
+        and goes before others where it can.
 
         Raises StoreError and its kinds. What the block itself raises flies on unchanged, except for texts and numbers that
         no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
@@ -53,7 +55,7 @@ class Store:
         from gateway.store.tx import Tx  # noqa: PLC0415 - every statement that writes; who only looks needs none of them
 
         asked = time.perf_counter()
-        with translated(), self.engine.begin() as connection:
+        with translated(), (self._hurried if express else self.engine).begin() as connection:
             if self.waited is not None:
                 self.waited("write", time.perf_counter() - asked)
             tx = Tx(connection, self._patterns, self.archives, packed)

@@ -143,6 +143,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
         self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
         self._sealed: dict[MessageId, dict[str, Any]] = {}  # what the line of a judgement says of the rows it wrote
+        self._closed = False
         self._news = False  # whether somebody waits for what is written here
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
         self._spending: tuple[datetime, Mapping[tuple[str, PartyId], int]] | None = None
@@ -1068,10 +1069,13 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         self._lines.append((now, line, {}))
 
     def close(self) -> None:
-        """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it.
+        """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it if nobody did.
 
         Raises RuntimeError when a ledger was opened and not written: its ids would be owned by nobody.
         """
+        if self._closed:
+            return
+        self._closed = True
         if self._owner or self._stubs:
             raise RuntimeError("a ledger was opened and not written")
         self._count_failures()

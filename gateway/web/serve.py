@@ -50,6 +50,9 @@ log = logging.getLogger("lienthong.web.serve")
 _LOADED = ("gateway.opening", "gateway.wiring", "gateway.web.app", "gateway.web.tls")
 
 SETTLES_EVERY_S = 2.0  # how often a process that doubts the clock looks whether somebody vouches for it
+#: How long a thread that has come back from disk or database waits for the interpreter's lock, at most, while the loop has
+#: much to do: Python's five milliseconds are as long as a turn at the file, and whoever waits for that waits for them as well.
+SWITCH_S = 0.001
 _WARM_AFTER_S = 2.0  # a worker that has just come up has messages to take first
 
 
@@ -191,6 +194,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     settling = asyncio.create_task(_settle(app.door, clock, store))
     warming = asyncio.create_task(_warm(app.door))
     _keep_for_good()
+    sys.setswitchinterval(SWITCH_S)
     line.send_bytes(READY)
     await leave.wait()
     loop.remove_reader(line.fileno())

@@ -12,8 +12,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,11 +30,17 @@ from gateway.store import Busy, NotAtHand, StoreError, Unavailable, Unstorable
 from gateway.web.crashes import Crashes
 from gateway.web.metrics import Metrics
 from gateway.web.refusals import not_kept, store_of
-from gateway.web.waiting import Waiting
+from gateway.web.waiting import Waiter, Waiting
 
 log = logging.getLogger("lienthong.web.tray")
 
 LINGER_S = 0.004  # at most; a commit shared by more is worth it, and nobody alone waits for it
+SLICE_S = 0.004  # so long judging goes on before the loop reads what has come and writes what is ready
+ROUNDS = 3  # of the loop, then: a request is read in one and laid in the next, and in the third somebody turns to it
+FLOOD = 16  # a party with so many messages waiting floods
+FEW = 4  # a party with no more waiting is a quiet one, beside it
+EXPRESS = 16  # the most messages of an express tray
+GIVES_WAY_S = 0.1  # at most; where a database keeps nothing just now, nobody waits twice for it
 Answer = "asyncio.Future[Acknowledgement]"
 
 
@@ -93,14 +100,20 @@ class Tray:
         self._judging: dict[asyncio.Future[Finding], float] = {}  # since when, monotonic
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
         self._recorder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
+        self._express_recorder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="express")
         self._something = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._last = 1  # about how many a tray held of late
+        self._flooded = False  # whether somebody had very many waiting when the last tray was filled
+        self._under_way: frozenset[PartyId] = frozenset()  # whose messages the tray under way holds
+        self._ahead: frozenset[PartyId] = frozenset()  # whose messages the express tray holds
+        self._express: asyncio.Task[None] | None = None
+        self._express_judges, self._express_writes = asyncio.Lock(), asyncio.Lock()  # held while it does
+        self._commits: dict[object, float] = {}  # under way, since when, monotonic
         self.turns = Turns()
         self.recorded_at: float | None = None  # monotonic: the last commit that went through
         self.refused_at: float | None = None  # monotonic: the last time the database kept nothing
-        self.recording_since: float | None = None  # monotonic: since when a commit is under way
 
     def start(self) -> None:
         """Begin to work; call it inside the running loop."""
@@ -110,6 +123,11 @@ class Tray:
     def waiting(self) -> int:
         """Messages taken in and not yet answered, as far as they are not in the turn that runs."""
         return len(self._small) + len(self._judged) + self._in_threads
+
+    @property
+    def recording_since(self) -> float | None:
+        """Monotonic: since when a commit is under way."""
+        return min(self._commits.values(), default=None)
 
     async def lay(self, envelope: Envelope) -> Acknowledgement:
         """The acknowledgement of a message, after its commit. Raises Full or NotRecorded.
@@ -131,6 +149,7 @@ class Tray:
         else:
             self._small.add(envelope, answer)
             self._something.set()
+            self._hurry()
         return await answer
 
     def _find_room(self, party: PartyId) -> None:
@@ -177,6 +196,7 @@ class Tray:
             await self._task
         self._threads.shutdown(wait=True)
         self._recorder.shutdown(wait=True)
+        self._express_recorder.shutdown(wait=True)
 
     def _judge(self, envelope: Envelope, gate: Gate) -> Finding:
         if self._crashes.guilty(envelope.digest):
@@ -206,8 +226,8 @@ class Tray:
 
     async def _work(self) -> None:
         while True:
-            if not self._small and not self._judged:
-                if self._closing and not self._in_threads:
+            if not self._judged and not self._small.has(self._may_ride):
+                if self._closing and not self._in_threads and self._express is None:
                     return
                 self._something.clear()
                 await self._something.wait()
@@ -226,48 +246,138 @@ class Tray:
             seen = len(self._small)
             await asyncio.sleep(LINGER_S / 4)
 
+    def _may_ride(self, party: PartyId, waiting: int) -> bool:
+        """Whether messages of a party go with the ordinary tray: those of a quiet one do not, beside a flood."""
+        return party not in self._ahead and not (self._flooded and waiting <= FEW)
+
+    def _may_hurry(self, party: PartyId, waiting: int) -> bool:
+        """Whether messages of a party go with the express tray: not beside its own in a tray under way, so that order is kept."""
+        return waiting <= FEW and party not in self._under_way
+
+    def _hurry(self) -> None:
+        """Beside a flood, has the express tray set off where anybody waits for one."""
+        if self._flooded and self._express is None and self._small.has(self._may_hurry):
+            self._express = asyncio.create_task(self._express_turns(), name="express tray")
+
+    async def _express_turns(self) -> None:
+        """The few messages of quiet parties that wait beside a flood: one small tray after the other, beside the large ones."""
+        try:
+            while self._flooded:
+                gate, now, began = self._gate(), self._clock(), time.perf_counter()
+                taken = self._small.take(min(EXPRESS, self._door.tray_documents), self._may_hurry)
+                if not taken:
+                    return
+                self._ahead = _parties(taken)
+                async with self._express_judges:
+                    findings, answers = await self._judge_small(taken, gate, partial(asyncio.sleep, 0))
+                judged = time.perf_counter()
+                async with self._express_writes:
+                    await self._record(findings, answers, gate, now, express=True)
+                self._count(len(findings), judged - began, time.perf_counter() - judged)
+                if not self._under_way:
+                    self._flooded = self._small.longest() >= FLOOD
+        except Exception:
+            log.exception("a turn of the express tray failed")
+        finally:
+            self._ahead, self._express = frozenset(), None
+            self._something.set()
+
+    def _look_for_flood(self) -> None:
+        """Before and after each tray: whether somebody floods, and who is to go before it."""
+        self._flooded = self._small.longest() >= FLOOD
+        self._hurry()
+
     async def _turn(self) -> None:
+        self._look_for_flood()
+        if self._express is not None:
+            await self._let_by()
         gate, now = self._gate(), self._clock()
         most, began = self._door.tray_documents, time.perf_counter()
+        joined = [self._judged.popleft() for _ in range(min(most, len(self._judged)))]
+        taken = self._small.take(most - len(joined), self._may_ride)
+        self._under_way = _parties(taken)
+        try:
+            findings, answers = await self._judge_small(taken, gate, self._let_by)
+            findings[:0] = [finding for finding, _ in joined]
+            answers[:0] = [answer for _, answer in joined]
+            judged = time.perf_counter()
+            await self._let_express_write()
+            await self._record(findings, answers, gate, now)
+        finally:
+            self._under_way = frozenset()
+            self._look_for_flood()
+        self._last = max(len(findings), self._last - 1)
+        self._count(len(findings), judged - began, time.perf_counter() - judged)
+
+    async def _let_by(self) -> None:
+        """Between two slices of a tray: whatever has come is read, and an express tray is judged first."""
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
+        async with self._express_judges:
+            pass
+
+    async def _let_express_write(self) -> None:
+        """An express tray that is about to write goes first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVES_WAY_S if self._express_writes.locked() else None), self._express_writes:
+                pass
+
+    def _count(self, messages: int, judging_s: float, recording_s: float) -> None:
+        self.turns.trays += 1
+        self.turns.messages += messages
+        self.turns.judging_s += judging_s
+        self.turns.recording_s += recording_s
+        if self._metrics is not None:
+            self._metrics.tray(self.waiting, messages, judging_s, recording_s)
+
+    async def _judge_small(
+        self, waiters: Sequence[Waiter], gate: Gate, between: Callable[[], Awaitable[None]]
+    ) -> tuple[list[Finding], list[asyncio.Future[Acknowledgement]]]:
+        """Judges them station by station, a slice at a time, with ``between`` in between; findings and whom to answer."""
         findings: list[Finding] = []
         answers: list[asyncio.Future[Acknowledgement]] = []
-        while self._judged and len(findings) < most:
-            finding, answer = self._judged.popleft()
-            findings.append(finding)
-            answers.append(answer)
-        self._judge_small(most - len(findings), gate, findings, answers)
-        judged = time.perf_counter()
-        await self._record(findings, answers, gate, now)
-        self.turns.trays += 1
-        self.turns.messages += len(findings)
-        self._last = max(len(findings), self._last - 1)
-        self.turns.judging_s += judged - began
-        self.turns.recording_s += time.perf_counter() - judged
-        if self._metrics is not None:
-            self._metrics.tray(self.waiting, len(findings), judged - began, time.perf_counter() - judged)
-
-    def _judge_small(
-        self, most: int, gate: Gate, findings: list[Finding], answers: list[asyncio.Future[Acknowledgement]]
-    ) -> None:
-        """Judges what waits, at most so many, station by station; findings and answers are added to."""
         taken = []
-        for envelope, answer in self._small.take(most):
+        for envelope, answer in waiters:
             if self._crashes.guilty(envelope.digest):
                 findings.append(_not_read_again(envelope))
                 answers.append(answer)
             else:
                 taken.append((envelope, answer))
-        with self._crashes.reading_tray() as turn_to:
-            judged = intake.judge_tray([envelope for envelope, _ in taken], gate, turn_to)
+        judged = await self._in_slices([envelope for envelope, _ in taken], gate, between)
         for finding, (_, answer) in zip(judged, taken, strict=True):
             if isinstance(finding, Exception):
                 self._unjudged(answer, finding)
             else:
                 findings.append(finding)
                 answers.append(answer)
+        return findings, answers
+
+    async def _in_slices(
+        self, envelopes: Sequence[Envelope], gate: Gate, between: Callable[[], Awaitable[None]]
+    ) -> list[Finding | Exception]:
+        """Judges; the loop does something else every few milliseconds."""
+        with self._crashes.reading_tray() as turn_to:
+            steps = intake.judging(envelopes, gate, turn_to)
+            until = time.perf_counter() + SLICE_S
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    judged: list[Finding | Exception] = end.value
+                    return judged
+                if time.perf_counter() >= until:
+                    turn_to("")  # what the loop does now is not this document's doing
+                    await between()
+                    until = time.perf_counter() + SLICE_S
 
     async def _record(
-        self, findings: Sequence[Finding], answers: Sequence[asyncio.Future[Acknowledgement]], gate: Gate, now: datetime
+        self,
+        findings: Sequence[Finding],
+        answers: Sequence[asyncio.Future[Acknowledgement]],
+        gate: Gate,
+        now: datetime,
+        *,
+        express: bool = False,
     ) -> None:
         """One transaction for all; should it fail, one for each, so that a bad one harms no neighbour.
 
@@ -275,10 +385,11 @@ class Tray:
         """
         if not findings:
             return
-        apart = partial(asyncio.get_running_loop().run_in_executor, self._recorder)
-        self.recording_since = time.monotonic()
+        recorder = self._express_recorder if express else self._recorder
+        apart = partial(asyncio.get_running_loop().run_in_executor, recorder)
+        self._commits[recorder] = time.monotonic()
         try:
-            acks = await intake.commit_apart(findings, gate, now, apart, spending=self._spending)
+            acks = await intake.commit_apart(findings, gate, now, apart, spending=self._spending, express=express)
         except (Busy, Unavailable) as error:
             self._unkept(answers, error)
             return
@@ -289,10 +400,10 @@ class Tray:
             log.warning("a tray of %d was not recorded (%s); each alone now", len(findings), type(error).__name__)
             for finding, answer in zip(findings, answers, strict=True):
                 self.turns.alone += 1
-                await self._record([finding], [answer], gate, now)
+                await self._record([finding], [answer], gate, now, express=express)
             return
         finally:
-            self.recording_since = None
+            self._commits.pop(recorder, None)
         self.recorded_at = time.monotonic()
         for ack, answer in zip(acks, answers, strict=True):
             if not answer.done():  # the sender may have gone; the message is recorded all the same
@@ -329,6 +440,10 @@ class Tray:
         self.turns.lost += 1
         if self._metrics is not None:
             self._metrics.lost()
+
+
+def _parties(taken: Sequence[Waiter]) -> frozenset[PartyId]:
+    return frozenset(envelope.caller.party for envelope, _ in taken)
 
 
 def _not_read_again(envelope: Envelope) -> Finding:

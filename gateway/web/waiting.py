@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from gateway.core.model import Acknowledgement, Envelope, PartyId
 
@@ -29,17 +30,29 @@ class Waiting:
         own.append((envelope, answer))
         self._count += 1
 
-    def take(self, most: int) -> list[Waiter]:
-        """At most so many, one of each party in turn."""
+    def take(self, most: int, fits: Callable[[PartyId, int], bool] = lambda _party, _waiting: True) -> list[Waiter]:
+        """At most so many, one of each party in turn, of parties that fit: by who they are and how many they have waiting."""
         taken: list[Waiter] = []
-        while self._of and len(taken) < most:
-            party = next(iter(self._of))
-            own = self._of.pop(party)
-            taken.append(own.popleft())
-            if own:
-                self._of[party] = own
+        going = [party for party, own in self._of.items() if fits(party, len(own))]
+        while going and len(taken) < most:
+            further = []
+            for party in going[: most - len(taken)]:
+                own = self._of.pop(party)
+                taken.append(own.popleft())
+                if own:
+                    self._of[party] = own  # behind the others
+                    further.append(party)
+            going = further
         self._count -= len(taken)
         return taken
+
+    def has(self, fits: Callable[[PartyId, int], bool]) -> bool:
+        """Whether anybody waits who fits."""
+        return any(fits(party, len(own)) for party, own in self._of.items())
+
+    def longest(self) -> int:
+        """How many of that party wait which has most waiting."""
+        return max(map(len, self._of.values()), default=0)
 
     def give_way(self, party: PartyId) -> Waiter | None:
         """The newest of whoever has most waiting, taken out for one of this party. None where this one has as many itself."""

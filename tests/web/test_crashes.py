@@ -5,7 +5,8 @@ import hashlib
 import http.client
 import os
 import signal
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 
 import mail
 import nodes
@@ -52,6 +53,43 @@ def test_a_document_that_ends_a_worker_is_not_read_again_and_is_on_record(tmp_pa
     finally:
         node.stop()
     assert node.log("serve").count("crashed while it read") >= 2
+
+
+@pytest.mark.threat("T-POISON")
+def test_beside_a_flood_the_document_that_ends_the_worker_is_named_and_nobody_elses(tmp_path, monkeypatch):
+    (tmp_path / "hole").mkdir()
+    (tmp_path / "hole" / "sitecustomize.py").write_text(HOLE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hole"))
+    node = nodes.Node(tmp_path / "node", settings={"door": {"tray_documents": 24}}).prepare()
+    over = threading.Event()
+    answers = []
+
+    many = [mail.nop() for _ in range(40)]
+
+    def flood(body):
+        while not over.is_set():
+            with suppress(OSError, http.client.HTTPException):
+                answers.append(node.post(body, "so-tu-phap").status)
+
+    bad = mail.nop().replace(b"</lt:ThongDiep>", b"<lo-hong/></lt:ThongDiep>")
+    try:
+        node.serve()
+        senders = [threading.Thread(target=flood, args=(body,)) for body in many]
+        for sender in senders:
+            sender.start()
+        assert eventually(lambda: len(answers) > 40)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            node.post(bad, "cong-dvc")
+        told = first_answer(lambda: node.post(bad, "cong-dvc"))
+        assert b"SYS-005" in told.body
+        so_far = len(answers)
+        assert eventually(lambda: len(answers) > so_far + 40)
+    finally:
+        over.set()
+        node.stop()
+    for sender in senders:
+        sender.join()
+    assert node.log("serve").count("crashed while it read") == 1, "one document, alone"
 
 
 SOAP = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header><lo-hong/></s:Header><s:Body>%s</s:Body></s:Envelope>"""

@@ -14,7 +14,7 @@ from gateway.core.model import Caller, Channel, Envelope, Fate
 from gateway.services import intake
 from gateway.settings import DoorSettings
 from gateway.store import Store, open_engine
-from gateway.web.tray import Full, NotRecorded, Tray
+from gateway.web.tray import LINGER_S, Full, NotRecorded, Tray
 
 
 def envelope(body, by="cong-dvc"):
@@ -140,8 +140,77 @@ def test_nobody_waits_behind_another_ones_flood(gate):
         return answered
 
     answered = run(gate, work, tray_documents=8)
-    assert {100, 101} <= set(answered[:8])
+    assert {100, 101} <= set(answered[:10])
     assert [n for n in answered if n < 100] == list(range(40))  # and each party's in the order in which they came
+
+
+def test_beside_a_flood_a_quiet_party_does_not_wait_for_the_tray_under_way(gate):
+    flood = [envelope(mail.nop()) for _ in range(48)]
+    mine = envelope(mail.tiep_nhan(mail.ma_ho_so()), "ubnd-xa-thu-nghiem")
+
+    async def work(tray):
+        laid = [asyncio.ensure_future(tray.lay(one)) for one in flood]
+        await asyncio.sleep(0)
+        await asyncio.sleep(LINGER_S * 2)  # the tray under way has taken some, and is far from done
+        taken = len(flood) - tray.waiting
+        ack = await tray.lay(mine)
+        before = sum(one.done() for one in laid)
+        return ack, taken, before, await asyncio.gather(*laid)
+
+    ack, taken, before, acks = run(gate, work, tray_documents=24)
+    assert ack.digest == mine.digest
+    assert taken == 24
+    assert before == 0, "not even the tray that was being judged was answered before"
+    assert {one.fate for one in acks} == {Fate.ACCEPTED}
+
+
+def test_beside_a_flood_too_each_partys_messages_are_recorded_in_the_order_in_which_they_came(gate):
+    async def work(tray):
+        answered = {"cong-dvc": [], "so-tu-phap": [], "so-xay-dung": []}
+
+        async def lay(name, by):
+            await tray.lay(envelope(b"<a>%s %d</a>" % (by.encode(), name), by))
+            answered[by].append(name)
+
+        own = [asyncio.ensure_future(lay(n, "cong-dvc")) for n in range(200)]
+        for n in range(60):  # now few waiting, now many: by the express tray and by others in turn
+            own += [asyncio.ensure_future(lay(n, by)) for by in ("so-tu-phap", "so-xay-dung")]
+            await asyncio.sleep(0.002 if n % 20 < 10 else 0)
+        await asyncio.gather(*own)
+        return answered
+
+    answered = run(gate, work, tray_documents=16)
+    assert {by: len(names) for by, names in answered.items()} == {"cong-dvc": 200, "so-tu-phap": 60, "so-xay-dung": 60}
+    assert all(names == sorted(names) for names in answered.values())
+
+
+def test_many_who_send_little_go_together_as_long_as_nobody_floods(gate):
+    parties = [party.id for party in gate.parties][:6]
+
+    async def work(tray):
+        await asyncio.gather(*(tray.lay(envelope(b"<a>%d</a>" % n, by)) for n in range(2) for by in parties))
+        return tray.turns.trays
+
+    assert len(parties) > 3
+    assert run(gate, work) == 1
+
+
+def test_when_the_flood_is_over_the_next_message_goes_as_ever_and_closing_waits_for_the_express_tray(gate):
+    async def live():
+        tray = Tray(lambda: gate, DoorSettings(tray_documents=16))
+        tray.start()
+        flood = [asyncio.ensure_future(tray.lay(envelope(b"<a>%d</a>" % n))) for n in range(40)]
+        await asyncio.gather(*flood, tray.lay(envelope(b"<b/>", "so-tu-phap")))
+        alone = await tray.lay(envelope(b"<c/>", "so-tu-phap"))
+        late = [asyncio.ensure_future(tray.lay(envelope(b"<d>%d</d>" % n))) for n in range(40)]
+        late.append(asyncio.ensure_future(tray.lay(envelope(b"<e/>", "so-tu-phap"))))
+        await asyncio.sleep(0)
+        await tray.close()
+        return alone, late
+
+    alone, late = asyncio.run(live())
+    assert alone.fate is Fate.REJECTED
+    assert all(one.done() and one.exception() is None for one in late)
 
 
 def test_where_the_queue_is_full_who_has_most_waiting_makes_room(gate):
