@@ -220,6 +220,11 @@ class Sender:
         """How many were accepted, and have not yet come to their receiver."""
         return self.taken - self.received()
 
+    def wrong(self, what: str) -> None:
+        """Note what must not be; the first five are enough."""
+        if len(self.soak.wrong) < 5:
+            self.soak.wrong.append(what)
+
     async def fill(self, lives: int) -> None:
         """So many lives more are ready."""
         loop = asyncio.get_running_loop()
@@ -246,8 +251,7 @@ class Sender:
         if answer.status == 201:
             self.taken += 1
             return "201"
-        if len(self.soak.wrong) < 5:
-            self.soak.wrong.append(f"{letter.loai} was answered {answer.status}: {body[:200]!r}")
+        self.wrong(f"{letter.loai} was answered {answer.status}: {body[:200]!r}")
         return " ".join([str(answer.status), *(one[0].decode() for one in _CODE.finditer(body))][:2])
 
     async def at_full_speed(self, session: aiohttp.ClientSession, seconds: float) -> tuple[float, float]:
@@ -283,8 +287,7 @@ class Sender:
                 soak.statuses[await self.post(session, letter)] += 1
             except (aiohttp.ClientError, OSError) as error:  # also when it took too long
                 soak.unanswered[type(error).__name__] += 1
-                if len(soak.wrong) < 5:
-                    soak.wrong.append(f"{letter.loai} was not answered: {error!r}")
+                self.wrong(f"{letter.loai} was not answered: {error!r}")
                 return  # and the rest of its dossier is not sent
             soak.latencies.append((tenth, loop.time() - due))
             if life:
@@ -316,10 +319,15 @@ class Sender:
         headers = {"Authorization": f"Bearer {pki.token(reader)}", "Accept": "application/json"}
         while True:
             url = f"http://127.0.0.1:{self.port}/v1/inbox?after={after}&limit=100&wait=5"
-            async with session.get(url, headers=headers) as answer:
-                rows = (await answer.json())["DanhSachMuc"] if answer.status == 200 else []
+            try:
+                async with session.get(url, headers=headers) as answer:
+                    rows = (await answer.json())["DanhSachMuc"] if answer.status == 200 else []
+            except (aiohttp.ClientError, OSError) as error:  # told in the end, with all that was measured
+                self.wrong(f"feed of {reader} was not answered: {error!r}")
+                await asyncio.sleep(1.0)
+                continue
             if rows and rows[0]["ViTri"] != after + 1:
-                self.soak.wrong.append(f"feed of {reader}: {rows[0]['ViTri']} came after {after}")
+                self.wrong(f"feed of {reader}: {rows[0]['ViTri']} came after {after}")
             after = rows[-1]["ViTri"] if rows else after
             self.soak.seen[reader] = after
 
