@@ -258,9 +258,7 @@ class SqliteHand:
         self._line.execute("PRAGMA synchronous=OFF")
         if self._line.execute("PRAGMA journal_mode=OFF").fetchone() != ("off",):
             raise SystemExit("somebody else has the file open")
-        self._line.execute(
-            "PRAGMA cache_size=-2000000"
-        )  # digests come in any order, and their index is in use all along
+        self._line.execute("PRAGMA cache_size=-2000000")  # what is kept by a party or a dossier is in use all along
         self._line.execute("BEGIN")
         self._schema = self._line.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
         self._indexes = [row for row in self._schema if row[0] == "index" and row[2] is not None]

@@ -197,7 +197,7 @@ def get(call: CommandRun, digest: str, reason: str | None) -> int:
     call.need(OperatorRole.AUDITOR, "archive get")
     why = reason_of(call, reason, "archive get")
     with call.store.read() as view:
-        content, file = view.body(digest), view.file(digest)
+        content, file = view.body_of_anybody(digest), view.file(digest)
     path = None if content is not None or file is None else _path_of(call, file)
     if content is None and path is None:
         raise Stopped(unknown("body", digest))

@@ -104,7 +104,7 @@ def erase(
             {
                 "dossiers": planned.dossiers,
                 "messages": len(planned.messages),
-                "bodies": len(planned.digests),
+                "bodies": len(planned.bodies),
                 "bytes": planned.total_bytes,
                 "kept": [{"what": what, "why": why, "party": party} for what, why, party in planned.kept],
                 "erased": gone,
@@ -171,7 +171,7 @@ def _print_plan(screen: Screen, planned: ErasurePlan) -> None:
         words = WHY.get(cause, (cause, cause))
         screen.line(f"  ∙ {what}: {words[0]} {party}", f"  ∙ {what}: {words[1]} {party}")
     counts = (
-        len(planned.digests),
+        len(planned.bodies),
         planned.total_bytes,
         len(planned.messages),
         len(planned.dossiers),

@@ -336,8 +336,8 @@ def _unmask(call: CommandRun, message: Any, reason: str | None, *, signed: bool)
         digest = message.digest
         if signed:
             digest = view.verdicts(message.id)[-1].signed_digest
-        body = view.body(digest) if digest else None
-        document = view.body(message.composed or message.digest)
+        body = view.body(message.id, digest) if digest else None
+        document = view.body(message.id, message.composed or message.digest)
         envelope = view.envelope(message.id)
     if body is None and signed and envelope is not None:
         body = _signed_again(call, envelope)

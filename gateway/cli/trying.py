@@ -195,7 +195,7 @@ def _of_dossier(code: str, party: Party, call: CommandRun, reason: str | None) -
         found = view.deliveries(party=party.id, lane=code)
         if not found:
             raise Stopped(unknown("delivery", f"{party.id} {code}"))
-        body = view.body(found[-1].digest)
+        body = view.body(found[-1].message, found[-1].digest)
     if body is None:
         raise Stopped(Problem("DLV-061", {"digest": found[-1].digest}))
     why = reason_of(call, reason, "parties try --dossier")

@@ -257,7 +257,7 @@ def original_shown(call: DeskCall) -> Answer:
     """The bytes as they came, after the log has who looks and why. Raises Stopped: SYS-041, SYS-047, SYS-052."""
     message, why = _meant(call), reason_given(call, "show --content")
     with call.store.read() as view:
-        body, envelope = view.body(message.digest), view.envelope(message.id)
+        body, envelope = view.body(message.id, message.digest), view.envelope(message.id)
     if body is None:
         raise Stopped(Problem("SYS-047" if envelope is None else "SYS-052", {"id": message.id}))
     desk.note_unmasking(call.store, message.id, who=call.at_desk.who, reason=why, now=call.now)

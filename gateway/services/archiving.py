@@ -265,15 +265,16 @@ def _read_flaws(keeper: ArchiveKeeper, reader: ArchiveReader, manifest: str) -> 
 def _take_out(keeper: ArchiveKeeper, record: ArchiveRecord) -> None:
     """The bytes that are in the file, out of the database. What was erased meanwhile goes out of the file, later."""
     with opened(keeper.archives.path(record.name)) as file:
-        for digests in _in_pages(digest for digest, _, _ in ArchiveReader(file).digests()):
+        archive = ArchiveReader(file)
+        for messages in _in_pages(archive.message_ids()):
             with keeper.store.begin() as tx:
-                tx.archive_bodies(record.name, digests)
+                tx.archive_bodies(record.name, messages, archive.has)
 
 
-def _in_pages(digests: Iterable[str]) -> Iterator[list[str]]:
+def _in_pages(names: Iterable[str]) -> Iterator[list[str]]:
     page: list[str] = []
-    for digest in digests:
-        page.append(digest)
+    for name in names:
+        page.append(name)
         if len(page) == PAGE:
             yield page
             page = []
@@ -291,18 +292,25 @@ def rewrite_erased(keeper: ArchiveKeeper, now: datetime, *, who: str = "gateway"
 
 
 def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: str) -> None:
-    path, store, erased = _path(keeper, record.name), keeper.store, []
+    path, store = _path(keeper, record.name), keeper.store
+    gone, needed, messages = set[str](), set[str](), list[str]()
     with opened(path) as file:
         own = ArchiveReader(file).manifest()
     # Its own manifest, not the one on record: whoever was interrupted has put the new file in its place already.
     if flaws := _flaws(keeper, path, own):
         raise Stopped(Problem("SYS-197", {"archive": record.name, "reason": flaws[0]}))
     with opened(path) as file:
-        for digests in _in_pages(digest for digest, _, _ in ArchiveReader(file).digests()):
+        archive = ArchiveReader(file)
+        for page in _in_pages(archive.message_ids()):
+            messages += page
             with store.read() as view:
-                erased += view.erased_of(digests)
+                found = view.erased_of(page)
+            for digest, erased in found:
+                if archive.has(digest):
+                    (gone if erased else needed).add(digest)
+    gone -= needed  # the same bytes are another message's, too: they lie there once
     try:
-        writer = without(path, erased)
+        writer = without(path, sorted(gone))
     except OSError as error:
         raise Stopped(Problem("SYS-198", {"archive": record.name, "reason": system_reason(error)})) from error
     try:
@@ -319,8 +327,8 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
         writer.abandon()
         raise
     with store.begin() as tx:
-        tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, erased)
-        told = {"archive": record.name, "digest": digest, "erased": len(erased), "bodies": facts["bodies"]}
+        tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, messages)
+        told = {"archive": record.name, "digest": digest, "erased": len(gone), "bodies": facts["bodies"]}
         tx.note(LogLine(what=REWRITTEN, who=who, facts=told), now)
 
 

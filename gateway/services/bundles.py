@@ -47,7 +47,7 @@ def gather(
         known = view.message(message)
         if known is None:
             raise Stopped(Problem("SIG-132", {"message": str(message)}))
-        original = view.body(known.digest)
+        original = view.body(known.id, known.digest)
         if original is None:
             raise Stopped(Problem("SIG-133", {"message": str(message)}))
         counted = [verdict for verdict in view.verdicts(known.id) if verdict.number == known.verdicts]
@@ -61,7 +61,7 @@ def gather(
         trees = _trees(trust, registration, documents, facts)
         for tree in trees:
             certificates |= {one.fingerprint: one.der for one in (*tree.anchors, *tree.intermediates)}
-        composed = view.body(known.composed) if known.composed else None
+        composed = view.body(known.id, known.composed) if known.composed else None
         signed_digest = verdict.signed_digest if verdict is not None else None
         lines, start = _log(view, known.id)
         return Parts(
@@ -77,7 +77,7 @@ def gather(
             composed=composed,
             signed=signed_bytes(composed or original, known.received_at) if signed_digest else None,
             signed_digest=signed_digest,
-            receipt=view.body(known.receipt) if known.receipt else None,
+            receipt=view.body(known.id, known.receipt) if known.receipt else None,
             verdict=facts,
             problems=tuple(problem.as_dict() for problem in verdict.problems) if verdict is not None else (),
             registration=registration,
@@ -86,7 +86,7 @@ def gather(
             own_identifier=own_identifier,
             trees=tuple(EvidenceTree.of(tree) for tree in trees),
             certificates=certificates | ours,
-            evidence={digest: body for digest in _cited(facts, verdict) if (body := view.body(digest)) is not None},
+            evidence={digest: body for digest in _cited(facts, verdict) if (body := view.evidence(digest)) is not None},
             schemas=schema_digests(),
             log=lines,
             log_start=start,

@@ -180,7 +180,7 @@ def everything(store: Store, message: MessageId) -> Everything:
             attempts={delivery.id: view.attempts(delivery.id) for delivery in deliveries},
             inbox=view.inboxed(message),
             has_receipt=known.receipt is not None,
-            erased_at=view.erased_at(known.digest),
+            erased_at=view.erased_at(known.id, known.digest),
         )
 
 

@@ -33,6 +33,7 @@ from gateway.core.problems import Problem, Stopped
 from gateway.core.reconcile import Differs
 from gateway.documents import parse_bytes
 from gateway.store import SideBook, Store, View
+from gateway.store.records import Message
 from schemas import names, write
 from signing.seal import seal
 from signing.sign import SigningKey
@@ -158,7 +159,7 @@ def read_answers(
         answer = answers.get(ma)
         with store.read() as view:
             own = view.by_ma_thong_diep(ourselves, ma)
-            question = _root(view, own.digest) if own is not None else None
+            question = _root(view, own, own.digest) if own is not None else None
         if answer is None or question is None:
             continue
         ours = {_text(row, "MaHoSo"): _text(row, "TrangThai") for row in question.iter(names.hs("DongDoiSoat"))}
@@ -187,14 +188,14 @@ def _answers(view: View, party: PartyId, inquiry: Inquiry) -> Iterator[tuple[MaT
     for message in reversed(listed):
         if message.goc != "KetQuaDoiSoat":
             continue
-        root = _root(view, message.composed or message.digest)
+        root = _root(view, message, message.composed or message.digest)
         ma = MaThongDiep((root.findtext(names.pb("MaThongDiepGoc")) or "").strip()) if root is not None else None
         if root is not None and ma in inquiry.letters:
             yield ma, root
 
 
-def _root(view: View, digest: str) -> etree._Element | None:
-    body = view.body(digest)
+def _root(view: View, message: Message, digest: str) -> etree._Element | None:
+    body = view.body(message.id, digest)
     return None if body is None else parse_bytes(body, CEILING)
 
 

@@ -500,7 +500,7 @@ class Outbox:
         unclear = delivery.ask_first
         if unclear and (self._answers.ended_us(delivery.id) or _ended_us(view.attempts(delivery.id))):
             return Problem("DLV-075", {"party": delivery.party})
-        body = view.body(delivery.digest)
+        body = view.body(delivery.message, delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
         message = view.message(delivery.message)

@@ -136,7 +136,7 @@ def _owed(view: View, party: Party, changes: Sequence[Change]) -> tuple[Delivery
         before = [d for d in view.deliveries(message=change.message) if d.party == party.id]
         message = view.message(change.message)
         digest = before[0].digest if before else (message.composed or message.digest) if message is not None else ""
-        if not view.keeps(digest):
+        if not view.keeps(change.message, digest):
             continue
         made.append(
             Delivery(

@@ -235,7 +235,7 @@ def _filings(dossier: Dossier) -> list[MessageId]:
 def _identities(view: View, message: MessageId) -> Iterator[str]:
     """The identity numbers in a filing that was accepted: its signature covers all of it, or we composed it ourselves."""
     known = view.message(message)
-    body = None if known is None else view.body(known.composed or known.digest)
+    body = None if known is None else view.body(known.id, known.composed or known.digest)
     if body is not None:
         root = parse_bytes(body, CEILING)
         yield from (str(e.text).strip() for e in root.iter("{*}SoDinhDanh", "{*}SoGiayToChuHoSo") if e.text)

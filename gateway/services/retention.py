@@ -45,13 +45,14 @@ class ErasurePlan:
 
     dossiers: list[MaHoSo] = field(default_factory=list)
     messages: dict[MessageId, tuple[str, ...]] = field(default_factory=dict)  # with the digests of what goes of each
-    digests: dict[str, int] = field(default_factory=dict)  # of the bodies that are there, with the bytes that arrived
+    #: Of the bodies that are there, by message and digest, the bytes that arrived.
+    bodies: dict[tuple[MessageId, str], int] = field(default_factory=dict)
     kept: list[tuple[str, str, str]] = field(default_factory=list)  # dossier or message, why, for whom
 
     @property
     def total_bytes(self) -> int:
         """What is freed, about: a body that was cut or composed counts as the message did."""
-        return sum(self.digests.values())
+        return sum(self.bodies.values())
 
 
 def plan_erasure(store: Store, parties: Parties, rule: RetentionRule) -> ErasurePlan:
@@ -116,18 +117,16 @@ def _still_needed(view: View, parties: Parties, messages: list[Message]) -> tupl
 def _add(view: View, found: ErasurePlan, messages: list[Message]) -> int:
     """What there is to erase of these messages and is nobody else's; of how many."""
     before = len(found.messages)
-    ours = {message.id for message in messages}
     for message in messages:
         if message.id in found.messages:
             continue
-        bodies = _bodies_of(view, message)
-        own = {digest: size for digest, size in bodies.items() if set(view.bearers(digest)) <= ours}
-        if message.digest not in own:  # the same bytes are another message's too, which is to be kept
-            continue
-        there = {digest: size for digest, size in own.items() if view.erased_at(digest) is None}
+        own = _bodies_of(view, message)
+        there = {
+            (message.id, digest): size for digest, size in own.items() if view.erased_at(message.id, digest) is None
+        }
         if there or not view.log(what="message.erased", message=message.id, limit=1):
             found.messages[message.id] = tuple(sorted(own))
-            found.digests |= there
+            found.bodies |= there
     return len(found.messages) - before
 
 

@@ -194,6 +194,16 @@ class ArchiveReader:
         for digest, kept, total in self._file.execute("SELECT digest, kept, total FROM body ORDER BY digest"):
             yield digest.hex(), kept, total
 
+    def has(self, digest: str) -> bool:
+        """Whether a body is there."""
+        found = self._file.execute("SELECT 1 FROM body WHERE digest = ?", [bytes.fromhex(digest)])
+        return found.fetchone() is not None
+
+    def message_ids(self) -> Iterator[str]:
+        """Of every message of the month its id, in order."""
+        for (message,) in self._file.execute("SELECT id FROM message ORDER BY id"):
+            yield str(message)
+
     def wrong_bodies(self) -> Iterator[str]:
         """The digests of bodies that are not what they were."""
         for digest, stored, kept, total in self._file.execute(

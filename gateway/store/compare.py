@@ -70,8 +70,10 @@ _KEYS: Final[Mapping[str, tuple[Any, ...]]] = {
     _m.name: (_m.c.id,),
     _k.name: (_k.c.ma_ho_so, _k.c.number),
     _o.name: (_o.c.ma_ho_so,),
-    _b.name: (_b.c.digest,),
+    _b.name: (_b.c.owner, _b.c.digest),
 }
+_BODY: Final = (_b.c.owner, _b.c.digest, _b.c.kept, _b.c.total)
+_CONTENT: Final = (_b.c.owner, _b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive)
 _WALKED: Final = tuple(_KEYS)  # in this order
 
 
@@ -241,7 +243,7 @@ class _Comparing:
             _m.name: (self._messages, PAGE, ()),
             _k.name: (self._changes, PAGE, ()),
             _o.name: (self._dossiers, PAGE, ()),
-            _b.name: (self._bodies, PAGE, (_b.c.digest, _b.c.kept, _b.c.total)),
+            _b.name: (self._bodies, PAGE, _BODY),
         }[part.table]
         self._pages(_KEYS[part.table], compare_page, size, columns, after=part.after, upto=part.upto)
 
@@ -265,8 +267,7 @@ class _Comparing:
             yield from self._changes(connection, changes)
             codes = sorted({row.ma_ho_so for row in changes})
             yield from self._dossiers(connection, connection.execute(select(_o).where(_o.c.ma_ho_so.in_(codes))).all())
-            digests = {digest for row in messages for digest in (row.digest, row.composed, row.receipt)}
-            asked = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests - {None})))
+            asked = select(*_BODY).where(_b.c.owner.in_(page)).order_by(_b.c.owner, _b.c.digest)
             yield from self._bodies(connection, [*connection.execute(asked)])
 
     def _pages(
@@ -424,11 +425,10 @@ class _Comparing:
             while number < len(batch) and (not number or size + batch[number].kept <= IN_HAND):
                 size, number = size + batch[number].kept, number + 1
             some, batch = batch[:number], batch[number:]
-            columns = (_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive)
-            asked = select(*columns).where(_b.c.digest.in_([row.digest for row in some]))
-            kept = {row.digest: row for row in connection.execute(asked)}
+            these = tuple_(_b.c.owner, _b.c.digest).in_([(row.owner, row.digest) for row in some])
+            kept = {(row.owner, row.digest): row for row in connection.execute(select(*_CONTENT).where(these))}
             for row in some:
-                yield row, _content(connection, kept[row.digest], self.patterns, self.archives)
+                yield row, _content(connection, kept[row.owner, row.digest], self.patterns, self.archives)
 
     def _orphans(self, connection: Connection) -> None:
         """Rows of messages and deliveries that are not there."""
@@ -460,15 +460,14 @@ class _MessagePage:
         self.attempts = self._attempts_of(connection, told)
         self.changes = _changes_of(connection, told)
         self.claims = _claims_of(connection, batch)
-        digests = {digest for row in batch for digest in self.digests_of(row)}
-        bodies = select(_b.c.digest, _b.c.kept, _b.c.total).where(_b.c.digest.in_(sorted(digests)))
-        self.bodies = {row.digest: row for row in connection.execute(bodies)}
-        cut = [row.digest for row in self.bodies.values() if 0 <= row.kept < row.total]
-        kept = select(_b.c.digest, _b.c.bytes, _b.c.kept, _b.c.archive).where(_b.c.digest.in_(cut))
+        bodies = connection.execute(select(*_BODY).where(_b.c.owner.in_(ids)))
+        self.bodies = {(row.owner, row.digest): row for row in bodies}
+        kept = select(*_CONTENT).where(_b.c.owner.in_(ids), _b.c.kept >= 0, _b.c.kept < _b.c.total)
         beginnings = {
-            row.digest: _content(connection, row, patterns, archives) for row in connection.execute(kept).all()
+            (row.owner, row.digest): _content(connection, row, patterns, archives)
+            for row in connection.execute(kept).all()
         }
-        self.cut = {digest: hashlib.sha256(content or b"").hexdigest() for digest, content in beginnings.items()}
+        self.cut = {body: hashlib.sha256(content or b"").hexdigest() for body, content in beginnings.items()}
 
     def _attempts_of(self, connection: Connection, told: Sequence[Mapping[str, Any]]) -> dict[str, list[rows.AnyRow]]:
         """The tries of these messages' deliveries that are settled, or that a line of the log tells of."""
@@ -679,17 +678,17 @@ class _Told:
             if change is not None and (change["ma_ho_so"], change["number"]) not in self.page.changes:
                 yield _gone("change", f"{change['ma_ho_so']} {change['number']}", line)
         for digest in self.page.digests_of(self.row):
-            body = self.page.bodies.get(digest)
+            body = self.page.bodies.get((self.row.id, digest))
             if body is None:
                 yield _gone("body", digest, self.judged[-1])
             elif body.kept < 0 and digest not in self.erased and digest not in self.comparing.erased:
                 yield _differs("body", digest, "bytes", "–", f"{body.total} byte", self.judged[-1].number)
         kept = self.judged[0].facts.get("kept")
-        if kept is not None and self.row.digest in self.page.cut:
-            body = self.page.bodies[self.row.digest]
-            if body.kept == kept["bytes"]:  # the same bytes may have come again, and have been kept further
-                found, said = {"bytes": self.page.cut[self.row.digest]}, {"bytes": kept["digest"]}
-                yield from _columns("body", self.row.digest, found, said, self.judged[0].number)
+        own = self.row.id, self.row.digest
+        # Before bodies were each message's own, the same bytes may have come again, and have been kept further.
+        if kept is not None and own in self.page.cut and self.page.bodies[own].kept == kept["bytes"]:
+            found, said = {"bytes": self.page.cut[own]}, {"bytes": kept["digest"]}
+            yield from _columns("body", self.row.digest, found, said, self.judged[0].number)
 
 
 # Reading --------------------------------------------------------------------------------------------------------------

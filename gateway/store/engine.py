@@ -18,18 +18,15 @@ from typing import Any, Final, cast
 
 from sqlalchemy import (
     URL,
-    Column,
     Connection,
     CursorResult,
     Dialect,
     Engine,
     Table,
-    bindparam,
     create_engine,
     event,
     exc,
     make_url,
-    select,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
@@ -410,28 +407,6 @@ class Once(_Compiled):
         return connection.exec_driver_sql(ready.sql, ready.bound([row])[0])
 
 
-class Among(_Compiled):
-    """Which of many texts stand in a column."""
-
-    _AT_ONCE: Final = 32  # the places of the statement; those that are left over ask for the last text again
-
-    def __init__(self, column: Column[str]) -> None:
-        """The column is best one with an index."""
-        names = [f"text_{n}" for n in range(self._AT_ONCE)]
-        asked = select(column).where(column.in_([bindparam(name, type_=column.type) for name in names]))
-        super().__init__(lambda _: asked, names)
-
-    def __call__(self, connection: Connection, texts: Collection[str]) -> set[str]:
-        """Those of the texts that do."""
-        ready, left, found = self._for(connection), list(texts), set[str]()
-        while left:
-            some, left = left[: self._AT_ONCE], left[self._AT_ONCE :]
-            some += some[-1:] * (self._AT_ONCE - len(some))
-            (params,) = ready.bound([dict(zip(self._columns, some, strict=True))])
-            found.update(connection.exec_driver_sql(ready.sql, params).scalars())
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Ready:
     sql: str
@@ -596,13 +571,36 @@ def clear_traces(engine: Engine, *, rewrite: bool, patience_s: float = 3.0) -> T
 def check_changed(connection: Connection, table: str, name: str, before: str, after: str) -> None:
     """Another condition for a table's check, without copying the table: it only allows more than it did.
 
-    SQLite knows no ALTER for it; its documentation (lang_altertable, "Making Other Kinds Of Table Schema Changes") gives this
-    way for changes that leave what is on disk as it is. Raises RuntimeError where the check is not as it is thought to be.
+    Raises RuntimeError where the check is not as it is thought to be.
     """
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(f'ALTER TABLE "{table}" DROP CONSTRAINT {name}')
         connection.exec_driver_sql(f'ALTER TABLE "{table}" ADD CONSTRAINT {name} CHECK ({after})')
         return
+    _said_otherwise(connection, table, before, after)
+
+
+def reference_changed(
+    connection: Connection, table: str, before: tuple[str, str, str], after: tuple[str, str, str]
+) -> None:
+    """Another foreign key of a table in the place of one, without copying it; each as (name, columns, what it refers to).
+
+    Every row must fit already: SQLite does not look. Raises RuntimeError where the key is not as it is thought to be.
+    """
+    old, new = (f"CONSTRAINT {name} FOREIGN KEY{columns} REFERENCES {to}" for name, columns, to in (before, after))
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f'ALTER TABLE "{table}" DROP CONSTRAINT {before[0]}')
+        connection.exec_driver_sql(f'ALTER TABLE "{table}" ADD {new}')
+        return
+    _said_otherwise(connection, table, old, new)
+
+
+def _said_otherwise(connection: Connection, table: str, before: str, after: str) -> None:
+    """Replaces words of what SQLite says a table is.
+
+    It knows no ALTER for these; its documentation (lang_altertable, "Making Other Kinds Of Table Schema Changes") gives this
+    way for changes that leave what is on disk as it is.
+    """
     version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
     connection.exec_driver_sql("PRAGMA writable_schema=ON")
     try:
@@ -614,7 +612,7 @@ def check_changed(connection: Connection, table: str, name: str, before: str, af
     finally:
         connection.exec_driver_sql("PRAGMA writable_schema=OFF")
     if changed.rowcount != 1:
-        raise RuntimeError(f"{name} is not as it was made")
+        raise RuntimeError(f"{table} does not say: {before}")
 
 
 def file_of(engine: Engine) -> Path | None:

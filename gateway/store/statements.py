@@ -40,10 +40,10 @@ def _into(table: Table, columns: Sequence[str] | None = None) -> Bulk:
 
 
 def _more_of_the_same(insert: Insert) -> Any:
-    """The same bytes are kept once. More of them than before replace less: those were cut at the limit, or erased."""
+    """The same bytes of a message are kept once. More of them than before replace less, which was erased."""
     put = insert(_b)
     return put.on_conflict_do_update(
-        index_elements=[_b.c.digest],
+        index_elements=[_b.c.owner, _b.c.digest],
         set_={"bytes": put.excluded.bytes, "kept": put.excluded.kept, "erased_at": null(), "archive": null()},
         where=_b.c.kept < put.excluded.kept,
     )
@@ -51,7 +51,12 @@ def _more_of_the_same(insert: Insert) -> Any:
 
 TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
 OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
-PUT_BODIES = Bulk(_more_of_the_same, ["digest", "bytes", "kept", "total"])
+PUT_BODIES = Bulk(_more_of_the_same, ["owner", "digest", "bytes", "kept", "total"])
+_THIS_BODY = and_(_b.c.owner == bindparam("whose"), _b.c.digest == bindparam("which"))
+ARCHIVE_BODIES = Bulk(  # what is still here of it
+    lambda _: update(_b).where(_THIS_BODY, _b.c.bytes.is_not(None), _b.c.archive.is_(None)).values(bytes=null()),
+    ["archive", "whose", "which"],
+)
 PUT_PATTERNS = Bulk(lambda insert: insert(tables.pattern).on_conflict_do_nothing(), tables.pattern.columns.keys())
 PUT_MESSAGES = _into(_m)
 PUT_VERDICTS = _into(tables.verdict)

@@ -33,7 +33,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0020"
+REVISION = "0021"
 
 metadata = MetaData(
     naming_convention={
@@ -59,9 +59,11 @@ def _among(
 #: Small rows that are found by their key lie in the key's own tree on SQLite, instead of in one beside it.
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
-body = Table(  # bytes by SHA-256: originals, composed messages, receipts, evidence
+body = Table(  # bytes by the message that they belong to: originals, composed messages, receipts; evidence by itself
     "body",
     metadata,
+    # Messages' ids grow, so what a tray writes lies together; by digest each body would lie on another page.
+    Column("owner", String, primary_key=True),  # "": of no message (NOBODY)
     Column("digest", String, primary_key=True),  # of all that arrived, also where it was not kept whole
     Column(
         "bytes", LargeBinary
@@ -101,7 +103,11 @@ pattern = Table(  # what bodies, verdicts and lines of the log are packed agains
     Index(None, "key"),
 )
 
+#: Whose the bodies are that belong to no message: evidence, which many verdicts rest on.
+NOBODY = ""
+
 _refused = column("state") != literal_column("'accepted'")
+_typed = column("composed").is_not(None)
 
 message = Table(  # one row for each message ever received, repeats excepted: they are the same message
     "message",
@@ -113,7 +119,7 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Column("form", String, nullable=False),
     Column("own_key", String),
     Column("content_type", String),
-    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("digest", String, nullable=False),
     Column("total_bytes", Serial, autoincrement=False, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
@@ -126,16 +132,18 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Column("phien_ban", String),
     Column("ma_ho_so", String),
     Column("basis", String),
-    Column("receipt", String, ForeignKey("body.digest")),
-    Column("composed", String, ForeignKey("body.digest")),  # the ThongDiep made from a typed submission
+    Column("receipt", String),
+    Column("composed", String),  # the ThongDiep made from a typed submission
     Column("code", String),  # the first problem of the verdict that counts: the cause
     Column("codes", String),  # all of them, searchable: ",XSD-021,XSD-030,"
     Column("xpath", String),  # of the first problem, without positions: failures of one cause have one
     _among("state", Fate),
-    Index(None, "digest"),
+    *(ForeignKeyConstraint(["id", name], ["body.owner", "body.digest"]) for name in ("digest", "receipt", "composed")),
     Index(None, "received_at", "id"),
-    Index(None, "ma_thong_diep"),
     Index(None, "ma_ho_so"),
+    # What was accepted is found by the table of claims. The same bytes under another key come of typed submissions alone.
+    Index("ix_message_tried", "ma_thong_diep", info={"where": _refused}),
+    Index("ix_message_typed", "digest", info={"where": _typed}),
     Index("ix_message_open", "state", "received_at", "id", info={"where": _refused}),
     **_CLUSTERED,
 )
@@ -152,17 +160,18 @@ verdict = Table(  # one row for each judgement of a message
     Column("facts", Json, nullable=False),  # the signature's verdict; {}: see packed
     Column("evidence", Json, nullable=False),  # digests of the bodies it rests on
     Column("signed_digest", String),  # SHA-256 of the canonical bytes that the signature covers
-    Column("receipt", String, ForeignKey("body.digest")),
+    Column("receipt", String),
     Column("packed", LargeBinary),  # the facts, as packing.py keeps them
     _among("state", Fate),
+    ForeignKeyConstraint(["message", "receipt"], ["body.owner", "body.digest"]),
     **_CLUSTERED,
 )
 
 claim = Table(  # the idempotency key: who owns a (sender, MaThongDiep)
     "claim",
     metadata,
+    Column("ma_thong_diep", String, primary_key=True),  # first, so that it is found of whatever sender
     Column("sender", String, primary_key=True),
-    Column("ma_thong_diep", String, primary_key=True),
     # Taken before its message is written. A foreign key, checked at the commit, would need an index here and cost a look
     # into it for each message; Tx.close() refuses to commit a claim whose message was not written.
     Column("message", String, nullable=False),
@@ -253,7 +262,7 @@ delivery = Table(  # the outbox
     Column("loai", String, nullable=False),
     Column("party", String, nullable=False),
     Column("lane", String, nullable=False),
-    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("digest", String, nullable=False),
     Column("state", String, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("due_at", UtcDateTime),
@@ -270,6 +279,7 @@ delivery = Table(  # the outbox
     # An earlier one of its lane is open: out of what is looked at each turn until that one is through (Tx.park).
     Column("parked", Boolean, nullable=False, server_default=false()),
     _among("state", DeliveryState),
+    ForeignKeyConstraint(["message", "digest"], ["body.owner", "body.digest"]),
     Index("ix_delivery_parked", "party", "seq", info={"where": _parked}),
     Index("ix_delivery_uncertain", "seq", info={"where": _uncertain}),
     Index("ix_delivery_due", "party", "due_at", "seq", info={"where": _waiting}),
@@ -303,11 +313,12 @@ inbox = Table(  # the ordered, gap-free feed of each party that pulls
     Column("goc", String, nullable=False),
     Column("sender", String, nullable=False),
     Column("ma_ho_so", String),
-    Column("digest", String, ForeignKey("body.digest"), nullable=False),
+    Column("digest", String, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("trang_thai", Integer),
     Column("trang_thai_goc", String),
     Column("problems", Json),
+    ForeignKeyConstraint(["message", "digest"], ["body.owner", "body.digest"]),
     **_CLUSTERED,
 )
 

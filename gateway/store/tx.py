@@ -257,22 +257,23 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         statements.STILL_HELD(self._connection, values)
 
     def _keep_bodies(self, entries: Sequence[LedgerEntry]) -> None:
-        bodies: dict[str, dict[str, Any]] = {}
+        bodies: dict[tuple[str, str], dict[str, Any]] = {}
         for entry in entries:
             envelope, receipt = entry.finding.envelope, entry.ack.receipt
-            before = bodies.get(envelope.digest)
-            if envelope.id not in self._standing and (before is None or len(envelope.body) >= before["kept"]):
-                bodies[envelope.digest] = self._body(envelope.body, envelope.total_bytes, entry, envelope.caller.party)
+            owner = envelope.id
+            if owner not in self._standing:
+                own = self._body(envelope.body, envelope.total_bytes, entry, envelope.caller.party)
+                bodies[owner, envelope.digest] = own
             for digest, content in entry.finding.bodies.items():
-                bodies[digest] = self._body(content, len(content), entry, "gateway")
+                bodies[owner, digest] = self._body(content, len(content), entry, "gateway")
             if receipt is not None:
-                digest = self._receipts[envelope.id] = _sha256(receipt)
+                digest = self._receipts[owner] = _sha256(receipt)
                 packed = self._packer.ready(receipt)
                 if packed is None:
                     quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
                     like = None if quotes else partial(bytes, receipt)
                     packed = self._packer.body(receipt, receipt_key(entry.finding, receipt), like)
-                bodies[digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
+                bodies[owner, digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
         self._put(bodies)
 
     def _body(self, content: bytes, total: int, entry: LedgerEntry, maker: str) -> dict[str, Any]:
@@ -283,8 +284,8 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             packed = self._packer.body(content, message_key(entry.finding, content, maker), like)
         return {"bytes": packed, "kept": len(content), "total": total}
 
-    def _put(self, bodies: Mapping[str, Mapping[str, Any]]) -> None:
-        values = [{"digest": digest, **body} for digest, body in sorted(bodies.items())]
+    def _put(self, bodies: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        values = [{"owner": owner, "digest": digest, **body} for (owner, digest), body in sorted(bodies.items())]
         statements.PUT_BODIES(self._connection, values)
 
     def _judged(self, entry: LedgerEntry, who: str) -> _Judged:
@@ -407,10 +408,10 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def _apply(self, settlement: Settlement, entry: LedgerEntry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
-        about = select(_m.c.id).where(_m.c.ma_thong_diep == settlement.ma_thong_diep_goc)
+        about = select(_c.c.message).where(_c.c.ma_thong_diep == settlement.ma_thong_diep_goc)
         found = select(_d).where(_d.c.message.in_(about)).order_by(_d.c.id).with_for_update()
         if settlement.kind == "recall":
-            sent = about.where(_m.c.party == settlement.party)
+            sent = about.where(_c.c.sender == settlement.party)
             found = found.where(_d.c.message.in_(sent), _d.c.state == DeliveryState.QUEUED.value)
             for row in self._all(found):
                 self._move(row, DeliveryState.SKIPPED, now)
@@ -801,32 +802,38 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     def keep(self, content: bytes) -> str:
         """Keeps bytes (evidence, a signed log head) and gives their digest."""
         digest = _sha256(content)
-        self._put({digest: {"bytes": self._packer.body(content), "kept": len(content), "total": len(content)}})
+        kept = {"bytes": self._packer.body(content), "kept": len(content), "total": len(content)}
+        self._put({(tables.NOBODY, digest): kept})
         return digest
 
     def put_archive(self, record: ArchiveRecord) -> None:
         """A month's file is there, and proven."""
         self._connection.execute(insert(tables.archive), {**asdict(record), "rewrite": False})
 
-    def archive_bodies(self, name: str, digests: Collection[str]) -> None:
-        """These bytes are in that file, and here no longer. What was erased meanwhile is to go out of the file."""
-        here = update(_b).where(_b.c.digest.in_(digests), _b.c.bytes.is_not(None), _b.c.archive.is_(None))
-        self._connection.execute(here.values(bytes=None, archive=name))
-        gone = select(_b.c.digest).where(_b.c.digest.in_(digests), _b.c.kept < 0).limit(1)
-        if self._one(gone) is not None:
+    def archive_bodies(self, name: str, messages: Collection[str], there: Callable[[str], bool]) -> None:
+        """The bytes of these messages, as far as they are in that file (``there``, by digest), are here no longer.
+
+        What was erased meanwhile is to go out of the file.
+        """
+        asked = select(_b.c.owner, _b.c.digest, _b.c.kept).where(_b.c.owner.in_(messages), _b.c.archive.is_(None))
+        named = [row for row in self._connection.execute(asked).all() if there(row.digest)]
+        moved = [{"whose": row.owner, "which": row.digest, "archive": name} for row in named if row.kept >= 0]
+        statements.ARCHIVE_BODIES(self._connection, moved)
+        if len(moved) < len(named):
             self._connection.execute(update(tables.archive).where(tables.archive.c.name == name).values(rewrite=True))
 
     def rewrite_archive(
-        self, name: str, digest: str, size: int, bodies: int, total: int, manifest: str, erased: Collection[str]
+        self, name: str, digest: str, size: int, bodies: int, total: int, manifest: str, messages: Sequence[str]
     ) -> None:
-        """A month's file was written anew without bodies that were erased."""
+        """A month's file was written anew without bodies that were erased; ``messages`` are all that it has."""
         values = {"digest": digest, "size": size, "bodies": bodies, "bytes": total, "manifest": manifest}
         self._connection.execute(
             update(tables.archive).where(tables.archive.c.name == name).values(**values, rewrite=False)
         )
-        for first in range(0, len(erased), _AT_ONCE):
-            those = [*erased][first : first + _AT_ONCE]
-            self._connection.execute(update(_b).where(_b.c.digest.in_(those), _b.c.kept < 0).values(archive=None))
+        for first in range(0, len(messages), _AT_ONCE):
+            those = messages[first : first + _AT_ONCE]
+            gone = update(_b).where(_b.c.owner.in_(those), _b.c.archive == name, _b.c.kept < 0)
+            self._connection.execute(gone.values(archive=None))
 
     def erase(self, digests: Mapping[MessageId, Collection[str]], *, who: str, reason: str, now: datetime) -> int:
         """Erases these bodies of messages, and what was quoted of them or answered to them; gives how many bodies were there.
@@ -834,17 +841,21 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         Digests, codes, states, times and log lines stay, and the chain still verifies. A line for each message says which
         bodies are gone, and the new seals of rows out of which words were taken.
         """
-        wanted = sorted({digest for named in digests.values() for digest in named})
-        there = update(_b).where(_b.c.digest.in_(wanted), _b.c.kept >= 0)
-        months = select(_b.c.archive).where(_b.c.digest.in_(wanted), _b.c.archive.is_not(None)).distinct()
-        self._connection.execute(update(tables.archive).where(tables.archive.c.name.in_(months)).values(rewrite=True))
-        gone = self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now)).rowcount
-        files = self._unname_files(digests, now)
-        asked = select(_b.c.digest).where(_b.c.digest.in_(wanted), _b.c.kept < 0)
-        erased = set(self._connection.execute(asked).scalars())
-        self._connection.execute(insert(tables.counter).values(name=ERASING, value=1))  # see engine.erasable
+        gone, erased, months = 0, dict[MessageId, list[str]](), set[str]()
         for message, named in sorted(digests.items()):
-            facts: dict[str, Any] = {"digests": sorted(erased & set(named)), "reason": reason}
+            those = and_(_b.c.owner == message, _b.c.digest.in_(sorted(named)))
+            there = update(_b).where(those, _b.c.kept >= 0)
+            gone += self._connection.execute(there.values(bytes=None, kept=-1, erased_at=now)).rowcount
+            asked = select(_b.c.digest, _b.c.archive).where(those, _b.c.kept < 0).order_by(_b.c.digest)
+            found = self._connection.execute(asked).all()
+            erased[message] = [row.digest for row in found]
+            months |= {row.archive for row in found if row.archive is not None}
+        rewritten = update(tables.archive).where(tables.archive.c.name.in_(sorted(months)))
+        self._connection.execute(rewritten.values(rewrite=True))
+        files = self._unname_files(digests, now)
+        self._connection.execute(insert(tables.counter).values(name=ERASING, value=1))  # see engine.erasable
+        for message in sorted(digests):
+            facts: dict[str, Any] = {"digests": sorted(erased[message]), "reason": reason}
             facts |= {"files": files[message]} if message in files else {}
             self._note(now, "message.erased", who, message, **facts, **self._take_words(message))
         self._connection.execute(delete(tables.counter).where(tables.counter.c.name == ERASING))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 from sqlalchemy import (
@@ -33,6 +35,7 @@ from gateway.core.lifecycle import OPEN_STATES, LifeRules
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
+    BodyForm,
     Caller,
     Change,
     Claim,
@@ -54,7 +57,6 @@ from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
 from gateway.store.batch_book import BatchView
-from gateway.store.engine import Among
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Patterns
@@ -229,7 +231,14 @@ _PARTIES_WAITING = select(_waiting.c.party).where(_waiting.c.party.is_not(None))
 _TO_PARK = _to_park()
 
 _STORED = (_b.c.bytes, _b.c.kept, _b.c.archive, _b.c.digest.label("body"))  # what View._bytes() needs of a body
-_BODY = select(*_STORED).where(_b.c.digest == bindparam("digest"))
+
+
+def _own_body(digest: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The body of a message of which it says this digest."""
+    return and_(_b.c.owner == _m.c.id, _b.c.digest == digest)
+
+
+_BODY = select(*_STORED).where(_b.c.owner == bindparam("owner"), _b.c.digest == bindparam("digest"))
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
 _OWNERS = (
     select(
@@ -243,7 +252,7 @@ _OWNERS = (
         tables.verdict.c.problems,
     )
     .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
-    .outerjoin(_b, _b.c.digest == _m.c.receipt)
+    .outerjoin(_b, _own_body(_m.c.receipt))
 )
 _BY_KEY = (
     _OWNERS.add_columns(_c.c.sender, _c.c.ma_thong_diep.label("key"))
@@ -255,8 +264,11 @@ _BY_KEY = (
 _OWNERS_OF = select(_c).where(
     _c.c.sender.in_(bindparam("senders", expanding=True)), _c.c.ma_thong_diep.in_(bindparam("ids", expanding=True))
 )
-_ARRIVED = Among(_m.c.digest)
-_BY_DIGEST = _OWNERS.where(_m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.state.in_(_OWNED))
+_TYPED = _OWNERS.where(
+    _m.c.digest.in_(bindparam("digests", expanding=True)), _m.c.composed.is_not(None), _m.c.state.in_(_OWNED)
+)
+_MOST_IDS: Final = 4  # of bytes that nothing could be read of; a ThongDiep has its own first
+_ID: Final = re.compile(rb"<(?:[\w.-]+:)?MaThongDiep(?:\s[^<>]*)?>\s*([0-9A-Za-z._:-]{1,64})\s*<")
 
 
 class View(FilesRead, BatchView, NoticeView, PreparedView):
@@ -322,13 +334,24 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         return {(row.sender, row.ma_thong_diep): row.message for row in found}
 
     def _same_bytes(self, findings: Sequence[Finding], ledger: Ledger) -> None:
-        wanted = {(finding.envelope.caller.party, finding.envelope.digest) for finding in findings}
-        here = _ARRIVED(self._connection, sorted({digest for _, digest in wanted}))
-        if not here:  # as of nearly every tray: it is news
-            return
-        for row in self._all(_BY_DIGEST, digests=sorted(here)):
-            if (row.party, row.digest) in wanted:
-                ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep)
+        """What came of the same bytes of the same party, where the claims do not tell it already.
+
+        They tell it of every ThongDiep that can be read, whose id is in its bytes. One that cannot today may have been read once.
+        Of a typed submission the id may be that of its sender's own key, and be another one each time.
+        """
+        typed = {_arrival(one) for one in findings if one.envelope.form is not BodyForm.THONG_DIEP}
+        unread = [one for one in findings if one.thong_diep is None and one.envelope.form is BodyForm.THONG_DIEP]
+        if typed:
+            for row in self._all(_TYPED, digests=sorted({digest for _, digest in typed})):
+                if (row.party, row.digest) in typed:
+                    ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep)
+        if unread:
+            arrived = {_arrival(one) for one in unread}
+            for claim in self._claims(
+                {(one.envelope.caller.party, ma) for one in unread for ma in _ids_of(one)}
+            ).values():
+                if (claim.sender, claim.digest) in arrived:
+                    ledger.by_digest[claim.sender, claim.digest] = claim
 
     # Messages
 
@@ -459,14 +482,15 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         owned = select(_m).join(tables.claim, tables.claim.c.message == _m.c.id)
         owned = owned.where(tables.claim.c.sender == party, tables.claim.c.ma_thong_diep == ma_thong_diep)
         i = tables.inbox
-        received = select(_m).where(
-            _m.c.ma_thong_diep == ma_thong_diep,
+        received = select(_m).join(tables.claim, tables.claim.c.message == _m.c.id)
+        received = received.where(
+            tables.claim.c.ma_thong_diep == ma_thong_diep,
             or_(
                 select(1).where(i.c.message == _m.c.id, i.c.party == party).exists(),
                 select(1).where(_d.c.message == _m.c.id, _d.c.party == party).exists(),
             ),
         )
-        tried = select(_m).where(_m.c.party == party, _m.c.ma_thong_diep == ma_thong_diep)
+        tried = select(_m).where(_m.c.party == party, _m.c.ma_thong_diep == ma_thong_diep, NOT_ACCEPTED)
         for question in (owned, received, tried):
             row = self._one(question.order_by(_m.c.recorded_at.desc(), _m.c.id.desc()).limit(1))
             if row is not None:
@@ -478,18 +502,29 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         delivered = select(_d.c.message).where(_d.c.id == name)
         # Each way by its own index: PostgreSQL answers an OR of them by reading every message there is.
         named = union(
-            select(_m.c.id).where(_m.c.id == name), select(_m.c.id).where(_m.c.ma_thong_diep == name), delivered
+            select(_m.c.id).where(_m.c.id == name),
+            select(_c.c.message).where(_c.c.ma_thong_diep == name),
+            select(_m.c.id).where(_m.c.ma_thong_diep == name, NOT_ACCEPTED),
+            delivered,
         )
         found = select(_m).where(_m.c.id.in_(named))
         found = found.order_by(_m.c.received_at.desc(), _m.c.id.desc()).limit(limit)
         return [rows.message_of(row) for row in self._all(found)]
 
-    def body(self, digest: str) -> bytes | None:
-        """The bytes of this SHA-256; None when they were never here, or were erased.
+    def body(self, message: MessageId | str, digest: str) -> bytes | None:
+        """The bytes of this SHA-256 that belong to a message; None when they were never here, or were erased.
 
         Only their beginning, where they were over the limit at the door.
         """
-        return self._bytes(self._one(_BODY, digest=digest))
+        return self._bytes(self._one(_BODY, owner=message, digest=digest))
+
+    def evidence(self, digest: str) -> bytes | None:
+        """The bytes of this SHA-256 that belong to no message: what verdicts rest on."""
+        return self._bytes(self._one(_BODY, owner=tables.NOBODY, digest=digest))
+
+    def body_of_anybody(self, digest: str) -> bytes | None:
+        """The bytes of this SHA-256, whosever they are. Looks through the digests of all that is kept."""
+        return self._bytes(self._one(select(*_STORED).where(_b.c.digest == digest, _b.c.kept >= 0).limit(1)))
 
     # Archives
 
@@ -520,16 +555,10 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def stored_bodies(self, messages: Collection[MessageId]) -> list[ArchivedBody]:
         """What these messages came as, were made into, were handed on as and were answered with, as far as it is here."""
-        i, digests = tables.inbox, set[str | None]()
-        for column, of in (
-            (_m.c.digest, _m.c.id), (_m.c.composed, _m.c.id), (_m.c.receipt, _m.c.id), (_v.c.receipt, _v.c.message),
-            (_d.c.digest, _d.c.message), (i.c.digest, i.c.message),
-        ):  # fmt: skip
-            digests |= set(self._connection.execute(select(column).where(of.in_(messages))).scalars())
-        found = select(_b).where(_b.c.digest.in_(sorted(digests - {None})), _b.c.bytes.is_not(None))
+        found = select(_b).where(_b.c.owner.in_(messages), _b.c.bytes.is_not(None)).order_by(_b.c.owner, _b.c.digest)
         return [
             ArchivedBody(digest=row.digest, stored=row.bytes, kept=row.kept, total=row.total)
-            for row in self._all(found.order_by(_b.c.digest))
+            for row in self._all(found)
         ]
 
     def patterns(self, numbers: Collection[int]) -> dict[int, bytes]:
@@ -537,9 +566,10 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         p = tables.pattern
         return {row.id: row.bytes for row in self._all(select(p.c.id, p.c.bytes).where(p.c.id.in_(sorted(numbers))))}
 
-    def erased_of(self, digests: Collection[str]) -> list[str]:
-        """Those of these bodies that were erased."""
-        return [row.digest for row in self._all(select(_b.c.digest).where(_b.c.digest.in_(digests), _b.c.kept < 0))]
+    def erased_of(self, messages: Collection[str]) -> list[tuple[str, bool]]:
+        """The bodies of these messages by their digest, and whether each was erased."""
+        found = select(_b.c.digest, _b.c.kept).where(_b.c.owner.in_(messages))
+        return [(row.digest, row.kept < 0) for row in self._all(found)]
 
     def last_line_before(self, until: datetime, first: int) -> int:
         """The last line of the log, from this one on, before lines of that time begin; lines of several nodes mix a little."""
@@ -548,21 +578,19 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         row = self._one(select(tables.log.c.at).where(tables.log.c.number == head))
         return max(head if row is not None and row.at < until else last, first - 1)
 
-    def keeps(self, digest: str) -> bool:
-        """Whether the bytes of this SHA-256 are here."""
-        return self._one(select(_b.c.digest).where(_b.c.digest == digest, _b.c.kept >= 0)) is not None
+    def keeps(self, message: MessageId | str, digest: str) -> bool:
+        """Whether a message's bytes of this SHA-256 are here."""
+        found = select(_b.c.digest).where(_b.c.owner == message, _b.c.digest == digest, _b.c.kept >= 0)
+        return self._one(found) is not None
 
-    def bearers(self, digest: str) -> list[MessageId]:
-        """The messages that arrived as these bytes; the same bytes from two parties are two."""
-        return [row.id for row in self._all(select(_m.c.id).where(_m.c.digest == digest).order_by(_m.c.id))]
-
-    def erased_at(self, digest: str) -> datetime | None:
-        """When a retention rule erased the bytes of this SHA-256."""
-        return self._connection.execute(select(_b.c.erased_at).where(_b.c.digest == digest)).scalar()
+    def erased_at(self, message: MessageId | str, digest: str) -> datetime | None:
+        """When a retention rule erased a message's bytes of this SHA-256."""
+        found = select(_b.c.erased_at).where(_b.c.owner == message, _b.c.digest == digest)
+        return self._connection.execute(found).scalar()
 
     def envelope(self, message: MessageId | str) -> Envelope | None:
         """The message as it arrived, to be judged again. None when it is not on record or its bytes were erased."""
-        row = self._one(select(_m, *_STORED).join(_b, _b.c.digest == _m.c.digest).where(_m.c.id == message))
+        row = self._one(select(_m, *_STORED).join(_b, _own_body(_m.c.digest)).where(_m.c.id == message))
         body = self._bytes(row)
         if row is None or body is None:
             return None
@@ -582,7 +610,7 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def receipt(self, message: MessageId | str) -> bytes | None:
         """The signed BienNhan that its sender got; None while it is held, or when it was erased."""
-        found = select(*_STORED).join(_m, _m.c.receipt == _b.c.digest)
+        found = select(*_STORED).join(_m, _own_body(_m.c.receipt))
         return self._bytes(self._one(found.where(_m.c.id == message)))
 
     def verdicts(self, message: MessageId | str) -> list[VerdictRecord]:
@@ -1059,7 +1087,7 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
     def _letters(self, dossier: Dossier, rules: LifeRulesOf, upto: int, of: Collection[str]) -> DossierLetters:
         changes = [change for change in dossier.changes if change.number <= upto]
         wanted = sorted({change.message for change in changes if change.goc in of})
-        found = select(_m.c.id, *_STORED).join(_b, _b.c.digest == func.coalesce(_m.c.composed, _m.c.digest))
+        found = select(_m.c.id, *_STORED).join(_b, _own_body(func.coalesce(_m.c.composed, _m.c.digest)))
         bodies = {row.id: self._bytes(row) for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
         return DossierLetters(
             dossier=dossier,
@@ -1414,6 +1442,17 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         """The newest lines of one kind that are about no message, the newest first."""
         found = select(tables.log).where(tables.log.c.what == what, tables.log.c.message.is_(None))
         return [self._line(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))]
+
+
+def _arrival(finding: Finding) -> tuple[PartyId, str]:
+    return finding.envelope.caller.party, finding.envelope.digest
+
+
+def _ids_of(finding: Finding) -> set[MaThongDiep]:
+    """The ids that a message that was not read may have: as it claims, or as something in its bytes says."""
+    if finding.ma_thong_diep is not None:
+        return {finding.ma_thong_diep}
+    return {MaThongDiep(found[1].decode()) for found in islice(_ID.finditer(finding.envelope.body), _MOST_IDS)}
 
 
 def key_of(finding: Finding) -> Key:

@@ -304,7 +304,7 @@ def original_of(gate: Gate, who: ProvenParty, name: str) -> tuple[str, bytes, st
             owed = [e.digest for e in view.inboxed(message.id) if e.party == who.party.id]
             owed += [d.digest for d in view.deliveries(message=message.id, party=who.party.id)]
             digest = owed[0]
-        data = view.body(digest)
+        data = view.body(message.id, digest)
     if data is None:
         raise refuse("SYS-124")
     typed = message.form is not BodyForm.THONG_DIEP and digest == message.digest

@@ -72,7 +72,7 @@ class Old:
     def body(self, number):
         """The bytes that the receiver of one of the messages is owed."""
         with self.office.store.read() as view:
-            return view.body(self.acks[number].digest)
+            return view.body(self.acks[number].message, self.acks[number].digest)
 
     def states(self, *acks):
         """How the deliveries of these messages stand."""

@@ -139,7 +139,7 @@ def test_a_party_that_reads_messages_is_asked_by_letter_and_its_answer_is_compar
     assert (again.code, "Đã gửi" in again.err) == (3, False)
     with office.store.read() as view:
         (question,) = view.messages(loai="HS19")
-        asked = view.body(question.digest)
+        asked = view.body(question.id, question.digest)
         (entry,) = [entry for entry in view.inbox_after("cong-dvc", 0) if entry.loai == "HS19"]
     assert (question.state, entry.message) == ("accepted", question.id)
 

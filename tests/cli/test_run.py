@@ -141,7 +141,7 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
     assert "receipt-unproven" in {row["alarm"] for row in cli("alerts", "--json").rows}
     assert read_head(head.facts["jws"], [office.gate.key.certificate]).number == head.facts["number"]
     with office.store.read() as view:
-        lists = [view.body(digest) for row in known for digest in row.evidence]
+        lists = [view.evidence(digest) for row in known for digest in row.evidence]
     assert lists
     assert None not in lists
 

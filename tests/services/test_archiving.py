@@ -49,8 +49,8 @@ def keeper(gate, sample_settings, tmp_path):
 
 
 def january(view):
-    """The digests of what January's messages came as and were answered with."""
-    return sorted({digest for one in view.messages() for digest in (one.digest, one.receipt) if digest})
+    """What January's messages came as and were answered with: message and digest."""
+    return sorted((one.id, digest) for one in view.messages() for digest in (one.digest, one.receipt) if digest)
 
 
 def held_here(store):
@@ -62,14 +62,14 @@ def held_here(store):
 def test_a_month_goes_into_a_file_and_everything_that_is_asked_is_answered_as_before(keeper, gate):
     store = keeper.store
     with store.read() as view:
-        before = {digest: view.body(digest) for digest in january(view)}
+        before = {body: view.body(*body) for body in january(view)}
         receipts = {one.id: view.receipt(one.id) for one in view.messages()}
     assert months_due(store, months_back(NOW, 1)) == ["2026-01", "2026-02"]
     made = make_archive(keeper, "2026-01", NOW)
     assert (made.bodies, verify_archive(keeper, made)) == (len(before), [])
     assert held_here(store) == 0
     with store.read() as view:
-        assert {digest: view.body(digest) for digest in before} == before
+        assert {body: view.body(*body) for body in before} == before
         assert {message: view.receipt(message) for message in receipts} == receipts
         assert [entry.what for entry in view.log()][-2:] == ["archive.made", "archive.emptied"]
     sample = sampling.sample(SAMPLES[0])
@@ -95,11 +95,11 @@ def test_nothing_is_taken_out_before_the_file_is_proven_and_an_interrupted_one_g
         make_archive(replace(keeper, archives=Archives(None)), name, NOW)
     assert stopped.value.problems[0].code == "SYS-198"
     with keeper.store.engine.connect() as connection:
-        kept = connection.execute(text("SELECT digest, bytes FROM body ORDER BY digest LIMIT 1")).one()
+        kept = connection.execute(text("SELECT owner, digest, bytes FROM body ORDER BY digest LIMIT 1")).one()
     made = make_archive(keeper, name, NOW)
     with keeper.store.engine.begin() as connection:  # as if it had died before the last page
-        back = text("UPDATE body SET bytes = :bytes, archive = NULL WHERE digest = :digest")
-        connection.execute(back, {"bytes": kept.bytes, "digest": kept.digest})
+        back = text("UPDATE body SET bytes = :bytes, archive = NULL WHERE owner = :owner AND digest = :digest")
+        connection.execute(back, kept._asdict())
     assert (held_here(keeper.store), make_archive(keeper, name, NOW), held_here(keeper.store)) == (1, made, 0)
 
 
@@ -109,14 +109,14 @@ def test_a_file_that_is_not_what_it_was_is_found_told_and_never_believed(keeper,
     path = keeper.archives.path("2026-01")
     whole = path.read_bytes()
     with keeper.store.read() as view:
-        digest = january(view)[0]
+        message, digest = january(view)[0]
     with opened(path) as file:
         (stored,) = file.execute("SELECT bytes FROM body WHERE digest = ?", [bytes.fromhex(digest)]).fetchone()
     at = whole.index(stored[-40:]) + 20
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     assert verify_archive(keeper, made) == ["file", f"body {digest}"]
     with keeper.store.read() as view, pytest.raises(NotAtHand):
-        view.body(digest)
+        view.body(message, digest)
     assert compare_with_log(keeper.store).count > 0
     with pytest.raises(Stopped) as stopped:
         make_archive(keeper, "2026-01", NOW)
@@ -139,14 +139,14 @@ def test_archives_that_were_exchanged_renamed_or_put_back_from_before_are_found_
     path = {name: keeper.archives.path(name) for name in made}
     whole = {name: path[name].read_bytes() for name in made}
     with store.read() as view:
-        digests = january(view)
+        bodies = january(view)
         rejected = next(one for one in view.messages() if one.state is Fate.REJECTED)
 
     def broken(*names):
         told = [one.subject for one in alerts(store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN]
         assert told == list(names)
         with store.read() as view, pytest.raises(NotAtHand):
-            view.body(digests[0])
+            view.body(*bodies[0])
 
     path["2026-01"].write_bytes(whole["2026-02"])
     path["2026-02"].write_bytes(whole["2026-01"])
@@ -167,7 +167,7 @@ def test_archives_that_were_exchanged_renamed_or_put_back_from_before_are_found_
     path["2026-01"].write_bytes(whole["2026-01"])  # which still has what was erased
     with store.read() as view:
         assert verify_archive(keeper, view.archives()[0])[:2] == ["file", "manifest"]
-        assert view.body(rejected.digest) is None
+        assert view.body(rejected.id, rejected.digest) is None
 
 
 def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):
@@ -176,7 +176,7 @@ def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):
     path = keeper.archives.path("2026-01")
     with store.read() as view:
         rejected = next(one for one in view.messages() if one.state is Fate.REJECTED)
-        others = [digest for digest in january(view) if digest not in (rejected.digest, rejected.receipt)]
+        others = [body for body in january(view) if body[0] != rejected.id]
     assert bytes.fromhex(rejected.digest) in path.read_bytes()
     rule = retention.RetentionRule(rejected_before=NOW)
     planned = retention.plan_erasure(store, gate.parties, rule)
@@ -188,7 +188,7 @@ def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):
     assert (rewrite_erased(keeper, NOW), bytes.fromhex(rejected.digest) in path.read_bytes()) == ([], False)
     with store.read() as view:
         (record,) = view.archives()
-        assert (verify_archive(keeper, record), view.body(rejected.digest)) == ([], None)
-        assert all(view.body(digest) for digest in others)
+        assert (verify_archive(keeper, record), view.body(rejected.id, rejected.digest)) == ([], None)
+        assert all(view.body(*body) for body in others)
         assert view.log()[-1].facts["erased"] >= 1
     assert compare_with_log(store).differences == []

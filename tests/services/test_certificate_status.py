@@ -92,7 +92,7 @@ def test_a_good_certificate_is_asked_about_by_ocsp_and_its_evidence_kept(world):
     assert done.written == (world.signer.fingerprint,)
     assert any(line.startswith("POST /ocsp/b") for line in world.authority.asked)
     with world.store.read() as view:
-        assert all(view.body(digest) for digest in world.verdict.evidence)
+        assert all(view.evidence(digest) for digest in world.verdict.evidence)
     assert world.stands(world.authority.now).status is StatusWord.GOOD
 
 
@@ -205,7 +205,7 @@ def test_what_a_list_kept_as_a_file_said_is_put_on_record_with_the_list(world, t
     world.sources = [Sources(tree="chinh-phu", crl_files=(file, root), follow_certificates=False)]
     assert world.refresh().written == (world.signer.fingerprint,)
     with world.store.read() as view:
-        assert [view.body(digest) is not None for digest in world.verdict.evidence] == [True] * len(lists)
+        assert [view.evidence(digest) is not None for digest in world.verdict.evidence] == [True] * len(lists)
 
 
 def test_a_private_address_is_not_asked_unless_a_setting_allows_it(small):

@@ -50,7 +50,7 @@ def test_a_packet_moves_the_dossier_and_reaches_the_portal_as_a_signed_message(t
     assert (answer.fate, [p.code for p in answer.problems]) == (Fate.ACCEPTED, [])
     with typed.store.read() as view:
         entry = view.inbox_after(PORTAL, 1)[0]
-        given, original = view.body(entry.digest), view.body(answer.digest)
+        given, original = view.body(entry.message, entry.digest), view.body(answer.message, answer.digest)
         assert view.dossier(code).trang_thai == 4
         assert view.message(answer.message).basis is Basis.COMPOSED
     assert original == body

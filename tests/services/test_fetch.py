@@ -96,7 +96,7 @@ def test_what_an_agency_keeps_for_us_is_judged_recorded_and_acknowledged_in_orde
     assert gate.store is not None
     with gate.store.read() as view:
         messages = sorted(view.messages(), key=lambda m: m.received_at)
-        assert [view.body(m.digest) for m in messages] == filed
+        assert [view.body(m.id, m.digest) for m in messages] == filed
         assert {(m.channel, m.state, m.caller_by) for m in messages} == {(Channel.FETCH, Fate.ACCEPTED, "fetched")}
 
 
@@ -224,7 +224,7 @@ def test_files_are_taken_in_order_moved_away_and_receipted(gate: Gate, filed: li
     assert names(gap / "receipts") == ["1.bien-nhan.xml", "2.bien-nhan.xml", "3.bien-nhan.xml"]
     assert gate.store is not None
     with gate.store.read() as view:
-        order = [view.body(m.digest) for m in sorted(view.messages(), key=lambda m: m.received_at)]
+        order = [view.body(m.id, m.digest) for m in sorted(view.messages(), key=lambda m: m.received_at)]
     assert order == [filed[1], filed[0], filed[2]]
 
 

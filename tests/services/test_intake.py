@@ -208,7 +208,7 @@ def test_a_receiver_that_knows_only_the_older_version_gets_that_one_signed_by_us
     assert left_out == ["LyDo[1]", "NoiXuLy[1]"]
     with gate.store.read() as view:
         entry = view.inbox_after(PORTAL, 1)[0]
-        given, original = view.body(entry.digest), view.body(answer.digest)
+        given, original = view.body(entry.message, entry.digest), view.body(answer.message, answer.digest)
     root = parse_bytes(given)
     assert (root.findtext("{*}PhienBan"), root.find(".//{*}LyDo")) == ("1.0", None)
     assert root.findtext("{*}LapThay/{*}BamNoiDung") == answer.digest

@@ -177,7 +177,7 @@ def test_what_is_owed_arrives_byte_for_byte_in_order_and_the_receipt_is_kept(sto
     assert owing.states() == ["delivered"] * 5
     with store.read() as view:
         for delivery in owing.deliveries():
-            assert so.bodies[delivery.ma_thong_diep] == view.body(delivery.digest)
+            assert so.bodies[delivery.ma_thong_diep] == view.body(delivery.message, delivery.digest)
             (attempt,) = view.attempts(delivery.id)
             assert (attempt.kind, attempt.outcome, attempt.reference) == ("send", AttemptOutcome.DELIVERED, "TN-1")
             assert attempt.receipt is not None

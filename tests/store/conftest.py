@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from alembic import command
 from license import EVERYTHING
+from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text
 
 from gateway.core.effects import Acknowledges, Files, KetQua, Moves, Notes, Recalls
 from gateway.core.ledger import Counter, enter
@@ -20,7 +22,8 @@ from gateway.core.model import (
 )
 from gateway.core.parties import AfterFailure, LanePolicy, Parties, Party, Receives, Role
 from gateway.core.problems import Location, Problem
-from gateway.store import open_engine
+from gateway.store import Store, open_engine, tables, upgrade
+from gateway.store.schema import config_of
 
 START = datetime(2026, 1, 15, 1, 2, 3, 456789, tzinfo=UTC)
 PORTAL, AGENCY, COMMUNE = "cong-dvc", "so-tu-phap", "ubnd-xa"
@@ -245,3 +248,34 @@ def new_desk(store, desk_at):
 def code():
     """A dossier code nobody has used."""
     return new_code()
+
+
+@pytest.fixture
+def as_before(opened, empty_database_url):
+    """The same rows in a database of an earlier revision, brought on by the migrations from there."""
+
+    def made(store, revision):
+        engine = opened(empty_database_url)
+        scripts = config_of()
+        with engine.begin() as connection:
+            scripts.attributes["connection"] = connection
+            command.upgrade(scripts, revision)
+            for table in tables.metadata.sorted_tables:
+                if not inspect(connection).has_table(table.name):
+                    continue  # it came later
+                names = Table(table.name, MetaData(), autoload_with=connection).columns.keys()
+                keys = inspect(connection).get_pk_constraint(table.name)["constrained_columns"]
+                with store.engine.connect() as source:
+                    found = source.execute(select(*(table.c[name] for name in names))).all()
+                rows = {tuple(row._mapping[key] for key in keys): row._asdict() for row in found}
+                if rows:
+                    plain = Table(table.name, MetaData(), *(Column(name, table.c[name].type) for name in names))
+                    connection.execute(insert(plain), [*rows.values()])
+            if (
+                engine.dialect.name == "postgresql"
+            ):  # what numbers rows by itself goes on behind those that came numbered
+                connection.execute(text("SELECT setval('delivery_seq_seq', 100)"))
+        upgrade(engine)
+        return Store(engine)
+
+    return made

@@ -7,17 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sampling
-from alembic import command
-from sqlalchemy import MetaData, Table, insert, inspect, select, text
+from sqlalchemy import select, text
 
 from gateway.core import chain
 from gateway.core.ledger import enter
 from gateway.core.problems import Problem
-from gateway.store import Store, packing, tables, upgrade
+from gateway.store import Store, packing, tables
 from gateway.store.archives import ArchivedBody, ArchiveReader, ArchiveWriter, opened, pattern_of
 from gateway.store.compare import compare_with_log
 from gateway.store.packing import Pattern, certificate_mark, markup, pack, unpacked
-from gateway.store.schema import config_of
 
 VERDICT = {
     "result": "passed",
@@ -59,9 +57,8 @@ def test_messages_receipts_verdicts_and_lines_are_kept_in_fewer_bytes_and_come_b
     found = tray(desk, code)
     with store.read() as view:
         for finding in found:
-            assert (
-                view.body(finding.envelope.digest) == view.envelope(finding.envelope.id).body == finding.envelope.body
-            )
+            kept = view.body(finding.envelope.id, finding.envelope.digest)
+            assert kept == view.envelope(finding.envelope.id).body == finding.envelope.body
             assert [one.facts for one in view.verdicts(finding.envelope.id)] == [VERDICT]
             (line,) = view.log(message=finding.envelope.id)
             assert line.facts["verdict"]["facts"] == chain.digest_of(VERDICT)
@@ -78,7 +75,7 @@ def test_another_process_reads_what_this_one_packed_and_learns_nothing_twice(sto
     other = desk_at(Store(store.engine))
     other.clock.now = desk.clock.now
     with other.store.read() as view:
-        assert view.body(first[0].envelope.digest) == first[0].envelope.body
+        assert view.body(first[0].envelope.id, first[0].envelope.digest) == first[0].envelope.body
     tray(other, f"{code}9", ("bốn",))
     assert raw(store, "SELECT id FROM pattern ORDER BY id") == known != []
     agrees(store)
@@ -99,7 +96,7 @@ def test_what_a_transaction_learnt_that_failed_is_learnt_by_the_next(store, desk
     assert raw(store, "SELECT id FROM pattern") == []
     desk.one(one)
     with store.read() as view:
-        assert view.body(one.envelope.digest) == one.envelope.body
+        assert view.body(one.envelope.id, one.envelope.digest) == one.envelope.body
     agrees(store)
 
 
@@ -137,48 +134,24 @@ def test_the_same_bytes_again_get_the_first_receipt_byte_for_byte(store, desk, c
     assert (answer.repeated, answer.receipt) == (True, receipt)
 
 
-def as_before(store, opened, url):
-    """The same rows in a database of the revision before any were packed, brought on by the migration."""
-    engine = opened(url)
-    scripts = config_of()
-    with engine.begin() as connection:
-        scripts.attributes["connection"] = connection
-        command.upgrade(scripts, "0008")
-        old = MetaData()
-        for table in tables.metadata.sorted_tables:
-            if not inspect(connection).has_table(table.name):
-                continue  # it came later
-            names = Table(table.name, old, autoload_with=connection).columns.keys()
-            with store.engine.connect() as source:
-                rows = source.execute(select(*(table.c[name] for name in names))).all()
-            if rows:
-                connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
-        if engine.dialect.name == "postgresql":  # what numbers rows by itself goes on behind those that came numbered
-            connection.execute(text("SELECT setval('delivery_seq_seq', 100)"))
-    upgrade(engine)
-    return Store(engine)
-
-
 @pytest.mark.parametrize(
     ("database_url", "empty_database_url"),
     [("sqlite", "sqlite"), pytest.param("postgres", "postgres", marks=pytest.mark.postgres)],
     indirect=True,
 )
-def test_a_store_of_before_is_read_compared_and_continued(
-    store, desk, desk_at, code, opened, empty_database_url, monkeypatch
-):
+def test_a_store_of_before_is_read_compared_and_continued(store, desk, desk_at, code, as_before, monkeypatch):
     monkeypatch.setattr(packing, "LEAST", 2**40)  # as was written before anything was packed
     first = tray(desk, code)
     monkeypatch.undo()
     assert raw(store, "SELECT count(*) FROM pattern") == [(0,)]
-    old = as_before(store, opened, empty_database_url)
+    old = as_before(store, "0008")
     agrees(old)
     later = desk_at(old)
     later.clock.now = desk.clock.now
     second = tray(later, f"{code}9", ("bốn", "năm"))
     with old.read() as view:
         for finding in (*first, *second):
-            assert view.body(finding.envelope.digest) == finding.envelope.body
+            assert view.body(finding.envelope.id, finding.envelope.digest) == finding.envelope.body
             assert view.verdicts(finding.envelope.id)[0].facts == VERDICT
     assert {packed is None for (packed,) in raw(old, "SELECT packed FROM verdict WHERE state = 'accepted'")} == {
         True,
@@ -209,9 +182,9 @@ def test_what_was_deflated_before_is_read_compared_archived_and_continued(
     second = tray(old, f"{code}9", ("bốn", "năm"))
     with old.store.read() as view:
         for finding in (*first, *second):
-            assert view.body(finding.envelope.digest) == finding.envelope.body
+            assert view.body(finding.envelope.id, finding.envelope.digest) == finding.envelope.body
             assert view.verdicts(finding.envelope.id)[0].facts == VERDICT
-        assert view.body(long.envelope.digest) == long.envelope.body
+        assert view.body(long.envelope.id, long.envelope.digest) == long.envelope.body
         stored = view.stored_bodies([one.envelope.id for one in (*first, *second, long)])
         numbers = {pattern_of(one.stored, one.kept) for one in stored} - {None}
         patterns = view.patterns(numbers)
@@ -238,7 +211,7 @@ def test_what_is_erased_is_in_no_pattern(store, desk, code):
     with store.begin() as tx:
         tx.erase({one.envelope.id: [one.envelope.digest]}, who="operator:lan", reason="hết hạn", now=desk.clock.now)
     with store.read() as view:
-        assert view.body(one.envelope.digest) is None
+        assert view.body(one.envelope.id, one.envelope.digest) is None
         assert view.verdicts(one.envelope.id)[0].facts == VERDICT
     kept = b"".join(bytes(content) for (content,) in raw(store, "SELECT bytes FROM pattern"))
     assert b"TUlJ" in kept

@@ -12,6 +12,7 @@ from patience import PATIENCE_S
 from sqlalchemy import inspect, text
 
 from gateway.store import Conflict, SchemaMismatch, Store, schema_revision, tables, upgrade
+from gateway.store.compare import compare_with_log
 from gateway.store.errors import translated
 from gateway.store.schema import config_of
 
@@ -88,6 +89,50 @@ def test_the_indexes_and_checks_in_the_database_are_those_of_the_tables(empty):
 def test_upgrading_again_changes_nothing(empty):
     upgrade(empty)
     assert upgrade(empty) == (tables.REVISION, tables.REVISION)
+
+
+@pytest.mark.parametrize(
+    ("database_url", "empty_database_url"),
+    [("sqlite", "sqlite"), pytest.param("postgres", "postgres", marks=pytest.mark.postgres)],
+    indirect=True,
+)
+def test_bodies_that_lay_by_their_digest_are_each_message_s_own(store, desk, desk_at, code, as_before, monkeypatch):
+    """Also what two messages had in common, what none has, and what was erased."""
+    monkeypatch.setattr("gateway.store.packing.LEAST", 2**40)  # so that the same bytes are kept as the same
+    finding, erased = desk.filing(code), desk.bad(body=b"<goes/>")
+    acks = desk.take(finding, desk.progress(code, 2), erased, desk.bad(body=b"<same/>"), desk.bad(body=b"<same/>"))
+    with store.begin() as tx:
+        evidence = tx.keep(b"a revocation list")
+        gone = {erased.envelope.id: [erased.envelope.digest]}
+        tx.erase(gone, who="operator:x", reason="x", now=desk.clock.now)
+    with store.read() as view:
+        before = [(body, view.body(*body)) for ack in acks for body in bodies_of(view.message(ack.message))]
+    old = as_before(store, "0020")
+    with old.read() as view:
+        assert [(body, view.body(*body)) for body, _ in before] == before
+        assert ({content for _, content in before} > {None, b"<same/>"}, view.evidence(evidence)) == (
+            True,
+            b"a revocation list",
+        )
+        assert view.erased_at(erased.envelope.id, erased.envelope.digest) == desk.clock.now
+        assert view.by_ma_thong_diep("cong-dvc", finding.thong_diep.ma_thong_diep).id == finding.envelope.id
+    with old.engine.connect() as connection:
+        kept = [*connection.execute(text("SELECT owner, digest FROM body ORDER BY owner, digest"))]
+        assert len(kept) == len({body for body, _ in before}) + 1
+        assert "body_before" not in inspect(connection).get_table_names()
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    assert compare_with_log(old).differences == []
+    later = desk_at(old)
+    later.clock.now = desk.clock.now
+    again = later.one(later.bad(body=finding.envelope.body, ma=finding.thong_diep.ma_thong_diep))
+    assert (again.repeated, again.message) == (True, finding.envelope.id)
+    with pytest.raises(Conflict), old.begin() as tx:  # a message without its bytes is refused by the database itself
+        tx._connection.execute(text("UPDATE message SET digest = 'x'"))
+
+
+def bodies_of(message):
+    """What a message names."""
+    return [(message.id, digest) for digest in (message.digest, message.receipt) if digest is not None]
 
 
 @pytest.mark.hostile

@@ -143,8 +143,9 @@ def test_what_is_not_on_record_is_none(ask):
     assert ask("message", "x") is None
     assert ask("envelope", "x") is None
     assert ask("receipt", "x") is None
-    assert ask("body", "x") is None
-    assert ask("erased_at", "x") is None
+    assert ask("body", "x", "y") is None
+    assert (ask("evidence", "y"), ask("body_of_anybody", "y")) == (None, None)
+    assert ask("erased_at", "x", "y") is None
     assert ask("dossier", "x") is None
     assert ask("delivery", "x") is None
     assert ask("last_act", "x") is None

@@ -26,7 +26,7 @@ def records(door):
 
 def kept(door, record):
     with door.gate.store.read() as view:
-        return view.body(record.digest)
+        return view.body(record.id, record.digest)
 
 
 def put_off(answer, code, most_s):

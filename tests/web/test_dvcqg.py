@@ -286,9 +286,9 @@ def test_what_arrives_is_on_record_as_what_it_is(node, vendor):
     with node.gate.store.read() as view:
         kept = view.message(taken["SoTiepNhan"])
         assert (kept.channel, kept.caller_by, kept.form) == ("dvcqg", "session", "DongBoHoSoMC")
-        assert view.body(kept.digest) == json.dumps(row, ensure_ascii=False).encode()
-        assert vendor.session.encode() not in view.body(kept.digest)
-        composed = etree.fromstring(view.body(kept.composed))
+        assert view.body(kept.id, kept.digest) == json.dumps(row, ensure_ascii=False).encode()
+        assert vendor.session.encode() not in view.body(kept.id, kept.digest)
+        composed = etree.fromstring(view.body(kept.id, kept.composed))
     assert composed.findtext("{*}LapThay/{*}DangGoc") == "DongBoHoSoMC"
     assert composed.find("{http://www.w3.org/2000/09/xmldsig#}Signature") is not None
 
