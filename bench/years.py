@@ -60,6 +60,8 @@ from gateway.core.operators import Operator, OperatorRole  # noqa: E402
 from gateway.core.parties import Parties, Party, Receives, Role  # noqa: E402
 from gateway.core.problems import Lang, Problem  # noqa: E402
 from gateway.core.statistics import By  # noqa: E402
+from gateway.core.stored_files import FileScan, StoredFile  # noqa: E402
+from gateway.core.told import ToldNews  # noqa: E402
 from gateway.services import profiles  # noqa: E402
 from gateway.services.archiving import ArchiveKeeper, make_archive, month_of  # noqa: E402
 from gateway.services.backups import check_backup, make_backup, read_backup  # noqa: E402
@@ -221,6 +223,29 @@ class Clerk:
             self.deliver()
         with self.store.begin() as tx:
             tx.confirm(PORTAL, 2**40, self.now)
+        self.over(dossiers)
+
+    def over(self, dossiers: int) -> None:
+        """The agency was told all of the month's dossiers, and its files lie in an archive: one for every ten dossiers."""
+        with self.store.begin() as tx:
+            for number in range(dossiers):
+                told = ToldNews(change=LIFE, sent=f"{number:032}", taken=f"{number:032}", settled=True)
+                tx.tell(AGENCY, f"{CODES[AGENCY]}-{self.token}{number:06}", told, self.now)
+            for name in range(1, self.written + 1, 10 * LIFE):
+                digest = tx.message(f"{self.token}{name:07}").digest  # of some bytes of the month's own
+                tx.lock_file(digest, self.now)
+                file = StoredFile(
+                    digest=digest,
+                    size=1,
+                    media_type="application/pdf",
+                    macros=False,
+                    scan=FileScan.CLEAN,
+                    finding=None,
+                    kept=True,
+                    arrived_at=self.now,
+                )
+                tx.put_file(file, party=None, due_at=self.now)
+                tx.archive_file(digest, month_of(self.now))
 
     def today(self, held: int, running: int) -> None:
         """What is open: lanes that a refused delivery holds, each with some that wait behind it, and dossiers on their way."""
@@ -239,7 +264,7 @@ class Clerk:
 
 _COPIED = (
     tables.message, tables.verdict, tables.claim, tables.dossier, tables.change, tables.delivery, tables.attempt,
-    tables.inbox, tables.milestone,
+    tables.inbox, tables.milestone, tables.told, tables.file,
 )  # fmt: skip
 _SEALED = ("message", "verdict", "change", "dossier", "delivery", "attempt", "inbox")
 Values = Sequence[Any]  # of one column, row by row
@@ -601,6 +626,9 @@ def questions(years: Years) -> dict[str, Callable[[], Any]]:
         "figures: queues, held lanes, inboxes": view(
             lambda v: (v.queues(), v.lanes(held_only=True), v.held_count(), v.reader(PORTAL), v.log_head())
         ),
+        "what an agency was not told": view(lambda v: list(v.told_behind(AGENCY))),
+        "files that archives left behind": view(lambda v: v.files_left_behind(years.since, None, 500)),
+        "files to be scanned": view(lambda v: v.files_unscanned()),
         "newest signed head": view(lambda v: v.last_act("log.head")),
         "unproven receipts of a day": view(lambda v: v.acts_since("receipt.unproven", now - timedelta(days=1))),
         "a repeat of years ago": view(

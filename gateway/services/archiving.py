@@ -431,7 +431,7 @@ def _of_month(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile, by
 def _left_behind(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile, bytes]]:
     """Files of months before, which were archived before a message was accepted that names them, or the scanner could tell."""
     since, _ = bounds_of(name)
-    after = ""
+    after: StoredFile | None = None
     while True:
         with keeper.store.read() as view:
             found = view.files_left_behind(since, after, PAGE)
@@ -441,7 +441,7 @@ def _left_behind(keeper: ArchiveKeeper, name: str) -> Iterator[tuple[StoredFile,
         for file, line in zip(found, lines, strict=True):
             if file.scan is not FileScan.UNKNOWN:
                 yield file, line
-        after = found[-1].digest
+        after = found[-1]
 
 
 def _files_signed(keeper: ArchiveKeeper, name: str, index: bytes, files: int, size: int, now: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select, tuple_
 
 from gateway.core.model import Fate, MaHoSo, MessageId, PartyId
 from gateway.core.stored_files import FileScan, StoredFile, UnfinishedFile
@@ -92,16 +92,19 @@ class FilesRead(PersonsRead):
         found = select(_f).where(_f.c.digest.in_(named), _f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, ~later)
         return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest))]
 
-    def files_left_behind(self, since: datetime, after: str, limit: int) -> list[StoredFile]:
-        """Files in their folder whose newest message came before that time, by digest, those behind this one.
+    def files_left_behind(self, since: datetime, after: StoredFile | None, limit: int) -> list[StoredFile]:
+        """Files in their folder whose newest message came before that time, as they arrived, those behind this one.
 
         An accepted message of theirs has come by then: it waited, or the scanner could not tell, when its month was archived.
+        Files that lie in archives, which grow more with the years, are not looked at.
         """
         accepted = and_(_m.c.state == Fate.ACCEPTED.value, _m.c.received_at < since)
         named = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, accepted)
         later = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, _m.c.received_at >= since)
-        found = select(_f).where(_f.c.digest > after, _f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, named, ~later)
-        return [stored_file_of(row) for row in self._all(found.order_by(_f.c.digest).limit(limit))]
+        found = select(_f).where(_f.c.kept, _f.c.archive.is_(None), _f.c.size >= 0, named, ~later)
+        if after is not None:
+            found = found.where(tuple_(_f.c.arrived_at, _f.c.digest) > (after.arrived_at, after.digest))
+        return [stored_file_of(row) for row in self._all(found.order_by(_f.c.arrived_at, _f.c.digest).limit(limit))]
 
     def uses_of_file(self, digest: str) -> list[tuple[str, str | None, bool]]:
         """The messages that name this file, the dossier of each, and whether the file came inside it."""
@@ -130,7 +133,9 @@ class FilesRead(PersonsRead):
 
     def files_unscanned(self, limit: int = 20) -> list[str]:
         """Files of which the scanner could not tell, the oldest first."""
-        found = select(_f.c.digest).where(_f.c.scan == FileScan.UNKNOWN.value, _f.c.kept)
+        # None of them is archived; saying so leaves out all that are.
+        unknown = select(_f.c.digest).where(_f.c.scan == FileScan.UNKNOWN.value, _f.c.kept)
+        found = unknown.where(_f.c.archive.is_(None))
         return [row.digest for row in self._all(found.order_by(_f.c.arrived_at).limit(limit))]
 
     def held_for_file(self, digest: str, limit: int = 200) -> list[MessageId]:

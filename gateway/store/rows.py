@@ -226,8 +226,8 @@ def delivery_of(row: AnyRow) -> Delivery:
     )
 
 
-def told_in(told: Told) -> dict[str, Any]:
-    """To table told."""
+def told_in(told: Told, *, behind: bool) -> dict[str, Any]:
+    """To table told. ``behind``: the party may not have everything."""
     return {
         "party": told.party,
         "ma_ho_so": told.ma_ho_so,
@@ -245,12 +245,13 @@ def told_in(told: Told) -> dict[str, Any]:
         "believed": None if told.believed is None else dict(told.believed),
         "believed_at": told.believed_at,
         "differs": told.differs,
+        "behind": behind,
     }
 
 
 def told_of(row: AnyRow) -> Told:
     """From table told."""
-    values = {name: value for name, value in row._mapping.items() if name != "differs"}  # noqa: SLF001 - one to one, but what follows
+    values = {name: value for name, value in row._mapping.items() if name not in {"differs", "behind"}}  # noqa: SLF001 - one to one, but what follows
     return Told(**{**values, "rows": tuple(row.rows), "remarked": tuple(row.remarked)})
 
 

@@ -50,6 +50,13 @@ def _more_of_the_same(insert: Insert) -> Any:
 
 
 TAKE_CLAIMS = Bulk(lambda insert: insert(_c).on_conflict_do_nothing(), ["sender", "ma_thong_diep", "message"])
+# Nobody adds an event meanwhile; nothing where somebody is about to.
+STANDS_STILL = (
+    select(tables.dossier.c.ma_ho_so)
+    .where(tables.dossier.c.ma_ho_so == bindparam("code"))
+    .with_for_update(read=True, skip_locked=True)
+)
+NEWEST_EVENT = select(func.max(tables.change.c.number)).where(tables.change.c.ma_ho_so == bindparam("code"))
 OPEN_DOSSIERS = Bulk(lambda insert: insert(tables.dossier).on_conflict_do_nothing(), ["ma_ho_so"])
 PUT_BODIES = Bulk(_more_of_the_same, ["owner", "digest", "bytes", "kept", "total"])
 _THIS_BODY = and_(_b.c.owner == bindparam("whose"), _b.c.digest == bindparam("which"))
@@ -61,6 +68,9 @@ PUT_PATTERNS = Bulk(lambda insert: insert(tables.pattern).on_conflict_do_nothing
 PUT_MESSAGES = _into(_m)
 PUT_VERDICTS = _into(tables.verdict)
 PUT_CHANGES = _into(tables.change)
+_t = tables.told.c
+_LEVEL = and_(_t.ma_ho_so.in_(bindparam("codes", expanding=True)), _t.behind == literal_column("false"))
+LEAVE_BEHIND = update(tables.told).where(_LEVEL).values(behind=True)
 PUT_PAYMENTS = _into(tables.payment)
 PUT_ALIASES = Bulk(lambda insert: insert(tables.alias).on_conflict_do_nothing(), ["code", "ma_ho_so"])
 PUT_DELIVERIES = _into(_d, _QUEUED)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     column,
     false,
     literal_column,
+    true,
 )
 
 from gateway.core.batches import BatchItemState, BatchState
@@ -33,7 +34,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0021"
+REVISION = "0022"
 
 metadata = MetaData(
     naming_convention={
@@ -389,6 +390,7 @@ memory = Table(  # what a party's system told of a dossier and its connector mus
 )
 
 _differs = column("differs") == literal_column("true")
+_behind = column("behind") == literal_column("true")
 
 told = Table(  # what a party that does not read our messages was told of a dossier, and what it was heard to believe
     "told",
@@ -409,7 +411,11 @@ told = Table(  # what a party that does not read our messages was told of a doss
     Column("believed", Json),  # what it says itself; {}: it has no such dossier
     Column("believed_at", UtcDateTime),
     Column("differs", Boolean, nullable=False),  # whether it says something else than what it was told last
+    # False: it has everything, so nobody need compare the events. Where that is not certain it is true.
+    Column("behind", Boolean, nullable=False, server_default=true()),
     Index("ix_told_differs", "party", "ma_ho_so", info={"where": _differs}),
+    Index("ix_told_behind", "party", "ma_ho_so", info={"where": _behind}),
+    Index(None, "ma_ho_so"),
     **_CLUSTERED,
 )
 
@@ -505,6 +511,7 @@ file = Table(  # files that messages name by their SHA-256; their bytes lie in t
     Column("archive", String),  # the month in whose archive its bytes lie
     Index(None, "due_at"),
     Index("ix_file_archive", "archive", info={"where": column("archive").is_not(None)}),
+    Index("ix_file_in_folder", "arrived_at", "digest", info={"where": column("archive").is_(None)}),
     **_CLUSTERED,
 )
 

@@ -391,6 +391,9 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     def _write_changes(self, changes: Sequence[Change], judged: Sequence[_Judged]) -> None:
         """With the payments that they ask for, and the codes by which transferred dossiers are known elsewhere."""
         statements.PUT_CHANGES(self._connection, [made.change for made in judged if made.change is not None])
+        if changes:
+            codes = sorted({change.ma_ho_so for change in changes})
+            self._connection.execute(statements.LEAVE_BEHIND, {"codes": codes})
         statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in payments_of(change)])
         aliases = {
             (effect.ma_ho_so_goc, change.ma_ho_so)
@@ -552,7 +555,16 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     ) -> None:
         """Puts on record what a party was told of a dossier, or was heard to believe."""
         before = self.told(party, ma_ho_so) or Told(party=party, ma_ho_so=ma_ho_so)
-        statements.PUT_TOLD(self._connection, [rows.told_in(before.after(news, now, delivery, attempt))])
+        told = before.after(news, now, delivery, attempt)
+        behind = bool(told.refused) or told.change < self._newest_event(ma_ho_so, told.change + 1)
+        statements.PUT_TOLD(self._connection, [rows.told_in(told, behind=behind)])
+
+    def _newest_event(self, ma_ho_so: MaHoSo, otherwise: int) -> int:
+        """Of a dossier, asked for when its row is locked, so that it stays the newest; ``otherwise`` where that cannot be had."""
+        asked = {"code": ma_ho_so}
+        if self._connection.execute(statements.STANDS_STILL, asked).first() is None:
+            return otherwise
+        return int(self._connection.execute(statements.NEWEST_EVENT, asked).scalar() or 0)
 
     def tell_again(
         self,
@@ -570,7 +582,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         Each new delivery is sealed in the log by a line of its own, beside that of the message's acceptance.
         """
         if told is not None:
-            statements.PUT_TOLD(self._connection, [rows.told_in(told.again(tuple(rows_kept)))])
+            statements.PUT_TOLD(self._connection, [rows.told_in(told.again(tuple(rows_kept)), behind=True)])
         queued = [rows.delivery_in(delivery, now) for delivery in deliveries]
         statements.PUT_DELIVERIES(self._connection, queued)
         for row in queued:

@@ -153,6 +153,7 @@ NOT_PARKED = _d.c.parked == literal_column("false")
 PARKED = _d.c.parked == literal_column("true")
 (UNCERTAIN,) = _these([DeliveryState.UNKNOWN])
 DIFFERS = tables.told.c.differs == literal_column("true")  # as the partial index says it
+BEHIND = tables.told.c.behind == literal_column("true")
 NOT_ACCEPTED = _m.c.state != literal_column("'accepted'", String)
 # Said beside it where a period is asked for, too: the index of those begins with the state, and a million accepted are passed by.
 REFUSED = [fate.value for fate in Fate if fate is not Fate.ACCEPTED]
@@ -1123,7 +1124,7 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         """Dossiers with events that a party was not told all of, or of which it refused something; read in pages."""
         t, c = tables.told, tables.change
         newest = select(func.max(c.c.number)).where(c.c.ma_ho_so == t.c.ma_ho_so).scalar_subquery()
-        found = select(t).where(t.c.party == party, t.c.ma_ho_so > bindparam("after"))
+        found = select(t).where(t.c.party == party, BEHIND, t.c.ma_ho_so > bindparam("after"))
         found = found.where(or_(t.c.change < newest, t.c.refused != {})).order_by(t.c.ma_ho_so).limit(page)
         after = ""
         while batch := list(self._all(found, after=after)):

@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from gateway.core.chain import verify_chain
 from gateway.core.effects import KetQua, Owes, Pays, Transfers
-from gateway.core.ledger import LogLine
+from gateway.core.ledger import LogLine, enter
 from gateway.core.model import AttemptOutcome, BodyForm, DeliveryState, Envelope, Fate
 from gateway.core.problems import Problem
-from gateway.store import CatalogueRow, CertificateRecord, Conflict, Unstorable
+from gateway.core.told import ToldNews
+from gateway.store import CatalogueRow, CertificateRecord, Conflict, Store, Unstorable
+from gateway.store.schema import config_of
 
 PORTAL, AGENCY, COMMUNE = "cong-dvc", "so-tu-phap", "ubnd-xa"
 
@@ -41,8 +45,6 @@ def test_a_filed_dossier_is_on_record_with_all_that_it_causes(desk, store, code)
 def test_what_is_read_back_of_a_dossier_is_what_was_entered(desk, store, code):
     filed, received = desk.filing(code), desk.progress(code, 2)
     with store.begin() as tx:
-        from gateway.core.ledger import enter
-
         ledger = tx.open([filed, received])
         for finding in (filed, received):
             enter(finding, ledger, desk.counter, desk.clock.now)
@@ -220,8 +222,6 @@ def test_a_text_that_no_column_holds_costs_its_own_message_alone(desk, store, co
 def test_a_failing_tray_leaves_nothing(desk, store, code):
     with pytest.raises(ZeroDivisionError), store.begin() as tx:
         ledger = tx.open([desk.filing(code)])
-        from gateway.core.ledger import enter
-
         enter(desk.filing(code), ledger, desk.counter, desk.clock.now)
         tx.write(ledger)
         raise ZeroDivisionError
@@ -569,3 +569,59 @@ def test_a_try_that_was_not_answered_counts_until_the_party_answers(desk, store,
     assert (second.failures, second.failing_since) == (2, first.failing_since)
     answered = tried(AttemptOutcome.REFUSED, DeliveryState.REFUSED, due=False)
     assert (answered.failures, answered.failing_since) == (0, None)
+
+
+def behind(store):
+    with store.read() as view:
+        return [told.ma_ho_so for told in view.told_behind(AGENCY)]
+
+
+def told(store, desk, code, **news):
+    with store.begin() as tx:
+        tx.tell(AGENCY, code, ToldNews(**news), desk.clock.now, delivery="a delivery")
+
+
+def test_a_party_is_behind_from_an_event_on_until_it_has_everything(store, desk, code):
+    desk.one(desk.filing(code))
+    told(store, desk, code, change=1, sent="a", taken="a", settled=True)
+    assert behind(store) == []
+    desk.one(desk.progress(code, 2))
+    desk.one(desk.filing("H19.901-260115-99001"))  # of which nobody was told anything
+    assert behind(store) == [code]
+    told(store, desk, code, change=2, sent="b")  # it left, and nobody took it
+    assert behind(store) == [code]
+    told(store, desk, code, change=2, taken="b", refused=("c",), settled=True)
+    assert behind(store) == [code]
+    told(store, desk, code, taken="c")
+    assert behind(store) == []
+
+
+@pytest.mark.postgres
+def test_an_event_that_is_being_written_while_a_party_is_told_for_the_first_time_leaves_it_behind(
+    postgres_url, opened, desk_at
+):
+    store = Store(opened(postgres_url))
+    desk, code = desk_at(store), "H19.901-260115-99001"
+    desk.one(desk.filing(code))
+    finding = desk.progress(code, 2)
+    with store.begin() as tx:
+        ledger = tx.open([finding])
+        enter(finding, ledger, desk.counter, desk.clock.now)
+        tx.write(ledger)
+        told(store, desk, code, change=1, sent="a", taken="a", settled=True)  # waits for nobody
+    assert behind(store) == [code]
+
+
+def test_an_upgrade_looks_once_who_was_told_everything_before(store, desk, code):
+    first, second = "H19.901-260115-99001", "H19.901-260115-99002"
+    for one in (code, first, second):
+        desk.one(desk.filing(one))
+        told(store, desk, one, change=1, sent="a", taken="a", settled=True)
+    desk.one(desk.progress(first, 2))
+    told(store, desk, second, refused=("b",))
+    script = ScriptDirectory.from_config(config_of()).get_revision("0022")
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE told SET behind = true"))  # as the column begins
+        connection.execute(text(script.module.LEVEL))
+        found = connection.execute(text("SELECT ma_ho_so, behind FROM told")).all()
+    assert {row.ma_ho_so: bool(row.behind) for row in found} == {code: False, first: True, second: True}

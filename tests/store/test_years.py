@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from gateway.console import agencies, causes, journal, messages, morning
 from gateway.core import chain
+from gateway.core.told import ToldNews
 from gateway.store import Store, open_engine, upgrade, view
 from gateway.store.compare import compare_with_log
 
@@ -138,3 +139,47 @@ def test_postgresql_goes_by_index_where_it_would_rather_read_all_dossiers_delive
     grown = {name: (few, taken[80][name]) for name, few in taken[20].items() if taken[80][name] > 1.2 * few + HALVING}
     assert grown == {}, taken
     assert min(taken[80].values()) > 100, "nothing was counted"
+
+
+@pytest.mark.parametrize("many", [20, 200])
+def test_a_party_that_was_told_everything_is_not_looked_at_and_one_that_was_not_is_found(years, tmp_path, many):
+    made = years.make(f"sqlite:///{tmp_path}/{many}.db", months=1, dossiers=many, held=1, running=1)
+    store, steps = made.store, years.Steps(made.store)
+    agency, code = years.AGENCY, f"{years.CODES[years.AGENCY]}-{years.TOKEN}000003"
+
+    def behind() -> list[str]:
+        with store.read() as view:
+            return [told.ma_ho_so for told in view.told_behind(agency)]
+
+    def tell(**news: object) -> None:
+        with store.begin() as tx:
+            tx.tell(agency, code, ToldNews(**news), made.now, delivery="d")
+
+    assert (behind(), steps.of(behind)) == ([], 0)
+    clerk = years.Clerk(store, years.TOKEN, made.now, written=10**6)
+    clerk.take([clerk._finding(code, years.PORTAL, "HS21", years.Notes(what="danh-gia"))])
+    assert behind() == [code]
+    tell(change=years.LIFE + 1, sent="x")  # it left, and was not taken
+    assert behind() == [code]
+    tell(change=years.LIFE + 1, taken="x", settled=True)
+    assert (behind(), steps.of(behind)) == ([], 0)
+    tell(refused=("y",))
+    assert behind() == [code]
+    tell(taken="y")
+    assert behind() == []
+    store.dispose()
+
+
+def test_files_that_lie_in_archives_are_not_looked_at_by_those_who_look_for_one_in_its_folder(years, tmp_path):
+    """That one in its folder is found: tests/web/test_files.py."""
+    made = years.make(f"sqlite:///{tmp_path}/files.db", months=10, dossiers=40, held=1, running=1)
+    store, steps = made.store, years.Steps(made.store)
+    with store.read() as view:
+        assert len(view.files_in_archive("2016-01")) == len(view.files_in_archive("2016-10")) == 5
+
+    def found() -> list[object]:
+        with store.read() as view:
+            return [*view.files_left_behind(made.now, None, 10), *view.files_unscanned()]
+
+    assert (found(), steps.of(found)) == ([], 0)
+    store.dispose()
