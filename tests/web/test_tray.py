@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 
 import mail
 import pytest
+from patience import PATIENCE_S
 
 from gateway.core.model import Caller, Channel, Envelope, Fate
 from gateway.services import intake
 from gateway.settings import DoorSettings
 from gateway.store import Store, open_engine
-from gateway.web.tray import LINGER_S, Full, NotRecorded, Tray
+from gateway.web.tray import Full, NotRecorded, Tray
 
 
 def envelope(body, by="cong-dvc"):
@@ -40,6 +41,13 @@ def run(gate, work, **options):
             await tray.close()
 
     return asyncio.run(live())
+
+
+async def until_there_wait(tray, messages):
+    """Until a tray has been filled and as many are left over; it is far from done then."""
+    async with asyncio.timeout(PATIENCE_S):
+        while tray.waiting != messages:  # noqa: ASYNC110 - a tray tells nobody when it has been filled
+            await asyncio.sleep(0)
 
 
 def test_what_is_ready_is_recorded_together_and_answered_in_its_own_place(gate):
@@ -150,16 +158,13 @@ def test_beside_a_flood_a_quiet_party_does_not_wait_for_the_tray_under_way(gate)
 
     async def work(tray):
         laid = [asyncio.ensure_future(tray.lay(one)) for one in flood]
-        await asyncio.sleep(0)
-        await asyncio.sleep(LINGER_S * 2)  # the tray under way has taken some, and is far from done
-        taken = len(flood) - tray.waiting
+        await until_there_wait(tray, len(flood) - 24)
         ack = await tray.lay(mine)
         before = sum(one.done() for one in laid)
-        return ack, taken, before, await asyncio.gather(*laid)
+        return ack, before, await asyncio.gather(*laid)
 
-    ack, taken, before, acks = run(gate, work, tray_documents=24)
+    ack, before, acks = run(gate, work, tray_documents=24)
     assert ack.digest == mine.digest
-    assert taken == 24
     assert before == 0, "not even the tray that was being judged was answered before"
     assert {one.fate for one in acks} == {Fate.ACCEPTED}
 
@@ -176,8 +181,7 @@ def test_beside_a_flood_too_each_partys_messages_are_recorded_in_the_order_in_wh
 
         laid = [asyncio.ensure_future(tray.lay(one)) for one in flood]
         laid += [asyncio.ensure_future(lay(n)) for n in range(6)]  # too many for the express tray
-        await asyncio.sleep(0)
-        await asyncio.sleep(LINGER_S * 2)  # they are in the tray under way, and that is far from done
+        await until_there_wait(tray, len(laid) - 24)  # they are in the tray under way
         still = len(answered)
         await asyncio.gather(*laid, *(lay(n) for n in range(6, 9)))  # so few that they would go by it
         return still, answered
