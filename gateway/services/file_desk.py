@@ -30,6 +30,8 @@ log = logging.getLogger("lienthong.files")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FINAL = ("FIL-001", "FIL-003", "FIL-007")
+_PUT_OFF = timedelta(days=365)  # a file that an accepted message names is due again at once when that is erased
+_PUT_OFF_AT_ONCE, _PUT_OFF_TURNS = 200, 50  # in a transaction, in a sweep
 _STRAY_FOR = timedelta(days=1)  # bytes without a row are let lie for so long: somebody may be about to write it
 
 
@@ -264,6 +266,7 @@ class FileDesk:
 
     def sweep(self, now: datetime) -> FilesSwept:
         """Takes away what is over, ends what a killed process left half done, and scans again what could not be scanned."""
+        self._put_off(now)
         return FilesSwept(
             uploads=self._sweep_uploads(now),
             files=self._put_right(now) + self._sweep_files(now) + self._sweep_strays(now),
@@ -294,6 +297,13 @@ class FileDesk:
             self.folder.remove(digest)
             gone += 1
         return gone
+
+    def _put_off(self, now: datetime) -> None:
+        """Files that stay are not looked at each time, so that a sweep does not grow with the years."""
+        for _ in range(_PUT_OFF_TURNS):
+            with self.store.begin() as tx:
+                if tx.put_off_files(now, now + _PUT_OFF, _PUT_OFF_AT_ONCE) < _PUT_OFF_AT_ONCE:
+                    return
 
     def _sweep_files(self, now: datetime) -> int:
         """Files that no message names and whose time is over."""

@@ -19,8 +19,10 @@ from gateway.store.file_archives import FileArchiveRecord
 from gateway.store.file_records import stored_file_of
 from gateway.store.view import View
 
-_f, _o, _u, _n = tables.file, tables.file_owner, tables.file_upload, tables.file_use
+_f, _o, _u, _n, _m = tables.file, tables.file_owner, tables.file_upload, tables.file_use, tables.message
 _r = tables.file_archive
+
+_ACCEPTED_NAMES = exists().where(_n.c.digest == _f.c.digest, _m.c.id == _n.c.message, _m.c.state == Fate.ACCEPTED.value)
 
 _HOLD = Bulk(
     lambda insert: insert(_f).on_conflict_do_nothing(),
@@ -137,14 +139,29 @@ class FilesWrite(View):
             if len(self._connection.execute(locked.with_for_update(key_share=True)).all()) < len(here):
                 raise Conflict("a file that a message names is gone")
 
+    def put_off_files(self, now: datetime, until: datetime, limit: int = 200) -> int:
+        """Files whose time is over and that an accepted message names are not looked at before ``until``; how many, at most.
+
+        It stays accepted. When it is erased, they are due at once.
+        """
+        due = select(_f.c.digest).where(_f.c.due_at <= now, _ACCEPTED_NAMES).order_by(_f.c.due_at).limit(limit)
+        digests = sorted(row.digest for row in self._all(due))
+        if not digests:
+            return 0
+        # Locked first: an erasure that was about to end has ended then, and what it unnamed is not put off.
+        locked = select(_f.c.digest).where(_f.c.digest.in_(digests)).order_by(_f.c.digest)
+        self._connection.execute(locked.with_for_update())
+        put_off = update(_f).where(_f.c.digest.in_(digests), _f.c.due_at <= now, _ACCEPTED_NAMES)
+        self._connection.execute(put_off.values(due_at=until))
+        return len(digests)
+
     def _unname_files(self, messages: Collection[MessageId], now: datetime) -> dict[MessageId, list[str]]:
-        """Files that erased messages named: those that no other message names are due to go now."""
+        """Files that erased messages named: those that no other accepted message names are due now (files_due says which go)."""
         named: dict[MessageId, list[str]] = {}
         for row in self._all(select(_n).where(_n.c.message.in_(sorted(messages))).order_by(_n.c.digest)):
             named.setdefault(row.message, []).append(row.digest)
         if named:
             self._connection.execute(delete(_n).where(_n.c.message.in_(sorted(named))))
             digests = sorted({digest for found in named.values() for digest in found})
-            left = ~exists().where(_n.c.digest == _f.c.digest)
-            self._connection.execute(update(_f).where(_f.c.digest.in_(digests), left).values(due_at=now))
+            self._connection.execute(update(_f).where(_f.c.digest.in_(digests), ~_ACCEPTED_NAMES).values(due_at=now))
         return named

@@ -1,8 +1,10 @@
 """Nothing that is asked all the time grows with the years: stores of a few months and of some years, made by bench/years.py."""
 
 import importlib.util
+import sqlite3
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -182,4 +184,26 @@ def test_files_that_lie_in_archives_are_not_looked_at_by_those_who_look_for_one_
             return [*view.files_left_behind(made.now, None, 10), *view.files_unscanned()]
 
     assert (found(), steps.of(found)) == ([], 0)
+    store.dispose()
+
+
+def test_a_sweep_looks_once_at_files_that_accepted_messages_name(years, tmp_path):
+    """What goes when its message is erased: tests/web/test_files.py."""
+    made = years.make(f"sqlite:///{tmp_path}/files.db", months=10, dossiers=40, held=1, running=1)
+    store, steps = made.store, years.Steps(made.store)
+    named = "INSERT INTO file_use SELECT message.id, file.digest, false FROM file JOIN message USING (digest)"
+    with sqlite3.connect(f"{tmp_path}/files.db") as base:
+        assert base.execute(named).rowcount == 50
+    base.close()
+
+    def due() -> list[str]:
+        with store.read() as view:
+            return view.files_due(made.now)
+
+    before = steps.of(due)
+    with store.begin() as tx:
+        assert tx.put_off_files(made.now, made.now + timedelta(days=365)) == 50
+        assert tx.put_off_files(made.now, made.now + timedelta(days=365)) == 0
+    assert (due(), steps.of(due)) == ([], 0)
+    assert before > 0
     store.dispose()
