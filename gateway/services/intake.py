@@ -215,11 +215,9 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
     return finding
 
 
-def judge_tray(
-    envelopes: Sequence[Envelope], gate: Gate, at_work: Callable[[str], object] = lambda _: None
-) -> list[Finding | Exception]:
+def judge_tray(envelopes: Sequence[Envelope], gate: Gate) -> list[Finding | Exception]:
     """The findings of a tray, each as :func:`judge` gives it, or what judging it raised: one message costs no other."""
-    steps = judging(envelopes, gate, at_work)
+    steps = judging(envelopes, gate)
     while True:
         try:
             next(steps)
