@@ -4,7 +4,7 @@
 
 A page of a portal's inbox, the CPU of committing an accepted message, and the longest of all trays (clock), each in the large store
 over the same in the small one. The stores are those of bench/years.py (SQLite; a million takes hours to make); they are opened
-anew for this, with the settings that `serve` uses.
+anew for this, with the settings and the journal's keeper that `serve` uses.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ def measure(folder: Path, stored: int, trays: int = 60) -> dict[str, float]:
         made.store.dispose()
         store = Store(open_engine(url))
         stores[name] = store, old.Clerk(store, "moi-", made.now)
+    keepers = [store.journal_keeper() for store, _ in stores.values()]
     try:
         return _ratios(stores, trays)
     finally:
+        for keeper in keepers:
+            keeper.close()
         for store, _ in stores.values():
             store.dispose()
 

@@ -311,10 +311,12 @@ class Desk:
             self._loop("heads", min(work.log_head_s, HEADS_EVERY_S), self._seal),
             *([self._loop("files", self.settings.files.sweep_s, self._sweep)] if self.settings.files.folder else []),
         ]
+        journal = self.gate.store.journal_keeper()
         ready(port.port if port is not None else None)
         done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         self.stop.set()
         await asyncio.gather(*loops, *([self.preparing] if self.preparing else []), return_exceptions=True)
+        journal.close()
         if port is not None:
             await port.stop()
         for task in done:

@@ -109,9 +109,7 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         cursor.execute(f"PRAGMA cache_size=-{1024 * cache_mib}")  # KiB
         if together_mib is not None:  # beyond it a connection that reads a page gives up one of its own
             cursor.execute(f"PRAGMA soft_heap_limit={together_mib << 20}")
-        cursor.execute(
-            "PRAGMA wal_autocheckpoint=4000"
-        )  # pages; a checkpoint syncs the file, a tray is about 100 pages
+        cursor.execute(f"PRAGMA wal_autocheckpoint={_MOVED_IN_PASSING}")
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.close()
         if not known and (identity := _identity(engine)) is not None:
@@ -484,6 +482,59 @@ def listen(engine: Engine, stop: threading.Event) -> Iterator[None]:
         borrowed.close()
 
 
+_MOVED: Final = 4000  # pages of a journal that are moved in one go; a tray of messages is about a hundred
+_BEGUN_ANEW: Final = 10_000  # pages: where a journal has become so long, writers are made to begin it anew
+_MOVED_IN_PASSING: Final = 12_000  # pages: where nobody else has moved them, whoever commits does
+_LOOKS_S: Final = 0.1  # how often it is looked how long the journal is
+_MOVE_PATIENCE_S: Final = 0.02  # for a writer's or a reader's turn to end
+_READER_S: Final = 5.0  # before it is tried again, where a reader's did not
+
+
+def move_journal(engine: Engine, stop: threading.Event) -> Iterator[None]:
+    """Moves pages of a file's write-ahead log into the file whenever there are many, beside those who write; on a connection of
+    its own, until ``stop`` is set. Yields after each move. A server does that by itself: ends at once.
+
+    Raises what the driver raises, and OSError.
+    """
+    path = file_of(engine)
+    if path is None:
+        return
+    again = 0.0
+    borrowed = engine.raw_connection()
+    driver: Any = borrowed.driver_connection
+    borrowed.detach()
+    try:
+        driver.execute(f"PRAGMA busy_timeout={int(1000 * _MOVE_PATIENCE_S)}")
+        driver.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the journal's index is there once somebody has read
+        with path.with_name(f"{path.name}-shm").open("rb", buffering=0) as index:
+            while not stop.wait(_LOOKS_S):
+                length, left = _journal(index.fileno())
+                if left < _MOVED:
+                    continue
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # nobody waits for it
+                if length >= _BEGUN_ANEW and time.monotonic() >= again:
+                    # Others have written meanwhile, and only at its very end they begin it anew by themselves: for the few pages
+                    # that are left they wait. They would wait for a reader, too; so not at once again where there is one.
+                    busy, *_ = driver.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                    again = time.monotonic() + (_READER_S if busy else 0.0)
+                yield
+    finally:
+        borrowed.close()
+
+
+def _journal(index: int) -> tuple[int, int]:
+    """How many pages a journal has, and how many of them are not in the file yet.
+
+    Of the index's head as https://sqlite.org/walformat.html describes it (2.3.1): mxFrame at 16, nBackfill at 96. It is read
+    without a lock: what is seen may be a moment old.
+    """
+    head = os.pread(index, 100, 0)
+    if len(head) < 100:
+        return 0, 0
+    length, moved = (int.from_bytes(head[at : at + 4], sys.byteorder) for at in (16, 96))
+    return length, max(0, length - moved)
+
+
 def append_only(connection: Connection, tables: Collection[str]) -> None:
     """Triggers that refuse to change or remove a row of these tables, whoever asks."""
     if connection.dialect.name == "sqlite":
@@ -556,16 +607,26 @@ def clear_traces(engine: Engine, *, rewrite: bool, patience_s: float = 3.0) -> T
             if rewrite:
                 cursor.execute("PRAGMA temp_store=FILE")  # the whole database, which need not fit into memory
                 cursor.execute("VACUUM")
-            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            busy = _emptied(cursor, patience_s)
         finally:
             raw.invalidate()  # the next one begins with our own settings
-        return Traces("sqlite", journal=bool(busy), rewritten=rewrite)
+        return Traces("sqlite", journal=busy, rewritten=rewrite)
     if rewrite:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             cast("Any", connection.connection.driver_connection).patience_s = None
             for table in _HELD:
                 connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
     return Traces("postgresql", journal=False, rewritten=rewrite)
+
+
+def _emptied(cursor: DBAPICursor, patience_s: float) -> bool:
+    """Empties a journal; whether that could not be, for a reader. Who moves it just now is waited for: SQLite would not."""
+    until = time.monotonic() + patience_s
+    while True:
+        busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy or time.monotonic() >= until:
+            return bool(busy)
+        time.sleep(_LOOKS_S)
 
 
 def check_changed(connection: Connection, table: str, name: str, before: str, after: str) -> None:

@@ -22,6 +22,7 @@ from gateway.store.view import LOG, View
 
 if TYPE_CHECKING:
     from gateway.core.model import Finding
+    from gateway.store.journal import JournalKeeper
     from gateway.store.tx import Tx
 
 
@@ -96,6 +97,12 @@ class Store:
     def news(self, tell: Callable[[], object]) -> News:
         """Has a thread call ``tell`` soon after commits that somebody may wait for, until it is closed."""
         return News(self.engine, tell)
+
+    def journal_keeper(self) -> JournalKeeper:
+        """Has a thread move a file's journal into the file beside those who write, until it is closed."""
+        from gateway.store.journal import JournalKeeper  # noqa: PLC0415 - only who stays has one
+
+        return JournalKeeper(self.engine)
 
     def log_entries(self, *, after: int = 0, upto: int | None = None, page: int = 1000) -> Iterator[LogEntry]:
         """The log after this number, to its head of now or to another number, in pages.

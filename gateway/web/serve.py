@@ -193,6 +193,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     renewing = asyncio.create_task(_renew(app.door, settings))
     settling = asyncio.create_task(_settle(app.door, clock, store))
     warming = asyncio.create_task(_warm(app.door))
+    journal = store.journal_keeper()
     _keep_for_good()
     sys.setswitchinterval(SWITCH_S)
     line.send_bytes(READY)
@@ -201,6 +202,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     for task in (beating, renewing, settling, warming):
         task.cancel()
     await app.stop()
+    journal.close()
 
 
 def _keep_for_good() -> None:
