@@ -585,6 +585,8 @@ def make(url: str, *, months: int, dossiers: int, held: int, running: int) -> Ye
     today = Clerk(store, "heute-", begins)
     today.today(held, running)
     bring_up_to_date(store, lambda _: rules)
+    while store.sort_digests():
+        pass
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             line: Any = connection.connection.driver_connection
@@ -634,6 +636,7 @@ def questions(years: Years) -> dict[str, Callable[[], Any]]:
         "a repeat of years ago": view(
             lambda v: (v.by_ma_thong_diep(PORTAL, f"m{name}"), v.message(name), v.receipt(name))
         ),
+        "bytes of years ago, by their digest": view(lambda v: v.body_of_anybody(v.message(name).digest)),
         "a dossier of years ago": view(lambda v: v.dossier(f"{CODES[AGENCY]}-{TOKEN}000001")),
         "newest messages": view(lambda v: v.messages(limit=50)),
         "log of the last day": view(lambda v: v.log_about(since=now - timedelta(days=1), who="operator")),

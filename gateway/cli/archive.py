@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from gateway.core.stored_files import StoredFile
     from gateway.store.archives import Archives
+
+_MANY = 20  # so many turns, and it is said what takes so long
 
 archive = Group(
     "archive",
@@ -195,12 +197,21 @@ def get(call: CommandRun, digest: str, reason: str | None) -> int:
     from gateway.core.ledger import LogLine
 
     call.need(OperatorRole.AUDITOR, "archive get")
-    why = reason_of(call, reason, "archive get")
+    why, digest = reason_of(call, reason, "archive get"), digest.lower()  # some tools write it in capitals
+    for turn in count():
+        if turn == _MANY:
+            call.screen.note(
+                "Đang lập mục lục mã băm cho dữ liệu đã có; chỉ lập một lần, có thể mất vài phút.",
+                "Sorting the digests of all there is; this is done once and may take some minutes.",
+            )
+        if not call.store.sort_digests():
+            break
     with call.store.read() as view:
         content, file = view.body_of_anybody(digest), view.file(digest)
+        erased = view.erased_of_anybody(digest) if content is None and file is None else None
     path = None if content is not None or file is None else _path_of(call, file)
     if content is None and path is None:
-        raise Stopped(unknown("body", digest))
+        raise Stopped(unknown("body", digest) if erased is None else Problem("SYS-047", {"id": erased}))
     with call.store.begin() as tx:
         tx.note(
             LogLine(what="body.read", who=f"operator:{call.person}", facts={"digest": digest, "reason": why}), call.now

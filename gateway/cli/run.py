@@ -48,6 +48,8 @@ ALERTS_EVERY_S = 60.0
 BATCHES_EVERY_S = 1.0
 RECONCILE_EVERY_S = 60.0  # how often it is seen whether a party's time to be reconciled has come
 ARCHIVE_EVERY_S = 3600.0  # how often it is seen whether a month is to be archived, or an archive written anew
+DIGESTS_EVERY_S = 60.0  # how often it is seen whether digests are to be put together (gateway/store/digests.py)
+DIGESTS_PAUSE_S = 0.1  # between two turns of that: after an upgrade there are many
 PREPARED_EVERY_S = 2.0  # how often it is seen whether somebody waits for figures
 _FOR_GOOD = frozenset(
     {"recheck", "batches", "reconcile", "archive", "files"}
@@ -308,6 +310,7 @@ class Desk:
             self._loop("reconcile", RECONCILE_EVERY_S, self._reconcile),
             self._loop("trust", work.trust_s, self._trust),
             self._loop("archive", ARCHIVE_EVERY_S, self._archive),
+            self._loop("digests", DIGESTS_EVERY_S, self._sort_digests),
             self._loop("heads", min(work.log_head_s, HEADS_EVERY_S), self._seal),
             *([self._loop("files", self.settings.files.sweep_s, self._sweep)] if self.settings.files.folder else []),
         ]
@@ -470,6 +473,11 @@ class Desk:
             for name in made:
                 log.info("a month is archived", extra={"archive": name})
 
+    async def _sort_digests(self) -> None:
+        """The digests of what the log tells of since last time are put together; after an upgrade, of all there is."""
+        if self.gate.store is not None:
+            await asyncio.to_thread(sort_digests, self.gate.store, self.stop.is_set, time.sleep)
+
     async def _seal(self) -> None:
         """The log's head is signed when work.log_head_s have passed, or very much has been written."""
         from gateway.services.bundles import seal_log
@@ -593,6 +601,12 @@ def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:
         for name in file_months_due(keeper):
             archive_files(keeper, folder, name, now)
     return due
+
+
+def sort_digests(store: Store, stopping: Callable[[], bool], pause: Callable[[float], object]) -> None:
+    """Puts the digests together that can be, with time between for others."""
+    while not stopping() and store.sort_digests():
+        pause(DIGESTS_PAUSE_S)
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:

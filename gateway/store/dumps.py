@@ -54,8 +54,8 @@ _TYPES: Final[Mapping[str, tuple[type, Callable[[], TypeEngine[Any]]]]] = {
     "moment": (datetime, UtcDateTime),
     "bytes": (bytes, LargeBinary),
 }
-#: What does not outlive the moment: who was logged in somewhere, what was about to be agreed to, what can be counted anew.
-_PASSING: Final = frozenset({"portal_session", "desk_session", "desk_plan", "prepared"})
+#: What does not outlive the moment: who was logged in somewhere, what was about to be agreed to, what can be made anew.
+_PASSING: Final = frozenset({"portal_session", "desk_session", "desk_plan", "prepared", "digest_page"})
 _BY_PYTHON: Final = {python: name for name, (python, _) in _TYPES.items()}
 #: Every kind of column that a dump may have.
 KINDS: Final = frozenset(_TYPES)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from gateway.core.chain import LogEntry
 from gateway.store import tables
 from gateway.store.archives import Archives
+from gateway.store.digests import put_step
 from gateway.store.engine import Traces, clear_traces, hurried, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
@@ -88,6 +89,18 @@ class Store:
         """Writes something small, the way messages are written, and commits it. Raises StoreError where that cannot be."""
         with translated(), self.engine.begin() as connection:
             prove_written(connection, tables.metadata.tables, PROOF, LOG)
+
+    def sort_digests(self) -> bool:
+        """Puts some more of the digests together by which bytes are found; whether there was something to do.
+
+        Read while nobody waits; written in a transaction of some milliseconds. Several may do it at once. Raises StoreError.
+        """
+        with self.read() as view:
+            step = view.digest_step()
+        if step is not None:
+            with translated(), self.engine.begin() as connection:
+                put_step(connection, step)
+        return step is not None
 
     def waits_for_standby(self) -> bool:
         """Whether commits wait for a synchronous standby just now. Raises StoreError."""

@@ -34,7 +34,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0022"
+REVISION = "0023"
 
 metadata = MetaData(
     naming_convention={
@@ -75,6 +75,17 @@ body = Table(  # bytes by the message that they belong to: originals, composed m
     Column("total", Serial, autoincrement=False, nullable=False),  # bytes that arrived
     Column("erased_at", UtcDateTime),
     Column("archive", String),  # where the bytes are, or of an erased one were, when they are not here
+)
+
+digest_page = Table(  # whose bodies are, by their digest (digests.py); can be made anew
+    "digest_page",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("slice", Integer, primary_key=True, autoincrement=False),  # first bits, more on each level
+    Column("upto", Serial, primary_key=True, autoincrement=False),  # line of the log
+    Column("after", Serial, autoincrement=False, nullable=False),  # the line before the first one
+    Column("digests", LargeBinary, nullable=False),
+    **_CLUSTERED,
 )
 
 archive = Table(  # months whose bytes lie in files of their own (archives.py)

@@ -57,6 +57,7 @@ from gateway.core.told import DossierLetters, EventLetter, Told
 from gateway.store import rows, tables
 from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
 from gateway.store.batch_book import BatchView
+from gateway.store.digests import DigestStep, may_own, next_step
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Patterns
@@ -240,6 +241,17 @@ def _own_body(digest: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 _BODY = select(*_STORED).where(_b.c.owner == bindparam("owner"), _b.c.digest == bindparam("digest"))
+_OF_ANY = (  # whole ones first, and of those the ones that are here
+    select(*_STORED, _b.c.total)
+    .where(_b.c.owner.in_(bindparam("owners", expanding=True)), _b.c.digest == bindparam("digest"), _b.c.kept >= 0)
+    .order_by(_b.c.kept < _b.c.total, _b.c.archive.is_not(None), _b.c.owner)
+    .limit(1)
+)
+_ERASED_OF_ANY = (
+    select(_b.c.owner)
+    .where(_b.c.owner.in_(bindparam("owners", expanding=True)), _b.c.digest == bindparam("digest"), _b.c.kept < 0)
+    .limit(1)
+)
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
 _OWNERS = (
     select(
@@ -524,8 +536,30 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         return self._bytes(self._one(_BODY, owner=tables.NOBODY, digest=digest))
 
     def body_of_anybody(self, digest: str) -> bytes | None:
-        """The bytes of this SHA-256, whosever they are. Looks through the digests of all that is kept."""
-        return self._bytes(self._one(select(*_STORED).where(_b.c.digest == digest, _b.c.kept >= 0).limit(1)))
+        """The bytes of this SHA-256, whosever they are; None when they were never here, or were erased wherever they were.
+
+        Only their beginning, where nobody's are whole. Raises NotAtHand where the archive that has them is not there.
+        """
+        cut = None
+        for owners in self._may_own(digest):
+            row = self._one(_OF_ANY, owners=owners, digest=digest)
+            if row is not None and row.kept == row.total:
+                return self._bytes(row)
+            cut = cut or row
+        return self._bytes(cut)
+
+    def erased_of_anybody(self, digest: str) -> MessageId | None:
+        """A message whose bytes of this SHA-256 were erased; None where nobody's were."""
+        found = (self._one(_ERASED_OF_ANY, owners=owners, digest=digest) for owners in self._may_own(digest))
+        return next((MessageId(row.owner) for row in found if row is not None), None)
+
+    def _may_own(self, digest: str) -> Iterator[list[str]]:
+        yield [tables.NOBODY]
+        yield from may_own(self._connection, digest)
+
+    def digest_step(self) -> DigestStep | None:
+        """What is to be written next, so that bytes are found by their digest (Store.sort_digests); None: nothing is."""
+        return next_step(self._connection, self.log_head().number)
 
     # Archives
 

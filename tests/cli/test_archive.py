@@ -1,13 +1,18 @@
 """archive make | verify | list | get | search: everything is asked as before when the bytes lie in files."""
 
+import hashlib
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pki import SAMPLES
 
 from gateway.cli.run import archive_due
+from gateway.opening import open_store
 from gateway.settings import load
+from gateway.store.digests import sorted_upto
+from gateway.wiring import build
 
 HS01 = "accepted/HS01-nop-ho-so-toi-thieu"
 HO_SO = "H19.901-260115-0001"
@@ -84,6 +89,67 @@ def test_what_is_erased_goes_out_of_the_file_by_the_same_command(cli, years):
     assert bytes.fromhex(years.ack.digest) not in file.read_bytes()
     assert cli("archive", "verify").code == 0
     assert cli("archive", "get", years.ack.digest, "--reason", "x").code == 1
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def years_anywhere(request, cli, years):
+    """The same office on each database."""
+    if request.param == "sqlite":
+        yield years
+        return
+    postgres = request.getfixturevalue("postgres")
+    name = postgres.create()
+    url = postgres.url(name)
+    assert cli("db", "copy", url, *SAID).code == 0
+    cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", url)
+    loaded = load(years.folder / "lienthong.toml", {"LIENTHONG_DATABASE_URL": url})
+    moved = replace(years, gate=build(loaded.settings, open_store(loaded)))
+    moved.ack = years.ack
+    yield moved
+    moved.store.dispose()
+    postgres.drop(name)
+
+
+@pytest.mark.parametrize("lines", [4, 8192])
+def test_bytes_are_got_by_their_digest_wherever_they_are_and_no_longer_when_they_are_erased(
+    cli, years_anywhere, monkeypatch, lines
+):
+    """Put together by digest (of four lines each), or newer than what is: not of as many lines yet."""
+    monkeypatch.setattr("gateway.store.digests.LINES", lines)
+    store, ack = years_anywhere.store, years_anywhere.ack
+    sent = (SAMPLES / f"{HS01}.xml").read_text("utf-8")
+    with store.begin() as tx:
+        evidence = tx.keep(b"a revocation list")
+        receipt = tx.message(ack.message).receipt
+
+    def got(digest):
+        found = cli("archive", "get", digest, "--reason", "thanh tra")
+        return found.out if found.code == 0 else found.err
+
+    assert (got(ack.digest), got(ack.digest.upper()), got(evidence)) == (sent, sent, "a revocation list")
+    answered = got(receipt)
+    assert ("BienNhan" in answered, hashlib.sha256(answered.encode()).hexdigest()) == (True, receipt)
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    with store.read() as view:
+        assert view.stored_bodies([ack.message]) == []  # here is nothing of it any more
+        assert (sorted_upto(view._connection) > 0) is (lines == 4)
+    assert (got(ack.digest), got(receipt), got(evidence)) == (sent, answered, "a revocation list")
+
+    for nothing in ("0" * 64, ack.digest[:-1], "x"):
+        assert "SYS-042" in got(nothing)
+    assert "Không tìm thấy nội dung" in got("0" * 64)
+    assert "body" in cli("--lang", "en", "archive", "get", "0" * 64, "--reason", "x").err
+
+    file = years_anywhere.folder / "luu-tru" / "2026-01.luutru"
+    with store.begin() as tx:  # and `work` did not write the file anew yet
+        tx.erase({ack.message: [ack.digest]}, who="operator:x", reason="x", now=ack.recorded_at)
+    assert bytes.fromhex(ack.digest) in file.read_bytes()
+    refused = cli("archive", "get", ack.digest, "--reason", "thanh tra")
+    assert (refused.code, refused.out, "SYS-047" in refused.err, ack.message in refused.err) == (1, "", True, True)
+    assert "erased" in cli("--lang", "en", "archive", "get", ack.digest, "--reason", "x").err
+    assert got(receipt) == answered
+    file.unlink()
+    assert "SYS-205" in got(receipt)
 
 
 def test_files_that_archived_messages_name_lie_in_an_archive_and_are_found_and_handed_out_as_before(

@@ -34,6 +34,12 @@ def years():
 GROWS = {"trang / page: Hồ sơ, từ hôm qua"}
 
 
+@pytest.fixture(autouse=True)
+def few_lines(monkeypatch):
+    """What is newer than the digests that are put together is looked through; that a store of hundreds has more than one page."""
+    monkeypatch.setattr("gateway.store.digests.LINES", 64)
+
+
 @pytest.fixture
 def small_bounds(monkeypatch):
     """How far back pages look and count, made small: what stops at ten thousand stops at ten in a store of hundreds."""
