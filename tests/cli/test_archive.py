@@ -110,6 +110,7 @@ def years_anywhere(request, cli, years):
     postgres.drop(name)
 
 
+@pytest.mark.threat("T-ARCHIVE")
 @pytest.mark.parametrize("lines", [4, 8192])
 def test_bytes_are_got_by_their_digest_wherever_they_are_and_no_longer_when_they_are_erased(
     cli, years_anywhere, monkeypatch, lines
@@ -172,6 +173,15 @@ def test_files_that_archived_messages_name_lie_in_an_archive_and_are_found_and_h
     filed.archived.unlink()
     assert "SYS-205" in cli("archive", "get", filed.digest, "--reason", "thanh tra").err
     assert f"{name}" in cli("archive", "verify").err
+
+
+@pytest.mark.threat("T-FILE-CHANGED")
+def test_a_file_that_changed_on_the_disk_is_not_got_by_its_digest(cli, filed):
+    filed.place.write_bytes(filed.content[:-1] + bytes([filed.content[-1] ^ 1]))
+    got = cli("archive", "get", filed.digest, "--reason", "thanh tra")
+    assert (got.code, got.out, "FIL-016" in got.err) == (1, "", True)
+    filed.place.write_bytes(filed.content)
+    assert cli("archive", "get", filed.digest, "--reason", "thanh tra").out == filed.content.decode()
 
 
 def test_work_archives_what_its_settings_say_and_nothing_without_them(years):

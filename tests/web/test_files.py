@@ -307,6 +307,7 @@ def changed_files(door):
     return [one.subject for one in found if one.alarm is Alarm.FILE_CHANGED]
 
 
+@pytest.mark.threat("T-FILE-CHANGED")
 def test_bytes_that_changed_on_the_disk_are_not_given_out_under_their_digest(own_door, caplog):
     content = pdf(600_000)
     where = bring(own_door, content).headers["Location"]
@@ -324,6 +325,7 @@ def test_bytes_that_changed_on_the_disk_are_not_given_out_under_their_digest(own
     assert own_door.get(where, "cong-dvc", Range="bytes=0-9").body == content[:10]
 
 
+@pytest.mark.threat("T-FILE-CHANGED")
 def test_a_small_file_that_changed_is_refused_with_its_code(own_door):
     content = pdf(2000)
     where = bring(own_door, content).headers["Location"]
@@ -333,6 +335,7 @@ def test_a_small_file_that_changed_is_refused_with_its_code(own_door):
     assert changed_files(own_door) == [sha256(content)]
 
 
+@pytest.mark.threat("T-FILE-CHANGED")
 def test_a_file_is_read_for_its_ranges_once_and_again_when_somebody_touched_it(own_door, monkeypatch):
     content = pdf(600_000)
     where = bring(own_door, content).headers["Location"]
@@ -463,6 +466,7 @@ def test_a_node_that_keeps_no_files_says_so(open_door):
     assert (answer.status, answer.codes) == (422, ["FIL-015"])
 
 
+@pytest.mark.threat("T-FILE-CHANGED")
 def test_a_receiver_that_is_pushed_to_gets_the_file_before_its_message(with_files, with_party, tmp_path):
     place = tmp_path / "giao"
     place.mkdir()
