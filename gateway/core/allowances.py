@@ -159,11 +159,12 @@ class Spending:
         return account
 
 
-def keep_beginnings(ledger: Ledger, parties: Parties, most: int, spending: Spending | None) -> None:
+def keep_beginnings(ledger: Ledger, parties: Parties, most: int, spending: Spending | None) -> bool:
     """Of refused bodies that are longer than ``most``, or beyond their party's allowance, only the first bytes are kept.
 
-    Digest and length stay those of all that came.
+    Digest and length stay those of all that came. Gives whether there were any.
     """
+    cut = False
     for number, entry in enumerate(ledger.entries):
         envelope = entry.finding.envelope
         size = len(envelope.body)
@@ -174,6 +175,8 @@ def keep_beginnings(ledger: Ledger, parties: Parties, most: int, spending: Spend
             continue
         cover = replace(envelope, body=envelope.body[:HEAD_BYTES])
         ledger.entries[number] = replace(entry, finding=replace(entry.finding, envelope=cover))
+        cut = True
+    return cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,17 @@ class Ledger:
     recheck: bool = False  # the findings are of messages that are on record already (held, or replayed)
     entries: list[LedgerEntry] = field(default_factory=list)
 
+    def copy(self) -> Ledger:
+        """Another one of the same, to be entered in while this one stays as it was laid out."""
+        return Ledger(
+            claims=dict(self.claims),
+            by_digest=dict(self.by_digest),
+            dossiers=dict(self.dossiers),
+            fresh=set(self.fresh),
+            recheck=self.recheck,
+            entries=list(self.entries),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:

@@ -18,7 +18,7 @@ from gateway.core import access
 from gateway.core.allowances import Spending, keep_beginnings
 from gateway.core.deadlines import DeadlineRules
 from gateway.core.effects import KetQua
-from gateway.core.ledger import Counter, enter
+from gateway.core.ledger import Counter, Ledger, enter
 from gateway.core.limits import DocumentLimits
 from gateway.core.model import (
     Acknowledgement,
@@ -50,7 +50,7 @@ from gateway.documents import (
     parse,
     xpath_of,
 )
-from gateway.store import Store, StoreError, Tx
+from gateway.store import BookPage, Store, StoreError, Tx, page_of
 from schemas import qcvn120, versions, write
 from schemas.attachments import Attachment, named_files
 from schemas.catalog import Catalog
@@ -651,8 +651,9 @@ def commit(
     ``also`` writes what must be kept together with it, or not at all.
     """
     assert gate.store is not None
-    with gate.store.begin(gate.store.packed(findings), express=express) as tx:
-        entered = _entered(tx, findings, gate, now, again=recheck, spending=spending, express=express)
+    draft = None if recheck else _drafted(findings, gate, now)
+    with gate.store.begin(express=express) as tx:
+        entered = _entered(tx, findings, gate, now, draft, again=recheck, spending=spending, express=express)
         if also is not None:
             also(tx, entered.answers)
     return _answered(tx, findings, entered, spending)
@@ -670,21 +671,52 @@ async def commit_apart(
     """As :func:`commit`, for a loop that goes on meanwhile: what may wait for others is done ``apart``, in a thread.
 
     On a server that is the whole. On a file it is the beginning, which waits for its turn, and the commit, which waits for the
-    disk; what is between waits for nobody, and a thread would only pass the interpreter's lock back and forth.
+    disk; what is before and between waits for nobody, and a thread would only pass the interpreter's lock back and forth.
     """
     assert gate.store is not None
     if gate.store.statements_wait:
         return await apart(partial(commit, findings, gate, now, spending=spending, express=express))
-    transaction = gate.store.begin(gate.store.packed(findings), express=express)
+    draft = _drafted(findings, gate, now)
+    transaction = gate.store.begin(express=express)
     tx = await apart(transaction.__enter__)
     try:
-        entered = _entered(tx, findings, gate, now, again=False, spending=spending, express=express)
+        entered = _entered(tx, findings, gate, now, draft, again=False, spending=spending, express=express)
         tx.close()  # beside a loop at work, each of its statements would wait for the interpreter's lock
     except BaseException as error:
         await apart(partial(transaction.__exit__, type(error), error, error.__traceback__))
         raise
     await apart(partial(transaction.__exit__, None, None, None))
     return _answered(tx, findings, entered, spending)
+
+
+@dataclass(frozen=True, slots=True)
+class _TrayDraft:
+    """A tray entered in the book before its turn."""
+
+    laid_out: Ledger  # what was on record then; as long as it is, the rest is right
+    entered: Ledger
+    answers: list[Acknowledgement]
+    page: BookPage
+
+
+def _drafted(findings: Sequence[Finding], gate: Gate, now: datetime) -> _TrayDraft | None:
+    """What will be entered unless somebody changes what it rests on, made while nobody waits for it.
+
+    None on a server: there rows are locked, and others wait for the log alone, at the end.
+    """
+    assert gate.store is not None
+    if gate.store.statements_wait:
+        return None
+    with gate.store.read() as view:  # to the end: patterns may be looked for
+        laid_out = view.rehearse(findings)
+        entered = laid_out.copy()
+        answers = _enter(findings, entered, gate, now)
+        return _TrayDraft(laid_out, entered, answers, page_of(entered, view.packer()))
+
+
+def _enter(findings: Sequence[Finding], ledger: Ledger, gate: Gate, now: datetime) -> list[Acknowledgement]:
+    counter = gate.counter()
+    return [enter(finding, ledger, counter, now) for finding in findings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -701,16 +733,20 @@ def _entered(
     findings: Sequence[Finding],
     gate: Gate,
     now: datetime,
+    draft: _TrayDraft | None,
     *,
     again: bool,
     spending: Spending | None,
     express: bool,
 ) -> _Entered:
-    counter = gate.counter()
-    ledger = tx.open(findings, recheck=again)
-    answers = [enter(finding, ledger, counter, now) for finding in findings]
-    keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending)
-    tx.write(ledger)
+    ledger, page = tx.open(findings, recheck=again), None
+    if draft is not None and draft.laid_out == ledger:  # what was decided by it is what would be decided now
+        ledger, page, answers = draft.entered, draft.page, draft.answers
+    else:
+        answers = _enter(findings, ledger, gate, now)
+    if keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending):
+        page = None
+    tx.write(ledger, page)
     at = monotonic()
     due = spending.due(at) if spending is not None and not express else {}
     if due and spending is not None:

@@ -26,15 +26,18 @@ from gateway.store.view import View
 if TYPE_CHECKING:
     from gateway.store.lives import bring_up_to_date
     from gateway.store.news import News
+    from gateway.store.page import BookPage, page_of
     from gateway.store.sidebook import SideBook, SidePair
     from gateway.store.tx import Tx
 
 _LATER = {  # what a look-up has no use for is loaded when it is asked for
     "News": "gateway.store.news",
+    "BookPage": "gateway.store.page",
     "SideBook": "gateway.store.sidebook",
     "SidePair": "gateway.store.sidebook",
     "Tx": "gateway.store.tx",
     "bring_up_to_date": "gateway.store.lives",
+    "page_of": "gateway.store.page",
 }
 
 
@@ -48,6 +51,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "BUSY_TIMEOUT_S",
     "CACHE_MIB",
+    "BookPage",
     "Busy",
     "CatalogueRow",
     "Cause",
@@ -79,6 +83,7 @@ __all__ = [
     "View",
     "bring_up_to_date",
     "open_engine",
+    "page_of",
     "schema_revision",
     "upgrade",
 ]

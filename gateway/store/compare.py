@@ -24,9 +24,9 @@ from gateway.store.archives import Archives
 from gateway.store.engine import open_engine, reader_of
 from gateway.store.errors import NotAtHand, translated
 from gateway.store.packing import Patterns
+from gateway.store.page import payments_of
 from gateway.store.seals import COLUMNS, list_seal, row_seal
 from gateway.store.store import Store
-from gateway.store.tx import payments_of
 from gateway.store.types import Vnd
 
 PAGE: Final = 200  # rows that are compared at once

@@ -387,12 +387,27 @@ class Bulk(_Compiled):
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Runs the statement for each row, in this order; for no row, it does nothing. Gives how many rows it touched."""
-        if not rows:
-            return 0
+        return self.bound(connection, rows)(connection)
+
+    def bound(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Bound:
+        """The statement with these rows, to be run later, by whatever connection to this database."""
         ready = self._for(connection)
-        params = ready.bound(rows)
+        return Bound(ready.sql, ready.bound(rows) if rows else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A statement and the rows that it is for, as the driver takes them."""
+
+    sql: str
+    params: list[Any]
+
+    def __call__(self, connection: Connection) -> int:
+        """Runs it, as :class:`Bulk` does."""
+        if not self.params:
+            return 0
         # One row alone needs no batch: psycopg opens a pipeline for each.
-        done = connection.exec_driver_sql(ready.sql, params if len(params) > 1 else params[0])
+        done = connection.exec_driver_sql(self.sql, self.params if len(self.params) > 1 else self.params[0])
         return done.rowcount
 
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
@@ -42,8 +41,6 @@ _DEFLATED, _DEFLATED_LIKE, _PLAIN, _LIKE = b"\x00", b"\x01", b"\x02", b"\x03"
 _NUMBER: Final = 8
 #: What a frame may ask for, as the power of two of its bytes; level 3 asks for no more. Else 16 bytes could ask for 128 MiB.
 _WINDOW: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: 21}
-Packed = Mapping[bytes, bytes]  # content -> as it is kept
-
 _p = tables.pattern
 _NEWEST = (
     select(_p.c.id, _p.c.bytes).where(_p.c.key == bindparam("key")).order_by(_p.c.made_at.desc(), _p.c.id).limit(1)
@@ -179,11 +176,6 @@ class Patterns:
             self.learn({key: Pattern(row.id, row.bytes)})
         return self._newest.get(key)
 
-    def packed(self, texts: Iterable[tuple[str, bytes]]) -> Packed:
-        """As they would be kept, those of the texts (key, content) whose pattern this process knows."""
-        found = ((content, self._newest.get(key)) for key, content in texts)
-        return {content: pack(content, pattern) for content, pattern in found if pattern is not None}
-
     def learn(self, found: Mapping[str, Pattern]) -> None:
         """Remembers what is on record."""
         if len(self._newest) > _HELD:
@@ -226,12 +218,10 @@ class Patterns:
 class Packer:
     """Packs what one transaction writes. What it learns is on record with it, and remembered once it is committed."""
 
-    def __init__(self, connection: Connection, patterns: Patterns, packed: Packed = MappingProxyType({})) -> None:
-        """``packed``: what was packed before the transaction began."""
-        self._connection = connection
+    def __init__(self, connection: Connection, patterns: Patterns) -> None:
+        """``connection``: through which patterns are looked for that this process does not know yet."""
+        self.connection = connection
         self._patterns = patterns
-        #: What was, as it is kept; None of everything else.
-        self.ready: Callable[[bytes], bytes | None] = packed.get
         self.learnt: dict[str, Pattern] = {}
         self._new: dict[int, dict[str, Any]] = {}
 
@@ -248,11 +238,16 @@ class Packer:
         return {"facts": facts, "packed": None} if packed is text else {"facts": {}, "packed": packed}
 
     def _pattern(self, key: str, like: Callable[[], bytes | None] | None) -> Pattern | None:
-        found = self.learnt.get(key) or self._patterns.newest(self._connection, key)
+        found = self.learnt.get(key) or self._patterns.newest(self.connection, key)
         if found is None and like is not None and (content := like()):
             found = self.learnt[key] = Pattern.of(content)
             self._new[found.id] = {"id": found.id, "key": key, "bytes": found.content}
         return found
+
+    def adopt(self, other: Packer) -> None:
+        """What another one has learnt, before the transaction began, is to be written with this one's."""
+        self.learnt |= other.learnt
+        self._new |= other._new
 
     def new(self, now: datetime) -> list[dict[str, Any]]:
         """The rows of table pattern that are to be written now, each once."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -17,12 +16,11 @@ from gateway.store.digests import put_step
 from gateway.store.engine import Traces, clear_traces, hurried, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import translated
 from gateway.store.news import News
-from gateway.store.packing import Packed, Patterns
+from gateway.store.packing import Patterns
 from gateway.store.schema import demand
 from gateway.store.view import LOG, View
 
 if TYPE_CHECKING:
-    from gateway.core.model import Finding
     from gateway.store.journal import JournalKeeper
     from gateway.store.tx import Tx
 
@@ -45,11 +43,10 @@ class Store:
         demand(engine)
 
     @contextmanager
-    def begin(self, packed: Packed = MappingProxyType({}), *, express: bool = False) -> Iterator[Tx]:
+    def begin(self, *, express: bool = False) -> Iterator[Tx]:
         """A transaction to write in: committed as a whole at the end, or undone as a whole when anything is raised.
 
-        ``packed``: by packed(), of what will be written here. Others wait from here on until the end. ``express``: it is little,
-        and goes before others where it can.
+        Others may wait from here on until the end. ``express``: it is little, and goes before others where it can.
 
         Raises StoreError and its kinds. What the block itself raises flies on unchanged, except for texts and numbers that
         no database takes (UnicodeError, OverflowError), which are Unstorable wherever they were met.
@@ -60,16 +57,10 @@ class Store:
         with translated(), (self._hurried if express else self.engine).begin() as connection:
             if self.waited is not None:
                 self.waited("write", time.perf_counter() - asked)
-            tx = Tx(connection, self._patterns, self.archives, packed)
+            tx = Tx(connection, self._patterns, self.archives)
             yield tx
             tx.close()
         self._patterns.learn(tx.learnt)
-
-    def packed(self, findings: Iterable[Finding]) -> Packed:
-        """What will be kept of these findings, packed while nobody waits, as far as that is known before they are entered."""
-        from gateway.store.beforehand import texts_of  # noqa: PLC0415 - as above
-
-        return self._patterns.packed(text for finding in findings for text in texts_of(finding))
 
     @contextmanager
     def read(self) -> Iterator[View]:

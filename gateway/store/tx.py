@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -20,13 +18,12 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, s
 
 from gateway.core import chain
 from gateway.core.batches import BatchState
-from gateway.core.effects import KetQua, Owes, Pays, Transfers
+from gateway.core.effects import KetQua
 from gateway.core.ledger import Ledger, LedgerEntry, LogLine, Settlement
 from gateway.core.milestones import Milestone
 from gateway.core.model import (
     Attempt,
     AttemptOutcome,
-    Change,
     Delivery,
     DeliveryId,
     DeliveryState,
@@ -45,17 +42,17 @@ from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.archives import ArchiveRecord, Archives
 from gateway.store.batch_book import BatchTx
-from gateway.store.beforehand import message_key, receipt_key
 from gateway.store.engine import ERASING, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.filing import FilesWrite
 from gateway.store.notice_book import NoticeTx
-from gateway.store.packing import Packed, Packer, Pattern, Patterns, Unpacked, markup
+from gateway.store.packing import Packer, Pattern, Patterns, Unpacked
+from gateway.store.page import AsItStood, BookPage, Unlinked, kept_facts, page_of, unlinked
 from gateway.store.persons import DeskPlan, DeskSession
 from gateway.store.prepared_book import PreparedTx, hourly_row
 from gateway.store.records import CatalogueRow, CertificateRecord, PortalSession
 from gateway.store.seals import list_seal, row_seal
-from gateway.store.types import encode_sorted, encoded
+from gateway.store.types import encode_sorted
 from gateway.store.view import (
     CATALOGUES,
     FINAL,
@@ -101,26 +98,6 @@ _EMPTY_LOG = {"name": LOG, "value": 0, "hash": chain.GENESIS.hash}
 _UNANSWERED = (AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """A message that is judged again, as it stood when it was locked."""
-
-    state: Fate
-    verdicts: int
-    problems: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """The rows of a judgement, each made once: to be sealed, and to be written."""
-
-    message: dict[str, Any]
-    verdict: dict[str, Any]
-    change: dict[str, Any] | None
-    dossier: dict[str, Any] | None
-    deliveries: list[dict[str, Any]]
-
-
 class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     """One writing transaction. Made by Store.begin(); everything is kept, or nothing."""
 
@@ -129,20 +106,16 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         connection: Connection,
         patterns: Patterns | None = None,
         archives: Archives | None = None,
-        packed: Packed = MappingProxyType({}),
     ) -> None:
-        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files;
-        ``packed``: what was packed before.
-        """
+        """The transaction is the caller's. ``patterns``: what is known of this database's already; ``archives``: its files."""
         super().__init__(connection, patterns, archives)
-        self._packer = Packer(connection, self._patterns, packed)
-        self._lines: list[tuple[datetime, LogLine, Mapping[str, Any]]] = []  # when, what, and further facts of it
+        self._packer = Packer(connection, self._patterns)
+        self._lines: list[Unlinked] = []
         self._entries: list[InboxEntry] = []
-        self._standing: dict[MessageId, _Standing] = {}
+        self._standing: dict[MessageId, AsItStood] = {}
         self._owner: dict[Key, MessageId] = {}  # as the claims that this transaction took name them
         self._stubs: set[MaHoSo] = set()  # dossiers this transaction opened; removed if nothing is written to them
-        self._receipts: dict[MessageId, str] = {}  # digests of the receipts that were written
-        self._sealed: dict[MessageId, dict[str, Any]] = {}  # what the line of a judgement says of the rows it wrote
+        self._inboxes: dict[MessageId, dict[str, Any]] = {}  # what the lines of judgements say of inboxes
         self._closed = False
         self._news = False  # whether somebody waits for what is written here
         self._streaks: dict[PartyId, tuple[bool, int, datetime]] = {}  # reset first?, then add
@@ -178,7 +151,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     def _lock_messages(self, findings: Sequence[Finding]) -> None:
         ids = sorted({finding.envelope.id for finding in findings})
         for row in self._all(statements.AGAIN, ids=ids):
-            self._standing[row.id] = _Standing(Fate(row.state), row.verdicts, row.problems)
+            self._standing[row.id] = AsItStood(Fate(row.state), row.verdicts, row.problems)
             if row.state == Fate.HELD.value:
                 self._owner[PartyId(row.party), MaThongDiep(row.ma_thong_diep)] = row.id
         for message in ids:
@@ -222,144 +195,42 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         self._stubs.update(row.ma_ho_so for row in locked if row.changed_at is None)
         return self._with_changes([row for row in locked if row.changed_at is not None])
 
-    def write(self, ledger: Ledger, *, who: str = "gateway") -> None:
-        """Writes all that was decided. ``who`` had the messages judged: the gateway, or the operator who replays them."""
-        entries = [entry for entry in ledger.entries if not self._unchanged(entry)]
-        self._keep_bodies(entries)
-        judged = [self._judged(entry, who) for entry in entries]
-        self._write_messages(entries, judged)
-        self._still_held([entry for entry in ledger.entries if self._unchanged(entry)])
+    def write(self, ledger: Ledger, page: BookPage | None = None, *, who: str = "gateway") -> None:
+        """Writes all that was decided. ``who`` had the messages judged: the gateway, or the operator who replays them.
+
+        ``page``: this very ledger as rows, where that was made before the transaction began.
+        """
+        if page is None:
+            page = page_of(ledger, self._packer, who=who, standing=self._standing)
+        else:
+            self._packer.adopt(page.packer)
+        run = self._connection
+        page.bodies(run)
+        page.messages(run)
+        page.judged_again(run)
+        page.verdicts(run)
+        if page.entries:
+            statements.PUT_PATTERNS(run, self._packer.new(page.entries[-1].ack.recorded_at))
+        page.still_held(run)
         self._settle_claims(ledger)
-        self._write_dossiers([made.dossier for made in judged if made.dossier is not None])
-        self._write_changes([entry.change for entry in entries if entry.change is not None], judged)
-        self._write_deliveries([row for made in judged for row in made.deliveries])
-        self._name_files(entries)
-        for entry, made in zip(entries, judged, strict=True):
+        page.dossiers(run)
+        statements.DROP_DOSSIERS(run, [{"which": code} for code in sorted(self._stubs.difference(page.codes))])
+        self._stubs.clear()
+        page.changes(run)
+        if page.codes:
+            run.execute(statements.LEAVE_BEHIND, {"codes": page.codes})
+        page.payments(run)
+        page.aliases(run)
+        page.deliveries(run)
+        self._news = self._news or bool(page.deliveries.params)
+        self._name_files(page.entries)
+        for entry in page.entries:
             self._entries.extend(entry.inbox)
-            sealed = self._sealed[entry.finding.envelope.id] = _sealed(entry, made)
-            self._lines += [(entry.ack.recorded_at, line, sealed) for line in entry.log]
-        for entry in entries:
+        self._lines += page.lines
+        self._inboxes |= page.inboxes
+        for entry in page.entries:
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
-
-    def _unchanged(self, entry: LedgerEntry) -> bool:
-        """Held before, held again for the same reasons: that is no news."""
-        before = self._standing.get(entry.finding.envelope.id)
-        return (
-            before is not None
-            and before.state is Fate.HELD
-            and entry.ack.fate is Fate.HELD
-            and [p["code"] for p in before.problems] == [p.code for p in entry.ack.problems]
-        )
-
-    def _still_held(self, entries: Sequence[LedgerEntry]) -> None:
-        values = [{"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at} for entry in entries]
-        statements.STILL_HELD(self._connection, values)
-
-    def _keep_bodies(self, entries: Sequence[LedgerEntry]) -> None:
-        bodies: dict[tuple[str, str], dict[str, Any]] = {}
-        for entry in entries:
-            envelope, receipt = entry.finding.envelope, entry.ack.receipt
-            owner = envelope.id
-            if owner not in self._standing:
-                own = self._body(envelope.body, envelope.total_bytes, entry, envelope.caller.party)
-                bodies[owner, envelope.digest] = own
-            for digest, content in entry.finding.bodies.items():
-                bodies[owner, digest] = self._body(content, len(content), entry, "gateway")
-            if receipt is not None:
-                digest = self._receipts[owner] = _sha256(receipt)
-                packed = self._packer.ready(receipt)
-                if packed is None:
-                    quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
-                    like = None if quotes else partial(bytes, receipt)
-                    packed = self._packer.body(receipt, receipt_key(entry.finding, receipt), like)
-                bodies[owner, digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
-        self._put(bodies)
-
-    def _body(self, content: bytes, total: int, entry: LedgerEntry, maker: str) -> dict[str, Any]:
-        """A message, packed against others of its maker and kind; only from what was accepted is learnt what they are like."""
-        packed = self._packer.ready(content)
-        if packed is None:
-            like = partial(markup, content) if entry.ack.fate is Fate.ACCEPTED else None
-            packed = self._packer.body(content, message_key(entry.finding, content, maker), like)
-        return {"bytes": packed, "kept": len(content), "total": total}
-
-    def _put(self, bodies: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-        values = [{"owner": owner, "digest": digest, **body} for (owner, digest), body in sorted(bodies.items())]
-        statements.PUT_BODIES(self._connection, values)
-
-    def _judged(self, entry: LedgerEntry, who: str) -> _Judged:
-        finding, ack, change, dossier = entry.finding, entry.ack, entry.change, entry.dossier
-        envelope, thong_diep, problems, now = finding.envelope, finding.thong_diep, ack.problems, ack.recorded_at
-        before = self._standing.get(envelope.id)
-        number = before.verdicts + 1 if before else 1
-        receipt, state = self._receipts.get(envelope.id), ack.fate.value
-        message = {
-            "id": envelope.id,
-            "party": envelope.caller.party,
-            "caller_by": envelope.caller.by,
-            "channel": envelope.channel.value,
-            "form": envelope.form.value,
-            "own_key": envelope.own_key,
-            "content_type": envelope.content_type,
-            "digest": envelope.digest,
-            "total_bytes": envelope.total_bytes,
-            "received_at": envelope.received_at,
-            "recorded_at": now,
-            "state": state,
-            "verdicts": number,
-            "judged_at": now,
-            "ma_thong_diep": thong_diep.ma_thong_diep if thong_diep else finding.ma_thong_diep,
-            "loai": thong_diep.loai if thong_diep else finding.loai,
-            "goc": thong_diep.goc if thong_diep else None,
-            "phien_ban": thong_diep.phien_ban if thong_diep else None,
-            "ma_ho_so": (thong_diep.content.ma_ho_so or thong_diep.ma_ho_so) if thong_diep else finding.ma_ho_so,
-            "basis": thong_diep.basis.value if thong_diep else None,
-            "receipt": receipt,
-            "composed": finding.composed,
-            "code": problems[0].code if problems else None,
-            "codes": rows.problem_codes_in(problems),
-            "xpath": rows.cause_xpath(problems),
-        }
-        verdict = {
-            "message": envelope.id,
-            "number": number,
-            "state": state,
-            "judged_at": now,
-            "who": who,
-            "problems": rows.problems_in(problems),
-            "facts": encoded(finding.verdict),  # once, for the row and its seal
-            "evidence": finding.evidence,
-            "signed_digest": None if finding.signed_bytes is None else _sha256(finding.signed_bytes),
-            "receipt": receipt,
-        }
-        return _Judged(
-            message,
-            verdict,
-            None if change is None else rows.change_in(change),
-            None if dossier is None else rows.dossier_in(dossier, now),
-            [rows.delivery_in(delivery, now) for delivery in entry.deliveries],
-        )
-
-    def _write_messages(self, entries: Sequence[LedgerEntry], judged: Sequence[_Judged]) -> None:
-        messages = [made.message for made in judged]
-        arrived = [row for row in messages if row["id"] not in self._standing]
-        again = [{**row, "which": row["id"]} for row in messages if row["id"] in self._standing]
-        verdicts = [
-            {**made.verdict, **self._packed_verdict(entry, made.verdict["facts"])}
-            for entry, made in zip(entries, judged, strict=True)
-        ]
-        statements.PUT_MESSAGES(self._connection, arrived)
-        statements.JUDGE_AGAIN(self._connection, again)
-        statements.PUT_VERDICTS(self._connection, verdicts)
-        statements.PUT_PATTERNS(self._connection, self._packer.new(entries[-1].ack.recorded_at) if entries else [])
-
-    def _packed_verdict(self, entry: LedgerEntry, text: Any) -> dict[str, Any]:
-        """The signature's verdict, packed against another one on the same signer's; one on documents may quote them."""
-        facts, state = entry.finding.verdict, entry.ack.fate
-        certificate = facts.get("facts", {}).get("certificate", {}).get("fingerprint", "")
-        key = f"verdict {entry.finding.envelope.caller.party} {state} {certificate[:16]}"
-        return self._packer.facts(text, key, learn=state is Fate.ACCEPTED and "documents" not in facts)
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
@@ -380,34 +251,6 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             self._connection, [{"who": key[0], "which": key[1], "message": keeps[key]} for key in passed]
         )
         self._owner.clear()
-
-    def _write_dossiers(self, stands: Sequence[dict[str, Any]]) -> None:
-        newest = {row["ma_ho_so"]: row for row in stands}
-        values = [{**row, "which": code} for code, row in sorted(newest.items())]
-        statements.UPDATE_DOSSIERS(self._connection, values)
-        statements.DROP_DOSSIERS(self._connection, [{"which": code} for code in sorted(self._stubs - newest.keys())])
-        self._stubs.clear()
-
-    def _write_changes(self, changes: Sequence[Change], judged: Sequence[_Judged]) -> None:
-        """With the payments that they ask for, and the codes by which transferred dossiers are known elsewhere."""
-        statements.PUT_CHANGES(self._connection, [made.change for made in judged if made.change is not None])
-        if changes:
-            codes = sorted({change.ma_ho_so for change in changes})
-            self._connection.execute(statements.LEAVE_BEHIND, {"codes": codes})
-        statements.PUT_PAYMENTS(self._connection, [row for change in changes for row in payments_of(change)])
-        aliases = {
-            (effect.ma_ho_so_goc, change.ma_ho_so)
-            for change in changes
-            for effect in change.effects
-            if isinstance(effect, Transfers) and effect.ma_ho_so_goc not in (None, change.ma_ho_so)
-        }
-        statements.PUT_ALIASES(
-            self._connection, [{"code": code, "ma_ho_so": ma_ho_so} for code, ma_ho_so in sorted(aliases, key=str)]
-        )
-
-    def _write_deliveries(self, queued: Sequence[dict[str, Any]]) -> None:
-        statements.PUT_DELIVERIES(self._connection, queued)
-        self._news = self._news or bool(queued)
 
     def _apply(self, settlement: Settlement, entry: LedgerEntry) -> None:
         message, now = entry.finding.envelope.id, entry.ack.recorded_at
@@ -815,7 +658,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """Keeps bytes (evidence, a signed log head) and gives their digest."""
         digest = _sha256(content)
         kept = {"bytes": self._packer.body(content), "kept": len(content), "total": len(content)}
-        self._put({(tables.NOBODY, digest): kept})
+        statements.PUT_BODIES(self._connection, [{"owner": tables.NOBODY, "digest": digest, **kept}])
         return digest
 
     def put_archive(self, record: ArchiveRecord) -> None:
@@ -1078,7 +921,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def note(self, line: LogLine, now: datetime) -> None:
         """Puts a line into the log."""
-        self._lines.append((now, line, {}))
+        self._lines.append(unlinked(line, now))
 
     def note_proven(self, number: int, head: str, now: datetime) -> None:
         """The log is verified up to this signed head: the next verification begins there. Never goes back."""
@@ -1089,7 +932,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
 
     def _note(self, now: datetime, what: str, who: str, message: str | None, **facts: Any) -> None:
         line = LogLine(what=what, who=who, message=MessageId(message) if message else None, facts=facts)
-        self._lines.append((now, line, {}))
+        self._lines.append(unlinked(line, now))
 
     def close(self) -> None:
         """Gives the inbox positions and links the log: the last act before the commit. Store.begin() calls it if nobody did.
@@ -1141,74 +984,36 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         statements.PUT_INBOX(self._connection, values)
         self._news = self._news or bool(values)
         for row in values:  # the lines of judgements are not linked yet; they share this dict
-            placed = self._sealed[row["message"]]["inbox"]
-            placed[row["party"]] = {"position": row["position"], "row": row_seal("inbox", row)}
+            placed = {"position": row["position"], "row": row_seal("inbox", row)}
+            self._inboxes[row["message"]][row["party"]] = placed
         self._entries.clear()
 
     def _link_log(self) -> None:
         if not self._lines:
             return
-        # The upsert locks the head, whether it was there or not.
+        kept = [line.kept or kept_facts(line, self._packer) for line in self._lines]
+        # The upsert locks the head, whether it was there or not. On a server all others wait from here on.
         stands = statements.LOCK_LOG(self._connection, _EMPTY_LOG).one()
         number, head = stands.value, stands.hash
         values = []
-        for at, line, further in self._lines:
+        for line, facts in zip(self._lines, kept, strict=True):
             number += 1
+            row = {
+                "number": number,
+                "at": line.at,
+                "who": line.line.who,
+                "what": line.line.what,
+                "message": line.line.message,
+            }
             try:
-                facts = chain.plain({**line.facts, **further})
-                entry = chain.LogEntry(
-                    number=number, at=at, who=line.who, what=line.what, message=line.message, facts=facts
-                )
-                head = chain.link(head, entry, encode_sorted)
+                head = chain.link(head, chain.LogEntry(**row, facts=line.facts), encode_sorted)
             except ValueError as error:
                 raise Unstorable(str(error)) from error
-            kept = {"facts": facts, "packed": None}  # what is searched by its text stays text (View.log_about)
-            if line.message is not None:
-                kept = self._packer.facts(facts, f"log {line.what} {facts.get('schemas', '')[:16]}", learn=True)
-            values.append(
-                {
-                    "number": number,
-                    "at": at,
-                    "who": line.who,
-                    "what": line.what,
-                    "message": line.message,
-                    "hash": head,
-                    **kept,
-                }
-            )
-        statements.PUT_PATTERNS(self._connection, self._packer.new(self._lines[-1][0]))
+            values.append({**row, "hash": head, **facts})
+        statements.PUT_PATTERNS(self._connection, self._packer.new(self._lines[-1].at))
         statements.PUT_LOG(self._connection, values)
-        statements.SET_LOG(self._connection, [{"which": LOG, "value": number, "hash": head, "at": self._lines[-1][0]}])
+        statements.SET_LOG(self._connection, [{"which": LOG, "value": number, "hash": head, "at": self._lines[-1].at}])
         self._lines.clear()
-
-
-def _sealed(entry: LedgerEntry, judged: _Judged) -> dict[str, Any]:
-    """What the log says of the rows that a judgement writes. Those of inboxes follow when they have their positions."""
-    finding, verdict, change, dossier = entry.finding, judged.verdict, judged.change, judged.dossier
-    envelope = finding.envelope
-    told: dict[str, Any] = {
-        "message": row_seal("message", judged.message),
-        "verdict": {
-            "number": verdict["number"],
-            "row": row_seal("verdict", verdict),
-            "facts": _sha256(encode_sorted(finding.verdict)),
-            "signed": verdict["signed_digest"],
-            "receipt": verdict["receipt"],
-        },
-    }
-    if change is not None:
-        row = row_seal("change", change)
-        told["change"] = {"ma_ho_so": change["ma_ho_so"], "number": change["number"], "row": row}
-    if dossier is not None:
-        row = row_seal("dossier", dossier)
-        told["dossier"] = {"ma_ho_so": dossier["ma_ho_so"], "trang_thai": dossier["trang_thai"], "row": row}
-    if judged.deliveries:
-        told["deliveries"] = {row["id"]: row_seal("delivery", row) for row in judged.deliveries}
-    if entry.inbox:
-        told["inbox"] = {}  # by party, in _give_positions
-    if len(envelope.body) < envelope.total_bytes:
-        told["kept"] = {"bytes": len(envelope.body), "digest": _sha256(envelope.body)}
-    return told
 
 
 def _of_batch(batch: int | None) -> dict[str, int]:
@@ -1222,25 +1027,6 @@ def _wordless(problem: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     numbers = {name: fact for name, fact in problem.get("facts", {}).items() if isinstance(fact, (int, float))}
     return {**problem, "facts": numbers}
-
-
-def payments_of(change: Change) -> Iterable[dict[str, Any]]:
-    """The rows of table payment that an event leads to."""
-    for position, effect in enumerate(change.effects):
-        if not isinstance(effect, (Owes, Pays)):
-            continue
-        owes = isinstance(effect, Owes)
-        yield {
-            "ma_ho_so": change.ma_ho_so,
-            "change": change.number,
-            "position": position,
-            "kind": "owes" if owes else "pays",
-            "so_tien": effect.so_tien,
-            "da_thanh_toan": None if isinstance(effect, Owes) else effect.da_thanh_toan,
-            "ref": effect.ref if isinstance(effect, Owes) else effect.ma_tra_cuu,
-            "due_at": effect.han_nop if isinstance(effect, Owes) else None,
-            "at": change.occurred_at if isinstance(effect, Owes) else effect.thoi_gian or change.occurred_at,
-        }
 
 
 def _sha256(content: bytes) -> str:

@@ -60,7 +60,7 @@ from gateway.store.batch_book import BatchView
 from gateway.store.digests import DigestStep, may_own, next_step
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
-from gateway.store.packing import Patterns
+from gateway.store.packing import Packer, Patterns
 from gateway.store.prepared_book import PreparedView
 from gateway.store.records import (
     CatalogueRow,
@@ -189,6 +189,7 @@ _INBOX = (
     .order_by(tables.inbox.c.position)
     .limit(bindparam("most"))
 )
+_DOSSIERS = select(tables.dossier).where(tables.dossier.c.ma_ho_so.in_(bindparam("codes", expanding=True)))
 _COUNTER = select(tables.counter.c.value).where(tables.counter.c.name == bindparam("name"))
 _CHANGES = (
     select(tables.change)
@@ -313,7 +314,7 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
     # The counter, to look at
 
     def rehearse(self, findings: Sequence[Finding]) -> Ledger:
-        """What is on record about these findings, to be entered for the sake of the answer only. Takes and locks nothing."""
+        """What is on record about these findings, as Tx.open() would lay it out now. Takes and locks nothing."""
         from gateway.core.ledger import Ledger  # noqa: PLC0415 - the counter, with all its rules; who only looks needs none
 
         ledger = Ledger()
@@ -321,9 +322,15 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         ledger.claims.update(self._claims(keys))
         ledger.fresh.update(keys - ledger.claims.keys())
         self._same_bytes(findings, ledger)
-        known = select(tables.dossier).where(tables.dossier.c.ma_ho_so.in_(dossier_codes(findings)))
-        ledger.dossiers.update(self._with_changes(list(self._all(known))))
+        codes = dossier_codes(
+            finding for finding in findings if finding.thong_diep is not None and key_of(finding) in ledger.fresh
+        )
+        ledger.dossiers.update(self._with_changes(list(self._all(_DOSSIERS, codes=codes)) if codes else []))
         return ledger
+
+    def packer(self) -> Packer:
+        """What packs for a transaction to come, and looks here for patterns that are on record."""
+        return Packer(self._connection, self._patterns)
 
     def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
         wanted = set(keys)

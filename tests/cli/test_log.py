@@ -142,7 +142,7 @@ def test_a_state_changed_by_another_way_is_named_with_what_the_log_says(cli, off
 
 def test_a_backup_that_was_restored_agrees_with_itself_and_a_witness_tells_what_is_lacking(cli, office, monkeypatch):
     """Its first message is of version 0.1.0, whose lines had no seals."""
-    monkeypatch.setattr("gateway.store.tx._sealed", lambda entry, *_: {"inbox": {}} if entry.inbox else {})
+    monkeypatch.setattr("gateway.store.page._sealed", lambda entry, *_: {"inbox": {}} if entry.inbox else {})
     office.receive(HS01)
     monkeypatch.undo()
     file, kept = office.folder / "lienthong.sqlite3", office.folder / "sao-luu.sqlite3"

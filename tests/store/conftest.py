@@ -188,7 +188,7 @@ class Desk:
 
     def take(self, *findings, recheck=False, who="gateway"):
         """One tray: open, enter, write, commit. Gives the answers."""
-        with self.store.begin(self.store.packed(findings)) as tx:
+        with self.store.begin() as tx:
             ledger = tx.open(findings, recheck=recheck)
             answers = [enter(finding, ledger, self.counter, self.clock.now) for finding in findings]
             tx.write(ledger, who=who)

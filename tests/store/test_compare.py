@@ -271,7 +271,7 @@ def test_only_the_first_differences_are_kept_and_all_are_counted(written):
 
 def test_rows_of_before_the_log_told_of_them_are_said_to_be_so(store, desk, code, monkeypatch):
     """As a store of version 0.1.0 is: its lines have names, codes and digests, and no seals."""
-    monkeypatch.setattr("gateway.store.tx._sealed", lambda entry, *_: {"inbox": {}} if entry.inbox else {})
+    monkeypatch.setattr("gateway.store.page._sealed", lambda entry, *_: {"inbox": {}} if entry.inbox else {})
     desk.take(desk.filing(code), desk.progress(code, 2), desk.bad())
     monkeypatch.undo()
     result = compare_with_log(store)

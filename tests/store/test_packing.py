@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sampling
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from gateway.core import chain
 from gateway.core.ledger import enter
 from gateway.core.problems import Problem
-from gateway.store import Store, packing, tables
+from gateway.store import Store, packing
 from gateway.store.archives import ArchivedBody, ArchiveReader, ArchiveWriter, opened, pattern_of
 from gateway.store.compare import compare_with_log
 from gateway.store.packing import Pattern, certificate_mark, markup, pack, unpacked
@@ -98,31 +98,6 @@ def test_what_a_transaction_learnt_that_failed_is_learnt_by_the_next(store, desk
     with store.read() as view:
         assert view.body(one.envelope.id, one.envelope.digest) == one.envelope.body
     agrees(store)
-
-
-def test_what_is_packed_before_its_turn_is_kept_as_it_would_be_within(store, desk, code):
-    def filed(number, word):
-        return desk.filing(f"{code}{number}", body=letter(word), receipt=letter(f"nhận {word}"), verdict=VERDICT)
-
-    def entered(finding, packed):
-        with store.begin(packed) as tx:
-            ledger = tx.open([finding])
-            enter(finding, ledger, desk.counter, desk.clock.now)
-            tx.write(ledger)
-        with store.engine.connect() as connection:
-            found = connection.execute(select(tables.body.c.digest, tables.body.c.bytes)).all()
-        kept = {row.digest: row.bytes for row in found}
-        return [kept[hashlib.sha256(content).hexdigest()] for content in (finding.envelope.body, finding.receipt)]
-
-    first = filed(0, "một")
-    assert store.packed([first]) == {}  # what they are like is not known yet
-    entered(first, {})
-    second, third = filed(1, "hai"), filed(2, "ba")
-    ready = store.packed([second])
-    assert list(ready) == [second.envelope.body, second.receipt]
-    assert entered(second, {}) == list(ready.values())
-    others = dict.fromkeys(store.packed([third]), b"as made before")
-    assert entered(third, others) == [b"as made before"] * 2
 
 
 def test_the_same_bytes_again_get_the_first_receipt_byte_for_byte(store, desk, code):
