@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from threading import RLock
+from threading import Lock
 
 from gateway.core.allowed import NodeAllowance
 from gateway.core.deadlines import GIO_VIET_NAM
@@ -73,7 +73,7 @@ class Spending:
         self._accounts: dict[PartyId, _Account] = {}
         self._loaded: dict[PartyId, dict[str, int]] = {}  # what was on record at the start, of parties not met yet
         self._day = self._tomorrow = day_of(datetime.fromtimestamp(0, UTC)).astimezone(UTC)  # none yet
-        self._lock = RLock()
+        self._lock = Lock()
 
     def take_over(self, on_record: Mapping[tuple[str, PartyId], int], now: datetime) -> None:
         """Begins with what is on record of today, so that a restart forgives nobody."""
@@ -89,10 +89,15 @@ class Spending:
 
     def left(self, party: Party, now: datetime) -> int:
         """How many bytes it may still send today; less than nothing when it has sent too many."""
+        return self.standing(party, now)[1]
+
+    def standing(self, party: Party, now: datetime) -> tuple[Allowance, int]:
+        """What it may send, and how many bytes it may still send today."""
         with self._lock:
             self._begin(now)
             account = self._account(party)
-            return account.allowance.bytes_per_day - account.known[Spent.BYTES] - account.own[Spent.BYTES]
+            allowance = account.allowance
+            return allowance, allowance.bytes_per_day - account.known[Spent.BYTES] - account.own[Spent.BYTES]
 
     def spend(self, party: Party, kind: Spent, amount: int) -> None:
         """It has used up so much more."""

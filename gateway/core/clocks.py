@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,14 +28,10 @@ _MACHINE: Final = Path("/etc/machine-id")
 _SYNCHRONISED: Final = range(5)  # TIME_OK to TIME_WAIT of adjtimex(2); TIME_ERROR, the next, is "not synchronised"
 
 
-def machine_time() -> float:
-    """What the machine's clock says, in seconds since 1970."""
-    return time.time()
-
-
-def counted_time() -> float:
-    """Seconds of a clock that nobody sets, and that counts while the machine sleeps."""
-    return time.clock_gettime(_UNSET)
+# What the machine's clock says, in seconds since 1970, and seconds of one that nobody sets and that counts while the machine
+# sleeps. Called several times with each message, so that there is nothing round either.
+machine_time: Final = time.time
+counted_time: Final = partial(time.clock_gettime, _UNSET)
 
 
 def kept_by_time_service() -> bool:
@@ -112,7 +109,7 @@ class NodeClock:
         own = counted + self._ahead
         if self._behind and not self._before_log(wall):
             self._behind, own = False, wall  # somebody has set it right
-        self._doubtful = self._behind or not _near(wall, own)
+        self._doubtful = self._behind or abs(wall - own) > FOLLOWED_S
         if not self._doubtful:
             self._ahead = wall - counted
             own = wall

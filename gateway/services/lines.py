@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -34,8 +34,8 @@ NOISY: Final = (
 _GATHER_S: Final = 0.02  # what comes meanwhile is written in one go
 _LAST_S: Final = 2.0  # how long a process that ends tries to write what is left
 
-_BLANK: Final = vars(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
-_OWN: Final = frozenset(_BLANK) | {"message", "asctime"}
+_OWN: Final = frozenset(vars(logging.LogRecord("", logging.INFO, "", 0, "", None, None))) | {"message", "asctime"}
+_PLAIN: Final = re.compile("[!#-<>-~]*")  # what needs neither quotes nor anything else
 # What would move a terminal's cursor, or turn its writing round.
 _ODD: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -49,8 +49,7 @@ def start_logging(form: str, level: str) -> LineWriter:
     for before in root.handlers:
         if isinstance(before, LineWriter):
             before.close()
-    handler = LineWriter()
-    handler.setFormatter(Wording(as_json=form == "json"))
+    handler = LineWriter(Wording(as_json=form == "json"))
     root.handlers[:] = [handler]
     # What no line shows is not looked up for each (Python's logging HOWTO, "Optimization").
     logging._srcfile = None  # noqa: SLF001 - the way that the HOWTO gives
@@ -61,24 +60,43 @@ def start_logging(form: str, level: str) -> LineWriter:
     return handler
 
 
-def note(log: logging.Logger, event: str, **said: object) -> None:
-    """A line of level INFO, as ``log.info(event, extra=said)`` makes it, without what no line shows of where it was written.
+class NotedLine:
+    """Lines of level INFO of one kind, as ``log.info(event, extra=…)`` makes them, for whoever writes one all the time.
 
-    For whoever writes one all the time: half of what a record costs is looking such things up.
+    Call it with what there is to say, in the order of ``names``. A :class:`LineWriter` is handed no more than that and the time:
+    most of what a record of logging costs is looking up what no line shows.
     """
-    log.handle(_Noted(log.name, event, said))
 
+    def __init__(self, log: logging.Logger, event: str, *names: str) -> None:
+        self.log = log
+        self.names, self.begins = names, {"level": "info", "logger": log.name, "event": event}
+        # All of a line for people but the time and what is said.
+        begins = " ".join([f"{name}={_inert(_quoted(word)).replace('%', '%%')}" for name, word in self.begins.items()])
+        self.pattern = f"timestamp=%s {begins} {_pairs(names)}"
 
-class _Noted(logging.LogRecord):
-    """A record that knows what it says beside its event: nobody need look for that among what every record holds."""
-
-    __slots__ = ("said",)
-
-    def __init__(self, name: str, event: str, said: dict[str, object]) -> None:
+    def __call__(self, *said: object) -> None:
+        """Writes one, where such lines are wanted."""
+        at: logging.Logger | None = self.log
+        if not self.log.isEnabledFor(logging.INFO):
+            return
         now = time.time()
-        self.__dict__ = own = _BLANK.copy()
-        own.update(said, name=name, msg=event, created=now, msecs=now % 1 * 1000)
-        self.said = said
+        while at is not None:  # as logging itself finds who is to write a line
+            for handler in at.handlers:
+                if isinstance(handler, LineWriter):
+                    handler.put((self, now, said))
+                elif handler.level <= logging.INFO:
+                    handler.handle(self._record(now, said))
+            at = at.parent if at.propagate else None
+
+    def _record(self, at: float, said: Sequence[object]) -> logging.LogRecord:
+        """The same line as a record, for a handler of another kind."""
+        more = dict(zip(self.names, said, strict=True))
+        record = self.log.makeRecord(self.log.name, logging.INFO, "", 0, self.begins["event"], (), None, extra=more)
+        record.created, record.msecs = at, at % 1 * 1000
+        return record
+
+
+_Noted = tuple[NotedLine, float, Sequence[object]]  # whose line it is, when, what it says
 
 
 class Wording(logging.Formatter):
@@ -87,7 +105,7 @@ class Wording(logging.Formatter):
     def __init__(self, *, as_json: bool) -> None:
         """In one of the two forms."""
         super().__init__()
-        self._as_json = as_json
+        self._json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger and event first, then what was said beside it."""
@@ -97,25 +115,35 @@ class Wording(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        if isinstance(record, _Noted):
-            said |= record.said
-        else:
-            said |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        said |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
-        if self._as_json:
-            inert = {name: _inert(value) if isinstance(value, str) else value for name, value in said.items()}
-            return json.dumps(inert, ensure_ascii=False, default=str)
-        words = [value if type(value) is str else _text(value) for value in said.values()]
-        names = tuple(said)
-        line = _pairs(names) % tuple(words)
-        if line.count(" ") >= len(names) or line.count("=") > len(names) or '"' in line or "\n" in line:
-            line = _pairs(names) % tuple([_quoted(word) for word in words])  # most lines hold nothing to be quoted
-        return _inert(line)
+        return _as_json(said) if self._json else _filled(_pairs(tuple(said)), list(said.values()))
+
+    def noted(self, notes: NotedLine, at: float, said: Sequence[object]) -> str:
+        """The same of a line that came without a record."""
+        if self._json:
+            return _as_json({"timestamp": _timestamp(at), **notes.begins, **dict(zip(notes.names, said, strict=True))})
+        return _filled(notes.pattern, (_timestamp(at), *said))
+
+
+def _as_json(said: Mapping[str, object]) -> str:
+    inert = {name: _inert(value) if isinstance(value, str) else value for name, value in said.items()}
+    return json.dumps(inert, ensure_ascii=False, default=str)
+
+
+def _filled(pattern: str, said: Sequence[object]) -> str:
+    words = [value if type(value) is str else _text(value) for value in said]
+    if _PLAIN.fullmatch("".join(words)) is None:  # most lines hold nothing to be quoted
+        words = [_inert(_quoted(word)) for word in words]
+    return pattern % tuple(words)
 
 
 def _timestamp(moment: float) -> str:
-    second, micros = divmod(round(moment * 1_000_000), 1_000_000)
+    second = int(moment)
+    micros = int((moment - second) * 1_000_000 + 0.5)
+    if micros == 1_000_000:
+        second, micros = second + 1, 0
     return f"{_second(second)}.{micros:06}Z" if micros else f"{_second(second)}Z"
 
 
@@ -134,7 +162,7 @@ def _pairs(names: tuple[str, ...]) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if value is True or value is False else str(value)
 
 
 def _quoted(text: str) -> str:
@@ -153,12 +181,13 @@ def _inert(text: str) -> str:
 class LineWriter(logging.Handler):
     """Takes lines without ever waiting for whoever reads them."""
 
-    def __init__(self, write: Callable[[bytes], int] | None = None, most: int = MOST) -> None:
+    def __init__(self, wording: Wording, write: Callable[[bytes], int] | None = None, most: int = MOST) -> None:
         """``write`` writes some of the bytes and says how many; to standard error where none is given."""
         super().__init__()
+        self._wording = wording
         self._write = write or _to_standard_error
         self._most = most
-        self._waiting: deque[logging.LogRecord] = deque()
+        self._waiting: deque[logging.LogRecord | _Noted] = deque()
         self._some = threading.Event()
         self._ending = False
         self._dropped = 0
@@ -180,12 +209,16 @@ class LineWriter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Puts a line down."""
+        if record.args:  # what they name may be another thing by the time it is worded
+            record.msg, record.args = record.getMessage(), None
+        self.put(record)
+
+    def put(self, line: logging.LogRecord | _Noted) -> None:
+        """Puts down a line of which nothing will change any more."""
         if len(self._waiting) >= self._most:
             self._dropped += 1
             return
-        if record.args:  # what they name may be another thing by the time it is worded
-            record.msg, record.args = record.getMessage(), None
-        self._waiting.append(record)
+        self._waiting.append(line)
         if not self._some.is_set():
             self._some.set()
 
@@ -218,11 +251,12 @@ class LineWriter(logging.Handler):
             if self._waiting:  # it came before that
                 self._some.set()
 
-    def _worded(self, record: logging.LogRecord) -> str:
+    def _worded(self, line: logging.LogRecord | _Noted) -> str:
         try:
-            return f"{self.format(record)}\n"
+            return (self._wording.noted(*line) if isinstance(line, tuple) else self._wording.format(line)) + "\n"
         except Exception as error:  # noqa: BLE001 - a line that cannot be worded is told of, and costs nothing else
-            return f"a line of {record.name} cannot be worded: {type(error).__name__}\n"
+            name = line[0].log.name if isinstance(line, tuple) else line.name
+            return f"a line of {name} cannot be worded: {type(error).__name__}\n"
 
     def _put(self, text: str) -> None:
         rest = text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "backslashreplace")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import hdrs, web
 from multidict import istr
@@ -21,11 +21,11 @@ from gateway.core.allowances import Spent, day_of
 from gateway.core.model import PartyId
 from gateway.core.problems import Problem
 from gateway.services.intake import Gate
-from gateway.services.lines import note
+from gateway.services.lines import NotedLine
 from gateway.settings import Settings
 from gateway.store import NotAtHand, Store, StoreError
 from gateway.web import check_page, docs, dvcqg, files, health, kit, manual, rest, soap
-from gateway.web.connections import WatchedConnection, WatchedServer
+from gateway.web.connections import WatchedServer
 from gateway.web.descriptors import backlog, most_descriptors
 from gateway.web.door import Door
 from gateway.web.endings import ending_headers
@@ -34,6 +34,7 @@ from gateway.web.refusals import ARCHIVE_AWAY_S, Refusal, not_kept, refuse
 from gateway.web.routes import RouteAudience, RouteTable
 
 log = logging.getLogger("lienthong.web")
+_answered = NotedLine(log, "answered", "method", "route", "status", "took_ms", "party", "correlation_id")
 
 _PARTS = (rest, files, soap, dvcqg, docs, manual, kit, check_page, health)
 _TYPE_OPTIONS = istr("X-Content-Type-Options")
@@ -148,9 +149,8 @@ class App:
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to one request, whatever it is. Never raises but when it is cancelled."""
         began = time.perf_counter()
-        connection = cast(WatchedConnection, request.protocol)  # made by WatchedServer.__call__, which makes no other
-        connection.begins()
         exchange = Exchange(self.door, request)
+        exchange.watch.begins()
         try:
             response = await self._serve(exchange)
         except Refusal as refusal:
@@ -181,7 +181,7 @@ class App:
             headers.update(ending_headers(exchange.path, limits.deprecated, limits.sunset))
         if self.door.stopping.is_set():
             response.force_close()
-        connection.ends()
+        exchange.watch.ends()
         self._note(exchange, exchange.meant or response.status, time.perf_counter() - began)
         return response
 
@@ -200,18 +200,12 @@ class App:
         return await route.handler(exchange)
 
     def _note(self, exchange: Exchange, status: int, took_s: float) -> None:
-        self.door.metrics.request(exchange.request.method, exchange.route, status, took_s)
-        if exchange.told and self.door.settings.door.access_log and log.isEnabledFor(logging.INFO):
-            note(
-                log,
-                "answered",
-                method=exchange.request.method,
-                route=exchange.route or "–",
-                status=status,
-                took_ms=round(took_s * 1000, 1),
-                party=exchange.identity.party.id if exchange.identity else None,
-                correlation_id=exchange.correlation_id,
-            )
+        method, route, identity = exchange.request.method, exchange.route, exchange.identity
+        self.door.metrics.request(method, route, status, took_s)
+        if exchange.told and self.door.settings.door.access_log:
+            party = identity.party.id if identity else None
+            took_ms = int(took_s * 10_000 + 0.5) / 10
+            _answered(method, route or "–", status, took_ms, party, exchange.correlation_id)
 
 
 def _spent(store: Store, now: datetime) -> dict[tuple[str, PartyId], int]:

@@ -49,8 +49,12 @@ class ProvenParty:
 
 def of_an_operator(headers: Headers, digests: Iterable[str]) -> bool:
     """Whether the bearer token is one of these, of which the SHA-256 is known (lower case)."""
-    token = _bearer(_authorization(headers))
-    found = _sha256(token) if token is not None else _NOBODY
+    scheme, _, given = (_authorization(headers) or "").partition(" ")
+    found = _NOBODY
+    if scheme.lower() == "bearer":
+        token = given.strip()
+        _check_token(token)
+        found = _sha256(token)
     return sum(hmac.compare_digest(found, known) for known in digests) > 0  # all of them: constant time
 
 
@@ -131,9 +135,9 @@ class Doorkeeper:
         value = _authorization(headers)
         if value is None:
             return None
-        token = _bearer(value)
-        if token is not None:
-            return self._by_token(token, peer, parties)
+        scheme, _, given = value.partition(" ")
+        if scheme.lower() == "bearer":
+            return self._by_token(given.strip(), peer, parties)
         user, password = _basic(value)
         return self.by_user(user, password, peer, parties, "basic")
 
@@ -143,6 +147,7 @@ class Doorkeeper:
         digest = _sha256(token)
         proven = self._tokens.get(digest)
         if proven is None:
+            _check_token(token)
             party = parties.by_token_sha256(digest)
             tokens = party.credentials.token_sha256 if party is not None else ()
             if party is None or not sum(hmac.compare_digest(digest, known.lower()) for known in tokens):
@@ -200,18 +205,13 @@ def _authorization(headers: Headers) -> str | None:
     return values[0] if values else None
 
 
-def _bearer(value: str | None) -> str | None:
-    """The token of a Bearer header; None for another scheme. Raises Refusal: AUT-103 no token, AUT-109 too short or long."""
-    scheme, _, token = (value or "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    token = token.strip()
+def _check_token(token: str) -> None:
+    """Raises Refusal: AUT-103 where it is no token, AUT-109 where it is too short or long."""
     if not _TOKEN68.fullmatch(token):
         raise refuse("AUT-103", headers=_CHALLENGE)
     least, most = _TOKEN_CHARS
     if not least <= len(token) <= most:
         raise refuse("AUT-109", headers=_CHALLENGE, length=len(token), least=least, most=most)
-    return token
 
 
 def _basic(value: str) -> tuple[str, str]:
@@ -228,7 +228,7 @@ def _basic(value: str) -> tuple[str, str]:
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # of whatever a header may hold
 
 
 def _key_id(token: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -40,7 +41,16 @@ class WatchedConnection(RequestHandler):
         self._body: web.BaseRequest | None = None
         self._body_since = 0.0
         self._body_at = 0
+        self.peer = ""  # the address at the other end; empty where it has none
+        self.tls: ssl.SSLObject | None = None  # the TLS session, when the connection ends in this process
         self._line = b""  # the beginning of the request on its way, for when nobody can read its head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Holds who is at the other end, which each request is asked for."""
+        super().connection_made(transport)
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0] if isinstance(name, tuple) else name or "")
+        self.tls = transport.get_extra_info("ssl_object")
 
     @property
     def idle_since(self) -> float | None:

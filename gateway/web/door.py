@@ -104,15 +104,15 @@ class Door:
 
         The rate is the node's, the bytes are those of all nodes (:mod:`gateway.core.allowances`).
         """
-        allowed = self.spending.allowance(party)
+        now = self.clock()
+        allowed, left = self.spending.standing(party, now)
         per_s = allowed.messages_per_s
         wait = self.rates.wait_s(f"messages:{party.id}", per_s, allowed.burst, cost=messages) if messages else 0.0
         if wait > 0:
             self._put_off(party, "messages_per_s", messages)
             headers = {"Retry-After": str(math.ceil(wait))}
             raise refuse("SYS-117", headers=headers, per_s=f"{per_s:g}", burst=allowed.burst)
-        now = self.clock()
-        if self.spending.left(party, now) < size:
+        if left < size:
             self._put_off(party, "bytes_per_day", messages)
             headers = {"Retry-After": str(self.spending.until_tomorrow_s(now))}
             raise refuse("SYS-118", headers=headers, bytes_per_day=allowed.bytes_per_day)

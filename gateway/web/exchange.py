@@ -9,11 +9,11 @@ import ssl
 import urllib.parse
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from random import getrandbits
 from typing import Any, Protocol, cast
 
+import msgspec
 from aiohttp import ClientConnectionError, ClientPayloadError, hdrs, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
@@ -62,8 +62,17 @@ class BodyTooSlow(Exception):
     """The body of a request kept us waiting for too long."""
 
 
-class BodyWatch(Protocol):
-    """What the connection of a request is told about its body, so that the watchman knows."""
+class ExchangeWatch(Protocol):
+    """The connection of a request: who is at its other end, and what it is told, so that the watchman knows."""
+
+    peer: str  # the address there; empty where it has none
+    tls: ssl.SSLObject | None  # the TLS session, when the connection ends in this process
+
+    def begins(self) -> None:
+        """A request's head is complete."""
+
+    def ends(self) -> None:
+        """The answer to a request is made; what remains is to send it."""
 
     def reads(self, request: web.BaseRequest | None) -> None:
         """A request's body is being read, or no longer."""
@@ -72,8 +81,7 @@ class BodyWatch(Protocol):
         """An exchange that lasts for long is getting on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """What arrived as the body of a request."""
 
     data: bytes  # all of it, or its first bytes when it went over the limit
@@ -110,12 +118,13 @@ class Exchange:
         "soap",
         "told",
         "variables",
+        "watch",
     )
 
     def __init__(self, door: Door, request: web.BaseRequest) -> None:
-        headers = request.headers
         self.door = door
         self.request = request
+        self.watch = cast(ExchangeWatch, request.protocol)  # a door has connections of its own only: connections.py
         self.identity: ProvenParty | None = None
         self.fault: Callable[[Exchange, Refusal], WholeAnswer] | None = None  # how the SOAP door says no
         self.proven = False  # whether a certificate that was claimed in a SOAP header has signed
@@ -126,7 +135,7 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
-        claimed = headers.get(REQUEST_ID)
+        claimed = request.headers.get(REQUEST_ID)
         # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.
         self.correlation_id = claimed if claimed and _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
 
@@ -151,14 +160,12 @@ class Exchange:
     @property
     def peer(self) -> str:
         """The address at the other end of the connection; empty where it has none."""
-        return self.request.remote or ""
+        return self.watch.peer
 
     @property
     def tls(self) -> ssl.SSLObject | None:
         """The TLS session, when the connection ends in this process."""
-        transport = self.request.transport
-        found: ssl.SSLObject | None = None if transport is None else transport.get_extra_info("ssl_object")
-        return found
+        return self.watch.tls
 
     @property
     def is_private(self) -> bool:
@@ -204,7 +211,7 @@ class Exchange:
 
     def check_expectation(self) -> None:
         """Only 100-continue can be met. Raises Refusal (417)."""
-        expected = self.request.headers.get(hdrs.EXPECT, "")
+        expected = self.request.headers.get(hdrs.EXPECT)
         if expected and expected.lower() != "100-continue":
             raise refuse("SYS-115", close=True)
 
@@ -216,8 +223,8 @@ class Exchange:
     def check_content(self, types: Collection[str]) -> str:
         """The media type of the body, one of ``types``. Raises Refusal (415) for others, charsets and compression."""
         headers = self.request.headers
-        coding = headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-        if coding not in ("identity", ""):
+        coding = headers.get(hdrs.CONTENT_ENCODING)
+        if coding is not None and (coding := coding.strip().lower()) not in ("identity", ""):
             raise refuse("SYS-104", found=coding, close=True)
         name, foreign = _content_type(headers.get(hdrs.CONTENT_TYPE, ""))
         if name not in types:
@@ -262,11 +269,6 @@ class Exchange:
                     break
         return b"".join(chunks)
 
-    @property
-    def watch(self) -> BodyWatch:
-        """Who watches how long this takes."""
-        return cast(BodyWatch, self.request.protocol)  # a door has connections of its own only: connections.py
-
     @contextmanager
     def reading(self) -> Iterator[None]:
         """While a body is read piece by piece. Raises Refusal when it stops on the way."""
@@ -307,7 +309,9 @@ class Exchange:
     def query(self, *names: str) -> dict[str, str]:
         """The query parameters. Raises Refusal (400) for an unknown, repeated or unreadable one."""
         found: dict[str, str] = {}
-        for piece in self.query_string.split("&") if self.query_string else ():
+        if not self.query_string:
+            return found
+        for piece in self.query_string.split("&"):
             key, _, value = piece.partition("=")
             name = decoded(key.replace("+", " "), "?")
             if name not in names or name in found:

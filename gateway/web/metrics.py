@@ -121,12 +121,12 @@ class Metrics:
     def request(self, method: str, route: str, status: int, took_s: float) -> None:
         """One request was answered. To be called inside the running loop, at whose next turn this is counted."""
         self._answered.append(((method, route, status), took_s))
-        self._soon()
+        if not self._called:
+            self._soon()
 
     def _soon(self) -> None:
-        if not self._called:
-            self._called = True
-            asyncio.get_running_loop().call_soon(self._count_answered)
+        self._called = True
+        asyncio.get_running_loop().call_soon(self._count_answered)
 
     def _count_answered(self) -> None:
         """Counts what was answered since the last time: what is of a kind and was answered together, in one go."""
@@ -169,7 +169,8 @@ class Metrics:
     def message(self, fate: str, channel: str, codes: Iterable[str]) -> None:
         """A message was answered. Counted as :meth:`request` is."""
         self._fates.append((fate, channel))
-        self._soon()
+        if not self._called:
+            self._soon()
         for code in codes:
             self._problems.labels(code).inc()
 

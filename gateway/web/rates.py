@@ -40,9 +40,10 @@ class Rates:
         """
         now = time.monotonic() if now is None else now
         slot = self._slot(key)
-        due = max(self._due[slot], now)
-        early = due - now - max(max(burst, 1.0) - cost, 0.0) / per_s
-        if early > 0:
+        due = self._due[slot]
+        if due <= now:  # it has not come for so long that it may in any case
+            due = now
+        elif (early := due - now - max(max(burst, 1.0) - cost, 0.0) / per_s) > 0:
             return early
         if take:
             self._due[slot] = due + cost / per_s

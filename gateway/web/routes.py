@@ -68,15 +68,15 @@ class RouteTable:
         """The route of a request. Raises Refusal: 400, 404 or 405."""
         request = exchange.request
         target = request.raw_path
+        if (plain := self._plain.get((request.method, target))) is not None:  # most targets are an address and no more
+            exchange.path = exchange.route = target
+            return plain
         if "://" in target and not target.startswith("/"):  # absolute form: the authority in it means nothing to us
             target = "/" + target.split("://", 1)[1].partition("/")[2]
         path, _, exchange.query_string = target.partition("#")[0].partition("?")
         exchange.path = path
         if not path.startswith("/"):
             raise refuse("SYS-112")
-        if (plain := self._plain.get((request.method, path))) is not None:
-            exchange.route = path
-            return plain
         node = self._root
         variables: dict[str, str] = {}
         template: list[str] = []

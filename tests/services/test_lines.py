@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import re
 import sys
 import threading
 
 import pytest
 from patience import PATIENCE_S, eventually
 
-from gateway.services.lines import LineWriter, Wording, note
+from gateway.services.lines import LineWriter, NotedLine, Wording
 
 
 @pytest.fixture
@@ -18,8 +19,7 @@ def written():
     made = []
 
     def written(write, **more):
-        handler = LineWriter(write, **more)
-        handler.setFormatter(Wording(as_json=False))
+        handler = LineWriter(Wording(as_json=False), write, **more)
         log = logging.Logger("lienthong.test")  # noqa: LOG001 - one of its own, which nobody else hears
         log.addHandler(handler)
         made.append(handler)
@@ -174,20 +174,62 @@ def test_what_standard_error_cannot_show_is_replaced(written, monkeypatch):
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_line_noted_without_its_place_says_what_a_line_of_logging_says(as_json):
-    lines = []
-
-    class Told(logging.Handler):
+    class Kept(logging.Handler):
         def emit(self, record):
-            record.created = 1_767_225_600.25
-            lines.append(self.format(record))
+            lines.append(wording.format(record))
 
-    said = {"status": 201, "took_ms": 1.5, "party": None, "route": "/v1/messages"}
-    log = logging.Logger("lienthong.test")  # noqa: LOG001 - one of its own, which nobody else hears
-    handler = Told()
-    handler.setFormatter(Wording(as_json=as_json))
-    log.addHandler(handler)
+    lines, reader, wording = [], Reader(), Wording(as_json=as_json)
+    log = logging.Logger("lienthong.test.door")  # noqa: LOG001 - one of its own, which nobody else hears
+    log.parent = logging.Logger("lienthong.test")  # noqa: LOG001 - where logging would look for further handlers
+    writer = LineWriter(wording, reader.take)
+    for handler in (Kept(), writer):
+        log.parent.addHandler(handler)
+    said = {"status": 201, "took_ms": 1.5, "party": None, "route": '/v1/messages "a"\n\u202e'}
     log.info("answered", extra=said)
-    note(log, "answered", **said)
-    assert lines[0] == lines[1]
-    assert "2026-01-01T00:00:00.25" in lines[0]
-    assert "status" in lines[0]
+    NotedLine(log, "answered", *said)(*said.values())
+    writer.close()
+    assert len(lines) == 2
+    assert reader.content.decode().splitlines() == lines
+    first, second = [re.sub(r"[0-9T:.-]+Z", "now", line) for line in lines]
+    assert first == second
+    assert "status" in first
+
+
+def test_lines_noted_and_lines_of_logging_keep_their_order_and_levels(written):
+    reader = Reader()
+    log, handler = written(reader.take)
+    notes = NotedLine(log, "noted", "number")
+    for number in range(200):
+        notes(number)
+        log.warning("line-%d", number)
+    quiet = logging.Logger("lienthong.test", logging.WARNING)  # noqa: LOG001
+    quiet.addHandler(handler)
+    NotedLine(quiet, "noted", "number")(200)
+    handler.flush()
+    assert reader.events == [e for n in range(200) for e in (f"noted number={n}", f"line-{n}")]
+    log.propagate, log.parent = False, logging.Logger("lienthong")  # noqa: LOG001 - whom nobody asks then
+    log.parent.addHandler(handler)
+    notes(201)
+    handler.flush()
+    assert reader.events[400:] == ["noted number=201"]
+
+
+@pytest.mark.hostile
+def test_a_noted_line_that_cannot_be_worded_or_taken_is_told_of(written):
+    class Odd:
+        def __str__(self):
+            raise LookupError
+
+    reader = Reader(reads=False)
+    log, handler = written(reader.take, most=2)
+    notes = NotedLine(log, "odd", "value")
+    notes(1)
+    assert reader.stuck.wait(PATIENCE_S)
+    for value in (Odd(), 2, 3):
+        notes(value)
+    assert handler.dropped == 1
+    reader.reads.set()
+    assert eventually(lambda: b"1 lines of this log were dropped" in reader.content)
+    assert reader.events[0] == "odd value=1"
+    assert b"a line of lienthong.test cannot be worded: LookupError" in reader.content
+    assert "odd value=2" in reader.events
