@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain as chain_
 from itertools import count
@@ -172,7 +172,7 @@ class Clerk:
         """A message that is refused, for one of three causes."""
         made = self._finding(f"{CODES[AGENCY]}-{self.token}{number:06}", PORTAL, "HS21", Notes(what="danh-gia"))
         code = ("SIG-001", "XSD-010", "AUT-010")[number // WRONG % 3]
-        return replace(made, thong_diep=None, problems=(Problem(code, {"element": "TenTTHC"}),))
+        return made._replace(thong_diep=None, problems=(Problem(code, {"element": "TenTTHC"}),))
 
     def take(self, findings: Sequence[Finding]) -> None:
         """In trays of a few hundred."""

@@ -179,7 +179,7 @@ def keep_beginnings(ledger: Ledger, parties: Parties, most: int, spending: Spend
         if size <= most and (spending is None or party is None or spending.keeps(party, size)):
             continue
         cover = replace(envelope, body=envelope.body[:HEAD_BYTES])
-        ledger.entries[number] = replace(entry, finding=replace(entry.finding, envelope=cover))
+        ledger.entries[number] = replace(entry, finding=entry.finding._replace(envelope=cover))
         cut = True
     return cut
 

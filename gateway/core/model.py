@@ -1,4 +1,8 @@
-"""What travels over the counter, and what the gateway remembers of it. Frozen values; every datetime is aware and in UTC."""
+"""What travels over the counter, and what the gateway remembers of it. Frozen values; every datetime is aware and in UTC.
+
+Most are dataclasses. A named tuple is made for less than half, but each look at a field of it costs more: so those are named
+tuples that are made for every message, of many fields or several at a time, and are looked at seldom.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType, Protocol, Self
+from typing import Any, NamedTuple, NewType, Protocol, Self
 
 from gateway.core.effects import Effect
 from gateway.core.problems import Problem
@@ -100,8 +104,7 @@ class Envelope:
 _ANEW = "sau "  # with a blank, which no key of a caller's has
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(NamedTuple):
     """A system as the envelope names it (NoiGui, NoiNhan)."""
 
     ma_dinh_danh: str  # agency identifier as written
@@ -183,8 +186,7 @@ class ThongDiep:
         return made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """All that can be said about one arrival without the database."""
 
     envelope: Envelope
@@ -193,17 +195,13 @@ class Finding:
     ma_thong_diep: MaThongDiep | None = None  # as claimed, when at least that could be read
     loai: str | None = None  # as claimed
     ma_ho_so: MaHoSo | None = None  # as claimed
-    verdict: Mapping[str, Any] = field(default_factory=dict)  # the signature's verdict, as facts
+    verdict: Mapping[str, Any] = {}  # the signature's verdict, as facts
     signed_bytes: bytes | None = None  # what the signature covers, canonical; None when unsigned
     receipt: bytes | None = None  # the signed BienNhan for the outcome that judging leads to
     evidence: tuple[str, ...] = ()  # digests of bodies that the verdict rests on (CRL, OCSP)
     composed: str | None = None  # digest of the ThongDiep composed from a typed submission; receivers get that one
-    copies: Mapping[PartyId, str] = field(
-        default_factory=dict
-    )  # receiver -> digest of other bytes it gets (an older version)
-    bodies: Mapping[str, bytes] = field(
-        default_factory=dict
-    )  # further bodies to keep, by digest: composed bytes, copies, receipts
+    copies: Mapping[PartyId, str] = {}  # receiver -> digest of other bytes it gets (an older version)
+    bodies: Mapping[str, bytes] = {}  # further bodies to keep, by digest: composed bytes, copies, receipts
     authorised: object | None = None  # access.Authorised: sender and receivers, and by which view of the registry
 
 
@@ -235,8 +233,7 @@ class Claim:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One event in the life of a dossier, exactly as its sender told it. What it led to is derived (lifecycle.trace)."""
 
     ma_ho_so: MaHoSo
@@ -350,8 +347,7 @@ class Attempt:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxEntry:
+class InboxEntry(NamedTuple):
     """One place in a party's ordered, gap-free feed. Positions count 1, 2, 3, … and are given by the store."""
 
     party: PartyId

@@ -429,7 +429,7 @@ def _document_problems(reports: Sequence[tuple[str, PdfReport]], attested: Attes
 
 def sealed(finding: Finding, gate: Gate) -> Finding:
     """The finding with the receipt for the outcome that judging leads to, signed before any lock is taken."""
-    return replace(finding, receipt=gate.seal(finding, expected(finding), finding.problems))
+    return finding._replace(receipt=gate.seal(finding, expected(finding), finding.problems))
 
 
 def expected(finding: Finding) -> Fate:
@@ -620,7 +620,7 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
         facts = {"party": receiver.id, "version": version, "from": kind.phien_ban}
         notes += [Problem("AUT-017", {**facts, "left_out": path}, Location(xpath=path)) for path in made.left_out]
     problems = (*finding.problems, *located(attested.root, attested.body, notes)) if notes else finding.problems
-    return replace(finding, copies=copies, bodies=bodies, problems=problems)
+    return finding._replace(copies=copies, bodies=bodies, problems=problems)
 
 
 def record(
@@ -792,7 +792,7 @@ def recheck(
         if expected(finding) is Fate.HELD:
             over = _held_too_long(finding, now - envelope.received_at, gate)
             if over is not None:
-                finding = sealed(replace(finding, thong_diep=None, problems=(*finding.problems, over)), gate)
+                finding = sealed(finding._replace(thong_diep=None, problems=(*finding.problems, over)), gate)
         answers += commit([finding], gate, now, recheck=True, also=also)
     return answers
 

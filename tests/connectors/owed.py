@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -114,7 +114,7 @@ class Owing:
         ma_ho_so = ma_ho_so or f"{to.identifiers[0]}-260115-{self._number:05}"
         file = Files(trang_thai=1, ma_tthc="1.000001")
         found = [self._finding(to, ma_ho_so, (file,), body) for _ in range(count)]
-        return self._take([replace(finding, problems=remarks) for finding in found])
+        return self._take([finding._replace(problems=remarks) for finding in found])
 
     def lanes(self, to: Party, lanes: int, each: int = 1) -> list[list[str]]:
         """So many dossiers with so many messages each."""

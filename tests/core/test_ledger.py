@@ -117,8 +117,8 @@ def test_a_beginning_of_a_body_and_a_word_said_anew_are_nobodys_repeat(desk) -> 
     """Of a body that was cut the digest may be that of its beginning; a word said anew is new although its bytes are known."""
     desk.send("a", "cong", effects=(Moves(to=2),))
     known = desk.finding("a", None, body=b"2", problems=(Problem("XML-002"),))
-    cut = replace(known, envelope=replace(known.envelope, total_bytes=9))
-    anew = replace(known, envelope=replace(known.envelope, id="m8", own_key=Envelope.anew_after("m2", "x")))
+    cut = known._replace(envelope=replace(known.envelope, total_bytes=9))
+    anew = known._replace(envelope=replace(known.envelope, id="m8", own_key=Envelope.anew_after("m2", "x")))
     assert [(ack.fate, ack.repeated) for ack in map(desk.enter, (cut, anew))] == [(Fate.REJECTED, False)] * 2
     assert desk.enter(known).repeated is True
 
@@ -127,7 +127,7 @@ def test_a_word_said_anew_twice_is_a_repeat_by_its_id(desk) -> None:
     one = from_to("a", "cong", effects=(Moves(to=2),), loai="HS05", goc="CapNhatTienDo", name="n9")
     key = Envelope.anew_after("m1", "x")
     first, again = (desk.finding("a", one, body=b"anew") for _ in range(2))
-    answers = [desk.enter(replace(each, envelope=replace(each.envelope, own_key=key))) for each in (first, again)]
+    answers = [desk.enter(each._replace(envelope=replace(each.envelope, own_key=key))) for each in (first, again)]
     assert [(ack.fate, ack.repeated, ack.receipt) for ack in answers] == [
         (Fate.ACCEPTED, False, b"receipt 2"),
         (Fate.ACCEPTED, True, b"receipt 2"),
@@ -153,12 +153,12 @@ def test_a_message_that_is_judged_again_meets_its_own_claim_and_no_other(desk) -
     letter_ = from_to("a", "cong", effects=(Moves(to=2),), loai="HS05", goc="CapNhatTienDo", name="n2")
     held = desk.finding("a", letter_, problems=(Problem("SIG-062"),))
     assert desk.enter(held).fate is Fate.HELD
-    assert desk.enter(replace(held, problems=())).repeated is True
+    assert desk.enter(held._replace(problems=())).repeated is True
     desk.ledger.recheck = True
-    assert desk.enter(replace(held, problems=())).fate is Fate.ACCEPTED
-    other = replace(held, envelope=replace(held.envelope, id="m9"))
+    assert desk.enter(held._replace(problems=())).fate is Fate.ACCEPTED
+    other = held._replace(envelope=replace(held.envelope, id="m9"))
     assert desk.enter(other).repeated is True
-    same_id = replace(other, envelope=replace(other.envelope, digest="0" * 64), problems=())
+    same_id = other._replace(envelope=replace(other.envelope, digest="0" * 64), problems=())
     assert codes(desk.enter(same_id)) == ["DUP-010"]
 
 
@@ -189,7 +189,7 @@ def test_what_a_station_stopped_is_recorded_and_gives_its_id_back(desk) -> None:
         "codes": ["SIG-002"],
     }
     assert ("a", "n9") not in desk.ledger.claims
-    assert desk.enter(replace(stopped, receipt=b"made before")).receipt == b"made before"
+    assert desk.enter(stopped._replace(receipt=b"made before")).receipt == b"made before"
     assert len(desk.sealed) == 2
 
 

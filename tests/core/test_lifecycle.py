@@ -260,7 +260,7 @@ def test_a_gap_is_counted_per_sender() -> None:
         thu_tu=3,
         recorded_at=START,
     )
-    other = replace(one, sender=PORTAL, thu_tu=1)
+    other = one._replace(sender=PORTAL, thu_tu=1)
     assert lifecycle.gap([other, one], one) == 1
 
 

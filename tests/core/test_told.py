@@ -45,7 +45,7 @@ def test_a_dossier_as_it_stood_is_known_by_its_newest_event() -> None:
         thu_tu=None,
         recorded_at=START,
     )
-    letters = tuple(EventLetter(change=replace(change, number=number), body=None) for number in (3, 7, 5))
+    letters = tuple(EventLetter(change=change._replace(number=number), body=None) for number in (3, 7, 5))
     whole = DossierLetters(dossier=NEW, rules=LifeRules(), letters=letters)
     assert (whole.number, replace(whole, letters=()).number) == (7, 0)
 

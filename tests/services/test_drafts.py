@@ -219,7 +219,7 @@ def test_what_is_entered_holds_others_up_only_where_something_has_changed(
     assert [answer.fate for answer in answers] == [Fate.ACCEPTED, Fate.REJECTED]
     assert undisturbed.seen == ["free"]
     disturbed, ours = gate(), conflict()
-    first = replace(ours[0], envelope=replace(ours[0].envelope, id="20261124040000000-0000000000"))
+    first = ours[0]._replace(envelope=replace(ours[0].envelope, id="20261124040000000-0000000000"))
     recorded_apart(ours, disturbed, lambda: record([first], replace(steady_gate, store=store_of("watched")), NOW))
     assert disturbed.seen == ["free", "held up"]
     other.dispose()

@@ -57,9 +57,9 @@ def written(address, desk_at):
     desk.take(held, bad)
     cut = desk.bad(body=b"<cut", code="XML-030")
     digest = hashlib.sha256(b"all").hexdigest()
-    cut = replace(cut, envelope=replace(cut.envelope, total_bytes=9_000, digest=digest))
+    cut = cut._replace(envelope=replace(cut.envelope, total_bytes=9_000, digest=digest))
     desk.one(cut)
-    desk.one(replace(held, problems=()), recheck=True)  # judged again: its second verdict accepts it
+    desk.one(held._replace(problems=()), recheck=True)  # judged again: its second verdict accepts it
     desk.one(
         desk.finding(PORTAL, (AGENCY, COMMUNE), ma_ho_so=known.code, effects=[Files(trang_thai=2, ma_tthc="1.000001")])
     )

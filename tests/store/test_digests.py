@@ -1,7 +1,6 @@
 """Bytes are found by their digest, of whatever message they are and however long ago it was, and by indexes alone."""
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, func, select, text
@@ -59,7 +58,7 @@ def test_every_body_is_found_before_its_lines_are_put_together_and_after(store, 
     early = [digest for _, digest in bodies(store)]
     assert (all_sorted(store), [found(store, one) for one in early]) == (16, early)
     known = {digest for _, digest in bodies(store)}
-    desk.one(replace(waiting, problems=()), recheck=True)  # a message of before is answered anew
+    desk.one(waiting._replace(problems=()), recheck=True)  # a message of before is answered anew
     (receipt,) = {digest for _, digest in bodies(store)} - known
     assert found(store, receipt) == receipt
     with store.begin() as tx:

@@ -216,11 +216,10 @@ def test_a_broken_rule_of_the_tables_is_a_conflict(engine):
 
 
 def test_a_delivery_of_bytes_that_nobody_kept_is_a_conflict(desk, store, code):
-    from dataclasses import replace
 
     from gateway.core.ledger import enter
 
-    finding = replace(desk.filing(code), copies={"so-tu-phap": "0" * 64})
+    finding = desk.filing(code)._replace(copies={"so-tu-phap": "0" * 64})
     with pytest.raises(Conflict), store.begin() as tx:
         ledger = tx.open([finding])
         enter(finding, ledger, desk.counter, desk.clock.now)

@@ -108,7 +108,7 @@ def test_the_same_bytes_get_the_first_receipt_also_when_nothing_of_them_can_be_r
 def test_the_same_packet_under_another_key_is_the_same_packet(desk, store, code):
     def typed(key, ma):
         made = desk.filing(code, body=b"<goi/>", ma=ma, bodies={"c0": b"composed"}, composed="c0")
-        return replace(made, envelope=replace(made.envelope, form=BodyForm.DONG_BO_MC, own_key=key))
+        return made._replace(envelope=replace(made.envelope, form=BodyForm.DONG_BO_MC, own_key=key))
 
     first = desk.one(typed("k1", "n-1"))
     again, anew = desk.one(typed("k2", "n-2")), desk.one(typed(Envelope.anew_after("m", "x"), "n-3"))
@@ -183,7 +183,7 @@ def test_a_body_over_the_limit_is_kept_by_its_beginning_and_whole_where_it_comes
     cut = desk.bad(body=whole)
     full = cut.envelope
     envelope = Envelope(**{f: getattr(full, f) for f in full.__dataclass_fields__} | {"body": whole[:10]})
-    desk.one(replace(cut, envelope=envelope))
+    desk.one(cut._replace(envelope=envelope))
     with store.read() as view:
         assert view.body(full.id, full.digest) == whole[:10]
         assert view.envelope(full.id).cut
@@ -266,7 +266,7 @@ def test_a_held_message_that_fails_gives_its_id_back(desk, store, code):
     held = desk.doubt(code, ma="doubt")
     desk.one(held)
     failed = desk.bad(ma="doubt")
-    failed = replace(failed, envelope=held.envelope)
+    failed = failed._replace(envelope=held.envelope)
     assert desk.one(failed, recheck=True).fate is Fate.REJECTED
     assert desk.one(desk.filing(code, ma="doubt", body=b"<mended/>")).fate is Fate.ACCEPTED
 

@@ -53,7 +53,7 @@ def test_messages_of_one_instant_are_each_on_one_page(ask, desk):
     at = desk.clock.now
     from dataclasses import replace
 
-    desk.take(*[replace(f, envelope=replace(f.envelope, received_at=at)) for f in findings])
+    desk.take(*[f._replace(envelope=replace(f.envelope, received_at=at)) for f in findings])
     seen, before = [], None
     while page := ask("messages", limit=2, before=before):
         seen += ids(page)
@@ -80,11 +80,10 @@ def test_a_code_is_found_as_it_is_and_nothing_near_it(ask, mail, code):
 
 
 def test_any_code_of_a_verdict_is_found_and_the_first_is_the_cause(ask, desk):
-    from dataclasses import replace
 
     one = desk.bad()
     problems = (Problem("DUP-010", {}, Location(xpath="/lt:A[1]/lt:B[12]")), Problem("DOS-001", {}))
-    desk.one(replace(one, problems=problems))
+    desk.one(one._replace(problems=problems))
     (message,) = ask("messages", code="DOS-001")
     assert (message.codes, message.xpath) == (("DUP-010", "DOS-001"), "/lt:A/lt:B")
     (verdict,) = ask("verdicts", message.id)
