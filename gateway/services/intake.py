@@ -37,6 +37,7 @@ from gateway.core.parties import Parties, Party, Role, SignatureDemand
 from gateway.core.problems import Location, Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.service_rules import ServiceDesk, of_message
+from gateway.core.steps import finished
 from gateway.core.stored_files import FileRules, FileScan, StoredFile, UnscannedFiles, named_file
 from gateway.documents import (
     Attested,
@@ -50,7 +51,7 @@ from gateway.documents import (
     parse,
     xpath_of,
 )
-from gateway.store import BookPage, Store, StoreError, Tx, page_of
+from gateway.store import BookPage, Store, StoreError, Tx, writing_page
 from schemas import qcvn120, versions, write
 from schemas.attachments import Attachment, named_files
 from schemas.catalog import Catalog
@@ -217,13 +218,7 @@ def judge(envelope: Envelope, gate: Gate) -> Finding:
 
 def judge_tray(envelopes: Sequence[Envelope], gate: Gate) -> list[Finding | Exception]:
     """The findings of a tray, each as :func:`judge` gives it, or what judging it raised: one message costs no other."""
-    steps = judging(envelopes, gate)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Finding | Exception] = end.value
-            return found
+    return finished(judging(envelopes, gate))
 
 
 def judging(
@@ -651,7 +646,7 @@ def commit(
     ``also`` writes what must be kept together with it, or not at all.
     """
     assert gate.store is not None
-    draft = None if recheck else _drafted(findings, gate, now)
+    draft = None if recheck else finished(drafting(findings, gate, now))
     with gate.store.begin(express=express) as tx:
         entered = _entered(tx, findings, gate, now, draft, again=recheck, spending=spending, express=express)
         if also is not None:
@@ -664,6 +659,7 @@ async def commit_apart(
     gate: Gate,
     now: datetime,
     apart: Apart,
+    draft: TrayDraft | None,
     *,
     spending: Spending | None = None,
     express: bool = False,
@@ -671,12 +667,12 @@ async def commit_apart(
     """As :func:`commit`, for a loop that goes on meanwhile: what may wait for others is done ``apart``, in a thread.
 
     On a server that is the whole. On a file it is the beginning, which waits for its turn, and the commit, which waits for the
-    disk; what is before and between waits for nobody, and a thread would only pass the interpreter's lock back and forth.
+    disk; what is between waits for nobody, and a thread would only pass the interpreter's lock back and forth. ``draft``: by
+    :func:`drafting`, of these findings.
     """
     assert gate.store is not None
     if gate.store.statements_wait:
         return await apart(partial(commit, findings, gate, now, spending=spending, express=express))
-    draft = _drafted(findings, gate, now)
     transaction = gate.store.begin(express=express)
     tx = await apart(transaction.__enter__)
     try:
@@ -690,7 +686,7 @@ async def commit_apart(
 
 
 @dataclass(frozen=True, slots=True)
-class _TrayDraft:
+class TrayDraft:
     """A tray entered in the book before its turn."""
 
     laid_out: Ledger  # what was on record then; as long as it is, the rest is right
@@ -699,24 +695,24 @@ class _TrayDraft:
     page: BookPage
 
 
-def _drafted(findings: Sequence[Finding], gate: Gate, now: datetime) -> _TrayDraft | None:
-    """What will be entered unless somebody changes what it rests on, made while nobody waits for it.
+def drafting(findings: Sequence[Finding], gate: Gate, now: datetime) -> Generator[None, None, TrayDraft | None]:
+    """What will be entered unless somebody changes what it rests on, made while nobody waits for it, in small steps.
 
-    None on a server: there rows are locked, and others wait for the log alone, at the end.
+    None on a server: there rows are locked, and others wait for the log alone, at the end. Raises StoreError.
     """
     assert gate.store is not None
     if gate.store.statements_wait:
         return None
+    counter = gate.counter()
+    answers: list[Acknowledgement] = []
     with gate.store.read() as view:  # to the end: patterns may be looked for
         laid_out = view.rehearse(findings)
         entered = laid_out.copy()
-        answers = _enter(findings, entered, gate, now)
-        return _TrayDraft(laid_out, entered, answers, page_of(entered, view.packer()))
-
-
-def _enter(findings: Sequence[Finding], ledger: Ledger, gate: Gate, now: datetime) -> list[Acknowledgement]:
-    counter = gate.counter()
-    return [enter(finding, ledger, counter, now) for finding in findings]
+        for finding in findings:
+            answers.append(enter(finding, entered, counter, now))
+            yield
+        page = yield from writing_page(entered, view.packer())
+    return TrayDraft(laid_out, entered, answers, page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -733,7 +729,7 @@ def _entered(
     findings: Sequence[Finding],
     gate: Gate,
     now: datetime,
-    draft: _TrayDraft | None,
+    draft: TrayDraft | None,
     *,
     again: bool,
     spending: Spending | None,
@@ -743,7 +739,8 @@ def _entered(
     if draft is not None and draft.laid_out == ledger:  # what was decided by it is what would be decided now
         ledger, page, answers = draft.entered, draft.page, draft.answers
     else:
-        answers = _enter(findings, ledger, gate, now)
+        counter = gate.counter()
+        answers = [enter(finding, ledger, counter, now) for finding in findings]
     if keep_beginnings(ledger, gate.parties, gate.limits.body_bytes, spending):
         page = None
     tx.write(ledger, page)

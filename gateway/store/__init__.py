@@ -26,7 +26,7 @@ from gateway.store.view import View
 if TYPE_CHECKING:
     from gateway.store.lives import bring_up_to_date
     from gateway.store.news import News
-    from gateway.store.page import BookPage, page_of
+    from gateway.store.page import BookPage, writing_page
     from gateway.store.sidebook import SideBook, SidePair
     from gateway.store.tx import Tx
 
@@ -37,7 +37,7 @@ _LATER = {  # what a look-up has no use for is loaded when it is asked for
     "SidePair": "gateway.store.sidebook",
     "Tx": "gateway.store.tx",
     "bring_up_to_date": "gateway.store.lives",
-    "page_of": "gateway.store.page",
+    "writing_page": "gateway.store.page",
 }
 
 
@@ -83,7 +83,7 @@ __all__ = [
     "View",
     "bring_up_to_date",
     "open_engine",
-    "page_of",
     "schema_revision",
     "upgrade",
+    "writing_page",
 ]

@@ -7,7 +7,7 @@ the records say then, and written if they say the same once nobody else can chan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from gateway.core import chain
 from gateway.core.effects import Owes, Pays, Transfers
 from gateway.core.ledger import Ledger, LedgerEntry, LogLine
 from gateway.core.model import Change, Fate, Finding, MaHoSo, MessageId
+from gateway.core.steps import finished
 from gateway.store import rows, statements
 from gateway.store.engine import Bound
 from gateway.store.errors import Unstorable
@@ -88,15 +89,37 @@ def page_of(
 
     Raises Unstorable for what the log cannot hold.
     """
+    return finished(writing_page(ledger, packer, who=who, standing=standing))
+
+
+def writing_page(
+    ledger: Ledger,
+    packer: Packer,
+    *,
+    who: str = "gateway",
+    standing: Mapping[MessageId, AsItStood] = MappingProxyType({}),
+) -> Generator[None, None, BookPage]:
+    """As :func:`page_of`, with a rest after each message."""
     entries = [entry for entry in ledger.entries if not _unchanged(entry, standing)]
-    kept, receipts = _bodies(entries, packer, standing)
-    judged = [_judged(entry, who, receipts, standing) for entry in entries]
+    bodies: dict[tuple[str, str], dict[str, Any]] = {}
+    receipts: dict[MessageId, str] = {}
+    for entry in entries:
+        bodies |= _bodies(entry, packer, receipts, arrived=entry.finding.envelope.id not in standing)
+        yield
+    judged: list[_Judged] = []
+    verdicts: list[dict[str, Any]] = []
+    sealed: list[dict[str, Any]] = []
+    lines: list[Unlinked] = []
+    for entry in entries:
+        made = _judged(entry, who, receipts, standing)
+        judged.append(made)
+        verdicts.append({**made.verdict, **_packed_verdict(entry, made.verdict["facts"], packer)})
+        sealed.append(_sealed(entry, made))
+        lines += _lines(entry, sealed[-1], packer)
+        yield
+    kept = [{"owner": owner, "digest": digest, **body} for (owner, digest), body in sorted(bodies.items())]
     arrived = [made.message for made in judged if made.message["id"] not in standing]
     again = [{**made.message, "which": made.message["id"]} for made in judged if made.message["id"] in standing]
-    verdicts = [
-        {**made.verdict, **_packed_verdict(entry, made.verdict["facts"], packer)}
-        for entry, made in zip(entries, judged, strict=True)
-    ]
     stay = [
         {"which": entry.finding.envelope.id, "judged_at": entry.ack.recorded_at}
         for entry in ledger.entries
@@ -104,7 +127,6 @@ def page_of(
     ]
     stands = {made.dossier["ma_ho_so"]: made.dossier for made in judged if made.dossier is not None}
     changes = [entry.change for entry in entries if entry.change is not None]
-    sealed = [_sealed(entry, made) for entry, made in zip(entries, judged, strict=True)]
     to = packer.connection
     return BookPage(
         packer=packer,
@@ -120,7 +142,7 @@ def page_of(
         payments=statements.PUT_PAYMENTS.bound(to, [row for change in changes for row in payments_of(change)]),
         aliases=statements.PUT_ALIASES.bound(to, _aliases(changes)),
         deliveries=statements.PUT_DELIVERIES.bound(to, [row for made in judged for row in made.deliveries]),
-        lines=[line for entry, seals in zip(entries, sealed, strict=True) for line in _lines(entry, seals, packer)],
+        lines=lines,
         inboxes={
             entry.finding.envelope.id: seals["inbox"]
             for entry, seals in zip(entries, sealed, strict=True)
@@ -141,29 +163,25 @@ def _unchanged(entry: LedgerEntry, standing: Mapping[MessageId, AsItStood]) -> b
 
 
 def _bodies(
-    entries: Iterable[LedgerEntry], packer: Packer, standing: Mapping[MessageId, AsItStood]
-) -> tuple[list[dict[str, Any]], dict[MessageId, str]]:
-    """The rows of table body, and the digest of each message's receipt."""
+    entry: LedgerEntry, packer: Packer, receipts: dict[MessageId, str], *, arrived: bool
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """A message's rows of table body, by their key; its receipt's digest goes into ``receipts``."""
     bodies: dict[tuple[str, str], dict[str, Any]] = {}
-    receipts: dict[MessageId, str] = {}
-    for entry in entries:
-        envelope, receipt = entry.finding.envelope, entry.ack.receipt
-        owner = envelope.id
-        if owner not in standing:
-            own = _body(envelope.body, envelope.total_bytes, entry, envelope.caller.party, packer)
-            bodies[owner, envelope.digest] = own
-        for digest, content in entry.finding.bodies.items():
-            bodies[owner, digest] = _body(content, len(content), entry, "gateway", packer)
-        if receipt is not None:
-            digest = receipts[owner] = _sha256(receipt)
-            quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
-            like = None if quotes else partial(bytes, receipt)
-            key = (
-                f"receipt {envelope.caller.party} {certificate_mark(receipt)}"  # others to it, by the same certificate
-            )
-            packed = packer.body(receipt, key, like)
-            bodies[owner, digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
-    return [{"owner": owner, "digest": digest, **body} for (owner, digest), body in sorted(bodies.items())], receipts
+    envelope, receipt = entry.finding.envelope, entry.ack.receipt
+    owner = envelope.id
+    if arrived:
+        own = _body(envelope.body, envelope.total_bytes, entry, envelope.caller.party, packer)
+        bodies[owner, envelope.digest] = own
+    for digest, content in entry.finding.bodies.items():
+        bodies[owner, digest] = _body(content, len(content), entry, "gateway", packer)
+    if receipt is not None:
+        digest = receipts[owner] = _sha256(receipt)
+        quotes = entry.ack.fate is not Fate.ACCEPTED or entry.ack.problems
+        like = None if quotes else partial(bytes, receipt)
+        key = f"receipt {envelope.caller.party} {certificate_mark(receipt)}"  # others to it, by the same certificate
+        packed = packer.body(receipt, key, like)
+        bodies[owner, digest] = {"bytes": packed, "kept": len(receipt), "total": len(receipt)}
+    return bodies
 
 
 def _body(content: bytes, total: int, entry: LedgerEntry, maker: str, packer: Packer) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from gateway.core.allowances import Spending
 from gateway.core.ledger import enter
@@ -41,7 +42,7 @@ FLOOD = 16  # a party with so many messages waiting floods
 FEW = 4  # a party with no more waiting is a quiet one, beside it
 EXPRESS = 16  # the most messages of an express tray
 GIVES_WAY_S = 0.1  # at most; where a database keeps nothing just now, nobody waits twice for it
-Answer = "asyncio.Future[Acknowledgement]"
+_T = TypeVar("_T")
 
 
 class Full(Exception):
@@ -301,7 +302,6 @@ class Tray:
             findings[:0] = [finding for finding, _ in joined]
             answers[:0] = [answer for _, answer in joined]
             judged = time.perf_counter()
-            await self._let_express_write()
             await self._record(findings, answers, gate, now)
         finally:
             self._under_way = frozenset()
@@ -343,7 +343,10 @@ class Tray:
                 answers.append(answer)
             else:
                 taken.append((envelope, answer))
-        judged = await self._in_slices([envelope for envelope, _ in taken], gate, between)
+        with self._crashes.reading_tray() as turn_to:
+            steps = intake.judging([envelope for envelope, _ in taken], gate, turn_to)
+            # What the loop does in between is no document's doing.
+            judged = await _in_slices(steps, between, lambda: turn_to(""))
         for finding, (_, answer) in zip(judged, taken, strict=True):
             if isinstance(finding, Exception):
                 self._unjudged(answer, finding)
@@ -351,24 +354,6 @@ class Tray:
                 findings.append(finding)
                 answers.append(answer)
         return findings, answers
-
-    async def _in_slices(
-        self, envelopes: Sequence[Envelope], gate: Gate, between: Callable[[], Awaitable[None]]
-    ) -> list[Finding | Exception]:
-        """Judges; the loop does something else every few milliseconds."""
-        with self._crashes.reading_tray() as turn_to:
-            steps = intake.judging(envelopes, gate, turn_to)
-            until = time.perf_counter() + SLICE_S
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    judged: list[Finding | Exception] = end.value
-                    return judged
-                if time.perf_counter() >= until:
-                    turn_to("")  # what the loop does now is not this document's doing
-                    await between()
-                    until = time.perf_counter() + SLICE_S
 
     async def _record(
         self,
@@ -387,9 +372,15 @@ class Tray:
             return
         recorder = self._express_recorder if express else self._recorder
         apart = partial(asyncio.get_running_loop().run_in_executor, recorder)
-        self._commits[recorder] = time.monotonic()
+        between = partial(asyncio.sleep, 0) if express else self._let_by
         try:
-            acks = await intake.commit_apart(findings, gate, now, apart, spending=self._spending, express=express)
+            draft = await _in_slices(intake.drafting(findings, gate, now), between)
+            if not express:
+                await self._let_express_write()
+            self._commits[recorder] = time.monotonic()
+            acks = await intake.commit_apart(
+                findings, gate, now, apart, draft, spending=self._spending, express=express
+            )
         except (Busy, Unavailable) as error:
             self._unkept(answers, error)
             return
@@ -440,6 +431,25 @@ class Tray:
         self.turns.lost += 1
         if self._metrics is not None:
             self._metrics.lost()
+
+
+async def _in_slices(
+    steps: Generator[None, None, _T],
+    between: Callable[[], Awaitable[None]],
+    resting: Callable[[], object] = lambda: None,
+) -> _T:
+    """What comes of the steps. Every few milliseconds ``resting`` is told, and the loop does something else: ``between``."""
+    until = time.perf_counter() + SLICE_S
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: _T = end.value
+            return found
+        if time.perf_counter() >= until:
+            resting()
+            await between()
+            until = time.perf_counter() + SLICE_S
 
 
 def _parties(taken: Sequence[Waiter]) -> frozenset[PartyId]:

@@ -14,7 +14,8 @@ from gateway.core.allowances import HEAD_BYTES, Spending, Spent
 from gateway.core.allowed import NodeAllowance
 from gateway.core.chain import verify_chain
 from gateway.core.model import Fate
-from gateway.services.intake import Gate, commit_apart, judge_tray, record
+from gateway.core.steps import finished
+from gateway.services.intake import Gate, commit_apart, drafting, judge_tray, record
 from gateway.store import Store, StoreError, open_engine, tables
 from gateway.store.compare import compare_with_log
 
@@ -57,7 +58,7 @@ def recorded_apart(findings, gate, meanwhile=lambda: None, **more):
                 before.pop()()
             return await asyncio.to_thread(act)
 
-        return await commit_apart(findings, gate, NOW, apart, **more)
+        return await commit_apart(findings, gate, NOW, apart, finished(drafting(findings, gate, NOW)), **more)
 
     return asyncio.run(recorded())
 
@@ -81,6 +82,14 @@ def agrees(store):
         assert verify_chain(view.log_entries()).whole
     result = compare_with_log(store)
     assert (result.differences, result.older) == ([], {})
+
+
+def test_a_tray_is_entered_in_small_steps(store_of, steady_gate):
+    gate = replace(steady_gate, store=store_of("own"))
+    some = [filed(letters.ma_ho_so(XA)) for _ in range(5)]
+    findings = judge_tray([arrival(body, party) for body, party in some], gate)
+    rests = sum(1 for _ in drafting(findings, gate, NOW))
+    assert rests >= 3 * len(some), "somebody else may come while one is entered, packed, and written down"
 
 
 def told(answers):
