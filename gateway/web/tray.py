@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -37,10 +38,13 @@ log = logging.getLogger("lienthong.web.tray")
 
 LINGER_S = 0.004  # at most; a commit shared by more is worth it, and nobody alone waits for it
 SLICE_S = 0.004  # so long judging goes on before the loop reads what has come and writes what is ready
+BESIDE_S = 0.002  # likewise, while somebody quiet sends beside a flood
 ROUNDS = 3  # of the loop, then: a request is read in one and laid in the next, and in the third somebody turns to it
 FLOOD = 16  # a party with so many messages waiting floods
 FEW = 4  # a party with no more waiting is a quiet one, beside it
 EXPRESS = 16  # the most messages of an express tray
+BESIDE = 32  # and of an ordinary one, while somebody quiet sends beside a flood: it holds the file half as long
+QUIET_S = 2.0  # so long after an express tray somebody quiet is thought to send more
 GIVES_WAY_S = 0.1  # at most; where a database keeps nothing just now, nobody waits twice for it
 _T = TypeVar("_T")
 
@@ -111,6 +115,8 @@ class Tray:
         self._ahead: frozenset[PartyId] = frozenset()  # whose messages the express tray holds
         self._express: asyncio.Task[None] | None = None
         self._express_judges, self._express_writes = asyncio.Lock(), asyncio.Lock()  # held while it does
+        self._express_at = -math.inf  # monotonic: the last one
+        self._called = False  # whether its thread is done with something, and waits for the loop
         self._commits: dict[object, float] = {}  # under way, since when, monotonic
         self.turns = Turns()
         self.recorded_at: float | None = None  # monotonic: the last commit that went through
@@ -268,7 +274,7 @@ class Tray:
                 taken = self._small.take(min(EXPRESS, self._door.tray_documents), self._may_hurry)
                 if not taken:
                     return
-                self._ahead = _parties(taken)
+                self._ahead, self._express_at = _parties(taken), time.monotonic()
                 async with self._express_judges:
                     findings, answers = await self._judge_small(taken, gate, partial(asyncio.sleep, 0))
                 judged = time.perf_counter()
@@ -294,6 +300,8 @@ class Tray:
             await self._let_by()
         gate, now = self._gate(), self._clock()
         most, began = self._door.tray_documents, time.perf_counter()
+        if self._beside():
+            most = min(most, BESIDE)
         joined = [self._judged.popleft() for _ in range(min(most, len(self._judged)))]
         taken = self._small.take(most - len(joined), self._may_ride)
         self._under_way = _parties(taken)
@@ -309,8 +317,13 @@ class Tray:
         self._last = max(len(findings), self._last - 1)
         self._count(len(findings), judged - began, time.perf_counter() - judged)
 
+    def _beside(self) -> bool:
+        """Whether somebody quiet sends beside a flood."""
+        return self._flooded and time.monotonic() < self._express_at + QUIET_S
+
     async def _let_by(self) -> None:
         """Between two slices of a tray: whatever has come is read, and an express tray is judged first."""
+        self._called = False
         for _ in range(ROUNDS):
             await asyncio.sleep(0)
         async with self._express_judges:
@@ -346,7 +359,7 @@ class Tray:
         with self._crashes.reading_tray() as turn_to:
             steps = intake.judging([envelope for envelope, _ in taken], gate, turn_to)
             # What the loop does in between is no document's doing.
-            judged = await _in_slices(steps, between, lambda: turn_to(""))
+            judged = await self._in_slices(steps, between, lambda: turn_to(""))
         for finding, (_, answer) in zip(judged, taken, strict=True):
             if isinstance(finding, Exception):
                 self._unjudged(answer, finding)
@@ -354,6 +367,26 @@ class Tray:
                 findings.append(finding)
                 answers.append(answer)
         return findings, answers
+
+    async def _in_slices(
+        self,
+        steps: Generator[None, None, _T],
+        between: Callable[[], Awaitable[None]],
+        resting: Callable[[], object] = lambda: None,
+    ) -> _T:
+        """What comes of the steps. Every few milliseconds ``resting`` is told, and the loop does something else: ``between``."""
+        slice_s = BESIDE_S if self._beside() else SLICE_S
+        until = time.perf_counter() + slice_s
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: _T = end.value
+                return found
+            if self._called or time.perf_counter() >= until:
+                resting()
+                await between()
+                until = time.perf_counter() + slice_s
 
     async def _record(
         self,
@@ -371,10 +404,14 @@ class Tray:
         if not findings:
             return
         recorder = self._express_recorder if express else self._recorder
-        apart = partial(asyncio.get_running_loop().run_in_executor, recorder)
+        loop = asyncio.get_running_loop()
         between = partial(asyncio.sleep, 0) if express else self._let_by
+
+        def apart(act: Callable[[], _T]) -> asyncio.Future[_T]:
+            return loop.run_in_executor(recorder, partial(self._calling, act) if express else act)
+
         try:
-            draft = await _in_slices(intake.drafting(findings, gate, now), between)
+            draft = await self._in_slices(intake.drafting(findings, gate, now), between)
             if not express:
                 await self._let_express_write()
             self._commits[recorder] = time.monotonic()
@@ -399,6 +436,13 @@ class Tray:
         for ack, answer in zip(acks, answers, strict=True):
             if not answer.done():  # the sender may have gone; the message is recorded all the same
                 answer.set_result(ack)
+
+    def _calling(self, act: Callable[[], _T]) -> _T:
+        """Does something for an express tray, and has the loop turn to it at once: it may hold the file meanwhile."""
+        try:
+            return act()
+        finally:
+            self._called = True
 
     def _unkept(self, answers: Sequence[asyncio.Future[Acknowledgement]], error: StoreError) -> None:
         """The database keeps nothing of anybody just now."""
@@ -431,25 +475,6 @@ class Tray:
         self.turns.lost += 1
         if self._metrics is not None:
             self._metrics.lost()
-
-
-async def _in_slices(
-    steps: Generator[None, None, _T],
-    between: Callable[[], Awaitable[None]],
-    resting: Callable[[], object] = lambda: None,
-) -> _T:
-    """What comes of the steps. Every few milliseconds ``resting`` is told, and the loop does something else: ``between``."""
-    until = time.perf_counter() + SLICE_S
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: _T = end.value
-            return found
-        if time.perf_counter() >= until:
-            resting()
-            await between()
-            until = time.perf_counter() + SLICE_S
 
 
 def _parties(taken: Sequence[Waiter]) -> frozenset[PartyId]:
