@@ -9,6 +9,7 @@ import pytest
 from pki import SAMPLES
 
 from gateway.cli.run import archive_due
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.opening import open_store
 from gateway.settings import load
 from gateway.store.digests import sorted_upto
@@ -188,7 +189,8 @@ def test_work_archives_what_its_settings_say_and_nothing_without_them(years):
     settings = load(years.folder / "lienthong.toml", given={}).settings
     now = datetime.now(UTC)
     assert archive_due(settings, years.store, now) == []
-    begun = (now.year - 2026) * 12 + now.month - 2  # months between January and this one
+    today = now.astimezone(GIO_VIET_NAM)  # by which months are counted
+    begun = (today.year - 2026) * 12 + today.month - 2  # months between January and this one
     later = replace(settings, archive=replace(settings.archive, after_months=begun - 1))
     assert archive_due(later, years.store, now) == ["2026-01", "2026-02"]
     assert archive_due(later, years.store, now) == []
