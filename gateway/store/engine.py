@@ -499,9 +499,11 @@ def listen(engine: Engine, stop: threading.Event) -> Iterator[None]:
 
 _MOVED: Final = 4000  # pages of a journal that are moved in one go; a tray of messages is about a hundred
 _BEGUN_ANEW: Final = 10_000  # pages: where a journal has become so long, writers are made to begin it anew
-_MOVED_IN_PASSING: Final = 12_000  # pages: where nobody else has moved them, whoever commits does
+_MOVED_IN_PASSING: Final = 40_000  # pages: with so long a journal, whoever commits moves it, too, and each time
 _LOOKS_S: Final = 0.1  # how often it is looked how long the journal is
-_MOVE_PATIENCE_S: Final = 0.02  # for a writer's or a reader's turn to end
+_MOVE_PATIENCE_S: Final = (
+    0.1  # for a writer's or a reader's turn to end: a tray that is entered reads for some hundredths
+)
 _READER_S: Final = 5.0  # before it is tried again, where a reader's did not
 
 
