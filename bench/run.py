@@ -469,7 +469,7 @@ def main() -> int:
         help="the first case at 70 %% and at twice its rate, readers of feeds, the beginning of deliveries, the door alone, too",
     )
     parser.add_argument(
-        "--stored", type=int, default=0, help="with so many messages on record, too; a million takes hours"
+        "--stored", type=int, default=0, help="with so many messages on record, too; a million takes minutes"
     )
     parser.add_argument("--times", type=int, default=1, help="so many runs of everything")
     parser.add_argument("--results", type=Path, default=goals.RESULTS, help="where the figures of all runs are kept")

@@ -3,7 +3,7 @@
     python bench/stored.py [--stored 1000000]
 
 A page of a portal's inbox, the CPU of committing an accepted message, and the longest of all trays (clock), each in the large store
-over the same in the small one. The stores are those of bench/years.py (SQLite; a million takes hours to make); they are opened
+over the same in the small one. The stores are those of bench/years.py (SQLite; a million takes minutes to make); they are opened
 anew for this, with the settings and the journal's keeper that `serve` uses.
 """
 
