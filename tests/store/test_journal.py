@@ -1,5 +1,7 @@
 """A file's journal is moved into the file beside those who write, and holds neither them nor those who read up."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -93,8 +95,11 @@ def test_a_keeper_is_no_reason_to_leave_what_was_erased_in_the_journal(of_a_file
         assert holder.stdout.readline() == "held\n"
         assert of_a_file.clear_traces().journal, "it says so where the journal could not be emptied"
         assert journal_of(of_a_file) > 0
-        threading.Timer(0.5, holder.communicate, ("\n",)).start()
+        # By its pid: a pipe that one thread closes while the other waits for the process is a race.
+        release = threading.Timer(0.5, os.kill, (holder.pid, signal.SIGTERM))
+        release.start()
         assert not of_a_file.clear_traces().journal
+        release.join()
     assert journal_of(of_a_file) == 0
 
 
