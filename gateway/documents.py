@@ -20,7 +20,7 @@ import threading
 import unicodedata
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from itertools import islice
 from typing import Any, NamedTuple, NewType
 from xml.parsers import expat
@@ -30,6 +30,7 @@ from lxml import etree
 from gateway.core.limits import DEFAULT_LIMITS, LONGEST_TEXT, DocumentLimits
 from gateway.core.model import Basis, Envelope, Signer
 from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.values import made_often
 
 # --- three grades of paper --------------------------------------------------------------------------------------------
 
@@ -42,7 +43,7 @@ class Kind(NamedTuple):
     phien_ban: str  # 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Document:
     """Well-formed, within all limits, without DOCTYPE, comments, processing instructions. Believed in nothing yet."""
 
@@ -55,7 +56,7 @@ class Document:
     problems: tuple[Problem, ...] = ()  # notes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Checked:
     """A Document that fits the schema of its kind."""
 
@@ -64,7 +65,7 @@ class Checked:
     problems: tuple[Problem, ...] = ()  # notes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Attested:
     """What may be believed: the tree verification returned, never the one that arrived. Only verify() makes one."""
 
@@ -81,7 +82,7 @@ class Attested:
     same: bool = False  # the root is the tree whose schema was asked, or its canonical form read again: it need not be asked anew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Claims:
     """What an unverified envelope says of itself. For the operator's list; never a ground for a decision."""
 

@@ -23,6 +23,7 @@ from gateway.core.problems import Location, Problem
 from gateway.core.service_rules import SERVICE_RULES
 from gateway.core.severity import Severity
 from gateway.core.stored_files import named_file
+from gateway.core.values import made_often
 from gateway.documents import first_child, xpath_of
 from schemas import names, references, scoring
 from schemas.attachments import Attachment, declared_fits
@@ -34,7 +35,7 @@ _NOTHING: Mapping[str, Severity] = MappingProxyType({})
 _HOME = timedelta(hours=7)  # ahead of UTC
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Letter:
     """What a rule may look at."""
 

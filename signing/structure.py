@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from lxml import etree
 
 from gateway.core.problems import Location, Problem, Stopped
+from gateway.core.values import made_often
 from gateway.documents import MOST_PROBLEMS, xpath_of
 from signing.uris import (
     C14N_10,
@@ -63,7 +64,7 @@ class TimeStamp:
     at: etree._Element
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class SignedProperties:
     """What the signer says about its signature, under the signature. XAdES baseline B (EN 319 132-1)."""
 
@@ -75,7 +76,7 @@ class SignedProperties:
     policy: bool  # names a signature policy; recorded, never fetched
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class SignedClaim:
     """The signing time that plain XML-DSig carries in a signed SignatureProperty, as Vietnam's e-invoices do."""
 

@@ -63,6 +63,7 @@ MEANT: Final[dict[str, tuple[str, ...]]] = {  # module -> the tests meant for it
     f"{CORE}/rights.py": ("tests/core/test_access.py",),
     f"{CORE}/access.py": ("tests/core/test_access.py", "tests/core/test_ledger.py", "tests/core/test_service_rules.py"),
     f"{CORE}/steps.py": ("tests/core/test_steps.py",),
+    f"{CORE}/values.py": ("tests/core/test_values.py",),
     f"{CORE}/routing.py": ("tests/core/test_routing.py", "tests/core/test_ledger.py"),
     "signing/structure.py": ("tests/signing/test_structure.py",),
     f"{CORE}/problems/__init__.py": ("tests/core/test_problems.py", "tests/core/test_os_words.py"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from gateway.core.values import made_often
 from gateway.core.written import hints_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Files:
     """Opens a dossier, or updates what is known of it. From HS01 (and HS14 at the receiving agency)."""
 
@@ -31,7 +32,7 @@ class Files:
     moves: bool = True  # whether a repeated filing may move the state: an agency's does, a portal's never
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Moves:
     """Asks for the next state. From HS03–HS06, HS08, HS11–HS13."""
 
@@ -51,7 +52,7 @@ class Moves:
     privileged: bool = False  # recall of a delivered result, step back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Notes:
     """A line in the history, no move. From HS07, HS21 and others."""
 
@@ -60,14 +61,14 @@ class Notes:
     value: str | None = None  # a code or a number, never a text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Redates:
     """A new appointment; the old one is kept. From HS08, HS16."""
 
     ngay_hen_tra: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Owes:
     """A payment is asked for. From HS09."""
 
@@ -76,7 +77,7 @@ class Owes:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Pays:
     """A payment was made, or failed. From HS10."""
 
@@ -86,7 +87,7 @@ class Pays:
     thoi_gian: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Transfers:
     """Copy to the next agency. From HS14."""
 
@@ -95,7 +96,7 @@ class Transfers:
     ma_ho_so_goc: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Returns:
     """The next agency's answer to the lead. From HS15."""
 
@@ -103,7 +104,7 @@ class Returns:
     trang_thai: int | None = None  # the next agency's own state; the lead keeps the dossier's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Asks:
     """A query. From HS17, HS18, HS19; the gateway answers those addressed to it."""
 
@@ -111,14 +112,14 @@ class Asks:
     key: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Answers:
     """The reply to a query."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Publishes:
     """A catalogue version. From HS18 DanhMuc."""
 
@@ -134,7 +135,7 @@ class KetQua(StrEnum):
     TRUNG_LAP = "TRUNG_LAP"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Acknowledges:
     """Settles the delivery it answers. From HS02."""
 
@@ -142,7 +143,7 @@ class Acknowledges:
     ket_qua: KetQua
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Recalls:
     """Cancels what is still queued of an earlier message and informs who has it. From HS20."""
 

@@ -35,6 +35,7 @@ from gateway.core.problems import Problem, ProblemOutcome, Stopped
 from gateway.core.rights import Rights
 from gateway.core.routing import receivers_of, route
 from gateway.core.service_rules import ServiceDesk, moves_by_owner, of_history, owner_of, with_owner_as_handler
+from gateway.core.values import made_often
 
 Seal = Callable[[Finding, Fate, tuple[Problem, ...]], bytes | None]  # makes and signs a BienNhan
 
@@ -49,7 +50,7 @@ class Settlement:
     ket_qua: KetQua | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One thing that happened, for the chained log: names, codes and digests, no personal data."""
 
@@ -59,7 +60,7 @@ class LogLine:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """What was decided about one finding; everything the store has to write for it."""
 

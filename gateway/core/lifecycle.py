@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.core.effects import Effect, Files, Moves, Owes, Pays, Redates, Returns, Transfers
 from gateway.core.model import Change, Dossier, PartyId, ThongDiep
 from gateway.core.problems import Problem, Stopped
+from gateway.core.values import made_often
 
 if TYPE_CHECKING:  # a look-up reads dossiers and knows no party
     from gateway.core.parties import Party
@@ -218,7 +219,7 @@ class Transfer:
     trang_thai: int | None = None  # the other agency's own state; the lead keeps the dossier's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class HistoryStep:
     """One event as the history reads it."""
 
@@ -231,7 +232,7 @@ class HistoryStep:
     trang_thai_goc: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Span:
     """Time spent in one state."""
 
@@ -240,7 +241,7 @@ class Span:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Trace:
     """Everything that follows from a dossier's events."""
 
@@ -604,7 +605,7 @@ def _returned(transfers: tuple[Transfer, ...], effect: Returns, at: datetime) ->
     return transfers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Followed:
     """What one more event makes of a dossier."""
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NewType, Protocol, Self
 
 from gateway.core.effects import Effect
 from gateway.core.problems import Problem
+from gateway.core.values import made_often
 
 MaHoSo = NewType("MaHoSo", str)  # dossier code, H19.901-260115-0001
 MaThongDiep = NewType("MaThongDiep", str)  # the sender's own message id, a UUID in lower case
@@ -65,7 +66,7 @@ class Caller:
     by: str  # "token", "client-certificate", "basic", "username-token", "session", "operator"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """The cover: what arrived, before anyone believes it."""
 
@@ -112,7 +113,7 @@ class Address(NamedTuple):
     he_thong: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class DinhKem:
     """One row of the attachment manifest; it lies in the signed part."""
 
@@ -153,7 +154,7 @@ class Signer:
     annex_i: bool = True  # conforms to Annex I of Circular 15/2025 (PKCS#1 v1.5 does not)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class ThongDiep:
     """The letter, read from verified bytes only."""
 
@@ -205,7 +206,7 @@ class Finding(NamedTuple):
     authorised: object | None = None  # access.Authorised: sender and receivers, and by which view of the registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
     """The answer to a sender. Nobody holds one before the commit."""
 
@@ -219,7 +220,7 @@ class Acknowledgement:
     repeated: bool = False  # the same bytes were recorded before; this is the first answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Who owns a (sender, MaThongDiep): the idempotency key."""
 
@@ -249,7 +250,7 @@ class Change(NamedTuple):
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """What is on record about one dossier: its parties, its history, and what follows from the history today."""
 
@@ -298,7 +299,7 @@ class DeliveryState(StrEnum):
         return self in (DeliveryState.REFUSED, DeliveryState.DEAD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One message owed to one party that is pushed to. Its id is the idempotency key of every try."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.core.effects import Files
 from gateway.core.model import MaHoSo
+from gateway.core.values import made_often
 from schemas.catalog import reader
 from schemas.fields import Fields
 from schemas.messages.shared import HoSo, ho_so
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class NopHoSo:
     """A dossier as its sender knows it."""
 

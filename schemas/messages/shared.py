@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from gateway.core.values import made_often
 from schemas.fields import Fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class LePhi:
     """A fee."""
 
@@ -91,7 +92,7 @@ def van_ban(row: Fields | None) -> VanBan | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_often(frozen=True, slots=True, kw_only=True)
 class HoSo:
     """What the gateway itself needs of a dossier's data; the whole of it stays in the message's bytes (domain
     section 6.1).
