@@ -38,6 +38,7 @@ from gateway.store.dumps import (
     knows,
     picture,
 )
+from gateway.store.strays import clear_abandoned, in_use
 from signing.certificates import Certificate
 from signing.jws import Jws, JwsFlaw, sign_jws
 from signing.sign import SigningKey
@@ -105,6 +106,7 @@ def make_backup(
     """
     beside = path.parent
     part = beside / f".{path.name}.part"
+    clear_abandoned(beside, f".*{SUFFIX}.part")
     try:
         with picture(store.engine, beside) as now_there:
             head = now_there.head
@@ -112,7 +114,7 @@ def make_backup(
             done = 0
             members = []
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file, in_use(part):
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as zipped:
                     for table in dump_tables():
                         member = _written(zipped, table, now_there.rows(table), going_on(done, of, tell))

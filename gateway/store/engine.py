@@ -32,6 +32,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from gateway.store.strays import clear_abandoned, in_use
+
 if sys.version_info < (3, 12):
     # sqlite3 asks of each None and of all bytes whether they can be adapted, and in 3.11 an error is made and dropped over each
     # that nobody has registered: three quarters of what it takes to bind a row.
@@ -42,6 +44,7 @@ BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
 _HURRIED = "lienthong_hurried"
+_COPY = ".lienthong-"  # how the folders of copies begin
 
 
 def open_engine(
@@ -317,13 +320,14 @@ def still(engine: Engine, beside: Path) -> Iterator[Connection]:
     """A connection that sees one moment for as long as it takes. SQLite's file is copied into the folder ``beside`` for it.
 
     A reader of SQLite's own file would have its write-ahead log grow until it is done; a copy is made in one go, by SQLite's
-    online backup, and goes at the end.
+    online backup, and goes at the end. One that a killed process has left there goes now.
     """
     if engine.dialect.name != "sqlite":
         with reader_of(engine).begin() as connection:
             yield connection
         return
-    with tempfile.TemporaryDirectory(prefix=".lienthong-", dir=beside) as folder:
+    clear_abandoned(beside, f"{_COPY}*")
+    with tempfile.TemporaryDirectory(prefix=_COPY, dir=beside) as folder, in_use(Path(folder)):
         copied = Path(folder) / "picture.sqlite3"
         with closing(sqlite3.connect(copied)) as target:
             copied.chmod(0o600)

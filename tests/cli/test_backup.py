@@ -1,8 +1,11 @@
 """backup, restore, db copy: a node is destroyed and comes back, and nobody believes more than is true afterwards."""
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -517,6 +520,53 @@ def test_a_target_that_another_program_writes_into_is_not_used(cli, office, new_
     monkeypatch.undo()
     with pytest.raises(Stopped):
         store_at(new_postgres)
+
+
+#: Looks at a copy of the database and writes a backup's file beside it, until it is told to end.
+BACKS_UP = """
+import sys
+from pathlib import Path
+from gateway.store import open_engine
+from gateway.store.dumps import picture
+from gateway.store.strays import in_use
+folder, name = Path(sys.argv[2]), sys.argv[3]
+with picture(open_engine(sys.argv[1]), folder):
+    part = folder / f".{name}.lienthong.zip.part"
+    part.write_bytes(b"PK")
+    with in_use(part):
+        print("under way", flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_what_a_backup_left_that_was_killed_goes_with_the_next_and_one_under_way_stays(cli, office):
+    office.receive(HS01)
+    folder = office.folder / "backups"
+    folder.mkdir()
+    long_ago = datetime.now(UTC).timestamp() - 3600
+
+    def begun(name):
+        there = set(folder.iterdir())
+        command = [sys.executable, "-c", BACKS_UP, office.store.engine.url.render_as_string(), folder, name]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "under way\n"
+        made = set(folder.iterdir()) - there
+        assert len(made) == 2, "a copy of the file, and what is written of the backup"
+        for path in made:
+            os.utime(path, (long_ago, long_ago))
+        return process, made
+
+    (killed, abandoned), (lives, needed) = begun("killed"), begun("lives")
+    try:
+        killed.kill()
+        killed.wait()
+        made = back_up(cli)
+        assert set(folder.iterdir()) == {office.folder / made["file"], *needed}
+        assert not abandoned & set(folder.iterdir())
+    finally:
+        for process in (killed, lives):
+            process.communicate("\n" if process is lives else None)
+    assert lives.returncode == 0
 
 
 def test_a_backup_that_cannot_be_written_says_why_and_leaves_nothing(cli, office, tmp_path):
