@@ -310,6 +310,7 @@ def beside(arguments: argparse.Namespace, folder: Path, http_us: float, number: 
     import begun  # noqa: PLC0415 - these measure with what stands above
     import door  # noqa: PLC0415
     import feed  # noqa: PLC0415
+    import processors  # noqa: PLC0415
     import stored  # noqa: PLC0415
 
     figures: dict[str, float] = {}
@@ -339,10 +340,15 @@ def beside(arguments: argparse.Namespace, folder: Path, http_us: float, number: 
             for name, (middle, p99) in waits.items()
         ]
         say("the door alone")
-        ratios = door.over_noop(door.measure(arguments.messages, arguments.rounds))
+        ratios = door.over_noop(door.measure(4 * arguments.messages, arguments.rounds + 1))
         figures["door"] = statistics.median(ratios["line"])
         alone = statistics.median(ratios["door"])
         said.append(f"* HTTP and door ÷ no-op {figures['door']:.2f}; without a line for each request {alone:.2f}.")
+        say("what two processes get of this machine")
+        bare = processors.over_one(2, arguments.rounds + 1)
+        said.append(
+            f"* Two processes that do the floor's work and share nothing do {middle(bare, 2)} times as much as one."
+        )
     if arguments.stored:
         say(f"with {arguments.stored:,} stored")
         figures |= stored.measure(folder, arguments.stored)

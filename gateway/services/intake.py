@@ -185,7 +185,11 @@ def new_message_id(at: datetime) -> MessageId:
 
     It opens nothing: who asks by it is answered about messages that concern him. So it need only be unlike any other.
     """
-    return MessageId(f"{_second(int(at.timestamp()))}{at.microsecond // 1000:03}-{getrandbits(40):010x}")
+    random = getrandbits(40).to_bytes(5, "big").hex()
+    return MessageId(f"{_second(int(at.timestamp()))}{_MILLIS[at.microsecond // 1000]}-{random}")
+
+
+_MILLIS = tuple(f"{milli:03}" for milli in range(1000))
 
 
 @lru_cache(maxsize=8)

@@ -99,12 +99,12 @@ class Door:
         """What a blocking function reads from the database, while the loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self.readers, function, *arguments)
 
-    def check_allowance(self, party: Party, *, messages: int = 1, size: int = 1) -> None:
-        """Whether a party may bring so many messages of together so many bytes now. Raises Refusal (429).
+    def check_allowance(self, party: Party, *, messages: int = 1, size: int = 1, now: datetime | None = None) -> None:
+        """Whether a party may bring so many messages of together so many bytes ``now``. Raises Refusal (429).
 
         The rate is the node's, the bytes are those of all nodes (:mod:`gateway.core.allowances`).
         """
-        now = self.clock()
+        now = now or self.clock()
         allowed, left = self.spending.standing(party, now)
         per_s = allowed.messages_per_s
         wait = self.rates.wait_s(f"messages:{party.id}", per_s, allowed.burst, cost=messages) if messages else 0.0

@@ -7,11 +7,13 @@ import hashlib
 import re
 import ssl
 import urllib.parse
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from random import getrandbits
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 from aiohttp import ClientConnectionError, ClientPayloadError, hdrs, web
@@ -81,6 +83,25 @@ class ExchangeWatch(Protocol):
         """An exchange that lasts for long is getting on."""
 
 
+class HeaderNames(NamedTuple):
+    """What the names alone of a request's head say."""
+
+    twice: str | None  # one that stands more than once, and may not
+    framed: bool  # whether others than its length say where its body ends, or what follows it
+    expects: bool  # whether the sender waits for a word before its body
+
+
+@lru_cache(maxsize=64)  # the heads of a caller have the same names each time
+def _names_of(names: tuple[str, ...]) -> HeaderNames:
+    times = Counter(name.lower() for name in names)
+    framing = (hdrs.TRANSFER_ENCODING, hdrs.UPGRADE)
+    return HeaderNames(
+        next((name for name in _ONCE if times[name.lower()] > 1), None),
+        any(name.lower() in times for name in framing),
+        hdrs.EXPECT.lower() in times,
+    )
+
+
 class Body(msgspec.Struct, frozen=True):
     """What arrived as the body of a request."""
 
@@ -105,11 +126,13 @@ class Exchange:
     """A request being answered: who asks, what for, and in which form they would like the answer."""
 
     __slots__ = (
+        "_now",
         "correlation_id",
         "door",
         "fault",
         "identity",
         "meant",
+        "names",
         "path",
         "proven",
         "query_string",
@@ -135,6 +158,8 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
+        self.names = _names_of(tuple(request.headers))
+        self._now: datetime | None = None
         claimed = request.headers.get(REQUEST_ID)
         # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.
         self.correlation_id = claimed if claimed and _CORRELATION.fullmatch(claimed) else f"{getrandbits(128):032x}"
@@ -194,15 +219,24 @@ class Exchange:
         scheme = "https" if self.tls is not None else "http"
         return f"{scheme}://{host if host == f'localhost:{port}' else here}"
 
+    @property
+    def now(self) -> datetime:
+        """The time at which what is asked had come: its head, and its body where that was waited for."""
+        now = self._now
+        if now is None:
+            now = self._now = self.door.clock()
+        return now
+
     def check_framing(self) -> None:
         """Refuses what a proxy before us might frame differently than we do. Raises Refusal."""
         headers = self.request.headers
         if self.request._version not in (HttpVersion10, HttpVersion11):  # noqa: SLF001 - `version` would keep what it read
             self.request._version = HttpVersion11  # noqa: SLF001 - aiohttp answers in the version asked in, whatever it is
             raise refuse("SYS-106", close=True)
-        for name in _ONCE:
-            if len(headers.getall(name, ())) > 1:
-                raise refuse("SYS-108", header=name, close=True)
+        if (twice := self.names.twice) is not None:
+            raise refuse("SYS-108", header=twice, close=True)
+        if not self.names.framed:
+            return
         codings = headers.getall(hdrs.TRANSFER_ENCODING, ())
         if codings and ([c.strip().lower() for c in codings] != ["chunked"] or self.request.version < (1, 1)):
             raise refuse("SYS-105", found=", ".join(codings), close=True)
@@ -211,6 +245,8 @@ class Exchange:
 
     def check_expectation(self) -> None:
         """Only 100-continue can be met. Raises Refusal (417)."""
+        if not self.names.expects:
+            return
         expected = self.request.headers.get(hdrs.EXPECT)
         if expected and expected.lower() != "100-continue":
             raise refuse("SYS-115", close=True)
@@ -218,7 +254,8 @@ class Exchange:
     def check_allowance(self) -> None:
         """Whether the caller may send one more message of the length that it names. Raises Refusal (429), before it is read."""
         named = self.request.content_length or 1
-        self.door.check_allowance(self.who.party, size=min(named, self.door.settings.limits.body_bytes))
+        size = min(named, self.door.settings.limits.body_bytes)
+        self.door.check_allowance(self.who.party, size=size, now=self.now)
 
     def check_content(self, types: Collection[str]) -> str:
         """The media type of the body, one of ``types``. Raises Refusal (415) for others, charsets and compression."""
@@ -240,7 +277,7 @@ class Exchange:
 
         Over the cap the first :data:`HEAD_BYTES` are kept and hashed; the rest is neither counted nor waited for.
         """
-        asks = hdrs.EXPECT in self.request.headers
+        asks = self.names.expects
         if asks and (self.request.content_length or 0) > most:
             raise refuse("SYS-101", limit_bytes=most, close=True)  # the sender asked first: it need not send it
         content = self.request.content
@@ -267,6 +304,7 @@ class Exchange:
                     known = None
                 if not chunk:
                     break
+        self._now = None  # a body may come slowly
         return b"".join(chunks)
 
     @contextmanager
@@ -284,7 +322,7 @@ class Exchange:
 
     async def go_ahead(self) -> None:
         """Tells a sender who asked first that its body is welcome."""
-        if hdrs.EXPECT in self.request.headers:
+        if self.names.expects:
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http import HttpVersion, HttpVersion10, HttpVersion11
 
 _BODILESS = frozenset({204, 304})  # RFC 9110, 8.6: nor do they say how long a body would be
 
@@ -51,12 +51,17 @@ class WholeAnswer(web.StreamResponse):
         elif version == HttpVersion10:
             headers[hdrs.CONNECTION] = "keep-alive"
         self._writer = writer = request.writer
-        await writer.write_headers(f"HTTP/{version[0]}.{version[1]} {status} {self.reason}", headers)
+        await writer.write_headers(_status_line(version, status, self.reason), headers)
         return writer
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - nothing comes after what is at hand
         """Sends it."""
         await self._writer.write_eof(self.body)
+
+
+@lru_cache(maxsize=64)
+def _status_line(version: HttpVersion, status: int, reason: str | None) -> str:
+    return f"HTTP/{version[0]}.{version[1]} {status} {reason}"
 
 
 @lru_cache(maxsize=2)

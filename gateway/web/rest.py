@@ -48,7 +48,7 @@ def unwrap(
     exchange: Exchange, body: Body, *, form: BodyForm = BodyForm.THONG_DIEP, own_key: str | None = None
 ) -> Envelope:
     """The envelope of a request: the bytes as they came, and who brought them."""
-    now = exchange.door.clock()
+    now = exchange.now
     return Envelope(
         id=new_message_id(now),
         body=body.data,
