@@ -92,13 +92,13 @@ class HeaderNames(NamedTuple):
 
 
 @lru_cache(maxsize=64)  # the heads of a caller have the same names each time
-def _names_of(names: tuple[str, ...]) -> HeaderNames:
+def _names_of(names: tuple[bytes, ...]) -> HeaderNames:
     times = Counter(name.lower() for name in names)
-    framing = (hdrs.TRANSFER_ENCODING, hdrs.UPGRADE)
+    of = {name: times[name.lower().encode()] for name in (*_ONCE, hdrs.TRANSFER_ENCODING, hdrs.UPGRADE, hdrs.EXPECT)}
     return HeaderNames(
-        next((name for name in _ONCE if times[name.lower()] > 1), None),
-        any(name.lower() in times for name in framing),
-        hdrs.EXPECT.lower() in times,
+        next((name for name in _ONCE if of[name] > 1), None),
+        of[hdrs.TRANSFER_ENCODING] + of[hdrs.UPGRADE] > 0,
+        of[hdrs.EXPECT] > 0,
     )
 
 
@@ -158,7 +158,7 @@ class Exchange:
         self.variables: Mapping[str, str] = {}
         self.path = ""
         self.query_string = ""
-        self.names = _names_of(tuple(request.headers))
+        self.names = _names_of(tuple([name for name, _ in request.raw_headers]))
         self._now: datetime | None = None
         claimed = request.headers.get(REQUEST_ID)
         # Told to whoever asks, so that it is no secret: unlike any other is all that it must be.

@@ -293,3 +293,19 @@ def test_an_expected_continue_is_given_only_to_those_who_may_send(door):
     answer, _ = door.raw(expecting.replace(AUTH, b""))
     assert answer.startswith(b"HTTP/1.1 401")
     assert b"100 Continue" not in answer
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "Authorization", "Idempotency-Key", "SOAPAction"])
+def test_a_name_that_may_stand_once_is_refused_the_second_time_however_it_is_written(door, name):
+    """A proxy before us may have gone by the other one."""
+    head = {"Host": "x", "Content-Type": "application/xml", "Authorization": "Bearer " + pki.token("cong-dvc")}
+    lines = [f"{key}: {value}" for key, value in head.items()]
+    value = head.get(name, "identity")
+    twice = [line for line in lines if not line.startswith(name)] + [f"{name}: {value}", f"{name.upper()}: {value}"]
+    for again in (lines, twice, lines, twice):  # as a caller's next request has it
+        request = "\r\n".join(
+            ["POST /v1/messages HTTP/1.1", *again, "Connection: close", "Content-Length: 4", "", "<a/>"]
+        )
+        answer, _ = door.raw(request.encode())
+        assert (b"SYS-108" in answer) is (again is twice), answer
+        assert (name.encode() in answer) or again is lines
