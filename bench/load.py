@@ -10,9 +10,7 @@ answers by status, elapsed wall seconds, latencies in ms at p50, p95, p99, and t
 request while they went out, in µs.
 
 It shares the processors with the server that it measures, so that what it spends the server lacks: plain sockets and a poll,
-requests made before the clock starts, and of an answer nothing read but its status and length. With many requests under way it
-looks each millisecond, not at each answer: woken by every one it would take the processor from the server in the middle of sending
-the next, which callers on other machines do not (1.2 times a message with two workers). A latency is longer by that, at most.
+requests made before the clock starts, and of an answer nothing read but its status and length.
 """
 
 from __future__ import annotations
@@ -31,8 +29,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _CHUNK = 64 * 1024  # an answer in one piece
-GATHER_S = 0.001  # what comes meanwhile is looked at in one go
-MANY = 16  # requests under way, with which it is
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -162,8 +158,6 @@ def send(
 
     wait = ask(began)
     while len(latencies) < total:
-        if asked - len(latencies) >= MANY:
-            time.sleep(GATHER_S)
         for number, event in poll.poll(wait):
             connection = by_number[number]
             if status := connection.goes_on(event):
