@@ -19,7 +19,7 @@ def in_use(path: Path) -> Iterator[None]:
     """Marks a file or a folder as somebody's who works on it, until the end or until its process is no more. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # where nothing can be locked, it is younger than the rest, and that is all
+        with suppress(OSError):  # where nothing can be locked, nothing is taken away either
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         yield
     finally:
