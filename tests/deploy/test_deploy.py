@@ -26,6 +26,7 @@ from gateway.web.worker import WorkMetrics
 TOP = Path(__file__).parents[2]
 DEPLOY = TOP / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 PROGRAM = Path(sys.executable).with_name("lienthong")
 
 
@@ -81,8 +82,9 @@ def test_what_the_runbook_and_the_alerts_tell_to_run_can_be_run():
 def test_a_unit_is_sound_hardened_and_starts_a_command_that_there_is(unit, tmp_path):
     text = unit.read_text("utf-8")
     (started,) = re.findall(r"^ExecStart=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)
-    words = started.split()
-    understood(words[2:] if words[0] == "--config" else words)
+    for told in (started, *re.findall(r"^ExecStartPost=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)):
+        words = told.split()
+        understood(words[2:] if words[0] == "--config" else words)
     copy = tmp_path / unit.name
     copy.write_text(text.replace("/opt/lienthong/bin/lienthong", str(PROGRAM)), "utf-8")
     analyze = tool("systemd-analyze")
@@ -90,6 +92,26 @@ def test_a_unit_is_sound_hardened_and_starts_a_command_that_there_is(unit, tmp_p
     assert (code, [line for line in said.splitlines() if unit.name in line]) == (0, []), said
     code, said = run(analyze, "security", "--offline=true", "--threshold=20", copy)
     assert code == 0, said.splitlines()[-1]
+
+
+def test_there_is_a_unit_for_everything_that_runs_by_itself():
+    assert {unit.stem.removeprefix("lienthong-") for unit in UNITS} == {
+        "serve", "work", "console", "backup", "archive", "verify",
+    }  # fmt: skip
+    assert {timer.stem.removeprefix("lienthong-") for timer in TIMERS} == {"backup", "archive", "verify"}
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_a_timer_is_sound_and_strikes(timer, tmp_path):
+    for unit in (timer, timer.with_suffix(".service")):
+        text = unit.read_text("utf-8").replace("/opt/lienthong/bin/lienthong", str(PROGRAM))
+        (tmp_path / unit.name).write_text(text, "utf-8")
+    analyze = tool("systemd-analyze")
+    code, said = run(analyze, "verify", "--man=no", tmp_path / timer.name)
+    assert (code, [line for line in said.splitlines() if timer.stem in line]) == (0, []), said
+    (when,) = re.findall(r"^OnCalendar=(.+)$", timer.read_text("utf-8"), re.MULTILINE)
+    code, said = run(analyze, "calendar", "--iterations=2", when)
+    assert (code, bool(re.search(r"Iter[.a-z]* #2: ", said))) == (0, True), said
 
 
 @pytest.fixture(scope="module")
