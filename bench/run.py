@@ -46,6 +46,8 @@ from schemas.catalog import bundled  # noqa: E402
 TICK = os.sysconf("SC_CLK_TCK")
 AT_REST_S = 4  # a worker that has just come up pauses before it prepares what explains refusals: its rest must be longer than that
 
+QUIET_PER_S = 25  # of a party that sends little: a hundredth of the flood, and enough that its p99 is not one message's
+
 
 @dataclass(frozen=True)
 class Case:
@@ -270,9 +272,10 @@ def under_load(arguments: argparse.Namespace, folder: Path, row: Row, number: in
     easy, hard = int(0.7 * peak * seconds), int(2 * peak * seconds)
     made = case.documents(200 + easy + hard, number)
     quiet_case = Case(case.size, key="ecdsa")
-    quiet = quiet_case.documents(8 * seconds, number + len(made))
+    quiet = quiet_case.documents(2 * QUIET_PER_S * seconds, number + len(made))
     files = {"warm": made[:200], "easy": made[200 : 200 + easy], "hard": made[200 + easy :]}
-    files |= {"alone": quiet[: 4 * seconds], "beside": quiet[4 * seconds :]}
+    half = QUIET_PER_S * seconds
+    files |= {"alone": quiet[:half], "beside": quiet[half:]}
     for name, bodies in files.items():
         load.write_bodies(folder.with_suffix(f".{name}"), bodies)
     # One party sends twice what the node can do: its allowance (a thousand a second) is not what is to be measured.
@@ -289,9 +292,9 @@ def under_load(arguments: argparse.Namespace, folder: Path, row: Row, number: in
         told(send("warm", case, None, arguments.connections))
         settle(server.pid)
         row.at_70.append(told(send("easy", case, 0.7 * peak))["p99_ms"])
-        alone = told(send("alone", quiet_case, 4, 4))["p99_ms"]
+        alone = told(send("alone", quiet_case, QUIET_PER_S, 4))["p99_ms"]
         flood = send("hard", case, 2 * peak)
-        row.quiet.append(told(send("beside", quiet_case, 4, 4))["p99_ms"] / alone)
+        row.quiet.append(told(send("beside", quiet_case, QUIET_PER_S, 4))["p99_ms"] / alone)
         result = told(flood)
         row.goodput.append(result["statuses"].get("201", 0) / result["elapsed_s"] / peak)
     return number + len(made) + len(quiet)
