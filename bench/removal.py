@@ -1,8 +1,9 @@
-"""What taking a month out of the database costs, by rows and by partitions: ``python bench/removal.py --database URL``.
+"""What taking a month out of PostgreSQL costs, by rows and with its part: ``python bench/removal.py --database URL``.
 
-Two tables with the bodies of three months on a PostgreSQL database that may be emptied: ``body`` as it is, of which an archive takes
-the bytes row by row (the row stays, as the entry by which everything is found); and one that is parted by months, with the same rows
-beside it without bytes, of which a month is dropped. Then a further month comes: whether it finds the room that was given back.
+On a PostgreSQL database that may be emptied: table ``body`` as it is, in parts, of which the month's is made anew without its bytes
+(gateway/store/parts.py); and beside it a table with the same rows and no parts, of which a month's bytes are taken row by row.
+Somebody writes a body of the newest month all the while: how long he waits at most. Then a further month comes: whether it finds
+the room that was given back.
 """
 
 from __future__ import annotations
@@ -10,90 +11,107 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
-MONTHS = 3
-PAGE = 200  # as gateway.services.archiving takes them
+from gateway.store import Store, open_engine, parts, upgrade
+from gateway.store.archives import bounds_of
+
+PAGE = 200  # messages, as gateway.services.archiving takes them
+COLUMNS = "owner, digest, bytes, kept, total"
+ROWS = "removal_rows"
 
 
-def bodies(month: int, number: int, size: int) -> Iterator[tuple[str, bytes]]:
-    """So many bodies of a month: packed bytes, which nothing packs further."""
-    for one in range(number):
-        content = os.urandom(size - 100 + one % 200)
-        yield hashlib.sha256(b"%d %d" % (month, one)).hexdigest(), content
+def owners(month: str, number: int) -> Iterator[str]:
+    """The ids of so many messages of a month."""
+    begins = parts.first_id(month)
+    return (f"{begins}{one:09}-0123456789" for one in range(number))
 
 
 class Removal:
     """The two tables, and what is measured of them."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-
-    def make(self) -> None:
-        """Empty ones."""
-        names = "removal_rows, removal_index, removal_parts"
-        self._run(f"DROP TABLE IF EXISTS {names}")
-        columns = (
-            "digest text PRIMARY KEY, {} kept bigint NOT NULL, total bigint NOT NULL, erased_at timestamp, archive text"
+    def __init__(self, url: str) -> None:
+        self.store = _emptied(url)
+        plain = url.replace("postgresql+psycopg://", "postgresql://")
+        self._connection: psycopg.Connection[Any] = psycopg.connect(plain, autocommit=True)
+        self._other: psycopg.Connection[Any] = psycopg.connect(plain, autocommit=True)
+        self._run(
+            f"CREATE TABLE {ROWS} (owner text, digest text, bytes bytea, kept bigint NOT NULL, total bigint NOT NULL, "
+            "erased_at timestamptz, archive text, PRIMARY KEY (owner, digest))"
         )
-        self._run(f"CREATE TABLE removal_rows ({columns.format('bytes bytea,')})")
-        self._run(f"CREATE TABLE removal_index ({columns.format('month int NOT NULL,')})")
-        parts = "digest text NOT NULL, month int NOT NULL, bytes bytea, PRIMARY KEY (month, digest)"
-        self._run(f"CREATE TABLE removal_parts ({parts}) PARTITION BY LIST (month)")
-        for month in range(MONTHS + 1):
-            self._run(f"CREATE TABLE removal_parts_{month} PARTITION OF removal_parts FOR VALUES IN ({month})")
 
-    def fill(self, month: int, number: int, size: int) -> None:
-        """A month's bodies, into both."""
+    def fill(self, month: str, number: int, size: int) -> None:
+        """A month's bodies, two for each message, into both."""
         with self._connection.cursor() as cursor:
-            for table, row in (
-                ("removal_rows (digest, bytes, kept, total)", lambda d, b: (d, b, 4000, 4000)),
-                ("removal_index (digest, month, kept, total)", lambda d, _: (d, month, 4000, 4000)),
-                ("removal_parts (digest, month, bytes)", lambda d, b: (d, month, b)),
-            ):
-                with cursor.copy(f"COPY {table} FROM STDIN") as copy:
-                    for digest, content in bodies(month, number, size):
-                        copy.write_row(row(digest, content))
+            for table in ("body", ROWS):
+                with cursor.copy(f"COPY {table} ({COLUMNS}) FROM STDIN") as copy:
+                    for owner in owners(month, number):
+                        for which in range(2):
+                            content = os.urandom(size - 100 + hash(owner) % 200)
+                            digest = hashlib.sha256(f"{owner} {which}".encode()).hexdigest()
+                            copy.write_row((owner, digest, content, 4000, 4000))
 
-    def take_rows(self, number: int) -> float:
-        """The oldest month by rows, page by page, each a transaction; seconds."""
-        began = time.perf_counter()
-        digests = [hashlib.sha256(b"0 %d" % one).hexdigest() for one in range(number)]
+    def take_rows(self, month: str, number: int) -> None:
+        """By rows, page by page, each a transaction."""
+        ids = [*owners(month, number)]
         for first in range(0, number, PAGE):
             self._run(
-                "UPDATE removal_rows SET bytes = NULL, archive = '2026-01' WHERE digest = ANY(%s) AND bytes IS NOT NULL",
-                [digests[first : first + PAGE]],
+                f"UPDATE {ROWS} SET bytes = NULL, archive = '{month}' WHERE owner = ANY(%s) AND bytes IS NOT NULL",
+                [ids[first : first + PAGE]],
             )
-        return time.perf_counter() - began
 
-    def take_part(self) -> float:
-        """The oldest month by dropping its part, and its rows told so at once; seconds."""
+    def take_part(self, month: str) -> None:
+        """With its part."""
+        if not self.store.take_out_part(month, lambda _owner, _digest: True):
+            raise SystemExit(f"{month} has no part")
+
+    def beside(self, table: str, month: str, act: Callable[[], None]) -> tuple[float, float]:
+        """Seconds of an act, and of the longest of the small transactions that another one makes meanwhile."""
+        over, longest = threading.Event(), 0.0
+
+        def writes() -> None:
+            nonlocal longest
+            number = 0
+            while not over.is_set():
+                began = time.perf_counter()
+                row = (f"{parts.first_id(month)}-beside-{number}", "0" * 64, b"0" * 800, 800, 800)
+                self._other.execute(f"INSERT INTO {table} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s)", row)
+                longest = max(longest, time.perf_counter() - began)
+                number += 1
+                time.sleep(0.005)
+
+        other = threading.Thread(target=writes)
+        other.start()
         began = time.perf_counter()
-        self._run("DROP TABLE removal_parts_0")
-        return time.perf_counter() - began
+        try:
+            act()
+        finally:
+            took = time.perf_counter() - began
+            over.set()
+            other.join()
+        return took, longest
 
-    def size(self, *tables: str) -> float:
-        """MB on disk, indexes included."""
-        return sum(self._one(f"SELECT pg_total_relation_size('{table}')") for table in tables) / 1e6
+    def size(self, table: str) -> float:
+        """MB on disk, parts and indexes included."""
+        parted = f"SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('{table}') WHERE isleaf"
+        return float(self._one(f"SELECT pg_total_relation_size('{table}') + coalesce(({parted}), 0)")) / 1e6
 
-    def parts(self, months: range) -> float:
-        """MB of the parted way: the rows that stay, and the months that are there."""
-        return self.size("removal_index", *(f"removal_parts_{month}" for month in months))
-
-    def dead(self) -> int:
-        """Dead rows."""
-        self._run("ANALYZE removal_rows")
+    def dead(self, table: str) -> int:
+        """Dead rows, as the server counts them."""
         self._run("SELECT pg_stat_clear_snapshot()")
-        return int(self._one("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'removal_rows'"))
+        named = f"relid IN (SELECT relid FROM pg_partition_tree('{table}')) OR relname = '{table}'"
+        return int(self._one(f"SELECT sum(n_dead_tup) FROM pg_stat_user_tables WHERE {named}"))
 
-    def vacuum(self) -> float:
+    def vacuum(self, table: str) -> float:
         """Seconds of a vacuum, as autovacuum does it."""
         began = time.perf_counter()
-        self._run("VACUUM removal_rows")
+        self._run(f"VACUUM {table}")
         return time.perf_counter() - began
 
     def _run(self, statement: str, given: Any = None) -> None:
@@ -104,6 +122,15 @@ class Removal:
         return row[0] if row else None
 
 
+def _emptied(url: str) -> Store:
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    upgrade(engine)
+    return Store(engine)
+
+
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description="What taking a month out of the database costs.")
@@ -111,28 +138,30 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000, help="of a month; each has two bodies")
     parser.add_argument("--bytes", type=int, default=800, help="of a body as it is packed")
     given = parser.parse_args()
-    number = given.messages * 2
-    with psycopg.connect(given.database, autocommit=True) as connection:
-        made = Removal(connection)
-        made.make()
-        for month in range(MONTHS):
-            made.fill(month, number, given.bytes)
-        made.vacuum()
-        full, parted = made.size("removal_rows"), made.parts(range(MONTHS))
-        took, dropped = made.take_rows(number), made.take_part()
-        after, dead = made.size("removal_rows"), made.dead()
-        cleaned = made.vacuum()
-        made.fill(MONTHS, number, given.bytes)
-        print(f"| {given.messages:,} messages a month, {MONTHS} months | by rows | by partitions |\n|---|---|---|")
-        print(f"| on disk, MB | {full:,.0f} | {parted:,.0f} |")
-        print(f"| a month taken out, s | {took:.1f} | {dropped:.2f} |")
-        print(f"| dead rows afterwards | {dead:,} | 0 |")
-        print(f"| vacuum, s | {cleaned:.1f} | – |")
-        print(f"| on disk afterwards, MB | {after:,.0f} | {made.parts(range(1, MONTHS)):,.0f} |")
-        print(
-            f"| on disk with a further month, MB | {made.size('removal_rows'):,.0f} | {made.parts(range(1, MONTHS + 1)):,.0f} |"
-        )
-    print(f"Load average at the end {os.getloadavg()[0]:.1f}.")
+    *months, further = parts.coming(datetime.now(UTC))
+    made = Removal(given.database)
+    for month in months:
+        made.fill(month, given.messages, given.bytes)
+    full = {}
+    for table in (ROWS, "body"):
+        made.vacuum(table)
+        full[table] = made.size(table)
+    by_rows = made.beside(ROWS, months[-1], lambda: made.take_rows(months[0], given.messages))
+    by_part = made.beside("body", months[-1], lambda: made.take_part(months[0]))
+    time.sleep(1)  # the server counts what is dead a moment later
+    dead = made.dead(ROWS), made.dead("body")
+    cleaned = made.vacuum(ROWS), made.vacuum("body")
+    after = made.size(ROWS), made.size("body")
+    made.fill(further, given.messages, given.bytes)
+    print(f"| {given.messages:,} messages a month, {len(months)} months | by rows | with its part |\n|---|---|---|")
+    print(f"| on disk, MB | {full[ROWS]:,.0f} | {full['body']:,.0f} |")
+    print(f"| a month taken out, s | {by_rows[0]:.1f} | {by_part[0]:.1f} |")
+    print(f"| one who writes meanwhile waits at most, ms | {1000 * by_rows[1]:.0f} | {1000 * by_part[1]:.0f} |")
+    print(f"| dead rows afterwards | {dead[0]:,} | {dead[1]:,} |")
+    print(f"| vacuum, s | {cleaned[0]:.1f} | {cleaned[1]:.1f} |")
+    print(f"| on disk afterwards, MB | {after[0]:,.0f} | {after[1]:,.0f} |")
+    print(f"| on disk with a further month, MB | {made.size(ROWS):,.0f} | {made.size('body'):,.0f} |")
+    print(f"Load average at the end {os.getloadavg()[0]:.1f}; bodies of {bounds_of(months[0])[0]:%Y-%m} and later.")
 
 
 if __name__ == "__main__":

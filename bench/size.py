@@ -21,11 +21,11 @@ import nodes  # noqa: E402
 
 from gateway import opening, wiring  # noqa: E402
 from gateway.core.model import Caller, Channel, Envelope  # noqa: E402
-from gateway.services.archiving import make_archive, month_of  # noqa: E402
+from gateway.services.archiving import make_archive  # noqa: E402
 from gateway.services.intake import new_message_id, receive  # noqa: E402
 from gateway.settings import load  # noqa: E402
 from gateway.store import Store  # noqa: E402
-from gateway.store.archives import Archives  # noqa: E402
+from gateway.store.archives import Archives, month_of  # noqa: E402
 
 TRAY = 32
 

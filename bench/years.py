@@ -63,7 +63,7 @@ from gateway.core.statistics import By  # noqa: E402
 from gateway.core.stored_files import FileScan, StoredFile  # noqa: E402
 from gateway.core.told import ToldNews  # noqa: E402
 from gateway.services import profiles  # noqa: E402
-from gateway.services.archiving import ArchiveKeeper, make_archive, month_of  # noqa: E402
+from gateway.services.archiving import ArchiveKeeper, make_archive  # noqa: E402
 from gateway.services.backups import check_backup, make_backup, read_backup  # noqa: E402
 from gateway.services.operators import AtTheDesk  # noqa: E402
 from gateway.services.proving import prove_log  # noqa: E402
@@ -71,7 +71,7 @@ from gateway.services.reports import report  # noqa: E402
 from gateway.services.watch import alerts, late  # noqa: E402
 from gateway.settings import load  # noqa: E402
 from gateway.store import Store, bring_up_to_date, open_engine, tables, upgrade  # noqa: E402
-from gateway.store.archives import Archives  # noqa: E402
+from gateway.store.archives import Archives, month_of  # noqa: E402
 from gateway.store.compare import compare_with_log  # noqa: E402
 from gateway.store.packing import LEAST, Pattern, Patterns, pack  # noqa: E402
 from gateway.store.persons import DeskSession  # noqa: E402

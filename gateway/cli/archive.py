@@ -71,13 +71,12 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
     """Makes what is due."""
     from gateway.services.archiving import (
         archive_files,
-        bounds_of,
         file_months_due,
         make_archive,
-        month_of,
         months_back,
         months_due,
     )
+    from gateway.store.archives import bounds_of, month_of
     from gateway.wiring import archive_keeper, file_folder
 
     call.need(OperatorRole.ADMINISTRATOR, "archive make")

@@ -468,6 +468,8 @@ class Desk:
 
     async def _archive(self) -> None:
         """Months that have been over for long enough go into their files; what was erased goes out of those."""
+        if self.gate.store is not None:
+            await asyncio.to_thread(add_parts, self.gate.store, self.now())
         if self.gate.store is not None and self.settings.archive.folder is not None:
             made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, self.now())
             for name in made:
@@ -576,6 +578,19 @@ def prepare(gate: Gate, settings: Settings, now: Callable[[], datetime], stoppin
     if keep_hour(gate.store, gate.parties, now()):
         want_usual(gate.store, now())
     return make_wanted(gate.store, gate.parties, rules, now, stopping, time.sleep, time.thread_time)
+
+
+def add_parts(store: Store, now: datetime) -> None:
+    """Makes the parts of the database for the months to come; without them bytes lie together, and go row by row one day."""
+    from gateway.store import StoreError
+
+    try:
+        made = store.add_parts(now)
+    except StoreError as error:
+        log.warning("parts of the database for the months to come were not made; the next turn tries again: %s", error)
+    else:
+        for month in made:
+            log.info("a month has a part of its own in the database", extra={"month": month})
 
 
 def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:

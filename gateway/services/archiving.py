@@ -32,6 +32,8 @@ from gateway.store.archives import (
     Archives,
     ArchiveWriter,
     archive_digest,
+    bounds_of,
+    month_of,
     opened,
     pattern_of,
     without,
@@ -69,18 +71,6 @@ class ArchiveKeeper:
     key: SigningKey
     certificates: tuple[Certificate, ...]  # by which the gateway signs and has signed
     gateway: str
-
-
-def month_of(at: datetime) -> str:
-    """The month of a moment, at home."""
-    return f"{at.astimezone(GIO_VIET_NAM):%Y-%m}"
-
-
-def bounds_of(name: str) -> tuple[datetime, datetime]:
-    """When a month begins and ends. Raises ValueError for what is no month."""
-    begins = datetime.strptime(name, "%Y-%m").replace(tzinfo=GIO_VIET_NAM)
-    ends = begins.replace(year=begins.year + begins.month // 12, month=begins.month % 12 + 1)
-    return begins.astimezone(UTC), ends.astimezone(UTC)
 
 
 def months_back(now: datetime, months: int) -> datetime:
@@ -266,7 +256,8 @@ def _take_out(keeper: ArchiveKeeper, record: ArchiveRecord) -> None:
     """The bytes that are in the file, out of the database. What was erased meanwhile goes out of the file, later."""
     with opened(keeper.archives.path(record.name)) as file:
         archive = ArchiveReader(file)
-        for messages in _in_pages(archive.message_ids()):
+        keeper.store.take_out_part(record.name, archive.holds)
+        for messages in _in_pages(archive.message_ids()):  # what is no part of its own, or came to one meanwhile
             with keeper.store.begin() as tx:
                 tx.archive_bodies(record.name, messages, archive.has)
 

@@ -16,12 +16,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.core import chain
+from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.store.errors import NotAtHand
 from gateway.store.file_archives import FileArchive, FileArchiveRecord
 from gateway.store.filefolder import FILES_SUFFIX
@@ -39,6 +40,18 @@ CREATE TABLE message (id TEXT PRIMARY KEY, party TEXT NOT NULL, ma_thong_diep TE
   received_at TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, receipt TEXT) WITHOUT ROWID;
 """
 _FOUND: Final = ("id", "party", "ma_thong_diep", "loai", "ma_ho_so", "received_at", "state", "digest", "receipt")
+
+
+def month_of(at: datetime) -> str:
+    """The month of a moment, at home."""
+    return f"{at.astimezone(GIO_VIET_NAM):%Y-%m}"
+
+
+def bounds_of(name: str) -> tuple[datetime, datetime]:
+    """When a month begins and ends. Raises ValueError for what is no month."""
+    begins = datetime.strptime(name, "%Y-%m").replace(tzinfo=GIO_VIET_NAM)
+    ends = begins.replace(year=begins.year + begins.month // 12, month=begins.month % 12 + 1)
+    return begins.astimezone(UTC), ends.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +211,11 @@ class ArchiveReader:
         """Whether a body is there."""
         found = self._file.execute("SELECT 1 FROM body WHERE digest = ?", [bytes.fromhex(digest)])
         return found.fetchone() is not None
+
+    def holds(self, message: str, digest: str) -> bool:
+        """Whether a message of the month has this body there."""
+        known = self._file.execute("SELECT 1 FROM message WHERE id = ?", [message])
+        return known.fetchone() is not None and self.has(digest)
 
     def message_ids(self) -> Iterator[str]:
         """Of every message of the month its id, in order."""

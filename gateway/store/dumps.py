@@ -38,6 +38,7 @@ from gateway.core import chain
 from gateway.store import tables
 from gateway.store.engine import Bulk, numbered_on, open_engine, reader_of, still
 from gateway.store.errors import Conflict, translated
+from gateway.store.parts import add_parts_of
 from gateway.store.schema import migrate, schema_revision
 from gateway.store.tx import Tx
 from gateway.store.types import Json, UtcDateTime, Vnd
@@ -214,6 +215,8 @@ class Filling:
     def put(self, table: DumpTable, rows: Sequence[Row]) -> None:
         """Adds these rows."""
         names = [one.name for one in table.columns]
+        if table.name == tables.body.name and "owner" in names:
+            add_parts_of(self._connection, {row[names.index("owner")] for row in rows})
         put = _PUTS.get(table)
         if put is None:
             plain = table.plain()

@@ -43,6 +43,7 @@ if sys.version_info < (3, 12):
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
+_STEADY = "lienthong_steady"
 _HURRIED = "lienthong_hurried"
 _COPY = ".lienthong-"  # how the folders of copies begin
 
@@ -209,7 +210,7 @@ def _open_postgresql(
             **{name: value for name, value in PATIENCE.items() if name not in url.query},
         },
     )
-    writing, reading = _heads(busy_timeout_s, write_s, read_s)
+    writing, reading, steady = _heads(busy_timeout_s, write_s, read_s)
     serving = write_s is not None  # a person may well look into a standby
 
     @event.listens_for(engine, "do_connect")
@@ -250,7 +251,7 @@ def _open_postgresql(
         looks = options.get(_READING, False)
         line.patience_s = None if (longest := read_s if looks else write_s) is None else longest + PING_S
         with _given_up(connection, line):
-            line.execute(reading if looks else writing, prepare=False)
+            line.execute(steady if options.get(_STEADY, False) else reading if looks else writing, prepare=False)
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
@@ -272,12 +273,15 @@ def _open_postgresql(
 _NOT_THIS_SERVER: Final = frozenset({"25006", "57P01", "57P02", "57P03"})  # it takes no writes, or goes
 
 
-def _heads(busy_timeout_s: float, write_s: float | None, read_s: float | None) -> tuple[str, str]:
-    """What a transaction begins with, to write and to read: whatever it needs of the session, and only for itself.
+def _heads(busy_timeout_s: float, write_s: float | None, read_s: float | None) -> tuple[str, str, str]:
+    """What a transaction begins with, to write, to read and to read the records: what it needs of the session, for itself only.
 
     A session belongs to us for one transaction where a pooler stands between. The locks do the rest, whatever the server's
     default of isolation is. A writer that hangs does not hold its locks for ever; a reader locks nothing and may take its
     time. An acknowledgement is a promise: the commit is waited for, and anything stronger that the server is set to stays.
+
+    Who reads the records holds table ``body`` before they see anything: a part of it that is put in another one's place
+    (parts.py) has rows that no picture of before has, so nobody with a picture of before may meet it.
     """
     common = f"SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = {int(busy_timeout_s * 1000)}; "
     writing = (
@@ -291,7 +295,7 @@ def _heads(busy_timeout_s: float, write_s: float | None, read_s: float | None) -
         f"SET LOCAL statement_timeout = {int((read_s or 0) * 1000)}; "
         "SET LOCAL idle_in_transaction_session_timeout = 0"
     )
-    return writing, reading
+    return writing, reading, f"{reading}; LOCK TABLE ONLY body IN ACCESS SHARE MODE"
 
 
 @contextmanager
@@ -305,9 +309,12 @@ def _given_up(connection: Connection, line: Any) -> Iterator[None]:
         raise
 
 
-def reader_of(engine: Engine) -> Engine:
-    """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up."""
-    return engine.execution_options(**{_READING: True})
+def reader_of(engine: Engine, *, steady: bool = False) -> Engine:
+    """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up.
+
+    ``steady``: of a database that has the tables of this program, of which none changes its parts meanwhile.
+    """
+    return engine.execution_options(**{_READING: True, _STEADY: steady})
 
 
 def hurried(engine: Engine) -> Engine:
@@ -323,7 +330,7 @@ def still(engine: Engine, beside: Path) -> Iterator[Connection]:
     online backup, and goes at the end. One that a killed process has left there goes now.
     """
     if engine.dialect.name != "sqlite":
-        with reader_of(engine).begin() as connection:
+        with reader_of(engine, steady=True).begin() as connection:
             yield connection
         return
     clear_abandoned(beside, f"{_COPY}*")
@@ -695,6 +702,11 @@ def _said_otherwise(connection: Connection, table: str, before: str, after: str)
         connection.exec_driver_sql("PRAGMA writable_schema=OFF")
     if changed.rowcount != 1:
         raise RuntimeError(f"{table} does not say: {before}")
+
+
+def refers(connection: Connection) -> bool:
+    """Whether the database itself refuses a row that names bytes which are not there: no server does (gateway/store/parts.py)."""
+    return connection.dialect.name == "sqlite"
 
 
 def file_of(engine: Engine) -> Path | None:

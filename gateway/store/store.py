@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from gateway.store.engine import Traces, clear_traces, hurried, prove_written, r
 from gateway.store.errors import translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
+from gateway.store.parts import add_parts, coming, shortly, take_out_part
 from gateway.store.schema import demand
 from gateway.store.view import LOG, View
 
@@ -34,7 +36,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         """Raises SchemaMismatch when the database is of another revision, Unavailable when it cannot be reached."""
         self.engine = engine
-        self._reader = reader_of(engine)
+        self._reader = reader_of(engine, steady=True)
         self._hurried = hurried(engine)
         self._patterns = Patterns()
         self.archives = Archives(None)  # where the files of months are; wiring says
@@ -92,6 +94,28 @@ class Store:
             with translated(), self.engine.begin() as connection:
                 put_step(connection, step)
         return step is not None
+
+    def add_parts(self, now: datetime) -> list[str]:
+        """Makes a part of their own for the bytes of this month and of those to come, on a server; which months' it made.
+
+        Raises StoreError, among others where the database's account may make no tables.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return []
+        with translated(), self.engine.begin() as connection:
+            shortly(connection)
+            return add_parts(connection, coming(now))
+
+    def take_out_part(self, month: str, holds: Callable[[str, str], bool]) -> bool:
+        """Takes what is in a month's archive out of the database, with the part of it where those bytes lie; whether it has one.
+
+        ``holds``: whether a message has bytes of this SHA-256 in the archive. A file has no parts. Raises Busy where others would
+        not let go of the table, StoreError.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return False
+        with translated():
+            return take_out_part(self.engine, month, holds)
 
     def waits_for_standby(self) -> bool:
         """Whether commits wait for a synchronous standby just now. Raises StoreError."""

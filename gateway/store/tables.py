@@ -34,7 +34,7 @@ from gateway.core.model import AttemptOutcome, DeliveryState, Fate
 from gateway.store.types import Json, Serial, UtcDateTime, Vnd
 
 #: The Alembic revision that these tables are; a test compares.
-REVISION = "0023"
+REVISION = "0024"
 
 metadata = MetaData(
     naming_convention={
@@ -57,10 +57,20 @@ def _among(
     return CheckConstraint(f"{name} IN ({', '.join(repr(v.value) for v in values)})", name=name)
 
 
+def _has(owner: str, digest: str) -> ForeignKeyConstraint:
+    """A message's bytes, of which this row says the digest.
+
+    The database itself holds a row to that only where ``body`` is one table: one that is parted (parts.py) could not let go of
+    a part that is referred to. There whoever writes looks (Tx.write), and the log's seals find a row without its bytes.
+    """
+    return ForeignKeyConstraint([owner, digest], ["body.owner", "body.digest"], info={"parted": False})
+
+
 #: Small rows that are found by their key lie in the key's own tree on SQLite, instead of in one beside it.
 _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
 body = Table(  # bytes by the message that they belong to: originals, composed messages, receipts; evidence by itself
+    # On PostgreSQL in parts, one for each month (parts.py).
     "body",
     metadata,
     # Messages' ids grow, so what a tray writes lies together; by digest each body would lie on another page.
@@ -150,7 +160,7 @@ message = Table(  # one row for each message ever received, repeats excepted: th
     Column("codes", String),  # all of them, searchable: ",XSD-021,XSD-030,"
     Column("xpath", String),  # of the first problem, without positions: failures of one cause have one
     _among("state", Fate),
-    *(ForeignKeyConstraint(["id", name], ["body.owner", "body.digest"]) for name in ("digest", "receipt", "composed")),
+    *(_has("id", name) for name in ("digest", "receipt", "composed")),
     Index(None, "received_at", "id"),
     Index(None, "ma_ho_so"),
     # What was accepted is found by the table of claims. The same bytes under another key come of typed submissions alone.
@@ -175,7 +185,7 @@ verdict = Table(  # one row for each judgement of a message
     Column("receipt", String),
     Column("packed", LargeBinary),  # the facts, as packing.py keeps them
     _among("state", Fate),
-    ForeignKeyConstraint(["message", "receipt"], ["body.owner", "body.digest"]),
+    _has("message", "receipt"),
     **_CLUSTERED,
 )
 
@@ -291,7 +301,7 @@ delivery = Table(  # the outbox
     # An earlier one of its lane is open: out of what is looked at each turn until that one is through (Tx.park).
     Column("parked", Boolean, nullable=False, server_default=false()),
     _among("state", DeliveryState),
-    ForeignKeyConstraint(["message", "digest"], ["body.owner", "body.digest"]),
+    _has("message", "digest"),
     Index("ix_delivery_parked", "party", "seq", info={"where": _parked}),
     Index("ix_delivery_uncertain", "seq", info={"where": _uncertain}),
     Index("ix_delivery_due", "party", "due_at", "seq", info={"where": _waiting}),
@@ -330,7 +340,7 @@ inbox = Table(  # the ordered, gap-free feed of each party that pulls
     Column("trang_thai", Integer),
     Column("trang_thai_goc", String),
     Column("problems", Json),
-    ForeignKeyConstraint(["message", "digest"], ["body.owner", "body.digest"]),
+    _has("message", "digest"),
     **_CLUSTERED,
 )
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, tuple_, update
 
 from gateway.core import chain
 from gateway.core.batches import BatchState
@@ -42,7 +42,7 @@ from gateway.core.told import Told, ToldNews
 from gateway.store import rows, statements, tables
 from gateway.store.archives import ArchiveRecord, Archives
 from gateway.store.batch_book import BatchTx
-from gateway.store.engine import ERASING, tell_news
+from gateway.store.engine import ERASING, refers, tell_news
 from gateway.store.errors import Busy, Conflict, Unstorable
 from gateway.store.filing import FilesWrite
 from gateway.store.notice_book import NoticeTx
@@ -223,6 +223,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         page.aliases(run)
         page.deliveries(run)
         self._news = self._news or bool(page.deliveries.params)
+        self._demand_bodies(page.entries)
         self._name_files(page.entries)
         for entry in page.entries:
             self._entries.extend(entry.inbox)
@@ -231,6 +232,25 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         for entry in page.entries:
             for settlement in entry.settlements:
                 self._apply(settlement, entry)
+
+    def _demand_bodies(self, entries: Collection[LedgerEntry]) -> None:
+        """Raises Conflict where what is handed on is not here: neither brought with these nor on record."""
+        if refers(self._connection):
+            return
+        brought = {(one.envelope.id, one.envelope.digest) for one in (entry.finding for entry in entries)}
+        brought |= {(entry.finding.envelope.id, digest) for entry in entries for digest in entry.finding.bodies}
+        named = {(one.message, one.digest) for entry in entries for one in entry.deliveries}
+        named |= {(one.message, one.digest) for entry in entries for one in entry.inbox}
+        named |= {(one.envelope.id, one.composed) for one in (entry.finding for entry in entries) if one.composed}
+        self._demand(named - brought)
+
+    def _demand(self, named: Collection[tuple[str, str]]) -> None:
+        if not named or refers(self._connection):
+            return
+        asked = select(_b.c.owner, _b.c.digest).where(tuple_(_b.c.owner, _b.c.digest).in_(sorted(named)))
+        missing = sorted({*named} - {(row.owner, row.digest) for row in self._connection.execute(asked)})
+        if missing:
+            raise Conflict(f"message {missing[0][0]} has no bytes {missing[0][1]}")
 
     def _settle_claims(self, ledger: Ledger) -> None:
         """Rejected messages give their ids back; where a later one of the same tray took it up, it is passed on."""
@@ -428,6 +448,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             statements.PUT_TOLD(self._connection, [rows.told_in(told.again(tuple(rows_kept)), behind=True)])
         queued = [rows.delivery_in(delivery, now) for delivery in deliveries]
         statements.PUT_DELIVERIES(self._connection, queued)
+        self._demand({(row["message"], row["digest"]) for row in queued})
         for row in queued:
             facts = {"delivery": row["id"], "party": row["party"], "reason": reason, "row": row_seal("delivery", row)}
             self._note(now, "delivery.retold", who, row["message"], **facts, **_of_batch(batch))

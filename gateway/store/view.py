@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -254,19 +254,19 @@ _ERASED_OF_ANY = (
     .limit(1)
 )
 _OWNED = [Fate.ACCEPTED.value, Fate.HELD.value]
-_OWNERS = (
-    select(
-        _m.c.id,
-        _m.c.party,
-        _m.c.ma_thong_diep,
-        _m.c.digest,
-        _m.c.state,
-        _m.c.recorded_at,
-        *_STORED,
-        tables.verdict.c.problems,
-    )
-    .join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
-    .outerjoin(_b, _own_body(_m.c.receipt))
+_OWNERS = select(
+    _m.c.id,
+    _m.c.party,
+    _m.c.ma_thong_diep,
+    _m.c.digest,
+    _m.c.state,
+    _m.c.recorded_at,
+    _m.c.receipt,
+    tables.verdict.c.problems,
+).join(tables.verdict, and_(tables.verdict.c.message == _m.c.id, tables.verdict.c.number == _m.c.verdicts))
+# Whose they are is said in so many words: the parts of the table (parts.py) are chosen by that.
+_RECEIPTS = select(*_STORED, _b.c.owner).where(
+    _b.c.owner.in_(bindparam("owners", expanding=True)), _b.c.digest.in_(bindparam("digests", expanding=True))
 )
 _BY_KEY = (
     _OWNERS.add_columns(_c.c.sender, _c.c.ma_thong_diep.label("key"))
@@ -334,17 +334,26 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
 
     def _claims(self, keys: Collection[Key]) -> dict[Key, Claim]:
         wanted = set(keys)
-        found = self._all(_BY_KEY, **_keys(keys))
-        return {key: self._claim(row, row.key) for row in found if (key := (row.sender, row.key)) in wanted}
+        found = [row for row in self._all(_BY_KEY, **_keys(keys)) if (row.sender, row.key) in wanted]
+        receipts = self._receipts(found)
+        return {(row.sender, row.key): self._claim(row, row.key, receipts) for row in found}
 
-    def _claim(self, row: rows.AnyRow, ma_thong_diep: str) -> Claim:
+    def _receipts(self, of: Sequence[rows.AnyRow]) -> dict[str, bytes | None]:
+        """The receipts of these messages that there are, by their ids."""
+        named = {row.id: row.receipt for row in of if row.receipt is not None}
+        if not named:
+            return {}
+        found = self._all(_RECEIPTS, owners=sorted(named), digests=sorted(set(named.values())))
+        return {row.owner: self._bytes(row) for row in found if row.body == named[row.owner]}
+
+    def _claim(self, row: rows.AnyRow, ma_thong_diep: str, receipts: Mapping[str, bytes | None]) -> Claim:
         return Claim(
             sender=row.party,
             ma_thong_diep=MaThongDiep(ma_thong_diep),
             digest=row.digest,
             message=row.id,
             fate=Fate(row.state),
-            receipt=self._bytes(row),
+            receipt=receipts.get(row.id),
             recorded_at=row.recorded_at,
             problems=rows.problems_out(row.problems),
         )
@@ -362,9 +371,11 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         typed = {_arrival(one) for one in findings if one.envelope.form is not BodyForm.THONG_DIEP}
         unread = [one for one in findings if one.thong_diep is None and one.envelope.form is BodyForm.THONG_DIEP]
         if typed:
-            for row in self._all(_TYPED, digests=sorted({digest for _, digest in typed})):
-                if (row.party, row.digest) in typed:
-                    ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep)
+            found = self._all(_TYPED, digests=sorted({digest for _, digest in typed}))
+            same = [row for row in found if (row.party, row.digest) in typed]
+            receipts = self._receipts(same)
+            for row in same:
+                ledger.by_digest[row.party, row.digest] = self._claim(row, row.ma_thong_diep, receipts)
         if unread:
             arrived = {_arrival(one) for one in unread}
             for claim in self._claims(
@@ -1130,7 +1141,8 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         changes = [change for change in dossier.changes if change.number <= upto]
         wanted = sorted({change.message for change in changes if change.goc in of})
         found = select(_m.c.id, *_STORED).join(_b, _own_body(func.coalesce(_m.c.composed, _m.c.digest)))
-        bodies = {row.id: self._bytes(row) for row in self._all(found.where(_m.c.id.in_(wanted)))} if wanted else {}
+        found = found.where(_m.c.id.in_(wanted), _b.c.owner.in_(wanted))  # by both: see _RECEIPTS
+        bodies = {row.id: self._bytes(row) for row in self._all(found)} if wanted else {}
         return DossierLetters(
             dossier=dossier,
             rules=rules(dossier.agency),

@@ -25,10 +25,10 @@ from gateway.cli import main
 from gateway.core.model import Attempt, AttemptOutcome, Caller, Channel, DeliveryState, Envelope
 from gateway.core.problems import Problem
 from gateway.opening import open_store
-from gateway.services.archiving import archive_files, make_archive, month_of
+from gateway.services.archiving import archive_files, make_archive
 from gateway.services.intake import new_message_id, receive
 from gateway.settings import load
-from gateway.store.archives import Archives
+from gateway.store.archives import Archives, month_of
 from gateway.wiring import archive_keeper, build, file_desk, file_folder, file_rules
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "LC_", "LANG"))}

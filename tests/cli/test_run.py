@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import nodes
 import pki
 import pytest
 from going import ENVIRONMENT, ask, running
@@ -25,6 +26,7 @@ from gateway.core.deadlines import DeadlineRules
 from gateway.core.model import DeliveryState, Fate
 from gateway.core.statistics import By
 from gateway.services.batches import batch_known
+from gateway.store import open_engine, parts
 from signing.heads import HEAD, read_head
 
 LARGE = {"sqlalchemy", "lxml", "cryptography"}
@@ -226,6 +228,23 @@ def test_a_database_that_goes_away_under_a_worker_is_a_sentence_and_the_next_tur
     assert len(turns) == 2
     assert "readonly database" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.postgres
+def test_work_makes_the_parts_of_the_database_for_the_months_to_come(postgres_url, tmp_path):
+    *_, last = parts.coming(datetime.now(UTC))
+    engine = open_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TABLE {parts.part_of(last)}")  # as before its time has come
+
+    def there():
+        with engine.connect() as connection:
+            return connection.exec_driver_sql(f"SELECT to_regclass('{parts.part_of(last)}')").scalar_one()
+
+    with nodes.node(tmp_path / "node", database=postgres_url) as node:
+        node.work()
+        assert eventually(there), node.log("work")
+    engine.dispose()
 
 
 def told_of(store, channel):

@@ -25,12 +25,12 @@ from gateway.core.model import BodyForm, Fate
 from gateway.core.parties import SignatureDemand
 from gateway.core.problems import Stopped
 from gateway.services import profiles
-from gateway.services.archiving import ArchiveKeeper, make_archive, month_of
+from gateway.services.archiving import ArchiveKeeper, make_archive
 from gateway.services.bundles import HEAD_LINES, gather, seal_log
 from gateway.services.certificate_status import Sources, refresh
 from gateway.services.intake import receive
 from gateway.store import Store, open_engine
-from gateway.store.archives import Archives
+from gateway.store.archives import Archives, month_of
 from schemas.digests import schema_digests
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads

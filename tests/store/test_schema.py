@@ -4,8 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
+from alembic import autogenerate, command
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from patience import PATIENCE_S
@@ -15,6 +14,19 @@ from gateway.store import Conflict, SchemaMismatch, Store, schema_revision, tabl
 from gateway.store.compare import compare_with_log
 from gateway.store.errors import translated
 from gateway.store.schema import config_of
+
+
+def compare_metadata(connection, **opts):
+    """What the database says otherwise than the tables; of ``body`` each part beside, and no reference (gateway/store/parts.py)."""
+
+    def meant(thing, name, kind, reflected, _other):
+        if connection.dialect.name != "postgresql":
+            return True
+        part = kind == "table" and reflected and name.startswith("body_")
+        return not part and not (kind == "foreign_key_constraint" and thing.info.get("parted") is False)
+
+    context = MigrationContext.configure(connection, opts={**opts, "include_object": meant})
+    return autogenerate.compare_metadata(context, tables.metadata)
 
 
 @pytest.fixture
@@ -31,8 +43,7 @@ def test_an_empty_database_is_upgraded_and_is_then_what_the_tables_say(empty):
     assert upgrade(empty) == (None, tables.REVISION)
     assert schema_revision(empty) == tables.REVISION
     with empty.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, tables.metadata) == []
+        assert compare_metadata(connection, compare_type=True, compare_server_default=True) == []
 
 
 def test_a_database_of_every_earlier_revision_is_brought_on_with_what_it_holds(empty):
@@ -49,7 +60,7 @@ def test_a_database_of_every_earlier_revision_is_brought_on_with_what_it_holds(e
                 connection.execute(text("INSERT INTO dossier (ma_ho_so, trang_thai) VALUES ('H19.901-260115-0001', 4)"))
         assert schema_revision(empty) == script.revision
     with empty.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(connection) == []
     with Store(empty).read() as view:
         assert view.dossier("H19.901-260115-0001").trang_thai == 4
 
@@ -83,7 +94,8 @@ def test_the_indexes_and_checks_in_the_database_are_those_of_the_tables(empty):
         checks = {c["name"] for c in found.get_check_constraints(table.name)}
         assert {c.name for c in table.constraints if type(c).__name__ == "CheckConstraint"} == checks
         keys = {f["name"] for f in found.get_foreign_keys(table.name)}
-        assert {f.name for f in table.foreign_key_constraints} == keys
+        wanted = {f for f in table.foreign_key_constraints if empty.dialect.name == "sqlite" or "parted" not in f.info}
+        assert {f.name for f in wanted} == keys
 
 
 def test_upgrading_again_changes_nothing(empty):
@@ -120,14 +132,15 @@ def test_bodies_that_lay_by_their_digest_are_each_message_s_own(store, desk, des
         kept = [*connection.execute(text("SELECT owner, digest FROM body ORDER BY owner, digest"))]
         assert len(kept) == len({body for body, _ in before}) + 1
         assert "body_before" not in inspect(connection).get_table_names()
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(connection) == []
     assert compare_with_log(old).differences == []
     later = desk_at(old)
     later.clock.now = desk.clock.now
     again = later.one(later.bad(body=finding.envelope.body, ma=finding.thong_diep.ma_thong_diep))
     assert (again.repeated, again.message) == (True, finding.envelope.id)
-    with pytest.raises(Conflict), old.begin() as tx:  # a message without its bytes is refused by the database itself
-        tx._connection.execute(text("UPDATE message SET digest = 'x'"))
+    if old.engine.dialect.name == "sqlite":  # a message without its bytes is refused by the database itself
+        with pytest.raises(Conflict), old.begin() as tx:
+            tx._connection.execute(text("UPDATE message SET digest = 'x'"))
 
 
 def bodies_of(message):

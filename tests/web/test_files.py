@@ -30,7 +30,7 @@ from gateway.services.intake import recheck
 from gateway.services.outbox import Outbox
 from gateway.services.watch import alerts
 from gateway.store import filefolder
-from gateway.store.archives import Archives
+from gateway.store.archives import Archives, month_of
 
 PDF = b"%PDF-1.7\n"
 JSON = {"Accept": "application/json"}
@@ -678,7 +678,7 @@ def test_an_archive_of_files_that_is_not_what_it_was_is_found_and_nothing_leaves
     bring(own_door, content)
     own_door.send(mail.nop(files=[mail.named(content)]), "cong-dvc")
     store, now, desk = own_door.gate.store, own_door.app.door.clock(), own_door.app.door.files
-    month, store.archives = archiving.month_of(now), Archives(tmp_path / "luu")
+    month, store.archives = month_of(now), Archives(tmp_path / "luu")
     keeper = archiving.ArchiveKeeper(
         store=store,
         archives=store.archives,
@@ -764,8 +764,8 @@ def test_a_file_whose_message_waited_while_its_month_was_archived_goes_with_the_
     assert own_door.send(mail.nop(code, files=[mail.named(content)]), "cong-dvc").status == 202
     keeper = keeper_of(own_door, sample_settings, tmp_path / "luu")
     store, now = keeper.store, own_door.app.door.clock()
-    desk, month = own_door.app.door.files, archiving.month_of(now)
-    following = archiving.month_of(now + timedelta(days=32))
+    desk, month = own_door.app.door.files, month_of(now)
+    following = month_of(now + timedelta(days=32))
     desk.folder.archives = tmp_path / "luu"
     archiving.make_archive(keeper, month, now)
     assert archiving.archive_files(keeper, desk.folder, month, now).files == 0
@@ -791,7 +791,7 @@ def test_an_archived_month_leaves_its_files_and_an_erased_dossier_takes_them_alo
     own_door.get("/v1/inbox?after=2", "ubnd-xa-thu-nghiem")  # has read both
     keeper = keeper_of(own_door, sample_settings, tmp_path / "luu")
     store, now = keeper.store, own_door.app.door.clock()
-    desk, month = own_door.app.door.files, archiving.month_of(now)
+    desk, month = own_door.app.door.files, month_of(now)
     desk.folder.archives = tmp_path / "luu"
     archiving.make_archive(keeper, month, now)
     made = archiving.archive_files(keeper, desk.folder, month, now)
