@@ -41,7 +41,7 @@ _COLUMNS: Final = "owner, digest, bytes, kept, total, erased_at, archive"
 Holds = Callable[[str, str], bool]
 
 
-def part_of(month: str) -> str:
+def month_part(month: str) -> str:
     """The table of a month's part."""
     return f"body_{month.replace('-', '_')}"
 
@@ -105,7 +105,7 @@ def add_parts(connection: Connection, months: Iterable[str]) -> list[str]:
     """
     run = connection.exec_driver_sql
     there = _parts(connection)
-    missing = [month for month in months if part_of(month) not in there]
+    missing = [month for month in months if month_part(month) not in there]
     if not missing or not run(f"SELECT pg_try_advisory_xact_lock({_MAKING})").scalar():
         return []
     past, made = there[PAST].until, []
@@ -120,8 +120,8 @@ def add_parts(connection: Connection, months: Iterable[str]) -> list[str]:
             past = since
         (late,) = run(f"SELECT EXISTS (SELECT FROM body_rest WHERE owner >= '{since}' AND owner < '{until}')").one()  # noqa: S608
         if not late:
-            _new_part(connection, part_of(month))
-            run(f"ALTER TABLE body ATTACH PARTITION {part_of(month)} FOR VALUES FROM ('{since}') TO ('{until}')")
+            _new_part(connection, month_part(month))
+            run(f"ALTER TABLE body ATTACH PARTITION {month_part(month)} FOR VALUES FROM ('{since}') TO ('{until}')")
             made.append(month)
     return made
 
@@ -151,7 +151,7 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
     """
     with translated(), engine.begin() as connection:
         parts = _parts(connection)
-        own = parts.get(part_of(month)) or parts.get(PAST)
+        own = parts.get(month_part(month)) or parts.get(PAST)
         until = first_id(_next(month))
         crowded = connection.exec_driver_sql(f"SELECT pg_relation_size('{REST}') > {_REST_MOST}").scalar()
     if own is None or own.until != until or crowded:
@@ -173,19 +173,19 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _BodyPart:
     name: str
     until: str | None  # the first id behind it; None: it is the rest
     bounds: str  # FOR VALUES …
 
 
-def _parts(connection: Connection) -> dict[str, _Part]:
+def _parts(connection: Connection) -> dict[str, _BodyPart]:
     """The parts that there are, by name."""
     found = connection.exec_driver_sql(
         "SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits AS i "
         "JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'body'::regclass"
     )
-    return {name: _Part(name, _until(bounds), bounds) for name, bounds in found}
+    return {name: _BodyPart(name, _until(bounds), bounds) for name, bounds in found}
 
 
 def _until(bounds: str) -> str | None:
@@ -202,7 +202,7 @@ class _Renewal:
     """A part that is made anew."""
 
     engine: Engine
-    part: _Part
+    part: _BodyPart
     month: str
     holds: Holds
 

@@ -235,11 +235,11 @@ def test_work_makes_the_parts_of_the_database_for_the_months_to_come(postgres_ur
     *_, last = parts.coming(datetime.now(UTC))
     engine = open_engine(postgres_url)
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"DROP TABLE {parts.part_of(last)}")  # as before its time has come
+        connection.exec_driver_sql(f"DROP TABLE {parts.month_part(last)}")  # as before its time has come
 
     def there():
         with engine.connect() as connection:
-            return connection.exec_driver_sql(f"SELECT to_regclass('{parts.part_of(last)}')").scalar_one()
+            return connection.exec_driver_sql(f"SELECT to_regclass('{parts.month_part(last)}')").scalar_one()
 
     with nodes.node(tmp_path / "node", database=postgres_url) as node:
         node.work()
