@@ -312,7 +312,8 @@ def _given_up(connection: Connection, line: Any) -> Iterator[None]:
 def reader_of(engine: Engine, *, steady: bool = False) -> Engine:
     """The same engine for reading only: one snapshot for a whole transaction, without waiting for writers or holding them up.
 
-    ``steady``: of a database that has the tables of this program, of which none changes its parts meanwhile.
+    ``steady``: the records of a database that has the tables of this program; none of their parts is put into another one's place
+    meanwhile.
     """
     return engine.execution_options(**{_READING: True, _STEADY: steady})
 

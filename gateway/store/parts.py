@@ -30,11 +30,14 @@ PAGE: Final = 2000  # rows that are copied in one transaction
 PATIENCE_S: Final = 0.2  # how long a lock is waited for that others wait behind
 TRIES: Final = 20
 AGAIN_S: Final = 0.5
-_REST_MOST: Final = 64 << 20  # bytes: each new part has the rest looked through, while others wait
 _MAKING: Final = 0x6C69656E_70617274  # of an advisory lock; any number that nobody else takes
 _STAYS: Final = (
     "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE relation = 'body'::regclass "
     "AND xact_start < now() - interval '1 second')"
+)
+_MAY: Final = (
+    "SELECT pg_has_role(relowner, 'USAGE') AND has_schema_privilege(relnamespace, 'CREATE') "
+    "AND pg_relation_size('body_rest') < 64 << 20 FROM pg_class WHERE oid = 'body'::regclass"
 )
 _COLUMNS: Final = "owner, digest, bytes, kept, total, erased_at, archive"
 
@@ -147,14 +150,15 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
     """Makes the part anew in which a month's bytes lie, without those that its archive ``holds``; whether it has one.
 
     The months before the first one that has its own lie together, and their part is made anew with the last of them: until then
-    their bytes go by rows. Raises Busy where somebody is at the table for long: nothing has been changed then.
+    their bytes go by rows. So they do where the account may make no tables, or much lies in the rest, which each new part has
+    looked through while others wait. Raises Busy where somebody is at the table for long: nothing has been changed then.
     """
     with translated(), engine.begin() as connection:
         parts = _parts(connection)
         own = parts.get(month_part(month)) or parts.get(PAST)
         until = first_id(_next(month))
-        crowded = connection.exec_driver_sql(f"SELECT pg_relation_size('{REST}') > {_REST_MOST}").scalar()
-    if own is None or own.until != until or crowded:
+        may = own is not None and own.until == until and connection.exec_driver_sql(_MAY).scalar()
+    if own is None or not may:
         return False
     renewal = _Renewal(engine, own, month, holds)
     renewal.begin()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.core.lifecycle import LifeRules
-from gateway.store import Busy, Store, parts
+from gateway.store import Busy, Store, Unavailable, parts
 from gateway.store.archives import bounds_of, month_of
 from gateway.store.dumps import CopyTarget, dump_tables, picture
 
@@ -162,6 +162,27 @@ def test_whoever_was_killed_at_it_left_nothing_that_stands_in_the_way(parted, de
     assert parted.take_out_part(JANUARY, everything)
     assert lying(parted) == {"body_2026_01": (4, 0)}
     assert [name for name in tables_of(parted) if "fresh" in name or "changed" in name] == []
+
+
+def test_an_account_that_may_make_no_tables_takes_a_month_out_by_rows(parted, desk, code, opened):
+    desk.one(desk.filing(code))
+    with parted.engine.begin() as connection:
+        for sentence in (
+            "CREATE ROLE lienthong_small LOGIN",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO lienthong_small",
+        ):
+            connection.execute(text(sentence))
+    try:
+        small = Store(opened(parted.engine.url.set(username="lienthong_small").render_as_string(hide_password=False)))
+        assert not small.take_out_part(JANUARY, everything)
+        assert lying(small) == {"body_2026_01": (2, 2)}
+        with pytest.raises(Unavailable):
+            small.add_parts(datetime(2040, 1, 15, tzinfo=UTC))
+    finally:
+        small.engine.dispose()
+        with parted.engine.begin() as connection:
+            connection.execute(text("DROP OWNED BY lienthong_small"))
+            connection.execute(text("DROP ROLE lienthong_small"))
 
 
 def test_the_months_to_come_get_parts_and_those_that_are_there_keep_theirs(parted):
