@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,7 +22,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from gateway.store.archives import bounds_of, month_of
-from gateway.store.errors import Busy, translated
+from gateway.store.errors import Busy, StoreError, translated
 
 AHEAD: Final = 3  # months for which there is a part before they begin
 PAST: Final = "body_past"
@@ -162,17 +163,21 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
         return False
     renewal = _Renewal(engine, own, month, holds)
     renewal.begin()
-    renewal.copy()
-    for left in reversed(range(TRIES)):
-        try:
-            renewal.change_places()
-        except Busy:
-            if not left:
-                renewal.forget()
-                raise
-            time.sleep(AGAIN_S)
-        else:
-            break
+    try:
+        renewal.copy()
+        for left in reversed(range(TRIES)):
+            try:
+                renewal.change_places()
+            except Busy:
+                if not left:
+                    raise
+                time.sleep(AGAIN_S)
+            else:
+                break
+    except BaseException:
+        with suppress(StoreError):
+            renewal.forget()
+        raise
     return True
 
 

@@ -151,6 +151,24 @@ def test_a_picture_of_before_is_whole_and_the_part_waits_for_it(parted, desk, co
     assert other.receipt
 
 
+def test_where_it_breaks_off_nothing_is_left_that_an_erasure_would_not_find(parted, desk, code, monkeypatch):
+    monkeypatch.setattr(parts, "PAGE", 1)
+    desk.one(desk.filing(code))
+    asked = []
+
+    def gone(*which):
+        asked.append(which)
+        if len(asked) == 2:  # the first row is copied, with its bytes
+            raise OSError("the archive's disk is gone")
+        return False
+
+    with pytest.raises(OSError, match="disk"):
+        parted.take_out_part(JANUARY, gone)
+    with parted.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM body_2026_01_fresh")).scalar_one() == 0
+    assert lying(parted) == {"body_2026_01": (2, 2)}
+
+
 def test_whoever_was_killed_at_it_left_nothing_that_stands_in_the_way(parted, desk, code):
     desk.one(desk.filing(code))
     with parted.engine.begin() as connection:
