@@ -86,57 +86,59 @@ def test_two_messages_that_change_places_between_dossiers_are_no_fault() -> None
 
 
 def soaked(
-    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int]
+    turns: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int]
 ) -> soak.Soak:
-    """What a run of ten tenths measured."""
+    """What a run of ten tenths measured: the machine became three times as slow, for the new node, too."""
     found = soak.Soak(3.0, rate=10.0)
+    found.turns = [soak.Turn(0.030 * ratio, 0.030) for ratio in turns]
     for tenth in range(soak.TENTHS):
-        found.latencies += [(tenth, latency[tenth] * (0.9 + n / 100)) for n in range(21)]
+        found.latencies += [(tenth, (0.010 + tenth / 500) * (0.9 + n / 100)) for n in range(21)]
         found.samples.append(soak.Sample(tenth, "serve: process 1", memory[tenth], descriptors[tenth], 40 * tenth))
         found.beyond.append((tenth, beyond[tenth]))
         found.owed.append((tenth, owed[tenth]))
     return found
 
 
-FLAT, STILL = [0.010] * 10, [20] * 10
+SAME, STILL = [1.3, 0.7, 1.2, 1.4, 0.9, 1.0, 1.2, 1.6, 1.1, 1.3], [20] * 10
 LEVEL = [100.0, 104, 120, 112, 109, 109, 109, 110, 109, 110]
 
 
 @pytest.mark.parametrize(
-    ("latency", "memory", "descriptors", "beyond", "owed", "said"),
+    ("turns", "memory", "descriptors", "beyond", "owed", "said"),
     [
-        (FLAT, LEVEL, STILL, STILL, STILL, ""),  # and ever more connections, as many as callers have
+        (SAME, LEVEL, STILL, STILL, STILL, ""),  # and ever more connections, as many as callers have
         (
-            [0.010, 0.010, 0.050, 0.060, 0.050, 0.010, 0.010, 0.010, 0.010, 0.012],
+            [1.01, 1.02, 1.05, 1.03, 1.09, 1.3, 1.2, 1.02, 1.01, 1.2],
             LEVEL,
             STILL,
             STILL,
             [20, 20, 90, 400, 90, 20, 20, 20, 20, 39],
             "",
         ),  # busy for a while
-        ([0.010 + n / 1000 for n in range(10)], LEVEL, STILL, STILL, STILL, "latency climbs"),
+        ([1.02, 1.4, 1.2, 1.3, 1.5, 1.05, 1.2, 1.3, 1.2, 1.1], LEVEL, STILL, STILL, STILL, "latency has grown"),
+        (SAME[1:], LEVEL, STILL, STILL, STILL, "only 9 of 10 pairs of turns"),
         (
-            FLAT,
+            SAME,
             [100.0, 110, 112, 113, 113, 113, 114, 113, 114, 113],
             STILL,
             STILL,
             STILL,
             "memory of serve: process 1 grows",
         ),
-        (FLAT, LEVEL, [20 + 5 * n for n in range(10)], STILL, STILL, "descriptors of serve: process 1 grow"),
-        (FLAT, LEVEL, STILL, [20 + 5 * n for n in range(10)], STILL, "connections stay open that nobody has"),
-        (FLAT, LEVEL, STILL, STILL, [20 + 5 * n for n in range(10)], "what is owed to receivers grows"),
+        (SAME, LEVEL, [20 + 5 * n for n in range(10)], STILL, STILL, "descriptors of serve: process 1 grow"),
+        (SAME, LEVEL, STILL, [20 + 5 * n for n in range(10)], STILL, "connections stay open that nobody has"),
+        (SAME, LEVEL, STILL, STILL, [20 + 5 * n for n in range(10)], "what is owed to receivers grows"),
     ],
 )
-def test_what_grows_fails_a_soak_and_what_was_slow_for_a_while_does_not(
-    latency: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int], said: str
+def test_what_grows_fails_a_soak_and_a_machine_that_became_slow_does_not(
+    turns: list[float], memory: list[float], descriptors: list[int], beyond: list[int], owed: list[int], said: str
 ) -> None:
-    measured = soaked(latency, memory, descriptors, beyond, owed)
+    measured = soaked(turns, memory, descriptors, beyond, owed)
     found = soak.judged(measured)
     assert [one for one in found if said not in one] == []
     assert bool(found) == bool(said)
     told = soak.report(measured)
-    assert "p50, ms: first tenth, last, ratio" in told
+    assert told["p50, ms: first tenth, last, ratio"] == [10.0, 28.0, 2.8]
     assert told["owed to receivers, by tenth, the most"] == owed
     assert told["serve: process 1: MB by tenth"] == [round(one) for one in memory]
 
@@ -153,7 +155,7 @@ def test_a_letter_without_an_answer_is_not_one_that_was_never_sent() -> None:
         sender = soak.Sender(measured, server.sockets[0].getsockname()[1], pool)
         sender.ready += [[letters.life(n, PUSHED)[0]] for n in (1, 2)]
         async with server, aiohttp.ClientSession() as session, soak.beside(sender.make()):
-            await sender.steadily(session, 0.5)
+            assert await sender.steadily(session, 0.5) == []
 
     measured, goes_on = soak.Soak(0.01, rate=20.0), threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -163,3 +165,16 @@ def test_a_letter_without_an_answer_is_not_one_that_was_never_sent() -> None:
         goes_on.set()
     assert (measured.unanswered, measured.unsent, measured.statuses) == ({"ServerDisconnectedError": 2}, 8, {})
     assert len(soak.judged(measured)) == 3
+
+
+def test_cpu_a_message_is_counted_from_the_end_of_a_tenth_to_the_end_of_the_next() -> None:
+    """A process that was replaced counts from when it was first seen; another's is not the node's."""
+    measured = soak.Soak(3.0)
+    for tenth in range(3):
+        measured.latencies += [(tenth, 0.01)] * 100
+        for half in (0.0, 0.5):
+            measured.samples.append(soak.Sample(tenth, "serve: process 1", 1.0, 1, cpu_s=7.0 + tenth + half))
+            measured.samples.append(soak.Sample(tenth, soak.MAKER, 1.0, 1, cpu_s=100.0 * tenth))
+    measured.samples.append(soak.Sample(2, "serve: process 2", 1.0, 1, cpu_s=3.0))
+    measured.samples.append(soak.Sample(2, "serve: process 2", 1.0, 1, cpu_s=3.25))
+    assert soak.cpu_by_tenth(measured, soak.NODE) == [5.0, 10.0, 12.5]

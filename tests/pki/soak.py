@@ -6,10 +6,12 @@ First its peak is measured, of all that runs in the long time, too: connections 
 read, and who makes the letters. Whoever sends waits where too much is on its way to receivers; so what is accepted is what is delivered,
 and the peak is the lesser of the two, over some time, in a store that the time before has filled. Then letters of whole lives come at
 the share of that peak, each at its time whether answers come or not; a latency counts from when the letter was due. The time is cut
-into tenths. What fails the run does not depend on how fast the machine is:
+into tenths. In the end a new node of the same kind is started beside the one that has run, and letters go to the two in turn, at the
+same rate: what the machine has become meanwhile is the same for both. What fails the run does not depend on how fast the machine is:
 
-- latency: the median of the last tenth is more than a tenth above that of the first, and the tenths in between climb, too (Kendall's
-  tau of their order at least 0.7: a machine that was busy for a while is no climb);
+- latency: the node is slower than the new one in every pair of turns, and by more than a tenth in the median of the pairs. Tenth
+  against tenth is told, not judged: a machine whose speed moves by two fifths within minutes moves a queue's by more. CPU a message is told by
+  tenth, that of the node and that of whoever makes the letters, which do the same from the first to the last: so one can see what moved;
 - memory: that of a process grows by more than a tenth from the first tenth to the last, and by more than 8 MB;
 - descriptors: a process has sixteen more in the end than its most in the first half, its connections left out: those are whoever
   sends's, whose pool (aiohttp's) uses all in turn, so that none idles and there are as many as were ever wanted at once;
@@ -34,10 +36,10 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import combinations, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,14 @@ from patience import PATIENCE_S
 from traffic import PULLING, PUSHED, READERS
 
 TENTHS = 10
-TAU = 0.7
+TURNS = 10  # pairs: the node that has run, and the new one; who comes first changes
+TURN_S = 4.0  # at least; a hundred-and-eightieth of the time if that is more
 CONNECTIONS = 32
 AHEAD = 200  # lives that are ready before they are due
 CHUNK = 10  # lives that are made in one go
 ON_THEIR_WAY = 256  # messages, while the peak is looked for: so many that `work` never idles
+NODE, MAKER, SENDER = ("serve: ", "work: "), "who makes the letters", "who sends and receives"
+"""Whose samples they are. The last two keep what was sent and received: they may grow."""
 _CODE = re.compile(rb"\b[A-Z]{3}-\d{3}\b")
 
 
@@ -69,6 +74,20 @@ class Sample:
     memory_mb: float
     descriptors: int  # without connections
     connections: int = 0  # as many as callers want
+    cpu_s: float = 0.0  # since it was started
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Medians of two turns next to each other, in seconds."""
+
+    node: float  # that has run
+    new: float
+
+    @property
+    def ratio(self) -> float:
+        """Above 1: the node that has run is the slower one."""
+        return self.node / self.new
 
 
 @dataclass
@@ -85,6 +104,7 @@ class Soak:
     statuses: Counter[str] = field(default_factory=Counter)  # "201", "503 SYS-003"
     unanswered: Counter[str] = field(default_factory=Counter)  # letters that were sent: what happened instead
     unsent: int = 0  # letters that were due when none was ready: the machine that makes them was too slow
+    turns: list[Turn] = field(default_factory=list)
     beyond: list[tuple[int, int]] = field(default_factory=list)  # (tenth, connections of the node that lead to nobody)
     owed: list[tuple[int, int]] = field(default_factory=list)  # (tenth, messages accepted, not yet received)
     wrong: list[str] = field(default_factory=list)
@@ -103,25 +123,22 @@ class Soak:
         return [sorted(one) for one in found]
 
 
-def tau(values: Sequence[float]) -> float:
-    """Kendall's: 1 where each is above the one before, 0 where there is no order, -1 where they fall."""
-    pairs = list(combinations(values, 2))
-    return sum((later > earlier) - (later < earlier) for earlier, later in pairs) / len(pairs)
-
-
 def judged(soak: Soak) -> list[str]:
     """What has grown; nothing where all stayed as it was."""
     found = list(soak.wrong)
-    tenths = soak.tenths()
-    if not all(tenths):
+    if not all(soak.tenths()):
         return [*found, "a tenth of the time passed without an answer"]
-    medians = [statistics.median(one) for one in tenths]
-    if medians[-1] > 1.1 * medians[0] and tau(medians) >= TAU:
-        found.append(f"latency climbs: the tenths' medians are {[round(one, 1) for one in medians]} ms")
+    ratios = [turn.ratio for turn in soak.turns]
+    if len(ratios) < TURNS:
+        found.append(f"only {len(ratios)} of {TURNS} pairs of turns were measured")
+    elif min(ratios) > 1 and statistics.median(ratios) > 1.1:
+        found.append(f"latency has grown: by turns, {[round(one, 2) for one in ratios]} times that of a new node")
     by: dict[str, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in soak.samples:
         by[sample.who][sample.tenth].append(sample)
     for who, its in by.items():
+        if not who.startswith(NODE):
+            continue
         early, late = [one for tenth in range(TENTHS // 2) for one in its[tenth]], its[TENTHS - 1]
         if not its[0] or not late:
             continue  # it was replaced meanwhile
@@ -166,8 +183,18 @@ def report(soak: Soak) -> dict[str, object]:
             rows[f"{name}, ms: first tenth, last, ratio"] = [round(one, 1), round(other, 1), round(other / one, 3)]
     for name, share in (("p50", 0.5), ("p99", 0.99), ("most", 1.0)):
         rows[f"{name}, ms, by tenth"] = [round(at(one, share), 1) for one in tenths if one]
+    rows["p50, ms, in turn: the node, and a new one"] = [
+        [round(1000 * turn.node, 1), round(1000 * turn.new, 1)] for turn in soak.turns
+    ]
+    if soak.turns:
+        ratios = sorted(turn.ratio for turn in soak.turns)
+        rows["p50 against a new node's: median of the ratios, least, most"] = [
+            round(one, 3) for one in (statistics.median(ratios), ratios[0], ratios[-1])
+        ]
     rows["owed to receivers, by tenth, the most"] = by_tenth(soak.owed)
-    for who in sorted({sample.who for sample in soak.samples}):
+    for name, whose in (("the node", NODE), ("who makes the letters", (MAKER,)), ("who sends and receives", (SENDER,))):
+        rows[f"CPU, ms a message, by tenth: {name}"] = cpu_by_tenth(soak, whose)
+    for who in sorted({sample.who for sample in soak.samples if sample.who.startswith(NODE)}):
         its = [sample for sample in soak.samples if sample.who == who]
         rows[f"{who}: MB by tenth"] = by_tenth([(one.tenth, round(one.memory_mb)) for one in its])
         for name, number in (
@@ -189,6 +216,25 @@ def by_tenth(counted: Sequence[tuple[int, int]]) -> list[int]:
     for tenth, number in counted:
         most[tenth] = max(number, most.get(tenth, number))
     return [most[tenth] for tenth in sorted(most)]
+
+
+def cpu_by_tenth(soak: Soak, whose: tuple[str, ...]) -> list[float]:
+    """What processes whose names begin so used for a message, in milliseconds; from the last sample of a tenth to that of the next."""
+    at_end: dict[tuple[str, int], float] = {}
+    at_begin: dict[str, float] = {}
+    for sample in soak.samples:
+        if sample.who.startswith(whose):
+            at_begin.setdefault(sample.who, sample.cpu_s)
+            at_end[sample.who, sample.tenth] = sample.cpu_s
+    found = []
+    for tenth, answered in enumerate(soak.tenths()):
+        used = 0.0
+        for who, begin in at_begin.items():
+            if (who, tenth) in at_end:
+                used += at_end[who, tenth] - at_end.get((who, tenth - 1), begin)
+        if answered:
+            found.append(round(1000 * used / len(answered), 2))
+    return found
 
 
 # --- what is sent
@@ -274,10 +320,14 @@ class Sender:
         await asyncio.gather(*senders)  # each ends the life that it has begun
         return found
 
-    async def steadily(self, session: aiohttp.ClientSession, seconds: float) -> None:
-        """At the rate, for so long. A letter whose predecessor has no answer yet gives way to one of another life."""
+    async def steadily(self, session: aiohttp.ClientSession, seconds: float) -> list[tuple[int, float]]:
+        """At the rate, for so long: (tenth, seconds) of each answer.
+
+        A letter whose predecessor has no answer yet gives way to one of another life.
+        """
         loop, soak = asyncio.get_running_loop(), self.soak
         began = loop.time()
+        took: list[tuple[int, float]] = []
         waiting: deque[deque[letters.Letter]] = deque()
         tasks: set[asyncio.Task[None]] = set()
 
@@ -289,7 +339,7 @@ class Sender:
                 soak.unanswered[type(error).__name__] += 1
                 self.wrong(f"{letter.loai} was not answered: {error!r}")
                 return  # and the rest of its dossier is not sent
-            soak.latencies.append((tenth, loop.time() - due))
+            took.append((tenth, loop.time() - due))
             if life:
                 waiting.append(life)
 
@@ -312,6 +362,7 @@ class Sender:
             _, late = await asyncio.wait(tasks, timeout=PATIENCE_S)
             if late:
                 soak.wrong.append(f"{len(late)} letters were not answered")
+        return took
 
     async def reading(self, session: aiohttp.ClientSession, reader: str) -> None:
         """A reader of a feed, for ever."""
@@ -341,7 +392,9 @@ def sampled(tenth: int, who: str, pid: int) -> Sample:
             targets.append(str(descriptor.readlink()))
     connections = sum(target.startswith("socket:") for target in targets)
     megabytes = pages * resource.getpagesize() / 2**20
-    return Sample(tenth, who, megabytes, len(targets) - connections, connections)
+    used = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[11:13]
+    cpu_s = sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+    return Sample(tenth, who, megabytes, len(targets) - connections, connections, cpu_s)
 
 
 async def watched(sender: Sender, node: nodes.Node, began: float, seconds: float) -> None:
@@ -361,7 +414,10 @@ async def watched(sender: Sender, node: nodes.Node, began: float, seconds: float
                     soak.samples.append(sampled(tenth, who, pid))
                     spare += soak.samples[-1].connections
         soak.owed.append((tenth, sender.owed()))
-        soak.beyond.append((tenth, spare - sampled(tenth, "", os.getpid()).connections))
+        itself = sampled(tenth, SENDER, os.getpid())
+        soak.beyond.append((tenth, spare - itself.connections))
+        makers = [child.pid for child in multiprocessing.active_children() if child.pid is not None]
+        soak.samples += [itself, *(sampled(tenth, MAKER, pid) for pid in makers)]
         await asyncio.sleep(seconds / TENTHS / 20)
 
 
@@ -380,11 +436,35 @@ async def beside(*coroutines: Coroutine[Any, Any, object]) -> AsyncIterator[None
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextlib.contextmanager
+def running(folder: Path, database: str) -> Iterator[tuple[nodes.Node, agency.Agency]]:
+    """A node at work, and the agency that it delivers to."""
+    with agency.agency() as there, nodes.node(folder, agency=there.url, database=database) as node:
+        node.serve(workers=2)
+        node.work()
+        yield node, there
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long each part takes, in seconds."""
+
+    fill: float  # the store, before the peak is looked for
+    peak: float
+    long: float
+    turn: float
+
+
 async def soaked(
-    soak: Soak, node: nodes.Node, there: agency.Agency, share: float, fill_s: float, peak_s: float
+    soak: Soak,
+    share: float,
+    times: Times,
+    one: tuple[nodes.Node, agency.Agency],
+    another: Callable[[], tuple[nodes.Node, agency.Agency]],
 ) -> None:
-    """What fills the store, the peak, then the long time."""
+    """What fills the store, the peak, the long time, then the turns beside a new node."""
     spawn = multiprocessing.get_context("spawn")
+    node, there = one
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         sender = Sender(soak, node.port, pool, lambda: len(there.taken))
         limits = aiohttp.ClientTimeout(total=PATIENCE_S)
@@ -392,13 +472,30 @@ async def soaked(
         async with aiohttp.ClientSession(timeout=limits, connector=connections) as session:
             await sender.fill(AHEAD)
             async with beside(sender.make(), *(sender.reading(session, reader) for reader in READERS)):
-                await sender.at_full_speed(session, fill_s)
+                await sender.at_full_speed(session, times.fill)
                 soak.before = sender.taken
-                soak.accepted, soak.delivered = await sender.at_full_speed(session, peak_s)
+                soak.accepted, soak.delivered = await sender.at_full_speed(session, times.peak)
                 soak.rate = share * soak.peak
-                seconds = 60 * soak.minutes
-                async with beside(watched(sender, node, time.perf_counter(), seconds)):
-                    await sender.steadily(session, seconds)
+                async with beside(watched(sender, node, time.perf_counter(), times.long)):
+                    soak.latencies = await sender.steadily(session, times.long)
+                new, elsewhere = await asyncio.to_thread(another)
+                other = Sender(Soak(0.0, rate=soak.rate), new.port, pool, lambda: len(elsewhere.taken))
+                await other.fill(AHEAD)
+                async with beside(other.make(), *(other.reading(session, reader) for reader in READERS)):
+                    await other.at_full_speed(session, times.peak)  # so that it has what a process takes once
+                    await in_turn(session, sender, other, times.turn)
+                soak.statuses += other.soak.statuses
+                soak.unanswered += other.soak.unanswered
+                soak.wrong += other.soak.wrong
+
+
+async def in_turn(session: aiohttp.ClientSession, sender: Sender, other: Sender, seconds: float) -> None:
+    """Letters for the one, then for the other, so long each; who comes first changes."""
+    for number in range(TURNS):
+        medians = {}
+        for whose in (sender, other) if number % 2 else (other, sender):
+            medians[whose is sender] = statistics.median(took for _, took in await whose.steadily(session, seconds))
+        sender.soak.turns.append(Turn(medians[True], medians[False]))
 
 
 def main() -> int:
@@ -416,23 +513,26 @@ def main() -> int:
     folder.chmod(0o755)
     soak = Soak(arguments.minutes)
     with contextlib.ExitStack() as stack:
-        database = "sqlite:///node.sqlite3"
-        if arguments.postgresql:
-            server = MortalServer(folder / "server")
-            stack.callback(server.stop)
-            server.prepare()
-            database = server.url
-        there = stack.enter_context(agency.agency())
-        node = stack.enter_context(nodes.node(folder / "node", agency=there.url, database=database))
-        node.serve(workers=2)
-        node.work()
+
+        def one(name: str) -> tuple[nodes.Node, agency.Agency]:
+            database = "sqlite:///node.sqlite3"
+            if arguments.postgresql:
+                server = MortalServer(folder / f"{name}-server")
+                stack.callback(server.stop)
+                server.prepare()
+                database = server.url
+            return stack.enter_context(running(folder / name, database))
+
         fill, peak = (
             soak.minutes / parts if given is None else given
             for given, parts in ((arguments.fill, 10), (arguments.peak, 20))
         )
-        asyncio.run(soaked(soak, node, there, arguments.share, 60 * fill, 60 * peak))
+        seconds = 60 * soak.minutes
+        times = Times(60 * fill, 60 * peak, seconds, max(TURN_S, seconds / 180))
+        first = one("node")
+        asyncio.run(soaked(soak, arguments.share, times, first, lambda: one("new")))
     rows = {"database": "postgresql" if arguments.postgresql else "sqlite", "minutes": soak.minutes, **report(soak)}
-    rows |= {"pushed": len(there.taken), "read": dict(soak.seen), "grown": judged(soak)}
+    rows |= {"pushed": len(first[1].taken), "read": dict(soak.seen), "grown": judged(soak)}
     sys.stdout.write("".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in rows.items()))
     shutil.rmtree(folder)
     return int(bool(rows["grown"]))
