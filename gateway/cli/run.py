@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.web.worker import WorkPort
 
 log = logging.getLogger("lienthong.work")
+_T = TypeVar("_T")
 
 _LOADED = (
     "gateway.opening",
@@ -367,6 +368,15 @@ class Desk:
         self.figures.begins(name, seconds)
         return asyncio.create_task(self._every(name, seconds, act), name=name)
 
+    def _each(self, loop: str, ask: Callable[[], _T]) -> Callable[[], _T]:
+        """The same question; whenever a long turn of this loop asks it, it is seen to get on."""
+
+        def asked() -> _T:
+            self.figures.progressed(loop)
+            return ask()
+
+        return asked
+
     async def _every(self, name: str, seconds: float, act: Callable[[], Any]) -> None:
         """Do that at once and then every so often; a failure is logged and the next turn comes."""
         from gateway.store import StoreError
@@ -413,24 +423,25 @@ class Desk:
 
     async def _recheck(self) -> None:
         every = timedelta(seconds=self.settings.work.recheck_s)
-        await asyncio.to_thread(recheck_held, self.gate, self.now(), every)
+        stopping = self._each("recheck", self.stop.is_set)
+        await asyncio.to_thread(recheck_held, self.gate, self.now(), every, stopping)
 
     async def _answer(self) -> None:
         """Queries that are addressed to the gateway itself."""
         from gateway.services.replies import answer_due
         from gateway.wiring import clerk
 
-        while (
-            await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), self.now()) and not self.stop.is_set()
-        ):
+        stopping = self._each("answers", self.stop.is_set)
+        while await asyncio.to_thread(answer_due, clerk(self.gate, self.persons), self.now()) and not stopping():
             pass
 
     async def _batches(self) -> None:
         """The next things of each batch, at its rate."""
         from gateway.services.batches import carry_on_batches
 
+        clock = self._each("batches", self.now)
         if self.gate.store is not None:
-            await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), self.now)
+            await asyncio.to_thread(carry_on_batches, self.gate.store, batch_acts(self.gate), clock)
 
     async def _prepare(self) -> None:
         """The numbers of each hour are kept; figures that take too long for a page are made, beside the turns."""
@@ -448,7 +459,8 @@ class Desk:
         from gateway.cli.nightly import reconcile_due
 
         if self.settings.reconcile.parties and self.gate.store is not None:
-            await asyncio.to_thread(reconcile_due, self.gate, self.settings, self.now, self.stop.is_set)
+            stopping = self._each("reconcile", self.stop.is_set)
+            await asyncio.to_thread(reconcile_due, self.gate, self.settings, self.now, stopping)
 
     async def _sweep(self) -> None:
         """Files whose time is over go; those that could not be scanned are scanned again."""
@@ -457,7 +469,7 @@ class Desk:
         desk = file_desk(self.settings, self.gate.store)
         if desk is None:
             return
-        swept = await asyncio.to_thread(desk.sweep, self.now())
+        swept = await asyncio.to_thread(desk.sweep, self.now(), self._each("files", self.stop.is_set))
         if swept != type(swept)():
             told = {"uploads": swept.uploads, "files": swept.files, "scanned": len(swept.scanned)}
             log.info("the folder of files is swept", extra=told)
@@ -471,14 +483,15 @@ class Desk:
         if self.gate.store is not None:
             await asyncio.to_thread(add_parts, self.gate.store, self.now())
         if self.gate.store is not None and self.settings.archive.folder is not None:
-            made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, self.now())
+            stopping = self._each("archive", self.stop.is_set)
+            made = await asyncio.to_thread(archive_due, self.settings, self.gate.store, self.now(), stopping)
             for name in made:
                 log.info("a month is archived", extra={"archive": name})
 
     async def _sort_digests(self) -> None:
         """The digests of what the log tells of since last time are put together; after an upgrade, of all there is."""
         if self.gate.store is not None:
-            await asyncio.to_thread(sort_digests, self.gate.store, self.stop.is_set, time.sleep)
+            await asyncio.to_thread(sort_digests, self.gate.store, self._each("digests", self.stop.is_set), time.sleep)
 
     async def _seal(self) -> None:
         """The log's head is signed when work.log_head_s have passed, or very much has been written."""
@@ -593,8 +606,13 @@ def add_parts(store: Store, now: datetime) -> None:
             log.info("a month has a part of its own in the database", extra={"month": month})
 
 
-def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:
-    """Archives what is due by archive.after_months, and rewrites what was erased from; the months that were made."""
+def archive_due(
+    settings: Settings, store: Store, now: datetime, stopping: Callable[[], bool] = lambda: False
+) -> list[str]:
+    """Archives what is due by archive.after_months, and rewrites what was erased from; the months that were made.
+
+    Between two months it is asked whether to stop.
+    """
     from gateway.services.archiving import (
         archive_files,
         file_months_due,
@@ -609,13 +627,18 @@ def archive_due(settings: Settings, store: Store, now: datetime) -> list[str]:
     keeper, months, folder = archive_keeper(settings, store), settings.archive.after_months, file_folder(settings)
     rewrite_erased(keeper, now)
     rewrite_erased_files(keeper, now)
-    due = [] if months is None else months_due(store, months_back(now, months))
-    for name in due:
+    made: list[str] = []
+    for name in [] if months is None else months_due(store, months_back(now, months)):
+        if stopping():
+            return made
         make_archive(keeper, name, now)
+        made.append(name)
     if months is not None and folder is not None:
         for name in file_months_due(keeper):
+            if stopping():
+                return made
             archive_files(keeper, folder, name, now)
-    return due
+    return made
 
 
 def sort_digests(store: Store, stopping: Callable[[], bool], pause: Callable[[float], object]) -> None:
@@ -624,8 +647,11 @@ def sort_digests(store: Store, stopping: Callable[[], bool], pause: Callable[[fl
         pause(DIGESTS_PAUSE_S)
 
 
-def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:
-    """Judges held messages again that were last judged longer ago than that; how many there were."""
+def recheck_held(gate: Gate, now: datetime, every: timedelta, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Judges held messages again that were last judged longer ago than that; how many were due.
+
+    Between two of them it is asked whether to stop.
+    """
     from gateway.services.intake import recheck
     from gateway.store import Conflict
 
@@ -634,6 +660,8 @@ def recheck_held(gate: Gate, now: datetime, every: timedelta) -> int:
     with gate.store.read() as view:
         due = [message.id for message in view.held(now - every)]
     for message in due:
+        if stopping():
+            break
         try:
             recheck([message], gate, now)
         except LookupError:

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -264,13 +264,16 @@ class FileDesk:
 
     # Keeping order
 
-    def sweep(self, now: datetime) -> FilesSwept:
-        """Takes away what is over, ends what a killed process left half done, and scans again what could not be scanned."""
+    def sweep(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> FilesSwept:
+        """Takes away what is over, ends what a killed process left half done, and scans again what could not be scanned.
+
+        Between two files that are scanned it is asked whether to stop.
+        """
         self._put_off(now)
         return FilesSwept(
             uploads=self._sweep_uploads(now),
             files=self._put_right(now) + self._sweep_files(now) + self._sweep_strays(now),
-            scanned=self._scan_again(now),
+            scanned=self._scan_again(now, stopping),
         )
 
     def _sweep_uploads(self, now: datetime) -> int:
@@ -340,13 +343,15 @@ class FileDesk:
             gone += 1
         return gone
 
-    def _scan_again(self, now: datetime) -> tuple[str, ...]:
+    def _scan_again(self, now: datetime, stopping: Callable[[], bool]) -> tuple[str, ...]:
         if self._scanner is None:
             return ()
         told: list[str] = []
         with self.store.read() as view:
             waiting = view.files_unscanned()
         for digest in waiting:
+            if stopping():
+                break
             said = self._scanner.scan(self.folder.place_of(digest))
             if said.scan is FileScan.UNKNOWN:
                 continue

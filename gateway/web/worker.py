@@ -38,7 +38,7 @@ class _Turns:
     """One loop of the process."""
 
     every_s: float
-    at: float  # of its last turn's end, monotonic seconds
+    at: float  # when its last turn ended, or was last seen to get on, monotonic seconds
 
 
 class WorkMetrics:
@@ -69,6 +69,12 @@ class WorkMetrics:
         self._at = Gauge(
             f"{name}work_turn_timestamp_seconds", "When a loop's last turn ended.", ("loop",), registry=self.registry
         )
+        self._overdue = Gauge(
+            f"{name}work_loop_stuck",
+            "1 while a loop neither ends its turn nor gets on with it: what /readyz names.",
+            ("loop",),
+            registry=self.registry,
+        )
         self._waits = Histogram(
             f"{name}database_wait_seconds",
             "How long a transaction waited for a connection and, to write, for its turn.",
@@ -96,11 +102,18 @@ class WorkMetrics:
     def begins(self, loop: str, every_s: float) -> None:
         """A loop begins; its first turn is owed."""
         self._loops[loop] = _Turns(every_s, self._clock())
+        self._overdue.labels(loop).set_function(lambda: float(self._is_stuck(self._loops[loop])))
+
+    def progressed(self, loop: str) -> None:
+        """A turn that takes long got on: what was done until now is no reason to start anything anew."""
+        self._loops[loop].at = self._clock()
 
     def turned(self, loop: str, every_s: float, outcome: str) -> None:
         """A loop made a turn: "done", "failed", or "database" where the database did not do it."""
         self._turned.labels(loop, outcome).inc()
         self._at.labels(loop).set_to_current_time()
+        if loop not in self._loops:  # the outbox says of itself only that it turned
+            self.begins(loop, every_s)
         self._loops[loop] = _Turns(every_s, self._clock())
 
     def lines_dropped(self, number: int) -> None:
@@ -113,9 +126,11 @@ class WorkMetrics:
         self._waits.labels(what).observe(seconds)
 
     def stuck(self) -> list[str]:
-        """The loops whose turn is long overdue."""
-        now = self._clock()
-        return sorted(name for name, one in self._loops.items() if now - one.at > LATE_TURNS * one.every_s + LATE_S)
+        """The loops whose turn is long overdue, and does not get on either."""
+        return sorted(name for name, one in self._loops.items() if self._is_stuck(one))
+
+    def _is_stuck(self, one: _Turns) -> bool:
+        return self._clock() - one.at > LATE_TURNS * one.every_s + LATE_S
 
     def text(self, gate: Gate) -> bytes:
         """Everything, with what the database says now. Raises StoreError."""

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from cong_quoc_gia import settings
-from false_agency import Agency, Fault, run
+from false_agency import Agency, Fault, Request, Response, run
 from owed import Clock
 from recorded_lives import PORTAL, Recorded, portal_where_they_were_filed, teller
 
 from gateway.cli.alerts import current_alerts
 from gateway.cli.nightly import reconcile_due
+from gateway.cli.run import Desk
 from gateway.services.reconciling import FAILED, reconciled
 from gateway.settings import ReconcileSettings, Settings
 from gateway.store import Store, open_engine
 from gateway.web.gauges import reconcile_figures
+from gateway.web.worker import WorkMetrics
 
 NIGHT = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)  # 01:30 in Vietnam
 
@@ -76,6 +78,46 @@ def test_a_party_is_reconciled_once_a_night_and_one_alert_tells_of_it(
             assert (drift.party, [alert.subject for alert in drift.alerts]) == (PORTAL, [codes["muc-do-3"]])
 
     run(story())
+
+
+def test_a_night_of_slow_look_ups_is_not_stuck_and_one_that_never_comes_back_is(
+    recorded: Recorded, sample_settings: Settings, tmp_path: Path
+) -> None:
+    cong, time_of_figures = portal_where_they_were_filed(recorded), Clock(NIGHT)
+
+    def seconds() -> float:
+        return time_of_figures.now.timestamp()
+
+    figures = WorkMetrics(seconds)
+    found: list[list[str]] = []
+    answer = cong.answer
+
+    def slow(request: Request) -> Response:
+        """A hundred seconds for each answer; and before the last one is given, nothing for long."""
+        time_of_figures.forward(seconds=100)
+        found.append(figures.stuck())
+        if len(found) == len(recorded.codes):
+            time_of_figures.forward(seconds=300)
+            found.append(figures.stuck())
+        return answer(request)
+
+    cong.answer = slow  # type: ignore[method-assign]
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            found.clear()
+            gate = replace(recorded.gate, store=one.store, parties=one.parties)
+            desk = Desk(gate, of_the_night(sample_settings, PORTAL), asyncio.Event())
+            desk.figures, desk.now = figures, lambda: NIGHT
+            figures.begins("reconcile", 60.0)
+            await desk._reconcile()
+            with one.store.read() as view:
+                assert reconciled(view, NIGHT)[PORTAL].facts["ours"] == len(recorded.codes)
+
+    run(story())
+    assert len(found) > len(recorded.codes) >= 9, "at least a quarter of an hour"
+    assert [names for names in found if names] == [["reconcile"]], "while it hung, and at no other time"
 
 
 def test_a_party_that_reads_messages_is_asked_once_and_its_answer_is_waited_for(

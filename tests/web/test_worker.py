@@ -70,6 +70,30 @@ def test_a_loop_that_makes_no_turns_is_named(gated):
     assert b'"stuck": ["heads"]' in stuck[1]
 
 
+def test_a_turn_that_takes_hours_is_not_stuck_while_it_gets_on_and_prometheus_hears_the_same(gated):
+    clock = Clock()
+    figures = WorkMetrics(clock)
+    figures.begins("reconcile", 60.0)
+    figures.begins("archive", 3600.0)
+
+    def ten_minutes_of_progress():
+        for _ in range(10):
+            clock.now += 60
+            figures.progressed("reconcile")
+
+    def hangs():
+        clock.now += 241
+
+    first, text, stuck, then = asked(
+        gated, figures, ten_minutes_of_progress, "/readyz", f"/metrics {TOKEN}", hangs, "/readyz", f"/metrics {TOKEN}"
+    )
+    assert (first[0], stuck[0]) == (200, 503)
+    assert b'lienthong_work_loop_stuck{loop="reconcile"} 0.0' in text[1]
+    assert b'"stuck": ["reconcile"]' in stuck[1]
+    assert b'lienthong_work_loop_stuck{loop="reconcile"} 1.0' in then[1]
+    assert b'lienthong_work_loop_stuck{loop="archive"} 0.0' in then[1]
+
+
 def test_without_its_database_it_is_alive_and_not_ready(gated, sqlite_url):
     breaker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
 
