@@ -245,7 +245,7 @@ class Desk:
         self.preparing: asyncio.Task[int] | None = None
         self.persons = Persons()
         self.spending = Spending(settings.allowance)
-        self.figures = WorkMetrics()
+        self.figures = WorkMetrics(log_head_s=settings.work.log_head_s)
         self.one_by_one = threading.Lock()  # fetched messages of several parties come in threads
 
     async def run(self, ready: Callable[[int | None], None]) -> None:

@@ -217,6 +217,18 @@ def _log(view: View, message: MessageId) -> tuple[tuple[chain.LogEntry, ...], ch
 # Heads of the log ---------------------------------------------------------------------------------------------------
 
 
+def _unsigned(head: chain.Head, last: chain.LogEntry | None) -> int:
+    """How many entries the newest signed head does not cover; the line that holds it is no news."""
+    # by what it covers, and not by where it stands: others may have written between its signature and its line
+    return head.number - (0 if last is None else int(last.facts["number"]) + 1)
+
+
+def unsigned_since(view: View, last: chain.LogEntry | None) -> datetime | None:
+    """When the oldest entry was written that no signed head covers; None where all are covered."""
+    first = view.log(after=0 if last is None else int(last.facts["number"]), limit=2)
+    return next((line.at for line in first if last is None or line.number != last.number), None)
+
+
 def seal_log(store: Store, key: SigningKey, *, gateway: str, now: datetime, every: timedelta) -> chain.Head | None:
     """Signs the log's head and writes it into the log, when that is due; None when it is not.
 
@@ -226,7 +238,7 @@ def seal_log(store: Store, key: SigningKey, *, gateway: str, now: datetime, ever
     """
     with store.read() as view:
         head, last = view.log_head(), view.last_act(HEAD)
-    news = head.number - (last.number if last is not None else 0)
+    news = _unsigned(head, last)
     if not news or (last is not None and news < HEAD_LINES and now - last.at < every):
         return None
     facts = {"number": head.number, "hash": head.hash, "jws": sign_head(head, key, gateway=gateway, at=now)}

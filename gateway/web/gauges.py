@@ -12,6 +12,7 @@ from gateway.core.chain import LogEntry
 from gateway.core.model import PartyId
 from gateway.core.parties import Receives
 from gateway.services.backup_watch import BACKED_UP
+from gateway.services.bundles import unsigned_since
 from gateway.services.certificate_ends import forecast
 from gateway.services.drift import drift_counts, projected
 from gateway.services.intake import Gate
@@ -21,13 +22,17 @@ from gateway.web.refusals import store_of
 from signing.heads import HEAD
 
 
-def standing(gate: Gate) -> Iterable[Metric]:
-    """How everything that waits stands, as the database has it now. Raises StoreError."""
+def standing(gate: Gate, log_head_s: float) -> Iterable[Metric]:
+    """How everything that waits stands, as the database has it now. Raises StoreError.
+
+    ``log_head_s``: how often the head of the log is signed (work.log_head_s).
+    """
     now = datetime.now(UTC)
     with store_of(gate).read() as view:
         queues = view.queues()
         held = view.lanes(held_only=True)
         log_head, signed = view.log_head(), view.last_act(HEAD)
+        unsigned = unsigned_since(view, signed)
         backed_up = view.last_act(BACKED_UP)
         applied = view.parties_version()
         drift = drift_counts(view, projected(gate.parties))
@@ -112,6 +117,12 @@ def standing(gate: Gate) -> Iterable[Metric]:
         "log_signed_timestamp_seconds",
         "When the head of the log was signed last; 0: never.",
         [((), signed.at.timestamp() if signed is not None else 0.0)],
+    )
+    yield metrics.gauge(
+        "log_head_due_timestamp_seconds",
+        "By when the head of the log is to be signed: work.log_head_s after the oldest entry that no signed head covers. No "
+        "value while there is none.",
+        [] if unsigned is None else [((), unsigned.timestamp() + log_head_s)],
     )
     yield metrics.gauge(
         "backup_timestamp_seconds",

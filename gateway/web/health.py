@@ -70,7 +70,10 @@ async def scrape(exchange: Exchange) -> WholeAnswer:
     """Figures for Prometheus: this node's workers, and the outbox as the database has it."""
     door = exchange.door
     door.doubt()
-    text = await door.read(lambda: door.metrics.text(lambda: standing(door.gate), lambda: _allowances(door)))
+    every = door.settings.work.log_head_s
+    text = await door.read(
+        lambda: door.metrics.text(lambda: standing(door.gate, every), lambda: _allowances(door))
+    )
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
 

@@ -44,8 +44,9 @@ class _Turns:
 class WorkMetrics:
     """The counters of one `work`. Times are in seconds; no personal data: parties by their id, codes, kinds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, log_head_s: float = 3600.0) -> None:
+        """``log_head_s``: how often the head of the log is signed (work.log_head_s)."""
+        self._clock, self._log_head_s = clock, log_head_s
         self.registry = CollectorRegistry()
         name = "lienthong_"
         self._tries = Histogram(
@@ -134,7 +135,7 @@ class WorkMetrics:
 
     def text(self, gate: Gate) -> bytes:
         """Everything, with what the database says now. Raises StoreError."""
-        return metrics.with_read(self.registry, lambda: standing(gate))
+        return metrics.with_read(self.registry, lambda: standing(gate, self._log_head_s))
 
 
 class WorkPort:

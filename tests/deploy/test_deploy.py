@@ -126,7 +126,7 @@ def families(sqlite_template, tmp_path_factory):
     for registry in (Metrics().registry, WorkMetrics().registry):
         for family in registry.collect():
             names.add(family.name)
-    names |= {family.name for family in standing(replace(gate, store=Store(engine)))}
+    names |= {family.name for family in standing(replace(gate, store=Store(engine)), 3600.0)}
     engine.dispose()
     return names | {"lienthong_allowance_used_ratio"}
 

@@ -402,6 +402,15 @@ def test_the_head_is_signed_once_an_hour_when_something_has_happened(gate):
         assert (heads.seen, heads.newest.number, heads.wrong) == (3, 4 + HEAD_LINES, [])
 
 
+def test_what_was_written_between_a_head_and_its_line_is_signed_at_the_next_turn(gate):
+    noted(gate, 2)
+    with gate.store.begin() as tx:  # as where somebody wrote entry 2 while the head of entry 1 was being signed
+        tx.note(LogLine(what=HEAD, who="gateway", facts={"number": 1}), NOW)
+    assert sealed(gate, NOW + timedelta(minutes=59)) is None
+    assert sealed(gate, NOW + timedelta(hours=1)).number == 3
+    assert sealed(gate, NOW + timedelta(hours=3)) is None
+
+
 @pytest.mark.threat("T-LOG-HEAD")
 def test_a_signed_head_after_the_message_is_in_its_bundle_and_covers_it(judged):
     gate, before = judged

@@ -51,3 +51,21 @@ def test_when_the_head_was_signed_last_can_be_watched_from_outside(open_door):
     door.send(mail.nop(), "cong-dvc")
     sealed(door)
     assert abs(at() - datetime.now(UTC).timestamp()) < 600
+
+
+def test_a_head_is_due_while_an_entry_is_unsigned_and_not_in_a_quiet_night(open_door):
+    door = open_door(operator_tokens_sha256=(hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest(),))
+
+    def due():
+        text = door.get("/metrics", Authorization="Bearer lt_op_0123456789abcdef").body.decode()
+        found = [x for x in text.splitlines() if x.startswith("lienthong_log_head_due_timestamp_seconds ")]
+        return [float(line.rpartition(" ")[2]) for line in found]
+
+    door.send(mail.nop(), "cong-dvc")
+    (owed,) = due()
+    assert abs(owed - datetime.now(UTC).timestamp() - 3600) < 600, "work.log_head_s after it was written"
+    sealed(door)
+    assert due() == [], "the line that holds the head is no news"
+    door.send(mail.nop(), "cong-dvc")
+    (again,) = due()
+    assert again >= owed
