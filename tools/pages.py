@@ -886,8 +886,8 @@ def cli(lang: Lang) -> str:
         of(
             lang,
             (
-                "Mã thoát: 0 bình thường, 1 có vấn đề, 2 dùng sai hoặc cấu hình sai, 3 chưa xác định được, 70 lỗi của trục.",
-                "Exit codes: 0 fine, 1 problems found, 2 wrong usage or configuration, 3 undetermined, 70 our own fault.",
+                "Mã thoát: 0 bình thường, 1 có vấn đề, 2 dùng sai hoặc cấu hình sai, 3 chưa xác định, 4 có tệp lưu trữ hỏng, 70 lỗi của trục.",
+                "Exit codes: 0 fine, 1 problems found, 2 wrong usage or configuration, 3 undetermined, 4 a broken archive, 70 our fault.",
             ),
         )
     ]

@@ -52,6 +52,7 @@ NEXT = {
     "registry-flawed": "lienthong doctor",
     "status-missing": "lienthong trust show",
     "allowance": "lienthong messages --party {party}",
+    "log-flawed": "lienthong log verify --store --all",
     "archive-broken": "lienthong archive verify",
     "file-changed": "lienthong restore --files",
     "backup": "lienthong backup",
@@ -94,6 +95,7 @@ def current_alerts(
     from gateway.services.batches import waiting_batches
     from gateway.services.certificate_ends import endangered, unproven
     from gateway.services.drift import drift_alerts, projected
+    from gateway.services.findings import finding_alerts
     from gateway.services.notices import dead_channels
     from gateway.services.reconciling import reconcile_alerts
     from gateway.services.watch import alerts as watched
@@ -101,6 +103,7 @@ def current_alerts(
 
     found = [*watched(store, parties, now, allowance=settings.allowance), *registry_flaws(settings, store, now)]
     found += backup_flaws(settings, store, now)
+    found += finding_alerts(store, OURSELVES)
     found += waiting_batches(store, OURSELVES)
     found += dead_channels(store, [one.name for one in settings.notify.channels], OURSELVES)
     found += [*drift_alerts(store, projected(parties), now, DRIFTS_FOR), *reconcile_alerts(store, now)]

@@ -15,7 +15,7 @@ import click
 
 from gateway.cli.command import (
     FINE,
-    PROBLEMS,
+    NOT_WHOLE,
     CommandRun,
     Group,
     LazyCommand,
@@ -120,17 +120,21 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
 
 @command(
     "verify",
-    vi="Kiểm từng tệp: chữ ký, mã băm của mọi nội dung, chuỗi nhật ký của tháng.",
-    en="Verify each file: its signature, the digest of every body, the month's chain.",
+    vi="Kiểm từng tệp: chữ ký, mã băm của mọi nội dung, chuỗi nhật ký của tháng. Mã thoát 4 khi có tệp không nguyên vẹn; kết quả "
+    "được ghi vào nhật ký và thành cảnh báo cho tới khi kiểm lại thấy tệp nguyên vẹn.",
+    en="Verify each file: its signature, the digest of every body, the month's chain. Exit 4 when one is not whole; the log "
+    "says so, and it is an alert until it is found whole again.",
 )
 @argument("names", nargs=-1, metavar="[YYYY-MM]…")
 def verify(call: CommandRun, names: tuple[str, ...]) -> int:
-    """Verifies the archives that are named, or all."""
+    """Verifies the archives that are named, or all; what is not whole is an alert until it is found to be."""
     from gateway.services.archiving import verify_archive, verify_file_archive
+    from gateway.services.findings import note_archives_verified
     from gateway.wiring import archive_keeper
 
     call.need(OperatorRole.VIEWER, "archive verify")
-    keeper, screen, wrong = archive_keeper(call.settings, call.store), call.screen, []
+    keeper, screen = archive_keeper(call.settings, call.store), call.screen
+    found: dict[str, list[str]] = {}
     with call.store.read() as view:
         records, of_files = view.archives(), view.file_archives()
     for name in set(names) - {one.name for one in records}:
@@ -140,15 +144,19 @@ def verify(call: CommandRun, names: tuple[str, ...]) -> int:
     for shown, month, look in sorted(looks, key=lambda row: row[0]):
         if names and month not in names:
             continue
-        flaws = look()
-        wrong += [Problem("SYS-197", {"archive": shown, "reason": ", ".join(flaws[:5])})] if flaws else []
+        flaws = found[shown] = look()
         if screen.as_json:
             screen.row({"archive": shown, "whole": not flaws, "flaws": flaws})
         elif not flaws:
             screen.line(f"{shown}: nguyên vẹn.", f"{shown}: whole.")
-    if wrong and not screen.as_json:
-        raise Stopped(*wrong)
-    return PROBLEMS if wrong else FINE
+    wrong = [
+        Problem("SYS-197", {"archive": name, "reason": ", ".join(flaws[:5])}) for name, flaws in found.items() if flaws
+    ]
+    note_archives_verified(call.store, found, everything=not names, who=f"operator:{call.person}", now=call.now)
+    if not screen.as_json:
+        for problem in wrong:
+            screen.problem(problem, to_err=True)
+    return NOT_WHOLE if wrong else FINE
 
 
 @command(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # settings know the rules of the schemas, and those load lxml
     from gateway.settings import LoadedSettings, Settings
     from gateway.store import Store
 
-FINE, PROBLEMS, USAGE, UNDETERMINED, OURS = 0, 1, 2, 3, 70
+FINE, PROBLEMS, USAGE, UNDETERMINED, NOT_WHOLE, OURS = 0, 1, 2, 3, 4, 70
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -159,6 +159,8 @@ def verify(
     )  # a log that was changed proves nothing
     if file is None and sound and not (compared and compared.count):
         _remember(call, heads)
+    if file is None and not (witnesses or certificates or since):  # what a person brings along may be what is wrong
+        _note_findings(call, checked, wrong, compared, start)
     if screen.as_json:
         screen.row({**_verified(checked, wrong, heads, compared), "from": start.number if start else 0})
         return FINE if sound and not (compared and compared.count) else PROBLEMS
@@ -222,6 +224,30 @@ def _remember(call: CommandRun, heads: Heads) -> None:
         remember(call.store, heads, datetime.now(UTC))
     except StoreError as error:
         logging.getLogger("lienthong.log").info("how far the log was verified is not kept: %s", error)
+
+
+def _note_findings(
+    call: CommandRun,
+    checked: chain.ChainCheck,
+    wrong: tuple[int, str] | None,
+    compared: Comparison | None,
+    start: chain.Head | None,
+) -> None:
+    """What was found is an alert until a run that looks at as much finds nothing: beside a timer nobody sits."""
+    from gateway.services.findings import note_log_verified
+
+    found = None
+    if checked.flaw is not None:
+        problem = Problem("SYS-050", {"number": checked.number, "reason": str(checked.flaw)})
+        found = problem, f"log {checked.number}"
+    elif wrong is not None:
+        found = Problem("SIG-134", {"number": wrong[0], "reason": wrong[1]}), f"log {wrong[0]}"
+    elif compared is not None and compared.count:
+        first = compared.differences[0]
+        found = Problem("SYS-058", {"count": compared.count}), f"{first.table} {first.row}"
+    after = start.number if start is not None else 0
+    who = f"operator:{call.person}"
+    note_log_verified(call.store, found, after=after, tables=compared is not None, who=who, now=call.now)
 
 
 def _compared(call: CommandRun, most: int, start: chain.Head | None, processes: int | None) -> Comparison:

@@ -24,6 +24,7 @@ ALARMS: Final[Mapping[str, tuple[str, str]]] = {
         "Sao lưu quá hạn, không thành công hoặc không đọc được",
         "A backup is overdue, failed or cannot be read",
     ),
+    "log-flawed": ("Nhật ký hoặc các bảng không còn như đã ghi", "The log or the tables are not what was written"),
     "archive-broken": ("Tệp lưu trữ bị thiếu hoặc không nguyên vẹn", "An archive is missing or not whole"),
     "file-changed": ("Tệp đã lưu không còn đúng mã băm", "A stored file is not what it was"),
     "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),

@@ -29,6 +29,7 @@ class Alarm(StrEnum):
         "status-missing"  # a certificate whose status is not known; its party's messages are held, or will be
     )
     ALLOWANCE = "allowance"  # a party has used up most of what it may send today
+    LOG_FLAWED = "log-flawed"  # a verification found the log, or what it tells of, to be other than it was
     ARCHIVE_BROKEN = "archive-broken"  # a month's file is not there, not what it was, or holds what was erased
     FILE_CHANGED = "file-changed"  # the bytes of a file are not those of its digest any more
     RECEIPT_UNPROVEN = (
@@ -78,6 +79,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.UNCERTAIN: Urgency.TODAY,
     Alarm.INBOX_UNREAD: Urgency.TODAY,
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
+    Alarm.LOG_FLAWED: Urgency.NOW,
     Alarm.ARCHIVE_BROKEN: Urgency.NOW,
     Alarm.FILE_CHANGED: Urgency.NOW,
     Alarm.BACKUP: Urgency.TODAY,

@@ -89,7 +89,13 @@ STATUSES = "statuses"
 PROVEN = (
     "~proven"  # the number of the newest signed head up to which the log was verified; its hash is that head, signed
 )
+VERIFIED = "~verified"  # when a run last found nothing wrong; one row for each thing that is verified
 MILESTONES = "milestones"  # the number in the log up to which table milestone is made
+
+
+def verified_row(what: str) -> str:
+    """The name in table counter of when this was last verified to be whole."""
+    return f"{VERIFIED} {what}"
 
 
 def turn_at(what: str, party: str) -> str:
@@ -1379,6 +1385,11 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         """The signed head (JWS) up to which the log was verified last, as it is kept; whoever reads it checks it."""
         row = self._one(select(tables.counter.c.hash).where(tables.counter.c.name == PROVEN))
         return None if row is None else row.hash
+
+    def verified_at(self, what: str) -> datetime | None:
+        """When a run that looked at all of this last found nothing wrong."""
+        row = self._one(select(tables.counter.c.at).where(tables.counter.c.name == verified_row(what)))
+        return None if row is None else row.at
 
     def line_before(self, number: int) -> Head:
         """Where the chain stood before this line, as the line before it says; the empty log where there is none."""

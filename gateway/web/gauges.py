@@ -15,6 +15,7 @@ from gateway.services.backup_watch import BACKED_UP
 from gateway.services.bundles import unsigned_since
 from gateway.services.certificate_ends import forecast
 from gateway.services.drift import drift_counts, projected
+from gateway.services.findings import OF_ARCHIVES, OF_LOG, archive_findings, log_findings
 from gateway.services.intake import Gate
 from gateway.services.reconciling import reconciled
 from gateway.web import metrics
@@ -34,6 +35,8 @@ def standing(gate: Gate, log_head_s: float) -> Iterable[Metric]:
         log_head, signed = view.log_head(), view.last_act(HEAD)
         unsigned = unsigned_since(view, signed)
         backed_up = view.last_act(BACKED_UP)
+        flawed = {OF_LOG: len(log_findings(view)), OF_ARCHIVES: len(archive_findings(view))}
+        verified = {what: view.verified_at(what) for what in flawed}
         applied = view.parties_version()
         drift = drift_counts(view, projected(gate.parties))
         last = reconciled(view, now)
@@ -128,6 +131,18 @@ def standing(gate: Gate, log_head_s: float) -> Iterable[Metric]:
         "backup_timestamp_seconds",
         "When the database was backed up last by `lienthong backup`; 0: never.",
         [((), backed_up.at.timestamp() if backed_up is not None else 0.0)],
+    )
+    yield metrics.gauge(
+        "records_flawed",
+        "What `log verify` and `archive verify` found, and no later run has found mended.",
+        [((what,), float(number)) for what, number in flawed.items()],
+        ("what",),
+    )
+    yield metrics.gauge(
+        "records_verified_timestamp_seconds",
+        "When `log verify --store`, or `archive verify` of all archives, last found nothing wrong; 0: never.",
+        [((what,), 0.0 if at is None else at.timestamp()) for what, at in verified.items()],
+        ("what",),
     )
 
 

@@ -78,6 +78,32 @@ def test_archives_are_listed_and_verified_and_one_that_is_broken_is_named(cli, y
     assert cli("archive", "make", "--before", "x", *SAID).code == 2
 
 
+@pytest.mark.threat("T-ARCHIVE")
+def test_an_archive_that_was_found_changed_is_an_alert_until_it_is_found_whole(cli, years):
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    file = years.folder / "luu-tru" / "2026-01.luutru"
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    file.write_bytes(whole[:middle] + bytes(byte ^ 255 for byte in whole[middle : middle + 64]) + whole[middle + 64 :])
+
+    def broken():
+        return [row["subject"] for row in cli("alerts", "--json").rows if row["alarm"] == "archive-broken"]
+
+    assert broken() == [], "nobody reads every byte each minute"
+    for _ in range(2):
+        assert cli("archive", "verify", "--json").code == 4
+        assert broken() == ["2026-01"]
+    assert "SYS-197" in cli("alerts").out
+    with years.store.read() as view:
+        assert view.verified_at("archives") is None
+        assert len(view.log(what="archive.flawed")) == 1
+    file.write_bytes(whole)
+    assert cli("archive", "verify").code == 0
+    assert broken() == []
+    with years.store.read() as view:
+        assert view.verified_at("archives") is not None
+
+
 def test_what_is_erased_goes_out_of_the_file_by_the_same_command(cli, years):
     assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
     file = years.folder / "luu-tru" / "2026-01.luutru"

@@ -140,6 +140,53 @@ def test_a_state_changed_by_another_way_is_named_with_what_the_log_says(cli, off
     assert "… còn 1 nữa." in cli("log", "verify", "--store", "--most", "1").out
 
 
+@pytest.mark.threat("T-TABLES-LOG")
+def test_what_the_nightly_run_finds_is_an_alert_until_a_run_that_looks_at_as_much_finds_nothing(cli, office):
+    ack = office.receive(HS01)
+
+    def alarms():
+        return [(row["cause"], row["subject"]) for row in cli("alerts", "--json").rows if row["alarm"] == "log-flawed"]
+
+    def last(what):
+        with office.store.read() as view:
+            return view.last_act(what), view.verified_at("log")
+
+    assert (cli("log", "verify").code, last("log.flawed")) == (0, (None, None)), "the tables were not looked at"
+    with database(office) as connection:
+        connection.execute("UPDATE message SET state = 'rejected' WHERE id = ?", [ack.message])
+    for _ in range(2):
+        assert cli("log", "verify", "--store", "--json").code == 1
+        assert alarms() == [("SYS-058", f"message {ack.message}")]
+    line, good = last("log.flawed")
+    assert (line.number, good) == (len(cli("log", "export", "--json").rows), None), "said once, and it is the newest"
+    assert "SYS-058" in cli("alerts").out
+    assert cli("log", "verify").code == 0
+    assert alarms(), "the chain alone says nothing of the tables"
+    with database(office) as connection:
+        connection.execute("UPDATE message SET state = 'accepted' WHERE id = ?", [ack.message])
+    assert cli("log", "verify", "--store", "--all").code == 0
+    assert alarms() == []
+    assert None not in last("log.verified")
+
+
+def test_a_broken_chain_is_an_alert_and_what_a_person_brings_along_is_not(cli, office):
+    office.receive(HS01)
+    assert "SYS-050" in cli("log", "verify", "--witness", f"1:{'0' * 64}").err
+    assert "log-flawed" not in cli("alerts", "--json").out
+    with database(office) as connection:
+        connection.execute("DROP TRIGGER log_no_update")
+        (who,) = connection.execute("SELECT who FROM log WHERE number = 1").fetchone()
+        connection.execute("UPDATE log SET who = 'operator:ai-do' WHERE number = 1")
+    assert cli("log", "verify", "--store").code == 1
+    (row,) = [row for row in cli("alerts", "--json").rows if row["alarm"] == "log-flawed"]
+    assert (row["cause"], row["facts"], row["severity"]) == ("SYS-050", {"number": 1, "reason": "changed"}, "now")
+    assert "nội dung không khớp băm" in cli("alerts").out
+    with database(office) as connection:
+        connection.execute("UPDATE log SET who = ? WHERE number = 1", [who])
+    assert cli("log", "verify").code == 0
+    assert "log-flawed" not in cli("alerts", "--json").out
+
+
 def test_a_backup_that_was_restored_agrees_with_itself_and_a_witness_tells_what_is_lacking(cli, office, monkeypatch):
     """Its first message is of version 0.1.0, whose lines had no seals."""
     monkeypatch.setattr("gateway.store.page._sealed", lambda entry, *_: {"inbox": {}} if entry.inbox else {})

@@ -18,6 +18,7 @@ from patience import PATIENCE_S
 
 from gateway import settings, wiring
 from gateway.cli import lienthong as root
+from gateway.cli.command import NOT_WHOLE
 from gateway.store import Store, open_engine
 from gateway.web.gauges import standing
 from gateway.web.metrics import Metrics
@@ -81,8 +82,9 @@ def test_what_the_runbook_and_the_alerts_tell_to_run_can_be_run():
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_is_sound_hardened_and_starts_a_command_that_there_is(unit, tmp_path):
     text = unit.read_text("utf-8")
-    (started,) = re.findall(r"^ExecStart=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)
-    for told in (started, *re.findall(r"^ExecStartPost=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)):
+    started = re.findall(r"^ExecStart=/opt/lienthong/bin/lienthong (.+)$", text, re.MULTILINE)
+    assert started
+    for told in started:
         words = told.split()
         understood(words[2:] if words[0] == "--config" else words)
     copy = tmp_path / unit.name
@@ -92,6 +94,14 @@ def test_a_unit_is_sound_hardened_and_starts_a_command_that_there_is(unit, tmp_p
     assert (code, [line for line in said.splitlines() if unit.name in line]) == (0, []), said
     code, said = run(analyze, "security", "--offline=true", "--threshold=20", copy)
     assert code == 0, said.splitlines()[-1]
+
+
+def test_what_a_verification_finds_does_not_start_it_again():
+    text = (DEPLOY / "systemd/lienthong-archive.service").read_text("utf-8")
+    *_, last = re.findall(r"^ExecStart=.+ (\w+ \w+)$", text, re.MULTILINE)
+    assert last == "archive verify", "its exit code counts where it is the main process, and the last"
+    assert re.findall(r"^RestartPreventExitStatus=(.+)$", text, re.MULTILINE) == [str(NOT_WHOLE)]
+    assert "ExecStartPost" not in text
 
 
 def test_there_is_a_unit_for_everything_that_runs_by_itself():
