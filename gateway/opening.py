@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import monotonic, sleep
 
@@ -10,10 +11,13 @@ from gateway.settings import LoadedSettings, database_url
 from gateway.store import BUSY_TIMEOUT_S, CACHE_MIB, SchemaMismatch, Store, StoreError, open_engine
 from gateway.store.archives import Archives
 
+log = logging.getLogger("lienthong.store")
+
 AWAY = frozenset(
     {"connection", "connections", "lock", "read-only"}
 )  # what ends without anybody changing the configuration
 AWAY_TOLD_S = 10.0
+SCHEMA_EVERY_S = 5.0  # how often a process that goes on looks whether the database is of its revision still
 WORK_CACHE_MIB = 8  # its readers look through much, once: what a connection keeps goes with the door's next commit
 WORK_TOGETHER_MIB = 12  # of all its connections: one that idles would keep what it read last until its next turn
 READS_S = 8  # of database.silence_s: a reader of `work` looks through everything that is open
@@ -57,6 +61,19 @@ def await_store(loaded: LoadedSettings, tell: Callable[[str], None], *, at_door:
                 words = stop.problems[0].message(Lang.EN)
                 tell(f"{words} Waiting for it, {until - monotonic():.0f} s more at most.")
             sleep(min(1.0, max(0.0, until - monotonic())))
+
+
+def still_ours(store: Store) -> bool:
+    """Whether the database is of this program's revision still; the log says when that changes. Raises StoreError.
+
+    For processes that go on for long: an upgrade beside them brings the database to a revision that they know nothing of.
+    """
+    before, now = store.mismatch, store.look_at_revision()
+    if now is not None and before is None:
+        log.error("nothing is written any more: %s", now)
+    if now is None and before is not None:
+        log.warning("the database is of this program's revision again")
+    return now is None
 
 
 def store_at(

@@ -252,6 +252,7 @@ class Desk:
         """All loops until stop; one that ends early stops the others, so that a supervisor starts everything anew."""
         from connectors.registry import installed
         from gateway.core.allowances import Spent, day_of
+        from gateway.opening import SCHEMA_EVERY_S
         from gateway.services import fetch, outbox
         from gateway.services.certificate_status import doubt
         from gateway.services.intake import new_message_id
@@ -302,6 +303,7 @@ class Desk:
                 name="fetch",
             ),
             self._loop("clock", SETTLES_EVERY_S, self._settle),
+            self._loop("schema", SCHEMA_EVERY_S, self._look_at_schema),
             self._loop("renew", self.settings.parties.reload_s, self._renew),
             self._loop("answers", work.answer_s, self._answer),
             self._loop("recheck", min(work.recheck_s, 60.0), self._recheck),
@@ -412,6 +414,13 @@ class Desk:
             return
         if self.clock.settle(*await asyncio.to_thread(vouched, self.gate.store)):
             log.warning("the machine's clock is believed again")
+
+    async def _look_at_schema(self) -> None:
+        """Nothing is claimed or written once the database was brought to another revision."""
+        from gateway.opening import still_ours
+
+        if self.gate.store is not None:
+            await asyncio.to_thread(still_ours, self.gate.store)
 
     async def _renew(self) -> None:
         from gateway.wiring import renewed

@@ -16,6 +16,7 @@ from gateway.core.operators import OperatorRole
 from gateway.core.parties import Parties
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.unknown import unknown
+from gateway.opening import still_ours
 from gateway.services.operators import AtTheDesk, form_token
 from gateway.settings import LoadedSettings, Settings
 from gateway.store import Store
@@ -55,6 +56,7 @@ class Room:
 
     def registry(self) -> tuple[Parties, TrustView]:
         """Registry and trust as they are in force; read anew when they have changed. Raises StoreError, Stopped."""
+        still_ours(self.store)  # or an act would be written into a database that was upgraded meanwhile
         with self.store.read() as view:
             version = view.parties_version(), view.statuses_version()
         with self._lock:

@@ -4,7 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gateway.store.engine import BUSY_TIMEOUT_S, CACHE_MIB, Traces, open_engine
-from gateway.store.errors import Busy, Conflict, NotAtHand, SchemaMismatch, StoreError, Unavailable, Unstorable
+from gateway.store.errors import (
+    OTHER_SCHEMA,
+    Busy,
+    Conflict,
+    NotAtHand,
+    SchemaMismatch,
+    StoreError,
+    Unavailable,
+    Unstorable,
+)
 from gateway.store.figures import Groups, OpenLimit, RegisterRow, Unaccepted
 from gateway.store.records import (
     CatalogueRow,
@@ -51,6 +60,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "BUSY_TIMEOUT_S",
     "CACHE_MIB",
+    "OTHER_SCHEMA",
     "BookPage",
     "Busy",
     "CatalogueRow",

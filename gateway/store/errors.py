@@ -18,8 +18,11 @@ class StoreError(Exception):
 
     def __init__(self, *args: object, why: str = "") -> None:
         super().__init__(*args)
-        #: What stands in the way, in a word: lock, disk-full, read-only, file-replaced, connection …; empty: not of that kind.
+        #: What stands in the way, in a word: lock, disk-full, read-only, file-replaced, schema, connection …; empty: none.
         self.why = why
+
+
+OTHER_SCHEMA = "schema"  # why nothing is written: the database was brought to another revision under a running program
 
 
 class Busy(StoreError):

@@ -15,11 +15,11 @@ from gateway.store import tables
 from gateway.store.archives import Archives
 from gateway.store.digests import put_step
 from gateway.store.engine import Traces, clear_traces, hurried, prove_written, reader_of, waits_for_standby
-from gateway.store.errors import translated
+from gateway.store.errors import OTHER_SCHEMA, SchemaMismatch, Unavailable, translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
 from gateway.store.parts import add_parts, coming, shortly, take_out_part
-from gateway.store.schema import demand
+from gateway.store.schema import demand, schema_revision
 from gateway.store.view import LOG, View
 
 if TYPE_CHECKING:
@@ -42,7 +42,19 @@ class Store:
         self.archives = Archives(None)  # where the files of months are; wiring says
         #: Told of each transaction ("write" or "read") how long it waited for a connection and, to write, for its turn, seconds.
         self.waited: Callable[[str, float], None] | None = None
+        #: Why nothing is written: the database was brought to another revision meanwhile, as of the last look.
+        self.mismatch: SchemaMismatch | None = None
         demand(engine)
+
+    def look_at_revision(self) -> SchemaMismatch | None:
+        """Whether the database is of this program's revision still; while it is not, nothing is written. Raises StoreError."""
+        found = schema_revision(self.engine)
+        self.mismatch = None if found == tables.REVISION else SchemaMismatch(found, tables.REVISION)
+        return self.mismatch
+
+    def _refuse_other_schema(self) -> None:
+        if self.mismatch is not None:
+            raise Unavailable(str(self.mismatch), why=OTHER_SCHEMA)
 
     @contextmanager
     def begin(self, *, express: bool = False) -> Iterator[Tx]:
@@ -55,6 +67,7 @@ class Store:
         """
         from gateway.store.tx import Tx  # noqa: PLC0415 - every statement that writes; who only looks needs none of them
 
+        self._refuse_other_schema()
         asked = time.perf_counter()
         with translated(), (self._hurried if express else self.engine).begin() as connection:
             if self.waited is not None:
@@ -80,6 +93,7 @@ class Store:
 
     def prove(self) -> None:
         """Writes something small, the way messages are written, and commits it. Raises StoreError where that cannot be."""
+        self._refuse_other_schema()
         with translated(), self.engine.begin() as connection:
             prove_written(connection, tables.metadata.tables, PROOF, LOG)
 
@@ -88,6 +102,7 @@ class Store:
 
         Read while nobody waits; written in a transaction of some milliseconds. Several may do it at once. Raises StoreError.
         """
+        self._refuse_other_schema()
         with self.read() as view:
             step = view.digest_step()
         if step is not None:
@@ -102,6 +117,7 @@ class Store:
         """
         if self.engine.dialect.name == "sqlite":
             return []
+        self._refuse_other_schema()
         with translated(), self.engine.begin() as connection:
             shortly(connection)
             return add_parts(connection, coming(now))
@@ -114,6 +130,7 @@ class Store:
         """
         if self.engine.dialect.name == "sqlite":
             return False
+        self._refuse_other_schema()
         with translated():
             return take_out_part(self.engine, month, holds)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from prometheus_client.core import Metric
 
 from gateway.core.allowances import Spent, day_of, used_up
+from gateway.opening import still_ours
 from gateway.services.intake import Gate
 from gateway.store import StoreError
 from gateway.web import answers, metrics
@@ -52,8 +53,10 @@ async def healthz(exchange: Exchange) -> WholeAnswer:
 async def readyz(exchange: Exchange) -> WholeAnswer:
     """Each thing the gateway depends on; 503 names the first that fails."""
     door = exchange.door
-    probes = [await _database(door), _stopping(door), _tray(door), await _recording(door), _clock(door)]
-    if probes[0].ok:  # nobody can say what is applied while the database does not
+    database = await _database(door)
+    known = [await _schema(door)] if database.ok else []  # nobody can say what is applied while the database does not
+    probes = [database, *known, _stopping(door), _tray(door), await _recording(door), _clock(door)]
+    if database.ok:
         probes.append(await _registry(door))
     now = time.monotonic()
     failing = next((probe.name for probe in probes if not probe.ok), None)
@@ -71,9 +74,7 @@ async def scrape(exchange: Exchange) -> WholeAnswer:
     door = exchange.door
     door.doubt()
     every = door.settings.work.log_head_s
-    text = await door.read(
-        lambda: door.metrics.text(lambda: standing(door.gate, every), lambda: _allowances(door))
-    )
+    text = await door.read(lambda: door.metrics.text(lambda: standing(door.gate, every), lambda: _allowances(door)))
     return exchange.response(200, text, metrics.CONTENT_TYPE)
 
 
@@ -90,6 +91,15 @@ async def _database(door: Door) -> Probe:
     if isinstance(failed, StoreError):
         probe.why = failed.why
     return probe
+
+
+async def _schema(door: Door) -> Probe:
+    """Whether the database is of this program's revision: after an upgrade beside it, it would write what it does not know."""
+    try:
+        ours = await door.read(still_ours, store_of(door.gate))
+    except StoreError as error:
+        return Probe("schema", ok=False, why=error.why)
+    return Probe("schema", ok=ours, last_good=time.monotonic() if ours else None)
 
 
 async def _registry(door: Door) -> Probe:

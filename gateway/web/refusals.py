@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core.problems import Problem
 from gateway.services.intake import Gate
-from gateway.store import Store, StoreError
+from gateway.store import OTHER_SCHEMA, Store, StoreError
 
 ARCHIVE_AWAY_S = 60  # Retry-After where an archive is away: somebody has to bring it back
 
@@ -42,6 +43,9 @@ def store_of(gate: Gate) -> Store:
     return gate.store
 
 
+_ACT: Final = {"file-replaced": "SYS-006", OTHER_SCHEMA: "SYS-007"}
+
+
 def not_kept(error: StoreError, code: str) -> Problem:
-    """What a caller is told of it: the code, or SYS-006 where waiting does not help and somebody here must act."""
-    return Problem("SYS-006" if error.why == "file-replaced" else code)
+    """What a caller is told of it: the code, or SYS-006, SYS-007 where waiting does not help and somebody here must act."""
+    return Problem(_ACT.get(error.why, code))

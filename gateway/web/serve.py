@@ -192,6 +192,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     beating = asyncio.create_task(_beat(app.door, line, settings.web, lines))
     renewing = asyncio.create_task(_renew(app.door, settings))
     settling = asyncio.create_task(_settle(app.door, clock, store))
+    watching = asyncio.create_task(_watch_schema(app.door, store))
     warming = asyncio.create_task(_warm(app.door))
     journal = store.journal_keeper()
     _keep_for_good()
@@ -199,7 +200,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     line.send_bytes(READY)
     await leave.wait()
     loop.remove_reader(line.fileno())
-    for task in (beating, renewing, settling, warming):
+    for task in (beating, renewing, settling, watching, warming):
         task.cancel()
     await app.stop()
     journal.close()
@@ -250,6 +251,21 @@ async def _settle(door: Door, clock: NodeClock, store: Store) -> None:
         except Exception:
             log.exception("cannot look who vouches for the clock")
         door.doubt()  # which says that it is over
+
+
+async def _watch_schema(door: Door, store: Store) -> None:
+    """Write nothing more once the database was brought to another revision, and go on where it is back."""
+    from gateway.opening import SCHEMA_EVERY_S, still_ours  # noqa: PLC0415
+    from gateway.store import StoreError  # noqa: PLC0415
+
+    while True:
+        await asyncio.sleep(SCHEMA_EVERY_S)
+        try:
+            await door.read(still_ours, store)
+        except StoreError as error:
+            log.error("cannot look of which revision the database is: %s", error)  # noqa: TRY400 - it says it all
+        except Exception:
+            log.exception("cannot look of which revision the database is")
 
 
 async def _renew(door: Door, settings: Settings) -> None:

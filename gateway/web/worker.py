@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from gateway.core.addresses import host_and_port
 from gateway.core.model import Attempt, Delivery
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
+from gateway.opening import still_ours
 from gateway.services.intake import Gate
 from gateway.store import StoreError
 from gateway.web import metrics
@@ -185,10 +187,11 @@ class WorkPort:
         return _json(200, {"status": "alive", "node": self._gate().identity.ma_dinh_danh})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        """The database answers and keeps what is written, and every loop makes its turns; 503 names the first that does not."""
+        """The database answers, is ours, keeps what is written; all loops make their turns; 503 names the first that fails."""
         why = await self._recording.why_not(store_of(self._gate()))
         probes = {
             "database": await self._database(),
+            "schema": await self._schema(),
             "recording": not why,
             "clock": self._doubt() is None,
             "loops": not (stuck := self._figures.stuck()),
@@ -206,6 +209,14 @@ class WorkPort:
         except (StoreError, TimeoutError):
             return False
         return True
+
+    async def _schema(self) -> bool:
+        """Whether the database is of this program's revision, as far as it says so."""
+        store = store_of(self._gate())
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.to_thread(still_ours, store)
+        return store.mismatch is None
 
     async def _scrape(self, request: web.Request) -> web.Response:
         if not of_an_operator(request.headers, self._operators):

@@ -26,7 +26,7 @@ from gateway.core.deadlines import DeadlineRules
 from gateway.core.model import DeliveryState, Fate
 from gateway.core.statistics import By
 from gateway.services.batches import batch_known
-from gateway.store import open_engine, parts
+from gateway.store import open_engine, parts, schema_revision
 from signing.heads import HEAD, read_head
 
 LARGE = {"sqlalchemy", "lxml", "cryptography"}
@@ -245,6 +245,35 @@ def test_work_makes_the_parts_of_the_database_for_the_months_to_come(postgres_ur
         node.work()
         assert eventually(there), node.log("work")
     engine.dispose()
+
+
+def test_a_running_node_sees_by_itself_that_its_database_was_upgraded_and_goes_on_when_it_is_back(office):
+    body = (pki.SAMPLES / "accepted/HS01-nop-ho-so-toi-thieu.xml").read_bytes()
+    engine = office.store.engine
+
+    def of_revision(text):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{text}'")
+
+    with (
+        running(office.folder, "serve", "--workers", "1", "--port", "0") as (_, url),
+        running(office.folder, "work"),
+    ):
+
+        def post():
+            return ask("POST", f"{url}/v1/messages", body, "TEST-ONLY-cong-dvc")[0]
+
+        def told_by_work():
+            return (office.folder / "work.log").read_text("utf-8")
+
+        assert post() == 201
+        before = schema_revision(engine)
+        of_revision("9999")
+        assert eventually(lambda: post() == 503)
+        assert eventually(lambda: "nothing is written any more" in told_by_work()), told_by_work()
+        of_revision(before)
+        assert eventually(lambda: post() == 200)
+        assert eventually(lambda: "revision again" in told_by_work()), told_by_work()
 
 
 def told_of(store, channel):

@@ -23,6 +23,7 @@ from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliverySta
 from gateway.core.parties import AfterFailure, DeskOrders, LanePolicy, Parties, Party, RetryPolicy, Role
 from gateway.core.patience import THRESHOLD, Breaker, Bucket
 from gateway.core.problems import Problem
+from gateway.opening import still_ours
 from gateway.services.outbox import (
     Outbox,
     Pace,
@@ -30,7 +31,7 @@ from gateway.services.outbox import (
     decide,
     keep_delivering,
 )
-from gateway.store import Store, StoreError, Tx
+from gateway.store import Store, StoreError, Tx, schema_revision
 
 HERE = {"private_addresses": True, "timeout_s": 30.0}
 
@@ -1113,6 +1114,34 @@ def test_a_database_that_is_away_for_a_while_ends_nothing_and_repeats_nothing(
     assert len(script.sent) == 2
     assert "cannot reach its database" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]  # a sentence says it; a traceback helps nobody
+
+
+def test_nothing_is_claimed_from_a_database_that_was_upgraded_beside_it(sqlite_store: Store, clock: Clock) -> None:
+    script = Script()
+
+    def of_revision(text: str) -> None:
+        with sqlite_store.engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{text}'")
+
+    async def story() -> None:
+        to = agency(connector="script")
+        owing = Owing(sqlite_store, clock, to)
+        owing.lane(to, 2)
+        before = schema_revision(sqlite_store.engine)
+        assert before is not None
+        async with outbox(owing, clock, script()) as box:
+            of_revision("9999")
+            assert not still_ours(sqlite_store)
+            for _ in range(2):
+                with pytest.raises(StoreError, match="newer than this program"):
+                    await box.turn()
+            assert (script.sent, owing.states()) == ([], ["queued", "queued"])
+            of_revision(before)
+            assert still_ours(sqlite_store)
+            await drain(box)
+            assert owing.states() == ["delivered", "delivered"]
+
+    run(story())
 
 
 def test_one_settlement_that_cannot_be_recorded_costs_the_others_nothing(

@@ -25,7 +25,7 @@ def test_a_ready_process_names_what_it_depends_on_and_how_fresh_the_good_news_is
     answer = door.get("/readyz")
     assert answer.status == 200
     probes = {probe["name"]: probe for probe in answer.json["probes"]}
-    assert set(probes) == {"database", "accepting", "tray", "recording", "clock", "registry"}
+    assert set(probes) == {"database", "schema", "accepting", "tray", "recording", "clock", "registry"}
     assert all(probe["ok"] for probe in probes.values())
     assert 0 <= probes["database"]["last_success_age_s"] < 5
 

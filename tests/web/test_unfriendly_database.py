@@ -17,7 +17,7 @@ from wires import Wire
 from gateway import opening
 from gateway.core.problems import Stopped
 from gateway.settings import LoadedSettings
-from gateway.store import Store, line, open_engine
+from gateway.store import Store, line, open_engine, schema_revision
 
 pytestmark = pytest.mark.hostile
 
@@ -187,3 +187,33 @@ def test_a_database_that_is_away_at_the_start_is_waited_for_and_that_is_said(pos
             opening.await_store(at_once, told.append, at_door=False)
     finally:
         wire.close()
+
+
+@contextmanager
+def of_another_revision(url):
+    """The database as a newer program leaves it, for a while."""
+    engine = open_engine(url)
+
+    def say(revision):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+
+    before = schema_revision(engine)
+    say("9999")
+    yield
+    say(before)
+    engine.dispose()
+
+
+def test_a_database_that_was_upgraded_beside_a_running_node_is_written_to_no_more(door_over, database_url):
+    door = door_over(database_url)
+    assert door.send(mail.nop(), "cong-dvc").status == 201
+    with of_another_revision(database_url):
+        ready = door.get("/readyz")
+        assert (ready.status, ready.json["failing"]) == (503, "schema")
+        refused = door.send(mail.nop(), "cong-dvc")
+        assert (refused.status, refused.codes) == (503, ["SYS-007"])
+        assert int(refused.headers["Retry-After"]) > 0
+        assert door.get("/healthz").status == 200
+    assert door.get("/readyz").status == 200
+    assert door.send(mail.nop(), "cong-dvc").status == 201

@@ -110,6 +110,23 @@ def test_without_its_database_it_is_alive_and_not_ready(gated, sqlite_url):
     assert b"SYS-119" in figures[1]
 
 
+def test_a_database_that_was_upgraded_beside_it_is_named(gated, sqlite_url):
+    breaker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    (before,) = breaker.execute("SELECT version_num FROM alembic_version").fetchone()
+
+    def of(revision):
+        def put():
+            breaker.execute("UPDATE alembic_version SET version_num = ?", [revision])
+            breaker.commit()
+
+        return put
+
+    ready, not_ready, again = asked(gated, WorkMetrics(), "/readyz", of("9999"), "/readyz", of(before), "/readyz")
+    breaker.close()
+    assert (ready[0], not_ready[0], again[0]) == (200, 503, 200)
+    assert b'"failing": "schema"' in not_ready[1]
+
+
 def test_figures_are_for_operators(gated):
     nobody, wrong, operator = asked(
         gated, WorkMetrics(), "/metrics", "/metrics TEST-ONLY-cong-dvc", f"/metrics {TOKEN}"
