@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -1116,12 +1117,17 @@ def example(lang: Lang, values: Mapping[str, Any] | None = None) -> str:
             lines += ["", f"# {SECTIONS[section][lang is Lang.EN]}", f"[{section}]"]
         lines += [f"# {setting_meaning(f, lang)}"]
         if not head:
-            lines += [f"{name} = {_toml(item)}" for name, item in values.get(key, {}).items()]
+            lines += [f"{_toml_key(name)} = {_toml(item)}" for name, item in values.get(key, {}).items()]
         elif key in values:
             lines.append(f"{name} = {_toml(values[key])}")
         elif key not in _TABLES:
             lines.append(f"#{name} = {'…' if value is None else _toml(value)}")
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml_key(name: str) -> str:
+    """An account may be called lan.nguyen or lan@so.vn; written bare, the first would be a table and the second no TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _toml(value: Any) -> str:

@@ -59,25 +59,49 @@ OUR_PACKAGES = ("gateway", "schemas", "connectors", "signing")
 @option(
     "--database",
     metavar="URL",
-    default="sqlite:///lienthong.sqlite3",
-    show_default=True,
+    show_default="sqlite:///lienthong.sqlite3",
     vi="Cơ sở dữ liệu.",
     en="The database.",
 )
-def init(call: CommandRun, folder: Path, identifier: str, name: str, port: int, database: str) -> int:
+@option(
+    "--data",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    vi="Thư mục chứa những gì máy ghi: cơ sở dữ liệu SQLite, bản sao lưu, tệp lưu trữ; mặc định là thư mục cấu hình. Cần khi thư "
+    "mục cấu hình chỉ được đọc, như với deploy/systemd.",
+    en="Where the node writes: an SQLite database, backups, archives; by default the configuration's folder. Needed where that "
+    "can only be read, as with deploy/systemd.",
+)
+@option(
+    "--operator",
+    metavar="ACCOUNT",
+    vi="Tài khoản hệ điều hành được toàn quyền (administrator); mặc định là tài khoản chạy lệnh này.",
+    en="The account of the operating system that is administrator; by default the one that runs this.",
+)
+def init(
+    call: CommandRun,
+    folder: Path,
+    identifier: str,
+    name: str,
+    port: int,
+    database: str | None,
+    data: Path | None,
+    operator: str | None,
+) -> int:
     """Writes everything a node needs."""
     if folder.exists() and any(folder.iterdir()):
         raise Stopped(Problem("SYS-046", {"path": str(folder)}))
-    values = {
+    values = _places(data) | {
         "node.identifier": identifier,
         "node.name": name,
         "node.lang": str(call.lang),
-        "database.url": database,
         "key.file": "keys/truc.key.pem",
         "key.certificate": "keys/truc.cert.pem",
         "web.port": port,
-        "operators": {call.account: OperatorRole.ADMINISTRATOR.value},
+        "operators": {operator or call.account: OperatorRole.ADMINISTRATOR.value},
     }
+    if database is not None:
+        values["database.url"] = database
     try:
         written = write_node(folder, values, call.lang, call.now)
     except OSError as error:
@@ -94,6 +118,18 @@ def init(call: CommandRun, folder: Path, identifier: str, name: str, port: int, 
     for step in next_steps(call.lang):
         screen.line(f"  {step}")
     return FINE
+
+
+def _places(data: Path | None) -> dict[str, Any]:
+    """The settings that say where a node writes; archives only where a folder is named, for without one there are none."""
+    if data is None:
+        return {"database.url": "sqlite:///lienthong.sqlite3"}
+    whole = data.absolute()
+    return {
+        "database.url": f"sqlite:///{whole / 'lienthong.sqlite3'}",
+        "backup.folder": whole / "backups",
+        "archive.folder": whole / "archives",
+    }
 
 
 def write_node(folder: Path, values: dict[str, Any], lang: Lang, now: datetime) -> list[Path]:

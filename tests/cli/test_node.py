@@ -64,6 +64,19 @@ def test_whoever_made_the_node_is_its_administrator(node):
     assert settings.operators == {pwd.getpwuid(os.getuid()).pw_name: "administrator"}
 
 
+def test_a_node_can_be_made_for_another_account_and_to_write_elsewhere_than_beside_its_configuration(cli, tmp_path):
+    data = tmp_path / "var"
+    assert cli("init", tmp_path / "n", "--operator", "lan.nguyen", "--data", data).code == 0
+    settings = load(tmp_path / "n" / "lienthong.toml", {}).settings
+    assert settings.operators == {"lan.nguyen": "administrator"}
+    assert settings.database.url == f"sqlite:///{data}/lienthong.sqlite3"
+    assert (settings.backup.folder, settings.archive.folder) == (data / "backups", data / "archives")
+    url = "postgresql+psycopg://lienthong@may-chu/lienthong"
+    assert cli("init", tmp_path / "m", "--data", data, "--database", url).code == 0
+    settings = load(tmp_path / "m" / "lienthong.toml", {}).settings
+    assert (settings.database.url, settings.backup.folder) == (url, data / "backups")
+
+
 def test_an_upgrade_twice_changes_nothing(cli, node):
     result = cli("db", "upgrade")
     assert (result.code, "đã ở phiên bản" in result.out) == (0, True)

@@ -1,20 +1,25 @@
 """What stands in deploy/ is true: units, rules, proxies and the compose file say only what the program knows."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import click
 import pki
+import psycopg
 import pytest
 import yaml
-from patience import PATIENCE_S
+from clusters import MortalServer, end_with_parent, postgres_binaries, reachable
+from patience import PATIENCE_S, eventually, stays
 
 from gateway import settings, wiring
 from gateway.cli import lienthong as root
@@ -186,28 +191,36 @@ def test_haproxy_and_nginx_take_the_samples(tmp_path):
     assert code == 0, said
 
 
-def test_the_compose_file_starts_what_there_is_with_settings_that_there_are(tmp_path):
-    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text("utf-8"))
-    ours = [service for service in compose["services"].values() if service["image"] == "lienthong"]
-    assert len(ours) == 5
+COMPOSE = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """deploy/ with what prepare.sh has made of it, how that ended, and what it said."""
+    top = tmp_path_factory.mktemp("prepared")
+    shutil.copytree(DEPLOY, top / "deploy")
+    prepare = top / "deploy/compose/prepare.sh"
+    done, said = run("bash", prepare, env={**os.environ, "LIENTHONG": str(PROGRAM)}, cwd=top)
+    return prepare.parent, done, said
+
+
+def test_the_compose_file_starts_what_there_is_with_settings_that_there_are(prepared, tmp_path):
+    folder, _, said = prepared
+    ours = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "lienthong"}
+    assert set(ours) == {"upgrade", "serve-1", "serve-2", "work-1", "work-2", "backup"}
     variables = {settings.variable(key) for key in settings.in_environment()} | {"LIENTHONG_CONFIG"}
-    for service in ours:
-        understood(service["command"])
+    for service in ours.values():
+        understood(service.get("command") or ["backup"])
         assert {name for name in service["environment"] if name.startswith("LIENTHONG_")} <= variables
         assert service["read_only"] is True
     build = (DEPLOY / "Containerfile").read_text("utf-8")
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", build, re.MULTILINE):
         assert all((TOP / one).exists() for one in source.split()), source
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    done, said = run(
-        "bash", tmp_path / "deploy/compose/prepare.sh", env={**os.environ, "LIENTHONG": str(PROGRAM)}, cwd=tmp_path
-    )
-    assert done == 0, said
-    for service in compose["services"].values():
+    for service in COMPOSE["services"].values():
         for volume in service.get("volumes", ()):
-            if volume.startswith("."):
-                assert (tmp_path / "deploy/compose" / volume.split(":")[0]).exists(), volume
-    etc = tmp_path / "deploy/compose/etc"
+            source = volume.split(":")[0]
+            assert (folder / source).exists() if volume.startswith(".") else source in COMPOSE["volumes"], volume
+    etc = folder / "etc"
     loaded = settings.load(etc / "lienthong/lienthong.toml", env={"LIENTHONG_WORK_PORT": "8311"}).settings
     assert loaded.database.url.startswith("postgresql+psycopg://lienthong@postgres,standby/")
     assert loaded.work.port == 8311
@@ -215,15 +228,168 @@ def test_the_compose_file_starts_what_there_is_with_settings_that_there_are(tmp_
     assert token in said
     assert loaded.door.operator_tokens_sha256 == (hashlib.sha256(token.encode()).hexdigest(),)
     assert (etc / "postgres/postgres.password").stat().st_mode & 0o077 == 0
-    code, said = run(tool("haproxy"), "-c", "-f", _here(etc / "proxy/haproxy.cfg", etc))
+    code, said = run(tool("haproxy"), "-c", "-f", _here(etc / "proxy/haproxy.cfg", etc, tmp_path))
     assert code == 0, said
     assert "serve-1:8310" in (etc / "proxy/haproxy.cfg").read_text()
 
 
-def _here(file, etc):
+def test_the_account_in_the_image_may_bring_the_database_up_and_writes_where_every_container_of_ours_looks(prepared):
+    folder, *_ = prepared
+    loaded = settings.load(folder / "etc/lienthong/lienthong.toml", env={}).settings
+    (account,) = re.findall(r"useradd .* (\S+) \\$", (DEPLOY / "Containerfile").read_text("utf-8"), re.MULTILINE)
+    assert loaded.operators == {account: "administrator"}  # and nobody of the machine on which prepare.sh ran
+    for service in COMPOSE["services"].values():
+        if service["image"] == "lienthong":
+            ((volume, place),) = (one.split(":") for one in service["volumes"] if not one.endswith(":ro"))
+            assert volume in COMPOSE["volumes"]
+            assert loaded.backup.folder.is_relative_to(place)
+            assert loaded.archive.folder.is_relative_to(place)
+
+
+def accounts():
+    """The number of the account that each image runs as: ours by its Containerfile, the others' as their makers document it."""
+    (ours,) = re.findall(r"^USER (\d+):\1$", (DEPLOY / "Containerfile").read_text("utf-8"), re.MULTILINE)
+    numbers = {"lienthong": int(ours), "postgres": 999, "haproxy": 99, "prometheus": 65534, "grafana": 472}
+    return {image: numbers[image.rpartition("/")[2].partition(":")[0]] for image in images()}
+
+
+def images():
+    return {service["image"] for service in COMPOSE["services"].values()}
+
+
+def reads(path, account):
+    """Whether that account, without a group that counts, may read the file, or walk and list the folder."""
+    found = path.stat()
+    wanted = 0o5 if path.is_dir() else 0o4
+    return (found.st_mode >> (6 if found.st_uid == account else 0)) & wanted == wanted
+
+
+def test_every_mounted_file_can_be_read_by_its_container_and_by_nobody_else(prepared):
+    folder, done, said = prepared
+    secret = [path for path in (folder / "etc").rglob("*") if path.is_file()]
+    assert len(secret) > 12
+    assert [path for path in secret if path.stat().st_mode & 0o077] == []
+    pgpass = (folder / "etc/lienthong/pgpass").stat()
+    assert pgpass.st_mode & 0o777 == 0o600  # libpq ignores one that others could read
+    if os.geteuid() != 0:
+        if done:  # nobody but root, or podman for itself, may give files away: it says what is left to do
+            assert f"sudo {folder}/prepare.sh" in said
+        return
+    assert done == 0, said
+    for service in COMPOSE["services"].values():
+        account = accounts()[service["image"]]
+        for volume in service.get("volumes", ()):
+            if volume.startswith("."):
+                top = folder / volume.split(":")[0]
+                unread = [path for path in (top, *top.rglob("*")) if not reads(path, account)]
+                assert unread == [], (service["image"], account)
+    assert pgpass.st_uid == accounts()["lienthong"]
+
+
+def test_preparing_again_changes_nothing_that_is_there(prepared):
+    folder, done, _ = prepared
+    there = {path: (path.read_bytes(), path.stat()) for path in (folder / "etc").rglob("*") if path.is_file()}
+    assert run("bash", folder / "prepare.sh", env={**os.environ, "LIENTHONG": "/bin/false"})[0] == done
+    for path, (content, before) in there.items():
+        now = path.stat()
+        assert (path.read_bytes(), now.st_uid, now.st_mode) == (content, before.st_uid, before.st_mode)
+
+
+@pytest.mark.postgres
+def test_the_first_start_of_the_database_does_not_wait_for_a_standby_that_cannot_be_there():
+    """As the entrypoint of the image does it: a server that only its socket reaches, with the arguments of the real one."""
+    if postgres_binaries() is None:
+        tool("postgres")
+    service = COMPOSE["services"]["postgres"]
+    with tempfile.TemporaryDirectory(prefix="lt-first-", dir=reachable()) as folder:
+        Path(folder).chmod(0o711)  # the server runs as another account where this one is root
+        server = FirstStart(Path(folder) / "pg", service["command"])
+        try:
+            server.begin("-c", "listen_addresses=")
+            assert server.healthy(service["healthcheck"]) is False  # half made, and nobody may come yet
+            made = server.psql("CREATE DATABASE lienthong", PGOPTIONS=service["environment"]["PGOPTIONS"])
+            assert made.wait(PATIENCE_S) == 0
+            server.psql("CHECKPOINT").wait(PATIENCE_S)  # now the server surely knows of its standby
+            hangs = server.psql("CREATE DATABASE hangs")
+            assert eventually(lambda: server.ask("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+            assert hangs.poll() is None
+            server.ask("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            hangs.wait(PATIENCE_S)
+            server.stop()
+            server.begin("-c", "listen_addresses=127.0.0.1")
+            assert eventually(lambda: server.healthy(service["healthcheck"]))
+        finally:
+            server.stop()
+
+
+class FirstStart(MortalServer):
+    """A new cluster, its server started with the arguments of the compose file and reached as psql of the image reaches it."""
+
+    def __init__(self, folder, arguments):
+        super().__init__(folder)
+        self.arguments = arguments
+        self.programs = (postgres_binaries() / "postgres").resolve().parent
+        self.initialise()
+
+    def begin(self, *more):
+        """The server, answering at its socket."""
+        arguments = [*self.arguments, *more, "-c", f"unix_socket_directories={self.folder}", "-p", str(self.port)]
+        with (self.folder / "server.log").open("ab") as out:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.data, *arguments],
+                stdout=out, stderr=out, cwd=self.folder, preexec_fn=end_with_parent, **self.account,
+            )  # fmt: skip
+        ready = ["pg_isready", "-h", str(self.folder)]
+        assert eventually(lambda: self.healthy({"test": ["CMD", *ready]})), (self.folder / "server.log").read_text()
+
+    def healthy(self, check):
+        """What the engine would find."""
+        kind, program, *arguments = check["test"]
+        assert kind == "CMD"
+        return run(self.programs / program, *arguments, env=self.environment())[0] == 0
+
+    def environment(self, **more):
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return bare | {"PGPORT": str(self.port)} | more
+
+    def psql(self, sentence, **more):
+        """psql of the entrypoint, begun."""
+        command = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-U", "lienthong", "-d", "postgres", "-c", sentence]
+        return subprocess.Popen(
+            [self.programs / command[0], *command[1:]], env=self.environment(PGHOST=str(self.folder), **more)
+        )
+
+    def ask(self, sentence):
+        with psycopg.connect(
+            host=str(self.folder), port=self.port, user="lienthong", dbname="postgres", autocommit=True
+        ) as connection:
+            return connection.execute(sentence).fetchall()
+
+
+def test_the_container_that_backs_up_makes_one_at_once_and_ends_when_it_is_told_to(tmp_path):
+    node, data = tmp_path / "etc", tmp_path / "data"
+    data.mkdir()
+    environment = {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}
+    assert run(PROGRAM, "init", node, "--data", data)[0] == 0
+    environment["LIENTHONG_CONFIG"] = str(node / "lienthong.toml")
+    assert run(PROGRAM, "db", "upgrade", env=environment)[0] == 0
+    command = [word.replace("$$", "$") for word in COMPOSE["services"]["backup"]["entrypoint"]]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        assert eventually(lambda: list((data / "backups").glob("*.lienthong.zip")))
+        assert stays(lambda: process.poll() is None)  # and waits for tomorrow
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    (made,) = (data / "backups").glob("*.lienthong.zip")
+    assert run(PROGRAM, "backup", made, "--check", env=environment)[0] == 0
+
+
+def _here(file, etc, folder):
     """The proxy's configuration, with names that this machine can resolve and the certificate where it is here."""
     text = file.read_text("utf-8").replace("/usr/local/etc/haproxy/", f"{etc}/proxy/")
-    file.write_text(text, "utf-8")
-    here = file.with_name("here.cfg")
+    here = folder / "here.cfg"
     here.write_text(text.replace("serve-1:8310", "127.0.0.1:1").replace("serve-2:8310", "127.0.0.1:2"), "utf-8")
     return here

@@ -67,8 +67,8 @@ class MortalServer:
         """The database of the node."""
         return f"postgresql://lienthong@127.0.0.1:{self.port}/lienthong"
 
-    def prepare(self):
-        """A new cluster with an empty database, started."""
+    def initialise(self):
+        """A new cluster, not started."""
         made = [
             postgres_binaries() / "initdb",
             "-D",
@@ -83,6 +83,10 @@ class MortalServer:
             "--no-sync",
         ]
         subprocess.run(made, check=True, capture_output=True, cwd=self.folder, **self.account)
+
+    def prepare(self):
+        """A new cluster with an empty database, started."""
+        self.initialise()
         self.start()
         self.ask("CREATE DATABASE lienthong", "postgres")
 
