@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,14 @@ def backup(call: CommandRun, file: Path | None, *, check: bool, with_files: bool
         return _check(call, file)
     from gateway.services.backup_watch import note_backup_failed
 
-    call.need(OperatorRole.ADMINISTRATOR, "backup")
     try:
+        call.need(OperatorRole.ADMINISTRATOR, "backup")  # inside: a schedule that may not is a backup that failed
         return _back_up(call, file, with_files=with_files or call.settings.backup.with_files)
     except Stopped as stop:
-        note_backup_failed(call.store, stop, f"operator:{call.person}", call.now)
+        with suppress(
+            Stopped
+        ):  # a database that cannot be opened takes no line; what is told is what stopped the backup
+            note_backup_failed(call.store, stop, f"operator:{call.person}", call.now)
         raise
 
 

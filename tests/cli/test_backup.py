@@ -404,6 +404,25 @@ def test_somebody_is_told_of_a_backup_that_is_overdue_failed_or_cannot_be_read(c
     assert warned(cli) == []
 
 
+def test_somebody_is_told_of_a_backup_that_the_account_of_its_schedule_may_not_make(cli, office):
+    config = office.folder / "lienthong.toml"
+    as_made = config.read_text("utf-8")
+    config.write_text(as_made.replace('= "administrator"', '= "viewer"'), "utf-8")
+    refused = cli("backup")
+    assert (refused.code, "SYS-040" in refused.err) == (1, True)
+    assert warned(cli) == ["BAK-013"]
+    config.write_text(as_made, "utf-8")
+    back_up(cli)
+    assert warned(cli) == []
+
+
+def test_a_backup_that_may_not_be_made_says_so_where_the_database_cannot_be_opened_either(cli, office):
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace('= "administrator"', '= "viewer"'), "utf-8")
+    destroyed(office)
+    assert "SYS-040" in cli("backup").err
+
+
 # Another database ----------------------------------------------------------------------------------------------------
 
 

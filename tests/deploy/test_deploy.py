@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -127,6 +128,55 @@ def test_a_timer_is_sound_and_strikes(timer, tmp_path):
     (when,) = re.findall(r"^OnCalendar=(.+)$", timer.read_text("utf-8"), re.MULTILINE)
     code, said = run(analyze, "calendar", "--iterations=2", when)
     assert (code, bool(re.search(r"Iter[.a-z]* #2: ", said))) == (0, True), said
+
+
+def steps(lang):
+    """The commands by which the page sets up a node for the units."""
+    page = (TOP / f"docs/{lang}/operate.md").read_text("utf-8")
+    (block,) = (one for one in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "systemctl" in one)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def as_unit(*command, **more):
+    """Runs a command as a unit does, without any capability: not even root may write then what is only to be read."""
+    bare = (tool("setpriv"), "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    return run(*bare, *command, **more)
+
+
+def test_the_nightly_units_do_their_work_on_a_node_that_was_made_by_the_page(tmp_path):
+    account = {user for unit in UNITS for user in re.findall(r"^User=(.+)$", unit.read_text("utf-8"), re.MULTILINE)}
+    here = {"/etc/lienthong": str(tmp_path / "etc"), "/var/lib/lienthong": str(tmp_path / "var")}
+    here["/opt/lienthong/bin/lienthong"] = str(PROGRAM)
+
+    def mapped(word):
+        for there, place in here.items():
+            word = word.replace(there, place)
+        return word
+
+    told = steps("vi")
+    assert told == steps("en")
+    assert [words[-1] for words in told if words[0] == "useradd"] == list(account)
+    (started,) = (words[3:] for words in told if words[:3] == ["systemctl", "enable", "--now"])
+    assert {f"{name.removesuffix('.timer')}.service" for name in started} <= {unit.name for unit in UNITS}
+    for words in told:
+        if words[:2] == ["install", "-d"]:  # the account that runs this test stands for the units'
+            owner, group = words.index("-o"), words.index("-g")
+            assert {words[owner + 1], words[group + 1]} == account
+            words[owner + 1], words[group + 1] = str(os.geteuid()), str(os.getegid())
+            assert run(*map(mapped, words)) == (0, "")
+        elif "/opt/lienthong/bin/lienthong" in words:
+            assert words[:4] == ["runuser", "-u", *account, "--"], "another account would be the administrator"
+            code, said = as_unit(*map(mapped, words[4:]), cwd=tmp_path)
+            assert code == 0, said
+    for path in (tmp_path / "etc", *(tmp_path / "etc").rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)  # ProtectSystem=strict
+    for unit in UNITS:
+        text = unit.read_text("utf-8")
+        if "Type=oneshot" in text:
+            for command in re.findall(r"^ExecStart(?:Post)?=(.+)$", text, re.MULTILINE):
+                code, said = as_unit(*map(mapped, shlex.split(command)), cwd=tmp_path / "var")
+                assert code == 0, (unit.name, said)
+    assert list((tmp_path / "var/backups").glob("*.lienthong.zip"))
 
 
 @pytest.fixture(scope="module")
