@@ -2,19 +2,25 @@
 
 import contextlib
 import hashlib
+import http.client
+import http.server
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import nodes
 import pki
 import psycopg
 import pytest
@@ -239,6 +245,94 @@ def test_haproxy_and_nginx_take_the_samples(tmp_path):
     (tmp_path / "nginx.conf").write_text(text, "utf-8")
     code, said = run(tool("nginx"), "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf")
     assert code == 0, said
+
+
+class UpstreamNode:
+    """A node behind the proxy: takes whole POSTs and answers each, or ends the connection without a word."""
+
+    def __init__(self, *, answers):
+        taken = self.taken = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+                if not answers:
+                    self.close_connection = True
+                    return
+                self.send_response(201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@contextlib.contextmanager
+def nginx_before(folder, *ports):
+    """The sample as it stands, running before nodes at these ports; gives a function that posts and gives the status."""
+    both, port = certificate(folder), nodes.free_port()
+    text = (DEPLOY / "proxy/nginx.conf").read_text("utf-8").replace("/run/nginx.pid", str(folder / "pid"))
+    for name in ("chain.pem", "key.pem"):
+        text = text.replace(f"/etc/lienthong/tls/{name}", str(both))
+    text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
+    for sample, there in zip(("10.0.0.11:8310", "10.0.0.12:8310"), ports, strict=True):
+        text = text.replace(sample, f"127.0.0.1:{there}")
+    (folder / "nginx.conf").write_text(text, "utf-8")
+    program = [tool("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+    process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+    anyone = ssl._create_unverified_context()
+
+    def post(body):
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=anyone)
+        with contextlib.closing(connection):
+            connection.request("POST", "/v1/messages", body)
+            return connection.getresponse().status
+
+    def listens():
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
+            return True
+        return process.poll() is not None
+
+    try:
+        assert eventually(listens)
+        assert process.poll() is None
+        yield post
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def test_nginx_brings_every_message_to_the_node_that_lives(tmp_path):
+    node = UpstreamNode(answers=True)
+    try:
+        with nginx_before(tmp_path, nodes.free_port(), node.port) as post:
+            letters = [b"thu %d" % number for number in range(20)]
+            assert [post(letter) for letter in letters] == [201] * 20
+        assert node.taken == letters
+    finally:
+        node.close()
+
+
+def test_nginx_gives_a_message_that_a_node_has_had_to_no_other(tmp_path):
+    first, second = UpstreamNode(answers=False), UpstreamNode(answers=False)
+    try:
+        with nginx_before(tmp_path, first.port, second.port) as post:
+            assert post(b"thu") == 502
+        assert [*first.taken, *second.taken] == [b"thu"]
+    finally:
+        first.close()
+        second.close()
 
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text("utf-8"))
