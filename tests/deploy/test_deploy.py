@@ -247,6 +247,19 @@ def test_haproxy_and_nginx_take_the_samples(tmp_path):
     assert code == 0, said
 
 
+def test_the_proxies_wait_for_a_file_as_long_as_the_gateway_waits_for_its_scan():
+    nginx = (DEPLOY / "proxy/nginx.conf").read_text("utf-8")
+    haproxy = (DEPLOY / "proxy/haproxy.cfg").read_text("utf-8")
+    (files,) = re.findall(r"location /v1/files \{(.*?)\n        \}", nginx, re.DOTALL)
+    (backend,) = re.findall(r"^    use_backend (\S+) if \{ path_beg /v1/files \}$", haproxy, re.MULTILINE)
+    waits = [
+        *re.findall(r"proxy_read_timeout (\d+)s;", files),
+        *re.findall(rf"^backend {backend}\n(?:    .+\n)*?    timeout server (\d+)s$", haproxy, re.MULTILINE),
+    ]
+    assert len(waits) == 2
+    assert all(int(wait) > settings.Settings().files.scan_s for wait in waits)
+
+
 class UpstreamNode:
     """A node behind the proxy: takes whole POSTs and answers each, or ends the connection without a word."""
 
