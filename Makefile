@@ -110,7 +110,7 @@ package: $(READY)  ## build the wheel, install it in a clean environment without
 	$(BIN)/python tools/package.py
 
 .PHONY: bundle
-bundle: $(READY) site  ## one file in dist/ that installs without a network: wheels with hashes, bill of materials (CycloneDX), deploy/
+bundle: $(READY) site  ## one file in dist/ that installs without a network: wheels with hashes, bill of materials (CycloneDX), deploy/, docs/
 	$(BIN)/python tools/package.py --bundle
 
 .PHONY: pins

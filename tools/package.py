@@ -1,7 +1,7 @@
 """Builds what is shipped and tries it as a stranger would: ``make package``, ``make bundle``.
 
 The wheel goes into dist/. Beside it a folder is made from which a machine without any network installs everything: the wheels of all
-libraries for this kind of machine, each with the hash that is pinned, ``install.sh``, ``deploy/``, and the bill of materials
+libraries for this kind of machine, each with the hash that is pinned, ``install.sh``, ``deploy/``, ``docs/``, and the bill of materials
 (CycloneDX, made by its own tool in an environment of its own). The trial installs from that folder alone, with every index
 forbidden, and runs from a folder that is not the checkout: the command must say its version, show its help, and judge the accepted
 samples. With ``--bundle`` the folder becomes one file, and its SHA-256 is told.
@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,17 @@ python=${{PYTHON:-python3}}
 where=$(cd "$where" && pwd)
 cd "$here"  # the requirements name the wheels from here
 "$where/bin/python" -m pip --disable-pip-version-check --quiet install --no-index --require-hashes -r requirements.txt
+rm -rf "$where/share/docs"
+mkdir -p "$where/share"
+cp -R docs "$where/share/docs"  # the units of systemd name a page of it
 "$where/bin/lienthong" --version
+"""
+# How deploy/Containerfile installs in the folder of a bundle: there is no source to build, but every wheel with its hash.
+FROM_WHEELS = """\
+COPY requirements.txt ./
+COPY wheels wheels
+RUN python -m venv /opt/lienthong \\
+ && /opt/lienthong/bin/pip install --no-cache-dir --no-index --require-hashes -r requirements.txt
 """
 
 
@@ -76,6 +87,9 @@ def main() -> None:
         folder = bundle(wheel)
         print(run("sh", folder / "install.sh", elsewhere / "venv", at=elsewhere, offline=True).strip())
         binaries = elsewhere / "venv" / "bin"
+        for page in told_pages():
+            if not (elsewhere / "venv" / page).is_file():
+                sys.exit(f"install.sh does not install {page}, which a unit of systemd names")
         run(binaries / "python", "-m", "pip", "--disable-pip-version-check", "check", at=elsewhere)
         for arguments in (["--help"], ["--lang", "en", "check", "--help"]):
             run(binaries / "lienthong", *arguments, at=elsewhere)
@@ -96,7 +110,7 @@ def main() -> None:
 
 
 def bundle(wheel: Path) -> Path:
-    """A folder in dist/ that installs without any index: wheels with hashes, ``install.sh``, ``deploy/``."""
+    """A folder in dist/ that installs without any index: wheels with hashes, ``install.sh``, ``deploy/``, ``docs/``."""
     machine = f"{sys.platform}-{os.uname().machine}"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = DIST / f"{wheel.name.split('-py3')[0]}-python{python}-{machine}"
@@ -110,9 +124,31 @@ def bundle(wheel: Path) -> Path:
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n", "utf-8")
     words = {"python": python, "machine": machine, "version": tuple(sys.version_info[:2])}
     (folder / "install.sh").write_text(INSTALL.format(**words), "utf-8")
-    shutil.copytree(ROOT / "deploy", folder / "deploy")
+    shutil.copytree(
+        ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("etc")
+    )  # what prepare.sh has made here
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    build = folder / "deploy" / "Containerfile"
+    build.write_text(from_wheels(build.read_text("utf-8"), python), "utf-8")
     summed(folder)
     return folder
+
+
+def told_pages() -> set[str]:
+    """The pages that units name as their documentation, below the folder that install.sh is given."""
+    units = "".join(unit.read_text("utf-8") for unit in (ROOT / "deploy" / "systemd").glob("*.service"))
+    return set(re.findall(r"^Documentation=file:///opt/lienthong/(.+)$", units, re.MULTILINE))
+
+
+def from_wheels(containerfile: str, python: str) -> str:
+    """The Containerfile as it builds in the folder of a bundle, on the Python that its wheels are for."""
+    text, found = re.subn(
+        r"^COPY pyproject\.toml .*? \.\n(?=\n)", lambda _: FROM_WHEELS, containerfile, flags=re.MULTILINE | re.DOTALL
+    )
+    text, named = re.subn(r"^ARG PYTHON=.*$", f"ARG PYTHON={python}-slim", text, flags=re.MULTILINE)
+    if (found, named) != (1, 1):
+        sys.exit("deploy/Containerfile does not build as it did; see from_wheels() in tools/package.py")
+    return text
 
 
 def bill_of_materials(python: Path, folder: Path, elsewhere: Path) -> int:

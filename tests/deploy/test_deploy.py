@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.client
 import http.server
+import importlib.util
 import json
 import os
 import re
@@ -346,6 +347,32 @@ def test_nginx_gives_a_message_that_a_node_has_had_to_no_other(tmp_path):
     finally:
         first.close()
         second.close()
+
+
+@pytest.fixture(scope="module")
+def bundling():
+    """tools/package.py."""
+    spec = importlib.util.spec_from_file_location("package_tool", TOP / "tools" / "package.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_image_is_built_in_a_bundle_from_what_lies_there(bundling):
+    text = bundling.from_wheels((DEPLOY / "Containerfile").read_text("utf-8"), "3.99")
+    copied = [one for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for one in line.split()]
+    assert copied == ["requirements.txt", "wheels"]
+    assert text.startswith(
+        (DEPLOY / "Containerfile").read_text("utf-8").partition("ARG ")[0] + "ARG PYTHON=3.99-slim\n"
+    )
+    assert "COPY --from=build /opt/lienthong /opt/lienthong" in text
+    assert "--no-index --require-hashes -r requirements.txt" in text
+
+
+def test_the_page_that_units_name_is_one_that_is_installed(bundling):
+    (page,) = bundling.told_pages()
+    assert 'cp -R docs "$where/share/docs"' in bundling.INSTALL
+    assert (TOP / page.removeprefix("share/")).is_file()
 
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text("utf-8"))
