@@ -87,11 +87,11 @@ def _next(request: str, secret: str, own: str, old: str, lang: Lang) -> list[str
             f"1. Gửi {request} cho tổ chức cung cấp dịch vụ chứng thực; hoặc dùng tạm chứng thư tự ký {own}.",
             "2. Gửi chứng thư mới cho các bên, chờ các bên khai chứng thư.",
             f'3. Trong lienthong.toml, mục [key]: file = "{secret}", certificate = "{own}", thêm "{old}" vào previous.',
-            "4. lienthong doctor, rồi gửi SIGHUP cho serve và khởi động lại work.",
+            "4. lienthong doctor, rồi gửi SIGHUP cho serve và work.",
         ]
     return [
         f"1. Send {request} to a certificate authority; or use the self-signed {own} meanwhile.",
         "2. Give the new certificate to the parties and wait until they have registered it.",
         f'3. In lienthong.toml under [key]: file = "{secret}", certificate = "{own}", and "{old}" added to previous.',
-        "4. lienthong doctor, then SIGHUP to serve, and restart work.",
+        "4. lienthong doctor, then SIGHUP to serve and work.",
     ]

@@ -60,8 +60,8 @@ _PLACES = (
     ),
     (
         ("stop", "restart", "reload", "dung"),
-        "Dừng: gửi SIGTERM cho tiến trình; nạp lại cấu hình, khóa: SIGHUP cho lienthong serve.",
-        "To stop: SIGTERM to the process; new settings or keys: SIGHUP to lienthong serve.",
+        "Dừng: gửi SIGTERM cho tiến trình; nạp lại cấu hình, khóa: SIGHUP cho lienthong serve và lienthong work.",
+        "To stop: SIGTERM to the process; new settings or keys: SIGHUP to lienthong serve and lienthong work.",
     ),
     (
         ("migrate", "upgrade", "migration", "nang-cap"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,10 +24,14 @@ from gateway.cli.prepared import statistics_of
 from gateway.cli.run import recheck_held
 from gateway.core.batches import BatchItemState
 from gateway.core.deadlines import DeadlineRules
+from gateway.core.ledger import LogLine
 from gateway.core.model import DeliveryState, Fate
+from gateway.core.problems import Stopped
 from gateway.core.statistics import By
 from gateway.services.batches import batch_known
+from gateway.settings import load
 from gateway.store import open_engine, parts, schema_revision
+from gateway.wiring import load_key
 from signing.heads import HEAD, read_head
 
 LARGE = {"sqlalchemy", "lxml", "cryptography"}
@@ -146,6 +151,41 @@ def test_a_worker_signs_the_log_keeps_evidence_doubts_receipts_and_stops_cleanly
         lists = [view.evidence(digest) for row in known for digest in row.evidence]
     assert lists
     assert None not in lists
+
+
+def test_work_signs_by_a_new_key_after_a_hangup_as_key_new_tells(cli, office):
+    config = office.folder / "lienthong.toml"
+    config.write_text(config.read_text("utf-8").replace("#log_head_s = 3600.0", "log_head_s = 1"), "utf-8")
+    office.receive("accepted/HS01-nop-ho-so-toi-thieu")
+
+    def certificate():
+        return load_key(load(config, {}).settings).certificate
+
+    def signed_by(one):
+        with office.store.begin() as tx:  # a head is signed where something has happened since the last one
+            tx.note(LogLine(what="test", who="test", facts={}), datetime.now(UTC))
+        with office.store.read() as view:
+            head = view.last_act(HEAD)
+        try:
+            return head is not None and bool(read_head(head.facts["jws"], [one]))
+        except Stopped:
+            return False
+
+    before = certificate()
+    with running(office.folder, "work") as (process, _):
+        assert eventually(lambda: signed_by(before))
+        (made,) = cli("key", "new", "--json").rows
+        text = config.read_text("utf-8").replace("#previous = []", 'previous = ["keys/truc.cert.pem"]')
+        text = re.sub(r'^file = "keys/truc.*"$', f'file = "{made["key"]}"', text, flags=re.MULTILINE)
+        text = re.sub(
+            r'^certificate = "keys/truc.*"$', f'certificate = "{made["certificate"]}"', text, flags=re.MULTILINE
+        )
+        config.write_text(text, "utf-8")
+        assert certificate() != before
+        process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: signed_by(certificate()))
+        assert process.poll() is None
+    assert cli("log", "verify").code == 0  # the head by the old key is believed still
 
 
 def test_a_taken_port_is_a_sentence(office, process):
