@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,10 @@ archive = Group(
 @option("--before", metavar="YYYY-MM", vi="Các tháng trước tháng này.", en="Months before this one.")
 @asking
 def make(call: CommandRun, before: str | None, reason: str | None) -> int:
-    """Makes what is due."""
+    """Makes what is due. Raises Stopped (SYS-211) where somebody else is at it."""
     from gateway.services.archiving import (
         archive_files,
+        archiving_alone,
         file_months_due,
         make_archive,
         months_back,
@@ -87,34 +89,35 @@ def make(call: CommandRun, before: str | None, reason: str | None) -> int:
         )
     except ValueError as error:
         raise click.BadParameter(str(before), param_hint="--before") from error
+    until = min(until, bounds_of(month_of(now))[0])
     keeper, folder = archive_keeper(call.settings, call.store), file_folder(call.settings)
-    due = months_due(call.store, min(until, bounds_of(month_of(now))[0]))
-    months_left = {*due, *(file_months_due(keeper) if folder is not None else [])}
+    months_left = {*months_due(call.store, until), *(file_months_due(keeper) if folder is not None else [])}
     if not months_left:
         screen.note("Không có tháng nào cần lưu trữ.", "No month is to be archived.")
         return FINE
     number = len(months_left)
     why = call.agreed("archive make", reason, f"Lưu trữ {number} tháng?", f"Archive {number} months?")
-    for name in due:
-        made = make_archive(keeper, name, now, who=f"operator:{call.person}", reason=why)
-        if screen.as_json:
-            screen.row(asdict(made))
-        else:
-            screen.line(
-                f"{name}: {made.bodies} nội dung, {made.bytes} byte, tệp {made.size} byte.",
-                f"{name}: {made.bodies} bodies, {made.bytes} bytes, a file of {made.size} bytes.",
-            )
-    if folder is None:
-        return FINE
-    for name in file_months_due(keeper):
-        files = archive_files(keeper, folder, name, now, who=f"operator:{call.person}", reason=why)
-        if screen.as_json:
-            screen.row({**asdict(files), "name": f"{name}{FILES_SUFFIX}"})
-        else:
-            screen.line(
-                f"{name}{FILES_SUFFIX}: {files.files} tệp, {files.bytes} byte.",
-                f"{name}{FILES_SUFFIX}: {files.files} files, {files.bytes} bytes.",
-            )
+    with archiving_alone(keeper, lambda: datetime.now(UTC)) as ours:
+        for name in months_due(call.store, until):  # asked again: others may have been at it
+            made = make_archive(ours, name, now, who=f"operator:{call.person}", reason=why)
+            if screen.as_json:
+                screen.row(asdict(made))
+            else:
+                screen.line(
+                    f"{name}: {made.bodies} nội dung, {made.bytes} byte, tệp {made.size} byte.",
+                    f"{name}: {made.bodies} bodies, {made.bytes} bytes, a file of {made.size} bytes.",
+                )
+        if folder is None:
+            return FINE
+        for name in file_months_due(ours):
+            files = archive_files(ours, folder, name, now, who=f"operator:{call.person}", reason=why)
+            if screen.as_json:
+                screen.row({**asdict(files), "name": f"{name}{FILES_SUFFIX}"})
+            else:
+                screen.line(
+                    f"{name}{FILES_SUFFIX}: {files.files} tệp, {files.bytes} byte.",
+                    f"{name}{FILES_SUFFIX}: {files.files} files, {files.bytes} bytes.",
+                )
     return FINE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -112,21 +112,31 @@ def erase(
         )
     elif gone is not None:
         screen.line(f"Đã xóa {gone} nội dung.", f"Erased {gone} bodies.")
-    if gone is not None:
+    if gone is None:
+        return FINE
+    try:
         _out_of_archives(call)
-    return FINE if gone is None else _cleared(call, vacuum=vacuum)
+    finally:  # what stays in an archive for now is no reason to leave it in the database's free pages
+        code = _cleared(call, vacuum=vacuum)
+    return code
 
 
 def _out_of_archives(call: CommandRun) -> None:
-    """What was erased goes out of the months' files, too. Raises Stopped as make_archive(), with the erasure itself on record."""
-    from gateway.services.archiving import rewrite_erased
+    """What was erased goes out of the months' files, too. Raises Stopped as make_archive(), with the erasure itself on record.
+
+    And SYS-211 where somebody else is at the archives: `work` does it then.
+    """
+    from gateway.services.archiving import archiving_alone, rewrite_erased
     from gateway.wiring import archive_keeper
 
     with call.store.read() as view:
         pending = view.archives_to_rewrite()
     if not pending:
         return
-    names = rewrite_erased(archive_keeper(call.settings, call.store), call.now, who=f"operator:{call.person}")
+    with archiving_alone(archive_keeper(call.settings, call.store), lambda: datetime.now(UTC)) as keeper:
+        names = rewrite_erased(keeper, call.now, who=f"operator:{call.person}")
+    if not names:
+        return
     call.screen.note(
         f"Đã viết lại các tệp lưu trữ không còn nội dung đã xóa: {', '.join(names)}.",
         f"Written anew without what was erased: archives {', '.join(names)}.",

@@ -620,10 +620,12 @@ def archive_due(
 ) -> list[str]:
     """Archives what is due by archive.after_months, and rewrites what was erased from; the months that were made.
 
-    Between two months it is asked whether to stop.
+    Between two months it is asked whether to stop. Nothing where somebody else is at the archives: the next turn comes.
     """
     from gateway.services.archiving import (
+        ELSEWHERE,
         archive_files,
+        archiving_alone,
         file_months_due,
         make_archive,
         months_back,
@@ -633,20 +635,25 @@ def archive_due(
     )
     from gateway.wiring import archive_keeper, file_folder
 
-    keeper, months, folder = archive_keeper(settings, store), settings.archive.after_months, file_folder(settings)
-    rewrite_erased(keeper, now)
-    rewrite_erased_files(keeper, now)
-    made: list[str] = []
-    for name in [] if months is None else months_due(store, months_back(now, months)):
-        if stopping():
-            return made
-        make_archive(keeper, name, now)
-        made.append(name)
-    if months is not None and folder is not None:
-        for name in file_months_due(keeper):
-            if stopping():
-                return made
-            archive_files(keeper, folder, name, now)
+    months, folder, made = settings.archive.after_months, file_folder(settings), list[str]()
+    try:
+        with archiving_alone(archive_keeper(settings, store), _now) as keeper:
+            rewrite_erased(keeper, now)
+            rewrite_erased_files(keeper, now)
+            for name in [] if months is None else months_due(store, months_back(now, months)):
+                if stopping():
+                    return made
+                make_archive(keeper, name, now)
+                made.append(name)
+            if months is not None and folder is not None:
+                for name in file_months_due(keeper):
+                    if stopping():
+                        return made
+                    archive_files(keeper, folder, name, now)
+    except Stopped as stop:
+        if stop.problems[0].code != ELSEWHERE:
+            raise
+        log.info("another process is at the archives; the next turn comes", extra=dict(stop.problems[0].facts))
     return made
 
 

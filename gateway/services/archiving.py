@@ -6,25 +6,32 @@ erasure takes out of the database is taken out of the month's file by writing th
 
 The files that a month's messages name leave the folder of files in the same way, for an archive of their own: a file goes with
 the last month in which a message names it. The records say of each in which archive it lies, so whoever may have it gets it.
+
+Archives are made, written anew and emptied into by one at a time, over all nodes and commands (:func:`archiving_alone`): they
+share a folder, and what one of them has not recorded yet another one would take for what is to go.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.core import chain
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.core.ledger import LogLine
-from gateway.core.model import Fate
+from gateway.core.model import Fate, PartyId
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.core.stored_files import FileScan, StoredFile
-from gateway.store import NotAtHand, Store, View
+from gateway.store import NotAtHand, Store, StoreError, Tx, View
 from gateway.store.archives import (
     BLOCK,
     ArchiveReader,
@@ -59,7 +66,26 @@ FILES_MADE: Final = "archive.files-made"
 FILES_EMPTIED: Final = "archive.files-emptied"
 FILES_REWRITTEN: Final = "archive.files-rewritten"
 PAGE: Final = 200
+TURN: Final = "archive"
+TURN_LASTS: Final = timedelta(minutes=10)  # whoever dies leaves its turn to the next one after that
+ELSEWHERE: Final = "SYS-211"
+_ALL: Final = PartyId("")  # the turn is at all archives
 _LONGEST: Final = 16_384
+
+log = logging.getLogger("lienthong.archive")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTurn:
+    """Whose turn it is at the archives."""
+
+    token: int
+    clock: Callable[[], datetime]
+
+    def hold(self, tx: Tx) -> None:
+        """Goes on with it; nobody takes it over before this transaction ends. Raises Stopped (SYS-211) where somebody has."""
+        if not tx.hold_turn(TURN, _ALL, self.token, self.clock() + TURN_LASTS):
+            raise _elsewhere(tx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +97,56 @@ class ArchiveKeeper:
     key: SigningKey
     certificates: tuple[Certificate, ...]  # by which the gateway signs and has signed
     gateway: str
+    turn: ArchiveTurn | None = None  # see archiving_alone()
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A transaction in which the turn is ours to its end. Raises Stopped (SYS-211) where it ran out and is another's."""
+        with self.store.begin() as tx:
+            if self.turn is not None:
+                self.turn.hold(tx)
+            yield tx
+
+
+@contextmanager
+def archiving_alone(keeper: ArchiveKeeper, clock: Callable[[], datetime]) -> Iterator[ArchiveKeeper]:
+    """Whoever works at archives does so alone until the end of this, with the keeper that is given.
+
+    The turn is held on from a thread: to read or pack a large file takes longer than a turn lasts. Raises Stopped (SYS-211)
+    where somebody else is at it.
+    """
+    turn = ArchiveTurn(secrets.randbits(52), clock)
+    began = clock()
+    with keeper.store.begin() as tx:
+        if not tx.take_turn(TURN, _ALL, turn.token, began, began + TURN_LASTS):
+            raise _elsewhere(tx)
+    over = threading.Event()
+    holding = threading.Thread(target=_hold_on, args=(keeper.store, turn, over), name="archive-turn", daemon=True)
+    holding.start()
+    try:
+        yield replace(keeper, turn=turn)
+    finally:
+        over.set()
+        holding.join()
+        with suppress(StoreError), keeper.store.begin() as tx:  # it runs out by itself
+            tx.hold_turn(TURN, _ALL, turn.token, clock())
+
+
+def _hold_on(store: Store, turn: ArchiveTurn, over: threading.Event) -> None:
+    while not over.wait(TURN_LASTS.total_seconds() / 10):
+        try:
+            with store.begin() as tx:
+                turn.hold(tx)
+        except StoreError as error:
+            log.warning("the turn at the archives was not held on; it is tried again: %s", error)
+        except Stopped:
+            return  # whoever works finds out with its next transaction
+
+
+def _elsewhere(view: View) -> Stopped:
+    since, until = view.turn(TURN, _ALL) or ("–", None)
+    facts = {"since": since, "until": until.isoformat() if until is not None else "–"}
+    return Stopped(Problem(ELSEWHERE, facts))
 
 
 def months_back(now: datetime, months: int) -> datetime:
@@ -105,7 +181,7 @@ def _unfinished(view: View, emptied: str, made: Sequence[str]) -> list[str]:
 
 def _taken_out(keeper: ArchiveKeeper, emptied: str, name: str, now: datetime, who: str) -> None:
     """Says so in the log, once."""
-    with keeper.store.begin() as tx:
+    with keeper.begin() as tx:
         told = tx.last_act(emptied)
         if told is None or told.facts["archive"] < name:
             tx.note(LogLine(what=emptied, who=who, facts={"archive": name}), now)
@@ -164,18 +240,18 @@ def _written(keeper: ArchiveKeeper, name: str, now: datetime, who: str, reason: 
         if flaws:
             raise Stopped(Problem("SYS-197", {"archive": name, "reason": flaws[0]}))
         digest, size = archive_digest(writer.path)
-        writer.publish(path)
+        record = ArchiveRecord(
+            name=name, digest=digest, size=size, bodies=facts["bodies"], bytes=facts["bytes"], first_line=first,
+            last_line=head.number, last_hash=head.hash, made_at=now, manifest=jws,
+        )  # fmt: skip
+        told = {"archive": name, "digest": digest, "bodies": record.bodies, "number": head.number, "hash": head.hash}
+        with keeper.begin() as tx:
+            writer.publish(path)
+            tx.put_archive(record)
+            tx.note(LogLine(what=MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now)
     except BaseException:
         writer.abandon()
         raise
-    record = ArchiveRecord(
-        name=name, digest=digest, size=size, bodies=facts["bodies"], bytes=facts["bytes"], first_line=first,
-        last_line=head.number, last_hash=head.hash, made_at=now, manifest=jws,
-    )  # fmt: skip
-    with store.begin() as tx:
-        tx.put_archive(record)
-        told = {"archive": name, "digest": digest, "bodies": record.bodies, "number": head.number, "hash": head.hash}
-        tx.note(LogLine(what=MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now)
     return record
 
 
@@ -258,7 +334,7 @@ def _take_out(keeper: ArchiveKeeper, record: ArchiveRecord) -> None:
         archive = ArchiveReader(file)
         keeper.store.take_out_part(record.name, archive.holds)
         for messages in _in_pages(archive.message_ids()):  # what is no part of its own, or came to one meanwhile
-            with keeper.store.begin() as tx:
+            with keeper.begin() as tx:
                 tx.archive_bodies(record.name, messages, archive.has)
 
 
@@ -313,14 +389,14 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
         if flaws := _flaws(keeper, writer.path, jws):
             raise Stopped(Problem("SYS-197", {"archive": record.name, "reason": flaws[0]}))
         digest, size = archive_digest(writer.path)
-        writer.publish(path)
+        told = {"archive": record.name, "digest": digest, "erased": len(gone), "bodies": facts["bodies"]}
+        with keeper.begin() as tx:
+            writer.publish(path)
+            tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, messages)
+            tx.note(LogLine(what=REWRITTEN, who=who, facts=told), now)
     except BaseException:
         writer.abandon()
         raise
-    with store.begin() as tx:
-        tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, messages)
-        told = {"archive": record.name, "digest": digest, "erased": len(gone), "bodies": facts["bodies"]}
-        tx.note(LogLine(what=REWRITTEN, who=who, facts=told), now)
 
 
 def _path(keeper: ArchiveKeeper, name: str) -> Any:
@@ -369,9 +445,8 @@ def archive_files(
 def _files_written(
     keeper: ArchiveKeeper, folder: FileFolder, name: str, now: datetime, who: str, reason: str | None
 ) -> FileArchiveRecord:
-    path, store = _archive(keeper, name).path, keeper.store
     try:
-        writer = FileArchiveWriter(path)
+        writer = FileArchiveWriter(_archive(keeper, name).path)
     except OSError as error:
         raise Stopped(
             Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
@@ -385,7 +460,15 @@ def _files_written(
         writer.archive.write(index, manifest)
         if flaws := list(_file_flaws(keeper, writer.archive, manifest)):
             raise _broken(name, flaws[0])
-        writer.publish()
+        record = FileArchiveRecord(name=name, files=writer.files, bytes=writer.bytes, made_at=now, manifest=manifest)
+        told = {"archive": name, "files": record.files, "list": hashlib.sha256(index).hexdigest()}
+        writer.sync()
+        with keeper.begin() as tx:
+            writer.publish()
+            tx.put_file_archive(record)
+            tx.note(
+                LogLine(what=FILES_MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now
+            )
     except OSError as error:
         writer.abandon()
         raise Stopped(
@@ -394,11 +477,6 @@ def _files_written(
     except BaseException:
         writer.abandon()
         raise
-    record = FileArchiveRecord(name=name, files=writer.files, bytes=writer.bytes, made_at=now, manifest=manifest)
-    with store.begin() as tx:
-        tx.put_file_archive(record)
-        told = {"archive": name, "files": record.files, "list": hashlib.sha256(index).hexdigest()}
-        tx.note(LogLine(what=FILES_MADE, who=who, facts=told if reason is None else {**told, "reason": reason}), now)
     return record
 
 
@@ -469,7 +547,7 @@ def _take_files_out(keeper: ArchiveKeeper, folder: FileFolder, record: FileArchi
     """The files that are in the archive, out of their folder. What was erased meanwhile goes out of the archive, later."""
     for row in _archive(keeper, record.name).rows():
         digest = str(row["digest"])
-        with keeper.store.begin() as tx:
+        with keeper.begin() as tx:
             known = tx.lock_file(digest, now)
             if known is not None and known.kept and known.archive in (None, record.name):
                 tx.archive_file(digest, record.name)
@@ -500,19 +578,20 @@ def _rewrite_files(keeper: ArchiveKeeper, name: str, now: datetime, who: str) ->
             raise _broken(name, f"file {lost[0]}")
         gone = sorted(there - left.keys())
         for digest in gone:
-            archive.remove(digest)
+            with keeper.begin():  # what another one has put there meanwhile is none of them
+                archive.remove(digest)
         index = b"".join(index_line(*left[digest]) for digest in sorted(left))
         size = sum(one.size for one, _ in left.values())
         manifest = _files_signed(keeper, name, index, len(left), size, now)
-        archive.write(index, manifest)
+        told = {"archive": name, "erased": len(gone), "files": len(left), "list": hashlib.sha256(index).hexdigest()}
+        with keeper.begin() as tx:
+            archive.write(index, manifest)
+            tx.rewrite_file_archive(name, len(left), size, manifest)
+            tx.note(LogLine(what=FILES_REWRITTEN, who=who, facts=told), now)
     except OSError as error:
         raise Stopped(
             Problem("SYS-198", {"archive": f"{name}{FILES_SUFFIX}", "reason": system_reason(error)})
         ) from error
-    with store.begin() as tx:
-        tx.rewrite_file_archive(name, len(left), size, manifest)
-        told = {"archive": name, "erased": len(gone), "files": len(left), "list": hashlib.sha256(index).hexdigest()}
-        tx.note(LogLine(what=FILES_REWRITTEN, who=who, facts=told), now)
 
 
 def _archive(keeper: ArchiveKeeper, name: str) -> FileArchive:

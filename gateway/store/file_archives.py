@@ -163,11 +163,14 @@ class FileArchiveWriter:
         """The list of what is in it, by digest."""
         return b"".join(self._lines[digest] for digest in sorted(self._lines))
 
-    def publish(self) -> None:
-        """Puts it in its place, in one step. What lies there came from one that died before it could say so. Raises OSError."""
+    def sync(self) -> None:
+        """Has the disk know all that is in it. Raises OSError."""
         for folder in self.archive.path.iterdir():
             if folder.is_dir():
                 sync_folder(folder)
+
+    def publish(self) -> None:
+        """Puts it in its place, in one step. What lies there came from one that died before it could say so. Raises OSError."""
         shutil.rmtree(self._target, ignore_errors=True)
         self.archive.path.rename(self._target)
         sync_folder(self._target.parent)

@@ -15,14 +15,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
 from gateway.store.archives import bounds_of, month_of
-from gateway.store.errors import Busy, StoreError, translated
+from gateway.store.errors import Busy, Conflict, StoreError, translated
 
 AHEAD: Final = 3  # months for which there is a part before they begin
 PAST: Final = "body_past"
@@ -152,7 +152,8 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
 
     The months before the first one that has its own lie together, and their part is made anew with the last of them: until then
     their bytes go by rows. So they do where the account may make no tables, or much lies in the rest, which each new part has
-    looked through while others wait. Raises Busy where somebody is at the table for long: nothing has been changed then.
+    looked through while others wait. Raises Busy where somebody is at the table for long, Conflict where another one began to
+    make the same part anew: nothing has been changed then.
     """
     with translated(), engine.begin() as connection:
         parts = _parts(connection)
@@ -161,8 +162,7 @@ def take_out_part(engine: Engine, month: str, holds: Holds) -> bool:
         may = own is not None and own.until == until and connection.exec_driver_sql(_MAY).scalar()
     if own is None or not may:
         return False
-    renewal = _Renewal(engine, own, month, holds)
-    renewal.begin()
+    renewal = _Renewal(engine, own, month, holds).begin()
     try:
         renewal.copy()
         for left in reversed(range(TRIES)):
@@ -214,6 +214,7 @@ class _Renewal:
     part: _BodyPart
     month: str
     holds: Holds
+    tables: tuple[int, int] | None = None  # fresh and changed by number: another one may have given their names away
 
     @property
     def _fresh(self) -> str:
@@ -223,7 +224,7 @@ class _Renewal:
     def _changed(self) -> str:
         return f"{self.part.name}_changed"
 
-    def begin(self) -> None:
+    def begin(self) -> _Renewal:
         """An empty copy, and a list of what is changed from now on. What somebody left who was interrupted goes."""
         part, fresh, changed = self.part.name, self._fresh, self._changed
         with translated(), self.engine.begin() as connection:
@@ -241,6 +242,20 @@ class _Renewal:
             # So that the part's rows need not be looked through again when it takes its place.
             belongs = run(f"SELECT pg_get_partition_constraintdef('{part}'::regclass)").scalar()
             run(f"ALTER TABLE {fresh} ADD CONSTRAINT ck_{fresh} CHECK ({belongs})")
+            return replace(self, tables=self._named(connection))
+
+    def _named(self, connection: Connection) -> tuple[int, int] | None:
+        """Which tables the names are of now; None where they are of none."""
+        asked = "SELECT to_regclass(%(fresh)s)::oid AS fresh, to_regclass(%(changed)s)::oid AS changed"
+        row = connection.exec_driver_sql(asked, {"fresh": self._fresh, "changed": self._changed}).one()
+        return None if row.fresh is None or row.changed is None else (int(row.fresh), int(row.changed))
+
+    def _hold(self, connection: Connection, mode: str) -> None:
+        """Has nobody else begin before the end of the transaction. Raises Conflict where one has: the names are of its tables."""
+        if self._named(connection) is not None:  # to begin is to drop both, the copy first
+            connection.exec_driver_sql(f"LOCK TABLE {self._fresh} IN {mode} MODE")
+        if self.tables is None or self._named(connection) != self.tables:
+            raise Conflict(f"part {self.part.name} is being made anew by another process, or was")
 
     def copy(self) -> None:
         """The rows that stay, page by page; bytes only where the archive does not have them."""
@@ -253,6 +268,7 @@ class _Renewal:
         part = self.part.name
         behind: dict[str, Any] = {"owner": after[0], "digest": after[1], "month": self.month}
         with translated(), self.engine.begin() as connection:
+            self._hold(connection, "ROW EXCLUSIVE")
             found = connection.exec_driver_sql(
                 f"SELECT owner, digest, bytes IS NOT NULL AND archive IS NULL AS here FROM {part} "  # noqa: S608
                 f"WHERE (owner, digest) > (%(owner)s, %(digest)s) ORDER BY owner, digest LIMIT {PAGE}",
@@ -273,12 +289,13 @@ class _Renewal:
         return (last.owner, last.digest) if len(found) == PAGE else None
 
     def forget(self) -> None:
-        """Empties the copy: an erasure would not find what is in it."""
+        """Empties the copy: an erasure would not find what is in it. Whoever began after this one has done so already."""
         with translated(), self.engine.begin() as connection:
+            self._hold(connection, "ACCESS EXCLUSIVE")
             connection.exec_driver_sql(f"TRUNCATE {self._fresh}")
 
     def change_places(self) -> None:
-        """Puts the copy into the part's place, with what was changed meanwhile as it stands there now. Raises Busy.
+        """Puts the copy into the part's place, with what was changed meanwhile as it stands there now. Raises Busy, Conflict.
 
         Others wait behind this for a moment. Where somebody is at the table for longer, a backup for one, it is not tried.
         """
@@ -289,6 +306,7 @@ class _Renewal:
                 raise Busy("somebody reads the table of bodies for long", why="lock")
             shortly(connection)
             run(f"ALTER TABLE body DETACH PARTITION {part}")
+            self._hold(connection, "ACCESS EXCLUSIVE")
             run(f"DELETE FROM {fresh} USING {changed} AS c WHERE {fresh}.owner = c.owner AND {fresh}.digest = c.digest")  # noqa: S608
             run(
                 f"INSERT INTO {fresh} ({_COLUMNS}) SELECT {_COLUMNS} FROM {part} "  # noqa: S608

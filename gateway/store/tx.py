@@ -462,10 +462,10 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             return True
         return statements.FIRST_TURN(self._connection, [{"name": name, **values}]) == 1
 
-    def hold_turn(self, what: str, party: PartyId, token: int, until: datetime) -> None:
-        """Goes on until then, or ends now; nothing where the turn is another's meanwhile."""
+    def hold_turn(self, what: str, party: PartyId, token: int, until: datetime) -> bool:
+        """Goes on until then, or ends now; False, and nothing is changed, where the turn is another's meanwhile."""
         values = {"which": turn_at(what, party), "held": token, "at": until}
-        self._connection.execute(statements.HOLD_TURN, values)
+        return self._connection.execute(statements.HOLD_TURN, values).rowcount == 1
 
     def _add_attempt(self, attempt: Attempt) -> dict[str, Any]:
         """Notes a try; gives what the log may say of it."""

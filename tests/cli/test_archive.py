@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pki import SAMPLES
@@ -11,6 +11,7 @@ from pki import SAMPLES
 from gateway.cli.run import archive_due
 from gateway.core.deadlines import GIO_VIET_NAM
 from gateway.opening import open_store
+from gateway.services.archiving import TURN
 from gateway.settings import load
 from gateway.store.digests import sorted_upto
 from gateway.wiring import build
@@ -116,6 +117,26 @@ def test_what_is_erased_goes_out_of_the_file_by_the_same_command(cli, years):
     assert bytes.fromhex(years.ack.digest) not in file.read_bytes()
     assert cli("archive", "verify").code == 0
     assert cli("archive", "get", years.ack.digest, "--reason", "x").code == 1
+
+
+def test_while_another_is_at_the_archives_commands_say_so_and_work_leaves_it_to_its_next_hour(cli, years):
+    assert cli("archive", "make", "--before", "2026-02", *SAID).code == 0
+    with years.store.read() as view:
+        (delivery,) = view.deliveries(message=years.ack.message)
+    assert cli("skip", delivery.id, *SAID).code == 0
+    now, settings = datetime.now(UTC), load(years.folder / "lienthong.toml", given={}).settings
+    with years.store.begin() as tx:
+        assert tx.take_turn(TURN, "", 1, now, now + timedelta(hours=1))
+    made, erased = cli("archive", "make", "--before", "2026-03", *SAID), cli("erase", HO_SO, *SAID)
+    assert [(one.code, "SYS-211" in one.err) for one in (made, erased)] == [(1, True)] * 2
+    assert archive_due(settings, years.store, now) == []
+    file = years.folder / "luu-tru" / "2026-01.luutru"
+    assert [*file.parent.iterdir()] == [file]
+    assert bytes.fromhex(years.ack.digest) in file.read_bytes()  # as that one may be reading it
+    with years.store.begin() as tx:
+        assert tx.hold_turn(TURN, "", 1, now)
+    archive_due(settings, years.store, now)
+    assert bytes.fromhex(years.ack.digest) not in file.read_bytes()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

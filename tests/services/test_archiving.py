@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sampling
 from arrivals import arrival
+from patience import eventually
 from sqlalchemy import text
 
 from gateway import wiring
 from gateway.core.alerts import Alarm
 from gateway.core.model import Fate
 from gateway.core.problems import Stopped
-from gateway.services import retention
+from gateway.services import archiving, retention
 from gateway.services.archiving import (
+    TURN_LASTS,
     ArchiveKeeper,
+    archiving_alone,
     make_archive,
     months_back,
     months_due,
@@ -195,3 +198,43 @@ def test_an_erasure_reaches_into_the_file_of_the_month(keeper, gate):
         assert all(view.body(*body) for body in others)
         assert view.log()[-1].facts["erased"] >= 1
     assert compare_with_log(store).differences == []
+
+
+def test_two_who_archive_at_once_are_one_and_a_sentence(keeper):
+    for _ in range(2):  # the turn is given back
+        with archiving_alone(keeper, lambda: NOW) as ours:
+            with pytest.raises(Stopped) as stopped, archiving_alone(keeper, lambda: NOW):
+                pass
+            (problem,) = stopped.value.problems
+            assert (problem.code, problem.facts["since"]) == ("SYS-211", NOW.isoformat())
+            assert verify_archive(keeper, make_archive(ours, "2026-01", NOW)) == []
+
+
+def test_whoever_slept_through_its_turn_puts_nothing_in_place_and_takes_nothing_out(keeper):
+    here = held_here(keeper.store)
+    with archiving_alone(keeper, lambda: NOW) as slept, archiving_alone(keeper, lambda: NOW + TURN_LASTS) as ours:
+        with pytest.raises(Stopped) as stopped:
+            make_archive(slept, "2026-01", NOW)
+        assert stopped.value.problems[0].code == "SYS-211"
+        assert (held_here(keeper.store), [*keeper.archives.folder.iterdir()]) == (here, [])
+        made = make_archive(ours, "2026-01", NOW)
+        with pytest.raises(Stopped):
+            make_archive(slept, "2026-02", NOW)
+    assert (verify_archive(keeper, made), held_here(keeper.store)) == ([], 0)
+    assert [one.name for one in keeper.archives.folder.iterdir()] == ["2026-01.luutru"]
+
+
+def test_a_turn_at_the_archives_is_held_on_however_long_a_file_takes(keeper, monkeypatch):
+    monkeypatch.setattr(archiving, "TURN_LASTS", timedelta(seconds=1))
+    clock = [NOW]
+
+    def ends():
+        with keeper.store.read() as view:
+            return view.turn(archiving.TURN, "")[1]
+
+    with archiving_alone(keeper, lambda: clock[0]):
+        clock[0] += timedelta(hours=1)
+        assert eventually(lambda: ends() > clock[0])
+        with pytest.raises(Stopped), archiving_alone(keeper, lambda: clock[0]):
+            pass
+    assert ends() == clock[0]

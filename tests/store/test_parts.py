@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.core.lifecycle import LifeRules
-from gateway.store import Busy, Store, Unavailable, parts
+from gateway.store import Busy, Conflict, Store, Unavailable, parts
 from gateway.store.archives import bounds_of, month_of
 from gateway.store.dumps import CopyTarget, dump_tables, picture
 
@@ -173,12 +173,34 @@ def test_whoever_was_killed_at_it_left_nothing_that_stands_in_the_way(parted, de
     desk.one(desk.filing(code))
     with parted.engine.begin() as connection:
         own = parts._parts(connection)["body_2026_01"]
-    renewal = parts._Renewal(parted.engine, own, JANUARY, everything)
-    renewal.begin()
-    renewal.copy()
+    parts._Renewal(parted.engine, own, JANUARY, everything).begin().copy()
     desk.one(desk.bad(body=b"<later/>"))
     assert parted.take_out_part(JANUARY, everything)
     assert lying(parted) == {"body_2026_01": (4, 0)}
+    assert [name for name in tables_of(parted) if "fresh" in name or "changed" in name] == []
+
+
+def test_of_two_who_make_a_part_anew_the_first_gives_up_and_no_row_is_lost(parted, desk, code, monkeypatch):
+    """The second one's tables have the names of the first one's: nothing is put into them, in their place or out of them."""
+    monkeypatch.setattr(parts, "PAGE", 1)
+    desk.take(desk.filing(code), desk.bad(body=b"<other/>"))
+    with parted.engine.begin() as connection:
+        own = parts._parts(connection)["body_2026_01"]
+    first, second = (parts._Renewal(parted.engine, own, JANUARY, lambda *_: False) for _ in range(2))
+    first = first.begin()
+    after = first._page(("", ""))
+    second = second.begin()
+    second_after = second._page(("", ""))
+    for act in (lambda: first._page(after), first.change_places, first.forget):
+        with pytest.raises(Conflict):
+            act()
+    while second_after is not None:
+        second_after = second._page(second_after)
+    second.change_places()
+    for act in (lambda: first._page(after), first.change_places, first.forget):
+        with pytest.raises(Conflict):
+            act()
+    assert lying(parted) == {"body_2026_01": (4, 4)}
     assert [name for name in tables_of(parted) if "fresh" in name or "changed" in name] == []
 
 
