@@ -360,7 +360,7 @@ def rewrite_erased(keeper: ArchiveKeeper, now: datetime, *, who: str = "gateway"
 
 def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: str) -> None:
     path, store = _path(keeper, record.name), keeper.store
-    gone, needed, messages = set[str](), set[str](), list[str]()
+    gone, needed, erased = set[str](), set[str](), list[tuple[str, str]]()
     with opened(path) as file:
         own = ArchiveReader(file).manifest()
     # Its own manifest, not the one on record: whoever was interrupted has put the new file in its place already.
@@ -368,13 +368,15 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
         raise Stopped(Problem("SYS-197", {"archive": record.name, "reason": flaws[0]}))
     with opened(path) as file:
         archive = ArchiveReader(file)
+        span = archive.span()
         for page in _in_pages(archive.message_ids()):
-            messages += page
             with store.read() as view:
                 found = view.erased_of(page)
-            for digest, erased in found:
+            for message, digest, is_erased in found:
+                if is_erased:
+                    erased.append((message, digest))
                 if archive.has(digest):
-                    (gone if erased else needed).add(digest)
+                    (gone if is_erased else needed).add(digest)
     gone -= needed  # the same bytes are another message's, too: they lie there once
     try:
         writer = without(path, sorted(gone))
@@ -392,7 +394,7 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
         told = {"archive": record.name, "digest": digest, "erased": len(gone), "bodies": facts["bodies"]}
         with keeper.begin() as tx:
             writer.publish(path)
-            tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, messages)
+            tx.rewrite_archive(record.name, digest, size, facts["bodies"], facts["bytes"], jws, erased, span)
             tx.note(LogLine(what=REWRITTEN, who=who, facts=told), now)
     except BaseException:
         writer.abandon()

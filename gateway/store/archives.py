@@ -222,6 +222,12 @@ class ArchiveReader:
         for (message,) in self._file.execute("SELECT id FROM message ORDER BY id"):
             yield str(message)
 
+    def span(self) -> tuple[str, str]:
+        """What no id of the month's messages comes before, and what none comes behind, however a database sorts texts."""
+        first, last = self._file.execute("SELECT min(id), max(id) FROM message").fetchone()
+        # Ids begin with the moment, to the second in 14 digits; more digits and a dash sort before a letter.
+        return (str(first)[:14], f"{str(last)[:14]}z") if first is not None else ("", "")
+
     def wrong_bodies(self) -> Iterator[str]:
         """The digests of bodies that are not what they were."""
         for digest, stored, kept, total in self._file.execute(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from gateway.core.ledger import LedgerEntry
 from gateway.core.model import Fate, MessageId, PartyId
@@ -97,9 +97,12 @@ class FilesWrite(View):
         self._connection.execute(update(_r).where(_r.c.name == name).values(rewrite=True))
 
     def rewrite_file_archive(self, name: str, files: int, size: int, manifest: str) -> None:
-        """What was to go from this archive is gone."""
-        values = {"files": files, "bytes": size, "manifest": manifest, "rewrite": False}
-        self._connection.execute(update(_r).where(_r.c.name == name).values(**values))
+        """What was to go from this archive is gone, but for what was erased after its ``files`` were counted."""
+        own = update(_r).where(_r.c.name == name)
+        # First, which locks it: an erasure's last act is in this row, so it is seen below, or comes after the end.
+        self._connection.execute(own.values(files=files, bytes=size, manifest=manifest))
+        here = select(func.count()).where(_f.c.archive == name).scalar_subquery()
+        self._connection.execute(own.values(rewrite=here != files))
 
     def begin_file_upload(self, upload: UnfinishedFile) -> None:
         """Puts an upload on record."""

@@ -64,6 +64,14 @@ ARCHIVE_BODIES = Bulk(  # what is still here of it
     lambda _: update(_b).where(_THIS_BODY, _b.c.bytes.is_not(None), _b.c.archive.is_(None)).values(bytes=null()),
     ["archive", "whose", "which"],
 )
+OUT_OF_ARCHIVE = Bulk(
+    lambda _: (
+        update(_b)
+        .where(_THIS_BODY, _b.c.archive == bindparam("file"), _b.c.kept < literal_column("0"))
+        .values(archive=null())
+    ),
+    ["file", "whose", "which"],
+)
 PUT_PATTERNS = Bulk(lambda insert: insert(tables.pattern).on_conflict_do_nothing(), tables.pattern.columns.keys())
 PUT_MESSAGES = _into(_m)
 PUT_VERDICTS = _into(tables.verdict)

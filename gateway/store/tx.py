@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, insert, select, tuple_, update
 
 from gateway.core import chain
 from gateway.core.batches import BatchState
@@ -693,24 +693,41 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         What was erased meanwhile is to go out of the file.
         """
         asked = select(_b.c.owner, _b.c.digest, _b.c.kept).where(_b.c.owner.in_(messages), _b.c.archive.is_(None))
-        named = [row for row in self._connection.execute(asked).all() if there(row.digest)]
+        # Locked: an erasure that has not ended yet is waited for, and one that begins now finds where the bytes are.
+        locked = asked.order_by(_b.c.owner, _b.c.digest).with_for_update()
+        named = [row for row in self._connection.execute(locked).all() if there(row.digest)]
         moved = [{"whose": row.owner, "which": row.digest, "archive": name} for row in named if row.kept >= 0]
         statements.ARCHIVE_BODIES(self._connection, moved)
         if len(moved) < len(named):
             self._connection.execute(update(tables.archive).where(tables.archive.c.name == name).values(rewrite=True))
 
     def rewrite_archive(
-        self, name: str, digest: str, size: int, bodies: int, total: int, manifest: str, messages: Sequence[str]
+        self,
+        name: str,
+        digest: str,
+        size: int,
+        bodies: int,
+        total: int,
+        manifest: str,
+        erased: Sequence[tuple[str, str]],
+        span: tuple[str, str],
     ) -> None:
-        """A month's file was written anew without bodies that were erased; ``messages`` are all that it has."""
+        """A month's file was written anew without bodies that were erased, by message and digest: it has them no longer.
+
+        ``span``: between which the ids of the month's messages lie. What was erased after those were counted still lies in the
+        file, which is to be written anew once more.
+        """
         values = {"digest": digest, "size": size, "bodies": bodies, "bytes": total, "manifest": manifest}
-        self._connection.execute(
-            update(tables.archive).where(tables.archive.c.name == name).values(**values, rewrite=False)
-        )
-        for first in range(0, len(messages), _AT_ONCE):
-            those = messages[first : first + _AT_ONCE]
-            gone = update(_b).where(_b.c.owner.in_(those), _b.c.archive == name, _b.c.kept < 0)
-            self._connection.execute(gone.values(archive=None))
+        own = update(tables.archive).where(tables.archive.c.name == name)
+        # First, which locks it: an erasure ends with this row, so what it has erased is seen below, or it comes after us.
+        self._connection.execute(own.values(**values))
+        for first in range(0, len(erased), _AT_ONCE):
+            those = erased[first : first + _AT_ONCE]
+            statements.OUT_OF_ARCHIVE(
+                self._connection, [{"file": name, "whose": message, "which": one} for message, one in those]
+            )
+        left = exists().where(_b.c.owner.between(*span), _b.c.archive == name, _b.c.kept < 0)
+        self._connection.execute(own.values(rewrite=select(left).scalar_subquery()))
 
     def erase(self, digests: Mapping[MessageId, Collection[str]], *, who: str, reason: str, now: datetime) -> int:
         """Erases these bodies of messages, and what was quoted of them or answered to them; gives how many bodies were there.

@@ -238,3 +238,35 @@ def test_a_turn_at_the_archives_is_held_on_however_long_a_file_takes(keeper, mon
         with pytest.raises(Stopped), archiving_alone(keeper, lambda: clock[0]):
             pass
     assert ends() == clock[0]
+
+
+def test_what_is_erased_while_its_archive_is_written_anew_goes_with_the_next_time(keeper, gate, monkeypatch):
+    store = keeper.store
+    make_archive(keeper, "2026-01", NOW)
+    with store.read() as view:
+        first, second, *_ = view.messages()
+
+    def erase(message):
+        with store.begin() as tx:
+            tx.erase({message.id: [message.digest]}, who="operator:binh", reason="hết hạn", now=NOW)
+
+    def meanwhile(*given, copy=archiving.without):
+        erase(second)  # after it was asked what is erased
+        return copy(*given)
+
+    def there(message):
+        return bytes.fromhex(message.digest) in keeper.archives.path("2026-01").read_bytes()
+
+    erase(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(archiving, "without", meanwhile)
+        assert rewrite_erased(keeper, NOW) == ["2026-01"]
+    assert (there(first), there(second)) == (False, True)
+    assert [one.subject for one in alerts(store, gate.parties, NOW) if one.alarm is Alarm.ARCHIVE_BROKEN] == ["2026-01"]
+    assert rewrite_erased(keeper, NOW) == ["2026-01"]
+    assert (there(second), rewrite_erased(keeper, NOW)) == (False, [])
+    with store.read() as view:
+        assert verify_archive(keeper, view.archives()[0]) == []
+    with store.engine.connect() as connection:
+        asked = text("SELECT count(*) FROM body WHERE kept < 0 AND archive IS NOT NULL")
+        assert connection.execute(asked).scalar_one() == 0

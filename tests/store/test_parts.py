@@ -4,11 +4,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from patience import eventually
 from sqlalchemy import text
 
 from gateway.core.lifecycle import LifeRules
 from gateway.store import Busy, Conflict, Store, Unavailable, parts
-from gateway.store.archives import bounds_of, month_of
+from gateway.store.archives import ArchiveRecord, bounds_of, month_of
 from gateway.store.dumps import CopyTarget, dump_tables, picture
 
 pytestmark = pytest.mark.postgres
@@ -202,6 +203,38 @@ def test_of_two_who_make_a_part_anew_the_first_gives_up_and_no_row_is_lost(parte
             act()
     assert lying(parted) == {"body_2026_01": (4, 4)}
     assert [name for name in tables_of(parted) if "fresh" in name or "changed" in name] == []
+
+
+def test_an_erasure_that_has_not_ended_when_its_bytes_are_taken_out_by_rows_reaches_the_archive(parted, desk, code):
+    ack = desk.one(desk.bad(body=b"<goes/>"))
+    with parted.begin() as tx:
+        digest = tx.message(ack.message).digest
+        tx.put_archive(
+            ArchiveRecord(
+                name=JANUARY, digest="0" * 64, size=1, bodies=2, bytes=2, first_line=1, last_line=1, last_hash="0" * 64,
+                made_at=desk.clock.now, manifest="",
+            )
+        )  # fmt: skip
+
+    def take_out():
+        with parted.begin() as other:
+            other.archive_bodies(JANUARY, [ack.message], lambda _: True)
+
+    def waits():
+        with parted.engine.connect() as connection:
+            asked = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return connection.execute(text(asked)).scalar_one()
+
+    taking = threading.Thread(target=take_out)
+    with parted.begin() as tx:
+        tx.erase({ack.message: [digest]}, who="operator:x", reason="x", now=desk.clock.now)
+        taking.start()
+        assert eventually(waits)
+    taking.join()
+    with parted.read() as view:
+        assert view.archives_to_rewrite() == [JANUARY]
 
 
 def test_an_account_that_may_make_no_tables_takes_a_month_out_by_rows(parted, desk, code, opened):

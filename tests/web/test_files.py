@@ -713,6 +713,48 @@ def test_an_archive_of_files_that_is_not_what_it_was_is_found_and_nothing_leaves
     assert told == ["2020-01.tep", f"{month}.tep"]
 
 
+def test_a_file_that_is_erased_while_its_archive_is_written_anew_goes_with_the_next_time(
+    own_door, sample_settings, tmp_path, monkeypatch
+):
+    contents = [pdf(1000, seed) for seed in (1, 2, 3)]
+    for content in contents:
+        bring(own_door, content)
+        own_door.send(mail.nop(files=[mail.named(content)]), "cong-dvc")
+    store, now, desk = own_door.gate.store, own_door.app.door.clock(), own_door.app.door.files
+    month, store.archives = month_of(now), Archives(tmp_path / "luu")
+    keeper = archiving.ArchiveKeeper(
+        store=store,
+        archives=store.archives,
+        key=own_door.gate.key,
+        certificates=tuple(wiring.own_certificates(sample_settings)),
+        gateway="H19.900",
+    )
+    assert archiving.archive_files(keeper, desk.folder, month, now).files == 3
+    archive, (first, second, third) = store.archives.files(month), map(sha256, contents)
+
+    def drop(digest):
+        with store.begin() as tx:
+            tx.lock_file(digest, now)
+            tx.drop_file(digest)
+
+    waiting = [second]
+
+    def meanwhile(*given, line=archiving.index_line):
+        if waiting:
+            drop(waiting.pop())  # after it was asked what is left
+        return line(*given)
+
+    drop(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(archiving, "index_line", meanwhile)
+        assert archiving.rewrite_erased_files(keeper, now) == [month]
+    assert archive.digests() == {second, third}
+    assert archiving.rewrite_erased_files(keeper, now) == [month]
+    assert (archive.digests(), archiving.rewrite_erased_files(keeper, now)) == ({third}, [])
+    with store.read() as view:
+        assert archiving.verify_file_archive(keeper, view.file_archives()[0]) == []
+
+
 @pytest.mark.threat("T-FILE-FLOOD")
 def test_what_nobody_names_goes_after_its_time_and_what_is_named_stays(own_door):
     named, unnamed, waiting = pdf(1000, 1), pdf(1000, 2), pdf(1000, 3)
