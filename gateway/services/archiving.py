@@ -360,7 +360,6 @@ def rewrite_erased(keeper: ArchiveKeeper, now: datetime, *, who: str = "gateway"
 
 def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: str) -> None:
     path, store = _path(keeper, record.name), keeper.store
-    gone, needed, erased = set[str](), set[str](), list[tuple[str, str]]()
     with opened(path) as file:
         own = ArchiveReader(file).manifest()
     # Its own manifest, not the one on record: whoever was interrupted has put the new file in its place already.
@@ -369,15 +368,7 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
     with opened(path) as file:
         archive = ArchiveReader(file)
         span = archive.span()
-        for page in _in_pages(archive.message_ids()):
-            with store.read() as view:
-                found = view.erased_of(page)
-            for message, digest, is_erased in found:
-                if is_erased:
-                    erased.append((message, digest))
-                if archive.has(digest):
-                    (gone if is_erased else needed).add(digest)
-    gone -= needed  # the same bytes are another message's, too: they lie there once
+        erased, gone = _erased(store, archive)
     try:
         writer = without(path, sorted(gone))
     except OSError as error:
@@ -399,6 +390,24 @@ def _rewrite(keeper: ArchiveKeeper, record: ArchiveRecord, now: datetime, who: s
     except BaseException:
         writer.abandon()
         raise
+
+
+def _erased(store: Store, archive: ArchiveReader) -> tuple[list[tuple[str, str]], set[str]]:
+    """What of an archive's month was erased, by message and digest; and the bodies that are to go from the file for it.
+
+    Of what nobody erased, which is nearly all of millions, nothing is kept in memory: the month is gone through twice.
+    """
+    erased, gone = list[tuple[str, str]](), set[str]()
+    for page in _in_pages(archive.message_ids()):
+        with store.read() as view:
+            found = view.erased_of(page)
+        erased += found
+        gone.update(digest for _, digest in found if archive.has(digest))
+    for page in _in_pages(archive.message_ids()) if gone else ():
+        with store.read() as view:
+            # The same bytes are another message's, too: they lie there once.
+            gone.difference_update(view.needed_of(page))
+    return erased, gone
 
 
 def _path(keeper: ArchiveKeeper, name: str) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -275,14 +276,17 @@ class ArchiveReader:
 
 
 def without(path: Path, digests: Iterable[str]) -> ArchiveWriter:
-    """A copy of an archive without these bodies, to be ended and put in its place."""
-    content = path.read_bytes()
+    """A copy of an archive without these bodies, to be ended and put in its place. Raises OSError, and leaves nothing then."""
     writer = ArchiveWriter(path)
     writer.file.close()
-    writer.path.write_bytes(content)
+    try:
+        shutil.copyfile(path, writer.path)
+    except OSError:
+        writer.abandon()
+        raise
     writer.file = sqlite3.connect(writer.path, isolation_level=None)
     writer.file.executescript("PRAGMA journal_mode=OFF; PRAGMA secure_delete=ON; BEGIN;")
-    writer.file.executemany("DELETE FROM body WHERE digest = ?", [[bytes.fromhex(digest)] for digest in digests])
+    writer.file.executemany("DELETE FROM body WHERE digest = ?", ([bytes.fromhex(digest)] for digest in digests))
     return writer
 
 

@@ -625,10 +625,15 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         p = tables.pattern
         return {row.id: row.bytes for row in self._all(select(p.c.id, p.c.bytes).where(p.c.id.in_(sorted(numbers))))}
 
-    def erased_of(self, messages: Collection[str]) -> list[tuple[str, str, bool]]:
-        """The bodies of these messages by message and digest, and whether each was erased."""
-        found = select(_b.c.owner, _b.c.digest, _b.c.kept).where(_b.c.owner.in_(messages))
-        return [(row.owner, row.digest, row.kept < 0) for row in self._all(found)]
+    def erased_of(self, messages: Collection[str]) -> list[tuple[str, str]]:
+        """The bodies of these messages that were erased, by message and digest."""
+        found = select(_b.c.owner, _b.c.digest).where(_b.c.owner.in_(messages), _b.c.kept < 0)
+        return [(row.owner, row.digest) for row in self._all(found)]
+
+    def needed_of(self, messages: Collection[str]) -> list[str]:
+        """The digests of the bodies of these messages that were not erased."""
+        found = select(_b.c.digest).where(_b.c.owner.in_(messages), _b.c.kept >= 0)
+        return [row.digest for row in self._all(found)]
 
     def last_line_before(self, until: datetime, first: int) -> int:
         """The last line of the log, from this one on, before lines of that time begin; lines of several nodes mix a little."""

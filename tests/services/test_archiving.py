@@ -1,5 +1,8 @@
 """Months in files: what goes out of the database stays readable, provable and erasable, and nothing goes before it is proven."""
 
+import sqlite3
+import tracemalloc
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -270,3 +273,38 @@ def test_what_is_erased_while_its_archive_is_written_anew_goes_with_the_next_tim
     with store.engine.connect() as connection:
         asked = text("SELECT count(*) FROM body WHERE kept < 0 AND archive IS NOT NULL")
         assert connection.execute(asked).scalar_one() == 0
+
+
+def test_an_erasure_takes_no_more_memory_the_larger_the_archive_is(keeper):
+    make_archive(keeper, "2026-01", NOW)
+    path, large = keeper.archives.path("2026-01"), 64 << 20
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:  # as if the month had had so much
+        file.execute("CREATE TABLE more (bytes BLOB)")
+        file.executemany("INSERT INTO more VALUES (zeroblob(?))", [[1 << 20]] * (large >> 20))
+    with keeper.store.begin() as tx:
+        gone = next(one for one in tx.messages() if one.state is Fate.REJECTED)
+        tx.erase({gone.id: [gone.digest]}, who="operator:binh", reason="hết hạn", now=NOW)
+    tracemalloc.start()
+    try:
+        assert rewrite_erased(keeper, NOW) == ["2026-01"]
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size > large > 4 * most
+    assert bytes.fromhex(gone.digest) not in path.read_bytes()
+
+
+def test_bytes_that_another_message_needs_stay_in_the_archive_when_one_of_its_messages_is_erased(keeper, gate):
+    sample, at = sampling.sample(SAMPLES[2]), datetime(2026, 1, 25, 2, tzinfo=UTC)
+    receive([arrival(sample.body, sample.sender, at)], gate, at)  # refused once more
+    store, path = keeper.store, keeper.archives.path("2026-01")
+    make_archive(keeper, "2026-01", NOW)
+    with store.read() as view:
+        first, second = (one for one in view.messages() if one.state is Fate.REJECTED)
+    assert first.digest == second.digest
+    for message, there in ((first, True), (second, False)):
+        with store.begin() as tx:
+            tx.erase({message.id: [message.digest]}, who="operator:binh", reason="hết hạn", now=NOW)
+        assert rewrite_erased(keeper, NOW) == ["2026-01"]
+        assert (bytes.fromhex(message.digest) in path.read_bytes()) is there
+    assert rewrite_erased(keeper, NOW) == []
