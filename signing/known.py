@@ -32,6 +32,7 @@ from lxml import etree
 from signing.certificates import Certificate
 from signing.engine import Proven, canonical
 from signing.structure import (
+    ROOT,
     SIGNATURE,
     SIGNATURE_CHARS,
     SIGNATURE_SPACES,
@@ -194,8 +195,8 @@ def suspended() -> Iterator[None]:
 
 
 def look(root: etree._Element) -> Known | None:
-    """The document's signature, when it stands at its place and is of a known shape."""
-    if not _shapes or len(root) == 0 or (at := root[-1]).tag != SIGNATURE:
+    """The signature of a ThongDiep, when it stands at its place and is of a known shape."""
+    if not _shapes or root.tag != ROOT or len(root) == 0 or (at := root[-1]).tag != SIGNATURE:
         return None
     octets = _octets(at)
     if octets is None:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pki
 import pytest
 from false_agency import Agency, Lienthong, Response, bien_nhan, run
+from lxml import etree
 from owed import Clock, Owing, agency
+from parcels import parcel
 
 from connectors.http import HttpLine
 from connectors.registry import installed
@@ -19,11 +21,14 @@ from gateway.core.effects import KetQua
 from gateway.core.limits import DEFAULT_LIMITS
 from gateway.core.model import Address, DeliveryState
 from gateway.core.parties import Parties, SignatureDemand, SignaturePolicy, SigningCertificate, WhenUnknown
+from gateway.documents import canonical_document
 from gateway.services import watch
 from gateway.services.certificate_status import doubt
 from gateway.services.outbox import Outbox, Pace
 from schemas import write
+from signing import known
 from signing.certificates import read_certificate
+from signing.seal import seal
 from signing.sign import SigningKey, Variant, sign
 from signing.trust import TrustView, load_tree
 
@@ -231,3 +236,24 @@ def test_the_receipt_of_other_bytes_is_no_receipt_at_all(sqlite_store):
     delivery, attempt, _ = delivered(sqlite_store, lambda ma, body: receipt(ma, body, digest="0" * 64))
     assert (delivery.state, attempt.problem.code) == (DeliveryState.UNKNOWN, "DLV-025")
     assert delivery.due_at is not None  # it is sent again: same id, same bytes
+
+
+@pytest.mark.threat("T-RECEIPT")
+def test_a_receipt_whose_root_is_of_another_namespace_proves_nothing_whatever_was_seen_before():
+    """It has the same fields by the same signer, in the shape of its signature; only the envelope is none of ours."""
+    to = agency(identifiers=("H19.901",), certificates=(registered(OWN),))
+    parties = Parties([to])
+    trust, about = TrustView.build(parties), parcel(to=to)
+    unsigned = receipt(about.ma_thong_diep, about.body, signer=None)
+    root = etree.fromstring(unsigned)
+    other = etree.Element("{urn:khac}ThongDiep", nsmap={"x": "urn:khac"})
+    other.extend(root)
+    genuine, foreign = (seal(one, key(OWN), at=NOW) for one in (unsigned, canonical_document(other)))
+
+    def proves(answer):
+        found = doubt(answer, about, trust, parties, NOW, DEFAULT_LIMITS)
+        return "proven" if found is None else found.facts["reason"]
+
+    known.forget()
+    told = [proves(foreign), proves(genuine), proves(foreign)]
+    assert [*told, proves(genuine)] == ["SIG-090", "proven", "SIG-090", "proven"]
