@@ -2,9 +2,9 @@
 
 Most senders sign every message in one way. What differs from message to message is the text of a few elements (digests,
 value, certificate, signing time) and the names that Ids are given. Everything else, down to white space, is the signature's
-*skeleton*. When the allow-list (structure.py), the schema and signxml have accepted a signature, the hash of its skeleton is
-kept with what they read in it; the next one of this skeleton is canonicalised by libxml2, hashed, and checked by
-``cryptography``.
+*skeleton*. When the allow-list (structure.py), the schema and signxml have accepted a signature, its skeleton is kept under
+its certificate, with what they read in it; the next one of this certificate and skeleton is canonicalised by libxml2, hashed,
+and checked by ``cryptography``.
 
 This way only ever says yes. Whatever does not fit — another skeleton, a value written unusually, an Id or a signature's
 element elsewhere in the document, a digest, the mathematics — goes the long way, which decides alone what is wrong with it.
@@ -41,7 +41,9 @@ from signing.structure import (
 )
 from signing.uris import C14N_10, CANONICALISATIONS, DIGESTS, EXC_C14N, PHONG_BI, XML, ds, xades
 
-MOST: Final = 256  # shapes, each tried in its turn; a country's systems sign in some dozens of ways
+MOST: Final = 8  # shapes of one certificate, each tried in its turn; who signs in more ways goes the long way, alone
+CERTIFICATES: Final = 4096  # whose shapes are kept, of some kilobytes each
+_CERTIFICATE_CHARS: Final = 8192  # of one that shapes are kept of; real ones have 1,500 to 3,500
 
 # Where a canonical form may differ within one skeleton. Canonical XML escapes "<" everywhere and quotes with '"' only.
 _SLOT: Final = re.compile(
@@ -174,7 +176,7 @@ class Known(NamedTuple):
     values: list[bytes]  # of the slots
 
 
-_shapes: dict[_Skeleton, _Shape] = {}
+_shapes: dict[str, dict[_Skeleton, _Shape]] = {}  # by the fingerprint of the certificate
 
 
 def forget() -> None:
@@ -199,11 +201,14 @@ def look(root: etree._Element) -> Known | None:
     if not _shapes or root.tag != ROOT or len(root) == 0 or (at := root[-1]).tag != SIGNATURE:
         return None
     octets = _octets(at)
-    if octets is None:
+    written = None if octets is None else next(map(_text, at.iter(_CERTIFICATE)), None)
+    if octets is None or written is None or len(written) > _CERTIFICATE_CHARS:
         return None
-    for shape in tuple(_shapes.values()):  # another thread may be learning
+    for shape in tuple(_shapes.get(_certificate(written)[1], {}).values()):  # another thread may be learning
         values = shape.cut(octets)
-        if values is not None and (known := _read(root, at, shape, values)) is not None:
+        if values is None or values[shape.certificate] != written:
+            continue
+        if (known := _read(root, at, shape, values)) is not None:
             return known
     return None
 
@@ -327,11 +332,16 @@ def learn(root: etree._Element, signature: Signature) -> None:
     if numbers is None:
         return
     skeleton = _Skeleton(own=own is not None, literals=literals, numbers=numbers)
-    if skeleton in _shapes or (shape := _shape(signature, slots, values, skeleton)) is None:
+    fingerprint = hashlib.sha256(signature.certificate_der).hexdigest()
+    shapes = _shapes.get(fingerprint, {})
+    if skeleton in shapes or (shape := _shape(signature, slots, values, skeleton)) is None:
         return
-    while len(_shapes) >= MOST:
+    while len(shapes) >= MOST:  # its own; nobody's else
+        shapes.pop(next(iter(shapes)), None)
+    shapes[skeleton] = shape
+    while fingerprint not in _shapes and len(_shapes) >= CERTIFICATES:
         _shapes.pop(next(iter(_shapes)), None)
-    _shapes[skeleton] = shape
+    _shapes[fingerprint] = shapes
 
 
 def _cut(octets: bytes) -> tuple[tuple[bytes, ...], list[bytes], list[int]]:
@@ -363,8 +373,11 @@ def _walk(at: etree._Element) -> Iterator[tuple[etree._Element, str | None]]:
 
 
 def _written(element: etree._Element, name: str | None) -> bytes:
-    if name is not None:
-        return element.get(name, "").removeprefix("#").encode()
+    return _text(element) if name is None else element.get(name, "").removeprefix("#").encode()
+
+
+def _text(element: etree._Element) -> bytes:
+    """As a canonical form has it, where nothing but base64 or a time stands there."""
     return (element.text or "").replace("\r", "&#xD;").encode()
 
 
@@ -529,7 +542,7 @@ def _key(fingerprint: str, certificate: Certificate) -> Any:
     """The public key of a registered certificate; reading it from the certificate costs more than the rest."""
     key = _keys.get(fingerprint)
     if key is None:
-        if len(_keys) >= MOST:
+        if len(_keys) >= CERTIFICATES:
             _keys.clear()
         key = _keys[fingerprint] = certificate.x509.public_key()
     return key
