@@ -151,7 +151,8 @@ def signed_bytes(body: bytes, at: datetime) -> bytes | None:
     """The canonical bytes under a document's signature, whoever made it; None when there is none that holds."""
     try:
         signature = read_signature(parse_bytes(body, CEILING))
-        return prove(body, signature, read_certificate(signature.certificate_der).x509, at).envelope
+        certificate = read_certificate(signature.certificate_der)
+        return prove(body, signature, certificate.x509, max(at, certificate.not_before)).envelope
     except Exception:  # noqa: BLE001 - no structure, no certificate, no match: no bytes that can be called signed
         return None
 

@@ -155,6 +155,10 @@ class SigningKey:
         """SHA-256 of the certificate's DER, lower-case hex."""
         return self.certificate.fingerprint
 
+    def signs_at(self, at: datetime) -> datetime:
+        """The SigningTime of what belongs to this time: that one, or the first at which the certificate is valid."""
+        return max(at, self.certificate.not_before)
+
 
 def fit(certificate: Certificate) -> Certificate:
     """The certificate, when it is one that may sign messages. Raises Stopped (SIG-103) with what is wrong."""

@@ -92,6 +92,10 @@ class _SignatureJudge:
             return plain
         signature = self._shape()
         certificate, registration = self._certificate(signature, party)
+        if (
+            certificate.fingerprint in self.trust.own
+        ):  # what is about something older than our key is of the key's first moment
+            self.at = max(self.at, certificate.not_before)
         self._facts(signature, certificate)
         self._rules(signature, certificate, registration, party)
         standing = self.trust.standing(certificate.fingerprint, registration.tree if registration else None, self.at)

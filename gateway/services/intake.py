@@ -117,7 +117,8 @@ class Gate:
         ma_thong_diep = finding.thong_diep.ma_thong_diep if finding.thong_diep else finding.ma_thong_diep
         if self.key is None or ma_thong_diep is None or fate is Fate.HELD:
             return None
-        return seal(self._bien_nhan(finding, ma_thong_diep, fate, problems), self.key, at=finding.envelope.received_at)
+        made = self._bien_nhan(finding, ma_thong_diep, fate, problems)
+        return seal(made, self.key, at=self.key.signs_at(finding.envelope.received_at))
 
     def _bien_nhan(
         self, finding: Finding, ma_thong_diep: MaThongDiep, fate: Fate, problems: tuple[Problem, ...]
@@ -464,7 +465,7 @@ def compose(envelope: Envelope, gate: Gate) -> Document:
     made = qcvn120.compose_packet(
         packet, _typed_header(envelope, gate, party, str(packet.fields.get("MaHoSo", "")).strip())
     )
-    body = seal(made.body, gate.key, at=envelope.received_at)
+    body = seal(made.body, gate.key, at=gate.key.signs_at(envelope.received_at))
     document = parse(replace(envelope, body=body, total_bytes=len(body)), gate.limits)
     return replace(
         document,
@@ -613,7 +614,7 @@ def with_older_versions(finding: Finding, attested: Attested, receivers: Sequenc
             dang_goc=f"{kind.loai}-{kind.phien_ban}",
         )
         made = versions.older(attested.root, kind, version, mark, gate.catalog)
-        body = seal(made.body, key, at=finding.envelope.received_at)
+        body = seal(made.body, key, at=key.signs_at(finding.envelope.received_at))
         copies[receiver.id] = hashlib.sha256(body).hexdigest()
         bodies[copies[receiver.id]] = body
         facts = {"party": receiver.id, "version": version, "from": kind.phien_ban}

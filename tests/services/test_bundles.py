@@ -13,6 +13,7 @@ import pki
 import pytest
 import server
 from arrivals import arrival
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from dated import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,17 +25,21 @@ from gateway.core.ledger import LogLine
 from gateway.core.model import BodyForm, Fate
 from gateway.core.parties import SignatureDemand
 from gateway.core.problems import Stopped
+from gateway.documents import parse_bytes
 from gateway.services import profiles
 from gateway.services.archiving import ArchiveKeeper, make_archive
 from gateway.services.bundles import HEAD_LINES, gather, seal_log
 from gateway.services.certificate_status import Sources, refresh
-from gateway.services.intake import receive
+from gateway.services.intake import receive, recheck
+from gateway.services.restored import read_receipts
 from gateway.store import Store, open_engine
 from gateway.store.archives import Archives, month_of
 from schemas.digests import schema_digests
 from signing.evidence import read_bundle, verify_bundle, write_bundle
 from signing.heads import HEAD, Heads
-from signing.sign import sign
+from signing.keyfiles import certificates_in
+from signing.selfsigned import fresh_key
+from signing.sign import SigningKey, sign
 from signing.trust import TrustView
 
 PORTAL, AGENCY = "cong-dvc", "so-tu-phap"
@@ -244,6 +249,68 @@ def test_a_held_message_has_a_bundle_without_a_receipt(small):
     unknown = replace(small, trust=TrustView.build(small.parties, small.trust.trees.values()))
     parts, found = fit_of(unknown, arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL), Fate.HELD)
     assert (parts.state, parts.receipt, found["receipt"], found["log"]) == ("held", None, "not-applicable", "passed")
+
+
+# Another key since it came ---------------------------------------------------------------------------------------------
+
+
+def with_a_new_key(gate, begins):
+    """The gate after its key was changed for one whose certificate is not as old."""
+    private, certificate = fresh_key("Trục liên thông", begins + timedelta(hours=1))
+    key = SigningKey.of(load_pem_private_key(private, None), certificates_in(certificate)[0])
+    assert key.certificate.not_before == begins
+    known = gate.trust
+    trust = TrustView(
+        certificates={**known.certificates, key.fingerprint: key.certificate},
+        trees=known.trees,
+        verdicts=known.verdicts,
+        own=known.own | {key.fingerprint},
+        version=known.version,
+    )
+    return replace(gate, key=key, trust=trust)
+
+
+def signed_at(document):
+    return datetime.fromisoformat(parse_bytes(document).findtext(".//{*}SigningTime"))
+
+
+def judged_under_a_new_key(gate, message, tmp_path):
+    """The parts of a message that is judged again two hours later, under a key that is an hour old."""
+    begins = NOW.replace(microsecond=0) + timedelta(hours=1)
+    later = with_a_new_key(gate, begins)
+    (again,) = recheck([message], later, NOW + timedelta(hours=2))
+    assert (again.fate, [problem.code for problem in again.problems]) == (Fate.ACCEPTED, [])
+    parts = gathered(later, message)
+    assert (parts.received_at, signed_at(parts.receipt)) == (NOW, begins)
+    report = verify_bundle(write_bundle(parts), anchors=anchors_of(parts), schemas=schema_digests())
+    assert report.passed, report.first_misfit
+    held = tmp_path / "bien-nhan.xml"
+    held.write_bytes(parts.receipt)
+    when = NOW + timedelta(days=1)
+    (read,) = read_receipts(gate.store, [held], [later.key.certificate], gate.parties, gate.limits, when)
+    assert (read.problem, read.number, read.on_record) == (None, message, True)
+    return parts, begins, statuses(report)
+
+
+def test_what_was_signed_before_our_key_began_is_acknowledged_by_it_from_its_first_moment_on(small, tmp_path):
+    unknown = replace(small, trust=TrustView.build(small.parties, small.trust.trees.values()))
+    (held,) = receive([arrival(letters.nop(letters.ma_ho_so(AGENCY), to=AGENCY), PORTAL)], unknown, NOW)
+    assert held.fate is Fate.HELD
+    _, _, found = judged_under_a_new_key(small, held.message, tmp_path)
+    assert (found["signature"], found["receipt"]) == ("passed", "passed")
+
+
+def test_a_packet_that_came_before_our_key_began_is_composed_anew_under_it(small, tmp_path):
+    code = letters.ma_ho_so(AGENCY)
+    fields = {"MaHoSo": code, "NguoiXuLy": "A", "ThoiDiemXuLy": "20260116080000", "TrangThai": "4"}
+    packet = replace(arrival(json.dumps(fields).encode(), AGENCY), form=BodyForm.CAP_NHAT_TIEN_DO_MC)
+    (refused,) = receive([packet], small, NOW)
+    assert refused.fate is Fate.REJECTED  # its dossier is not here yet
+    filing = [arrival(letters.nop(code, to=AGENCY), PORTAL), arrival(letters.tiep_nhan(code, sender=AGENCY), AGENCY)]
+    assert {answer.fate for answer in receive(filing, small, NOW)} == {Fate.ACCEPTED}
+    parts, begins, found = judged_under_a_new_key(small, refused.message, tmp_path)
+    assert (parts.basis, found["signature"], found["receipt"]) == ("composed", "passed", "passed")
+    assert signed_at(parts.composed) == begins
 
 
 # The first thing that does not fit ------------------------------------------------------------------------------------
