@@ -270,7 +270,7 @@ def _unforeseen(error: Exception, call: CommandRun) -> int:
         traceback.print_exception(error)
     store = sys.modules.get("gateway.store")
     if store is not None and isinstance(error, store.NotAtHand):
-        call.screen.problem(Problem("SYS-205", error.facts), to_err=True)
+        call.screen.problem(Problem(error.code, error.facts), to_err=True)
         return PROBLEMS
     if store is not None and isinstance(error, store.StoreError):
         call.screen.problem(Problem("SYS-048", {"reason": str(error)}), to_err=True)

@@ -669,7 +669,7 @@ def recheck_held(gate: Gate, now: datetime, every: timedelta, stopping: Callable
     Between two of them it is asked whether to stop.
     """
     from gateway.services.intake import recheck
-    from gateway.store import Conflict
+    from gateway.store import Conflict, NotAtHand
 
     if gate.store is None:
         return 0
@@ -682,6 +682,8 @@ def recheck_held(gate: Gate, now: datetime, every: timedelta, stopping: Callable
             recheck([message], gate, now)
         except LookupError:
             log.warning("message %s cannot be judged again: its bytes are not here", message)
+        except NotAtHand as error:
+            log.warning("message %s cannot be judged again: %s", message, error)
         except Conflict:
             log.info("message %s was judged by somebody else meanwhile", message)
     if due:

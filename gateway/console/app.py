@@ -361,7 +361,7 @@ def _problem_page(call: DeskCall, error: Exception) -> Shown:
         problems, status = error.problems, _STATUSES.get(error.problems[0].code, 400)
     elif isinstance(error, NotAtHand):
         log.error("asked for in vain: %s", error)
-        problems, status = (Problem("SYS-205", error.facts),), 503
+        problems, status = (Problem(error.code, error.facts),), 503
     elif isinstance(error, StoreError):
         log.error("the database did not answer a page: %s", error)
         problems, status = (Problem("SYS-119"),), 503

@@ -489,7 +489,7 @@ class Outbox:
         try:
             return self._parcel(delivery, view)
         except NotAtHand as error:
-            return Problem("DLV-076", error.facts)
+            return Problem(error.undelivered, error.facts)
 
     def _parcel(self, delivery: Delivery, view: View) -> Parcel | Problem:
         """The delivery with its bytes and what went before, or why it cannot be sent at all."""
@@ -815,7 +815,7 @@ def _ended_us(attempts: Sequence[Attempt]) -> bool:
     return len(last) == ENDED_US and all(one.problem is not None and one.problem.code == "DLV-026" for one in last)
 
 
-_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076"})  # until a person has looked
+_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079"})  # until a person has looked
 
 
 def _hindered(problem: Problem) -> TryResult:

@@ -44,7 +44,7 @@ from gateway.core.parties import Parties, Party, Role
 from gateway.core.problems import Problem
 from gateway.core.reconcile import DossierDifference, DossierLine, compare
 from gateway.documents import parse_bytes
-from gateway.store import CatalogueRow, Store, View
+from gateway.store import CatalogueRow, NotAtHand, Store, View
 from schemas import write
 from schemas.names import STEM
 from signing.seal import seal
@@ -113,7 +113,10 @@ def answer_due(clerk: Clerk, now: datetime, limit: int = 10) -> int:
     with clerk.store.begin() as tx:
         claimed = tx.claim_due(clerk.ourselves, now, limit, 120.0)
     for delivery in claimed:
-        problem = _dealt_with(clerk, delivery, now)
+        try:
+            problem = _dealt_with(clerk, delivery, now)
+        except NotAtHand as error:  # it costs this query, and none that was claimed beside it
+            problem = Problem(error.undelivered, error.facts)
         outcome = AttemptOutcome.DELIVERED if problem is None else AttemptOutcome.REFUSED
         attempt = Attempt(
             delivery=delivery.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import sys
@@ -82,6 +83,10 @@ def open_engine(
     raise ValueError(f"{backend} is not a database the gateway knows; it knows sqlite and postgresql")
 
 
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
 def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int, together_mib: int | None) -> Engine:
     engine = create_engine(
         url,
@@ -104,6 +109,7 @@ def _open_sqlite(url: str, busy_timeout_s: float, pool_size: int, cache_mib: int
         if path is not None and path.stat().st_size == 0:  # just made: what it will hold is nobody else's to read
             path.chmod(0o600)
         connection.isolation_level = None  # the driver begins nothing by itself; we do, below
+        connection.create_function("sha256", 1, _sha256, deterministic=True)  # as a server has it
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # NORMAL may lose acknowledged commits on power loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 from sqlalchemy import exc
 
@@ -36,6 +37,9 @@ class Unavailable(StoreError):
 class NotAtHand(StoreError):
     """Bytes that lie in an archive whose file is not there, or broken: it concerns whoever asks for them, and nobody beside."""
 
+    code: ClassVar = "SYS-205"
+    undelivered: ClassVar = "DLV-076"  # the same, of a delivery
+
     def __init__(self, archive: str, reason: object) -> None:
         """Which archive, and what is wrong with it."""
         super().__init__(f"archive {archive}: {reason}")
@@ -44,8 +48,25 @@ class NotAtHand(StoreError):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What SYS-205 and DLV-076 say of it."""
+        """What the two say of it."""
         return {"archive": self.archive, "reason": self.reason}
+
+
+class Garbled(NotAtHand):
+    """Bytes in the database that cannot be unpacked: their pattern is not on record, or somebody changed one of the two."""
+
+    code: ClassVar = "SYS-209"
+    undelivered: ClassVar = "DLV-079"
+
+    def __init__(self, digest: str, reason: object) -> None:
+        """Which, by the digest under which they are on record, and what is wrong with them."""
+        StoreError.__init__(self, f"body {digest}: {reason}")
+        self.digest = digest
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the two say of it."""
+        return {"digest": self.digest}
 
 
 class Conflict(StoreError):

@@ -12,15 +12,16 @@ import hashlib
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, LargeBinary, bindparam, func, select
 
 from gateway.store import tables
+from gateway.store.errors import Conflict
 from gateway.store.types import decode_json, encode_json
 
 if sys.version_info >= (3, 14):
@@ -46,20 +47,25 @@ _NEWEST = (
     select(_p.c.id, _p.c.bytes).where(_p.c.key == bindparam("key")).order_by(_p.c.made_at.desc(), _p.c.id).limit(1)
 )
 _THIS = select(_p.c.bytes).where(_p.c.id == bindparam("number"))
+_STAND = select(_p.c.id, func.sha256(_p.c.bytes, type_=LargeBinary).label("digest")).where(
+    _p.c.id.in_(bindparam("numbers", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A text that others are like."""
 
-    id: int  # of its bytes, so that two nodes that learn the same give it the same
+    id: int  # of its bytes, so that two nodes that learn the same give it the same; who tries long enough finds others for it
     content: bytes
+    digest: bytes  # SHA-256 of the content
 
     @classmethod
     def of(cls, content: bytes) -> Pattern:
         """Under the number that its bytes give it; of a long text, its end."""
         content = content[-LONGEST:]
-        return cls(int.from_bytes(hashlib.sha256(content).digest()[:_NUMBER]) >> 1, content)
+        digest = hashlib.sha256(content).digest()
+        return cls(int.from_bytes(digest[:_NUMBER]) >> 1, content, digest)
 
 
 def pack(content: bytes, pattern: Pattern | None = None) -> bytes:
@@ -173,7 +179,7 @@ class Patterns:
             row = connection.execute(_NEWEST, {"key": key}).first()
             if row is None:
                 return None
-            self.learn({key: Pattern(row.id, row.bytes)})
+            self.learn({key: Pattern(row.id, row.bytes, hashlib.sha256(row.bytes).digest())})
         return self._newest.get(key)
 
     def learn(self, found: Mapping[str, Pattern]) -> None:
@@ -182,23 +188,28 @@ class Patterns:
             self._newest.clear()
         self._newest.update(found)
 
+    def forget(self, numbers: Collection[int]) -> None:
+        """These are not on record, or other texts have their numbers."""
+        for key, one in tuple(self._newest.items()):
+            if one.id in numbers:
+                self._newest.pop(key, None)
+        for number in numbers:
+            self._content.pop(number, None)
+
     def body(self, connection: Connection, stored: bytes | None, kept: int) -> bytes | None:
-        """The bytes of a body: what is shorter than it says was packed. What cannot be unpacked is given as it stands."""
+        """The bytes of a body: what is shorter than it says was packed. Raises ValueError for what cannot be unpacked."""
         if stored is None or len(stored) >= kept:
             return stored
-        try:
-            return unpacked(stored, kept, lambda number: self._content_of(connection, number))
-        except ValueError:
-            return stored  # somebody changed it by another way; its digest says so
+        return unpacked(stored, kept, lambda number: self._content_of(connection, number))
 
     def facts(self, connection: Connection, row: Any) -> Any:
-        """The facts of a verdict or of a line of the log; those that stand unpacked count."""
+        """The facts of a verdict or of a line of the log; those that stand unpacked count. {} where they cannot be unpacked."""
         if row.packed is None or row.facts != {}:
             return row.facts
         try:
             return decode_json(unpacked(row.packed, _MOST, lambda number: self._content_of(connection, number)))
         except ValueError:
-            return {}  # as above
+            return {}  # somebody changed it by another way; its seal says so
 
     def whole(self, connection: Connection, listed: Iterable[Any]) -> list[Any]:
         """Rows of a table that packs its facts, with those facts."""
@@ -216,14 +227,15 @@ class Patterns:
 
 
 class Packer:
-    """Packs what one transaction writes. What it learns is on record with it, and remembered once it is committed."""
+    """Packs what one transaction writes. What it packs against is on record with it; what it learns is remembered thereafter."""
 
     def __init__(self, connection: Connection, patterns: Patterns) -> None:
         """``connection``: through which patterns are looked for that this process does not know yet."""
         self.connection = connection
         self._patterns = patterns
         self.learnt: dict[str, Pattern] = {}
-        self._new: dict[int, dict[str, Any]] = {}
+        self._used: dict[int, tuple[str, Pattern]] = {}  # with a key of each
+        self._alone: set[str] = set()  # keys of which none is to be learnt: another text has its number
 
     def body(self, content: bytes, key: str | None = None, like: Callable[[], bytes | None] | None = None) -> bytes:
         """Bytes as they are kept; ``like`` gives the pattern of this key where there is none yet."""
@@ -239,18 +251,55 @@ class Packer:
 
     def _pattern(self, key: str, like: Callable[[], bytes | None] | None) -> Pattern | None:
         found = self.learnt.get(key) or self._patterns.newest(self.connection, key)
-        if found is None and like is not None and (content := like()):
-            found = self.learnt[key] = Pattern.of(content)
-            self._new[found.id] = {"id": found.id, "key": key, "bytes": found.content}
-        return found
+        if found is None and like is not None and key not in self._alone and (content := like()):
+            found = self._learn(key, Pattern.of(content))
+        if found is None:
+            return None
+        _, used = self._used.setdefault(found.id, (key, found))
+        return found if used.content == found.content else None
+
+    def _learn(self, key: str, pattern: Pattern) -> Pattern | None:
+        """The pattern of this key from now on; None where another text has its number."""
+        used = self._used.get(pattern.id)
+        stands = used[1].content if used else self.connection.execute(_THIS, {"number": pattern.id}).scalar()
+        if stands not in {None, pattern.content}:
+            self._alone.add(key)
+            return None
+        self.learnt[key] = pattern
+        return pattern
 
     def adopt(self, other: Packer) -> None:
-        """What another one has learnt, before the transaction began, is to be written with this one's."""
+        """What another one has packed, before the transaction began, is written with what this one packs from now on."""
         self.learnt |= other.learnt
-        self._new |= other._new
+        for number, (key, one) in other._used.items():
+            if self._used.setdefault(number, (key, one))[1].content != one.content:
+                self._clash({number})
 
-    def new(self, now: datetime) -> list[dict[str, Any]]:
-        """The rows of table pattern that are to be written now, each once."""
-        rows = [row | {"made_at": now} for _, row in sorted(self._new.items())]
-        self._new.clear()
-        return rows
+    def keep(self, put: Callable[[Sequence[Mapping[str, Any]]], int], now: datetime) -> None:
+        """Sees to it that all is on record that was packed against, when all is packed.
+
+        What this process knows of a database that was put back to an earlier time may not be there any more. ``put`` writes
+        rows of table pattern where their numbers are free, and says how many. Raises Conflict where another text has one now.
+        """
+        if not self._used:
+            return
+        stands = self._standing()
+        missing = [
+            {"id": number, "key": key, "bytes": one.content, "made_at": now}
+            for number, (key, one) in sorted(self._used.items())
+            if number not in stands
+        ]
+        if put(missing) < len(missing):  # somebody else was quicker
+            stands = self._standing()
+        others = {number for number, digest in stands.items() if digest != self._used[number][1].digest}
+        if others:
+            self._clash(others)
+
+    def _clash(self, numbers: Collection[int]) -> NoReturn:
+        self._patterns.forget(numbers)
+        raise Conflict("another pattern has the number of one that was packed against")
+
+    def _standing(self) -> dict[int, bytes]:
+        """The digests of those on record."""
+        found = self.connection.execute(_STAND, {"numbers": sorted(self._used)})
+        return {row.id: row.digest for row in found}

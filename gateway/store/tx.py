@@ -1,8 +1,8 @@
 """Writing: a transaction's questions and acts.
 
 Locks are taken in one order, always: messages judged again, claims, dossiers, bodies, deliveries, each sorted, and
-last, just before the commit, the counters, sorted, and the log. What an act wants in an inbox or in the log is therefore
-collected, and written by :meth:`Tx.close`.
+last, just before the commit, the counters and the patterns, sorted, and the log. What an act wants in an inbox or in
+the log is therefore collected, and written by :meth:`Tx.close`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -210,8 +211,6 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         page.messages(run)
         page.judged_again(run)
         page.verdicts(run)
-        if page.entries:
-            statements.PUT_PATTERNS(run, self._packer.new(page.entries[-1].ack.recorded_at))
         page.still_held(run)
         self._settle_claims(ledger)
         page.dossiers(run)
@@ -1037,6 +1036,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         if not self._lines:
             return
         kept = [line.kept or kept_facts(line, self._packer) for line in self._lines]
+        self._packer.keep(partial(statements.PUT_PATTERNS, self._connection), self._lines[-1].at)
         # The upsert locks the head, whether it was there or not. On a server all others wait from here on.
         stands = statements.LOCK_LOG(self._connection, _EMPTY_LOG).one()
         number, head = stands.value, stands.hash
@@ -1055,7 +1055,6 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
             except ValueError as error:
                 raise Unstorable(str(error)) from error
             values.append({**row, "hash": head, **facts})
-        statements.PUT_PATTERNS(self._connection, self._packer.new(self._lines[-1].at))
         statements.PUT_LOG(self._connection, values)
         statements.SET_LOG(self._connection, [{"which": LOG, "value": number, "hash": head, "at": self._lines[-1].at}])
         self._lines.clear()

@@ -58,6 +58,7 @@ from gateway.store import rows, tables
 from gateway.store.archives import ArchivedBody, ArchiveRecord, Archives
 from gateway.store.batch_book import BatchView
 from gateway.store.digests import DigestStep, may_own, next_step
+from gateway.store.errors import Garbled
 from gateway.store.file_records import FilesRead
 from gateway.store.notice_book import NoticeView
 from gateway.store.packing import Packer, Patterns
@@ -303,12 +304,15 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         self._archives = archives or Archives(None)
 
     def _bytes(self, row: rows.AnyRow | None) -> bytes | None:
-        """The bytes of a row that has them, or says in which archive they are. Raises NotAtHand where that is missing."""
+        """The bytes of a row that has them, or says in which archive they are. Raises NotAtHand where they cannot be had."""
         if row is None:
             return None
         if row.bytes is None and row.archive is not None and row.kept >= 0:
             return self._archives.body(row.archive, row.body)
-        return self._patterns.body(self._connection, row.bytes, row.kept)
+        try:
+            return self._patterns.body(self._connection, row.bytes, row.kept)
+        except ValueError as error:
+            raise Garbled(row.body, error) from error
 
     def _line(self, row: rows.AnyRow) -> LogEntry:
         return rows.line_of(row, self._patterns.facts(self._connection, row))

@@ -163,7 +163,7 @@ class App:
             response = exchange.refused(refusal)
         except NotAtHand as error:
             log.error("asked for in vain: %s", error)  # noqa: TRY400 - its own sentence says it all
-            away = Refusal(Problem("SYS-205", error.facts), {"Retry-After": str(ARCHIVE_AWAY_S)})
+            away = Refusal(Problem(error.code, error.facts), {"Retry-After": str(ARCHIVE_AWAY_S)})
             response = exchange.refused(away)
         except StoreError as error:
             log.error("the database did not answer: %s", error)  # noqa: TRY400 - its own sentence says it all

@@ -703,6 +703,27 @@ def test_a_message_whose_bytes_were_erased_holds_its_lane(sqlite_store: Store, c
     assert not script.sent
 
 
+def test_a_message_whose_bytes_cannot_be_unpacked_is_never_sent_as_other_bytes(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    script = Script()
+
+    async def story() -> Delivery:
+        to = agency(connector="script")
+        owing = Owing(sqlite_store, clock, to)
+        owing.loose(to)
+        with sqlite_store.engine.begin() as connection:  # packed against a pattern that is not on record
+            connection.exec_driver_sql("UPDATE body SET bytes = x'0300000000000000070102', kept = 1000, total = 1000")
+        async with outbox(owing, clock, script()) as box:
+            await drain(box)
+        return owing.deliveries()[0]
+
+    delivery = run(story())
+    assert delivery.state is DeliveryState.REFUSED
+    assert delivery.problem == Problem("DLV-079", {"digest": delivery.digest})
+    assert not script.sent
+
+
 def test_a_worker_that_died_leaves_an_uncertain_delivery_that_another_one_ends(
     sqlite_store: Store, clock: Clock
 ) -> None:

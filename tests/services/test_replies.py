@@ -9,6 +9,7 @@ import pki
 import pytest
 from arrivals import arrival
 from dated import NOW
+from sqlalchemy import text
 
 from gateway.core.catalogues import Muc
 from gateway.core.model import Address, DeliveryState, Fate
@@ -98,6 +99,20 @@ def test_answering_twice_after_a_crash_is_answering_once(gate, clerk):
     with gate.store.read() as view:
         assert len([e for e in view.inbox_after(PORTAL, 0) if e.goc == "TraLoiTraCuu"]) == 1
         assert view.deliveries(message=query.message)[0].state is DeliveryState.DELIVERED
+
+
+def test_a_query_that_cannot_be_unpacked_costs_none_beside_it_its_answer(gate, clerk):
+    queries = [asked(gate, "HS17", "TraCuuHoSo", {"MaHoSo": alive(gate)})[0] for _ in range(2)]
+    with gate.store.engine.begin() as connection:
+        broken = text("UPDATE body SET bytes = substr(bytes, 1, 40) WHERE owner = :owner")
+        connection.execute(broken, {"owner": queries[0].message})
+    assert replies.answer_due(clerk, NOW) == 2
+    with gate.store.read() as view:
+        owed = [view.deliveries(message=query.message)[0] for query in queries]
+    assert [(one.state, one.problem and one.problem.code) for one in owed] == [
+        (DeliveryState.REFUSED, "DLV-079"),
+        (DeliveryState.DELIVERED, None),
+    ]
 
 
 def test_a_party_finds_nothing_of_others(gate, clerk):

@@ -12,10 +12,12 @@ from sqlalchemy import text
 from gateway.core import chain
 from gateway.core.ledger import enter
 from gateway.core.problems import Problem
-from gateway.store import Store, packing
+from gateway.store import Conflict, Store, packing
 from gateway.store.archives import ArchivedBody, ArchiveReader, ArchiveWriter, opened, pattern_of
 from gateway.store.compare import compare_with_log
+from gateway.store.errors import Garbled
 from gateway.store.packing import Pattern, certificate_mark, markup, pack, unpacked
+from gateway.store.page import page_of
 
 VERDICT = {
     "result": "passed",
@@ -203,6 +205,97 @@ def test_a_pattern_that_was_changed_by_another_way_shows_in_every_row_that_needs
     told = {(one.table, one.row) for one in compare_with_log(reader).differences}
     assert {("body", finding.envelope.digest) for finding in found} <= told
     assert {("verdict", f"{finding.envelope.id} 1") for finding in found} <= told
+
+
+def test_a_process_goes_on_after_the_database_went_back_behind_what_it_has_learnt(store, desk, code):
+    """Put back to an earlier moment, or failed over to a standby that lagged: nobody tells the processes."""
+    tray(desk, code)
+    with store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM pattern"))
+    (later,) = tray(desk, f"{code}9", ("bốn",))
+    with Store(store.engine).read() as view:
+        for digest in (later.envelope.digest, view.message(later.envelope.id).receipt):
+            assert hashlib.sha256(view.body(later.envelope.id, digest)).hexdigest() == digest
+        assert view.verdicts(later.envelope.id)[0].facts == VERDICT
+        assert chain.verify_chain(view.log(message=later.envelope.id)).number
+    told = {one.row for one in compare_with_log(Store(store.engine)).differences}
+    assert not [row for row in told if row in {later.envelope.digest, f"{later.envelope.id} 1"}]
+
+
+def test_what_is_on_record_already_is_not_written_again(store, desk, code):
+    tray(desk, code)
+    known = raw(store, "SELECT id, made_at FROM pattern ORDER BY id")
+    desk.clock.forward(hours=1)
+    tray(desk, f"{code}9", ("bốn",))
+    assert raw(store, "SELECT id, made_at FROM pattern ORDER BY id") == known != []
+
+
+def test_what_cannot_be_unpacked_is_an_error_and_never_other_bytes(store, desk, code):
+    found = tray(desk, code)
+    with store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM pattern"))
+    reader = Store(store.engine)
+    for ask in (lambda view, one: view.body(one.id, one.digest), lambda view, one: view.envelope(one.id)):
+        with pytest.raises(Garbled, match=found[0].envelope.digest) as garbled, reader.read() as view:
+            ask(view, found[0].envelope)
+        assert (garbled.value.code, garbled.value.facts) == ("SYS-209", {"digest": found[0].envelope.digest})
+
+
+def pattern_of_few_numbers(monkeypatch):
+    """As if somebody had tried until another text had the number of the first."""
+
+    def of(content):
+        return Pattern(7, content[-packing.LONGEST :], hashlib.sha256(content[-packing.LONGEST :]).digest())
+
+    monkeypatch.setattr(Pattern, "of", of)
+
+
+@pytest.mark.parametrize("trays", [1, 2, 3])
+def test_two_patterns_of_one_number_take_nothing_from_each_other(trays, store, desk, desk_at, code, monkeypatch):
+    """Learnt in one tray, in two of one process, in two processes."""
+    pattern_of_few_numbers(monkeypatch)
+    one = desk.filing(f"{code}1", body=letter("một"), verdict=VERDICT)
+    other = desk.filing(f"{code}2", body=letter("hai").replace(b"TUlJ", b"TUlK"), verdict=VERDICT)
+    if trays == 1:
+        desk.take(one, other)
+    else:
+        desk.take(one)
+        second = desk if trays == 2 else desk_at(Store(store.engine))
+        second.clock.now = desk.clock.now
+        second.take(other)
+    assert [number for (number,) in raw(store, "SELECT id FROM pattern")] == [7]
+    for reader in (store, Store(store.engine)):
+        with reader.read() as view:
+            for finding in (one, other):
+                assert view.body(finding.envelope.id, finding.envelope.digest) == finding.envelope.body
+                assert view.verdicts(finding.envelope.id)[0].facts == VERDICT
+    agrees(store)
+
+
+def test_who_packed_against_a_number_that_another_took_meanwhile_begins_again(store, desk, desk_at, code, monkeypatch):
+    pattern_of_few_numbers(monkeypatch)
+    one = desk.filing(f"{code}1", body=letter("một"), verdict=VERDICT)
+    other = desk.filing(f"{code}2", body=letter("hai").replace(b"TUlJ", b"TUlK"), verdict=VERDICT)
+    with store.read() as view:
+        drafted = view.rehearse([one])
+        enter(one, drafted, desk.counter, desk.clock.now)
+        page = page_of(drafted, view.packer())
+    second = desk_at(Store(store.engine))
+    second.clock.now = desk.clock.now
+    second.take(other)
+
+    def late():
+        with store.begin() as tx:
+            tx.open([one])
+            tx.write(drafted, page)
+
+    with pytest.raises(Conflict):
+        late()
+    desk.take(one)
+    with Store(store.engine).read() as view:
+        for finding in (one, other):
+            assert view.body(finding.envelope.id, finding.envelope.digest) == finding.envelope.body
+    agrees(store)
 
 
 @pytest.mark.parametrize("one", sampling.samples("accepted")[::9], ids=lambda one: one.name)
