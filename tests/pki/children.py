@@ -4,7 +4,9 @@ import os
 import signal
 import time
 
-from gateway.web.keeper import ALIVE, READY
+from gateway.core.problems import Problem, Stopped
+from gateway.web.crashes import Crashes
+from gateway.web.keeper import ALIVE, READY, cannot_begin
 
 
 def late(folder, line):
@@ -46,3 +48,35 @@ def steady(folder, line):
 def killed(folder, line):
     """None comes up."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def counted(folder, line):
+    """One that is fine, and is named while it is; when it leaves it notes how many have been ready by then."""
+    over = []
+    signal.signal(signal.SIGTERM, lambda *_: over.append(True))
+    (folder / f"{os.getpid()}.ready").touch()
+    line.send_bytes(READY)
+    while not over and not line.poll(0.05):
+        line.send_bytes(ALIVE)
+    (folder / f"{os.getpid()}.left").write_text(str(len([*folder.glob("*.ready")])))
+
+
+def counted_until_changed(folder, line):
+    """The same, as long as the settings are what they were; who comes later cannot begin."""
+    if (folder / "changed").exists():
+        line.send_bytes(cannot_begin(Stopped(Problem("SYS-037"))))
+        os._exit(1)
+    counted(folder, line)
+
+
+def crashes_at_first(folder, line):
+    """The first comes up and crashes while it reads something; the second is fine."""
+    if (folder / "crashing").exists():
+        steady(folder, line)
+        return
+    (folder / "crashing").touch()
+    with Crashes(folder).reading("0" * 64):
+        line.send_bytes(READY)
+        while not (folder / "heard").exists():
+            time.sleep(0.01)
+        os.abort()

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -280,3 +281,148 @@ def test_a_node_that_was_paused_keeps_the_children_it_had(tmp_path):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(parent.pid, signal.SIGKILL)
+
+
+def kept(folder, live, number, over, *, told=lambda: None, drain_s=PATIENCE_S, shared=None):
+    """The exit status of a parent of so many of these children, which is told to stop once that is over."""
+    shared = shared or folder
+    keeper.made_anew(shared)
+    patience = keeper.KeeperPatience(boot_s=PATIENCE_S, stall_s=PATIENCE_S, drain_s=drain_s)
+    ended = threading.Event()
+
+    def watch():
+        eventually(lambda: ended.is_set() or over())
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    made = keeper.Keeper(live, folder, number, patience, shared, lambda _: told(), name="worker", preload=())
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        return made.run()
+    finally:
+        ended.set()
+        watching.join()
+
+
+def were(folder, what):
+    """The children that were ready, or have left."""
+    return [int(file.stem) for file in folder.glob(f"*.{what}")]
+
+
+@pytest.mark.hostile
+def test_where_one_works_the_parent_goes_on_though_all_others_cannot_begin(tmp_path, caplog):
+    """Settings that are half saved, a database that a newer release has brought up to date."""
+
+    def changed():
+        (tmp_path / "changed").touch()
+        os.kill(were(tmp_path, "ready")[0], signal.SIGKILL)
+
+    status = kept(
+        tmp_path, children.counted_until_changed, 2, lambda: "the next one comes in" in caplog.text, told=changed
+    )
+    assert status == 0, caplog.text
+    assert caplog.text.count("SYS-037") == 4
+    assert len(were(tmp_path, "left")) == 1, "the one that works, at the end"
+
+
+@pytest.mark.hostile
+def test_where_the_process_that_children_are_forked_from_dies_they_go_on_until_others_are_there(tmp_path, caplog):
+    """It alone learns how they end; as many as five of them are no five deaths."""
+
+    def orphaned():
+        (server,) = processes.forkservers(os.getpid())
+        os.kill(server, signal.SIGKILL)
+
+    status = kept(tmp_path, children.counted, 5, lambda: len(were(tmp_path, "left")) == 5, told=orphaned)
+    assert status == 0, caplog.text
+    assert "ended (" not in caplog.text, "none of them died"
+    noted = sorted(int(file.read_text()) for file in tmp_path.glob("*.left"))
+    assert noted[:5] == [6, 7, 8, 9, 10], "each left after one more was ready"
+    assert all(processes.state_of(pid) in ("", "Z") for pid in were(tmp_path, "ready"))
+
+
+@pytest.mark.hostile
+def test_where_a_child_is_not_forked_because_that_process_dies_it_is_begun_from_the_beginning(tmp_path, caplog):
+    main = threading.main_thread().ident
+
+    def asked():
+        frame, names = sys._current_frames()[main], set()
+        while frame is not None:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back
+        return {"read_signed", "_begun_in"} <= names
+
+    def killed_when_asked():
+        (server,) = processes.forkservers(os.getpid())
+        os.kill(server, signal.SIGSTOP)
+        threading.Thread(target=lambda: (eventually(asked), os.kill(server, signal.SIGKILL))).start()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert kept(tmp_path, children.counted, 1, lambda: were(tmp_path, "left"), told=killed_when_asked) == 0
+    assert "is begun from the beginning, which takes longer: EOFError" in caplog.text
+    assert len(were(tmp_path, "ready")) == 2
+
+
+SPENT = """
+import os, pathlib, resource, signal, sys, threading
+import children
+from gateway.web import keeper
+folder = pathlib.Path(sys.argv[1])
+patience = keeper.KeeperPatience(boot_s=300, stall_s=300, drain_s=300)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def give_back():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def told(_):
+    print("ready", flush=True)
+    child = int((folder / "child").read_text())
+    (folder / "child").unlink()
+    threading.Timer(2.0, give_back).start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+    os.kill(child, signal.SIGKILL)
+sys.exit(keeper.Keeper(children.steady, folder, 1, patience, folder, told, name="worker", preload=()).run())
+"""
+
+
+@pytest.mark.hostile
+def test_where_none_can_be_begun_just_now_the_parent_tries_again(tmp_path):
+    keeper.made_anew(tmp_path)
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SPENT, str(tmp_path)]
+    with subprocess.Popen(command, env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+        try:
+            assert parent.stdout.readline() == b"ready\n"
+            assert eventually(lambda: (tmp_path / "child").exists() or parent.poll() is not None)
+            parent.terminate()
+            said = parent.stderr.read().decode()
+            assert parent.wait(PATIENCE_S) == 0, said
+            assert "no worker can be begun now" in said
+        finally:
+            parent.kill()
+
+
+@pytest.mark.hostile
+def test_a_parent_that_cannot_note_what_a_child_was_reading_goes_on(tmp_path, caplog):
+    """As on a full disk."""
+    (tmp_path / "crashed").mkdir()
+    over = (tmp_path / "child").exists
+    assert kept(tmp_path, children.crashes_at_first, 1, over, told=(tmp_path / "heard").touch) == 0
+    assert "cannot be noted" in caplog.text
+
+
+@pytest.mark.hostile
+def test_a_runtime_folder_that_cannot_be_made_anew_is_told_of_once_and_all_go_on(tmp_path, caplog):
+    place = tmp_path / "runtime"
+    passes = []
+
+    def taken_away():
+        shutil.rmtree(place)
+        place.touch()  # no folder can be made here, as on a disk that is full or may only be read
+
+    def over():
+        if "cannot be made anew" in caplog.text:
+            passes.append(None)
+        return len(passes) > 10  # a look every quarter of a second, by then
+
+    assert kept(tmp_path, children.counted, 1, over, told=taken_away, shared=place) == 0
+    assert caplog.text.count("cannot be made anew") == 1
