@@ -345,7 +345,10 @@ class Keeper:
         now = self._own_time()
         for worker in list(self._workers):
             if worker.lives and self._overdue(worker, now):
-                log.error("%s %s stands still and is replaced", self._name, worker.process.pid)
+                if worker.leaving:
+                    log.error("%s %s was to leave, does not end and is killed", self._name, worker.process.pid)
+                else:
+                    log.error("%s %s stands still and is replaced", self._name, worker.process.pid)
                 worker.stalled = worker.ready
                 worker.send(signal.SIGKILL)
                 self._await_end(worker, 5.0)
@@ -362,8 +365,10 @@ class Keeper:
         return True
 
     def _overdue(self, worker: _Child, now: float) -> bool:
-        """Whether it has been silent for too long."""
-        return not worker.leaving and now - worker.heard > (self._patience.stall_s if worker.ready else self._patience.boot_s)
+        """Whether it has been silent for too long, or was told to leave and should have ended."""
+        if worker.leaving:
+            return now > worker.until
+        return now - worker.heard > (self._patience.stall_s if worker.ready else self._patience.boot_s)
 
     def _none_yet(self) -> bool:
         """Whether none has come up so far."""

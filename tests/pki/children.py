@@ -80,3 +80,16 @@ def crashes_at_first(folder, line):
         while not (folder / "heard").exists():
             time.sleep(0.01)
         os.abort()
+
+
+def deaf_at_first(folder, line):
+    """The first hears no SIGTERM, whoever sends it; the others are fine."""
+    if (folder / "deaf").exists():
+        counted(folder, line)
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (folder / "deaf").write_text(str(os.getpid()))
+    line.send_bytes(READY)
+    while True:
+        time.sleep(0.05)
+        line.send_bytes(ALIVE)

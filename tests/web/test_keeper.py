@@ -426,3 +426,23 @@ def test_a_runtime_folder_that_cannot_be_made_anew_is_told_of_once_and_all_go_on
 
     assert kept(tmp_path, children.counted, 1, over, told=taken_away, shared=place) == 0
     assert caplog.text.count("cannot be made anew") == 1
+
+
+@pytest.mark.hostile
+def test_a_child_that_is_told_to_leave_and_does_not_is_killed(tmp_path, caplog):
+    def gone():
+        return processes.state_of(int((tmp_path / "deaf").read_text())) in ("", "Z")
+
+    def renewed():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    status = kept(
+        tmp_path,
+        children.deaf_at_first,
+        1,
+        lambda: "does not end and is killed" in caplog.text and gone(),
+        told=renewed,
+        drain_s=0.1,
+    )
+    assert status == 0
+    assert len(were(tmp_path, "left")) == 1
