@@ -81,10 +81,11 @@ async def scrape(exchange: Exchange) -> WholeAnswer:
 async def _database(door: Door) -> Probe:
     """Whether the database answers a small question in time. A question still under way is not asked again."""
     probe = Probe("database", ok=False, last_good=door.database_answered)
-    if door.database_probe is None or door.database_probe.done():
-        door.database_probe = asyncio.ensure_future(door.read(_ask, door.gate))
-    done, _ = await asyncio.wait({door.database_probe}, timeout=PATIENCE_S)
-    failed = door.database_probe.exception() if done else None
+    asked = door.database_probe
+    if asked is None or asked.done():
+        asked = door.database_probe = asyncio.ensure_future(door.read(_ask, door.gate))
+    done, _ = await asyncio.wait({asked}, timeout=PATIENCE_S)
+    failed = asked.exception() if done else None
     if done and failed is None:
         door.database_answered = probe.last_good = time.monotonic()
         probe.ok = True

@@ -36,13 +36,15 @@ class Recording:
         self.good_at = max((at for at in (self.good_at, recorded_at) if at is not None), default=None)
         if self._proof is None and not trouble and self.good_at is not None and now - self.good_at < PROOF_S:
             return ""
-        if self._proof is None:
+        proof = self._proof
+        if proof is None:
             self._began = now
-            self._proof = asyncio.ensure_future(self._in_thread(lambda: _proven(store)))
-        done, _ = await asyncio.wait({self._proof}, timeout=max(0.0, self._began + PATIENCE_S - now))
+            proof = self._proof = asyncio.ensure_future(self._in_thread(lambda: _proven(store)))
+        done, _ = await asyncio.wait({proof}, timeout=max(0.0, self._began + PATIENCE_S - now))
         if not done:
             return await self.waiting(store)
-        proof, self._proof = self._proof, None
+        if self._proof is proof:  # others may have waited for the same one, and one of them may have begun the next
+            self._proof = None
         why = proof.result()
         if not why:
             self.good_at = time.monotonic()

@@ -1,5 +1,6 @@
 """Alive, ready, and how it is doing."""
 
+import asyncio
 import hashlib
 import sqlite3
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from patience import eventually
 
 from gateway.store import Store, open_engine
+from gateway.web.recording import Recording
 
 OPERATOR = {"Authorization": "Bearer lt_op_0123456789abcdef"}
 DIGEST = hashlib.sha256(b"lt_op_0123456789abcdef").hexdigest()
@@ -63,6 +65,16 @@ def test_a_database_that_answers_and_keeps_nothing_is_not_ready(gate, sqlite_url
     assert door.send(mail.nop(), "cong-dvc").status == 201
     assert door.get("/readyz").status == 200
     engine.dispose()
+
+
+def test_of_several_who_ask_at_once_each_is_told_what_one_proof_says(gate):
+    async def asked():
+        recording = Recording(asyncio.to_thread)
+        return await asyncio.gather(*(recording.why_not(gate.store) for _ in range(3))), recording.good_at
+
+    told, good_at = asyncio.run(asked())
+    assert told == ["", "", ""]
+    assert good_at is not None
 
 
 def test_an_operator_reads_figures_and_they_name_no_dossier(open_door):
