@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _SLOTS, _WIDTH = 8, 64  # threads of a worker that read at the same time; hexadecimal digits of SHA-256
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 _ENOUGH = 2  # alone open at a crash, or open at two
+_NOTED = re.compile(rb"([0-9a-f]{64}) ([1-9])$", re.MULTILINE)  # what a full disk has torn counts for nothing
 
 
 class Crashes:
@@ -87,9 +89,8 @@ class Crashes:
         if size != self._size:
             self._size = size
             self._weight = Counter()
-            for line in self._known.read_text("ascii").splitlines():
-                name, _, weight = line.partition(" ")
-                self._weight[name] += int(weight or 0)
+            for name, weight in _NOTED.findall(self._known.read_bytes()):
+                self._weight[name.decode()] += int(weight)
         return self._weight[digest] >= _ENOUGH
 
 

@@ -13,9 +13,9 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -243,7 +243,7 @@ class Tray:
             try:
                 await self._turn()
             except Exception:
-                log.exception("a turn of the tray failed")  # every answer was set before; the next turn is a new one
+                log.exception("a turn of the tray failed")  # all are answered; the next turn is a new one
             await asyncio.sleep(0)  # let the answers go out and new requests come in
 
     async def _linger(self) -> None:
@@ -275,11 +275,12 @@ class Tray:
                 if not taken:
                     return
                 self._ahead, self._express_at = _parties(taken), time.monotonic()
-                async with self._express_judges:
-                    findings, answers = await self._judge_small(taken, gate, partial(asyncio.sleep, 0))
-                judged = time.perf_counter()
-                async with self._express_writes:
-                    await self._record(findings, answers, gate, now, express=True)
+                with self._answering([answer for _, answer in taken]):
+                    async with self._express_judges:
+                        findings, answers = await self._judge_small(taken, gate, partial(asyncio.sleep, 0))
+                    judged = time.perf_counter()
+                    async with self._express_writes:
+                        await self._record(findings, answers, gate, now, express=True)
                 self._count(len(findings), judged - began, time.perf_counter() - judged)
                 if not self._under_way:
                     self._flooded = self._small.longest() >= FLOOD
@@ -288,6 +289,17 @@ class Tray:
         finally:
             self._ahead, self._express = frozenset(), None
             self._something.set()
+
+    @contextmanager
+    def _answering(self, answers: Sequence[asyncio.Future[Acknowledgement]]) -> Iterator[None]:
+        """Whatever goes wrong with a tray, nobody whose message it holds waits for ever: who has no answer gets what it was."""
+        try:
+            yield
+        except Exception as error:
+            for answer in answers:
+                if not answer.done():
+                    self._unjudged(answer, error)
+            raise
 
     def _look_for_flood(self) -> None:
         """Before and after each tray: whether somebody floods, and who is to go before it."""
@@ -306,11 +318,12 @@ class Tray:
         taken = self._small.take(most - len(joined), self._may_ride)
         self._under_way = _parties(taken)
         try:
-            findings, answers = await self._judge_small(taken, gate, self._let_by)
-            findings[:0] = [finding for finding, _ in joined]
-            answers[:0] = [answer for _, answer in joined]
-            judged = time.perf_counter()
-            await self._record(findings, answers, gate, now)
+            with self._answering([answer for _, answer in (*joined, *taken)]):
+                findings, answers = await self._judge_small(taken, gate, self._let_by)
+                findings[:0] = [finding for finding, _ in joined]
+                answers[:0] = [answer for _, answer in joined]
+                judged = time.perf_counter()
+                await self._record(findings, answers, gate, now)
         finally:
             self._under_way = frozenset()
             self._look_for_flood()

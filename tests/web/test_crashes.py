@@ -162,3 +162,16 @@ def test_what_was_read_to_its_end_or_killed_from_outside_says_nothing(tmp_path):
 
 def test_more_threads_than_slots_read_all_the_same(tmp_path):
     assert len(crashed(tmp_path, *(hashlib.sha256(b"%d" % number).hexdigest() for number in range(20)))) == 8
+
+
+def test_a_line_that_a_full_disk_has_torn_counts_for_nothing_and_hides_no_other(tmp_path):
+    known = Crashes(tmp_path)
+    crashed(tmp_path, A)
+    with (tmp_path / "crashed").open("a") as file:
+        file.write(f"{B} ")
+    assert (known.guilty(A), known.guilty(B)) == (True, False)
+    crashed(tmp_path, B)
+    assert known.guilty(B)
+    with (tmp_path / "crashed").open("a") as file:
+        file.write("0 x\n")
+    assert (known.guilty(A), known.guilty(B)) == (True, True)

@@ -15,6 +15,7 @@ from gateway.core.model import Caller, Channel, Envelope, Fate
 from gateway.services import intake
 from gateway.settings import DoorSettings
 from gateway.store import Store, open_engine
+from gateway.web.crashes import Crashes
 from gateway.web.tray import Full, NotRecorded, Tray
 
 
@@ -29,11 +30,11 @@ def envelope(body, by="cong-dvc"):
     )
 
 
-def run(gate, work, **options):
+def run(gate, work, *, crashes=None, **options):
     """Run something with a working tray in a loop of its own."""
 
     async def live():
-        tray = Tray(lambda: gate, DoorSettings(**options))
+        tray = Tray(lambda: gate, DoorSettings(**options), crashes=crashes)
         tray.start()
         try:
             return await work(tray)
@@ -232,6 +233,49 @@ def test_where_the_queue_is_full_who_has_most_waiting_makes_room(gate):
     done = run(gate, work, queue=4)
     # two of the flood give way, its newest first; then both have as many waiting, and nobody is pushed out for another
     assert [n for n, answer in enumerate(done) if isinstance(answer, Full)] == [2, 3, 6, 7]
+
+
+class Unreadable(Crashes):
+    """What is known of crashes cannot be read when somebody asks for one digest, the first time."""
+
+    def __init__(self, digest):
+        super().__init__()
+        self.digest = digest
+
+    def guilty(self, digest):
+        if digest == self.digest:
+            self.digest = None
+            raise OSError(5, "Input/output error")
+        return super().guilty(digest)
+
+
+def test_a_turn_that_fails_leaves_nobody_without_an_answer_and_the_next_is_a_new_one(gate):
+    small = [envelope(mail.nop()) for _ in range(3)]
+    large = envelope(b"<a>%s</a>" % (b"a" * 20_000))  # is judged in a thread, and joins a turn
+
+    async def work(tray):
+        laid = [tray.lay(one) for one in (large, *small)]
+        first = await asyncio.wait_for(asyncio.gather(*laid, return_exceptions=True), PATIENCE_S)
+        return first, await tray.lay(small[0])
+
+    (_, *first), later = run(gate, work, crashes=Unreadable(small[0].digest), big_bytes=10_000)
+    assert [type(one) for one in first] == [OSError] * 3
+    assert later.fate is Fate.ACCEPTED
+
+
+def test_an_express_turn_that_fails_leaves_nobody_without_an_answer(gate):
+    flood = [envelope(mail.nop()) for _ in range(48)]
+    mine = envelope(mail.tiep_nhan(mail.ma_ho_so()), "ubnd-xa-thu-nghiem")
+
+    async def work(tray):
+        laid = [asyncio.ensure_future(tray.lay(one)) for one in flood]
+        await until_there_wait(tray, len(flood) - 24)
+        quiet = asyncio.gather(tray.lay(mine), return_exceptions=True)
+        return await asyncio.wait_for(quiet, PATIENCE_S), await asyncio.gather(*laid)
+
+    (quiet,), acks = run(gate, work, tray_documents=24, crashes=Unreadable(mine.digest))
+    assert isinstance(quiet, OSError)
+    assert {one.fate for one in acks} == {Fate.ACCEPTED}
 
 
 def test_after_closing_nothing_is_taken_and_all_that_was_is_answered(gate):
