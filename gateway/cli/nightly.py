@@ -75,6 +75,8 @@ def reconcile_due(gate: Gate, settings: Settings, now: Callable[[], datetime], s
     What comes of it is a line of the log, from which figures and alerts are made. A party that cannot be asked now is tried
     again later in the night; of one that reads messages the answer is waited for from turn to turn.
     """
+    from gateway.store import StoreError
+
     done = 0
     for name in settings.reconcile.parties:
         party = gate.parties.get(name)
@@ -90,6 +92,8 @@ def reconcile_due(gate: Gate, settings: Settings, now: Callable[[], datetime], s
             return done
         except Stopped as stop:
             _failed(gate, party, stop.problems[0], now())
+        except StoreError as error:  # no room for the two lists, most of the time: not begun again each minute
+            _failed(gate, party, Problem("SYS-048", {"reason": str(error)}), now())
     return done
 
 
@@ -126,11 +130,10 @@ def _once(
 ) -> int:
     from gateway.services.reconciling import note_reconciled
     from gateway.services.repairing import alone
-    from gateway.store import SideBook
     from gateway.wiring import egress_proxy
 
     assert gate.store is not None
-    with alone(gate.store, party.id, now) as hold, SideBook() as book:
+    with alone(gate.store, party.id, now) as hold, gate.store.side_book() as book:
 
         def tell(_done: int, _of: int) -> None:
             if stopping():

@@ -147,7 +147,6 @@ def reconcile(
     """Compares, lists what differs, and mends it where that is wanted."""
     from gateway.services.reconciling import ReconcilePeriod, disagreements
     from gateway.services.repairing import alone
-    from gateway.store import SideBook
     from gateway.wiring import registry_of
 
     if (file is None) != (columns is None):
@@ -164,7 +163,7 @@ def reconcile(
     who = parties.get(one_party(call, party))
     if who is None:
         raise Stopped(unknown("party", party))
-    with alone(call.store, who.id, lambda: datetime.now(UTC)) as hold, SideBook() as book:
+    with alone(call.store, who.id, lambda: datetime.now(UTC)) as hold, call.store.side_book() as book:
         bad = _BadRows(call.screen, str(file) if file is not None else None, quiet=as_csv)
         desk = _Desk(call, parties, who, period, book, bad, hold)
         if file is not None and columns is not None:

@@ -141,7 +141,7 @@ def by_file(call: DeskCall) -> Answer:
             raise Stopped(Problem("SYS-170", {"field": name, "like": "CSV, XLSX" if name == "tep" else "TOML"}))
     file, columns = (one for one in given if one is not None)
     bad = _Uncompared()
-    with alone(call.store, party.id, call.room.clock) as hold, SideBook() as book:
+    with alone(call.store, party.id, call.room.clock) as hold, call.store.side_book() as book:
         try:
             export = PartyExport(file.path, read_column_map(columns.path), party, unpacked_bytes=UNPACKED_BYTES)
             compared = compare_list(
@@ -175,7 +175,7 @@ def by_asking(call: DeskCall) -> Answer:
     """
     party, period = _asked(call)
     bad = _Uncompared()
-    with alone(call.store, party.id, call.room.clock) as hold, SideBook() as book:
+    with alone(call.store, party.id, call.room.clock) as hold, call.store.side_book() as book:
         if not is_told(party):
             compared = _by_letter(call, party, period, book, bad)
             if isinstance(compared, Problem):

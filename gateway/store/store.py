@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -14,7 +15,7 @@ from gateway.core.chain import LogEntry
 from gateway.store import tables
 from gateway.store.archives import Archives
 from gateway.store.digests import put_step
-from gateway.store.engine import Traces, clear_traces, hurried, prove_written, reader_of, waits_for_standby
+from gateway.store.engine import Traces, clear_traces, file_of, hurried, prove_written, reader_of, waits_for_standby
 from gateway.store.errors import OTHER_SCHEMA, SchemaMismatch, Unavailable, translated
 from gateway.store.news import News
 from gateway.store.packing import Patterns
@@ -24,10 +25,12 @@ from gateway.store.view import LOG, View
 
 if TYPE_CHECKING:
     from gateway.store.journal import JournalKeeper
+    from gateway.store.sidebook import SideBook
     from gateway.store.tx import Tx
 
 
 PROOF = "~proof"  # a row of table counter: how often it was proven that the database can be written
+_LARGE = Path("/var/tmp")  # noqa: S108 - where temporary files lie on a disk; /tmp and TMPDIR may be memory
 
 
 class Store:
@@ -148,6 +151,16 @@ class Store:
         from gateway.store.journal import JournalKeeper  # noqa: PLC0415 - only who stays has one
 
         return JournalKeeper(self.engine)
+
+    def side_book(self) -> SideBook:
+        """An empty book for two lists: in a file beside the database's own, or on this machine's disk where a server has that.
+
+        Raises StoreError.
+        """
+        from gateway.store.sidebook import SideBook  # noqa: PLC0415 - only who reconciles has one
+
+        file = file_of(self.engine)
+        return SideBook(_LARGE if file is None else file.parent)
 
     def log_entries(self, *, after: int = 0, upto: int | None = None, page: int = 1000) -> Iterator[LogEntry]:
         """The log after this number, to its head of now or to another number, in pages.

@@ -12,6 +12,7 @@ its parent killed because it stood still says something, and twice is enough.
 from __future__ import annotations
 
 import hashlib
+import logging
 import mmap
 import os
 import re
@@ -20,18 +21,25 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from gateway.web.mapped import mapped
+
+log = logging.getLogger("lienthong.web.crashes")
 
 T = TypeVar("T")
 
 _SLOTS, _WIDTH = 8, 64  # threads of a worker that read at the same time; hexadecimal digits of SHA-256
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE})
 _ENOUGH = 2  # alone open at a crash, or open at two
+_ROOM: Final = (
+    2**20
+)  # bytes; in a folder with less, SIGBUS is what the full file system does to whoever maps a file of it
 _NOTED = re.compile(rb"([0-9a-f]{64}) ([1-9])$", re.MULTILINE)  # what a full disk has torn counts for nothing
 
 
 class Crashes:
-    """A worker's side. Without a folder nothing is noted, and nothing is known."""
+    """A worker's side. Without a folder nothing is noted, and nothing is known; without room in it nothing is noted."""
 
     def __init__(self, shared: Path | None = None) -> None:
         """``shared``: the node's runtime folder, which the parent made."""
@@ -42,10 +50,11 @@ class Crashes:
         self._map: mmap.mmap | None = None
         if shared is not None:
             folder = shared / "reading"
-            folder.mkdir(exist_ok=True)
-            with (folder / str(os.getpid())).open("w+b") as file:
-                file.truncate(_SLOTS * _WIDTH)
-                self._map = mmap.mmap(file.fileno(), _SLOTS * _WIDTH)
+            try:
+                folder.mkdir(exist_ok=True)
+                self._map = mapped(folder / str(os.getpid()), _SLOTS * _WIDTH, anew=True)
+            except OSError as error:
+                log.error("what is being read cannot be noted in %s: %s", folder, error)  # noqa: TRY400 - it says it all
 
     @contextmanager
     def reading(self, digest: str) -> Iterator[None]:
@@ -155,10 +164,18 @@ def read_at_death(shared: Path, pid: int | None, exitcode: int | None, *, stalle
         file.unlink()
     except FileNotFoundError:
         return []
-    if exitcode is None or not (stalled or -exitcode in _CRASHES):
+    if exitcode is None or not (stalled or _crashed(-exitcode, shared)):
         return []
     slots = (found[at : at + _WIDTH].strip(b"\0 ") for at in range(0, len(found), _WIDTH))
     digests = [slot.decode("ascii", "replace") for slot in slots if slot]
     with (shared / "crashed").open("a", encoding="ascii") as known:
         known.writelines(f"{digest} {_ENOUGH if len(digests) == 1 and not stalled else 1}\n" for digest in digests)
     return digests
+
+
+def _crashed(number: int, shared: Path) -> bool:
+    """Whether a process that this signal has ended, where it was one, crashed for what it read."""
+    if number == signal.SIGBUS:
+        room = os.statvfs(shared)
+        return room.f_bavail * room.f_frsize >= _ROOM
+    return number in _CRASHES

@@ -8,26 +8,32 @@ written whole: two workers that meet at the same instant may let one request too
 from __future__ import annotations
 
 import hashlib
+import logging
 import mmap
 import time
 from functools import lru_cache
 from pathlib import Path
 
-_SLOTS = 2**18  # 2 MiB, of which only touched pages take memory; a hundred parties collide with probability 2 %
+from gateway.web.mapped import mapped
+
+log = logging.getLogger("lienthong.web.rates")
+
+_SLOTS = 2**18  # 2 MiB; a hundred parties collide with probability 2 %
 
 
 class Rates:
     """How often each key may come."""
 
     def __init__(self, shared: Path | None = None) -> None:
-        """``shared``: a file of the node's runtime folder, made if need be. Without it the rates are this process's."""
+        """``shared``: a file of the node's runtime folder, made if need be. Without it the rates are this process's, and
+        where it cannot be made: then a party may come as often at each worker.
+        """
         size = _SLOTS * 8
-        if shared is None:
+        try:
+            self._map = mmap.mmap(-1, size) if shared is None else mapped(shared, size)
+        except OSError as error:
+            log.error("rates are each worker's own and not the node's, %s cannot be made: %s", shared, error)  # noqa: TRY400 - it says it all
             self._map = mmap.mmap(-1, size)
-        else:
-            with shared.open("a+b") as file:
-                file.truncate(size)
-                self._map = mmap.mmap(file.fileno(), size)
         self._due = memoryview(self._map).cast("d")
 
     def wait_s(

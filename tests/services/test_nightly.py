@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cong_quoc_gia import settings
 from false_agency import Agency, Fault, Request, Response, run
 from owed import Clock
@@ -19,7 +20,7 @@ from gateway.cli.nightly import reconcile_due
 from gateway.cli.run import Desk
 from gateway.services.reconciling import FAILED, reconciled
 from gateway.settings import ReconcileSettings, Settings
-from gateway.store import Store, open_engine
+from gateway.store import Store, open_engine, sidebook
 from gateway.web.gauges import reconcile_figures
 from gateway.web.worker import WorkMetrics
 
@@ -134,3 +135,27 @@ def test_a_party_that_reads_messages_is_asked_once_and_its_answer_is_waited_for(
             assert view.acts_since(FAILED, NIGHT) == []
     finally:
         store.dispose()
+
+
+def test_where_there_is_no_room_for_the_two_lists_that_is_noted_and_it_is_not_begun_again_each_minute(
+    recorded: Recorded, sample_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cong = portal_where_they_were_filed(recorded)
+    monkeypatch.setattr(sidebook, "_MADE", ("PRAGMA page_size=512", *sidebook._MADE, "PRAGMA max_page_count=3"))
+
+    async def story() -> None:
+        async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
+            await one.tell()
+            gate = replace(recorded.gate, store=one.store, parties=one.parties)
+            mine = of_the_night(sample_settings, PORTAL)
+            one.clock.now = NIGHT
+            for _ in range(2):
+                assert await night(gate, mine, one.clock) == 0
+                one.clock.forward(minutes=1)
+            with one.store.read() as view:
+                assert [line.facts for line in view.acts_since(FAILED, NIGHT)] == [{"party": PORTAL, "code": "SYS-048"}]
+            monkeypatch.undo()
+            one.clock.forward(hours=1)
+            assert await night(gate, mine, one.clock) == 1
+
+    run(story())

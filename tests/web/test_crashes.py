@@ -5,12 +5,14 @@ import hashlib
 import http.client
 import os
 import signal
+import sys
 import threading
 from contextlib import ExitStack, suppress
 
 import mail
 import nodes
 import pytest
+from full import files_of_at_most, mounted
 from patience import eventually
 
 from gateway.web.crashes import Crashes, read_at_death
@@ -175,3 +177,54 @@ def test_a_line_that_a_full_disk_has_torn_counts_for_nothing_and_hides_no_other(
     with (tmp_path / "crashed").open("a") as file:
         file.write("0 x\n")
     assert (known.guilty(A), known.guilty(B)) == (True, True)
+
+
+def test_the_file_of_what_is_read_has_its_place_on_the_disk(tmp_path):
+    Crashes(tmp_path)
+    made = (tmp_path / "reading" / str(os.getpid())).stat()
+    assert made.st_blocks * 512 >= made.st_size > 0
+
+
+def test_where_there_is_no_room_to_note_what_is_read_it_is_read_all_the_same(tmp_path, caplog):
+    with files_of_at_most(0):
+        worker = Crashes(tmp_path)
+    with worker.reading(A), worker.reading_tray() as turn_to:
+        turn_to(B)
+        assert read_at_death(tmp_path, os.getpid(), -signal.SIGSEGV) == []
+    assert caplog.text.count("what is being read cannot be noted") == 1
+
+
+FULL = """
+import os, pathlib, signal, sys
+from gateway.web.crashes import Crashes, read_at_death
+from gateway.web.rates import Rates
+folder, digest = pathlib.Path(sys.argv[1]), "0" * 64
+
+def crashed(worker):
+    with worker.reading(digest):
+        return read_at_death(folder, os.getpid(), -signal.SIGBUS)
+
+assert crashed(Crashes(folder)) == [digest]
+before = Crashes(folder)
+with (folder / "filling").open("wb", 0) as filling:
+    for size in (2**16, 1):
+        try:
+            while True:
+                filling.write(bytes(size))
+        except OSError:
+            pass
+assert crashed(before) == []
+assert crashed(Crashes(folder)) == []
+rates = Rates(folder / "rates")
+for number in range(2000):
+    rates.wait_s(str(number), per_s=1, burst=1)
+(folder / "filling").unlink()
+assert crashed(Crashes(folder)) == [digest]
+"""
+
+
+@pytest.mark.hostile
+def test_where_the_runtime_folder_is_full_all_goes_on_without_it_and_nobody_is_guilty(tmp_path):
+    done = mounted(tmp_path, "8m", sys.executable, "-c", FULL, str(tmp_path))
+    assert (done.returncode, b"Error" in done.stderr) == (0, False), done.stderr.decode()
+    assert done.stderr.count(b"No space left on device") == 2

@@ -1,6 +1,7 @@
 """Rates without memory of single requests."""
 
 import pytest
+from full import files_of_at_most
 
 from gateway.web.rates import Rates
 
@@ -42,3 +43,20 @@ def test_workers_of_one_node_share_a_rate(tmp_path):
     assert other.wait_s("a", per_s=1, burst=2, now=5.0) > 0
     one.close()
     other.close()
+
+
+def test_the_file_has_its_place_on_the_disk_before_anybody_maps_it(tmp_path):
+    """Whoever touches a page that has none, on a full file system, is ended by SIGBUS."""
+    Rates(tmp_path / "rates").close()
+    made = (tmp_path / "rates").stat()
+    assert made.st_blocks * 512 >= made.st_size == 2**21
+
+
+@pytest.mark.hostile
+def test_where_there_is_no_room_for_the_file_the_rates_are_the_process_s_own(tmp_path, caplog):
+    with files_of_at_most(2**10):
+        rates = Rates(tmp_path / "rates")
+    assert rates.wait_s("a", per_s=1, burst=1, now=5.0) == 0
+    assert rates.wait_s("a", per_s=1, burst=1, now=5.0) > 0
+    assert caplog.text.count("rates are each worker's own") == 1
+    rates.close()
