@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.services.intake import Gate
     from gateway.settings import LoadedSettings, Settings
     from gateway.store import Store
-    from gateway.web.crashes import AnswerCrashes
+    from gateway.web.crashes import Crashes
     from gateway.web.serve import Job
     from gateway.web.worker import WorkPort
 
@@ -175,7 +175,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     """Everything that is not intake, side by side, until SIGTERM or the parent's end."""
     from gateway.opening import await_store
     from gateway.services.lines import start_logging
-    from gateway.web.crashes import AnswerCrashes, Crashes
+    from gateway.web.crashes import Crashes
     from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
     from gateway.web.memory import Spare, memory_mb
     from gateway.wiring import build, node_clock
@@ -189,8 +189,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(line.fileno(), stop.set)  # the parent says nothing, so this is its end
     most = memory_mb() + settings.web.growth_mb
-    answers = AnswerCrashes(Crashes(job.shared))
-    desk = Desk(gate, settings, stop, answers=answers, port=job.port or None, clock=clock)
+    desk = Desk(gate, settings, stop, crashes=Crashes(job.shared), port=job.port or None, clock=clock)
 
     async def beat() -> None:
         told, spare = 0, Spare()
@@ -222,22 +221,24 @@ class Desk:
         settings: Settings,
         stop: asyncio.Event,
         *,
-        answers: AnswerCrashes | None = None,
+        crashes: Crashes | None = None,
         port: int | None = None,
         clock: NodeClock | None = None,
     ) -> None:
-        """``answers`` remembers which answers have ended a process; ``port`` is where it says how it is doing.
+        """``crashes`` remembers what has ended a process that read it; ``port`` is where it says how it is doing.
 
         ``clock``: the time of this process; without it the machine's, whatever it says.
         """
         from gateway.core.allowances import Spending
         from gateway.services.replies import Persons
+        from gateway.web.crashes import AnswerCrashes, Crashes
         from gateway.web.worker import WorkMetrics
 
         self.gate = gate
         self.settings = settings
         self.stop = stop
-        self.answers, self.port = answers, port
+        self.crashes = crashes or Crashes()
+        self.answers, self.port = AnswerCrashes(self.crashes), port
         self.now: Callable[[], datetime] = clock or _now
         self.clock = clock
         self.doubt: Callable[[], Problem | None] = (lambda: None) if clock is None else clock.doubt
@@ -299,6 +300,7 @@ class Desk:
                     private_addresses=work.private_addresses,
                     limits=self.gate.limits,
                     proxy=proxy,
+                    answers=self.answers,
                 ),
                 name="fetch",
             ),
@@ -330,13 +332,13 @@ class Desk:
                 raise error
 
     def _take_fetched(self, envelopes: Sequence[Envelope]) -> list[Acknowledgement]:
-        """Records what was fetched. It stays over there where Unreachable is raised.
+        """Records what was fetched; unread, where reading it has ended a process.
 
-        SYS-118 a party has sent enough today, SYS-078 nobody knows the time.
+        Where Unreachable is raised it stays over there: SYS-118 a party has sent enough today, SYS-078 nobody knows the time.
         """
         from connectors.outcomes import Unreachable
         from gateway.core.allowances import Spent
-        from gateway.services.intake import receive
+        from gateway.services.intake import judge, not_read_again, record
         from gateway.wiring import file_desk
 
         now = self.now()
@@ -354,7 +356,14 @@ class Desk:
                 self.spending.spend(party, Spent.BYTES, envelope.total_bytes)
             desk = file_desk(self.settings, self.gate.store)
             gate = self.gate if desk is None else replace(self.gate, keep_inline=desk.keep_inline)
-            return receive(envelopes, gate, now, self.spending)
+            findings = []
+            for envelope in envelopes:
+                if self.crashes.guilty(envelope.digest):
+                    findings.append(not_read_again(envelope))
+                    continue
+                with self.crashes.reading(envelope.digest):
+                    findings.append(judge(envelope, gate))
+            return record(findings, gate, now, self.spending)
 
     async def _open_port(self) -> WorkPort | None:
         """The port that tells how this process is doing, where one is asked for. Raises Stopped where it cannot be opened."""

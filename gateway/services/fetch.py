@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from connectors.base import Configured, Connector
 from connectors.http import HttpLine
-from connectors.outcomes import Answered, Fetched
+from connectors.outcomes import Answered, Fetched, Unreachable
 from connectors.proxying import EgressProxy
 from connectors.registry import ConnectorRegistry
+from gateway.core.answers_read import AnswersRead
 from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Acknowledgement, Caller, Channel, Envelope, MessageId
 from gateway.core.parties import Parties, Party, Role
-from gateway.core.problems import Lang, Stopped
+from gateway.core.problems import Lang, Problem, Stopped
 from gateway.store import StoreError
 
 log = logging.getLogger("lienthong.fetch")
@@ -63,26 +64,36 @@ async def once(
     new_id: Callable[[datetime], MessageId],
     clock: Callable[[], datetime],
     line: HttpLine,
+    answers: AnswersRead | None = None,
 ) -> int:
     """Fetch until there is nothing more. Gives how many were recorded.
 
-    Raises Answered where the party cannot be reached or does not keep to the form, StoreError where nothing can be
-    recorded; what was recorded before stays so.
+    Raises Answered where the party cannot be reached, does not keep to the form, or has ended a process by what it answers
+    (DLV-077; ``answers`` knows); StoreError where nothing can be recorded. What was recorded before stays so.
     """
+    about = f"fetch {source.party.id}"
+    if answers is not None and answers.ended_us(about):
+        raise Unreachable(Problem("DLV-077", {"party": source.party.id}))
     messages = source.connector.pull(source.party, source.configured.settings, line.http(source.configured.common))
-    count = 0
+    count, receipt = 0, None
     try:
-        fetched = await anext(messages, None)
-        while fetched is not None:
+        while True:
+            turn = _next(messages, receipt)
+            fetched = await (turn if answers is None else answers.steps(about, turn))
+            if fetched is None:
+                return count
             (answer,) = await asyncio.to_thread(receive, [_envelope(fetched, source.party, new_id, clock())])
-            count += 1
-            try:
-                fetched = await messages.asend(answer.receipt)
-            except StopAsyncIteration:
-                break
+            count, receipt = count + 1, answer.receipt
     finally:
         await messages.aclose()
-    return count
+
+
+async def _next(messages: AsyncGenerator[Fetched, bytes | None], receipt: bytes | None) -> Fetched | None:
+    """Acknowledge the one before, and the next one; None when there is none."""
+    try:
+        return await messages.asend(receipt)
+    except StopAsyncIteration:
+        return None
 
 
 def _envelope(fetched: Fetched, party: Party, new_id: Callable[[datetime], MessageId], now: datetime) -> Envelope:
@@ -111,8 +122,12 @@ async def keep_fetching(
     private_addresses: bool = False,
     limits: DocumentLimits = DEFAULT_LIMITS,
     proxy: EgressProxy | None = None,
+    answers: AnswersRead | None = None,
 ) -> None:
-    """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set."""
+    """Fetch from every party that has to be fetched from, each at its own pace, until ``stop`` is set.
+
+    ``answers`` remembers whose answers have ended a process.
+    """
     async with HttpLine(private_addresses=private_addresses, limits=limits, proxy=proxy) as line:
         running: dict[str, tuple[Source, asyncio.Task[None]]] = {}
         view: Parties | None = None
@@ -125,7 +140,7 @@ async def keep_fetching(
                         await _end(running.pop(name)[1])
                     for name, source in wanted.items():
                         if name not in running:
-                            task = asyncio.create_task(_keep_fetching(source, receive, new_id, clock, line))
+                            task = asyncio.create_task(_keep_fetching(source, receive, new_id, clock, line, answers))
                             running[name] = (source, task)
                 await _pause(stop, RENEW_EVERY_S)
         finally:
@@ -139,11 +154,12 @@ async def _keep_fetching(
     new_id: Callable[[datetime], MessageId],
     clock: Callable[[], datetime],
     line: HttpLine,
+    answers: AnswersRead | None,
 ) -> None:
     every_s, failures = source.configured.common.fetch_every_s, 0
     while True:
         try:
-            await once(source, receive, new_id, clock, line)
+            await once(source, receive, new_id, clock, line, answers)
             failures = 0
         except Answered as answer:
             failures += 1

@@ -226,6 +226,11 @@ def judge_tray(envelopes: Sequence[Envelope], gate: Gate) -> list[Finding | Exce
     return finished(judging(envelopes, gate))
 
 
+def not_read_again(envelope: Envelope) -> Finding:
+    """What there is to say of bytes that have ended the process that read them: nobody reads them a second time."""
+    return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
+
+
 def judging(
     envelopes: Sequence[Envelope], gate: Gate, at_work: Callable[[str], object] = lambda _: None
 ) -> Generator[None, None, list[Finding | Exception]]:

@@ -36,6 +36,7 @@ from connectors.outcomes import (
 from connectors.proxying import EgressProxy
 from connectors.registry import ConnectorRegistry
 from connectors.table import Common
+from gateway.core.answers_read import AnswersRead
 from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import LifeRules
 from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
@@ -206,22 +207,6 @@ class _Settlement:
 
 Clock = Callable[[], datetime]
 Doubt = Callable[[bytes, Parcel, datetime], Problem | None]  # why a receiver's BienNhan proves nothing
-
-
-class AnswersRead(Protocol):
-    """Who remembers, beyond the end of a process, whose answer was being read when it crashed."""
-
-    def ended_us(self, delivery_id: str, /) -> bool:
-        """Whether reading an answer to this delivery has ended a process."""
-        ...
-
-    def reading(self, delivery_id: str, /) -> AbstractContextManager[None]:
-        """While a thread reads an answer to this delivery."""
-        ...
-
-    def steps(self, delivery_id: str, coroutine: Coroutine[Any, Any, T], /) -> Awaitable[T]:
-        """The same, for a coroutine that reads while it runs and not while it waits."""
-        ...
 
 
 class _NothingKnown:

@@ -6,7 +6,8 @@ no worker reads those bytes again: their sender is told so, and the bytes are on
 A worker that was killed from outside (SIGKILL, as by the system when memory ends) says nothing about a document; one that
 its parent killed because it stood still says something, and twice is enough.
 
-`work` does the same with what receivers answer: which delivery's coroutine is running is known at every step of the loop.
+`work` does the same with what it fetches, and with what receivers and those it fetches from answer: whose coroutine is running
+is known at every step of the loop.
 """
 
 from __future__ import annotations
@@ -104,22 +105,22 @@ class Crashes:
 
 
 class AnswerCrashes:
-    """The same for what receivers answer: whose delivery it was (what the outbox asks of ``AnswersRead``)."""
+    """The same for what parties answer: to which delivery, or to whose fetching (``AnswersRead``)."""
 
     def __init__(self, crashes: Crashes) -> None:
         self._crashes = crashes
 
-    def ended_us(self, delivery_id: str) -> bool:
-        """Whether reading an answer to this delivery has ended a process."""
-        return self._crashes.guilty(_mark(delivery_id))
+    def ended_us(self, about: str) -> bool:
+        """Whether reading an answer to this has ended a process."""
+        return self._crashes.guilty(_mark(about))
 
-    def reading(self, delivery_id: str) -> AbstractContextManager[None]:
-        """While a thread reads an answer to this delivery."""
-        return self._crashes.reading(_mark(delivery_id))
+    def reading(self, about: str) -> AbstractContextManager[None]:
+        """While a thread reads an answer to this."""
+        return self._crashes.reading(_mark(about))
 
-    def steps(self, delivery_id: str, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    def steps(self, about: str, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """The same, for a coroutine that reads while it runs and not while it waits."""
-        return Steps(self._crashes, _mark(delivery_id), coroutine)
+        return Steps(self._crashes, _mark(about), coroutine)
 
 
 def _mark(name: str) -> str:

@@ -420,7 +420,9 @@ class Keeper:
         try:
             for digest in read_at_death(self._shared, pid, code, stalled=worker.stalled):
                 log.critical(
-                    "a %s crashed while it read the bytes with SHA-256 %s: see SYS-005, DLV-075", self._name, digest
+                    "a %s crashed while it read the bytes with SHA-256 %s: see SYS-005, DLV-075, DLV-077",
+                    self._name,
+                    digest,
                 )
             for file in (self._shared / "metrics").glob(f"gauge_live*_{pid}.db"):
                 file.unlink(missing_ok=True)

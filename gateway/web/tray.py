@@ -207,7 +207,7 @@ class Tray:
 
     def _judge(self, envelope: Envelope, gate: Gate) -> Finding:
         if self._crashes.guilty(envelope.digest):
-            return _not_read_again(envelope)
+            return intake.not_read_again(envelope)
         with self._crashes.reading(envelope.digest):
             return intake.judge(envelope, gate)
 
@@ -365,7 +365,7 @@ class Tray:
         taken = []
         for envelope, answer in waiters:
             if self._crashes.guilty(envelope.digest):
-                findings.append(_not_read_again(envelope))
+                findings.append(intake.not_read_again(envelope))
                 answers.append(answer)
             else:
                 taken.append((envelope, answer))
@@ -492,10 +492,6 @@ class Tray:
 
 def _parties(taken: Sequence[Waiter]) -> frozenset[PartyId]:
     return frozenset(envelope.caller.party for envelope, _ in taken)
-
-
-def _not_read_again(envelope: Envelope) -> Finding:
-    return Finding(envelope=envelope, problems=(Problem("SYS-005", {"digest": envelope.digest}),))
 
 
 def _carries_files(envelope: Envelope) -> bool:

@@ -33,12 +33,18 @@ class Agency:
     fault: Callable[[], str] = lambda: ""  # what is wrong with the next request, one of FAULTS, or nothing
     wrong: list[str] = field(default_factory=list)  # what no gateway may do
     asked: int = 0  # how often it was asked about a message
+    waiting: dict[str, bytes] = field(default_factory=dict)  # MaThongDiep -> bytes: what it keeps to be fetched
     port: int = 0
 
     @property
     def url(self) -> str:
         """Where messages are posted."""
         return f"http://127.0.0.1:{self.port}/lienthong"
+
+    @property
+    def fetch_url(self) -> str:
+        """Where its oldest message is fetched, and acknowledged under its name."""
+        return f"http://127.0.0.1:{self.port}/waiting"
 
     def take(self, handler: BaseHTTPRequestHandler) -> int:
         """One request; the status to answer."""
@@ -87,6 +93,13 @@ def agency(port: int = 0) -> Iterator[Agency]:
 
         def do_POST(self) -> None:
             try:
+                fetched, _, ma_thong_diep = self.path.rpartition("/")
+                if fetched == "/waiting":
+                    self.rfile.read(int(self.headers["Content-Length"]))
+                    del state.waiting[ma_thong_diep]
+                    self.send_response(204)
+                    self.end_headers()
+                    return
                 status = state.take(self)
                 self.send_response(status)
                 said = state.say.get(self.headers["MaThongDiep"], b"")
@@ -98,7 +111,10 @@ def agency(port: int = 0) -> Iterator[Agency]:
                 self.close_connection = True  # whoever asked is dead
 
         def do_GET(self) -> None:
-            """Whether it has a message: its bytes, or 404."""
+            """Its oldest message, or 204; whether it has a message: its bytes, or 404."""
+            if self.path == "/waiting":
+                self._oldest()
+                return
             state.asked += 1
             known = state.taken.get(self.path.rsplit("/", 1)[-1])
             try:
@@ -109,6 +125,16 @@ def agency(port: int = 0) -> Iterator[Agency]:
                 self.wfile.write(known or b"")
             except OSError:
                 self.close_connection = True
+
+        def _oldest(self) -> None:
+            ma_thong_diep, body = next(iter(state.waiting.items()), ("", b""))
+            self.send_response(200 if body else 204)
+            if body:
+                self.send_header("MaThongDiep", ma_thong_diep)
+                self.send_header("Content-Type", "application/xml")
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import signal
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import dated as letters
 import pytest
 from false_agency import Agency, Fault, Lienthong, Request, Response, run, until
 
+from connectors.base import connector
 from connectors.http import HttpLine
-from connectors.outcomes import Answered, Unreachable
+from connectors.outcomes import Answered, Fetched, Unreachable
 from connectors.registry import installed
 from gateway.core.model import Acknowledgement, Channel, Envelope, Fate
 from gateway.core.parties import Parties, Party
@@ -22,6 +24,7 @@ from gateway.documents import parse_bytes
 from gateway.services import fetch
 from gateway.services.intake import Gate, new_message_id, receive
 from gateway.store import StoreError
+from gateway.web.crashes import AnswerCrashes, Crashes, read_at_death
 
 AGENCY = "so-tu-phap"
 
@@ -189,6 +192,40 @@ def test_an_agency_that_never_takes_our_acknowledgement_does_not_keep_us_for_eve
             return len(agency.requests)
 
     assert run(story()) == 3
+
+
+@pytest.mark.hostile
+def test_a_party_whose_answer_ended_the_process_is_fetched_from_no_more_and_no_delivery_is_blamed(
+    gate: Gate, tmp_path: Path
+) -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Nothing:
+        """No settings."""
+
+    ends, died = connector("ends", Nothing), list[str]()
+
+    @ends.fetch
+    async def reads(*_: Any) -> AsyncGenerator[Fetched, bytes | None]:
+        died.extend(read_at_death(tmp_path, os.getpid(), -signal.SIGABRT))  # what its parent finds then
+        return
+        yield
+
+    known = gate.parties.get("cong-dvc")
+    assert known is not None
+    one = fetch.Source(known, ends, ends.configure({}, where="cong-dvc"))
+
+    async def story() -> None:
+        async with HttpLine() as line:
+            await fetch.once(one, into(gate), new_message_id, now, line, AnswerCrashes(Crashes(tmp_path)))
+            assert len(died) == 1
+            after = AnswerCrashes(Crashes(tmp_path))
+            assert not after.ended_us("another")
+            with pytest.raises(Unreachable) as caught:
+                await fetch.once(one, into(gate), new_message_id, now, line, after)
+            assert (caught.value.problem.code, caught.value.problem.facts) == ("DLV-077", {"party": "cong-dvc"})
+
+    run(story())
+    assert len(died) == 1
 
 
 # Folders

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 import mail
 import nodes
 import pytest
+from agency import agency
 from full import files_of_at_most, mounted
 from patience import eventually
 
@@ -92,6 +93,29 @@ def test_beside_a_flood_the_document_that_ends_the_worker_is_named_and_nobody_el
     for sender in senders:
         sender.join()
     assert node.log("serve").count("crashed while it read") == 1, "one document, alone"
+
+
+@pytest.mark.hostile
+@pytest.mark.threat("T-POISON")
+def test_a_document_that_is_fetched_ends_work_once_and_is_on_record_and_others_are_delivered_to(tmp_path, monkeypatch):
+    (tmp_path / "hole").mkdir()
+    (tmp_path / "hole" / "sitecustomize.py").write_text(HOLE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hole"), prepend=os.pathsep)
+    bad, good = mail.nop().replace(b"</lt:ThongDiep>", b"<lo-hong/></lt:ThongDiep>"), mail.nop(to="so-tu-phap")
+    with agency() as there:
+        there.waiting = {"bad": bad, "good": good}
+        fetched = f'connector = {{ name = "rest", url = "{there.url}", fetch_url = "{there.fetch_url}", timeout_s = 2, fetch_every_s = 1 }}'
+        node = nodes.Node(tmp_path / "node", agency=there.url, profiles={"cong-dvc": f"{fetched}\n"}).prepare()
+        try:
+            node.work()
+            assert eventually(lambda: not there.waiting), node.log("work")
+            assert eventually(lambda: there.taken), node.log("work")
+            (refused,) = node.rows("messages", "--state", "rejected")
+        finally:
+            node.stop()
+    assert refused["codes"] == ["SYS-005"]
+    (crash,) = [line for line in node.log("work").splitlines() if "crashed while it read" in line]
+    assert hashlib.sha256(bad).hexdigest() in crash
 
 
 SOAP = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header><lo-hong/></s:Header><s:Body>%s</s:Body></s:Envelope>"""
