@@ -175,6 +175,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     """Everything that is not intake, side by side, until SIGTERM or the parent's end."""
     from gateway.opening import await_store
     from gateway.services.lines import start_logging
+    from gateway.web.clock_kept import ClockKept
     from gateway.web.crashes import Crashes
     from gateway.web.keeper import ALIVE, LARGE, READY, tell_of_waiting
     from gateway.web.memory import Spare, memory_mb
@@ -183,7 +184,8 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)
     store = await_store(loaded, tell_of_waiting(line), at_door=False)
-    gate, clock = build(settings, store), node_clock(store, job.clock)
+    kept = ClockKept(job.shared)
+    gate, clock = build(settings, store), node_clock(store, kept.read(job.clock))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -195,6 +197,7 @@ async def _work_as_told(job: Job, loaded: LoadedSettings, line: Connection) -> N
         told, spare = 0, Spare()
         while True:
             await spare.look()
+            kept.keep(clock)
             told, before = lines.dropped, told
             desk.figures.lines_dropped(told - before)
             with contextlib.suppress(OSError):
@@ -673,17 +676,18 @@ def sort_digests(store: Store, stopping: Callable[[], bool], pause: Callable[[fl
 
 
 def recheck_held(gate: Gate, now: datetime, every: timedelta, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Judges held messages again that were last judged longer ago than that; how many were due.
+    """Judges held messages again that were last judged longer ago than that, or by a clock that was ahead; how many were due.
 
     Between two of them it is asked whether to stop.
     """
+    from gateway.core.clocks import FOLLOWED_S
     from gateway.services.intake import recheck
     from gateway.store import Conflict, NotAtHand
 
     if gate.store is None:
         return 0
     with gate.store.read() as view:
-        due = [message.id for message in view.held(now - every)]
+        due = [message.id for message in view.held(now - every, after=now + timedelta(seconds=FOLLOWED_S))]
     for message in due:
         if stopping():
             break

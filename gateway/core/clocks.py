@@ -120,6 +120,16 @@ class NodeClock:
         now = self()
         return Problem("SYS-078", {"off": f"{self._wall() - now.timestamp():+.0f} s"}) if self._doubtful else None
 
+    def believed(self) -> ClockStart | None:
+        """What a process of this node that begins now is to go by: the machine's clock; None where that is in doubt.
+
+        Small steps that were followed are in it; from what was believed when the node began they may add up to a doubt.
+        """
+        if self.doubt() is not None:
+            return None
+        counted = self._counted()
+        return ClockStart(counted + self._ahead, counted)
+
     def settle(self, newest: datetime | None, confirmed: ClockStart | None) -> bool:
         """Goes by the machine's clock after all, where somebody vouches for it; whether there was a doubt that is over now.
 

@@ -1,6 +1,7 @@
 """When to try again and when to call a person, whether a party answers, and how fast it is spoken to.
 
-Pure: time comes in as an argument.
+Pure: time comes in as an argument. It may go back: whoever had set the clock on sets it right again. What was to happen at a
+time that lay further ahead than anything waits happens now.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Breaker:
     failures: int = 0
     room: int | None = None  # after an outage: how many at once, so far; None when there is no such limit
     probe_at: datetime | None = None
+    wait: timedelta = timedelta(0)  # how long it was until then
     since: datetime | None = None  # of the first failure in a row
     recovered_at: datetime | None = None
 
@@ -60,7 +62,8 @@ class Breaker:
     def allows(self, at_once: int, now: datetime) -> int:
         """How many may be under way now."""
         if self.is_open:
-            return 1 if self.probe_at is None or now >= self.probe_at else 0
+            waits = self.probe_at is not None and timedelta(0) < self.probe_at - now <= self.wait
+            return 0 if waits else 1
         return at_once if self.room is None else min(self.room, at_once)
 
     def failed(self, now: datetime, retry: RetryPolicy) -> bool:
@@ -71,7 +74,8 @@ class Breaker:
         if not self.is_open:
             return False
         wait_s = min(self.first_s * (self.failures - THRESHOLD + 1) ** 2, retry.longest_s)
-        self.probe_at = now + timedelta(seconds=wait_s)
+        self.wait = timedelta(seconds=wait_s)
+        self.probe_at = now + self.wait
         return self.failures == THRESHOLD
 
     def answered(self, at_once: int, now: datetime) -> bool:
@@ -100,7 +104,7 @@ class Bucket:
     def available(self, now: datetime) -> int:
         """How many may begin now."""
         if self.filled_at is not None:
-            gone = (now - self.filled_at).total_seconds()
+            gone = max((now - self.filled_at).total_seconds(), 0.0)
             self.tokens = min(self.tokens + gone * self.per_second, max(self.per_second, 1.0))
         self.filled_at = now
         return int(self.tokens)

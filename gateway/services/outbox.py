@@ -37,12 +37,13 @@ from connectors.proxying import EgressProxy
 from connectors.registry import ConnectorRegistry
 from connectors.table import Common
 from gateway.core.answers_read import AnswersRead
+from gateway.core.clocks import FOLLOWED_S
 from gateway.core.ledger import LogLine
 from gateway.core.lifecycle import LifeRules
 from gateway.core.limits import DEFAULT_LIMITS, DocumentLimits
 from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState, PartyId
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
-from gateway.core.patience import Breaker, Bucket, next_try
+from gateway.core.patience import SPREAD, Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
 from gateway.core.stored_files import FILE_CHANGED, StoredFile
 from gateway.core.told import ToldNews
@@ -286,11 +287,15 @@ class Outbox:
         """
         now = self._clock()
         self._turned = asyncio.get_running_loop().time()
+        queues: Sequence[Queue] = ()
         if _due(self._looked_at, now, RELOOK_EVERY_S):
-            self._take_over(await self._ask(lambda view: view.queues()))
+            queues = await self._ask(lambda view: view.queues())
+            self._take_over(queues)
             await self._in_database(self._unpark)
             self._looked_at = now
         self._renew()
+        if queues:  # once it is known how patient each party is
+            await self._in_database(self._wake, queues, now)
         if _due(self._rescued_at, now, RESCUE_EVERY_S):
             self._rescued_at = now
             await self._in_database(self._rescue, now)
@@ -511,10 +516,29 @@ class Outbox:
     def _rescue(self, now: datetime) -> None:
         """Leases of workers that died: nobody knows what became of those. What waits behind others is put aside."""
         with self._store.begin() as tx:
+            tx.shorten_leases(now, now + timedelta(seconds=FOLLOWED_S))
             rescued = tx.rescue(now, Problem("DLV-026"))
             tx.park(now)
         for delivery in rescued:
             log.warning("lease of delivery %s ran out; it is uncertain now", delivery.id)
+
+    def _wake(self, queues: Iterable[Queue], now: datetime) -> None:
+        """Whatever is due later than any wait of ours ends was put there by a clock that was ahead: it is due now."""
+        asleep = {
+            queue.party: latest
+            for queue in queues
+            if queue.latest_due is not None and queue.latest_due > (latest := now + self._longest(queue.party))
+        }
+        if asleep:
+            with self._store.begin() as tx:
+                woken = sum(tx.wake(party, now, latest) for party, latest in asleep.items())
+            log.warning("%d deliveries would have slept for longer than any of them waits; they go on now", woken)
+
+    def _longest(self, party: PartyId) -> timedelta:
+        """The longest that anything waits for a party, and as much more as the clocks of two nodes may be apart."""
+        way = self._way(party)
+        longest_s = max(way.retry.longest_s * (1 + SPREAD), (way.common.receipt_later_h or 0.0) * 3600)
+        return timedelta(seconds=longest_s + FOLLOWED_S)
 
     def _unpark(self) -> None:
         """Whatever is parked behind nothing, by a hand in the tables or another version, goes on after a minute."""
@@ -804,7 +828,7 @@ _FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079"})  
 
 
 def _hindered(problem: Problem) -> TryResult:
-    """A delivery that did not get as far as a connector."""
+    """A delivery that did not get as far as a connector. What is wrong with a message of ours says nothing of the party."""
     outcome = AttemptOutcome.REFUSED if problem.code in _FOR_GOOD else AttemptOutcome.UNREACHABLE
     return TryResult(kind="send", outcome=outcome, problem=problem)
 
@@ -832,4 +856,5 @@ def _came(kind: str, answer: Answered) -> TryResult:
 
 
 def _due(last: datetime | None, now: datetime, every_s: float) -> bool:
-    return last is None or (now - last).total_seconds() >= every_s
+    """Whether it is time again; also where time went back meanwhile."""
+    return last is None or not 0 <= (now - last).total_seconds() < every_s

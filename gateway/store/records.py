@@ -128,6 +128,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     party: PartyId
     counts: Mapping[DeliveryState, int]  # states that are not final
     oldest_due: datetime | None  # of what waits to be sent
+    latest_due: datetime | None = None  # likewise
     failures: int = 0  # tries in a row that the party did not answer
     failing_since: datetime | None = None
 

@@ -349,6 +349,20 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         found = sorted(self._connection.execute(statements.LEASE, values), key=lambda row: (row.due_at, row.seq))
         return [rows.delivery_of(row) for row in found]
 
+    def wake(self, party: PartyId, now: datetime, latest: datetime) -> int:
+        """Has what waits for a party until after ``latest`` be due now; how much that was."""
+        asleep = update(_d).where(_d.c.party == party, _d.c.state.in_(WAITING), _d.c.due_at > latest)
+        woken: int = self._connection.execute(asleep.values(due_at=now)).rowcount
+        self._news = self._news or woken > 0
+        return woken
+
+    def shorten_leases(self, now: datetime, ahead: datetime) -> None:
+        """Leases that began after ``ahead``, by a clock that was, begin now: whoever has died does not hold them for so long."""
+        leased = select(_d.c.seq, _d.c.leased_at, _d.c.lease_until).where(_d.c.state == SENDING, _d.c.leased_at > ahead)
+        for row in self._all(leased.with_for_update(skip_locked=True)):
+            until = now + (row.lease_until - row.leased_at)
+            self._connection.execute(update(_d).where(_d.c.seq == row.seq).values(leased_at=now, lease_until=until))
+
     def lengthen_lease(self, delivery: Delivery, until: datetime) -> None:
         """A delivery that was leased just now may take until then."""
         self._connection.execute(update(_d).where(_d.c.id == delivery.id).values(lease_until=until))

@@ -691,9 +691,15 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         found = select(func.count()).select_from(tables.message).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value)
         return self._connection.execute(found).scalar_one()
 
-    def held(self, judged_before: datetime, limit: int = 64) -> list[Message]:
-        """Held messages last judged before this time, the longest waiting first: to be judged again."""
-        found = select(_m).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value, _m.c.judged_at < judged_before)
+    def held(self, judged_before: datetime, limit: int = 64, *, after: datetime | None = None) -> list[Message]:
+        """Held messages last judged before this time, the longest waiting first: to be judged again.
+
+        ``after``: and those judged later than that, by a clock that was ahead.
+        """
+        when = _m.c.judged_at < judged_before
+        if after is not None:
+            when = or_(when, _m.c.judged_at > after)
+        found = select(_m).where(NOT_ACCEPTED, _m.c.state == Fate.HELD.value, when)
         return [rows.message_of(row) for row in self._all(found.order_by(_m.c.judged_at, _m.c.id).limit(limit))]
 
     def failures(
@@ -1268,15 +1274,17 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         counted = select(  # a column for each state: by party alone they lie in an index, and nothing is sorted
             _d.c.party,
             func.min(case((_d.c.state.in_(WAITING), _d.c.due_at))).label("oldest"),
+            func.max(case((_d.c.state.in_(WAITING), _d.c.due_at))).label("latest"),
             *(func.count(case((_d.c.state == one, 1))) for one in _these(states)),
         )
         counts: dict[str, dict[DeliveryState, int]] = {}
         oldest: dict[str, datetime] = {}
+        latest: dict[str, datetime] = {}
         for row in self._all(counted.where(_d.c.state.not_in(FINAL)).group_by(_d.c.party)):
-            numbers: Iterable[tuple[DeliveryState, int]] = zip(states, row[2:], strict=True)
+            numbers: Iterable[tuple[DeliveryState, int]] = zip(states, row[3:], strict=True)
             counts[row.party] = {state: number for state, number in numbers if number}
             if row.oldest is not None:
-                oldest[row.party] = row.oldest
+                oldest[row.party], latest[row.party] = row.oldest, row.latest
         c = tables.counter
         streaks = self._all(select(c).where(c.c.name.startswith(failing(""), autoescape=True), c.c.value > 0))
         streak = {row.name.removeprefix(failing("")): row for row in streaks}
@@ -1285,6 +1293,7 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
                 party=PartyId(party),
                 counts=counts.get(party, {}),
                 oldest_due=oldest.get(party),
+                latest_due=latest.get(party),
                 failures=streak[party].value if party in streak else 0,
                 failing_since=streak[party].at if party in streak else None,
             )

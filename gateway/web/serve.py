@@ -27,6 +27,7 @@ from gateway.core.clocks import ClockStart, NodeClock
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
 from gateway.settings import LoadedSettings, Settings, WebSettings, load
+from gateway.web.clock_kept import ClockKept
 from gateway.web.descriptors import connections_at_most, raise_descriptors
 from gateway.web.keeper import (
     ALIVE,
@@ -181,7 +182,8 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     settings = loaded.settings
     lines = start_logging(settings.log.form, settings.log.level)
     store = opening.await_store(loaded, tell_of_waiting(line), at_door=True)
-    clock = wiring.node_clock(store, job.clock)
+    kept = ClockKept(job.shared)
+    clock = wiring.node_clock(store, kept.read(job.clock))
     app = App(wiring.build(settings, store), settings, shared=job.shared, clock=clock)
     family = socket.AF_INET6 if ":" in job.host else socket.AF_INET
     await app.start(sock=shared_socket(family, job.host, job.port), tls=server_context(settings.web))
@@ -189,7 +191,7 @@ async def _serve_one(job: Job, loaded: LoadedSettings, line: Connection) -> None
     leave = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leave.set)
     loop.add_reader(line.fileno(), leave.set)  # the parent says nothing, so this is its end
-    beating = asyncio.create_task(_beat(app.door, line, settings.web, lines))
+    beating = asyncio.create_task(_beat(app.door, line, settings.web, lines, lambda: kept.keep(clock)))
     renewing = asyncio.create_task(_renew(app.door, settings))
     settling = asyncio.create_task(_settle(app.door, clock, store))
     watching = asyncio.create_task(_watch_schema(app.door, store))
@@ -214,12 +216,15 @@ def _keep_for_good() -> None:
     gc.freeze()
 
 
-async def _beat(door: Door, line: Connection, web: WebSettings, lines: LineWriter) -> None:
+async def _beat(
+    door: Door, line: Connection, web: WebSettings, lines: LineWriter, keep_clock: Callable[[], None]
+) -> None:
     """Tell the parent that the loop turns; not while a thread has been judging one document for too long."""
     told, spare = 0, Spare()
     most = memory_mb() + web.growth_mb
     while True:
         await spare.look()
+        keep_clock()
         if door.tray.longest_s() < web.stall_s:
             with contextlib.suppress(OSError):
                 line.send_bytes(LARGE if memory_mb() > most else ALIVE)

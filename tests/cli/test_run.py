@@ -240,6 +240,13 @@ def test_held_messages_are_judged_again_when_it_is_time(office):
         assert view.message(ack.message).state is Fate.HELD
 
 
+@pytest.mark.hostile
+def test_a_message_that_was_judged_by_a_clock_that_was_ahead_is_judged_again(office):
+    office.receive("undetermined/SIG-062-chua-ro-tinh-trang", "don-vi-loi")
+    now, every = datetime.now(UTC), timedelta(minutes=5)
+    assert [recheck_held(office.gate, at, every) for at in (now + timedelta(days=1), now, now)] == [1, 1, 0]
+
+
 def test_a_message_held_for_too_long_is_rejected(office):
     ack = office.receive("undetermined/SIG-062-chua-ro-tinh-trang", "don-vi-loi")
     recheck_held(office.gate, datetime.now(UTC) + timedelta(hours=73), timedelta(minutes=5))

@@ -108,6 +108,20 @@ def test_a_process_that_begins_after_a_jump_goes_by_what_its_node_believed_when_
     assert machine.clock(newest=NOON).doubt() is None  # a node that is started anew believes it
 
 
+def test_a_process_that_begins_after_several_steps_goes_by_what_the_others_believe_by_then():
+    machine = Machine()
+    clock, first = machine.clock(), ClockStart(machine.now, machine.counted)
+    for _ in range(2):
+        machine.set(timedelta(seconds=40))
+        machine.passes(600)
+        assert clock.doubt() is None
+    later = machine.clock(start=clock.believed())
+    assert (later.doubt(), later().timestamp()) == (None, machine.now)
+    assert machine.clock(start=first).doubt().facts["off"] == "+80 s"  # what the node believed at its beginning
+    machine.set(DAY)
+    assert clock.believed() is None
+
+
 def test_a_paused_machine_is_believed_once_a_time_service_has_set_its_clock_on():
     """It counts nothing while its hypervisor keeps it still; the time service sets the clock on, and then says that it is right."""
     machine = Machine()

@@ -170,3 +170,21 @@ def test_a_rate_below_one_a_second_still_lets_one_through() -> None:
     bucket = Bucket(per_second=0.5)
     bucket.take(bucket.available(NOW))
     assert [bucket.available(NOW + n * SECOND) for n in (1, 2, 9)] == [0, 1, 1]
+
+
+DAY = timedelta(days=1)
+
+
+def test_a_rate_is_kept_where_a_clock_that_was_a_day_ahead_is_set_right() -> None:
+    bucket = Bucket(per_second=1.0)
+    bucket.take(bucket.available(NOW + DAY))
+    assert [bucket.available(NOW + n * SECOND) for n in (0, 1)] == [0, 1]
+
+
+def test_a_probe_that_was_to_be_in_a_day_by_a_clock_that_was_ahead_is_now() -> None:
+    breaker = Breaker(first_s=2)
+    for _ in range(5):
+        breaker.failed(NOW + DAY, RETRY)
+    assert [breaker.allows(8, at) for at in (NOW + DAY, NOW)] == [0, 1]
+    breaker.failed(NOW, RETRY)
+    assert [breaker.allows(8, NOW + n * SECOND) for n in (0, 7, 8)] == [0, 0, 1]

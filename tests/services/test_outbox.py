@@ -1025,6 +1025,89 @@ def test_a_worker_believes_another_one_that_got_an_answer(sqlite_store: Store, c
     run(story())
 
 
+# A clock that was ahead
+
+
+@pytest.mark.hostile
+def test_what_was_tried_or_recorded_by_a_clock_that_was_a_day_ahead_goes_on_within_its_pace(
+    store: Store, clock: Clock
+) -> None:
+    script = Script()
+
+    async def story() -> None:
+        to = agency(connector="script", longest_s=600)
+        owing = Owing(store, clock, to)
+        async with outbox(owing, clock, script()) as box:
+            clock.forward(days=1)
+            script.say = failing(UNREACHABLE)
+            tried = owing.lane(to, 2)
+            for _ in range(THRESHOLD):
+                await drain(box)
+                clock.forward(minutes=10)
+            script.say = lambda _: Receipt(reference="1")
+            clock.forward(days=-1)
+            for _ in range(4):
+                await drain(box)
+                clock.forward(minutes=1)
+            assert [parcel.ma_thong_diep for parcel in script.sent][-2:] == tried
+            assert owing.states() == ["delivered"] * 2
+
+    run(story())
+
+
+@pytest.mark.hostile
+def test_a_worker_that_begins_after_the_clock_was_set_right_lets_nothing_sleep_and_wakes_nobody_else(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    script = Script()
+
+    async def story() -> None:
+        to, patient = agency(1, connector="script"), agency(2, connector="script", longest_s=100_000)
+        owing = Owing(sqlite_store, clock, to, patient)
+        script.say = failing(UNREACHABLE)
+        owing.lane(patient)
+        async with outbox(owing, clock, script(), first_s=50_000.0) as box:
+            await drain(box)
+        (sleeps,) = owing.deliveries(party=patient.id)
+        assert sleeps.due_at is not None
+        assert sleeps.due_at - clock() > timedelta(hours=12)
+        clock.forward(days=1)
+        owing.loose(to)
+        clock.forward(days=-1)
+        async with outbox(owing, clock, script()) as box:
+            await drain(box)
+        (ours,) = owing.deliveries(party=to.id)
+        assert ours.tries == 1
+        assert owing.deliveries(party=patient.id) == [sleeps]
+
+    run(story())
+
+
+@pytest.mark.hostile
+def test_a_lease_of_a_worker_that_died_a_day_ahead_lasts_no_longer_than_any_other(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    script = Script(query=True)
+    script.tell = lambda _: Receipt(reference="theirs")
+
+    async def story() -> list[str]:
+        to = agency(connector="script")
+        owing = Owing(sqlite_store, clock, to)
+        clock.forward(days=1)
+        owing.loose(to)
+        with sqlite_store.begin() as tx:
+            tx.claim_due(to.id, clock(), 10, 120.0)  # and then it dies
+        clock.forward(days=-1)
+        async with outbox(owing, clock, script()) as box:
+            await drain(box)
+            between = owing.states()
+            clock.forward(seconds=121)
+            await drain(box)
+        return between + owing.states()
+
+    assert run(story()) == ["sending", "delivered"]
+
+
 # The loop
 
 

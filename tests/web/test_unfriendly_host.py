@@ -10,11 +10,16 @@ import http.client
 import os
 import re
 import resource
+import shutil
+import signal
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import mail
 import nodes
+import processes
 import pytest
 from agency import agency
 from patience import PATIENCE_S, eventually
@@ -54,6 +59,7 @@ class Surroundings:
         self.clock = folder / "clock"
         self.set_clock(0)
         self.said = (folder / "said").open("w+b")
+        self.runtime = Path(tempfile.mkdtemp(prefix="lt-"))  # a short name, for it will hold sockets
         (folder / "sitecustomize.py").write_text(CLOCK)
         self.environment = os.environ | {
             "LC_ALL": "C",
@@ -61,7 +67,8 @@ class Surroundings:
             "PYTHONCOERCECLOCALE": "0",
             "PYTHONIOENCODING": "latin-1",
             "LT_TEST_CLOCK": str(self.clock),
-            "PYTHONPATH": str(folder),
+            "RUNTIME_DIRECTORY": str(self.runtime),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))),
         }
         self.process, self.unread = self.begin("serve", "--workers", "1", said=self.said)
 
@@ -118,6 +125,7 @@ class Surroundings:
         for pipe in self.pipes:
             os.close(pipe)
         self.said.close()
+        shutil.rmtree(self.runtime)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +199,25 @@ def test_a_paused_machine_is_believed_again_by_its_time_service_and_against_the_
     host.node.rows("log", "clock", "--yes", "--reason", "NTP")
     assert eventually(lambda: host.ready() is True)
     assert host.node.post(second, "cong-dvc").status == 201
+
+
+def test_a_worker_that_is_replaced_goes_by_the_time_that_its_node_has_followed(host):
+    """In steps of 40 s, as time servers make them: the second is more than a minute from what the node began with."""
+    (kept,) = host.runtime.glob("*/clock")
+
+    def step_to(seconds):
+        before = kept.read_text()
+        host.set_clock(seconds)
+        assert eventually(lambda: kept.read_text() != before)
+
+    step_to(40)
+    step_to(80)
+    (old,) = processes.workers(host.process.pid)
+    os.kill(old, signal.SIGKILL)
+    assert eventually(lambda: processes.workers(host.process.pid) not in ([old], []) and host.ready() is True)
+    assert host.node.post(mail.nop(), "cong-dvc").status == 201
+    step_to(40)
+    step_to(0)
 
 
 def test_a_retry_that_waits_keeps_its_pace_whatever_the_clock_does_and_a_full_stderr_holds_up_no_delivery(host):
