@@ -54,6 +54,7 @@ NEXT = {
     "allowance": "lienthong messages --party {party}",
     "log-flawed": "lienthong log verify --store --all",
     "archive-broken": "lienthong archive verify",
+    "body-changed": "lienthong log verify --store",
     "file-changed": "lienthong restore --files",
     "backup": "lienthong backup",
     "receipt-unproven": "lienthong show {delivery}",

@@ -47,6 +47,7 @@ ACTS: Final = {
     "file.arrived": ("nhận tệp", "took a file"),
     "file.infected": ("từ chối tệp có mã độc", "refused an infected file"),
     "file.scanned": ("quét lại tệp", "scanned a file again"),
+    "body.changed": ("phát hiện nội dung thông điệp không còn đúng mã băm", "found a message on record changed"),
     "file.changed": ("phát hiện tệp không còn đúng mã băm", "found a file changed"),
     "file.gone": ("xóa tệp quá hạn", "took an unused file away"),
     "delivery.delivered": ("đã giao", "delivered"),

@@ -26,6 +26,10 @@ ALARMS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "log-flawed": ("Nhật ký hoặc các bảng không còn như đã ghi", "The log or the tables are not what was written"),
     "archive-broken": ("Tệp lưu trữ bị thiếu hoặc không nguyên vẹn", "An archive is missing or not whole"),
+    "body-changed": (
+        "Nội dung thông điệp không còn đúng mã băm đã ghi, không được giao",
+        "A message on record is not what it was, and is not sent",
+    ),
     "file-changed": ("Tệp đã lưu không còn đúng mã băm", "A stored file is not what it was"),
     "receipt-unproven": ("Không chứng minh được xác nhận tiếp nhận của bên nhận", "Receiver's receipts prove nothing"),
     "approval": ("Đợt chờ người thứ hai duyệt", "Batch waits for a second person"),

@@ -31,6 +31,7 @@ class Alarm(StrEnum):
     ALLOWANCE = "allowance"  # a party has used up most of what it may send today
     LOG_FLAWED = "log-flawed"  # a verification found the log, or what it tells of, to be other than it was
     ARCHIVE_BROKEN = "archive-broken"  # a month's file is not there, not what it was, or holds what was erased
+    BODY_CHANGED = "body-changed"  # what is to be delivered is not what its digest says any more: it is not sent
     FILE_CHANGED = "file-changed"  # the bytes of a file are not those of its digest any more
     RECEIPT_UNPROVEN = (
         "receipt-unproven"  # a receiver's BienNhan is not signed as its profile demands, or proves nothing
@@ -81,6 +82,7 @@ SEVERITIES: Mapping[Alarm, Urgency] = {
     Alarm.RECEIPT_UNPROVEN: Urgency.TODAY,
     Alarm.LOG_FLAWED: Urgency.NOW,
     Alarm.ARCHIVE_BROKEN: Urgency.NOW,
+    Alarm.BODY_CHANGED: Urgency.NOW,
     Alarm.FILE_CHANGED: Urgency.NOW,
     Alarm.BACKUP: Urgency.TODAY,
     Alarm.DRIFT: Urgency.TODAY,

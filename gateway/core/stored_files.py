@@ -12,6 +12,9 @@ from gateway.core.problems import Problem
 
 #: How DuongDan names a file that was brought to the gateway beforehand: this, and its SHA-256 in lower-case hex.
 FILE_SCHEME = "lienthong:sha256:"
+BODY_CHANGED = (
+    "body.changed"  # a line of the log: the bytes of a message on record are not those of its digest any more
+)
 FILE_CHANGED = "file.changed"  # a line of the log: bytes on the disk are not those of their digest any more
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

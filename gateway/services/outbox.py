@@ -11,6 +11,7 @@ its lanes wait behind one probe (:class:`~gateway.core.patience.Breaker`).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,9 +46,9 @@ from gateway.core.model import Attempt, AttemptOutcome, Delivery, DeliveryState,
 from gateway.core.parties import Parties, Party, RetryPolicy, Role
 from gateway.core.patience import SPREAD, Breaker, Bucket, next_try
 from gateway.core.problems import Lang, Problem, Stopped
-from gateway.core.stored_files import FILE_CHANGED, StoredFile
+from gateway.core.stored_files import BODY_CHANGED, FILE_CHANGED, StoredFile
 from gateway.core.told import ToldNews
-from gateway.store import NotAtHand, Queue, Store, StoreError, Tx, View
+from gateway.store import Busy, NotAtHand, Queue, Store, StoreError, Tx, Unavailable, View
 from gateway.store.filefolder import FileFolder
 from schemas.record import WORDS
 
@@ -57,6 +58,7 @@ log = logging.getLogger("lienthong.outbox")
 
 UNPROVEN = "receipt.unproven"  # a line of the log, from which watch makes an alert
 UNPROVEN_CODE = "DLV-029"
+CHANGED_CODE = "DLV-080"
 RESCUE_EVERY_S = 5.0
 ENDED_US = (
     10  # tries in a row after which the process was gone; kills and restarts hit others by chance, and not as often
@@ -91,6 +93,7 @@ class TryResult:
     retry_after_s: float | None = None
     reference: str | None = None
     answered: bool = False  # whether anything at all came back
+    asked: bool = True  # whether what it came to says anything of the party
     remember: Mapping[str, Any] = field(default_factory=dict)  # what the party told of the dossier
     told: ToldNews | None = None  # what it was told of it
     notes: tuple[Problem, ...] = ()  # remarks, where there is no receipt that has them
@@ -431,8 +434,26 @@ class Outbox:
             batch.clear()
         if not claimed:
             return []
-        with self._store.read() as view:
-            return [(delivery, self._parcel_or_why(delivery, view)) for delivery in claimed]
+        return self._parcels(claimed)
+
+    def _parcels(self, claimed: Sequence[Delivery]) -> list[tuple[Delivery, Parcel | Problem]]:
+        """What is leased, with its bytes. They are leased for good, so that none may be left with nobody who settles it."""
+        try:
+            with self._store.read() as view:
+                return [(delivery, self._parcel_or_why(delivery, view)) for delivery in claimed]
+        except StoreError as error:
+            log.error("what is leased cannot be read together: %s", error)  # noqa: TRY400 - it says it all
+            if isinstance(error, (Busy, Unavailable)):  # it concerns all of them
+                return [(delivery, _unread(delivery, error)) for delivery in claimed]
+        return [(delivery, self._parcel_alone(delivery)) for delivery in claimed]
+
+    def _parcel_alone(self, delivery: Delivery) -> Parcel | Problem:
+        """The same, read by itself: what cannot be read costs nobody else."""
+        try:
+            with self._store.read() as view:
+                return self._parcel_or_why(delivery, view)
+        except StoreError as error:
+            return _unread(delivery, error)
 
     def _settle_each(self, batch: list[_Settlement]) -> None:
         """A transaction for each, so that a bad one harms no neighbour. Raises the last StoreError."""
@@ -493,6 +514,8 @@ class Outbox:
         body = view.body(delivery.message, delivery.digest)
         if body is None:
             return Problem("DLV-061", {"digest": delivery.digest})
+        if hashlib.sha256(body).hexdigest() != delivery.digest:
+            return Problem(CHANGED_CODE, {"digest": delivery.digest})
         message = view.message(delivery.message)
         parcel = Parcel(
             delivery=delivery, body=body, party=plan.party, remarks=message.codes if message is not None else ()
@@ -666,7 +689,7 @@ class Outbox:
             receipt_later_h=way.common.receipt_later_h,
             patient_since=way.patient_since,
         )
-        silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered
+        silent = came.outcome is AttemptOutcome.UNREACHABLE and not came.answered and came.asked
         if way.breaker.is_open and silent and verdict.due_at is not None and delivery.due_at is not None:
             # The probe of a party that is not there keeps its place, so that one delivery ages and not all in turn.
             verdict = replace(verdict, due_at=min(delivery.due_at, now))
@@ -692,6 +715,10 @@ class Outbox:
         now = self._clock()
         for note in came.notes:
             log.warning("delivery %s: %s %s", delivery.id, note.code, note.message(Lang.EN))
+        if not came.asked:
+            if came.problem is not None:
+                log.error("delivery %s: %s %s", delivery.id, came.problem.code, came.problem.message(Lang.EN))
+            return
         if came.outcome in {AttemptOutcome.UNREACHABLE, AttemptOutcome.UNCERTAIN}:
             log.info("delivery %s to %s: %s", delivery.id, way.id, came.problem.code if came.problem else came.outcome)
             if way.breaker.failed(now, way.retry):
@@ -766,8 +793,17 @@ async def keep_delivering(
 def _settle(tx: Tx, settlement: _Settlement) -> bool:
     verdict, attempt, came = settlement.verdict, settlement.attempt, settlement.came
     ours = tx.settle(
-        settlement.delivery, attempt, verdict.state, verdict.due_at, remember=came.remember, told=came.told
+        settlement.delivery,
+        attempt,
+        verdict.state,
+        verdict.due_at,
+        remember=came.remember,
+        told=came.told,
+        asked=came.asked,
     )
+    if ours and attempt.problem is not None and attempt.problem.code == CHANGED_CODE:
+        changed = {"delivery": settlement.delivery.id, "digest": settlement.delivery.digest}
+        tx.note(LogLine(what=BODY_CHANGED, who="gateway", facts=changed), attempt.ended_at)
     if ours and attempt.problem is not None and attempt.problem.code == UNPROVEN_CODE:
         facts = {"delivery": settlement.delivery.id, "reason": attempt.problem.facts["reason"]}
         tx.note(LogLine(what=UNPROVEN, who=settlement.delivery.party, facts=facts), attempt.ended_at)
@@ -824,13 +860,20 @@ def _ended_us(attempts: Sequence[Attempt]) -> bool:
     return len(last) == ENDED_US and all(one.problem is not None and one.problem.code == "DLV-026" for one in last)
 
 
-_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079"})  # until a person has looked
+_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079", CHANGED_CODE})  # until a person has looked
+_UNREAD = "DLV-078"
+
+
+def _unread(delivery: Delivery, error: StoreError) -> Problem:
+    """Nothing has left, and it is tried again: where it was only the database that was away, that is all."""
+    return Problem(_UNREAD, {"digest": delivery.digest, "reason": str(error)[:200]})
 
 
 def _hindered(problem: Problem) -> TryResult:
     """A delivery that did not get as far as a connector. What is wrong with a message of ours says nothing of the party."""
     outcome = AttemptOutcome.REFUSED if problem.code in _FOR_GOOD else AttemptOutcome.UNREACHABLE
-    return TryResult(kind="send", outcome=outcome, problem=problem)
+    asked = problem.code not in _FOR_GOOD and problem.code != _UNREAD
+    return TryResult(kind="send", outcome=outcome, problem=problem, asked=asked)
 
 
 def _came(kind: str, answer: Answered) -> TryResult:

@@ -12,10 +12,10 @@ from gateway.core.allowed import NodeAllowance
 from gateway.core.deadlines import Deadline, DeadlineRules, Due, hand_over_due
 from gateway.core.lifecycle import LifeRules, Reading, trace
 from gateway.core.milestones import MilestoneKind
-from gateway.core.model import MaHoSo, PartyId
+from gateway.core.model import DeliveryState, MaHoSo, PartyId
 from gateway.core.parties import Parties
 from gateway.core.problems import Problem, Stopped
-from gateway.core.stored_files import FILE_CHANGED
+from gateway.core.stored_files import BODY_CHANGED, FILE_CHANGED
 from gateway.core.unknown import unknown
 from gateway.store import Store, bring_up_to_date
 from gateway.store.filefolder import FILES_SUFFIX
@@ -99,6 +99,7 @@ def alerts(
         *_waiting(store, parties, now, patience),
         *_receipts(store, now),
         *_archives(store, now),
+        *_changed_bodies(store, now),
         *_changed_files(store, now),
     ]
 
@@ -178,6 +179,19 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
         if reason is not None:
             facts = {"code": "SYS-197", "problem": {"archive": name, "reason": reason}}
             yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=name, since=now, facts=facts)
+
+
+def _changed_bodies(store: Store, now: datetime) -> Iterator[Alert]:
+    """Deliveries that were stopped within the last day because the bytes on record are not those of their digest any more."""
+    with store.read() as view:
+        lines = {str(line.facts["delivery"]): line for line in view.acts_since(BODY_CHANGED, now - RECENT)}
+        for name, line in lines.items():
+            delivery = view.delivery(name)
+            if delivery is not None and delivery.state is DeliveryState.REFUSED:
+                facts = {"code": "DLV-080", "problem": {"digest": delivery.digest}}
+                yield Alert(
+                    alarm=Alarm.BODY_CHANGED, party=GATEWAY, subject=delivery.message, since=line.at, facts=facts
+                )
 
 
 def _changed_files(store: Store, now: datetime) -> Iterator[Alert]:

@@ -377,12 +377,14 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         now: datetime | None = None,
         remember: Mapping[str, Any] | None = None,
         told: ToldNews | None = None,
+        asked: bool = True,
     ) -> bool:
         """Notes what a leased try came to. False, and nothing is changed, when the lease is not ours any more.
 
         ``due_at`` is when to go on, for ``queued`` and ``unknown``. The attempt gets its number from the store: tries are counted
         anew after a replay, attempts never are. ``now`` is the attempt's end where it is not given. ``remember`` is what the
         party told of the dossier; a later value of the same name replaces an earlier one. ``told`` is what it was told.
+        ``asked``: whether what it came to says anything of the party.
         """
         if to not in SETTLED:
             raise ValueError(f"a try does not lead to {to}")
@@ -412,7 +414,7 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         if remember and delivery.lane != delivery.message:
             kept = {"party": delivery.party, "ma_ho_so": delivery.lane, "kept_at": now}
             statements.PUT_MEMORY(self._connection, [{**kept, "name": k, "value": v} for k, v in remember.items()])
-        if attempt.outcome is not AttemptOutcome.NOTHING:  # nobody was asked
+        if asked and attempt.outcome is not AttemptOutcome.NOTHING:  # for which nobody was asked
             self._answered(delivery.party, attempt.outcome not in _UNANSWERED, now)
         if to is not DeliveryState.QUEUED:
             facts = {"delivery": delivery.id, "tries": delivery.tries, "code": problem.code if problem else None}

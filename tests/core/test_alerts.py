@@ -69,7 +69,7 @@ def test_how_soon_a_person_should_look_at_each_kind():
         **dict.fromkeys(
             ["lane-held", "party-silent", "message-held", "status-missing", "registry-flawed", "archive-broken"], "now"
         ),
-        **dict.fromkeys(["file-changed", "log-flawed"], "now"),
+        **dict.fromkeys(["body-changed", "file-changed", "log-flawed"], "now"),
         **dict.fromkeys(["uncertain", "inbox-unread", "receipt-unproven", "ending", "drift", "allowance"], "today"),
         **dict.fromkeys(["approval", "channel-dead", "backup"], "today"),
         "event-waiting": "later",

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from false_agency import CUTS, Agency, Fault, Lienthong, run, until
@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from owed import START, Clock, Owing, agency, flat
 from patience import PATIENCE_S
+from sqlalchemy import update
 
 from connectors.base import Connector, connector
 from connectors.http import Http, HttpLine
 from connectors.outcomes import NotThere, Parcel, Receipt, Refused, Uncertain, Unreachable
 from connectors.registry import installed
+from gateway.core.alerts import Alarm
 from gateway.core.model import AttemptOutcome, Delivery, DeliveryId, DeliveryState, PartyId
 from gateway.core.parties import AfterFailure, DeskOrders, LanePolicy, Parties, Party, RetryPolicy, Role
 from gateway.core.patience import THRESHOLD, Breaker, Bucket
@@ -31,7 +33,8 @@ from gateway.services.outbox import (
     decide,
     keep_delivering,
 )
-from gateway.store import Store, StoreError, Tx, schema_revision
+from gateway.services.watch import alerts
+from gateway.store import Store, StoreError, Tx, Unavailable, View, schema_revision, tables
 
 HERE = {"private_addresses": True, "timeout_s": 30.0}
 
@@ -722,6 +725,115 @@ def test_a_message_whose_bytes_cannot_be_unpacked_is_never_sent_as_other_bytes(
     assert delivery.state is DeliveryState.REFUSED
     assert delivery.problem == Problem("DLV-079", {"digest": delivery.digest})
     assert not script.sent
+
+
+class Broken(Store):
+    """A database with a page that cannot be read: the body of this digest. ``away``: none can just now."""
+
+    digest = ""
+    away = False
+
+    def read(self) -> Any:
+        """What reads, but for that."""
+        return self._but_for(super().read())
+
+    @contextmanager
+    def _but_for(self, reading: Any) -> Iterator[View]:
+        with reading as view:
+            body = view.body
+
+            def read(message: str, digest: str) -> bytes | None:
+                if self.away:
+                    raise Unavailable("OperationalError: the server closed the connection")
+                if digest == self.digest:
+                    raise StoreError("DatabaseError: database disk image is malformed")
+                return cast("bytes | None", body(message, digest))
+
+            view.body = read
+            yield view
+
+
+@pytest.mark.hostile
+def test_a_body_that_cannot_be_read_costs_no_delivery_that_was_leased_beside_it_and_stays_queued(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    script, store = Script(), Broken(sqlite_store.engine)
+
+    async def story() -> None:
+        to = agency(connector="script")
+        owing = Owing(store, clock, to)
+        first, bad, last = owing.loose(to, 3)
+        store.digest = owing.delivery(bad).digest
+        async with outbox(owing, clock, script()) as box:
+            assert await box.turn() == 3
+            await box.settled()
+            assert script.order == [first, last]
+            left = owing.delivery(bad)
+            assert (left.state, left.ask_first) == (DeliveryState.QUEUED, False)
+            assert left.due_at is not None
+            assert left.due_at > clock()
+            assert left.problem is not None
+            assert (left.problem.code, left.problem.facts["digest"]) == ("DLV-078", left.digest)
+            for _ in range(THRESHOLD + 1):
+                clock.forward(hours=1)
+                await drain(box)
+            assert not silent(owing, to), "it is not the party's fault"
+            store.digest = ""
+            clock.forward(hours=1)
+            await drain(box)
+        assert owing.states() == ["delivered"] * 3
+
+    run(story())
+
+
+@pytest.mark.hostile
+def test_what_was_leased_when_the_database_went_away_has_not_left_and_is_sent_when_it_is_back(
+    sqlite_store: Store, clock: Clock
+) -> None:
+    script, store = Script(), Broken(sqlite_store.engine)
+
+    async def story() -> None:
+        to = agency(connector="script")
+        owing = Owing(store, clock, to)
+        owing.loose(to, 3)
+        async with outbox(owing, clock, script()) as box:
+            store.away = True
+            assert await box.turn() == 3
+            await box.settled()
+            assert {(d.state, d.problem and d.problem.code) for d in owing.deliveries()} == {
+                (DeliveryState.QUEUED, "DLV-078")
+            }
+            store.away = False
+            clock.forward(minutes=2)
+            await drain(box)
+        assert owing.states() == ["delivered"] * 3
+        assert {parcel.delivery.ask_first for parcel in script.sent} == {False}
+
+    run(story())
+
+
+@pytest.mark.hostile
+def test_a_body_that_was_changed_in_the_database_is_not_sent_and_an_alert_names_it(store: Store, clock: Clock) -> None:
+    script = Script()
+
+    async def story() -> Owing:
+        to = agency(connector="script")
+        owing = Owing(store, clock, to)
+        bad, good = owing.loose(to, 2)
+        changed = owing.delivery(bad)
+        with store.engine.begin() as connection:
+            values = {"bytes": b"<ThongDiep/>", "kept": 12, "total": 12}
+            connection.execute(update(tables.body).where(tables.body.c.digest == changed.digest).values(values))
+        async with outbox(owing, clock, script()) as box:
+            await drain(box)
+        assert script.order == [good]
+        held = owing.delivery(bad)
+        assert (held.state, held.problem and held.problem.code) == (DeliveryState.REFUSED, "DLV-080")
+        found = [one for one in alerts(store, owing.parties, clock()) if one.alarm is Alarm.BODY_CHANGED]
+        assert [(one.subject, one.facts["problem"]) for one in found] == [(held.message, {"digest": held.digest})]
+        return owing
+
+    run(story())
 
 
 def test_a_worker_that_died_leaves_an_uncertain_delivery_that_another_one_ends(
