@@ -140,7 +140,7 @@ class InboxReader(Struct, frozen=True, kw_only=True):
     head: int
     confirmed: int  # it asked for what comes after this one
     confirmed_at: datetime | None
-    generation: int = 1  # of the database: one more with each restore from a backup
+    generation: int = 1  # of the database: a greater one with each restore from a backup
     restored_at: datetime | None = None  # when the generation began
     came_over: bool = True  # it has asked since, with a position that it can have
     same_up_to: int = 0  # its inbox is the one that it knew before the restore up to this position

@@ -589,8 +589,10 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
     def begin_generation(self, *, who: str, reason: str, now: datetime, **facts: Any) -> int:
         """The database stands where a backup left it. Gives the number of its generation, the log says so.
 
-        Readers of inboxes are told when they ask with a position from before; what was being delivered, or waited for it, may
-        have arrived since, so receivers that can be asked are asked first.
+        It is the minutes since 1970, or one more than it was where that is more: a backup knows nothing of the restores that
+        there were since, so counting alone would begin the same one each time that it is restored. Readers of inboxes are told
+        when they ask with a position from before; what was being delivered, or waited for it, may have arrived since, so
+        receivers that can be asked are asked first.
         """
         names = select(tables.counter.c.name, tables.counter.c.value).where(
             tables.counter.c.name.like("inbox/%") | tables.counter.c.name.like("same/%")
@@ -600,18 +602,19 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         for row in self._all(names):
             kind, _, party = row.name.partition("/")
             (heads if kind == "inbox" else kept)[party] = row.value
-        generation = self._count(GENERATION) or 1
+        before = self._count(GENERATION) or 1
+        generation = max(before + 1, int(now.timestamp()) // 60)
         for party, head in sorted(heads.items()):
-            behind = party in kept and self._count(came_over(party)) < generation > 1
+            behind = party in kept and self._count(came_over(party)) < before > 1
             value = min(kept[party], head) if behind else head
             statements.SET(self._connection, {"name": same_up_to(party), "value": value, "at": now})
-        statements.SET(self._connection, {"name": GENERATION, "value": generation + 1, "at": now})
+        statements.SET(self._connection, {"name": GENERATION, "value": generation, "at": now})
         self._connection.execute(update(_d).where(_d.c.state.in_(WAITING)).values(ask_first=True))
         k = tables.batch.c
         going = update(tables.batch).where(k.state == BatchState.RUNNING.value).values(state=BatchState.PAUSED.value)
         facts["paused_batches"] = self._connection.execute(going).rowcount  # a person decides what of them still fits
-        self._note(now, RESTORED, who, None, reason=reason, generation=generation + 1, **facts)
-        return generation + 1
+        self._note(now, RESTORED, who, None, reason=reason, generation=generation, **facts)
+        return generation
 
     def come_over(self, party: PartyId, generation: int, now: datetime) -> None:
         """A party's reader knows of this generation: its positions count in it from now on."""

@@ -184,8 +184,8 @@ class DauNhatKyStructure(AnswerType):
         Annotated[
             Whole,
             Meant(
-                "Thế hệ của cơ sở dữ liệu, có từ lần khôi phục đầu tiên (2, 3, …).",
-                "The generation of the database, from its first restore on (2, 3, …).",
+                "Thế hệ của cơ sở dữ liệu, có từ lần khôi phục đầu tiên; mỗi lần khôi phục là một số lớn hơn.",
+                "The generation of the database, from its first restore on; each restore has a greater number.",
             ),
         ]
         | None
