@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from gateway.store.dumps import (
     in_pages,
     picture,
 )
+from gateway.store.engine import file_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,12 @@ def copy_database(
     """
     target = CopyTarget(url)
     try:
-        with source.begin(), picture(source.engine, beside) as here:
+        with ExitStack() as held:
+            if (
+                file_of(source.engine) is not None
+            ):  # a server ends a writer that says nothing for a minute, and none waits for it
+                held.enter_context(source.begin())
+            here = held.enter_context(picture(source.engine, beside))
             done = _copied(source, here, target, tell)
     finally:
         target.dispose()

@@ -42,6 +42,9 @@ if sys.version_info < (3, 12):
     sqlite3.register_adapter(bytes, bytes)
 
 BUSY_TIMEOUT_S = 30.0  # how long a transaction waits for another one's locks
+IDLE_WRITER_S = (
+    60.0  # how long a writer may say nothing before a server ends it: one that hangs holds no locks for ever
+)
 CACHE_MIB = 32  # pages that a connection to a file keeps at most; all go when somebody else has committed
 _READING = "lienthong_reading"
 _STEADY = "lienthong_steady"
@@ -293,7 +296,7 @@ def _heads(busy_timeout_s: float, write_s: float | None, read_s: float | None) -
     writing = (
         f"BEGIN ISOLATION LEVEL READ COMMITTED; {common}"
         f"SET LOCAL statement_timeout = {int((write_s or 0) * 1000)}; "
-        "SET LOCAL idle_in_transaction_session_timeout = 60000; "
+        f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_WRITER_S * 1000)}; "
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
     )
     reading = (

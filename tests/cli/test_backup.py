@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -547,6 +548,34 @@ def test_a_copy_of_a_server_that_went_on_meanwhile_is_not_used(cli, office, new_
     assert (found.code, "BAK-009" in found.err) == (1, True)
     with pytest.raises(Stopped):
         store_at(f"sqlite:///{tmp_path}/there.sqlite3")
+
+
+def test_a_copy_of_a_server_may_take_longer_than_a_writer_may_say_nothing(
+    cli, office, new_postgres, monkeypatch, tmp_path
+):
+    from gateway.store import dumps, engine
+
+    office.receive(HS01)
+    assert cli("db", "copy", new_postgres, *ACT).code == 0
+    cli.monkeypatch.setenv("LIENTHONG_DATABASE_URL", new_postgres)
+    monkeypatch.setattr(engine, "IDLE_WRITER_S", 0.3)
+    put, done = dumps.CopyTarget.put, []
+
+    def slowly(self, table, rows, tally):
+        if not done:
+            time.sleep(1)
+        done.append(table.name)
+        put(self, table, rows, tally)
+
+    monkeypatch.setattr(dumps.CopyTarget, "put", slowly)
+    there = f"sqlite:///{tmp_path}/there.sqlite3"
+    found = cli("db", "copy", there, *ACT)
+    assert (found.code, found.err) == (0, "")
+    store_at(there).dispose()
+    source = store_at(new_postgres)
+    with source.read() as view:
+        assert view.last_act("copied").facts["to"].startswith("sqlite:")
+    source.dispose()
 
 
 def test_a_target_that_another_program_writes_into_is_not_used(cli, office, new_postgres, monkeypatch):
