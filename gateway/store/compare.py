@@ -175,7 +175,7 @@ class _Part:
 
 class _Comparing:
     def __init__(self, store: Store, most: int, tell: Callable[[int, int], None]) -> None:
-        self.engine = reader_of(store.engine)
+        self.engine = reader_of(store.engine, steady=True)
         self.archives = store.archives
         self.patterns = Patterns()
         self.found = Comparison(most=most)

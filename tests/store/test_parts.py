@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from patience import eventually
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from gateway.core.lifecycle import LifeRules
 from gateway.store import Busy, Conflict, Store, Unavailable, parts
 from gateway.store.archives import ArchiveRecord, bounds_of, month_of
+from gateway.store.compare import compare_with_log
 from gateway.store.dumps import CopyTarget, dump_tables, picture
 
 pytestmark = pytest.mark.postgres
@@ -150,6 +151,25 @@ def test_a_picture_of_before_is_whole_and_the_part_waits_for_it(parted, desk, co
     assert parted.take_out_part(JANUARY, everything)
     assert lying(parted) == {"body_2026_01": (4, 0)}
     assert other.receipt
+
+
+def test_a_comparison_with_the_log_sees_every_body_while_a_part_would_change_places(parted, desk, code, monkeypatch):
+    monkeypatch.setattr(parts, "TRIES", 2)
+    monkeypatch.setattr(parts, "AGAIN_S", 0.01)
+    desk.one(desk.filing(code))
+    tried = []
+
+    @event.listens_for(parted.engine, "after_cursor_execute")
+    def meanwhile(_connection, _cursor, statement, *_):
+        if (
+            not tried and "FROM message" in statement and "count" not in statement
+        ):  # what is seen is settled, bodies are next
+            tried.append(statement)
+            with pytest.raises(Busy):
+                parted.take_out_part(JANUARY, everything)
+
+    assert compare_with_log(parted).differences == []
+    assert tried
 
 
 def test_where_it_breaks_off_nothing_is_left_that_an_erasure_would_not_find(parted, desk, code, monkeypatch):
