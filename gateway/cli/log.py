@@ -150,7 +150,7 @@ def verify(
         checked = chain.verify_chain(heads.through(_exported(file)), witnesses=known)
     else:
         call.need(OperatorRole.VIEWER, "log verify")
-        start = None if whole else _begin(call, heads, since, known)
+        start = None if whole else _begin(call, heads, since, known, tables=tables)
         checked = _prove(call, heads, start, known, processes)
     wrong = heads.wrong[0] if heads.certificates and heads.wrong else None
     sound = checked.whole and wrong is None
@@ -158,7 +158,7 @@ def verify(
         _compared(call, most, start, processes) if tables and sound else None
     )  # a log that was changed proves nothing
     if file is None and sound and not (compared and compared.count):
-        _remember(call, heads)
+        _remember(call, heads, start, tables=tables)
     if file is None and not (witnesses or certificates or since):  # what a person brings along may be what is wrong
         _note_findings(call, checked, wrong, compared, start)
     if screen.as_json:
@@ -194,13 +194,16 @@ def verify(
     return FINE
 
 
-def _begin(call: CommandRun, heads: Heads, since: str | None, known: Mapping[int, str]) -> chain.Head | None:
+def _begin(
+    call: CommandRun, heads: Heads, since: str | None, known: Mapping[int, str], *, tables: bool
+) -> chain.Head | None:
     """The head to begin with: the one that is named, or the one that was come to before; None is the first entry."""
     from gateway.services.proving import proven_before
+    from gateway.store.view import COMPARED, PROVEN
 
     if since is not None:
         return chain.Head(*witness(since, heads, "--from"))
-    before = proven_before(call.store, heads)
+    before = proven_before(call.store, heads, COMPARED if tables else PROVEN)
     if before is None or any(number < before.number for number in known):  # a witness of what lies before it
         return None
     return chain.Head(before.number, before.hash)
@@ -215,13 +218,15 @@ def _prove(
         return prove_log(call.store, heads, since=start, witnesses=known, processes=processes, tell=tell)
 
 
-def _remember(call: CommandRun, heads: Heads) -> None:
+def _remember(call: CommandRun, heads: Heads, start: chain.Head | None, *, tables: bool) -> None:
     """Where the next verification may begin. Whoever may only read verifies as well, and leaves nothing behind."""
     from gateway.services.proving import remember
     from gateway.store import StoreError
+    from gateway.store.view import COMPARED, PROVEN
 
+    marks = (COMPARED, PROVEN) if tables else (PROVEN,)
     try:
-        remember(call.store, heads, datetime.now(UTC))
+        remember(call.store, heads, datetime.now(UTC), since=start, marks=marks)
     except StoreError as error:
         logging.getLogger("lienthong.log").info("how far the log was verified is not kept: %s", error)
 

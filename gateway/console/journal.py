@@ -229,7 +229,7 @@ def proven(call: DeskCall) -> Answer:
     if heads.wrong:
         number, reason = heads.wrong[0]
         raise Stopped(Problem("SIG-134", {"number": number, "reason": reason}))
-    remember(call.store, heads, call.now)
+    remember(call.store, heads, call.now, since=start)
     says = [
         call.text(
             f"Chuỗi nguyên vẹn: {checked.head.number} mục, đầu chuỗi {checked.head.hash}.",

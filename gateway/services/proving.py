@@ -8,7 +8,7 @@ What changed before it is found by the whole walk alone, which several processes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from typing import Final
 from gateway.core import chain
 from gateway.core.problems import Stopped
 from gateway.store import Store, open_engine
+from gateway.store.view import PROVEN
 from signing.heads import HEAD, Heads, SignedHead, read_head
 
 PART: Final = 100_000  # lines of one process's turn: what is shorter in all is walked by one
@@ -31,10 +32,13 @@ class WalkedPart:
     heads: tuple[chain.LogEntry, ...]  # the lines that hold signed heads
 
 
-def proven_before(store: Store, heads: Heads) -> SignedHead | None:
-    """The newest head up to which the log was proven, by its signature; None where none holds."""
+def proven_before(store: Store, heads: Heads, mark: str = PROVEN) -> SignedHead | None:
+    """The newest head up to which the log was proven (COMPARED: the tables were compared), by its signature.
+
+    None where none holds.
+    """
     with store.read() as view:
-        kept = view.proven()
+        kept = view.proven(mark)
     if kept is None:
         return None
     try:
@@ -43,12 +47,26 @@ def proven_before(store: Store, heads: Heads) -> SignedHead | None:
         return None  # another key, or another hand: everything is walked
 
 
-def remember(store: Store, heads: Heads, now: datetime) -> None:
-    """Begins there the next time, where the newest head of this walk is one that holds."""
+def remember(
+    store: Store, heads: Heads, now: datetime, *, since: chain.Head | None, marks: Sequence[str] = (PROVEN,)
+) -> None:
+    """Begins there the next time, where the newest head of this walk is one that holds.
+
+    ``since``: where the walk began. One that began behind what was come to before has left out what lies between, and moves
+    nothing.
+    """
     if heads.newest is None or heads.newest_text is None:
         return
+    joined = []
+    for mark in sorted(marks):
+        before = proven_before(store, heads, mark)
+        if since is None or (before is not None and since.number <= before.number):
+            joined.append(mark)
+    if not joined:
+        return
     with store.begin() as tx:
-        tx.note_proven(heads.newest.number, heads.newest_text, now)
+        for mark in joined:
+            tx.note_proven(mark, heads.newest.number, heads.newest_text, now)
 
 
 def prove_log(

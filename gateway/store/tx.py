@@ -62,7 +62,6 @@ from gateway.store.view import (
     LOG,
     MILESTONES,
     PARTIES,
-    PROVEN,
     SENDING,
     STATUSES,
     WAITING,
@@ -980,11 +979,14 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """Puts a line into the log."""
         self._lines.append(unlinked(line, now))
 
-    def note_proven(self, number: int, head: str, now: datetime) -> None:
-        """The log is verified up to this signed head: the next verification begins there. Never goes back."""
+    def note_proven(self, mark: str, number: int, head: str, now: datetime) -> None:
+        """The log (PROVEN) or the tables (COMPARED) are verified up to this signed head: the next time begins there.
+
+        Never goes back.
+        """
         k = tables.counter.c
-        kept = update(tables.counter).where(k.name == PROVEN)
-        statements.FIRST_TURN(self._connection, [{"name": PROVEN, "value": 0, "hash": "", "at": now}])
+        kept = update(tables.counter).where(k.name == mark)
+        statements.FIRST_TURN(self._connection, [{"name": mark, "value": 0, "hash": "", "at": now}])
         self._connection.execute(kept.where(k.value <= number).values(value=number, hash=head, at=now))
 
     def note_verified(self, what: str, now: datetime) -> None:

@@ -91,6 +91,7 @@ PROVEN = (
     "~proven"  # the number of the newest signed head up to which the log was verified; its hash is that head, signed
 )
 VERIFIED = "~verified"  # when a run last found nothing wrong; one row for each thing that is verified
+COMPARED = "~compared"  # as that, up to which the tables were compared with the log
 MILESTONES = "milestones"  # the number in the log up to which table milestone is made
 
 
@@ -1399,9 +1400,12 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
         lines = self.log(after=self.log_head().number - 1, limit=1)
         return lines[0].at if lines else None
 
-    def proven(self) -> str | None:
-        """The signed head (JWS) up to which the log was verified last, as it is kept; whoever reads it checks it."""
-        row = self._one(select(tables.counter.c.hash).where(tables.counter.c.name == PROVEN))
+    def proven(self, mark: str = PROVEN) -> str | None:
+        """The signed head (JWS) up to which the log was verified last, as it is kept; whoever reads it checks it.
+
+        ``mark``: COMPARED for the tables.
+        """
+        row = self._one(select(tables.counter.c.hash).where(tables.counter.c.name == mark))
         return None if row is None else row.hash
 
     def verified_at(self, what: str) -> datetime | None:

@@ -213,7 +213,7 @@ def test_an_export_has_no_tables_to_compare(cli, office, tmp_path):
 
 def sealed(office):
     now = datetime.now(UTC)
-    return seal_log(office.store, office.gate.key, gateway="H19.900", now=now, every=timedelta(hours=1))
+    return seal_log(office.store, office.gate.key, gateway="H19.900", now=now, every=timedelta(0))
 
 
 @pytest.mark.threat("T-LOG-HEAD")
@@ -299,10 +299,39 @@ def test_a_verification_from_a_head_that_is_named_says_so_and_refuses_another_ch
     assert cli("log", "verify", "--from", f"1:{'0' * 64}", "--all").code == 2
 
 
+def test_a_verification_that_leaves_something_out_moves_no_beginning(cli, office):
+    office.receive(HS01)
+    proven = sealed(office)
+    assert cli("log", "verify", "--store").code == 0
+    office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
+    later = cli("log", "export", "--json").rows[-1]
+    newest = sealed(office)
+    assert proven.number < later["number"] <= newest.number
+    named = f"{later['number']}:{later['hash']}"
+    for more in ((), ("--store",)):
+        assert cli("log", "verify", "--from", named, *more).code == 0
+        assert cli("log", "verify", *more, "--json").rows[0]["from"] == proven.number, more
+
+
+def test_the_tables_are_compared_from_where_they_were_compared_not_from_where_the_chain_was_walked(cli, office):
+    office.receive(HS01)
+    compared = sealed(office)
+    assert cli("log", "verify", "--store").code == 0
+    ack = office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
+    walked = sealed(office)
+    assert cli("log", "verify").code == 0
+    assert cli("log", "verify", "--json").rows[0]["from"] == walked.number
+    with changed(office, f"UPDATE message SET caller_by = 'x' WHERE id = '{ack.message}'"):
+        assert "SYS-058" in cli("log", "verify", "--store").err
+    (row,) = cli("log", "verify", "--store", "--json").rows
+    assert (row["from"], row["store"]["agrees"]) == (compared.number, True)
+    assert cli("log", "verify", "--store", "--json").rows[0]["from"] == walked.number
+
+
 def test_what_is_changed_after_the_head_is_found_in_the_tables_too(cli, office):
     office.receive(HS01)
     head = sealed(office)
-    assert cli("log", "verify").code == 0
+    assert cli("log", "verify", "--store").code == 0
     ack = office.receive("accepted/HS03-tiep-nhan-toi-thieu", "so-tu-phap")
     (row,) = cli("log", "verify", "--store", "--json").rows
     assert (row["from"], row["store"]["agrees"]) == (head.number, True)
