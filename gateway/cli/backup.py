@@ -40,10 +40,10 @@ SHOWN = 50  # missing files that are named on a screen; --json names all
 @option(
     "--with-files",
     is_flag=True,
-    vi="Chép cả các tệp mà thông điệp dẫn tới và tệp lưu trữ từng tháng vào cạnh bản sao lưu (tep/, luu-tru/), mỗi tệp một lần; "
-    "mặc định theo backup.with_files.",
-    en="Copy the files that messages name and the archives of months beside the backup, too (tep/, luu-tru/), each once; by "
-    "default as backup.with_files says.",
+    vi="Chép cả các tệp mà thông điệp dẫn tới và tệp lưu trữ từng tháng vào cạnh bản sao lưu, mỗi tệp một lần, trong thư mục "
+    "riêng của trục (<mã định danh>-tep/, <mã định danh>-luu-tru/); mặc định theo backup.with_files.",
+    en="Copy the files that messages name and the archives of months beside the backup, too, each once, into folders of this "
+    "gateway's own (<identifier>-tep/, <identifier>-luu-tru/); by default as backup.with_files says.",
 )
 def backup(call: CommandRun, file: Path | None, *, check: bool, with_files: bool) -> int:
     """Makes a backup, or checks one."""
@@ -93,8 +93,9 @@ def _back_up(call: CommandRun, file: Path | None, *, with_files: bool) -> int:
         )
     with screen.progress("Đọc lại", "Reading it again") as tell:
         check_backup(read_backup(path, own_certificates(settings)), tell)
+    earlier = [_is_ours(call, one) for one in path.parent.glob("*.zip") if one != path] if with_files else []
     removed = _prune(path, settings) if file is None else []
-    copied = _copy_files(call, path) if with_files else None
+    copied = _copy_files(call, path, earlier) if with_files else None
     code = PROBLEMS if copied is not None and copied.missing else FINE
     if screen.as_json:
         row = {**_row(made), "removed": [str(one) for one in removed]}
@@ -123,14 +124,36 @@ def _back_up(call: CommandRun, file: Path | None, *, with_files: bool) -> int:
     return code
 
 
-def _copy_files(call: CommandRun, path: Path) -> KeptCopied:
-    """What the database does not hold, copied beside the backup."""
-    from gateway.services.backup_files import copy_kept
+def _copy_files(call: CommandRun, path: Path, earlier: Sequence[bool]) -> KeptCopied:
+    """What the database does not hold, copied beside the backup. ``earlier``: of each backup there, whether it is ours."""
+    from gateway.services.backup_files import CopiesBeside, copy_kept, old_copies
     from gateway.wiring import file_folder
 
     folder, archives = file_folder(call.settings), call.store.archives
+    beside = CopiesBeside(path.parent, call.settings.node.identifier)
+    if not all(earlier) and old_copies(folder, archives, beside):
+        call.screen.note(
+            f"Trong {path.parent} còn tep/, luu-tru/ chung của nhiều trục từ phiên bản trước: khi mọi trục đã sao lưu lại kèm "
+            "tệp thì xóa hai thư mục đó.",
+            f"{path.parent} still has tep/, luu-tru/ of several gateways, of an earlier version: remove both once each of them "
+            "has made a backup with its files.",
+        )
     with call.screen.progress("Chép tệp", "Copying files") as tell:
-        return copy_kept(call.store, folder, archives, path.parent, lambda done: tell(done, 0))
+        alone = bool(earlier) and all(earlier)
+        return copy_kept(call.store, folder, archives, beside, lambda done: tell(done, 0), alone=alone)
+
+
+def _is_ours(call: CommandRun, backup: Path) -> bool:
+    """Whether this gateway has made a backup: by its name, or by what it says under our signature."""
+    from gateway.wiring import own_certificates
+
+    identifier = call.settings.node.identifier
+    if backup.name.startswith(f"{identifier}-"):
+        return True
+    try:
+        return _read(backup, own_certificates(call.settings)).gateway == identifier
+    except Stopped:
+        return False
 
 
 def _print_missing(call: CommandRun, found: KeptCopied) -> None:
@@ -341,11 +364,12 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
         if screen.as_json:
             screen.row({**_row(found), "generation": None})
         return FINE
-    files = _put_back(call, file)
+    files = _put_back(call, file, found.gateway)
     code = PROBLEMS if files.missing else FINE
     if screen.as_json:
         missing = {"files_put_back": files.copied, "files_missing": len(files.missing)}
-        screen.row({**_row(found), "generation": generation, **missing})
+        later = {"archives_later": files.later} if files.later else {}
+        screen.row({**_row(found), "generation": generation, **missing, **later})
         _missing_rows(call, files)
     else:
         screen.line(
@@ -362,21 +386,34 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
                 f"Đã lấy lại {files.copied} tệp ({files.bytes} byte) từ cạnh bản sao lưu.",
                 f"Put {files.copied} files ({files.bytes} bytes) back from beside the backup.",
             )
+        for name, gone in files.later.items():
+            screen.line(
+                f"{name} được ghi lại sau bản sao lưu này: {gone} nội dung đã xóa từ đó không còn trong tệp; các hồ sơ ấy phải "
+                "xóa lại (erase).",
+                f"{name} was written anew after this backup: what was erased since ({gone}) is not in it any more; those "
+                "dossiers have to be erased again (erase).",
+            )
         _print_missing(call, files)
     return code
 
 
-def _put_back(call: CommandRun, file: Path) -> KeptCopied:
+def _put_back(call: CommandRun, file: Path, gateway: str) -> KeptCopied:
     """The files that the restored database knows, from beside the backup where they are not here; the log says so."""
     from gateway.core.ledger import LogLine
-    from gateway.services.backup_files import put_back
-    from gateway.wiring import file_folder
+    from gateway.services.backup_files import CopiesBeside, put_back
+    from gateway.wiring import archive_keeper, file_folder
 
-    folder, archives = file_folder(call.settings), call.store.archives
+    folder, archives, beside = file_folder(call.settings), call.store.archives, CopiesBeside(file.parent, gateway)
+    try:
+        keeper = archive_keeper(call.settings, call.store)
+    except Stopped:  # no key here, or no archives: what is not as it was is missing
+        keeper = None
     with call.screen.progress("Tìm tệp", "Looking for files") as tell:
-        found = put_back(call.store, folder, archives, file.parent, lambda done: tell(done, 0))
-    if found.copied or found.missing:
-        facts = {"put_back": found.copied, "there": found.there, "missing": len(found.missing)}
+        found = put_back(call.store, folder, archives, beside, lambda done: tell(done, 0), keeper=keeper)
+    if found.copied or found.missing or found.later:
+        facts: dict[str, Any] = {"put_back": found.copied, "there": found.there, "missing": len(found.missing)}
+        if found.later:
+            facts["later"] = found.later
         with call.store.begin() as tx:
             tx.note(LogLine(what="restored.files", who=f"operator:{call.person}", facts=facts), call.now)
     return found

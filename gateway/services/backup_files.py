@@ -1,7 +1,12 @@
 """What a backup of the database does not hold: the files that messages name, and the archives of months.
 
 The database knows each of them by its SHA-256, so a copy of the folders is proven file by file, whoever made it. A copy beside
-the backups has each file once, however many backups there are, and loses what the records have erased.
+the backups has each file once, however many backups there are, and loses what the records have erased. Each gateway has folders
+of its own there, so that several may use one folder of backups.
+
+A backup that is gone back to may be older than the copy: a file lies elsewhere since, and an archive was written anew without
+what was erased. So a file is looked for by its digest wherever one may lie, and an archive is taken as it is now where its own
+manifest proves that it is the same month's of the same log.
 """
 
 from __future__ import annotations
@@ -9,24 +14,28 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.model import MaHoSo
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.store import Store
-from gateway.store.archives import SUFFIX, Archives
-from gateway.store.file_archives import FILES_KIND, INDEX, LONGEST_MANIFEST, MANIFEST
+from gateway.services.archiving import KIND, ArchiveKeeper, verify_archive
+from gateway.store import NotAtHand, Store
+from gateway.store.archives import SUFFIX, ArchiveReader, ArchiveRecord, Archives, archive_digest, opened
+from gateway.store.file_archives import FILES_KIND, INDEX, LONGEST_MANIFEST, MANIFEST, FileArchive, FileArchiveRecord
 from gateway.store.filefolder import FILES_SUFFIX, FileFolder, sync_folder
 from signing.jws import Jws
 
-FILES, ARCHIVES = "tep", "luu-tru"  # folders beside the backups
+FILES, ARCHIVES = "tep", "luu-tru"  # folders beside the backups, behind the gateway's identifier
 PAGE: Final = 500
 BLOCK: Final = 1 << 20
+_SAME_MONTH: Final = ("month", "gateway", "first", "before", "number", "hash")  # of the same log
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 Tell = Callable[[int], None]
 
@@ -37,7 +46,7 @@ class KeptBytes:
 
     name: str  # a file's digest, or what an archive is called
     archive: bool  # of an archive of ours, not a file of somebody's
-    place: str  # beneath a folder of backups
+    place: str  # among a gateway's copies
     path: Path | None  # where it lies here; None: no folder is set up for it
     size: int | None
     digest: str
@@ -66,6 +75,7 @@ class KeptCopied:
     there: int = 0
     removed: int = 0
     missing: list[KeptBytes] = field(default_factory=list)
+    later: dict[str, int] = field(default_factory=dict)  # archives as they are since: how much was erased from each
 
     def problem(self) -> Problem | None:
         """The problem where something is missing."""
@@ -133,40 +143,207 @@ def look_for_kept(store: Store, folder: FileFolder | None, archives: Archives, t
     return found
 
 
-def copy_kept(store: Store, folder: FileFolder | None, archives: Archives, target: Path, tell: Tell) -> KeptCopied:
+@dataclass(frozen=True, slots=True)
+class CopiesBeside:
+    """A gateway's copies in a folder of backups."""
+
+    folder: Path
+    gateway: str  # its identifier
+
+    def place_of(self, place: str) -> Path:
+        """Where something of this place lies."""
+        return self.folder / f"{self.gateway}-{place}"
+
+    def old_place_of(self, place: str) -> Path:
+        """Where it lay when all gateways' copies lay together."""
+        return self.folder / place
+
+    def places_of(self, one: KeptBytes) -> Iterator[Path]:
+        """Wherever it may lie: a file's month may have been archived since, or not yet."""
+        for place_of in (self.place_of, self.old_place_of):
+            yield place_of(one.place)
+            if not one.archive:
+                yield from _wherever(one.digest, place_of(FILES), place_of(ARCHIVES))
+
+
+def _wherever(digest: str, files: Path, archives: Path) -> Iterator[Path]:
+    """Where a file of this digest may lie: among files, or in a month's archive."""
+    yield files / digest[:2] / digest
+    yield from sorted(archives.glob(f"*{FILES_SUFFIX}/{digest[:2]}/{digest}"))
+
+
+def copy_kept(
+    store: Store, folder: FileFolder | None, archives: Archives, beside: CopiesBeside, tell: Tell, *, alone: bool
+) -> KeptCopied:
     """Copies what is not there yet beside the backups, proven by its digest; what the records erased goes from there.
 
-    Raises Stopped: BAK-001 it cannot be written.
+    ``alone``: only this gateway has made backups there, so that what lies there from when all copies lay together is its own: it
+    is taken over. Raises Stopped: BAK-001 it cannot be written.
     """
     found = KeptCopied()
+    ours = alone and old_copies(folder, archives, beside)
     for number, one in enumerate(kept_bytes(store, folder, archives), 1):
-        _bring(one, one.path, target / one.place, found)
+        target = beside.place_of(one.place)
+        if ours:
+            _take_over(one, beside.old_place_of(one.place), target)
+        _bring(one, chain([] if one.path is None else [one.path], beside.places_of(one)), target, found)
         tell(number)
-    found.removed = _remove_erased(store, target)
+    found.removed = _remove_erased(store, beside.place_of(FILES), beside.place_of(ARCHIVES))
+    if ours:
+        _remove_all(beside.old_place_of(FILES), beside.old_place_of(ARCHIVES))
     return found
 
 
-def put_back(store: Store, folder: FileFolder | None, archives: Archives, source: Path, tell: Tell) -> KeptCopied:
-    """Puts back what is missing here and lies beside the backups; what is missing still. Raises Stopped (BAK-001)."""
+def old_copies(folder: FileFolder | None, archives: Archives, beside: CopiesBeside) -> bool:
+    """Whether copies are there from when all gateways' lay together; the node's very files and archives are none."""
+    own = {path.resolve() for path in (None if folder is None else folder.path, archives.folder) if path is not None}
+    there = [path for path in map(beside.old_place_of, (FILES, ARCHIVES)) if path.is_dir()]
+    return bool(there) and not any(path.resolve() in own for path in there)
+
+
+def _take_over(one: KeptBytes, old: Path, target: Path) -> None:
+    """A copy of before is in its new place, too, where it is what it should be; it takes no more room there."""
+    if target.exists() or not one.whole(old, deep=True):
+        return
+    with suppress(OSError):  # it is copied then
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.link(old, target)
+        sync_folder(target.parent)  # the old name goes
+
+
+def put_back(
+    store: Store,
+    folder: FileFolder | None,
+    archives: Archives,
+    beside: CopiesBeside,
+    tell: Tell,
+    *,
+    keeper: ArchiveKeeper | None,
+) -> KeptCopied:
+    """Puts back what is missing here and lies beside the backups, or elsewhere here; what is missing still.
+
+    ``keeper`` proves archives that were written anew since the backup; None: those are missing. Raises Stopped (BAK-001).
+    """
     found = KeptCopied()
     for number, one in enumerate(kept_bytes(store, folder, archives), 1):
         if one.path is None:
             found.missing.append(one)
         else:
-            _bring(one, source / one.place, one.path, found)
+            here = [] if one.archive else _wherever_here(one.digest, folder, archives)
+            _bring(one, chain(here, beside.places_of(one)), one.path, found)
         tell(number)
+    if keeper is not None:
+        _take_later(keeper, beside, found)
     return found
 
 
-def _bring(one: KeptBytes, source: Path | None, target: Path, found: KeptCopied) -> None:
+def _wherever_here(digest: str, folder: FileFolder | None, archives: Archives) -> Iterator[Path]:
+    if folder is not None:
+        yield folder.place_of(digest)
+    if archives.folder is not None:
+        yield from sorted(archives.folder.glob(f"*{FILES_SUFFIX}/{digest[:2]}/{digest}"))
+
+
+def _bring(one: KeptBytes, sources: Iterable[Path], target: Path, found: KeptCopied) -> None:
     if one.whole(target, deep=one.archive):
         found.there += 1
         return
-    size = None if source is None else _copied(source, target, one.digest)
-    if size is None:
-        found.missing.append(one)
-    else:
+    for source in sources:
+        size = None if source == target else _copied(source, target, one.digest)
+        if size is not None:
+            found.copied, found.bytes = found.copied + 1, found.bytes + size
+            return
+    found.missing.append(one)
+
+
+# -- archives that were written anew since a backup --------------------------------------------------------------------
+
+
+def _take_later(keeper: ArchiveKeeper, beside: CopiesBeside, found: KeptCopied) -> None:
+    """Takes what is missing as it is now, where an erasure has had it written anew; the records say so from then on."""
+    with keeper.store.read() as view:
+        months = {f"{one.name}{SUFFIX}": one for one in view.archives()}
+        of_files = {f"{one.name}{FILES_SUFFIX}": one for one in view.file_archives()}
+    for name in sorted({one.name.partition("/")[0] for one in found.missing if one.archive}):
+        here = keeper.archives.folder
+        if here is None:
+            continue
+        places = [here / name, *(at(f"{ARCHIVES}/{name}") for at in (beside.place_of, beside.old_place_of))]
+        taken = False
+        for place in places:
+            if name in months:
+                taken = _later_month(keeper, months[name], place, here / name, found)
+            elif name in of_files:
+                taken = _later_files(keeper, of_files[name], FileArchive(place), FileArchive(here / name), found)
+            if taken:
+                found.missing = [
+                    one for one in found.missing if not (one.archive and one.name.partition("/")[0] == name)
+                ]
+                break
+
+
+def _is_later(said: Mapping[str, Any], record: str, kind: str, same: Iterable[str], fewer: str) -> bool:
+    """Whether a manifest is about the same as the one on record, and of later: by its time, and by what is left."""
+    before = Jws.read(record, kind, LONGEST_MANIFEST).payload
+    if any(said[name] != before[name] for name in same):
+        return False
+    at, since = (datetime.fromisoformat(one["at"]) for one in (said, before))
+    return at >= since and int(said[fewer]) <= int(before[fewer])
+
+
+def _later_month(keeper: ArchiveKeeper, record: ArchiveRecord, place: Path, target: Path, found: KeptCopied) -> bool:
+    try:
+        with opened(place) as file:
+            own = ArchiveReader(file).manifest()
+        said = Jws.read(own, KIND, LONGEST_MANIFEST).payload
+        if not _is_later(said, record.manifest, KIND, _SAME_MONTH, "bodies"):
+            return False
+        digest, size = archive_digest(place)
+        later = replace(record, digest=digest, size=size, bodies=said["bodies"], bytes=said["bytes"], manifest=own)
+    except (NotAtHand, OSError, ValueError, KeyError, TypeError):
+        return False
+    if verify_archive(replace(keeper, archives=Archives(place.parent)), later):
+        return False
+    if place != target:
+        if _copied(place, target, digest) is None:
+            return False
         found.copied, found.bytes = found.copied + 1, found.bytes + size
+    with keeper.store.begin() as tx:
+        tx.archive_is_later(later)
+    found.later[target.name] = record.bodies - later.bodies
+    return True
+
+
+def _later_files(
+    keeper: ArchiveKeeper, record: FileArchiveRecord, place: FileArchive, target: FileArchive, found: KeptCopied
+) -> bool:
+    try:
+        own, index = place.manifest(), place.index()
+        read = Jws.read(own, FILES_KIND, LONGEST_MANIFEST)
+        said = read.payload
+        read.by(keeper.certificates, datetime.fromisoformat(said["at"]))
+        if not _is_later(said, record.manifest, FILES_KIND, ("month", "gateway"), "files"):
+            return False
+        if hashlib.sha256(index).hexdigest() != said["list"]:
+            return False
+        later = replace(record, files=said["files"], bytes=said["bytes"], manifest=own)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if place.path != target.path:
+        try:
+            target.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.write(index, own)
+        except OSError as error:
+            facts = {"path": str(target.path), "reason": system_reason(error)}
+            raise Stopped(Problem("BAK-001", facts)) from error
+        found.copied, found.bytes = found.copied + 2, found.bytes + len(index) + len(own)
+    listed = {str(row["digest"]) for row in target.rows()}
+    with keeper.store.begin() as tx:
+        tx.file_archive_is_later(later)
+        if target.digests() - listed:  # what was erased lay somewhere still, and this database has it: the list is written anew
+            tx.drop_from_file_archive(later.name)
+    found.later[target.path.name] = record.files - later.files
+    return True
 
 
 def _copied(source: Path, target: Path, digest: str) -> int | None:
@@ -198,25 +375,52 @@ def _copied(source: Path, target: Path, digest: str) -> int | None:
     return size
 
 
-def _remove_erased(store: Store, target: Path) -> int:
+def _remove_erased(store: Store, files: Path, archives: Path) -> int:
     """Takes copies away that the records do not have any more, or have elsewhere; of how many."""
     with store.read() as view:
         months = {f"{one.name}{SUFFIX}" for one in view.archives()}
     gone = 0
-    for path in [*(target / FILES).glob("??/*"), *(target / ARCHIVES).glob(f"*{FILES_SUFFIX}/??/*")]:
-        month = path.parents[1].name.removesuffix(FILES_SUFFIX) if path.parents[1].name != FILES else None
-        if _DIGEST.fullmatch(path.name) is None:
-            continue
-        with store.read() as view:
-            known = view.file(path.name)
-        if known is None or not known.kept or known.archive != month:
-            path.unlink(missing_ok=True)
-            gone += 1
-    for path in (target / ARCHIVES).glob(f"*{SUFFIX}"):
-        if path.name not in months:
+    for path in _copies(files, archives):
+        if path.suffix == SUFFIX:
+            needed = path.name in months
+        else:
+            month = None if path.parents[1] == files else path.parents[1].name.removesuffix(FILES_SUFFIX)
+            with store.read() as view:
+                known = view.file(path.name)
+            needed = known is not None and known.kept and known.archive == month
+        if not needed:
             path.unlink(missing_ok=True)
             gone += 1
     return gone
+
+
+def _copies(files: Path, archives: Path) -> Iterator[Path]:
+    """Every file and every archive of a month's bytes among copies."""
+    for path in [*files.glob("??/*"), *archives.glob(f"*{FILES_SUFFIX}/??/*")]:
+        if _DIGEST.fullmatch(path.name):
+            yield path
+    yield from archives.glob(f"*{SUFFIX}")
+
+
+def _said(archives: Path) -> Iterator[Path]:
+    """What archives of files say of themselves."""
+    for name in (INDEX, MANIFEST):
+        yield from archives.glob(f"*{FILES_SUFFIX}/{name}")
+
+
+def _remove_all(files: Path, archives: Path) -> None:
+    """Takes copies of before away, which are in their new places; whatever else somebody has put there stays."""
+    for path in [*_copies(files, archives), *_said(archives)]:
+        path.unlink(missing_ok=True)
+    for path in [
+        *files.glob("??"),
+        *archives.glob(f"*{FILES_SUFFIX}/??"),
+        *archives.glob(f"*{FILES_SUFFIX}"),
+        files,
+        archives,
+    ]:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def dossiers_of(store: Store, missing: KeptBytes) -> list[MaHoSo]:

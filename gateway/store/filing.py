@@ -92,6 +92,11 @@ class FilesWrite(View):
         """The bytes of a locked file are in this archive, and in their folder no longer."""
         self._connection.execute(update(_f).where(_f.c.digest == digest).values(archive=name))
 
+    def file_archive_is_later(self, record: FileArchiveRecord) -> None:
+        """A month's archive of files is one that was written anew since: after a restore. What is to go from it still is."""
+        values = {"files": record.files, "bytes": record.bytes, "manifest": record.manifest}
+        self._connection.execute(update(_r).where(_r.c.name == record.name).values(**values))
+
     def drop_from_file_archive(self, name: str) -> None:
         """Something lies in this archive that is to go."""
         self._connection.execute(update(_r).where(_r.c.name == name).values(rewrite=True))

@@ -704,6 +704,12 @@ class Tx(FilesWrite, BatchTx, NoticeTx, PreparedTx):
         """A month's file is there, and proven."""
         self._connection.execute(insert(tables.archive), {**asdict(record), "rewrite": False})
 
+    def archive_is_later(self, record: ArchiveRecord) -> None:
+        """The file of a month on record is one that was written anew since: after a restore. What is to go from it still is."""
+        values = {"digest": record.digest, "size": record.size, "bodies": record.bodies, "bytes": record.bytes}
+        t = tables.archive
+        self._connection.execute(update(t).where(t.c.name == record.name).values(**values, manifest=record.manifest))
+
     def archive_bodies(self, name: str, messages: Collection[str], there: Callable[[str], bool]) -> None:
         """The bytes of these messages, as far as they are in that file (``there``, by digest), are here no longer.
 

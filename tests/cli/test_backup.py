@@ -18,11 +18,13 @@ from gateway.core.ledger import LogLine
 from gateway.core.model import DeliveryState
 from gateway.core.problems import Stopped
 from gateway.opening import open_store, store_at
+from gateway.services.archiving import make_archive, rewrite_erased_files
 from gateway.services.backups import KIND
 from gateway.services.feed import page
 from gateway.settings import load
+from gateway.store.archives import month_of
 from gateway.store.dumps import dump_line, dump_tables, picture
-from gateway.wiring import build
+from gateway.wiring import archive_keeper, build
 from signing.jws import Jws, sign_jws
 
 HS01, HS03, HS11 = (
@@ -386,7 +388,7 @@ def test_a_restore_without_its_files_says_so_and_of_which_dossiers(cli, filed):
 def test_a_copy_of_files_loses_what_was_erased_and_never_takes_what_is_not_what_it_was(cli, filed):
     folder = filed.office.folder / "backups"
     assert cli("backup", "--with-files").code == 0
-    copy = folder / "tep" / filed.digest[:2] / filed.digest
+    copy = folder / "H19.900-tep" / filed.digest[:2] / filed.digest
     assert copy.read_bytes() == filed.content
     copy.unlink()
     filed.place.write_bytes(filed.content[::-1])
@@ -397,6 +399,164 @@ def test_a_copy_of_files_loses_what_was_erased_and_never_takes_what_is_not_what_
     with filed.office.store.begin() as tx:
         tx.drop_file(filed.digest)
     assert (cli("backup", "--with-files").code, copy.exists()) == (0, False)
+
+
+@pytest.fixture
+def erasable(filed):
+    """That office with a second message, of another dossier; whoever is owed the first has it."""
+    filed.other = filed.office.receive(HS01)
+    with filed.office.store.read() as view:
+        owed = view.inboxed(filed.ack.message)
+    for one in owed:
+        page(filed.office.store, one.party, one.position, 10, filed.now)
+    return filed
+
+
+def erased(cli, filed, keeper):
+    """The dossier's content and its file go, out of the archives too."""
+    assert cli("erase", filed.ma_ho_so, *ACT).code == 0
+    with filed.office.store.begin() as tx:
+        tx.drop_file(filed.digest)
+    assert rewrite_erased_files(keeper, datetime.now(UTC)) == [month_of(filed.now)]
+    assert not filed.archived.exists()
+
+
+def without_folders(filed):
+    """The disk is gone: the database, the files and the archives."""
+    destroyed(filed.office)
+    for folder in ("tep", "luu-tru"):
+        shutil.rmtree(filed.office.folder / folder, ignore_errors=True)
+
+
+def test_a_backup_whose_month_was_archived_afterwards_gets_its_files_back(cli, filed):
+    (first,) = cli("backup", "--with-files", "--json").rows
+    filed.archive()
+    assert cli("backup", "--with-files", "--json").rows[0]["files_missing"] == 0
+    beside = filed.office.folder / "backups"
+    assert [path.parents[1].name for path in beside.rglob(filed.digest)] == [filed.archived.parents[1].name]
+    without_folders(filed)
+    (row,) = cli("restore", first["file"], *ACT, "--json").rows
+    assert (row["files_put_back"], row["files_missing"], filed.place.read_bytes()) == (1, 0, filed.content)
+    assert cli("restore", "--files").code == 0
+
+
+def test_a_backup_finds_what_was_archived_since_where_the_disk_is_whole(cli, filed):
+    made = back_up(cli)
+    filed.archive()
+    destroyed(filed.office)
+    (row,) = cli("restore", made["file"], *ACT, "--json").rows
+    assert (row["files_put_back"], row["files_missing"], filed.place.read_bytes()) == (1, 0, filed.content)
+
+
+def test_a_backup_takes_archives_that_were_written_anew_since_and_says_what_they_lack(cli, erasable):
+    keeper, _ = erasable.archive()
+    (first,) = cli("backup", "--with-files", "--json").rows
+    erased(cli, erasable, keeper)
+    assert cli("backup", "--with-files", "--json").rows[0]["files_missing"] == 0
+    without_folders(erasable)
+    restored = cli("restore", first["file"], *ACT, "--json")
+    row, *missing = restored.rows
+    assert (restored.code, row["files_missing"], [one["missing"] for one in missing]) == (1, 1, [erasable.digest])
+    month = erasable.archived.parents[1].name
+    assert row["archives_later"][month] == 1
+    assert row["archives_later"][month.replace(".tep", ".luutru")] > 0
+    assert cli("archive", "verify").out.count("nguyên vẹn") == 2
+    node = again(erasable.office)
+    with node.store.read() as view:
+        assert view.body(erasable.other.message, erasable.other.digest)
+    node.store.dispose()
+
+
+def test_an_archive_from_before_an_erasure_is_never_taken_for_a_later_one(cli, erasable):
+    keeper, _ = erasable.archive()
+    month = erasable.archived.parents[1].name.replace(".tep", ".luutru")
+    before = (erasable.office.folder / "luu-tru" / month).read_bytes()
+    erased(cli, erasable, keeper)
+    (made,) = cli("backup", "--with-files", "--json").rows
+    without_folders(erasable)
+    (erasable.office.folder / "backups" / "H19.900-luu-tru" / month).write_bytes(before)
+    restored = cli("restore", made["file"], *ACT, "--json")
+    assert (restored.code, [row["missing"] for row in restored.rows[1:]]) == (1, [month])
+
+
+def test_gateways_that_back_up_into_one_folder_leave_each_others_copies_alone(
+    cli, filed, office_template, office_in, tmp_path
+):
+    filed.archive()
+    (made,) = cli("backup", "--with-files", "--json").rows
+    beside = filed.office.folder / "backups"
+    other = shutil.copytree(office_template, tmp_path / "nut-khac")
+    config = other / "lienthong.toml"
+    text = config.read_text("utf-8").replace("H19.900", "H19.800")
+    text = text.replace("[archive]\n", '[archive]\nfolder = "luu-tru"\n')
+    config.write_text(text.replace("[backup]\n", f'[backup]\nfolder = "{beside}"\n'), "utf-8")
+    with office_in(other) as office:
+        settings = load(config, {}).settings
+        assert settings.node.identifier == "H19.800"
+        office.receive(HS01)
+        make_archive(archive_keeper(settings, office.store), month_of(filed.now), filed.now)
+        (row,) = cli("backup", "--with-files", "--json", folder=other).rows
+    assert (row["files_copied"], row["files_missing"]) == (1, 0)
+    without_folders(filed)
+    (row,) = cli("restore", made["file"], *ACT, "--json").rows
+    assert (row["files_put_back"], row["files_missing"]) == (4, 0)
+    assert cli("archive", "verify").code == 0
+
+
+def test_a_backup_beside_the_node_s_own_folders_takes_nothing_out_of_them(cli, filed):
+    """They are called as copies of an earlier version were."""
+    filed.archive()
+    stray = filed.place.parent / ("0" * 64)
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"of an upload that is under way")
+    for name in ("a.lienthong.zip", "b.lienthong.zip"):
+        found = cli("backup", filed.office.folder / name, "--with-files")
+        assert (found.code, "luu-tru/ chung" in found.err) == (0, False)
+    assert (filed.archived.read_bytes(), stray.exists()) == (filed.content, True)
+    assert cli("archive", "verify").code == 0
+
+
+def test_a_file_that_was_erased_and_came_again_is_in_the_list_of_its_archive_again(cli, erasable):
+    """A backup of before has it in the archive, out of which it was erased; it lies among the files now."""
+    keeper, _ = erasable.archive()
+    (first,) = cli("backup", "--with-files", "--json").rows
+    erased(cli, erasable, keeper)
+    assert cli("backup", "--with-files").code == 0
+    without_folders(erasable)
+    copy = erasable.office.folder / "backups" / "H19.900-tep" / erasable.digest[:2] / erasable.digest
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(erasable.content)
+    assert cli("restore", first["file"], *ACT).code == 0
+    assert erasable.archived.read_bytes() == erasable.content
+    node = again(erasable.office)
+    assert rewrite_erased_files(replace(keeper, store=node.store), datetime.now(UTC)) == [month_of(erasable.now)]
+    node.store.dispose()
+    assert cli("archive", "verify").code == 0
+
+
+def as_they_lay_before(beside):
+    """All gateways' copies lay together."""
+    for name in ("tep", "luu-tru"):
+        if (beside / f"H19.900-{name}").exists():
+            (beside / f"H19.900-{name}").rename(beside / name)
+
+
+def test_copies_of_an_earlier_version_are_restored_from_and_taken_over_where_no_other_gateway_has_any(cli, filed):
+    filed.archive()
+    (made,) = cli("backup", "--with-files", "--json").rows
+    beside = filed.office.folder / "backups"
+    as_they_lay_before(beside)
+    foreign = beside / "H19.800-20260101T000000000Z.lienthong.zip"
+    foreign.write_bytes(b"")
+    shared = cli("backup", "--with-files")
+    assert ("luu-tru/ chung" in shared.err, (beside / "luu-tru").exists()) == (True, True)
+    foreign.unlink()
+    assert cli("backup", "--with-files").code == 0
+    assert sorted(path.name for path in beside.iterdir() if path.is_dir()) == ["H19.900-luu-tru"]
+    as_they_lay_before(beside)
+    without_folders(filed)
+    (row,) = cli("restore", made["file"], *ACT, "--json").rows
+    assert (row["files_put_back"], row["files_missing"]) == (4, 0)
 
 
 def warned(cli):
