@@ -340,7 +340,9 @@ def _later_files(
     listed = {str(row["digest"]) for row in target.rows()}
     with keeper.store.begin() as tx:
         tx.file_archive_is_later(later)
-        if target.digests() - listed:  # what was erased lay somewhere still, and this database has it: the list is written anew
+        if (
+            target.digests() - listed
+        ):  # what was erased lay somewhere still, and this database has it: the list is written anew
             tx.drop_from_file_archive(later.name)
     found.later[target.path.name] = record.files - later.files
     return True

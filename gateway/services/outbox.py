@@ -860,7 +860,9 @@ def _ended_us(attempts: Sequence[Attempt]) -> bool:
     return len(last) == ENDED_US and all(one.problem is not None and one.problem.code == "DLV-026" for one in last)
 
 
-_FOR_GOOD = frozenset({"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079", CHANGED_CODE})  # until a person has looked
+_FOR_GOOD = frozenset(
+    {"DLV-061", "DLV-074", "DLV-075", "DLV-076", "DLV-079", CHANGED_CODE}
+)  # until a person has looked
 _UNREAD = "DLV-078"
 
 
