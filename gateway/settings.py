@@ -904,8 +904,8 @@ class BackupSettings:
         False,
         vi="Chép cả các tệp mà thông điệp dẫn tới và tệp lưu trữ từng tháng vào thư mục của bản sao lưu, mỗi tệp một lần, trong "
         "thư mục riêng của trục.",
-        en="Copy the files that messages name and the archives of months into the backup's folder, too, each once, into folders of "
-        "this gateway's own.",
+        en="Copy the files that messages name and the archives of months into the backup's folder, too, each once, into folders "
+        "of this gateway's own.",
     )
 
 
