@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -400,16 +401,22 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
 def _put_back(call: CommandRun, file: Path, gateway: str) -> KeptCopied:
     """The files that the restored database knows, from beside the backup where they are not here; the log says so."""
     from gateway.core.ledger import LogLine
-    from gateway.services.backup_files import CopiesBeside, put_back
+    from gateway.services.archiving import verify_archive
+    from gateway.services.backup_files import ArchiveProof, CopiesBeside, put_back
     from gateway.wiring import archive_keeper, file_folder
 
     folder, archives, beside = file_folder(call.settings), call.store.archives, CopiesBeside(file.parent, gateway)
-    try:
+    proof: ArchiveProof | None = None
+    with suppress(Stopped):  # no key here, or no archives: what is not as it was is missing
         keeper = archive_keeper(call.settings, call.store)
-    except Stopped:  # no key here, or no archives: what is not as it was is missing
-        keeper = None
+        proof = ArchiveProof(
+            call.store,
+            keeper.archives,
+            keeper.certificates,
+            lambda there, record: not verify_archive(replace(keeper, archives=there), record),
+        )
     with call.screen.progress("Tìm tệp", "Looking for files") as tell:
-        found = put_back(call.store, folder, archives, beside, lambda done: tell(done, 0), keeper=keeper)
+        found = put_back(call.store, folder, archives, beside, lambda done: tell(done, 0), proof=proof)
     if found.copied or found.missing or found.later:
         facts: dict[str, Any] = {"put_back": found.copied, "there": found.there, "missing": len(found.missing)}
         if found.later:

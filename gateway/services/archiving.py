@@ -34,6 +34,7 @@ from gateway.core.stored_files import FileScan, StoredFile
 from gateway.store import NotAtHand, Store, StoreError, Tx, View
 from gateway.store.archives import (
     BLOCK,
+    KIND,
     ArchiveReader,
     ArchiveRecord,
     Archives,
@@ -58,7 +59,6 @@ from signing.certificates import Certificate
 from signing.jws import Jws, JwsFlaw, sign_jws
 from signing.sign import SigningKey
 
-KIND: Final = "lienthong-archive"
 MADE: Final = "archive.made"  # what lines of the log say
 REWRITTEN: Final = "archive.rewritten"
 EMPTIED: Final = "archive.emptied"  # nothing of what is in the archive is left in the database

@@ -25,11 +25,11 @@ from typing import Any, Final
 from gateway.core.model import MaHoSo
 from gateway.core.os_words import system_reason
 from gateway.core.problems import Problem, Stopped
-from gateway.services.archiving import KIND, ArchiveKeeper, verify_archive
 from gateway.store import NotAtHand, Store
-from gateway.store.archives import SUFFIX, ArchiveReader, ArchiveRecord, Archives, archive_digest, opened
+from gateway.store.archives import KIND, SUFFIX, ArchiveReader, ArchiveRecord, Archives, archive_digest, opened
 from gateway.store.file_archives import FILES_KIND, INDEX, LONGEST_MANIFEST, MANIFEST, FileArchive, FileArchiveRecord
 from gateway.store.filefolder import FILES_SUFFIX, FileFolder, sync_folder
+from signing.certificates import Certificate
 from signing.jws import Jws
 
 FILES, ARCHIVES = "tep", "luu-tru"  # folders beside the backups, behind the gateway's identifier
@@ -144,6 +144,16 @@ def look_for_kept(store: Store, folder: FileFolder | None, archives: Archives, t
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveProof:
+    """What proves an archive that was written anew since a backup, and whose records then say so."""
+
+    store: Store
+    archives: Archives
+    certificates: tuple[Certificate, ...]  # by which the gateway signs and has signed
+    is_sound: Callable[[Archives, ArchiveRecord], bool]  # whether an archive that lies there is what its record says
+
+
+@dataclass(frozen=True, slots=True)
 class CopiesBeside:
     """A gateway's copies in a folder of backups."""
 
@@ -218,11 +228,11 @@ def put_back(
     beside: CopiesBeside,
     tell: Tell,
     *,
-    keeper: ArchiveKeeper | None,
+    proof: ArchiveProof | None,
 ) -> KeptCopied:
     """Puts back what is missing here and lies beside the backups, or elsewhere here; what is missing still.
 
-    ``keeper`` proves archives that were written anew since the backup; None: those are missing. Raises Stopped (BAK-001).
+    ``proof``: of archives that were written anew since the backup; None: those are missing. Raises Stopped (BAK-001).
     """
     found = KeptCopied()
     for number, one in enumerate(kept_bytes(store, folder, archives), 1):
@@ -232,8 +242,8 @@ def put_back(
             here = [] if one.archive else _wherever_here(one.digest, folder, archives)
             _bring(one, chain(here, beside.places_of(one)), one.path, found)
         tell(number)
-    if keeper is not None:
-        _take_later(keeper, beside, found)
+    if proof is not None:
+        _take_later(proof, beside, found)
     return found
 
 
@@ -259,22 +269,22 @@ def _bring(one: KeptBytes, sources: Iterable[Path], target: Path, found: KeptCop
 # -- archives that were written anew since a backup --------------------------------------------------------------------
 
 
-def _take_later(keeper: ArchiveKeeper, beside: CopiesBeside, found: KeptCopied) -> None:
+def _take_later(proof: ArchiveProof, beside: CopiesBeside, found: KeptCopied) -> None:
     """Takes what is missing as it is now, where an erasure has had it written anew; the records say so from then on."""
-    with keeper.store.read() as view:
+    with proof.store.read() as view:
         months = {f"{one.name}{SUFFIX}": one for one in view.archives()}
         of_files = {f"{one.name}{FILES_SUFFIX}": one for one in view.file_archives()}
     for name in sorted({one.name.partition("/")[0] for one in found.missing if one.archive}):
-        here = keeper.archives.folder
+        here = proof.archives.folder
         if here is None:
             continue
         places = [here / name, *(at(f"{ARCHIVES}/{name}") for at in (beside.place_of, beside.old_place_of))]
         taken = False
         for place in places:
             if name in months:
-                taken = _later_month(keeper, months[name], place, here / name, found)
+                taken = _later_month(proof, months[name], place, here / name, found)
             elif name in of_files:
-                taken = _later_files(keeper, of_files[name], FileArchive(place), FileArchive(here / name), found)
+                taken = _later_files(proof, of_files[name], FileArchive(place), FileArchive(here / name), found)
             if taken:
                 found.missing = [
                     one for one in found.missing if not (one.archive and one.name.partition("/")[0] == name)
@@ -291,7 +301,7 @@ def _is_later(said: Mapping[str, Any], record: str, kind: str, same: Iterable[st
     return at >= since and int(said[fewer]) <= int(before[fewer])
 
 
-def _later_month(keeper: ArchiveKeeper, record: ArchiveRecord, place: Path, target: Path, found: KeptCopied) -> bool:
+def _later_month(proof: ArchiveProof, record: ArchiveRecord, place: Path, target: Path, found: KeptCopied) -> bool:
     try:
         with opened(place) as file:
             own = ArchiveReader(file).manifest()
@@ -302,26 +312,26 @@ def _later_month(keeper: ArchiveKeeper, record: ArchiveRecord, place: Path, targ
         later = replace(record, digest=digest, size=size, bodies=said["bodies"], bytes=said["bytes"], manifest=own)
     except (NotAtHand, OSError, ValueError, KeyError, TypeError):
         return False
-    if verify_archive(replace(keeper, archives=Archives(place.parent)), later):
+    if not proof.is_sound(Archives(place.parent), later):
         return False
     if place != target:
         if _copied(place, target, digest) is None:
             return False
         found.copied, found.bytes = found.copied + 1, found.bytes + size
-    with keeper.store.begin() as tx:
+    with proof.store.begin() as tx:
         tx.archive_is_later(later)
     found.later[target.name] = record.bodies - later.bodies
     return True
 
 
 def _later_files(
-    keeper: ArchiveKeeper, record: FileArchiveRecord, place: FileArchive, target: FileArchive, found: KeptCopied
+    proof: ArchiveProof, record: FileArchiveRecord, place: FileArchive, target: FileArchive, found: KeptCopied
 ) -> bool:
     try:
         own, index = place.manifest(), place.index()
         read = Jws.read(own, FILES_KIND, LONGEST_MANIFEST)
         said = read.payload
-        read.by(keeper.certificates, datetime.fromisoformat(said["at"]))
+        read.by(proof.certificates, datetime.fromisoformat(said["at"]))
         if not _is_later(said, record.manifest, FILES_KIND, ("month", "gateway"), "files"):
             return False
         if hashlib.sha256(index).hexdigest() != said["list"]:
@@ -338,7 +348,7 @@ def _later_files(
             raise Stopped(Problem("BAK-001", facts)) from error
         found.copied, found.bytes = found.copied + 2, found.bytes + len(index) + len(own)
     listed = {str(row["digest"]) for row in target.rows()}
-    with keeper.store.begin() as tx:
+    with proof.store.begin() as tx:
         tx.file_archive_is_later(later)
         if (
             target.digests() - listed

@@ -30,6 +30,7 @@ from gateway.store.filefolder import FILES_SUFFIX
 from gateway.store.packing import pattern_number, unpacked
 
 SUFFIX: Final = ".luutru"
+KIND: Final = "lienthong-archive"  # of a month's manifest, as it is signed
 _NO_FOLDER: Final = "archive.folder is not set"
 BLOCK: Final = 500  # lines of the log that are packed together
 _TABLES: Final = """
