@@ -6,13 +6,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 import zipfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from patience import stays
 
 from gateway.core.ledger import LogLine
 from gateway.core.model import DeliveryState
@@ -723,7 +723,7 @@ def test_a_copy_of_a_server_may_take_longer_than_a_writer_may_say_nothing(
 
     def slowly(self, table, rows, tally):
         if not done:
-            time.sleep(1)
+            assert stays(lambda: not done), "nobody says anything for longer than a writer may"
         done.append(table.name)
         put(self, table, rows, tally)
 
