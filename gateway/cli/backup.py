@@ -389,7 +389,7 @@ def _restore(call: CommandRun, file: Path, reason: str | None, *, dry_run: bool)
             )
         for name, gone in files.later.items():
             screen.line(
-                f"{name} được ghi lại sau bản sao lưu này: {gone} nội dung đã xóa từ đó không còn trong tệp; các hồ sơ ấy phải "
+                f"{name} được ghi lại sau bản sao lưu này: {gone} nội dung đã xóa từ đó không còn trong tệp; các hồ sơ đó phải "
                 "xóa lại (erase).",
                 f"{name} was written anew after this backup: what was erased since ({gone}) is not in it any more; those "
                 "dossiers have to be erased again (erase).",

@@ -99,8 +99,7 @@ def alerts(
         *_waiting(store, parties, now, patience),
         *_receipts(store, now),
         *_archives(store, now),
-        *_changed_bodies(store, now),
-        *_changed_files(store, now),
+        *_changed(store, now),
     ]
 
 
@@ -181,24 +180,23 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
             yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=name, since=now, facts=facts)
 
 
-def _changed_bodies(store: Store, now: datetime) -> Iterator[Alert]:
-    """Deliveries that were stopped within the last day because the bytes on record are not those of their digest any more."""
+def _changed(store: Store, now: datetime) -> Iterator[Alert]:
+    """What was found changed within the last day: bytes on record, for which deliveries stopped, and files on the disk.
+
+    As far as no delivery goes on, and nobody has brought the file again since.
+    """
     with store.read() as view:
-        lines = {str(line.facts["delivery"]): line for line in view.acts_since(BODY_CHANGED, now - RECENT)}
-        for name, line in lines.items():
+        lines = view.acts_since((BODY_CHANGED, FILE_CHANGED), now - RECENT, 2000)
+        bodies = {str(line.facts["delivery"]): line for line in lines if line.what == BODY_CHANGED}
+        for name, line in bodies.items():
             delivery = view.delivery(name)
             if delivery is not None and delivery.state is DeliveryState.REFUSED:
                 facts = {"code": "DLV-080", "problem": {"digest": delivery.digest}}
                 yield Alert(
                     alarm=Alarm.BODY_CHANGED, party=GATEWAY, subject=delivery.message, since=line.at, facts=facts
                 )
-
-
-def _changed_files(store: Store, now: datetime) -> Iterator[Alert]:
-    """Files that were found changed on the disk within the last day, as far as nobody has brought them again since."""
-    with store.read() as view:
-        lines = {str(line.facts["digest"]): line for line in view.acts_since(FILE_CHANGED, now - RECENT)}
-        for digest, line in lines.items():
+        files = {str(line.facts["digest"]): line for line in lines if line.what == FILE_CHANGED}
+        for digest, line in files.items():
             file = view.file(digest)
             if file is not None and file.kept and file.arrived_at <= line.at:
                 facts = {"code": "FIL-016", "problem": {"digest": digest}}

@@ -1510,11 +1510,11 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             low, high = (middle + 1, high) if row is not None and row.at < at else (low, middle)
         return low
 
-    def acts_since(self, what: str, since: datetime, limit: int = 1000) -> list[LogEntry]:
-        """The newest lines of one kind that are about no message, from this time on, in order."""
+    def acts_since(self, what: str | Sequence[str], since: datetime, limit: int = 1000) -> list[LogEntry]:
+        """The newest lines of one kind, or of some, that are about no message, from this time on, in order."""
         first, _ = self._numbers(since, None)  # or every older one would be read to see that it is older
         found = select(tables.log).where(
-            tables.log.c.what == what,
+            tables.log.c.what.in_([what] if isinstance(what, str) else what),
             tables.log.c.message.is_(None),
             tables.log.c.number >= first,
             tables.log.c.at >= since,
