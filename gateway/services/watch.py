@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gateway.core.alerts import Alarm, Alert, AlertGroup
 from gateway.core.allowances import Spent, day_of, used_up
 from gateway.core.allowed import NodeAllowance
+from gateway.core.chain import LogEntry
 from gateway.core.deadlines import Deadline, DeadlineRules, Due, hand_over_due
 from gateway.core.lifecycle import LifeRules, Reading, trace
 from gateway.core.milestones import MilestoneKind
@@ -92,14 +93,16 @@ def alerts(
 ) -> list[Alert]:
     """Everything that somebody should look at now, by kind."""
     bring_up_to_date(store, lambda party: LifeRules.of(parties.get(party)))
+    with store.read() as view:
+        recent = view.acts_of((RECEIPT_UNPROVEN, BODY_CHANGED, FILE_CHANGED), now - RECENT)
     return [
         *_allowances(store, parties, now, patience, allowance),
         *_outbox(store, now, patience),
         *_inboxes(store, parties, now, patience),
         *_waiting(store, parties, now, patience),
-        *_receipts(store, now),
+        *_receipts(recent[RECEIPT_UNPROVEN]),
         *_archives(store, now),
-        *_changed(store, now),
+        *_changed(store, recent[BODY_CHANGED], recent[FILE_CHANGED]),
     ]
 
 
@@ -155,10 +158,8 @@ def _inboxes(store: Store, parties: Parties, now: datetime, patience: Patience) 
             )
 
 
-def _receipts(store: Store, now: datetime) -> Iterator[Alert]:
+def _receipts(lines: Sequence[LogEntry]) -> Iterator[Alert]:
     """Whose receipts proved nothing within the last day: it ends by itself when they are mended."""
-    with store.read() as view:
-        lines = view.acts_since(RECEIPT_UNPROVEN, now - RECENT)
     for party in dict.fromkeys(line.who for line in lines):
         own = [line for line in lines if line.who == party]
         facts = {"receipts": len(own), "reason": own[-1].facts["reason"], "delivery": own[-1].facts["delivery"]}
@@ -180,14 +181,13 @@ def _archives(store: Store, now: datetime) -> Iterator[Alert]:
             yield Alert(alarm=Alarm.ARCHIVE_BROKEN, party=GATEWAY, subject=name, since=now, facts=facts)
 
 
-def _changed(store: Store, now: datetime) -> Iterator[Alert]:
+def _changed(store: Store, of_bodies: Sequence[LogEntry], of_files: Sequence[LogEntry]) -> Iterator[Alert]:
     """What was found changed within the last day: bytes on record, for which deliveries stopped, and files on the disk.
 
     As far as no delivery goes on, and nobody has brought the file again since.
     """
     with store.read() as view:
-        lines = view.acts_since((BODY_CHANGED, FILE_CHANGED), now - RECENT, 2000)
-        bodies = {str(line.facts["delivery"]): line for line in lines if line.what == BODY_CHANGED}
+        bodies = {str(line.facts["delivery"]): line for line in of_bodies}
         for name, line in bodies.items():
             delivery = view.delivery(name)
             if delivery is not None and delivery.state is DeliveryState.REFUSED:
@@ -195,7 +195,7 @@ def _changed(store: Store, now: datetime) -> Iterator[Alert]:
                 yield Alert(
                     alarm=Alarm.BODY_CHANGED, party=GATEWAY, subject=delivery.message, since=line.at, facts=facts
                 )
-        files = {str(line.facts["digest"]): line for line in lines if line.what == FILE_CHANGED}
+        files = {str(line.facts["digest"]): line for line in of_files}
         for digest, line in files.items():
             file = view.file(digest)
             if file is not None and file.kept and file.arrived_at <= line.at:

@@ -1510,16 +1510,24 @@ class View(FilesRead, BatchView, NoticeView, PreparedView):
             low, high = (middle + 1, high) if row is not None and row.at < at else (low, middle)
         return low
 
-    def acts_since(self, what: str | Sequence[str], since: datetime, limit: int = 1000) -> list[LogEntry]:
-        """The newest lines of one kind, or of some, that are about no message, from this time on, in order."""
+    def acts_since(self, what: str, since: datetime, limit: int = 1000) -> list[LogEntry]:
+        """The newest lines of one kind that are about no message, from this time on, in order."""
+        return self.acts_of((what,), since, limit)[what]
+
+    def acts_of(self, kinds: Sequence[str], since: datetime, limit: int = 1000) -> dict[str, list[LogEntry]]:
+        """The same of some kinds, by kind, as many of each: where this time stands in the log is looked for once."""
         first, _ = self._numbers(since, None)  # or every older one would be read to see that it is older
-        found = select(tables.log).where(
-            tables.log.c.what.in_([what] if isinstance(what, str) else what),
-            tables.log.c.message.is_(None),
-            tables.log.c.number >= first,
-            tables.log.c.at >= since,
-        )
-        return [self._line(row) for row in self._all(found.order_by(tables.log.c.number.desc()).limit(limit))][::-1]
+        acts = {}
+        for what in kinds:
+            found = select(tables.log).where(
+                tables.log.c.what == what,
+                tables.log.c.message.is_(None),
+                tables.log.c.number >= first,
+                tables.log.c.at >= since,
+            )
+            rows = self._all(found.order_by(tables.log.c.number.desc()).limit(limit))
+            acts[what] = [self._line(row) for row in rows][::-1]
+        return acts
 
     def last_act(self, what: str) -> LogEntry | None:
         """The newest line of one kind that is about no message: a signed head, an applied profile."""
