@@ -374,12 +374,12 @@ soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 def give_back():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 def told(_):
-    print("ready", flush=True)
     child = int((folder / "child").read_text())
     (folder / "child").unlink()
     threading.Timer(2.0, give_back).start()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # no descriptor is to be had, whichever numbers are free
     os.kill(child, signal.SIGKILL)
+    print("ready", flush=True)  # from now on a child that is there is another one
 sys.exit(keeper.Keeper(children.steady, folder, 1, patience, folder, told, name="worker", preload=()).run())
 """
 
