@@ -338,7 +338,8 @@ def test_where_the_process_that_children_are_forked_from_dies_they_go_on_until_o
     assert status == 0, caplog.text
     assert "ended (" not in caplog.text, "none of them died"
     noted = sorted(int(file.read_text()) for file in tmp_path.glob("*.left"))
-    assert noted[:5] == [6, 7, 8, 9, 10], "each left after one more was ready"
+    # Who leaves counts those who were ready by then: at least one more than had left before; another may be so already.
+    assert all(ready >= number for number, ready in enumerate(noted[:5], 6)), noted
     assert all(processes.state_of(pid) in ("", "Z") for pid in were(tmp_path, "ready"))
 
 
