@@ -28,6 +28,7 @@ def mounted(folder: object, size: str, *command: str) -> subprocess.CompletedPro
     mount = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
     apart = ["unshare", "--mount"]
     if subprocess.run([*apart, "sh", "-c", mount, str(folder), "true"], capture_output=True, check=False).returncode:
+        # A container in CI may lack the right, too, and nothing that could be installed gives it.
         pytest.skip("only root with CAP_SYS_ADMIN can give a process a file system of its own (unshare --mount)")
     here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(

@@ -102,7 +102,7 @@ def test_a_night_of_slow_look_ups_is_not_stuck_and_one_that_never_comes_back_is(
             found.append(figures.stuck())
         return answer(request)
 
-    cong.answer = slow  # type: ignore[method-assign]
+    cong.answer = slow  # type: ignore[method-assign] - the party of this test takes its time; nothing of ours is replaced
 
     async def story() -> None:
         async with Agency(cong) as agency, teller(recorded, tmp_path, "qcvn120", settings(agency.url, tmp_path)) as one:
